@@ -1,0 +1,76 @@
+//! Convolution, with what usually follows it.
+
+use super::{Block, Builder, Connected, Port};
+use crate::ir::{Fault, Triple, Value};
+use crate::op::{self, Function};
+use serde::{Deserialize, Serialize};
+
+/// Convolution, then a group norm and an activation if asked for. The size is kept at stride 1 (odd kernels).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conv3D {
+    /// Output channels.
+    pub out: usize,
+    #[serde(default = "three")]
+    pub kernel: Triple,
+    #[serde(default = "one")]
+    pub stride: Triple,
+    /// Zeros on each side; half the kernel when not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub padding: Option<Triple>,
+    #[serde(default = "one")]
+    pub dilation: Triple,
+    /// Groups of channels that do not see each other.
+    #[serde(default = "single")]
+    pub groups: usize,
+    #[serde(default = "yes")]
+    pub bias: bool,
+    /// Groups of a group norm after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub norm: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation: Option<Function>,
+}
+
+fn one() -> Triple {
+    Triple::all(1)
+}
+
+fn three() -> Triple {
+    Triple::all(3)
+}
+
+fn single() -> usize {
+    1
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Block for Conv3D {
+    const NAME: &'static str = "Conv3D";
+    const INPUTS: &'static [Port] = &[Port::one("x", "a volume")];
+    const EXAMPLE: &'static str = "Conv3D(x: \"image\", out: 8, stride: 2, norm: 4, activation: silu)";
+    const SHAPES: &'static [(&'static str, usize, usize)] = &[("image", 4, 1)];
+
+    fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
+        let padding = self.padding.unwrap_or_else(|| op::Conv3d::same(self.kernel, self.dilation));
+        let (stride, dilation, groups, bias) = (self.stride, self.dilation, self.groups, self.bias);
+        let conv = op::Conv3d { stride, padding, dilation, groups, bias, ..op::Conv3d::new(self.out, self.kernel) };
+        let y = b.op("conv", conv, &[x.one("x")?])?;
+        Ok(vec![follow(b, y, self.norm, self.activation)?])
+    }
+}
+
+/// The norm and the activation after a convolution.
+pub(super) fn follow(b: &mut Builder, y: Value, norm: Option<usize>, activation: Option<Function>) -> Result<Value, Fault> {
+    let y = match norm {
+        Some(groups) => b.norm("norm", groups, y).map_err(|f| if f.field == Some("groups") { f.on("norm") } else { f })?,
+        None => y,
+    };
+    match activation {
+        Some(function) => b.op("act", op::Activation { function }, &[y]),
+        None => Ok(y),
+    }
+}

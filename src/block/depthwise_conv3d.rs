@@ -1,0 +1,50 @@
+//! A convolution of each channel by itself.
+
+use super::{Block, Builder, Connected, Port, conv3d::follow};
+use crate::ir::{Fault, Triple, Value};
+use crate::op::{Conv3d, Function};
+use serde::{Deserialize, Serialize};
+
+/// One kernel a channel; then a group norm and an activation if asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DepthwiseConv3D {
+    #[serde(default = "three")]
+    pub kernel: Triple,
+    #[serde(default = "one")]
+    pub stride: Triple,
+    #[serde(default = "yes")]
+    pub bias: bool,
+    /// Groups of a group norm after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub norm: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation: Option<Function>,
+}
+
+fn three() -> Triple {
+    Triple::all(3)
+}
+
+fn one() -> Triple {
+    Triple::all(1)
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Block for DepthwiseConv3D {
+    const NAME: &'static str = "DepthwiseConv3D";
+    const INPUTS: &'static [Port] = &[Port::one("x", "a volume")];
+    const EXAMPLE: &'static str = "DepthwiseConv3D(x: \"features\", kernel: 5, norm: 2, activation: relu)";
+    const SHAPES: &'static [(&'static str, usize, usize)] = &[("features", 8, 1)];
+
+    fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
+        let x = x.one("x")?;
+        let c = b.channels(x);
+        let conv = Conv3d::new(c, self.kernel).stride(self.stride).groups(c).bias(self.bias);
+        let y = b.op("conv", conv, &[x])?;
+        Ok(vec![follow(b, y, self.norm, self.activation)?])
+    }
+}

@@ -1,0 +1,144 @@
+//! What people write: one file per block, with its fields, its ports, its documentation and its one function, `lower`.
+//!
+//! Level 3: may use `text`, `ir`, `op`. Knows nothing of RON, places, costs or Burn.
+//!
+//! Adding a block: one file, its `mod` line, and its name in the list below.
+
+mod activation;
+mod add;
+mod anchor_detector;
+mod anchor_film;
+mod builder;
+mod concat;
+mod conv3d;
+mod depthwise_conv3d;
+mod ghost_conv3d;
+mod group_norm;
+mod linear;
+mod lspm;
+mod max_pool3d;
+mod multi_path_gate;
+mod pointwise_conv3d;
+mod ports;
+mod position_bias;
+mod resize;
+mod seg_head;
+mod skip_router;
+mod squeeze_excite;
+mod texture_routing;
+mod up_conv3d;
+
+pub use builder::Builder;
+pub use ports::{Arity, Connected, Port};
+
+use crate::ir::{Fault, Value};
+use serde::{Deserialize, Serialize};
+
+/// A block: a typed spec that draws itself from operations.
+pub trait Block {
+    /// As written in a graph: `GhostConv3D`.
+    const NAME: &'static str;
+    /// What flows in.
+    const INPUTS: &'static [Port];
+    /// A node that uses it, in RON, for `size`-free inputs that [`Block::SHAPES`] gives.
+    const EXAMPLE: &'static str;
+    /// For each connection of the example its name, channels and size relative to the input (0: a vector).
+    const SHAPES: &'static [(&'static str, usize, usize)];
+
+    /// What flows out; one output needs no name.
+    fn outputs(&self) -> Vec<String> {
+        vec![String::new()]
+    }
+
+    /// Adds its operations and says which values are its outputs, in the order of [`Block::outputs`].
+    ///
+    /// # Errors
+    /// A fault that names the field or port that does not fit.
+    fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault>;
+}
+
+/// What is known of a block without a node of it: a row of the list.
+pub struct Entry {
+    pub name: &'static str,
+    pub inputs: &'static [Port],
+    pub example: &'static str,
+    pub shapes: &'static [(&'static str, usize, usize)],
+}
+
+macro_rules! blocks {
+    ($($module:ident :: $name:ident,)*) => {
+        $(pub use $module::$name;)*
+
+        /// The spec of any block.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        pub enum Spec { $($name($name),)* }
+
+        impl Spec {
+            /// Every block, in the order of the documentation.
+            pub const LIST: &'static [Entry] = &[$(Entry {
+                name: <$name as Block>::NAME,
+                inputs: <$name as Block>::INPUTS,
+                example: <$name as Block>::EXAMPLE,
+                shapes: <$name as Block>::SHAPES,
+            },)*];
+
+            /// Reads the fields of the block called `name`; `None` when there is no such block.
+            ///
+            /// # Errors
+            /// The deserializer's.
+            pub fn read<'de, D: serde::Deserializer<'de>>(name: &str, fields: D) -> Option<Result<Spec, D::Error>> {
+                match name {
+                    $(<$name as Block>::NAME => Some($name::deserialize(fields).map(Spec::$name)),)*
+                    _ => None,
+                }
+            }
+
+            /// As written in a graph.
+            pub fn name(&self) -> &'static str {
+                match self { $(Spec::$name(_) => <$name as Block>::NAME,)* }
+            }
+
+            /// What flows in.
+            pub fn inputs(&self) -> &'static [Port] {
+                match self { $(Spec::$name(_) => <$name as Block>::INPUTS,)* }
+            }
+
+            /// What flows out.
+            pub fn outputs(&self) -> Vec<String> {
+                match self { $(Spec::$name(b) => b.outputs(),)* }
+            }
+
+            /// Adds the block's operations.
+            ///
+            /// # Errors
+            /// A fault that names the field or port that does not fit.
+            pub fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
+                match self { $(Spec::$name(s) => s.lower(b, x),)* }
+            }
+        }
+    };
+}
+
+blocks! {
+    ghost_conv3d::GhostConv3D,
+    anchor_detector::AnchorDetector,
+    anchor_film::AnchorFiLM,
+    lspm::LSPM,
+    texture_routing::TextureRouting,
+    squeeze_excite::SqueezeExcite,
+    skip_router::SkipRouter,
+    position_bias::PositionBias,
+    multi_path_gate::MultiPathGate,
+    conv3d::Conv3D,
+    depthwise_conv3d::DepthwiseConv3D,
+    pointwise_conv3d::PointwiseConv3D,
+    up_conv3d::UpConv3D,
+    group_norm::GroupNorm,
+    activation::Activation,
+    max_pool3d::MaxPool3D,
+    resize::Resize,
+    concat::Concat,
+    add::Add,
+    linear::Linear,
+    seg_head::SegHead,
+}

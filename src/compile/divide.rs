@@ -1,0 +1,71 @@
+//! Which sizes a network takes: what each axis must be a multiple of, found by inferring the op graph at other sizes.
+
+use super::program::Program;
+use crate::ir::Fact;
+use crate::text::{Code, Diagnostics};
+
+/// Candidates: a network halves a few times.
+const CANDIDATES: [usize; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
+
+/// What depth, height and width must be multiples of.
+pub fn multiple(program: &Program, size: [usize; 3]) -> [usize; 3] {
+    std::array::from_fn(|axis| {
+        let works = |n: usize| {
+            let mut s = size;
+            s[axis] = n;
+            sound(program, size, s)
+        };
+        CANDIDATES.into_iter().find(|m| [3, 5, 7].iter().all(|k| works(m * k))).unwrap_or(size[axis])
+    })
+}
+
+/// Whether the graph infers at `other`, with outputs that keep their proportion to the input.
+fn sound(program: &Program, base: [usize; 3], other: [usize; 3]) -> bool {
+    let g = &program.graph;
+    let facts: Vec<Fact> = program.inputs.iter().map(|(_, v)| Fact { size: other, ..g.fact(*v) }).collect();
+    let Ok(all) = g.infer_at(&facts) else { return false };
+    g.outputs.iter().all(|(_, v)| {
+        let (then, now) = (g.fact(*v).size, all[v.0].size);
+        (0..3).all(|a| then[a].checked_mul(other[a]) == now[a].checked_mul(base[a]) || then[a] == 1)
+    })
+}
+
+/// Checks a size against what it must divide by.
+///
+/// # Errors
+/// A sentence and a remedy.
+pub fn fits(multiple: [usize; 3], size: [usize; 3]) -> Result<(), (String, String)> {
+    let names = ["depth", "height", "width"];
+    let wrong: Vec<String> =
+        (0..3).filter(|a| size[*a] == 0 || size[*a] % multiple[*a] != 0).map(|a| format!("the {} {} is not a multiple of {}", names[a], size[a], multiple[a])).collect();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let up: Vec<String> = (0..3).map(|a| size[a].max(1).div_ceil(multiple[a]).saturating_mul(multiple[a]).to_string()).collect();
+    Err((wrong.join(", "), format!("use {}", up.join("x"))))
+}
+
+/// When a graph is refused only for its shapes and a rounded size would do, says so instead: the size is at fault, not the graph.
+pub fn explain(mut found: Diagnostics, size: [usize; 3], compile: impl Fn([usize; 3]) -> Option<Program>) -> Diagnostics {
+    if found.0.iter().any(|d| d.code != Code::E0301) {
+        return found;
+    }
+    for m in CANDIDATES.into_iter().skip(1) {
+        let rounded = size.map(|n| n.max(1).div_ceil(m).saturating_mul(m));
+        if rounded == size {
+            continue;
+        }
+        let Some(program) = compile(rounded) else { continue };
+        if let (Err((message, help)), Some(d)) = (fits(multiple(&program, rounded), size), found.0.first_mut()) {
+            let because = std::mem::replace(&mut d.message, message);
+            d.code = Code::E0303;
+            if let Some(l) = d.labels.iter_mut().find(|l| l.primary) {
+                l.text = format!("{}: {because}", l.text);
+            }
+            d.help = vec![help];
+            found.0.truncate(1);
+        }
+        return found;
+    }
+    found
+}

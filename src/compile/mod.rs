@@ -1,0 +1,14 @@
+//! From a graph's text to a checked program: wiring, order, lowering, sizes, memory.
+//!
+//! Level 5: may use `text`, `ir`, `op`, `block`, `read`. Knows nothing of Burn.
+
+mod divide;
+mod lower;
+mod order;
+mod program;
+mod wire;
+
+pub use program::{Program, Row, compile};
+
+/// Sizes when neither the graph nor the caller says one.
+pub const DEFAULT_SIZE: [usize; 3] = [128; 3];

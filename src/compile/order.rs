@@ -1,0 +1,89 @@
+//! The order of a graph's nodes: petgraph holds the graph; rings and dead nodes are found here.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use petgraph::Direction;
+use petgraph::algo::tarjan_scc;
+use petgraph::stable_graph::{NodeIndex, StableDiGraph};
+use petgraph::visit::Dfs;
+
+/// The nodes of a scope by their place in the file; an edge leads from a node to one that uses it.
+pub type BlockGraph = StableDiGraph<usize, ()>;
+
+/// An order in which every node follows those it uses; among those that are free, the first in the file comes first.
+/// Nodes in a ring, and those behind one, are left out.
+pub fn order(graph: &BlockGraph) -> Vec<usize> {
+    let mut waiting: Vec<usize> = vec![0; graph.node_count()];
+    let mut free = BinaryHeap::new();
+    for n in graph.node_indices() {
+        waiting[n.index()] = graph.edges_directed(n, Direction::Incoming).count();
+        if waiting[n.index()] == 0 {
+            free.push(Reverse(n.index()));
+        }
+    }
+    let mut all = Vec::with_capacity(graph.node_count());
+    while let Some(Reverse(i)) = free.pop() {
+        all.push(i);
+        for next in graph.neighbors_directed(NodeIndex::new(i), Direction::Outgoing) {
+            waiting[next.index()] -= 1;
+            if waiting[next.index()] == 0 {
+                free.push(Reverse(next.index()));
+            }
+        }
+    }
+    all
+}
+
+/// Every ring, each as a path in the direction of the edges, its first node being the first in the file.
+pub fn rings(graph: &BlockGraph) -> Vec<Vec<usize>> {
+    let mut all = vec![];
+    for component in tarjan_scc(graph) {
+        let Some(&start) = component.iter().min() else { continue };
+        let to_itself = graph.contains_edge(start, start);
+        if component.len() == 1 && !to_itself {
+            continue;
+        }
+        all.push(if to_itself { vec![start.index()] } else { shortest_ring(graph, start) });
+    }
+    all.sort();
+    all
+}
+
+/// The shortest way from a node back to itself, by breadth.
+fn shortest_ring(graph: &BlockGraph, start: NodeIndex) -> Vec<usize> {
+    let mut from = std::collections::HashMap::new();
+    let mut queue = std::collections::VecDeque::from([start]);
+    while let Some(n) = queue.pop_front() {
+        for next in graph.neighbors_directed(n, Direction::Outgoing) {
+            if next == start {
+                let mut path = vec![n.index()];
+                let mut at = n;
+                while let Some(&before) = from.get(&at) {
+                    at = before;
+                    path.push(at.index());
+                }
+                path.reverse();
+                return path;
+            }
+            if !from.contains_key(&next) && next != start {
+                from.insert(next, n);
+                queue.push_back(next);
+            }
+        }
+    }
+    vec![start.index()]
+}
+
+/// The nodes from which no output can be reached.
+pub fn dead(graph: &BlockGraph, outputs: &[usize]) -> Vec<usize> {
+    let mut alive = vec![false; graph.node_count()];
+    let reversed = petgraph::visit::Reversed(graph);
+    for o in outputs {
+        let mut dfs = Dfs::new(reversed, NodeIndex::new(*o));
+        while let Some(n) = dfs.next(reversed) {
+            alive[n.index()] = true;
+        }
+    }
+    (0..alive.len()).filter(|i| !alive[*i]).collect()
+}

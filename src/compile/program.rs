@@ -1,0 +1,190 @@
+//! The compiled program: the op graph with everything that is asked of it.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::divide;
+use super::lower::{Inside, Lowering};
+use super::wire::number;
+use crate::ir::{Cost, Fact, Fault, Graph, Hash, Value};
+use crate::op::{Input, Op};
+use crate::read::{self, GraphText, Scope, Set, Tree};
+use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source};
+
+/// A node as the user wrote it, with the operations that it became.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// `enc1`, or `enc1.ghost1` inside a composite.
+    pub path: String,
+    /// `EncoderStage`
+    pub block: String,
+    /// 0 for the graph's own nodes.
+    pub depth: usize,
+    /// Its operations, those of the nodes inside it among them.
+    pub values: Range<usize>,
+    /// Its first output.
+    pub output: Value,
+    pub place: Place,
+}
+
+/// A graph that has been checked and can be run, counted and drawn.
+#[derive(Clone, Debug)]
+pub struct Program {
+    pub name: String,
+    pub graph: Graph<Op>,
+    /// Its nodes in the order of running, each before those inside it.
+    pub rows: Vec<Row>,
+    /// Its inputs by name.
+    pub inputs: Vec<(String, Value)>,
+    /// The values of the graph's parameters.
+    pub params: Scope,
+    resolved: String,
+    multiple: [usize; 3],
+}
+
+impl Program {
+    /// The whole graph as one text: `extends` and `set` applied, comments gone.
+    pub fn resolved(&self) -> &str {
+        &self.resolved
+    }
+
+    /// The depth, height and width of an input must be multiples of these.
+    pub fn multiple(&self) -> [usize; 3] {
+        self.multiple
+    }
+
+    /// Channels of the first input.
+    pub fn input_channels(&self) -> usize {
+        self.inputs.first().map_or(0, |(_, v)| self.graph.fact(*v).channels)
+    }
+
+    /// Channels of the first output.
+    pub fn classes(&self) -> usize {
+        self.graph.outputs.first().map_or(0, |(_, v)| self.graph.fact(*v).channels)
+    }
+
+    pub fn hash(&self) -> Hash {
+        Hash::of(&self.graph)
+    }
+
+    /// The cost of a range of operations.
+    ///
+    /// # Errors
+    /// When a count is beyond 64 bits.
+    pub fn cost(&self, values: Range<usize>) -> std::result::Result<Cost, Fault> {
+        values.map(Value).try_fold(Cost::default(), |sum, v| sum.plus(self.graph.cost(v)?))
+    }
+
+    /// Checks that a volume of this size can pass.
+    ///
+    /// # Errors
+    /// E0303 with the sizes that would do.
+    pub fn fits(&self, size: [usize; 3]) -> std::result::Result<(), Diagnostic> {
+        divide::fits(self.multiple, size).map_err(|(message, help)| Diagnostic::error(Code::E0303, message).help(help))
+    }
+}
+
+/// Compiles a graph with changes from outside, at a size `[D, H, W]` or the one that the graph states.
+///
+/// # Errors
+/// Everything that is wrong with it, each at its place.
+pub fn compile(source: &Arc<Source>, sets: &[Set], size: Option<[usize; 3]>) -> Result<Program> {
+    let tree = read::load(source, sets)?;
+    let text = read::graph(&tree)?;
+    let params = parameters(&text)?;
+    let size = match size {
+        Some(size) => size,
+        None => stated(&text, &params)?,
+    };
+    match at(&text, &tree, &params, size) {
+        Ok(mut program) => {
+            program.multiple = divide::multiple(&program, size);
+            count(&program, &text)?;
+            Ok(program)
+        }
+        Err(found) => Err(divide::explain(found, size, |s| at(&text, &tree, &params, s).ok())),
+    }
+}
+
+/// The size that the first input states, or the default.
+fn stated(text: &GraphText, params: &Scope) -> Result<[usize; 3]> {
+    let Some(tree) = text.inputs.iter().find_map(|i| i.size.as_ref()) else { return Ok(super::DEFAULT_SIZE) };
+    Ok(read::typed::<crate::ir::Triple>(tree, params)?.0)
+}
+
+fn parameters(text: &GraphText) -> Result<Scope> {
+    let mut scope = Scope::new();
+    let mut found = Diagnostics::default();
+    for p in &text.params {
+        if let Some(n) = found.keep(number(&p.value, &scope).map_err(|d| d.help("a parameter may use those that stand before it"))) {
+            scope.insert(p.name.clone(), n);
+        }
+    }
+    found.or(scope)
+}
+
+fn at(text: &GraphText, tree: &Tree, params: &Scope, size: [usize; 3]) -> Result<Program> {
+    let mut l = Lowering::new(&text.blocks, &text.dropped);
+    check_composites(text, &mut l.found);
+    let mut inputs = HashMap::new();
+    let mut named = vec![];
+    for i in &text.inputs {
+        let Some(channels) = l.found.keep(read::typed::<usize>(&i.channels, params)) else { continue };
+        let n = channels;
+        if n == 0 || size.contains(&0) {
+            l.found.push(Diagnostic::error(Code::E0301, format!("the input is {n}x{}x{}x{}: nothing", size[0], size[1], size[2])).at(i.channels.place.clone(), "here"));
+            continue;
+        }
+        let v = l.graph.input(i.name.clone(), Input.into(), Fact::new(1, n, size));
+        inputs.insert(i.name.clone(), Some(v));
+        named.push((i.name.clone(), v));
+    }
+    if text.outputs.is_empty() {
+        l.found.push(Diagnostic::error(Code::E0106, "the graph has no output").at(start(&text.place), "in this graph").help("add `outputs: {\"logits\": \"node\"}`"));
+    }
+    let inside = Inside { nodes: &text.nodes, outputs: &text.outputs, params, inputs, prefix: "", within: &[], used: &[] };
+    let outputs = l.scope(inside);
+    l.found.dedup();
+    let Lowering { mut graph, rows, found, .. } = l;
+    found.or(())?;
+    graph.outputs = outputs.into_iter().filter_map(|(n, v)| Some((n, v?))).collect();
+    Ok(Program { name: text.name.clone(), graph, rows, inputs: named, params: params.clone(), resolved: resolved(tree), multiple: [1; 3] })
+}
+
+/// A composite may not take the name of a block, nor give one name to an input and a parameter.
+fn check_composites(text: &GraphText, found: &mut Diagnostics) {
+    for c in &text.blocks {
+        if crate::block::Spec::LIST.iter().any(|e| e.name == c.name) {
+            found.push(Diagnostic::error(Code::E0103, format!("`{}` is already a block", c.name)).at(c.place.clone(), "defined again here").help("choose another name; to exchange a block everywhere, use `replace`"));
+        }
+        for p in c.inputs.iter().filter(|i| c.params.iter().any(|p| p.name == i.name)) {
+            found.push(Diagnostic::error(Code::E0103, format!("`{}` is both an input and a parameter of `{}`", p.name, c.name)).at(p.place.clone(), "here"));
+        }
+    }
+}
+
+/// Every count must fit into 64 bits before anything is said of the graph.
+fn count(program: &Program, text: &GraphText) -> Result<()> {
+    for row in program.rows.iter().filter(|r| r.depth == 0) {
+        program.cost(row.values.clone()).map_err(|f| {
+            let d = Diagnostic::error(f.code, format!("`{}`: {}", row.path, f.message)).at(row.place.clone(), "here");
+            Diagnostics::from(d.help(f.help.unwrap_or_default()))
+        })?;
+    }
+    program.cost(0..program.graph.len()).map(|_| ()).map_err(|f| Diagnostic::error(f.code, f.message).at(start(&text.place), "in this graph").into())
+}
+
+fn start(place: &Place) -> Place {
+    let s = place.span.start;
+    Place::new(&place.source, crate::text::Span::new(s, s + 1))
+}
+
+/// The tree without what has been applied.
+fn resolved(tree: &Tree) -> String {
+    let mut t = tree.clone();
+    if let Some(entries) = t.entries_mut() {
+        entries.retain(|e| !matches!(e.key.as_str(), "extends" | "set" | "replace"));
+    }
+    format!("{t}\n")
+}

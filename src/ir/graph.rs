@@ -1,0 +1,154 @@
+//! The op graph: operations in an order that can be run, each with its path, its fact and its inputs.
+
+use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::EdgeRef;
+
+use super::{Cost, Fact, Fault, Operator, Weight};
+use crate::text::Code;
+
+/// A value of the graph: the output of one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Value(pub usize);
+
+/// One operation in its place.
+#[derive(Clone, Debug)]
+pub struct Node<O> {
+    pub op: O,
+    /// Where it stands in the user's graph: `enc1.ghost1.primary`. Its weights are named after it.
+    pub path: String,
+    /// The node whose weights it uses, when it has none of its own.
+    pub shares: Option<Value>,
+    /// The fact of its output at the size the graph was compiled for.
+    pub fact: Fact,
+}
+
+/// Operations in order, held by petgraph; an edge's weight is the input's slot.
+#[derive(Clone, Debug)]
+pub struct Graph<O> {
+    graph: DiGraph<Node<O>, usize>,
+    /// Named values: the outputs of the user's nodes, in their order (`lspm.texture`, `enc1`).
+    pub taps: Vec<(String, Value)>,
+    /// The outputs, by name.
+    pub outputs: Vec<(String, Value)>,
+}
+
+impl<O> Default for Graph<O> {
+    fn default() -> Self {
+        Self { graph: DiGraph::new(), taps: vec![], outputs: vec![] }
+    }
+}
+
+impl<O: Operator> Graph<O> {
+    /// Adds an operation after its inputs, inferring its fact.
+    ///
+    /// # Errors
+    /// Its fault when its inputs do not fit.
+    pub fn add(&mut self, path: String, op: O, inputs: &[Value]) -> Result<Value, Fault> {
+        self.insert(path, op, inputs, None)
+    }
+
+    /// Adds an input of the graph, whose fact is given from outside.
+    pub fn input(&mut self, path: String, op: O, fact: Fact) -> Value {
+        Value(self.graph.add_node(Node { op, path, shares: None, fact }).index())
+    }
+
+    /// Adds an operation that uses the weights of `owner`, so that they are learned and counted once.
+    ///
+    /// # Errors
+    /// Its fault when its inputs do not fit, or its weights would have other shapes than the owner's.
+    pub fn add_shared(&mut self, path: String, op: O, inputs: &[Value], owner: Value) -> Result<Value, Fault> {
+        let facts: Vec<Fact> = inputs.iter().map(|v| self.fact(*v)).collect();
+        op.infer(&facts)?;
+        if op.weights(&facts) != self.node(owner).op.weights(&self.input_facts(owner)) {
+            return Err(Fault::new(Code::E0302, format!("its weights cannot be those of `{}`: their shapes differ", self.node(owner).path)));
+        }
+        self.insert(path, op, inputs, Some(owner))
+    }
+
+    fn insert(&mut self, path: String, op: O, inputs: &[Value], shares: Option<Value>) -> Result<Value, Fault> {
+        let facts: Vec<Fact> = inputs.iter().map(|v| self.fact(*v)).collect();
+        let fact = op.infer(&facts)?;
+        let node = self.graph.add_node(Node { op, path, shares, fact });
+        for (slot, v) in inputs.iter().enumerate() {
+            self.graph.add_edge(NodeIndex::new(v.0), node, slot);
+        }
+        Ok(Value(node.index()))
+    }
+
+    pub fn fact(&self, v: Value) -> Fact {
+        self.graph[NodeIndex::new(v.0)].fact
+    }
+
+    pub fn node(&self, v: Value) -> &Node<O> {
+        &self.graph[NodeIndex::new(v.0)]
+    }
+
+    pub fn len(&self) -> usize {
+        self.graph.node_count()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Every value, in an order that can be run.
+    pub fn values(&self) -> impl Iterator<Item = Value> + use<O> {
+        (0..self.len()).map(Value)
+    }
+
+    /// The inputs of a node, by slot.
+    pub fn inputs(&self, v: Value) -> Vec<Value> {
+        let mut edges: Vec<(usize, Value)> = self
+            .graph
+            .edges_directed(NodeIndex::new(v.0), petgraph::Direction::Incoming)
+            .map(|e| (*e.weight(), Value(e.source().index())))
+            .collect();
+        edges.sort();
+        edges.into_iter().map(|(_, v)| v).collect()
+    }
+
+    /// The facts of a node's inputs.
+    pub fn input_facts(&self, v: Value) -> Vec<Fact> {
+        self.inputs(v).into_iter().map(|i| self.fact(i)).collect()
+    }
+
+    /// The cost of one node at the size the graph was compiled for.
+    ///
+    /// # Errors
+    /// When a count is beyond 64 bits.
+    pub fn cost(&self, v: Value) -> Result<Cost, Fault> {
+        let n = self.node(v);
+        let cost = n.op.cost(&self.input_facts(v), &n.fact)?;
+        Ok(if n.shares.is_some() { Cost { params: 0, ..cost } } else { cost })
+    }
+
+    /// Every learned tensor with the node that owns it, in order; its name is `path.weight`.
+    pub fn weights(&self) -> Vec<(Value, String, Weight)> {
+        let own = self.values().filter(|v| self.node(*v).shares.is_none());
+        own.flat_map(|v| {
+            let n = self.node(v);
+            n.op.weights(&self.input_facts(v)).into_iter().map(move |w| (v, format!("{}.{}", n.path, w.name), w))
+        })
+        .collect()
+    }
+
+    /// Every fact when the inputs (nodes without inputs, in order) have these facts.
+    ///
+    /// # Errors
+    /// The node that refuses, and why.
+    pub fn infer_at(&self, inputs: &[Fact]) -> Result<Vec<Fact>, (Value, Fault)> {
+        let mut facts: Vec<Fact> = Vec::with_capacity(self.len());
+        let mut given = inputs.iter();
+        for v in self.values() {
+            let from = self.inputs(v);
+            let fact = if from.is_empty() {
+                *given.next().unwrap_or(&self.fact(v))
+            } else {
+                let x: Vec<Fact> = from.iter().map(|i| facts[i.0]).collect();
+                self.node(v).op.infer(&x).map_err(|f| (v, f))?
+            };
+            facts.push(fact);
+        }
+        Ok(facts)
+    }
+}

@@ -1,0 +1,68 @@
+//! What an operation must be able to say of itself.
+
+use super::{Cost, Fact, Fault, count};
+
+/// How a weight starts (PyTorch's defaults).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    Zeros,
+    Ones,
+    /// Uniform in `[-bound, bound]`; convolutions and linear layers use `1 / sqrt(fan in)`.
+    Uniform(f64),
+}
+
+/// One learned tensor, laid out as PyTorch lays it out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weight {
+    /// The last part of its path: `weight` or `bias`.
+    pub name: &'static str,
+    pub dims: Vec<usize>,
+    pub init: Init,
+}
+
+impl Weight {
+    pub fn new(name: &'static str, dims: impl Into<Vec<usize>>, init: Init) -> Self {
+        Self { name, dims: dims.into(), init }
+    }
+}
+
+/// An operation: what it takes, gives, holds and costs. Each gives exactly one value.
+pub trait Operator {
+    /// Its name: `conv3d`.
+    fn kind(&self) -> &'static str;
+
+    /// The fact of its output, or why there is none.
+    ///
+    /// # Errors
+    /// A fault that names what does not fit.
+    fn infer(&self, x: &[Fact]) -> Result<Fact, Fault>;
+
+    /// Its learned tensors, for inputs that `infer` accepted.
+    fn weights(&self, _x: &[Fact]) -> Vec<Weight> {
+        vec![]
+    }
+
+    /// Arithmetic and memory, without the parameters.
+    ///
+    /// # Errors
+    /// When a count is beyond 64 bits.
+    fn work(&self, x: &[Fact], y: &Fact) -> Result<Cost, Fault>;
+
+    /// The whole cost: [`Operator::work`], the parameters and the bytes moved.
+    ///
+    /// # Errors
+    /// When a count is beyond 64 bits.
+    fn cost(&self, x: &[Fact], y: &Fact) -> Result<Cost, Fault> {
+        let mut c = self.work(x, y)?;
+        for w in self.weights(x) {
+            c = c.plus(Cost { params: count(&w.dims)?, ..Cost::default() })?;
+        }
+        let mut read = c.params;
+        for f in x {
+            read = read.saturating_add(f.elements()?);
+        }
+        c.read = read.saturating_mul(4);
+        c.written = y.elements()?.saturating_mul(4);
+        Ok(c)
+    }
+}

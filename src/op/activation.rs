@@ -1,0 +1,90 @@
+//! Functions of one number.
+
+use super::{
+    Examples,
+    arity::{elementwise, exactly},
+};
+use crate::ir::{Cost, Fact, Fault, Operator};
+use serde::{Deserialize, Serialize};
+
+/// Which function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Function {
+    /// `x * sigmoid(x)`
+    Silu,
+    Relu,
+    /// `x` above 0, `0.01 x` below.
+    LeakyRelu,
+    /// The exact form, by the error function.
+    Gelu,
+    Sigmoid,
+    Tanh,
+    Abs,
+}
+
+/// The function of every number.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Activation {
+    pub function: Function,
+}
+
+impl Activation {
+    pub const SILU: Self = Self { function: Function::Silu };
+    pub const SIGMOID: Self = Self { function: Function::Sigmoid };
+    pub const ABS: Self = Self { function: Function::Abs };
+}
+
+impl Operator for Activation {
+    fn kind(&self) -> &'static str {
+        match self.function {
+            Function::Silu => "silu",
+            Function::Relu => "relu",
+            Function::LeakyRelu => "leaky_relu",
+            Function::Gelu => "gelu",
+            Function::Sigmoid => "sigmoid",
+            Function::Tanh => "tanh",
+            Function::Abs => "abs",
+        }
+    }
+
+    fn infer(&self, x: &[Fact]) -> Result<Fact, Fault> {
+        exactly::<1>(self.kind(), x).map(|[f]| f)
+    }
+
+    fn work(&self, _: &[Fact], y: &Fact) -> Result<Cost, Fault> {
+        let operations = match self.function {
+            Function::Relu | Function::Abs => 1,
+            Function::LeakyRelu => 2,
+            Function::Sigmoid | Function::Tanh => 3,
+            Function::Silu => 4,
+            Function::Gelu => 5,
+        };
+        elementwise(y, operations, 4)
+    }
+}
+
+#[cfg(feature = "run")]
+impl super::Forward for Activation {
+    fn forward(&self, _: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
+        use burn::tensor::activation;
+        let x = super::first(x);
+        match self.function {
+            Function::Silu => crate::kernel::silu(x),
+            Function::Sigmoid => crate::kernel::sigmoid(x),
+            Function::Relu => activation::relu(x),
+            Function::LeakyRelu => activation::leaky_relu(x, 0.01),
+            Function::Gelu => activation::gelu(x),
+            Function::Tanh => activation::tanh(x),
+            Function::Abs => x.abs(),
+        }
+    }
+}
+
+impl Examples for Activation {
+    fn examples() -> Vec<(Self, Vec<Fact>)> {
+        use Function::*;
+        let x = Fact::new(2, 3, [3, 1, 5]);
+        [Silu, Relu, LeakyRelu, Gelu, Sigmoid, Tanh, Abs].map(|function| (Activation { function }, vec![x])).to_vec()
+    }
+}

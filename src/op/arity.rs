@@ -1,0 +1,21 @@
+//! How many inputs an operation takes, and the cost of the ones that touch each element a few times.
+
+use crate::ir::{Cost, Fact, Fault};
+use crate::text::Code;
+
+/// The inputs, when there are exactly `N`.
+///
+/// # Errors
+/// E0204 with both numbers.
+pub fn exactly<const N: usize>(kind: &str, x: &[Fact]) -> Result<[Fact; N], Fault> {
+    x.try_into().map_err(|_| Fault::new(Code::E0204, format!("`{kind}` takes {N} input(s) but {} are connected", x.len())))
+}
+
+/// `n` operations an element of `y`, keeping `saved` bytes an element for the backward pass.
+///
+/// # Errors
+/// When a count is beyond 64 bits.
+pub fn elementwise(y: &Fact, n: u64, saved: u64) -> Result<Cost, Fault> {
+    let e = y.elements()?;
+    Ok(Cost { other: e.saturating_mul(n), saved: e.saturating_mul(saved), ..Cost::default() })
+}

@@ -1,0 +1,40 @@
+//! The mean of each channel.
+
+use super::{Examples, arity::exactly};
+use crate::ir::{Cost, Fact, Fault, Operator};
+use serde::{Deserialize, Serialize};
+
+/// `[N, C, D, H, W]` to `[N, C, 1, 1, 1]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GlobalAvgPool;
+
+impl Operator for GlobalAvgPool {
+    fn kind(&self) -> &'static str {
+        "global_avg_pool"
+    }
+
+    fn infer(&self, x: &[Fact]) -> Result<Fact, Fault> {
+        let [x] = exactly::<1>(self.kind(), x)?;
+        Ok(Fact::vector(x.batch, x.channels))
+    }
+
+    fn work(&self, x: &[Fact], _: &Fact) -> Result<Cost, Fault> {
+        let [x] = exactly::<1>(self.kind(), x)?;
+        Ok(Cost { other: x.elements()?, ..Cost::default() })
+    }
+}
+
+#[cfg(feature = "run")]
+impl super::Forward for GlobalAvgPool {
+    fn forward(&self, _: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
+        let x = super::first(x);
+        let [n, c, d, h, w] = x.dims();
+        x.reshape([n, c, d * h * w]).mean_dim(2).reshape([n, c, 1, 1, 1])
+    }
+}
+
+impl Examples for GlobalAvgPool {
+    fn examples() -> Vec<(Self, Vec<Fact>)> {
+        vec![(GlobalAvgPool, vec![Fact::new(2, 3, [3, 5, 1])])]
+    }
+}

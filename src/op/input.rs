@@ -1,0 +1,36 @@
+//! An input of the graph.
+
+use super::{Examples, arity::exactly};
+use crate::ir::{Cost, Fact, Fault, Operator};
+use serde::{Deserialize, Serialize};
+
+/// A volume given from outside.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Input;
+
+impl Operator for Input {
+    fn kind(&self) -> &'static str {
+        "input"
+    }
+
+    fn infer(&self, x: &[Fact]) -> Result<Fact, Fault> {
+        exactly::<1>(self.kind(), x).map(|[f]| f)
+    }
+
+    fn work(&self, _: &[Fact], _: &Fact) -> Result<Cost, Fault> {
+        Ok(Cost::default())
+    }
+}
+
+#[cfg(feature = "run")]
+impl super::Forward for Input {
+    fn forward(&self, _: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
+        super::first(x)
+    }
+}
+
+impl Examples for Input {
+    fn examples() -> Vec<(Self, Vec<Fact>)> {
+        vec![(Input, vec![Fact::new(2, 3, [4, 5, 6])])]
+    }
+}

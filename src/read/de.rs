@@ -1,0 +1,369 @@
+//! A serde deserializer over a tree: typed values with places in every error, and expressions where numbers are asked for.
+
+use std::fmt;
+
+use serde::de::{self, Deserialize, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+
+use super::expr::{Scope, evaluate};
+use super::tree::{Entry, Kind, Tree};
+use crate::text::{Code, Diagnostic, Place, nearest, printable};
+
+/// What serde refused, and where.
+#[derive(Debug)]
+pub struct Refusal {
+    code: Code,
+    message: String,
+    help: Option<String>,
+    place: Option<Place>,
+}
+
+impl Refusal {
+    fn at(mut self, place: &Place) -> Self {
+        self.place.get_or_insert_with(|| place.clone());
+        self
+    }
+
+    /// As a diagnostic; `whole` is its place when nothing narrower is known.
+    pub fn diagnostic(self, whole: &Place) -> Diagnostic {
+        let d = Diagnostic::error(self.code, self.message).at(self.place.unwrap_or_else(|| whole.clone()), "here");
+        match self.help {
+            Some(h) => d.help(h),
+            None => d,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl de::Error for Refusal {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self { code: Code::E0104, message: message.to_string(), help: None, place: None }
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        let message = format!("the field `{field}` is missing");
+        Self { code: Code::E0106, message, help: Some(format!("add `{field}: ...`")), place: None }
+    }
+
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        let message = format!("there is no field `{}` here", printable(field));
+        let help = crate::text::suggestion(field, expected.iter().copied(), "fields");
+        Self { code: Code::E0107, message, help: Some(help), place: None }
+    }
+
+    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
+        let message = format!("`{}` is not one of the choices here", printable(variant));
+        let all = expected.iter().map(|e| format!("`{e}`")).collect::<Vec<_>>().join(", ");
+        let help = match nearest(variant, expected.iter().copied()) {
+            Some(n) => format!("did you mean `{n}`? choices: {all}"),
+            None => format!("choices: {all}"),
+        };
+        Self { code: Code::E0104, message, help: Some(help), place: None }
+    }
+}
+
+/// Reads `T` from a tree.
+///
+/// # Errors
+/// What does not fit, at its place.
+pub fn read<'a, T: Deserialize<'a>>(tree: &'a Tree, scope: &'a Scope) -> Result<T, Diagnostic> {
+    T::deserialize(De { tree, scope }).map_err(|r| r.diagnostic(&tree.place))
+}
+
+/// Reads the fields of a struct that are given one by one.
+///
+/// # Errors
+/// What does not fit, at its place.
+pub fn fields<'a>(entries: Vec<&'a Entry>, scope: &'a Scope) -> Fields<'a> {
+    Fields { entries: entries.into_iter(), value: None, scope }
+}
+
+/// A value with the names that its expressions may use.
+#[derive(Clone, Copy)]
+pub struct De<'a> {
+    pub tree: &'a Tree,
+    pub scope: &'a Scope,
+}
+
+impl De<'_> {
+    fn integer(&self) -> Result<i128, Refusal> {
+        match &self.tree.kind {
+            Kind::Int(n) => Ok(*n),
+            Kind::Str(s) => evaluate(s, self.scope).map(i128::from).map_err(|(message, help)| Refusal {
+                code: Code::E0105,
+                message,
+                help: Some(help),
+                place: Some(self.tree.place.clone()),
+            }),
+            Kind::Float(f) => {
+                Err(self.refuse(format!("a whole number is expected, but {f:?} is given"), "write it without a decimal point"))
+            }
+            _ => Err(self.refuse(format!("a whole number is expected, but {} is given", self.tree.what()), "write a number or an expression in quotes")),
+        }
+    }
+
+    fn refuse(&self, message: String, help: &str) -> Refusal {
+        Refusal { code: Code::E0104, message, help: Some(help.into()), place: Some(self.tree.place.clone()) }
+    }
+
+    fn wrong(&self, expected: &str) -> Refusal {
+        Refusal { code: Code::E0104, message: format!("{expected} is expected, but {} is given", self.tree.what()), help: None, place: Some(self.tree.place.clone()) }
+    }
+}
+
+/// Whole numbers: range errors speak of the number that was found.
+macro_rules! integers {
+    ($($method:ident $visit:ident $t:ty,)*) => {$(
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+            let n = self.integer()?;
+            match <$t>::try_from(n) {
+                Ok(n) => visitor.$visit(n).map_err(|r: Refusal| r.at(&self.tree.place)),
+                Err(_) if n < 0 => Err(self.refuse(format!("{n} is negative"), "a count or size is 0 or more")),
+                Err(_) => Err(self.refuse(format!("{n} is too large"), "use a smaller number")),
+            }
+        }
+    )*};
+}
+
+impl<'de> de::Deserializer<'de> for De<'de> {
+    type Error = Refusal;
+
+    integers! {
+        deserialize_u8 visit_u8 u8, deserialize_u16 visit_u16 u16, deserialize_u32 visit_u32 u32, deserialize_u64 visit_u64 u64,
+        deserialize_i8 visit_i8 i8, deserialize_i16 visit_i16 i16, deserialize_i32 visit_i32 i32, deserialize_i64 visit_i64 i64,
+    }
+
+    /// Only types that take more than one form ask for this (a size: a number or three); a text is an expression there.
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        match &self.tree.kind {
+            Kind::Int(n) if *n > i128::from(i64::MAX) => self.deserialize_u64(visitor),
+            Kind::Int(_) | Kind::Str(_) => self.deserialize_i64(visitor),
+            Kind::Float(f) => visitor.visit_f64(*f).map_err(|r: Refusal| r.at(&self.tree.place)),
+            Kind::Bool(b) => visitor.visit_bool(*b).map_err(|r: Refusal| r.at(&self.tree.place)),
+            Kind::List(_) | Kind::Tuple(..) => self.deserialize_seq(visitor),
+            Kind::Struct(..) | Kind::Map(_) => self.deserialize_map(visitor),
+            Kind::Word(w) => visitor.visit_str(w).map_err(|r: Refusal| r.at(&self.tree.place)),
+        }
+    }
+
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        match &self.tree.kind {
+            Kind::Bool(b) => visitor.visit_bool(*b),
+            Kind::Str(_) => visitor.visit_bool(self.integer()? != 0),
+            _ => Err(self.wrong("`true` or `false`")),
+        }
+    }
+
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        self.deserialize_f64(visitor)
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        match &self.tree.kind {
+            Kind::Float(f) => visitor.visit_f64(*f).map_err(|r: Refusal| r.at(&self.tree.place)),
+            Kind::Int(_) | Kind::Str(_) => visitor.visit_f64(self.integer()? as f64).map_err(|r: Refusal| r.at(&self.tree.place)),
+            _ => Err(self.wrong("a number")),
+        }
+    }
+
+    fn deserialize_char<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        match &self.tree.kind {
+            Kind::Str(s) | Kind::Word(s) => visitor.visit_borrowed_str(s).map_err(|r: Refusal| r.at(&self.tree.place)),
+            _ => Err(self.wrong("a text in quotes")),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_bytes<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Refusal> {
+        Err(self.wrong("bytes"))
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Refusal> {
+        Err(self.wrong("bytes"))
+    }
+
+    /// A value stands for itself; `None` and `Some(...)` may be written too.
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        match &self.tree.kind {
+            Kind::Word(w) if w == "None" => visitor.visit_none(),
+            Kind::Tuple(Some(n), items) if n == "Some" && items.len() == 1 => visitor.visit_some(De { tree: &items[0], scope: self.scope }),
+            _ => visitor.visit_some(self),
+        }
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        match &self.tree.kind {
+            Kind::Tuple(_, t) if t.is_empty() => visitor.visit_unit(),
+            _ => Err(self.wrong("`()`")),
+        }
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Refusal> {
+        self.deserialize_unit(visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Refusal> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        match &self.tree.kind {
+            Kind::List(items) | Kind::Tuple(_, items) => {
+                visitor.visit_seq(Items { items: items.iter(), scope: self.scope }).map_err(|r| r.at(&self.tree.place))
+            }
+            _ => Err(self.wrong("a list")),
+        }
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, n: usize, visitor: V) -> Result<V::Value, Refusal> {
+        match &self.tree.kind {
+            Kind::List(items) | Kind::Tuple(_, items) if items.len() != n => {
+                Err(self.refuse(format!("{n} values are expected, but {} are given", items.len()), &format!("write {n} values with commas between")))
+            }
+            _ => self.deserialize_seq(visitor),
+        }
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(self, _: &'static str, n: usize, visitor: V) -> Result<V::Value, Refusal> {
+        self.deserialize_tuple(n, visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        let entries = self.tree.entries().ok_or_else(|| self.wrong("a map or a group of fields"))?;
+        visitor.visit_map(fields(entries.iter().collect(), self.scope)).map_err(|r| r.at(&self.tree.place))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(self, _: &'static str, _: &'static [&'static str], visitor: V) -> Result<V::Value, Refusal> {
+        self.deserialize_map(visitor)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(self, _: &'static str, _: &'static [&'static str], visitor: V) -> Result<V::Value, Refusal> {
+        match &self.tree.kind {
+            Kind::Word(_) | Kind::Str(_) | Kind::Struct(Some(_), _) | Kind::Tuple(Some(_), _) => {
+                visitor.visit_enum(Choice(self)).map_err(|r| r.at(&self.tree.place))
+            }
+            _ => Err(self.wrong("a choice by name")),
+        }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        visitor.visit_unit()
+    }
+}
+
+struct Items<'a> {
+    items: std::slice::Iter<'a, Tree>,
+    scope: &'a Scope,
+}
+
+impl<'de> SeqAccess<'de> for Items<'de> {
+    type Error = Refusal;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Refusal> {
+        let Some(tree) = self.items.next() else { return Ok(None) };
+        seed.deserialize(De { tree, scope: self.scope }).map(Some).map_err(|r| r.at(&tree.place))
+    }
+}
+
+/// Fields given one by one; also a deserializer of the struct that they make.
+pub struct Fields<'a> {
+    entries: std::vec::IntoIter<&'a Entry>,
+    value: Option<&'a Entry>,
+    scope: &'a Scope,
+}
+
+impl<'de> MapAccess<'de> for Fields<'de> {
+    type Error = Refusal;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Refusal> {
+        let Some(entry) = self.entries.next() else { return Ok(None) };
+        self.value = Some(entry);
+        let key: de::value::BorrowedStrDeserializer<Refusal> = de::value::BorrowedStrDeserializer::new(&entry.key);
+        seed.deserialize(key).map(Some).map_err(|r| r.at(&entry.key_place))
+    }
+
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Refusal> {
+        let entry = self.value.take().ok_or_else(|| de::Error::custom("a value was asked for before its key"))?;
+        seed.deserialize(De { tree: &entry.value, scope: self.scope }).map_err(|r| r.at(&entry.value.place))
+    }
+}
+
+impl<'de> de::Deserializer<'de> for Fields<'de> {
+    type Error = Refusal;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
+        visitor.visit_map(self)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+struct Choice<'a>(De<'a>);
+
+impl<'de> de::EnumAccess<'de> for Choice<'de> {
+    type Error = Refusal;
+    type Variant = Self;
+
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Refusal> {
+        let name = match &self.0.tree.kind {
+            Kind::Str(s) => s.as_str(),
+            _ => self.0.tree.name().unwrap_or_default(),
+        };
+        let place = self.0.tree.name_place();
+        let key: de::value::StrDeserializer<Refusal> = name.into_deserializer();
+        Ok((seed.deserialize(key).map_err(|r| r.at(&place))?, self))
+    }
+}
+
+impl<'de> de::VariantAccess<'de> for Choice<'de> {
+    type Error = Refusal;
+
+    fn unit_variant(self) -> Result<(), Refusal> {
+        match &self.0.tree.kind {
+            Kind::Tuple(_, items) if !items.is_empty() => Err(self.0.wrong("a word without parentheses")),
+            Kind::Struct(_, e) if !e.is_empty() => Err(self.0.wrong("a word without parentheses")),
+            _ => Ok(()),
+        }
+    }
+
+    /// `Name(value)`; `Name(field: ...)` is the variant whose one value has these fields.
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Refusal> {
+        match &self.0.tree.kind {
+            Kind::Tuple(_, items) if items.len() == 1 => seed.deserialize(De { tree: &items[0], scope: self.0.scope }),
+            Kind::Struct(..) | Kind::Tuple(..) => seed.deserialize(self.0),
+            _ => Err(self.0.wrong("a choice with its value in parentheses")),
+        }
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, n: usize, visitor: V) -> Result<V::Value, Refusal> {
+        de::Deserializer::deserialize_tuple(self.0, n, visitor)
+    }
+
+    /// `Name(field: value)`; a bare `Name` has none of them.
+    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, Refusal> {
+        match &self.0.tree.kind {
+            Kind::Word(_) | Kind::Str(_) => visitor.visit_map(fields(vec![], self.0.scope)),
+            _ => de::Deserializer::deserialize_map(self.0, visitor),
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! A graph's text with its meaning: parameters, inputs, composites, nodes, outputs.
+
+use super::expr::is_name;
+use super::tree::{Entry, Kind, Tree};
+use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, printable, suggestion};
+
+/// A whole graph as written, after `extends` and `set`.
+#[derive(Clone, Debug)]
+pub struct GraphText {
+    pub name: String,
+    pub params: Vec<Param>,
+    pub inputs: Vec<InputText>,
+    pub blocks: Vec<Composite>,
+    pub nodes: Vec<NodeText>,
+    pub outputs: Vec<(String, Reference)>,
+    /// Nodes that a variant left out; what they fed is as if it were not connected.
+    pub dropped: Vec<(String, Place)>,
+    pub place: Place,
+}
+
+/// A named value; a composite's may be `Required`.
+#[derive(Clone, Debug)]
+pub struct Param {
+    pub name: String,
+    pub place: Place,
+    pub value: Tree,
+}
+
+/// An input: its channels, and the size it has when none is asked for.
+#[derive(Clone, Debug)]
+pub struct InputText {
+    pub name: String,
+    pub place: Place,
+    pub channels: Tree,
+    pub size: Option<Tree>,
+}
+
+/// An input of a composite; `"texture?"` may stay unconnected.
+#[derive(Clone, Debug)]
+pub struct PortText {
+    pub name: String,
+    pub optional: bool,
+    pub place: Place,
+}
+
+/// A block written in RON.
+#[derive(Clone, Debug)]
+pub struct Composite {
+    pub name: String,
+    pub place: Place,
+    pub params: Vec<Param>,
+    pub inputs: Vec<PortText>,
+    pub nodes: Vec<NodeText>,
+    /// One output without a name, or several with.
+    pub outputs: Vec<(String, Reference)>,
+}
+
+/// A node: which block, and what is written in its parentheses (fields and connections alike).
+#[derive(Clone, Debug)]
+pub struct NodeText {
+    pub id: String,
+    pub id_place: Place,
+    pub block: String,
+    pub block_place: Place,
+    pub entries: Vec<Entry>,
+}
+
+/// The value of a node: `"stem"`, `"lspm.texture"`.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    pub node: String,
+    pub port: Option<String>,
+    pub place: Place,
+}
+
+impl Reference {
+    /// Reads a reference from a text.
+    ///
+    /// # Errors
+    /// E0104 when it is not a text.
+    pub fn read(tree: &Tree) -> std::result::Result<Self, Diagnostic> {
+        let (Kind::Str(s) | Kind::Word(s)) = &tree.kind else {
+            return Err(wrong(tree, "the name of a node in quotes"));
+        };
+        let (node, port) = match s.split_once('.') {
+            Some((n, p)) => (n, Some(p.to_owned())),
+            None => (s.as_str(), None),
+        };
+        Ok(Self { node: node.to_owned(), port, place: tree.place.clone() })
+    }
+
+    /// The references of a field: one, or a list of them.
+    ///
+    /// # Errors
+    /// E0104 for each that is not a text.
+    pub fn all(tree: &Tree) -> Result<Vec<Self>> {
+        let Kind::List(items) = &tree.kind else { return Self::read(tree).map(|r| vec![r]).map_err(Diagnostics::from) };
+        let mut found = Diagnostics::default();
+        let all = items.iter().filter_map(|t| found.keep(Self::read(t))).collect();
+        found.or(all)
+    }
+}
+
+fn wrong(tree: &Tree, expected: &str) -> Diagnostic {
+    Diagnostic::error(Code::E0104, format!("{expected} is expected, but {} is given", tree.what())).at(tree.place.clone(), "here")
+}
+
+const FIELDS: &[&str] = &["name", "source", "extends", "params", "inputs", "blocks", "nodes", "outputs", "set", "drop", "replace"];
+const COMPOSITE_FIELDS: &[&str] = &["params", "inputs", "nodes", "output", "outputs"];
+const INPUT_FIELDS: &[&str] = &["channels", "size"];
+
+/// Gives a tree its meaning.
+///
+/// # Errors
+/// Everything that is missing, unknown or of the wrong form, at once.
+pub fn graph(tree: &Tree) -> Result<GraphText> {
+    let mut r = Reader { found: Diagnostics::default() };
+    let Some(top) = tree.entries() else { return Err(wrong(tree, "a group of fields, `(name: ..., nodes: {...})`,").into()) };
+    r.known(top, FIELDS);
+    let name = match tree.get("name") {
+        Some(Tree { kind: Kind::Str(s), .. }) => s.clone(),
+        Some(t) => {
+            r.found.push(wrong(t, "a name in quotes"));
+            String::new()
+        }
+        None => tree.place.source.name.rsplit(['/', '\\']).next().unwrap_or_default().trim_end_matches(".ron").to_owned(),
+    };
+    let mut dropped = vec![];
+    if let Some(t) = tree.get("drop") {
+        for d in r.found.keep(Reference::all(t)).unwrap_or_default() {
+            dropped.push((d.node, d.place));
+        }
+    }
+    let inputs = r.map(tree, "inputs", true).into_iter().filter_map(|e| r.input(e)).collect();
+    let blocks = r.map(tree, "blocks", false).into_iter().filter_map(|e| r.composite(e)).collect();
+    let mut nodes = r.nodes(tree);
+    for (d, place) in &dropped {
+        let before = nodes.len();
+        nodes.retain(|n| &n.id != d);
+        if nodes.len() == before {
+            let help = suggestion(d, nodes.iter().map(|n| n.id.as_str()), "nodes");
+            r.found.push(Diagnostic::error(Code::E0202, format!("there is no node `{}` to drop", printable(d))).at(place.clone(), "dropped here").help(help));
+        }
+    }
+    let g = GraphText {
+        name,
+        params: r.params(tree),
+        inputs,
+        blocks,
+        nodes,
+        outputs: r.references(tree, "outputs", true),
+        dropped,
+        place: tree.place.clone(),
+    };
+    r.found.or(g)
+}
+
+struct Reader {
+    found: Diagnostics,
+}
+
+impl Reader {
+    fn known(&mut self, entries: &[Entry], names: &[&str]) {
+        for e in entries.iter().filter(|e| !names.contains(&e.key.as_str())) {
+            let d = Diagnostic::error(Code::E0107, format!("there is no field `{}` here", printable(&e.key)));
+            self.found.push(d.at(e.key_place.clone(), "here").help(suggestion(&e.key, names.iter().copied(), "fields")));
+        }
+    }
+
+    fn map<'t>(&mut self, tree: &'t Tree, key: &str, required: bool) -> Vec<&'t Entry> {
+        let Some(t) = tree.get(key) else {
+            if required {
+                let start = tree.place.span.start;
+                let place = Place::new(&tree.place.source, crate::text::Span::new(start, start + 1));
+                let d = Diagnostic::error(Code::E0106, format!("the field `{key}` is missing")).at(place, "in these parentheses");
+                self.found.push(d.help(format!("add `{key}: {{ ... }}`")));
+            }
+            return vec![];
+        };
+        let Some(entries) = t.entries() else {
+            self.found.push(wrong(t, "a map, `{\"name\": ...}`,"));
+            return vec![];
+        };
+        for e in entries {
+            if !is_name(&e.key) || e.key.chars().count() > 64 {
+                let d = Diagnostic::error(Code::E0109, format!("`{}` cannot be a name", printable(&e.key))).at(e.key_place.clone(), "here");
+                self.found.push(d.help("a name has letters, digits and `_`, begins with a letter, and is at most 64 long"));
+            }
+        }
+        entries.iter().collect()
+    }
+
+    fn params(&mut self, tree: &Tree) -> Vec<Param> {
+        let all = self.map(tree, "params", false);
+        all.into_iter().map(|e| Param { name: e.key.clone(), place: e.key_place.clone(), value: e.value.clone() }).collect()
+    }
+
+    fn input(&mut self, e: &Entry) -> Option<InputText> {
+        self.known(e.value.entries().unwrap_or_default(), INPUT_FIELDS);
+        let Some(channels) = e.value.get("channels") else {
+            let d = Diagnostic::error(Code::E0106, format!("the input `{}` does not say its channels", printable(&e.key)));
+            self.found.push(d.at(e.value.place.clone(), "here").help("write `(channels: 4)`"));
+            return None;
+        };
+        Some(InputText { name: e.key.clone(), place: e.key_place.clone(), channels: channels.clone(), size: e.value.get("size").cloned() })
+    }
+
+    fn nodes(&mut self, tree: &Tree) -> Vec<NodeText> {
+        self.map(tree, "nodes", true).into_iter().filter_map(|e| self.node(e)).collect()
+    }
+
+    fn node(&mut self, e: &Entry) -> Option<NodeText> {
+        let entries = match (e.value.name(), e.value.entries()) {
+            (Some(_), Some(entries)) => entries.to_vec(),
+            (Some(name), None) if matches!(e.value.kind, Kind::Word(_)) => {
+                self.found.push(wrong(&e.value, "a block with its inputs").help(format!("write `{name}(x: \"...\")`")));
+                return None;
+            }
+            _ => {
+                let d = wrong(&e.value, "a block with its inputs and fields");
+                self.found.push(d.help("write `Block(x: \"node\", field: value)`"));
+                return None;
+            }
+        };
+        Some(NodeText {
+            id: e.key.clone(),
+            id_place: e.key_place.clone(),
+            block: e.value.name().unwrap_or_default().to_owned(),
+            block_place: e.value.name_place(),
+            entries,
+        })
+    }
+
+    fn references(&mut self, tree: &Tree, key: &str, required: bool) -> Vec<(String, Reference)> {
+        let all = self.map(tree, key, required);
+        all.into_iter().filter_map(|e| Some((e.key.clone(), self.found.keep(Reference::read(&e.value))?))).collect()
+    }
+
+    fn composite(&mut self, e: &Entry) -> Option<Composite> {
+        let Some(fields) = e.value.entries() else {
+            self.found.push(wrong(&e.value, "a composite, `(inputs: [...], nodes: {...}, output: \"...\")`,"));
+            return None;
+        };
+        self.known(fields, COMPOSITE_FIELDS);
+        let mut inputs = vec![];
+        if let Some(t) = e.value.get("inputs") {
+            for r in self.found.keep(Reference::all(t)).unwrap_or_default() {
+                let name = r.node.trim_end_matches('?');
+                inputs.push(PortText { name: name.to_owned(), optional: name != r.node, place: r.place });
+            }
+        }
+        let outputs = match e.value.get("output") {
+            Some(t) => self.found.keep(Reference::read(t)).map(|r| (String::new(), r)).into_iter().collect(),
+            None => self.references(&e.value, "outputs", true),
+        };
+        Some(Composite { name: e.key.clone(), place: e.key_place.clone(), params: self.params(&e.value), inputs, nodes: self.nodes(&e.value), outputs })
+    }
+}

@@ -1,0 +1,58 @@
+//! Changes from outside: `--set anchors=16`, `--set data.root=/volumes`.
+
+use std::sync::Arc;
+
+use super::tree::{Kind, Tree, parse};
+use crate::text::{Code, Diagnostic, Place, Result, Source, Span};
+
+/// One change: a path and the value that it gets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Set {
+    pub path: String,
+    pub path_place: Place,
+    pub value: Tree,
+}
+
+impl Set {
+    /// Reads `path=value`. The value is RON; what is not is taken as text, so that paths need no quotes.
+    ///
+    /// # Errors
+    /// E0207 when there is no `=` or no path.
+    pub fn parse(text: &str) -> Result<Set> {
+        let source = Source::new("--set", text);
+        let whole = Place::new(&source, Span::new(0, text.len()));
+        let refuse = |why: &str| Diagnostic::error(Code::E0207, why).at(whole.clone(), "here").help("write `--set name=value`, as in `--set anchors=16`");
+        let (path, value) = text.split_once('=').ok_or_else(|| refuse("a value to set has the form `name=value`"))?;
+        if path.trim().is_empty() {
+            return Err(refuse("the name before `=` is missing").into());
+        }
+        let place = Place::new(&source, Span::new(path.len() + 1, text.len()));
+        Ok(Set { path: path.trim().to_owned(), path_place: Place::new(&source, Span::new(0, path.len())), value: value_at(value.trim(), place) })
+    }
+
+    /// `anchors=8,16,32` as three changes, `anchors=8` as one.
+    ///
+    /// # Errors
+    /// E0207 when there is no `=` or no path.
+    pub fn sweep(text: &str) -> Result<Vec<Set>> {
+        match text.split_once('=') {
+            Some((path, values)) if values.contains(',') && !values.trim_start().starts_with(['(', '[', '{', '"']) => {
+                values.split(',').map(|v| Set::parse(&format!("{}={}", path, v.trim()))).collect()
+            }
+            _ => Set::parse(text).map(|s| vec![s]),
+        }
+    }
+}
+
+fn value_at(text: &str, place: Place) -> Tree {
+    let as_text = || Tree { kind: Kind::Str(text.to_owned()), place: place.clone() };
+    let own: Arc<Source> = Source::new("--set", text);
+    match parse(&own) {
+        // A bare word is most often a file or a name; fields that take a choice accept a text as well.
+        Ok(Tree { kind: Kind::Word(_), .. }) | Err(_) => as_text(),
+        Ok(mut tree) => {
+            tree.place = place;
+            tree
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The codes of every error, by decade: E01 text, E02 names and ports, E03 shapes, E04 fields of blocks,
+//! E05 cost, E06 run configs, E07 data and volumes, E08 weights and checkpoints, E09 running.
+
+macro_rules! codes {
+    ($($name:ident $text:literal,)*) => {
+        /// A stable code of a kind of error.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Code { $(#[doc = $text] $name,)* }
+
+        impl Code {
+            /// Every code, in order.
+            pub const ALL: &'static [Code] = &[$(Code::$name,)*];
+
+            /// The code as printed: `E0204`.
+            pub fn name(self) -> &'static str {
+                match self { $(Code::$name => stringify!($name),)* }
+            }
+
+            /// What it stands for, in a line.
+            pub fn summary(self) -> &'static str {
+                match self { $(Code::$name => $text,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    E0101 "the file cannot be read",
+    E0102 "the text is not valid RON",
+    E0103 "a key, field or name stands twice",
+    E0104 "a value has the wrong type",
+    E0105 "an expression cannot be read or evaluated",
+    E0106 "a field is missing",
+    E0107 "a field is unknown",
+    E0108 "a file is extended in a ring, or cannot be found",
+    E0109 "a name is not allowed",
+    E0201 "a block is unknown",
+    E0202 "an input names a node that is not there",
+    E0203 "an input names a port that is not there",
+    E0204 "a port is missing or has too many sources",
+    E0205 "nodes feed each other in a ring",
+    E0206 "a node reaches no output",
+    E0207 "a parameter is unknown, missing or of the wrong type",
+    E0208 "a composite contains itself",
+    E0301 "a shape does not fit",
+    E0302 "channels do not fit",
+    E0303 "a size cannot be divided as the network needs",
+    E0401 "a field of a block has a value that makes no sense",
+    E0501 "a count is beyond 64 bits",
+    E0601 "a run config asks for what cannot be",
+    E0602 "the device is not there",
+    E0603 "a folder or file cannot be written",
+    E0701 "a data set is not as its description says",
+    E0702 "a volume cannot be read",
+    E0703 "an image and its label do not match",
+    E0704 "a label value is not expected",
+    E0801 "a weights file cannot be read",
+    E0802 "weights do not fit the graph",
+    E0901 "training cannot go on",
+}

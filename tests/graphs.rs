@@ -1,0 +1,106 @@
+//! Every graph of the project compiles, to the counts that are known of it.
+
+use std::path::{Path, PathBuf};
+
+use lmsc::compile::{Program, compile};
+use lmsc::read::Set;
+use lmsc::text::{Source, render};
+
+fn program(file: &str, sets: &[&str]) -> Program {
+    let source = Source::read(&Path::new("graphs").join(file)).expect("the graph is there");
+    let sets: Vec<Set> = sets.iter().map(|s| Set::parse(s).expect("a change")).collect();
+    match compile(&source, &sets, None) {
+        Ok(p) => p,
+        Err(found) => panic!("{file}: {}", found.0.iter().map(|d| render::full(d, false, 120)).collect::<Vec<_>>().join("\n")),
+    }
+}
+
+fn params(file: &str, sets: &[&str]) -> u64 {
+    let p = program(file, sets);
+    p.cost(0..p.graph.len()).expect("it fits").params
+}
+
+fn files() -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> = std::fs::read_dir("graphs").expect("graphs/").map(|e| e.expect("an entry").path()).collect();
+    all.retain(|p| p.extension().is_some_and(|e| e == "ron"));
+    all.sort();
+    all
+}
+
+#[test]
+fn parameters_are_those_of_the_specification() {
+    for (file, sets, expected) in [
+        ("lightmedseg.ron", &[][..], 482_778),
+        ("lightmedseg-standard.ron", &[], 662_274),
+        ("lightmedseg-k16.ron", &[], 493_554),
+        ("lightmedseg-k32.ron", &[], 515_106),
+        ("lightmedseg.ron", &["anchors=16"], 493_554),
+        ("lightmedseg.ron", &["anchors=32"], 515_106),
+        ("lightmedseg-no-lspm.ron", &[], 471_116),
+        ("lightmedseg-no-anchors.ron", &[], 465_978),
+        ("lightmedseg-no-router.ron", &[], 454_550),
+        ("lightmedseg-literal.ron", &[], 477_530),
+        ("lightmedseg-literal-standard.ron", &[], 693_314),
+        ("lightmedseg-literal.ron", &["anchors=16"], 493_106),
+        ("lightmedseg-literal.ron", &["anchors=32"], 524_258),
+    ] {
+        assert_eq!(params(file, sets), expected, "{file} {sets:?}");
+    }
+}
+
+/// SPEC: parameters and MACs (in units of 10,000) of every block of `graphs/lightmedseg.ron` at 4x128x128x128.
+#[test]
+fn every_block_costs_what_the_specification_says() {
+    let p = program("lightmedseg.ron", &[]);
+    let expected = [
+        ("stem", 556, 14156),
+        ("anchors", 8_640, 29020),
+        ("lspm", 11_662, 302042),
+        ("enc1", 2_764, 58301),
+        ("pool1", 0, 0),
+        ("enc2", 7_380, 20657),
+        ("pool2", 0, 0),
+        ("enc3", 25_636, 9621),
+        ("pool3", 0, 0),
+        ("enc4", 95_304, 4634),
+        ("bottleneck", 8_576, 419),
+        ("skips", 31_100, 92589),
+        ("dec1", 214_635, 40200),
+        ("dec2", 56_375, 88657),
+        ("dec3", 15_519, 210344),
+        ("dec4", 4_595, 552809),
+        ("head", 36, 6711),
+    ];
+    let rows: Vec<_> = p.rows.iter().filter(|r| r.depth == 0).collect();
+    assert_eq!(rows.len(), expected.len());
+    for (name, params, macs) in expected {
+        let row = rows.iter().find(|r| r.path == name).unwrap_or_else(|| panic!("no row {name}"));
+        let c = p.cost(row.values.clone()).expect("it fits");
+        assert_eq!((c.params, (c.macs + 5_000) / 10_000), (params, macs), "{name}");
+    }
+    let total = p.cost(0..p.graph.len()).expect("it fits");
+    assert_eq!((total.macs + 5_000) / 10_000, 1_430_161);
+    assert_eq!(total.normed, 67_960_832);
+    assert_eq!((total.fvcore() + 500_000) / 1_000_000, 14_641);
+}
+
+#[test]
+fn every_graph_takes_other_modalities_and_classes() {
+    for file in files() {
+        let name = file.file_name().and_then(|n| n.to_str()).expect("a name");
+        let p = program(name, &["modalities=1", "classes=3"]);
+        assert_eq!((p.input_channels(), p.classes()), (1, 3), "{name}");
+        assert_eq!(p.multiple(), [16; 3], "{name}");
+    }
+}
+
+#[test]
+fn a_resolved_graph_is_the_same_graph() {
+    for file in files() {
+        let name = file.file_name().and_then(|n| n.to_str()).expect("a name");
+        let p = program(name, &["anchors=16"]);
+        let again = compile(&Source::new("resolved.ron", p.resolved()), &[], None).expect("it compiles");
+        assert_eq!(p.hash(), again.hash(), "{name}");
+        assert_eq!(p.resolved(), again.resolved(), "{name}");
+    }
+}
