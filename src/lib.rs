@@ -1,7 +1,23 @@
 //! lmsc
 pub mod block;
+pub mod cli;
 pub mod compile;
+#[cfg(feature = "run")]
+pub mod data;
+#[cfg(feature = "run")]
+pub mod infer;
 pub mod ir;
+#[cfg(feature = "run")]
+pub mod kernel;
+#[cfg(feature = "run")]
+pub mod metric;
+#[cfg(feature = "run")]
+pub mod net;
 pub mod op;
 pub mod read;
+pub mod show;
 pub mod text;
+#[cfg(feature = "run")]
+pub mod train;
+#[cfg(feature = "run")]
+pub mod volume;

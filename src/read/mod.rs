@@ -13,7 +13,7 @@ mod tree;
 
 pub use config::config;
 pub use de::{Fields, fields, read as typed};
-pub use expr::Scope;
+pub use expr::{Scope, evaluate};
 pub use extend::load;
 pub use graph::{Composite, GraphText, InputText, NodeText, Param, PortText, Reference, graph};
 pub use set::Set;

@@ -1,0 +1,75 @@
+//! The command line: one file per verb.
+//!
+//! Level 8: may use everything.
+
+mod check;
+#[cfg(feature = "run")]
+mod demo;
+#[cfg(feature = "run")]
+mod eval;
+#[cfg(feature = "run")]
+mod forward;
+mod output;
+#[cfg(feature = "run")]
+mod predict;
+mod stats;
+#[cfg(feature = "run")]
+mod train;
+
+pub use output::{complain, print};
+
+use crate::text::Result;
+
+/// A compiler for 3D medical image segmentation networks.
+///
+/// A network is a RON file, a graph of typed blocks. lmsc checks it, counts it, trains it, and segments volumes with it.
+#[derive(Debug, clap::Parser)]
+#[command(
+    name = "lmsc",
+    version,
+    max_term_width = 120,
+    after_help = "Examples:\n  lmsc check graphs/lightmedseg.ron\n  lmsc stats graphs/lightmedseg.ron --set anchors=8,16,32"
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    Check(check::Args),
+    Stats(stats::Args),
+    #[cfg(feature = "run")]
+    Train(train::Args),
+    #[cfg(feature = "run")]
+    Predict(predict::Args),
+    #[cfg(feature = "run")]
+    Eval(eval::Args),
+    #[cfg(feature = "run")]
+    Demo(demo::Args),
+    #[cfg(feature = "run")]
+    Forward(forward::Args),
+}
+
+impl Cli {
+    /// Runs the verb.
+    ///
+    /// # Errors
+    /// Everything that is wrong with what the user gave.
+    pub fn run(self) -> Result<()> {
+        match self.verb {
+            Verb::Check(a) => check::run(a),
+            Verb::Stats(a) => stats::run(a),
+            #[cfg(feature = "run")]
+            Verb::Train(a) => train::run(a),
+            #[cfg(feature = "run")]
+            Verb::Predict(a) => predict::run(a),
+            #[cfg(feature = "run")]
+            Verb::Eval(a) => eval::run(a),
+            #[cfg(feature = "run")]
+            Verb::Demo(a) => demo::run(a),
+            #[cfg(feature = "run")]
+            Verb::Forward(a) => forward::run(a),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! SiLU and the logistic function, with a vectorised exponential; backward from the input (SiLU) or the output (logistic).
+
+use super::buffer::{Input, Output, each};
+use super::lanes::{Job, LANES, Lanes, run};
+use super::on_cpu;
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::flex::FlexTensor;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::tensor::Tensor;
+use burn::tensor::activation;
+
+/// `x * sigmoid(x)`.
+pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    if on_cpu(&x) { Tensor::from_dispatch(Dispatch::activate(x.into_dispatch(), Curve::Silu)) } else { activation::silu(x) }
+}
+
+/// `1 / (1 + exp(-x))`.
+pub fn sigmoid<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    if on_cpu(&x) { Tensor::from_dispatch(Dispatch::activate(x.into_dispatch(), Curve::Sigmoid)) } else { activation::sigmoid(x) }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Curve {
+    Silu,
+    Sigmoid,
+}
+
+#[backend_extension(Flex, Autodiff)]
+pub trait Activate: Backend {
+    fn activate(x: FloatTensor<Self>, curve: Curve) -> FloatTensor<Self>;
+}
+
+impl Activate for Flex {
+    fn activate(x: FlexTensor, curve: Curve) -> FlexTensor {
+        match curve {
+            Curve::Silu => map([x], |[x]| Silu(x)),
+            Curve::Sigmoid => map([x], |[x]| Sigmoid(x)),
+        }
+    }
+}
+
+impl<C: CheckpointStrategy> Activate for Autodiff<Flex, C> {
+    fn activate(x: FloatTensor<Self>, curve: Curve) -> FloatTensor<Self> {
+        match ActivateBackward(curve).prepare::<C>([x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let x = x.into_primitive();
+                let y = Flex::activate(x.clone(), curve);
+                prep.finish(if curve == Curve::Silu { x } else { y.clone() }, y)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(Flex::activate(x.into_primitive(), curve)),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ActivateBackward(Curve);
+
+impl Backward<Flex, 1> for ActivateBackward {
+    /// The input of SiLU, the output of the logistic function.
+    type State = FlexTensor;
+
+    fn backward(self, ops: Ops<FlexTensor, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gy: FlexTensor = grads.consume::<Flex>(&ops.node);
+        if let [Some(node)] = ops.parents {
+            let kept = ops.state;
+            let dx = match self.0 {
+                Curve::Silu => map([kept, gy], |[x, gy]| SiluGradient(x, gy)),
+                Curve::Sigmoid => map([kept, gy], |[y, gy]| SigmoidGradient(y, gy)),
+            };
+            grads.register::<Flex>(node.id, dx);
+        }
+    }
+}
+
+/// A formula applied place by place to the vectors that it reads through pointers.
+trait Formula: Copy {
+    /// # Safety
+    /// As for [`Lanes`]; `load` is called for pointers of the formula's own.
+    unsafe fn at<L: Lanes>(self, load: impl Fn(*const f32) -> L) -> L;
+}
+
+/// Floats of a task.
+const BLOCK: usize = 1 << 14;
+
+fn map<const N: usize, F: Formula>(inputs: [FlexTensor; N], formula: impl Fn([*const f32; N]) -> F + Sync + Send) -> FlexTensor {
+    let shape: Vec<usize> = inputs[0].layout().shape().to_vec();
+    let len = shape.iter().product::<usize>();
+    let inputs = inputs.map(Input::new);
+    let mut out = Output::new(&shape);
+    let to = out.shared();
+    each(len.div_ceil(BLOCK), len * N, |task| {
+        let first = task * BLOCK;
+        let pointers = std::array::from_fn(|i| inputs[i].data()[first..].as_ptr());
+        // SAFETY: the block lies inside every input (all of one shape) and is this task's own part of the output.
+        unsafe { run(Map { formula: formula(pointers), out: to.at(first), len: BLOCK.min(len - first) }) };
+    });
+    // SAFETY: the tasks cover every element.
+    unsafe { out.finish() }
+}
+
+struct Map<F> {
+    formula: F,
+    out: *mut f32,
+    len: usize,
+}
+
+impl<F: Formula> Job for Map<F> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        let mut i = 0;
+        // SAFETY: whole vectors and a head, inside the block.
+        unsafe {
+            while i + LANES <= self.len {
+                self.formula.at(|p| L::load(p.add(i))).store(self.out.add(i));
+                i += LANES;
+            }
+            let left = self.len - i;
+            if left > 0 {
+                self.formula.at(|p| L::load_head(p.add(i), left)).store_head(self.out.add(i), left);
+            }
+        }
+    }
+}
+
+/// `sigmoid(x)`, right at both ends: the exponential is only taken of what is not positive.
+#[inline(always)]
+unsafe fn logistic<L: Lanes>(x: L) -> L {
+    // SAFETY: the caller's.
+    unsafe {
+        let e = x.neg_abs().exp();
+        let one = L::splat(1.0);
+        let r = one.div(one.add(e));
+        x.where_negative(e.mul(r), r)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Sigmoid(*const f32);
+impl Formula for Sigmoid {
+    #[inline(always)]
+    unsafe fn at<L: Lanes>(self, load: impl Fn(*const f32) -> L) -> L {
+        // SAFETY: the caller's.
+        unsafe { logistic(load(self.0)) }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Silu(*const f32);
+impl Formula for Silu {
+    #[inline(always)]
+    unsafe fn at<L: Lanes>(self, load: impl Fn(*const f32) -> L) -> L {
+        let x = load(self.0);
+        // SAFETY: the caller's.
+        unsafe { x.mul(logistic(x)) }
+    }
+}
+
+/// `gy * y * (1 - y)`.
+#[derive(Clone, Copy)]
+struct SigmoidGradient(*const f32, *const f32);
+impl Formula for SigmoidGradient {
+    #[inline(always)]
+    unsafe fn at<L: Lanes>(self, load: impl Fn(*const f32) -> L) -> L {
+        let (y, gy) = (load(self.0), load(self.1));
+        // SAFETY: the caller's.
+        unsafe { gy.mul(y).mul(L::splat(1.0).sub(y)) }
+    }
+}
+
+/// `gy * s * (1 + x * (1 - s))` with `s = sigmoid(x)`.
+#[derive(Clone, Copy)]
+struct SiluGradient(*const f32, *const f32);
+impl Formula for SiluGradient {
+    #[inline(always)]
+    unsafe fn at<L: Lanes>(self, load: impl Fn(*const f32) -> L) -> L {
+        let (x, gy) = (load(self.0), load(self.1));
+        // SAFETY: the caller's.
+        unsafe {
+            let s = logistic(x);
+            gy.mul(s).mul(x.mul_add(L::splat(1.0).sub(s), L::splat(1.0)))
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Convolution of volumes: chooses among the kernels of this folder, or Burn's own where none fits or the tensor does not live
+//! on the CPU as `f32`.
+
+use super::{dense, depthwise, on_cpu, pointwise, reduce};
+use burn::backend::autodiff::NodeId;
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::flex::FlexTensor;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, TensorMetadata, backend_extension};
+use burn::tensor::Tensor;
+use burn::tensor::ops::ConvOptions;
+
+/// What a convolution does with its places, per axis of `[D, H, W]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    pub kernel: [usize; 3],
+    pub stride: [usize; 3],
+    pub padding: [usize; 3],
+    pub dilation: [usize; 3],
+}
+
+impl Geometry {
+    /// Extent of the output, 0 where the kernel does not fit.
+    pub fn output(&self, volume: [usize; 3]) -> [usize; 3] {
+        std::array::from_fn(|a| {
+            let reach = (self.kernel[a] - 1) * self.dilation[a] + 1;
+            (volume[a] + 2 * self.padding[a]).checked_sub(reach).map_or(0, |room| room / self.stride[a] + 1)
+        })
+    }
+}
+
+/// A kernel of this folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    Depthwise,
+    Dense,
+    Pointwise,
+}
+
+/// Most products per output for which the direct kernels beat a blocked matrix product.
+const DIRECT_CHANNELS: usize = 64;
+
+fn route(x: [usize; 5], w: [usize; 5], groups: usize, geometry: &Geometry) -> Option<Route> {
+    let (inputs, outputs) = (x[1], w[0]);
+    let sound = groups > 0 && w[1] * groups == inputs && outputs % groups == 0 && x.iter().chain(&w).all(|n| *n > 0);
+    let places = geometry.stride.iter().chain(&geometry.dilation).all(|v| *v > 0);
+    if !sound || !places || geometry.output([x[2], x[3], x[4]]).contains(&0) {
+        None
+    } else if groups == 1 && geometry.kernel == [1; 3] && geometry.stride == [1; 3] && geometry.padding == [0; 3] {
+        Some(Route::Pointwise)
+    } else if groups == inputs && outputs == inputs && depthwise::fits(geometry) {
+        Some(Route::Depthwise)
+    } else if inputs / groups <= DIRECT_CHANNELS && outputs / groups <= DIRECT_CHANNELS {
+        Some(Route::Dense)
+    } else {
+        None
+    }
+}
+
+/// Convolution as `torch.nn.functional.conv3d`: `x [N, C, D, H, W]`, `w [O, C / groups, kD, kH, kW]`, `bias [O]`.
+///
+/// # Panics
+/// As Burn's `conv3d` does if the shapes do not fit together.
+pub fn conv3d(
+    x: Tensor<5>,
+    w: Tensor<5>,
+    bias: Option<Tensor<1>>,
+    stride: [usize; 3],
+    padding: [usize; 3],
+    dilation: [usize; 3],
+    groups: usize,
+) -> Tensor<5> {
+    let [.., kd, kh, kw] = w.dims();
+    let geometry = Geometry { kernel: [kd, kh, kw], stride, padding, dilation };
+    let ours = on_cpu(&x) && on_cpu(&w) && bias.as_ref().is_none_or(on_cpu);
+    let Some(route) = route(x.dims(), w.dims(), groups, &geometry).filter(|_| ours) else {
+        return portable(x, w, bias, geometry, groups);
+    };
+    let (x, w) = (x.into_dispatch(), w.into_dispatch());
+    Tensor::from_dispatch(match bias {
+        Some(bias) => Dispatch::convolve_biased(x, w, bias.into_dispatch(), route, geometry),
+        None => Dispatch::convolve(x, w, route, geometry),
+    })
+}
+
+/// Burn's own.
+pub(super) fn portable(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<1>>, geometry: Geometry, groups: usize) -> Tensor<5> {
+    let Geometry { stride, padding, dilation, .. } = geometry;
+    burn::tensor::module::conv3d(x, w, bias, ConvOptions::new(stride, padding, dilation, groups))
+}
+
+#[backend_extension(Flex, Autodiff)]
+pub trait Convolve: Backend {
+    fn convolve(x: FloatTensor<Self>, w: FloatTensor<Self>, route: Route, geometry: Geometry) -> FloatTensor<Self>;
+    fn convolve_biased(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        route: Route,
+        geometry: Geometry,
+    ) -> FloatTensor<Self>;
+}
+
+impl Convolve for Flex {
+    fn convolve(x: FlexTensor, w: FlexTensor, route: Route, geometry: Geometry) -> FlexTensor {
+        forward(x, w, None, route, geometry)
+    }
+    fn convolve_biased(x: FlexTensor, w: FlexTensor, bias: FlexTensor, route: Route, geometry: Geometry) -> FlexTensor {
+        forward(x, w, Some(bias), route, geometry)
+    }
+}
+
+fn forward(x: FlexTensor, w: FlexTensor, bias: Option<FlexTensor>, route: Route, geometry: Geometry) -> FlexTensor {
+    match route {
+        Route::Depthwise => depthwise::forward(x, w, bias, &geometry),
+        Route::Dense => dense::forward(x, w, bias, &geometry),
+        Route::Pointwise => pointwise::forward(x, w, bias),
+    }
+}
+
+impl<C: CheckpointStrategy> Convolve for Autodiff<Flex, C> {
+    fn convolve(x: FloatTensor<Self>, w: FloatTensor<Self>, route: Route, geometry: Geometry) -> FloatTensor<Self> {
+        tracked::<C>(x, w, None, route, geometry)
+    }
+    fn convolve_biased(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        route: Route,
+        geometry: Geometry,
+    ) -> FloatTensor<Self> {
+        tracked::<C>(x, w, Some(bias), route, geometry)
+    }
+}
+
+type Tracked<C> = FloatTensor<Autodiff<Flex, C>>;
+
+fn tracked<C: CheckpointStrategy>(x: Tracked<C>, w: Tracked<C>, bias: Option<Tracked<C>>, route: Route, geometry: Geometry) -> Tracked<C> {
+    // Without a bias, the input's node stands in its place and gets nothing.
+    let nodes = [x.node(), w.node(), bias.as_ref().map_or_else(|| x.node(), |b| b.node())];
+    let has_bias = bias.is_some();
+    match ConvolveBackward.prepare::<C>(nodes).compute_bound().stateful() {
+        OpsKind::Tracked(mut prep) => {
+            let state = State { x: prep.checkpoint(&x), w: prep.checkpoint(&w), x_dims: x.shape().dims(), has_bias, route, geometry };
+            let y = forward(x.into_primitive(), w.into_primitive(), bias.map(|b| b.into_primitive()), route, geometry);
+            prep.finish(state, y)
+        }
+        OpsKind::UnTracked(prep) => {
+            prep.finish(forward(x.into_primitive(), w.into_primitive(), bias.map(|b| b.into_primitive()), route, geometry))
+        }
+    }
+}
+
+#[derive(Debug)]
+struct ConvolveBackward;
+
+#[derive(Clone, Debug)]
+struct State {
+    x: NodeId,
+    w: NodeId,
+    x_dims: [usize; 5],
+    has_bias: bool,
+    route: Route,
+    geometry: Geometry,
+}
+
+impl Backward<Flex, 3> for ConvolveBackward {
+    type State = State;
+
+    fn backward(self, ops: Ops<State, 3>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let [x_node, w_node, bias_node] = ops.parents;
+        let State { x_dims, has_bias, route, geometry, .. } = ops.state;
+        let gy: FlexTensor = grads.consume::<Flex>(&ops.node);
+        let x: FlexTensor = checkpointer.retrieve_node_output(ops.state.x);
+        let w: FlexTensor = checkpointer.retrieve_node_output(ops.state.w);
+        let w_dims: [usize; 5] = w.layout().shape().dims();
+        if let Some(node) = w_node {
+            let dw = match route {
+                Route::Depthwise => depthwise::weight_gradient(x, gy.clone(), &geometry),
+                Route::Dense => dense::weight_gradient(x, w_dims, gy.clone(), &geometry),
+                Route::Pointwise => pointwise::weight_gradient(x, gy.clone()),
+            };
+            grads.register::<Flex>(node.id, dw);
+        }
+        if let Some(node) = bias_node.filter(|_| has_bias) {
+            grads.register::<Flex>(node.id, reduce::channel_sums(gy.clone()));
+        }
+        if let Some(node) = x_node {
+            let dx = match route {
+                Route::Depthwise => depthwise::data_gradient(w, gy, &geometry),
+                Route::Dense => dense::data_gradient(x_dims, w, gy, &geometry),
+                Route::Pointwise => pointwise::data_gradient(w, gy),
+            };
+            grads.register::<Flex>(node.id, dx);
+        }
+    }
+}

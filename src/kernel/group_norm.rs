@@ -1,0 +1,322 @@
+//! Group normalisation: two passes for the statistics (mean, then squared differences from it; blocks in `f32` vectors, added
+//! in `f64`), one pass to apply. The backward pass keeps the input, the means and the reciprocal deviations only.
+
+use super::buffer::{Input, Output, each, tensor};
+use super::lanes::{Job, LANES, Lanes, run};
+use super::on_cpu;
+use super::reduce::{BLOCK, Sum, row_sums};
+use burn::backend::autodiff::NodeId;
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::flex::FlexTensor;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
+use burn::tensor::Tensor;
+
+/// `(x - mean) / sqrt(var + eps) * weight + bias`, with mean and (biased) variance of each sample's group of channels;
+/// `weight` and `bias` are `[C]`.
+///
+/// # Panics
+/// If `groups` does not divide the channels or the vectors are not of their number.
+pub fn group_norm(x: Tensor<5>, weight: Tensor<1>, bias: Tensor<1>, groups: usize, eps: f64) -> Tensor<5> {
+    let [n, c, d, h, w] = x.dims();
+    assert!(groups > 0 && c % groups == 0, "group_norm: {groups} groups do not divide {c} channels");
+    assert!(weight.dims() == [c] && bias.dims() == [c], "group_norm: weight and bias must have {c} values");
+    if on_cpu(&x) && on_cpu(&weight) && on_cpu(&bias) && n * d * h * w > 0 {
+        let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
+        Tensor::from_dispatch(Dispatch::normalise(x, weight, bias, groups, eps))
+    } else {
+        portable(x, weight, bias, groups, eps)
+    }
+}
+
+/// Burn's own operations.
+pub(super) fn portable(x: Tensor<5>, weight: Tensor<1>, bias: Tensor<1>, groups: usize, eps: f64) -> Tensor<5> {
+    let [n, c, d, h, w] = x.dims();
+    let rows = x.reshape([n, groups, c / groups * d * h * w]);
+    let centred = rows.clone() - rows.mean_dim(2);
+    let deviation = (centred.clone() * centred.clone()).mean_dim(2).add_scalar(eps).sqrt();
+    let y = (centred / deviation).reshape([n, c, d, h, w]);
+    y * weight.reshape([1, c, 1, 1, 1]) + bias.reshape([1, c, 1, 1, 1])
+}
+
+#[backend_extension(Flex, Autodiff)]
+pub trait Normalise: Backend {
+    fn normalise(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>, groups: usize, eps: f64) -> FloatTensor<Self>;
+}
+
+impl Normalise for Flex {
+    fn normalise(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, groups: usize, eps: f64) -> FlexTensor {
+        let x = Input::new(x);
+        let statistics = statistics(&x, groups, eps);
+        apply(&x, &statistics, &Input::new(weight), &Input::new(bias))
+    }
+}
+
+impl<C: CheckpointStrategy> Normalise for Autodiff<Flex, C> {
+    fn normalise(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>, groups: usize, eps: f64) -> FloatTensor<Self> {
+        match NormaliseBackward.prepare::<C>([x.node(), weight.node(), bias.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let (x_id, weight_id) = (prep.checkpoint(&x), prep.checkpoint(&weight));
+                let x = Input::new(x.into_primitive());
+                let statistics = statistics(&x, groups, eps);
+                let y = apply(&x, &statistics, &Input::new(weight.into_primitive()), &Input::new(bias.into_primitive()));
+                prep.finish((x_id, weight_id, statistics), y)
+            }
+            OpsKind::UnTracked(prep) => {
+                prep.finish(Flex::normalise(x.into_primitive(), weight.into_primitive(), bias.into_primitive(), groups, eps))
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct NormaliseBackward;
+
+impl Backward<Flex, 3> for NormaliseBackward {
+    type State = (NodeId, NodeId, Statistics);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let [x_node, weight_node, bias_node] = ops.parents;
+        let (x, weight, statistics) = ops.state;
+        let gy = Input::new(grads.consume::<Flex>(&ops.node));
+        let x = Input::new(checkpointer.retrieve_node_output(x));
+        let weight = Input::new(checkpointer.retrieve_node_output(weight));
+        let [n, c, ..] = x.dims();
+        let sums = gradient_sums(&x, &gy, &statistics);
+        let over_samples = |k: usize| (0..c).map(|i| (0..n).map(|b| sums[b * c + i][k]).sum::<f64>() as f32).collect();
+        if let Some(node) = weight_node {
+            grads.register::<Flex>(node.id, tensor(over_samples(1), &[c]));
+        }
+        if let Some(node) = bias_node {
+            grads.register::<Flex>(node.id, tensor(over_samples(0), &[c]));
+        }
+        if let Some(node) = x_node {
+            grads.register::<Flex>(node.id, data_gradient(&x, &gy, &weight, &statistics, &sums));
+        }
+    }
+}
+
+/// Mean and reciprocal deviation of every group of every sample.
+#[derive(Clone, Debug)]
+struct Statistics {
+    groups: usize,
+    mean: Vec<f32>,
+    scale: Vec<f32>,
+}
+
+impl Statistics {
+    /// Those of channel `i` of all samples' channels, of which a sample has `channels`.
+    fn of(&self, i: usize, channels: usize) -> (f32, f32) {
+        let group = i / (channels / self.groups);
+        (self.mean[group], self.scale[group])
+    }
+}
+
+fn statistics(x: &Input, groups: usize, eps: f64) -> Statistics {
+    let [n, c, d, h, w] = x.dims();
+    let len = c / groups * d * h * w;
+    // SAFETY: the job reads its slice only.
+    let sums = row_sums(n * groups, len, |_, block| [unsafe { run(Sum(&x.data()[block])) }]);
+    let mean: Vec<f32> = sums.iter().map(|[s]| (s / len as f64) as f32).collect();
+    // SAFETY: as above.
+    let squares = row_sums(n * groups, len, |row, block| [unsafe { run(Squares { x: &x.data()[block], mean: mean[row] }) }]);
+    // The squares are about the rounded mean; what that adds to the variance is the square of its error.
+    let scale = sums.iter().zip(&mean).zip(&squares).map(|(([s], m), [q])| {
+        let off = s / len as f64 - f64::from(*m);
+        (1.0 / ((q / len as f64 - off * off).max(0.0) + eps).sqrt()) as f32
+    });
+    Statistics { groups, scale: scale.collect(), mean }
+}
+
+/// Blocks of one channel: calls `f(channel, first, count)`, channels counted through all samples.
+fn over_channels(dims: [usize; 5], f: impl Fn(usize, usize, usize) + Sync + Send) {
+    let [n, c, d, h, w] = dims;
+    let space = d * h * w;
+    let chunks = space.div_ceil(BLOCK);
+    each(n * c * chunks, n * c * space, |task| {
+        let (channel, first) = (task / chunks, task % chunks * BLOCK);
+        f(channel, channel * space + first, BLOCK.min(space - first));
+    });
+}
+
+fn apply(x: &Input, statistics: &Statistics, weight: &Input, bias: &Input) -> FlexTensor {
+    let c = x.dims()[1];
+    let mut out = Output::new(&x.dims());
+    let to = out.shared();
+    over_channels(x.dims(), |channel, first, count| {
+        let (mean, scale) = statistics.of(channel, c);
+        let (factor, shift) = (scale * weight.data()[channel % c], bias.data()[channel % c]);
+        // SAFETY: the block of the input and of the output, the latter this task's own.
+        unsafe { run(Affine { x: &x.data()[first..first + count], out: to.at(first), mean, factor, shift }) }
+    });
+    // SAFETY: the blocks cover every element.
+    unsafe { out.finish() }
+}
+
+/// For every channel of every sample: the sums of `gy` and of `gy * (x - mean) * scale`.
+fn gradient_sums(x: &Input, gy: &Input, statistics: &Statistics) -> Vec<[f64; 2]> {
+    let [n, c, d, h, w] = x.dims();
+    row_sums(n * c, d * h * w, |channel, block| {
+        let (mean, scale) = statistics.of(channel, c);
+        // SAFETY: the job reads its two slices of one length.
+        let (plain, product) = unsafe { run(Products { x: &x.data()[block.clone()], gy: &gy.data()[block], mean }) };
+        [plain, product * f64::from(scale)]
+    })
+}
+
+fn data_gradient(x: &Input, gy: &Input, weight: &Input, statistics: &Statistics, sums: &[[f64; 2]]) -> FlexTensor {
+    let [n, c, d, h, w] = x.dims();
+    let per = c / statistics.groups;
+    let len = (per * d * h * w) as f64;
+    // With g the weighted gradient and x^ the normalised input: dx = scale * (g - mean(g) - x^ * mean(g * x^)).
+    let means: Vec<[f64; 2]> = (0..n * statistics.groups)
+        .map(|group| {
+            let total =
+                |k: usize| (group * per..(group + 1) * per).map(|i| f64::from(weight.data()[i % c]) * sums[i][k]).sum::<f64>() / len;
+            [total(0), total(1)]
+        })
+        .collect();
+    let mut out = Output::new(&x.dims());
+    let to = out.shared();
+    over_channels(x.dims(), |channel, first, count| {
+        let (mean, scale) = statistics.of(channel, c);
+        let [plain, product] = means[channel / per];
+        let job = Gradient {
+            x: &x.data()[first..first + count],
+            gy: &gy.data()[first..first + count],
+            // SAFETY: this task's block.
+            out: unsafe { to.at(first) },
+            mean,
+            factor: scale * weight.data()[channel % c],
+            slope: (-f64::from(scale) * f64::from(scale) * product) as f32,
+            shift: (-f64::from(scale) * plain) as f32,
+        };
+        // SAFETY: the job reads its slices and writes its block.
+        unsafe { run(job) }
+    });
+    // SAFETY: the blocks cover every element.
+    unsafe { out.finish() }
+}
+
+/// Sum of `(x - mean)^2`.
+struct Squares<'a> {
+    x: &'a [f32],
+    mean: f32,
+}
+
+impl Job for Squares<'_> {
+    type Out = f64;
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) -> f64 {
+        // SAFETY: whole vectors inside the slice.
+        unsafe {
+            let mean = L::splat(self.mean);
+            let mut sums = [L::splat(0.0); 4];
+            let mut blocks = self.x.chunks_exact(4 * LANES);
+            for block in &mut blocks {
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    let x = L::load(block.as_ptr().add(v * LANES)).sub(mean);
+                    *sum = x.mul_add(x, *sum);
+                }
+            }
+            let rest: f64 = blocks.remainder().iter().map(|x| f64::from(x - self.mean).powi(2)).sum();
+            rest + f64::from(sums[0].add(sums[1]).add(sums[2].add(sums[3])).sum())
+        }
+    }
+}
+
+/// Sums of `gy` and of `gy * (x - mean)`.
+struct Products<'a> {
+    x: &'a [f32],
+    gy: &'a [f32],
+    mean: f32,
+}
+
+impl Job for Products<'_> {
+    type Out = (f64, f64);
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) -> (f64, f64) {
+        // SAFETY: whole vectors inside the slices, which have one length.
+        unsafe {
+            let mean = L::splat(self.mean);
+            let mut plain = [L::splat(0.0); 2];
+            let mut product = [L::splat(0.0); 2];
+            let (mut xs, mut gs) = (self.x.chunks_exact(2 * LANES), self.gy.chunks_exact(2 * LANES));
+            for (x, g) in (&mut xs).zip(&mut gs) {
+                for v in 0..2 {
+                    let g = L::load(g.as_ptr().add(v * LANES));
+                    plain[v] = plain[v].add(g);
+                    product[v] = L::load(x.as_ptr().add(v * LANES)).sub(mean).mul_add(g, product[v]);
+                }
+            }
+            let mut total = (f64::from(plain[0].add(plain[1]).sum()), f64::from(product[0].add(product[1]).sum()));
+            for (x, g) in xs.remainder().iter().zip(gs.remainder()) {
+                total.0 += f64::from(*g);
+                total.1 += f64::from((x - self.mean) * g);
+            }
+            total
+        }
+    }
+}
+
+/// `(x - mean) * factor + shift`.
+struct Affine<'a> {
+    x: &'a [f32],
+    out: *mut f32,
+    mean: f32,
+    factor: f32,
+    shift: f32,
+}
+
+impl Job for Affine<'_> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        // SAFETY: whole vectors and a head, inside the slice and its block of the output.
+        unsafe {
+            let (mean, factor, shift) = (L::splat(self.mean), L::splat(self.factor), L::splat(self.shift));
+            for (i, block) in self.x.chunks(LANES).enumerate() {
+                let out = self.out.add(i * LANES);
+                if block.len() == LANES {
+                    L::load(block.as_ptr()).sub(mean).mul_add(factor, shift).store(out);
+                } else {
+                    L::load_head(block.as_ptr(), block.len()).sub(mean).mul_add(factor, shift).store_head(out, block.len());
+                }
+            }
+        }
+    }
+}
+
+/// `gy * factor + (x - mean) * slope + shift`.
+struct Gradient<'a> {
+    x: &'a [f32],
+    gy: &'a [f32],
+    out: *mut f32,
+    mean: f32,
+    factor: f32,
+    slope: f32,
+    shift: f32,
+}
+
+impl Job for Gradient<'_> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        // SAFETY: as in `Affine`.
+        unsafe {
+            let (mean, factor) = (L::splat(self.mean), L::splat(self.factor));
+            let (slope, shift) = (L::splat(self.slope), L::splat(self.shift));
+            for (i, (x, gy)) in self.x.chunks(LANES).zip(self.gy.chunks(LANES)).enumerate() {
+                let out = self.out.add(i * LANES);
+                let at = |x: L, gy: L| gy.mul_add(factor, x.sub(mean).mul_add(slope, shift));
+                if x.len() == LANES {
+                    at(L::load(x.as_ptr()), L::load(gy.as_ptr())).store(out);
+                } else {
+                    at(L::load_head(x.as_ptr(), x.len()), L::load_head(gy.as_ptr(), x.len())).store_head(out, x.len());
+                }
+            }
+        }
+    }
+}

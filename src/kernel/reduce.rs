@@ -1,0 +1,57 @@
+//! Sums over volumes, the same for any number of threads: fixed blocks, each in vectors, added in `f64` in order.
+
+use super::buffer::{Input, collect, tensor};
+use super::lanes::{Job, LANES, Lanes, run};
+use burn::backend::flex::FlexTensor;
+use std::ops::Range;
+
+/// Floats of a block.
+pub const BLOCK: usize = 1 << 14;
+
+/// For every row of `len` floats, the sums of what `f` gives for its blocks; `f` gets the row and the block's place among all
+/// rows.
+pub fn row_sums<const K: usize>(rows: usize, len: usize, f: impl Fn(usize, Range<usize>) -> [f64; K] + Sync + Send) -> Vec<[f64; K]> {
+    let chunks = len.div_ceil(BLOCK);
+    let parts = collect(rows * chunks, rows * len, |task| {
+        let (row, first) = (task / chunks, task % chunks * BLOCK);
+        f(row, row * len + first..row * len + (first + BLOCK).min(len))
+    });
+    let add = |total: [f64; K], part: &[f64; K]| std::array::from_fn(|k| total[k] + part[k]);
+    (0..rows).map(|row| parts[row * chunks..(row + 1) * chunks].iter().fold([0.0; K], add)).collect()
+}
+
+/// `[C]`: the sum of every channel of `x [N, C, D, H, W]` over the rest.
+pub fn channel_sums(x: FlexTensor) -> FlexTensor {
+    let x = Input::new(x);
+    let [n, c, d, h, w] = x.dims();
+    // SAFETY: the job reads its slice only.
+    let sums = row_sums(n * c, d * h * w, |_, block| [unsafe { run(Sum(&x.data()[block])) }]);
+    tensor((0..c).map(|i| (0..n).map(|b| sums[b * c + i][0]).sum::<f64>() as f32).collect(), &[c])
+}
+
+/// The sum of a slice of at most about [`BLOCK`] floats.
+pub struct Sum<'a>(pub &'a [f32]);
+
+impl Job for Sum<'_> {
+    type Out = f64;
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) -> f64 {
+        // SAFETY: whole vectors and a head, all inside the slice.
+        unsafe {
+            let mut sums = [L::splat(0.0); 4];
+            let (p, n) = (self.0.as_ptr(), self.0.len());
+            let mut i = 0;
+            while i + 4 * LANES <= n {
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = sum.add(L::load(p.add(i + v * LANES)));
+                }
+                i += 4 * LANES;
+            }
+            while i < n {
+                sums[0] = sums[0].add(L::load_head(p.add(i), (n - i).min(LANES)));
+                i += LANES;
+            }
+            f64::from(sums[0].add(sums[1]).add(sums[2].add(sums[3])).sum())
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The network: the op graph with its weights, run operation by operation.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use burn::module::{Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Device, Tensor, TensorData};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::compile::Program;
+use crate::ir::{Init, Value};
+use crate::op::{Forward, Learned, Weights};
+use crate::text::{Code, Diagnostic, Result};
+
+/// Learned tensors under the names that the graph gives them: `enc1.ghost1.primary.weight`.
+#[derive(Clone, Debug)]
+pub struct Named(pub Vec<(String, Learned)>);
+
+/// The program as a Burn module.
+#[derive(Module, Debug)]
+pub struct Network {
+    weights: Named,
+    #[module(skip)]
+    plan: Plan,
+}
+
+/// What is run, in order.
+#[derive(Clone, Debug)]
+struct Plan {
+    program: Arc<Program>,
+    steps: Arc<Vec<Step>>,
+}
+
+/// One operation: its inputs, its weights, and the values that nobody needs after it.
+#[derive(Clone, Debug)]
+struct Step {
+    inputs: Vec<usize>,
+    weights: Vec<(&'static str, usize)>,
+    done: Vec<usize>,
+}
+
+impl Network {
+    /// Builds the network with weights drawn as PyTorch draws them by default, from `seed`.
+    ///
+    /// # Errors
+    /// E0501 when a weight would not fit into memory.
+    pub fn new(program: Arc<Program>, device: &Device, seed: u64) -> Result<Self> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut named = vec![];
+        let mut owned: HashMap<usize, Vec<(&'static str, usize)>> = HashMap::new();
+        for (v, name, w) in program.graph.weights() {
+            let n = crate::ir::count(&w.dims).ok().and_then(|n| usize::try_from(n).ok()).filter(|n| *n < isize::MAX as usize / 8);
+            let mut values: Vec<f32> = vec![];
+            if n.is_none_or(|n| values.try_reserve_exact(n).is_err()) {
+                return Err(Diagnostic::error(Code::E0501, format!("the weight `{name}` does not fit into memory")).help("make the network narrower").into());
+            }
+            let n = n.unwrap_or_default();
+            match w.init {
+                Init::Zeros => values.resize(n, 0.0),
+                Init::Ones => values.resize(n, 1.0),
+                Init::Uniform(bound) => values.extend((0..n).map(|_| (bound * (2.0 * rng.random::<f64>() - 1.0)) as f32)),
+            }
+            owned.entry(v.0).or_default().push((w.name, named.len()));
+            named.push((name, learned(values, &w.dims, device)));
+        }
+        let plan = Plan { steps: Arc::new(steps(&program, &owned)), program };
+        Ok(Self { weights: Named(named), plan })
+    }
+
+    /// The first output (logits `[N, classes, D, H, W]`) for the first input `[N, C, D, H, W]`.
+    pub fn forward(&self, x: Tensor<5>) -> Tensor<5> {
+        let wanted = self.plan.program.graph.outputs.first().map(|(_, v)| *v);
+        let mut kept = self.run(vec![x], &wanted.into_iter().collect::<Vec<_>>());
+        match kept.pop() {
+            Some(y) => y,
+            None => unreachable!("a compiled graph has an output"),
+        }
+    }
+
+    /// The wanted values, for one tensor per input of the graph, in its order.
+    pub fn run(&self, inputs: Vec<Tensor<5>>, wanted: &[Value]) -> Vec<Tensor<5>> {
+        let graph = &self.plan.program.graph;
+        let mut values: Vec<Option<Tensor<5>>> = vec![None; graph.len()];
+        let mut kept: Vec<Option<Tensor<5>>> = vec![None; wanted.len()];
+        let places: Vec<usize> = self.plan.program.inputs.iter().map(|(_, v)| v.0).collect();
+        let mut given: HashMap<usize, Tensor<5>> = places.into_iter().zip(inputs).collect();
+        for (i, step) in self.plan.steps.iter().enumerate() {
+            let y = match given.remove(&i) {
+                Some(x) => x,
+                None => {
+                    let x = step.inputs.iter().filter_map(|j| if step.done.contains(j) { take(&mut values, step, *j) } else { values[*j].clone() });
+                    let x: Vec<Tensor<5>> = x.collect();
+                    let w: Vec<(&'static str, &Learned)> = step.weights.iter().map(|(n, k)| (*n, &self.weights.0[*k].1)).collect();
+                    graph.node(Value(i)).op.forward(&Weights(&w), x)
+                }
+            };
+            for j in &step.done {
+                values[*j] = None;
+            }
+            for (k, _) in wanted.iter().enumerate().filter(|(_, v)| v.0 == i) {
+                kept[k] = Some(y.clone());
+            }
+            values[i] = Some(y);
+        }
+        kept.into_iter().flatten().collect()
+    }
+
+    pub fn program(&self) -> &Arc<Program> {
+        &self.plan.program
+    }
+
+    /// Every learned tensor by name, in the graph's order.
+    pub fn weights(&self) -> &[(String, Learned)] {
+        &self.weights.0
+    }
+
+    pub(super) fn weights_mut(&mut self) -> &mut Vec<(String, Learned)> {
+        &mut self.weights.0
+    }
+}
+
+/// Takes a value out for its last use, so that an operation may work in place; a step that uses it twice gets a copy first.
+fn take(values: &mut [Option<Tensor<5>>], step: &Step, j: usize) -> Option<Tensor<5>> {
+    if step.inputs.iter().filter(|k| **k == j).count() > 1 { values[j].clone() } else { values[j].take() }
+}
+
+fn steps(program: &Program, owned: &HashMap<usize, Vec<(&'static str, usize)>>) -> Vec<Step> {
+    let g = &program.graph;
+    let mut last = vec![0; g.len()];
+    for v in g.values() {
+        g.inputs(v).into_iter().for_each(|i| last[i.0] = v.0);
+    }
+    let mut all: Vec<Step> = g
+        .values()
+        .map(|v| Step {
+            inputs: g.inputs(v).into_iter().map(|i| i.0).collect(),
+            weights: owned.get(&g.node(v).shares.unwrap_or(v).0).cloned().unwrap_or_default(),
+            done: vec![],
+        })
+        .collect();
+    for (i, l) in last.into_iter().enumerate().filter(|(i, l)| l > i) {
+        all[l].done.push(i);
+    }
+    all
+}
+
+/// A learned tensor from its numbers, of the rank that its dimensions say.
+pub(super) fn learned(values: Vec<f32>, dims: &[usize], device: &Device) -> Learned {
+    let data = TensorData::new(values, dims.to_vec());
+    match dims.len() {
+        1 => Learned::Vector(Param::from_tensor(Tensor::from_data(data, device))),
+        2 => Learned::Matrix(Param::from_tensor(Tensor::from_data(data, device))),
+        _ => Learned::Kernel(Param::from_tensor(Tensor::from_data(data, device))),
+    }
+}
+
+impl Module for Named {
+    fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
+        for (name, w) in &self.0 {
+            visitor.enter_module(name, "Named");
+            w.visit(visitor);
+            visitor.exit_module(name, "Named");
+        }
+    }
+
+    fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
+        let each = |(name, w): (String, Learned)| {
+            mapper.enter_module(&name, "Named");
+            let w = w.map(mapper);
+            mapper.exit_module(&name, "Named");
+            (name, w)
+        };
+        Self(self.0.into_iter().map(each).collect())
+    }
+
+    fn collect_devices(&self, devices: Devices) -> Devices {
+        self.0.iter().fold(devices, |d, (_, w)| w.collect_devices(d))
+    }
+
+    fn fork(self, device: &Device) -> Self {
+        Self(self.0.into_iter().map(|(n, w)| (n, w.fork(device))).collect())
+    }
+
+    fn to_device(self, device: &Device) -> Self {
+        Self(self.0.into_iter().map(|(n, w)| (n, w.to_device(device))).collect())
+    }
+
+    fn train(self) -> Self {
+        Self(self.0.into_iter().map(|(n, w)| (n, w.train())).collect())
+    }
+
+    fn valid(&self) -> Self {
+        Self(self.0.iter().map(|(n, w)| (n.clone(), w.valid())).collect())
+    }
+
+    fn materialize(self) -> Self {
+        Self(self.0.into_iter().map(|(n, w)| (n, w.materialize())).collect())
+    }
+}
+
+impl ModuleDisplayDefault for Named {
+    fn content(&self, content: Content) -> Option<Content> {
+        self.0.iter().fold(content, |c, (n, w)| c.add(n, w)).optional()
+    }
+}
+
+impl ModuleDisplay for Named {}
