@@ -104,3 +104,20 @@ fn a_resolved_graph_is_the_same_graph() {
         assert_eq!(p.resolved(), again.resolved(), "{name}");
     }
 }
+
+#[test]
+fn compiled_graphs_and_stats_are_as_kept() {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../snapshots/graphs");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    for file in files() {
+        let name = file.file_stem().and_then(|n| n.to_str()).expect("a name");
+        let p = program(&format!("{name}.ron"), &[]);
+        let stats = lmsc::show::stats(&p, 3, &[]).expect("it fits").print(lmsc::show::Format::Table);
+        settings.bind(|| {
+            insta::assert_snapshot!(format!("{name}.graph"), lmsc::show::listing(&p));
+            insta::assert_snapshot!(format!("{name}.stats"), stats);
+        });
+    }
+}

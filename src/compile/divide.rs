@@ -22,7 +22,7 @@ pub fn multiple(program: &Program, size: [usize; 3]) -> [usize; 3] {
 /// Whether the graph infers at `other`, with outputs that keep their proportion to the input.
 fn sound(program: &Program, base: [usize; 3], other: [usize; 3]) -> bool {
     let g = &program.graph;
-    let facts: Vec<Fact> = program.inputs.iter().map(|(_, v)| Fact { size: other, ..g.fact(*v) }).collect();
+    let facts: Vec<Fact> = program.inputs.iter().map(|(_, v)| g.fact(*v)).map(|f| if f.size == base { Fact { size: other, ..f } } else { f }).collect();
     let Ok(all) = g.infer_at(&facts) else { return false };
     g.outputs.iter().all(|(_, v)| {
         let (then, now) = (g.fact(*v).size, all[v.0].size);

@@ -133,7 +133,7 @@ impl<'t> Lowering<'t> {
     fn placed(&self, fault: Fault, w: &Wired, path: &str, x: &[(&str, &Reference, Value)], s: &Inside) -> Diagnostic {
         let entry = fault.field.and_then(|f| w.text.entries.iter().find(|e| e.key == f));
         let place = entry.map_or(&w.text.block_place, |e| &e.value.place);
-        let mut d = Diagnostic::error(fault.code, fault.message).at(place.clone(), format!("in `{path}`, a `{}`", w.text.block));
+        let mut d = Diagnostic::error(fault.code, fault.message).at(place.clone(), format!("in `{path}` ({})", w.text.block));
         if matches!(fault.code, Code::E0301 | Code::E0302) {
             for (_, r, v) in x {
                 d = d.also(r.place.clone(), format!("this is {}", self.graph.fact(*v)));

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use petgraph::Direction;
-use petgraph::algo::tarjan_scc;
+use petgraph::algo::kosaraju_scc;
 use petgraph::stable_graph::{NodeIndex, StableDiGraph};
 use petgraph::visit::Dfs;
 
@@ -38,7 +38,7 @@ pub fn order(graph: &BlockGraph) -> Vec<usize> {
 /// Every ring, each as a path in the direction of the edges, its first node being the first in the file.
 pub fn rings(graph: &BlockGraph) -> Vec<Vec<usize>> {
     let mut all = vec![];
-    for component in tarjan_scc(graph) {
+    for component in kosaraju_scc(graph) {
         let Some(&start) = component.iter().min() else { continue };
         let to_itself = graph.contains_edge(start, start);
         if component.len() == 1 && !to_itself {

@@ -44,6 +44,11 @@ pub struct Program {
 }
 
 impl Program {
+    /// A program around an op graph that was made by hand, without a text.
+    pub fn from_graph(name: impl Into<String>, graph: Graph<Op>, inputs: Vec<(String, Value)>) -> Self {
+        Self { name: name.into(), graph, rows: vec![], inputs, params: Scope::new(), resolved: String::new(), multiple: [1; 3] }
+    }
+
     /// The whole graph as one text: `extends` and `set` applied, comments gone.
     pub fn resolved(&self) -> &str {
         &self.resolved
@@ -92,7 +97,10 @@ impl Program {
 pub fn compile(source: &Arc<Source>, sets: &[Set], size: Option<[usize; 3]>) -> Result<Program> {
     let tree = read::load(source, sets)?;
     let text = read::graph(&tree)?;
-    let params = parameters(&text)?;
+    let (params, faulty) = parameters(&text);
+    if faulty.has_errors() {
+        return Err(beside(faulty, &text, &tree, &params));
+    }
     let size = match size {
         Some(size) => size,
         None => stated(&text, &params)?,
@@ -113,15 +121,23 @@ fn stated(text: &GraphText, params: &Scope) -> Result<[usize; 3]> {
     Ok(read::typed::<crate::ir::Triple>(tree, params)?.0)
 }
 
-fn parameters(text: &GraphText) -> Result<Scope> {
+/// With faulty parameters the names and fields can still be checked, but no number that comes of them.
+fn beside(mut faulty: Diagnostics, text: &GraphText, tree: &Tree, params: &Scope) -> Diagnostics {
+    if let Err(more) = at(text, tree, params, super::DEFAULT_SIZE) {
+        faulty.0.extend(more.0.into_iter().filter(|d| d.code < Code::E0301 && d.code != Code::E0105));
+    }
+    faulty
+}
+
+/// The values of the parameters, and what is wrong with them; a faulty one is 8.
+fn parameters(text: &GraphText) -> (Scope, Diagnostics) {
     let mut scope = Scope::new();
     let mut found = Diagnostics::default();
     for p in &text.params {
-        if let Some(n) = found.keep(number(&p.value, &scope).map_err(|d| d.help("a parameter may use those that stand before it"))) {
-            scope.insert(p.name.clone(), n);
-        }
+        let n = found.keep(number(&p.value, &scope).map_err(|d| if d.code == Code::E0105 { d.help("a parameter may use those that stand before it") } else { d }));
+        scope.insert(p.name.clone(), n.unwrap_or(8));
     }
-    found.or(scope)
+    (scope, found)
 }
 
 fn at(text: &GraphText, tree: &Tree, params: &Scope, size: [usize; 3]) -> Result<Program> {
@@ -136,7 +152,9 @@ fn at(text: &GraphText, tree: &Tree, params: &Scope, size: [usize; 3]) -> Result
             l.found.push(Diagnostic::error(Code::E0301, format!("the input is {n}x{}x{}x{}: nothing", size[0], size[1], size[2])).at(i.channels.place.clone(), "here"));
             continue;
         }
-        let v = l.graph.input(i.name.clone(), Input.into(), Fact::new(1, n, size));
+        // The size asked for is the first input's; others that state their own keep it.
+        let own = i.size.as_ref().filter(|_| !named.is_empty()).and_then(|t| l.found.keep(read::typed::<crate::ir::Triple>(t, params)));
+        let v = l.graph.input(i.name.clone(), Input.into(), Fact::new(1, n, own.map_or(size, |t| t.0)));
         inputs.insert(i.name.clone(), Some(v));
         named.push((i.name.clone(), v));
     }

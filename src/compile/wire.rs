@@ -7,7 +7,7 @@ use petgraph::stable_graph::NodeIndex;
 use super::order::{BlockGraph, dead, order, rings};
 use crate::block::{Arity, Spec};
 use crate::read::{Composite, Entry, NodeText, Reference, Scope, fields};
-use crate::text::{Code, Diagnostic, Diagnostics, Place, printable, suggestion};
+use crate::text::{Code, Diagnostic, Diagnostics, Place, nearest, printable, suggestion};
 
 /// What a node is.
 pub enum Body<'t> {
@@ -49,12 +49,28 @@ pub fn wire<'t>(nodes: &'t [NodeText], outputs: &[(String, Reference)], around: 
     let ports: Vec<Option<Vec<String>>> = bodies.iter().map(|b| b.as_ref().map(|w| outputs_of(&w.body))).collect();
 
     let known = |r: &Reference, found: &mut Diagnostics| -> Option<Option<usize>> { resolve(r, nodes, &index, &ports, around, found) };
+    // The node that a reference names, or most likely means.
+    let meant = |r: &Reference| index.get(r.node.as_str()).or_else(|| index.get(nearest(&r.node, index.keys().copied())?)).copied();
     let mut graph = BlockGraph::with_capacity(nodes.len(), nodes.len());
     (0..nodes.len()).for_each(|i| {
         graph.add_node(i);
     });
+    // What a faulty node is connected to counts as used: its own error is enough.
+    let mut used: Vec<usize> = vec![];
     for (i, slot) in bodies.iter_mut().enumerate() {
-        let Some(w) = slot else { continue };
+        let Some(w) = slot else {
+            let ports = ports_of(&nodes[i].block, around);
+            for e in &nodes[i].entries {
+                for r in Reference::all(&e.value).unwrap_or_default() {
+                    if ports.contains(&e.key.as_str()) && known(&r, found).is_none() {
+                        used.extend(meant(&r));
+                    }
+                    used.extend(index.get(r.node.as_str()));
+                }
+            }
+            used.push(i);
+            continue;
+        };
         let mut sound = true;
         w.inputs.retain(|(_, r)| match known(r, found) {
             Some(Some(from)) => {
@@ -63,12 +79,16 @@ pub fn wire<'t>(nodes: &'t [NodeText], outputs: &[(String, Reference)], around: 
             }
             Some(None) => connected(r, around),
             None => {
+                used.extend(meant(r));
                 sound = false;
                 false
             }
         });
         if sound {
             arity(w, found);
+        } else {
+            used.push(i);
+            *slot = None;
         }
     }
 
@@ -86,7 +106,7 @@ pub fn wire<'t>(nodes: &'t [NodeText], outputs: &[(String, Reference)], around: 
 
     let ends: Vec<usize> = outputs.iter().filter_map(|(_, r)| known(r, found).flatten()).collect();
     if !ends.is_empty() {
-        for i in dead(&graph, &ends) {
+        for i in dead(&graph, &[ends, used].concat()) {
             if bodies[i].is_some() {
                 let n = &nodes[i];
                 let d = Diagnostic::error(Code::E0206, format!("`{}` reaches no output", n.id));
@@ -95,6 +115,15 @@ pub fn wire<'t>(nodes: &'t [NodeText], outputs: &[(String, Reference)], around: 
         }
     }
     order(&graph).into_iter().filter_map(|i| bodies[i].take()).collect()
+}
+
+/// The inputs of a block or composite, if it is known.
+fn ports_of<'a>(block: &str, around: &Surroundings<'a, '_>) -> Vec<&'a str> {
+    match (around.composites.get(block), Spec::LIST.iter().find(|e| e.name == block)) {
+        (Some(c), _) => c.inputs.iter().map(|p| p.name.as_str()).collect(),
+        (None, Some(e)) => e.inputs.iter().map(|p| p.name).collect(),
+        (None, None) => vec![],
+    }
 }
 
 /// Whether a reference to an input of the scope carries a value.

@@ -237,8 +237,9 @@ impl Reader {
     }
 
     fn composite(&mut self, e: &Entry) -> Option<Composite> {
-        let Some(fields) = e.value.entries() else {
-            self.found.push(wrong(&e.value, "a composite, `(inputs: [...], nodes: {...}, output: \"...\")`,"));
+        let Some(fields) = e.value.entries().filter(|_| e.value.name().is_none()) else {
+            let d = wrong(&e.value, "a composite, `(inputs: [...], nodes: {...}, output: \"...\")`,");
+            self.found.push(d.help("`blocks` defines composites; the nodes of the graph stand in `nodes`"));
             return None;
         };
         self.known(fields, COMPOSITE_FIELDS);

@@ -17,7 +17,7 @@ pub use expr::{Scope, evaluate};
 pub use extend::load;
 pub use graph::{Composite, GraphText, InputText, NodeText, Param, PortText, Reference, graph};
 pub use set::Set;
-pub use tree::{Entry, Kind, Tree};
+pub use tree::{Entry, Kind, Tree, parse};
 
 /// A whole number, or an expression that gives one; `true` and `false` are 1 and 0.
 ///

@@ -133,12 +133,55 @@ fn syntax(source: &Arc<Source>, part: &str, e: &ron::error::SpannedError) -> Dia
     if let Some(first) = message.chars().next() {
         message = first.to_lowercase().collect::<String>() + &message[first.len_utf8()..];
     }
+    if e.code == ron::Error::ExceededRecursionLimit {
+        let place = Place::new(source, Span::new(start, end));
+        return Diagnostic::error(Code::E0102, "brackets nest more than 128 deep").at(place, "here").help("no graph or config needs that; check for brackets that are never closed");
+    }
+    if skip_blank(&text[start..]).is_empty()
+        && let Some(open) = unclosed(text)
+    {
+        let bracket = &text[open..open + 1];
+        return Diagnostic::error(Code::E0102, format!("the file ends before this `{bracket}` is closed"))
+            .at(Place::new(source, Span::new(open, open + 1)), "opened here")
+            .help(format!("close it with `{}`", match bracket { "(" => ")", "[" => "]", _ => "}" }));
+    }
     let d = Diagnostic::error(Code::E0102, format!("this is not valid RON: {}", printable(&message))).at(Place::new(source, Span::new(start, end)), "here");
     match e.code {
-        ron::Error::ExceededRecursionLimit => d.help("brackets may nest 128 deep"),
         ron::Error::ExpectedComma => d.help("separate entries with `,`; a list is `[a, b]`, fields are `(name: value)`, maps are `{\"key\": value}`"),
         _ => d.help("check the brackets, quotes and commas before this place"),
     }
+}
+
+/// The innermost bracket that is still open where the text ends.
+fn unclosed(text: &str) -> Option<usize> {
+    let mut open = vec![];
+    let mut i = 0;
+    while i < text.len() {
+        let rest = &text[i..];
+        let after = skip_blank(rest);
+        if after.len() < rest.len() {
+            i = text.len() - after.len();
+            continue;
+        }
+        match rest.as_bytes()[0] {
+            b'(' | b'[' | b'{' => open.push(i),
+            b')' | b']' | b'}' => {
+                open.pop();
+            }
+            b'"' => {
+                let mut escaped = false;
+                let end = rest[1..].find(|c| {
+                    let ends = c == '"' && !escaped;
+                    escaped = c == '\\' && !escaped;
+                    ends
+                });
+                i += end? + 1;
+            }
+            _ => {}
+        }
+        i += text[i..].chars().next().map_or(1, char::len_utf8);
+    }
+    open.pop()
 }
 
 fn byte_of(text: &str, line: usize, column: usize) -> usize {

@@ -18,7 +18,7 @@ pub fn suggestion<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str> 
     }
     let all: Vec<_> = candidates.into_iter().map(|c| format!("`{c}`")).collect();
     match all.len() {
-        0 => format!("there is no {what} here"),
+        0 => format!("there are no {what} here"),
         1..=40 => format!("{what}: {}", all.join(", ")),
         n => format!("there are {n}: {} ...", all[..12].join(", ")),
     }

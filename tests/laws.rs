@@ -1,0 +1,266 @@
+//! The laws that hold for every operation and every block: they walk both lists, so a new one gets them for free.
+//!
+//! 1 `infer` says the shape that the forward gives. 2 `cost.params` is the module's `num_params()`. 3 `cost.macs` is what Burn records.
+//! 4 RON -> spec -> RON is the identity. 5 Any spec on any input either infers or faults. 6 Every parameter gets a gradient.
+//! (7, that passes keep the output, begins with the first pass.)
+
+use lmsc::block::{Entry, Spec};
+use lmsc::compile::{Program, compile};
+use lmsc::ir::{Fact, Operator};
+use lmsc::op::Op;
+use lmsc::text::{Diagnostics, Source};
+
+/// A program of one operation.
+#[cfg(feature = "run")]
+fn alone(e: &lmsc::op::Example) -> Program {
+    use lmsc::{ir::Graph, op::Input};
+    let mut graph: Graph<Op> = Graph::default();
+    let inputs: Vec<_> = e.inputs.iter().enumerate().map(|(i, f)| (format!("x{i}"), graph.input(format!("x{i}"), Input.into(), *f))).collect();
+    let values: Vec<_> = inputs.iter().map(|(_, v)| *v).collect();
+    let y = graph.add("op".into(), e.op.clone(), &values).expect("an example fits");
+    graph.outputs.push(("y".into(), y));
+    Program::from_graph("alone", graph, inputs)
+}
+
+/// The text of a graph that holds one block, its inputs as the block's example wants them.
+fn around(e: &Entry, node: &str) -> String {
+    let unit = [4, 2, 6];
+    let inputs: Vec<String> = e
+        .shapes
+        .iter()
+        .map(|(name, channels, scale)| {
+            let [d, h, w] = if *scale == 0 { [1; 3] } else { unit.map(|n| n * scale) };
+            format!("\"{name}\": (channels: {channels}, size: ({d}, {h}, {w}))")
+        })
+        .collect();
+    let outputs = match e.name {
+        "LSPM" => "\"a\": \"node.texture\", \"b\": \"node.features\"",
+        "SkipRouter" => "\"a\": \"node.s1\", \"b\": \"node.s2\"",
+        _ => "\"y\": \"node\"",
+    };
+    format!("(inputs: {{ {} }}, nodes: {{ \"node\": {node} }}, outputs: {{ {outputs} }})", inputs.join(", "))
+}
+
+fn compiled(e: &Entry, node: &str) -> Result<Program, Diagnostics> {
+    let first = e.shapes.first().map_or([4, 2, 6], |(_, _, s)| if *s == 0 { [1; 3] } else { [4 * s, 2 * s, 6 * s] });
+    compile(&Source::new(e.name, around(e, node)), &[], Some(first))
+}
+
+#[test]
+fn the_lists_are_whole() {
+    let examples = Op::examples();
+    for name in Op::NAMES {
+        assert!(examples.iter().any(|e| format!("{:?}", e.op).starts_with(name)), "{name} has no example");
+    }
+    for e in Spec::LIST {
+        let fields = e.example.to_owned();
+        for p in e.inputs {
+            assert!(fields.contains(&format!("{}:", p.name)), "the example of {} leaves out the input {}", e.name, p.name);
+        }
+        compiled(e, e.example).unwrap_or_else(|found| panic!("{}: {found:?}", e.name));
+    }
+}
+
+/// Law 4, for operations.
+#[test]
+fn ron_to_op_to_ron() {
+    for e in Op::examples() {
+        let text = ron::to_string(&e.op).expect("an op can be written");
+        let back: Op = ron::from_str(&text).expect("what was written can be read");
+        assert_eq!(back, e.op);
+        assert_eq!(ron::to_string(&back).expect("again"), text);
+    }
+}
+
+/// Law 4, for blocks: what a spec is written as reads back as the same spec, through the reader of graphs.
+#[test]
+fn ron_to_spec_to_ron() {
+    for e in Spec::LIST {
+        let spec = spec(e.name, e.example);
+        let options = ron::Options::default().with_default_extension(ron::extensions::Extensions::UNWRAP_VARIANT_NEWTYPES | ron::extensions::Extensions::IMPLICIT_SOME);
+        let text = options.to_string(&spec).expect("a spec can be written");
+        assert_eq!(spec_of(&text, e.name), spec, "{text}");
+    }
+}
+
+fn spec(name: &str, node: &str) -> Spec {
+    let ports: Vec<&str> = Spec::LIST.iter().find(|e| e.name == name).expect("listed").inputs.iter().map(|p| p.name).collect();
+    let tree = lmsc::read::parse(&Source::new(name, node)).expect("RON");
+    let entries = tree.entries().expect("fields").iter().filter(|e| !ports.contains(&e.key.as_str())).collect();
+    Spec::read(name, lmsc::read::fields(entries, &Default::default())).expect("a block").expect("its fields")
+}
+
+fn spec_of(text: &str, name: &str) -> Spec {
+    spec(name, text)
+}
+
+/// Numbers that break arithmetic.
+const HOSTILE: [u64; 9] = [0, 1, 2, 3, 7, 1 << 20, 1 << 33, 1 << 62, u64::MAX];
+
+/// Every text that has one whole number of `text` replaced by a hostile one.
+fn mutations(text: &str) -> Vec<String> {
+    let bytes = text.as_bytes();
+    let mut all = vec![];
+    let mut i = 0;
+    while i < bytes.len() {
+        let starts = bytes[i].is_ascii_digit() && (i == 0 || !(bytes[i - 1].is_ascii_alphanumeric() || matches!(bytes[i - 1], b'.' | b'_')));
+        let end = (i..bytes.len()).find(|j| !bytes[*j].is_ascii_digit()).unwrap_or(bytes.len());
+        if starts && bytes.get(end).is_none_or(|b| !matches!(b, b'.' | b'e')) {
+            all.extend(HOSTILE.iter().map(|n| format!("{}{n}{}", &text[..i], &text[end..])));
+        }
+        i = end.max(i + 1);
+    }
+    all
+}
+
+/// Law 5, for operations: hostile fields and hostile inputs.
+#[test]
+fn any_op_infers_or_faults() {
+    let mut inferred = 0;
+    for e in Op::examples() {
+        let text = ron::to_string(&e.op).expect("an op can be written");
+        let ops: Vec<Op> = mutations(&text).iter().filter_map(|t| ron::from_str(t).ok()).chain([e.op.clone()]).collect();
+        for op in &ops {
+            for hostile in HOSTILE {
+                for place in 0..=5 {
+                    let mut x = e.inputs.clone();
+                    if let Some(f) = x.first_mut() {
+                        let n = hostile as usize;
+                        match place {
+                            0 => f.batch = n,
+                            1 => f.channels = n,
+                            5 => *f = Fact::new(n, n, [n; 3]),
+                            axis => f.size[axis - 2] = n,
+                        }
+                    }
+                    if let Ok(y) = op.infer(&x) {
+                        inferred += 1;
+                        let _ = op.weights(&x);
+                        let _ = op.cost(&x, &y);
+                    }
+                }
+            }
+            assert!(op.infer(&[]).is_err(), "{op:?} infers from nothing");
+        }
+    }
+    assert!(inferred > 1000);
+}
+
+/// Law 5, for blocks.
+#[test]
+fn any_block_compiles_or_faults() {
+    let mut compiled_ = 0;
+    for e in Spec::LIST {
+        for node in mutations(e.example) {
+            match compiled(e, &node) {
+                Ok(_) => compiled_ += 1,
+                Err(found) => assert!(found.0.iter().all(|d| !d.message.is_empty() && !d.labels.is_empty()), "{node}: {found:?}"),
+            }
+        }
+    }
+    assert!(compiled_ > 20);
+}
+
+#[cfg(feature = "run")]
+mod running {
+    use std::sync::Arc;
+
+    use super::*;
+    use burn::backend::ir::{FloatOperationIr, ModuleOperationIr, OperationIr};
+    use burn::module::Module;
+    use burn::tensor::{Device, Tensor, TensorData};
+    use lmsc::net::Network;
+    use lmsc::op::Learned;
+
+    /// Every operation and every block as a program, with a name.
+    fn programs() -> Vec<(String, Program)> {
+        let ops = Op::examples().into_iter().map(|e| (format!("{:?} on {:?}", e.op, e.inputs), alone(&e)));
+        let blocks = Spec::LIST.iter().map(|e| (e.example.to_owned(), compiled(e, e.example).expect("an example compiles")));
+        ops.chain(blocks).collect()
+    }
+
+    /// Numbers between -1 and 1 that are different in every place.
+    fn wave(shape: [usize; 5], phase: f32, device: &Device) -> Tensor<5> {
+        let n: usize = shape.iter().product();
+        let values: Vec<f32> = (0..n).map(|i| (i as f32 * 0.731 + phase).sin() * (i as f32 * 0.0137 + phase).cos()).collect();
+        Tensor::from_data(TensorData::new(values, shape.to_vec()), device)
+    }
+
+    fn inputs(p: &Program, device: &Device) -> Vec<Tensor<5>> {
+        p.inputs.iter().enumerate().map(|(i, (_, v))| wave(p.graph.fact(*v).dims(), i as f32, device)).collect()
+    }
+
+    #[test]
+    fn infer_says_the_shape_that_the_forward_gives() {
+        let device = Device::flex();
+        for (name, p) in programs() {
+            let net = Network::new(Arc::new(p.clone()), &device, 1).expect("it fits");
+            let every: Vec<_> = p.graph.values().collect();
+            let values = net.run(inputs(&p, &device), &every);
+            for (v, t) in every.iter().zip(values) {
+                assert_eq!(t.dims(), p.graph.fact(*v).dims(), "{name}: {}", p.graph.node(*v).path);
+            }
+        }
+    }
+
+    #[test]
+    fn params_are_those_of_the_module() {
+        for (name, p) in programs() {
+            let counted = p.cost(0..p.graph.len()).expect("it fits").params;
+            let net = Network::new(Arc::new(p), &Device::flex(), 1).expect("it fits");
+            assert_eq!(counted, net.num_params() as u64, "{name}");
+        }
+    }
+
+    #[test]
+    fn macs_are_those_that_burn_records() {
+        for (name, p) in programs() {
+            // Burn has no trilinear resize; composed for a recording device it is products with constant matrices.
+            let resizes = p.graph.values().any(|v| p.graph.node(v).op.kind() == "resize");
+            let expected = p.cost(0..p.graph.len()).expect("it fits").macs;
+            let device = Device::capture();
+            let captured = device.capture_scope(|scope| {
+                let net = Network::new(Arc::new(p.clone()), &device, 1).expect("it fits");
+                let wanted: Vec<_> = p.graph.outputs.iter().map(|(_, v)| *v).collect();
+                let _ = net.run(inputs(&p, &device), &wanted);
+                scope.complete([], [])
+            });
+            let operations = captured.expect("a recording").graph.operations;
+            let counted: u64 = operations.iter().map(|o| macs(o, !resizes)).sum();
+            assert_eq!(counted, expected, "{name}");
+        }
+    }
+
+    fn macs(o: &OperationIr, products: bool) -> u64 {
+        let size = |s: &[usize]| s.iter().map(|n| *n as u64).product::<u64>();
+        match o {
+            OperationIr::Module(ModuleOperationIr::Conv3d(c)) => size(&c.out.shape) * size(&c.weight.shape[1..]),
+            OperationIr::Module(ModuleOperationIr::ConvTranspose3d(c)) => size(&c.x.shape) * size(&c.weight.shape[1..]),
+            OperationIr::Float(_, FloatOperationIr::Matmul(m)) if products => size(&m.out.shape) * m.lhs.shape[m.lhs.shape.len() - 1] as u64,
+            _ => 0,
+        }
+    }
+
+    #[test]
+    fn every_parameter_gets_a_gradient() {
+        let device = Device::flex().autodiff();
+        for (name, p) in programs() {
+            let net = Network::new(Arc::new(p.clone()), &device, 1).expect("it fits");
+            let wanted: Vec<_> = p.graph.outputs.iter().map(|(_, v)| *v).collect();
+            let outputs = net.run(inputs(&p, &device), &wanted);
+            let loss = outputs.into_iter().enumerate().map(|(i, y)| (y.clone() * wave(y.dims(), 3.0 + i as f32, &device)).sum()).reduce(|a, b| a + b);
+            if net.weights().is_empty() {
+                continue;
+            }
+            let grads = loss.expect("an output").backward();
+            for (path, w) in net.weights() {
+                let g = match w {
+                    Learned::Vector(p) => p.val().grad(&grads).map(|g| g.abs().sum().into_scalar::<f32>()),
+                    Learned::Matrix(p) => p.val().grad(&grads).map(|g| g.abs().sum().into_scalar::<f32>()),
+                    Learned::Kernel(p) => p.val().grad(&grads).map(|g| g.abs().sum().into_scalar::<f32>()),
+                };
+                assert!(g.is_some_and(|g| g.is_finite() && g > 0.0), "{name}: {path} has the gradient {g:?}");
+            }
+        }
+    }
+}
