@@ -39,8 +39,10 @@ pub enum Route {
     Pointwise,
 }
 
-/// Most products per output for which the direct kernels beat a blocked matrix product.
-const DIRECT_CHANNELS: usize = 64;
+/// Most channels on either side for which the direct kernels beat a blocked matrix product.
+const DIRECT_CHANNELS: usize = 256;
+/// Most weights of a pointwise convolution for each voxel; above, packing them costs more than it brings.
+const WEIGHTS_PER_VOXEL: usize = 16;
 
 fn route(x: [usize; 5], w: [usize; 5], groups: usize, geometry: &Geometry) -> Option<Route> {
     let (inputs, outputs) = (x[1], w[0]);
@@ -49,7 +51,8 @@ fn route(x: [usize; 5], w: [usize; 5], groups: usize, geometry: &Geometry) -> Op
     if !sound || !places || geometry.output([x[2], x[3], x[4]]).contains(&0) {
         None
     } else if groups == 1 && geometry.kernel == [1; 3] && geometry.stride == [1; 3] && geometry.padding == [0; 3] {
-        Some(Route::Pointwise)
+        let voxels = x[0] * x[2] * x[3] * x[4];
+        (inputs * outputs <= WEIGHTS_PER_VOXEL * voxels).then_some(Route::Pointwise)
     } else if groups == inputs && outputs == inputs && depthwise::fits(geometry) {
         Some(Route::Depthwise)
     } else if inputs / groups <= DIRECT_CHANNELS && outputs / groups <= DIRECT_CHANNELS {
@@ -74,7 +77,7 @@ pub fn conv3d(
 ) -> Tensor<5> {
     let [.., kd, kh, kw] = w.dims();
     let geometry = Geometry { kernel: [kd, kh, kw], stride, padding, dilation };
-    let ours = on_cpu(&x) && on_cpu(&w) && bias.as_ref().is_none_or(on_cpu);
+    let ours = on_cpu(&x) && on_cpu(&w) && bias.as_ref().is_none_or(|b| on_cpu(b) && b.dims()[0] == w.dims()[0]);
     let Some(route) = route(x.dims(), w.dims(), groups, &geometry).filter(|_| ours) else {
         return portable(x, w, bias, geometry, groups);
     };

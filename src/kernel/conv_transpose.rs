@@ -18,9 +18,9 @@ use burn::tensor::ops::ConvTransposeOptions;
 /// # Panics
 /// As Burn's does if the shapes do not fit together.
 pub fn conv_transpose3d(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<1>>, stride: [usize; 3]) -> Tensor<5> {
-    let [inputs, _, kd, kh, kw] = w.dims();
+    let [inputs, outputs, kd, kh, kw] = w.dims();
     let sound = x.dims()[1] == inputs && x.dims().iter().chain(&w.dims()).chain(&stride).all(|n| *n > 0);
-    if sound && on_cpu(&x) && on_cpu(&w) && bias.as_ref().is_none_or(on_cpu) {
+    if sound && on_cpu(&x) && on_cpu(&w) && bias.as_ref().is_none_or(|b| on_cpu(b) && b.dims()[0] == outputs) {
         let (x, w) = (x.into_dispatch(), w.into_dispatch());
         Tensor::from_dispatch(match bias {
             Some(bias) => Dispatch::transpose_biased(x, w, bias.into_dispatch(), stride),
@@ -102,9 +102,7 @@ fn tracked<C: CheckpointStrategy>(x: Tracked<C>, w: Tracked<C>, bias: Option<Tra
             let state = (prep.checkpoint(&x), prep.checkpoint(&w), has_bias, stride);
             prep.finish(state, forward(x.into_primitive(), w.into_primitive(), bias.map(|b| b.into_primitive()), stride))
         }
-        OpsKind::UnTracked(prep) => {
-            prep.finish(forward(x.into_primitive(), w.into_primitive(), bias.map(|b| b.into_primitive()), stride))
-        }
+        OpsKind::UnTracked(prep) => prep.finish(forward(x.into_primitive(), w.into_primitive(), bias.map(|b| b.into_primitive()), stride)),
     }
 }
 

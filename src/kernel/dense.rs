@@ -2,15 +2,19 @@
 //! gradient and weight gradient for any kernel, stride, padding and dilation. Depthwise convolutions that have no kernel of
 //! their own run here too, channel by channel.
 
-use super::buffer::{Input, Output, each, scratch, sum, tensor};
+use super::buffer::{Input, Output, each, scratch, tensor};
 use super::conv3d::Geometry;
 use super::halo::{Halo, row_extent};
 use super::lanes::run;
-use super::sweep::{Correlate, Sweep, pack};
+use super::reduce::Split;
+use super::sweep::{BLOCK, Correlate, Sweep, pack};
 use burn::backend::flex::FlexTensor;
+use std::ops::Range;
 
 /// Scratch floats of a task that a second-level cache holds.
 const NEAR: usize = 1 << 17;
+/// Tasks that keep a large machine busy.
+const TASKS: usize = 32;
 
 /// Planes for one task: few enough for the cache, enough that the shared edge planes do not weigh.
 fn chunk(planes: usize, plane_floats: usize) -> usize {
@@ -60,6 +64,27 @@ impl Pairs {
     }
 }
 
+/// Channels of the result for one task: all, or fewer where the volume alone gives few tasks.
+struct Blocks {
+    channels: usize,
+    step: usize,
+    count: usize,
+}
+
+impl Blocks {
+    fn new(channels: usize, tasks: usize) -> Self {
+        // Sixteen channels pay for the copy of the source that every task makes.
+        let step = channels.div_ceil(TASKS.div_ceil(tasks.max(1))).next_multiple_of(4 * BLOCK);
+        Blocks { channels, step, count: channels.div_ceil(step) }
+    }
+
+    /// The rest of a task's number and its channels.
+    fn of(&self, task: usize) -> (usize, Range<usize>) {
+        let first = task % self.count * self.step;
+        (task / self.count, first..(first + self.step).min(self.channels))
+    }
+}
+
 /// `x [N, C, D, H, W]`, `w [O, C / groups, kernel]`, `bias [O]`.
 pub fn forward(x: FlexTensor, w: FlexTensor, bias: Option<FlexTensor>, geometry: &Geometry) -> FlexTensor {
     let (x, w, bias) = (Input::new(x), Input::new(w), bias.map(Input::new));
@@ -81,7 +106,9 @@ pub fn forward(x: FlexTensor, w: FlexTensor, bias: Option<FlexTensor>, geometry:
     let to = out.shared();
     let planes = chunk(od, geometry.window(pairs.inputs, [d, h, wd], out_size, 0, 1).0.plane() * pairs.inputs * geometry.stride[0]);
     let chunks = od.div_ceil(planes);
-    each(n * pairs.groups * chunks, n * o * out_space * taps_n, |task| {
+    let blocks = Blocks::new(pairs.outputs, n * pairs.groups * chunks);
+    each(n * pairs.groups * chunks * blocks.count, n * o * out_space * taps_n, |task| {
+        let (task, outputs) = blocks.of(task);
         let (b, group, first) = (task / (pairs.groups * chunks), task / chunks % pairs.groups, task % chunks * planes);
         let count = planes.min(od - first);
         let (halo, taps) = geometry.window(pairs.inputs, [d, h, wd], out_size, first, count);
@@ -94,11 +121,11 @@ pub fn forward(x: FlexTensor, w: FlexTensor, bias: Option<FlexTensor>, geometry:
                 source_row: halo.row() * geometry.stride[1],
                 channels: pairs.inputs,
                 taps: &taps,
-                weights: &packed[group],
-                bias: if bias.is_empty() { bias } else { &bias[group * pairs.outputs..] },
+                weights: &packed[group][outputs.start * pairs.inputs * taps_n..],
+                bias: if bias.is_empty() { bias } else { &bias[group * pairs.outputs + outputs.start..] },
                 // SAFETY: the first output of this task.
-                out: unsafe { to.at((b * o + group * pairs.outputs) * out_space + first * oh * ow) },
-                outputs: pairs.outputs,
+                out: unsafe { to.at((b * o + group * pairs.outputs + outputs.start) * out_space + first * oh * ow) },
+                outputs: outputs.len(),
                 out_channel: out_space,
                 out_plane: oh * ow,
                 out_row: ow,
@@ -188,7 +215,9 @@ pub fn spread(x_dims: [usize; 5], w: FlexTensor, gy: FlexTensor, bias: Option<Fl
     let to = out.shared();
     let planes = chunk(places[0], plane * pairs.outputs);
     let chunks = places[0].div_ceil(planes);
-    each(n * pairs.groups * chunks, n * c * space * taps_n, |task| {
+    let blocks = Blocks::new(pairs.inputs, n * pairs.groups * chunks);
+    each(n * pairs.groups * chunks * blocks.count, n * c * space * taps_n, |task| {
+        let (task, inputs) = blocks.of(task);
         let (b, group, first) = (task / (pairs.groups * chunks), task / chunks % pairs.groups, task % chunks * planes);
         let halo = window(first, planes.min(places[0] - first));
         scratch(halo.len(), |buffer| {
@@ -197,7 +226,7 @@ pub fn spread(x_dims: [usize; 5], w: FlexTensor, gy: FlexTensor, bias: Option<Fl
                 let count = |a: usize, phase: usize, from: usize, most: usize| {
                     ([d, h, wd][a].saturating_sub(phase).div_ceil(s[a])).saturating_sub(from).min(most)
                 };
-                let at = (b * c + group * pairs.inputs) * space + ((first * s[0] + pd) * h + ph) * wd + pw;
+                let at = (b * c + group * pairs.inputs + inputs.start) * space + ((first * s[0] + pd) * h + ph) * wd + pw;
                 let size = [count(0, *pd, first, planes), count(1, *ph, 0, usize::MAX), count(2, *pw, 0, usize::MAX)];
                 if size.contains(&0) {
                     continue;
@@ -209,11 +238,11 @@ pub fn spread(x_dims: [usize; 5], w: FlexTensor, gy: FlexTensor, bias: Option<Fl
                     source_row: row,
                     channels: pairs.outputs,
                     taps,
-                    weights: &weights[group],
-                    bias: if bias.is_empty() { bias } else { &bias[group * pairs.inputs..] },
+                    weights: &weights[group][inputs.start * pairs.outputs * taps.len()..],
+                    bias: if bias.is_empty() { bias } else { &bias[group * pairs.inputs + inputs.start..] },
                     // SAFETY: the first place of this phase in this task's planes.
                     out: unsafe { to.at(at) },
-                    outputs: pairs.inputs,
+                    outputs: inputs.len(),
                     out_channel: space,
                     out_plane: s[0] * h * wd,
                     out_row: s[1] * wd,
@@ -237,18 +266,16 @@ pub fn weight_gradient(x: FlexTensor, w_dims: [usize; 5], gy: FlexTensor, geomet
     let pairs = Pairs::new(x.dims(), w_dims);
     let (space, out_space) = (d * h * wd, od * oh * ow);
     let taps_n: usize = geometry.kernel.iter().product();
-    // Many small parts would cost memory and time to add: at most about sixteen for a sample.
-    let planes = od.div_ceil(16).max(1);
-    let chunks = od.div_ceil(planes);
-    let group_len = pairs.outputs * pairs.inputs * taps_n;
-    let total: Vec<Vec<f64>> = (0..pairs.groups)
-        .map(|group| {
-            sum(n * chunks, group_len, n * pairs.outputs * out_space * taps_n, |task, total| {
-                let (b, first) = (task / chunks, task % chunks * planes);
-                let count = planes.min(od - first);
+    let split = Split::planes(n, od, oh * ow, pairs.outputs);
+    let step = chunk(od, geometry.window(pairs.inputs, [d, h, wd], [od, oh, ow], 0, 1).0.plane() * pairs.inputs * geometry.stride[0]);
+    let mut total = Vec::with_capacity(w_dims.iter().product());
+    for group in 0..pairs.groups {
+        total.extend(split.sum(pairs.inputs * taps_n, n * pairs.outputs * out_space * taps_n, |b, planes, outputs, total| {
+            for first in planes.clone().step_by(step) {
+                let count = step.min(planes.end - first);
                 let (halo, taps) = geometry.window(pairs.inputs, [d, h, wd], [od, oh, ow], first, count);
                 let grad = Halo {
-                    channels: pairs.outputs,
+                    channels: outputs.len(),
                     volume: [od, oh, ow],
                     origin: [first as isize, 0, 0],
                     extent: [count, oh, row_extent(ow, 0)],
@@ -257,7 +284,7 @@ pub fn weight_gradient(x: FlexTensor, w_dims: [usize; 5], gy: FlexTensor, geomet
                 scratch(halo.len() + grad.len(), |buffer| {
                     let (source, rows) = buffer.split_at_mut(halo.len());
                     halo.fill(&x.data()[(b * c + group * pairs.inputs) * space..], source);
-                    grad.fill(&gy.data()[(b * o + group * pairs.outputs) * out_space..], rows);
+                    grad.fill(&gy.data()[(b * o + group * pairs.outputs + outputs.start) * out_space..], rows);
                     let correlate = Correlate {
                         source: source.as_ptr(),
                         channel: halo.channel(),
@@ -266,18 +293,18 @@ pub fn weight_gradient(x: FlexTensor, w_dims: [usize; 5], gy: FlexTensor, geomet
                         channels: pairs.inputs,
                         taps: &taps,
                         grad: rows.as_ptr(),
-                        outputs: pairs.outputs,
+                        outputs: outputs.len(),
                         grad_channel: grad.channel(),
                         grad_plane: grad.plane(),
                         grad_row: grad.row(),
                         size: [count, oh, ow],
-                        total,
+                        total: &mut *total,
                     };
                     // SAFETY: both boxes hold every place of the task's planes, in whole vectors.
                     unsafe { run(correlate) }
                 });
-            })
-        })
-        .collect();
-    tensor(total.into_iter().flatten().map(|v| v as f32).collect(), &w_dims)
+            }
+        }));
+    }
+    tensor(total, &w_dims)
 }

@@ -34,6 +34,8 @@ pub trait Lanes: Copy {
     unsafe fn neg_abs(self) -> Self;
     /// Lanes of `a` where `self` is below zero, lanes of `b` elsewhere.
     unsafe fn where_negative(self, a: Self, b: Self) -> Self;
+    /// Lanes of `a` where `self` is above `o` or NaN, lanes of `b` elsewhere.
+    unsafe fn where_beats(self, o: Self, a: Self, b: Self) -> Self;
     /// The first `n` (0 to [`LANES`]) floats at `p`, zeros above.
     #[inline(always)]
     unsafe fn load_head(p: *const f32, n: usize) -> Self {
@@ -68,6 +70,12 @@ pub trait Job {
     unsafe fn run<L: Lanes>(self) -> Self::Out;
 }
 
+#[cfg(test)]
+thread_local! {
+    /// Makes this thread use the portable form.
+    pub static PORTABLE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
 /// Runs a job with the widest lanes of this processor.
 ///
 /// # Safety
@@ -81,7 +89,11 @@ pub unsafe fn run<J: Job>(job: J) -> J::Out {
             // SAFETY: AVX2 and FMA are enabled here; the caller vouches for the pointers.
             unsafe { job.run::<Avx2>() }
         }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        #[cfg(test)]
+        let portable = PORTABLE.get();
+        #[cfg(not(test))]
+        let portable = false;
+        if !portable && is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
             // SAFETY: both features were just seen.
             return unsafe { avx2(job) };
         }
@@ -184,6 +196,10 @@ impl Lanes for Portable {
     #[inline(always)]
     unsafe fn where_negative(self, a: Self, b: Self) -> Self {
         Portable(std::array::from_fn(|i| if self.0[i] < 0.0 { a.0[i] } else { b.0[i] }))
+    }
+    #[inline(always)]
+    unsafe fn where_beats(self, o: Self, a: Self, b: Self) -> Self {
+        Portable(std::array::from_fn(|i| if (self.0[i] > o.0[i]) | self.0[i].is_nan() { a.0[i] } else { b.0[i] }))
     }
 }
 
@@ -289,5 +305,13 @@ impl Lanes for Avx2 {
     unsafe fn where_negative(self, a: Self, b: Self) -> Self {
         // SAFETY: see above.
         Avx2(unsafe { _mm256_blendv_ps(b.0, a.0, _mm256_cmp_ps::<_CMP_LT_OQ>(self.0, _mm256_setzero_ps())) })
+    }
+    #[inline(always)]
+    unsafe fn where_beats(self, o: Self, a: Self, b: Self) -> Self {
+        // SAFETY: see above.
+        Avx2(unsafe {
+            let nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(self.0, self.0);
+            _mm256_blendv_ps(b.0, a.0, _mm256_or_ps(nan, _mm256_cmp_ps::<_CMP_GT_OQ>(self.0, o.0)))
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! Maximum over boxes that tile the volume. Forward keeps which place of its box won, backward gives it the gradient.
 
-use super::buffer::{Input, Output, each};
+use super::buffer::{Input, Output, each, scratch};
+use super::lanes::{Job, LANES, Lanes, run};
 use super::on_cpu;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -101,40 +102,73 @@ fn forward(x: &Input, kernel: [usize; 3], keep: bool) -> (FlexTensor, Vec<u8>) {
             let out = unsafe { std::slice::from_raw_parts_mut(to.at(at), ow) };
             // SAFETY: as above, or empty.
             let places = unsafe { kept.row(if keep { at } else { 0 }, if keep { ow } else { 0 }) };
-            let mut first = true;
-            for a in 0..kd {
-                for b in 0..kh {
-                    let source = &x.data()[((channel * d + plane * kd + a) * h + row * kh + b) * w..][..ow * kw];
-                    let base = ((a * kh + b) * kw) as u8;
-                    match (kw, keep) {
-                        (2, true) => best::<2, true>(source, 2, out, places, base, first),
-                        (2, false) => best::<2, false>(source, 2, out, places, base, first),
-                        (_, true) => best::<0, true>(source, kw, out, places, base, first),
-                        (_, false) => best::<0, false>(source, kw, out, places, base, first),
-                    }
-                    first = false;
+            let source = |line: usize| &x.data()[((channel * d + plane * kd + line / kh) * h + row * kh + line % kh) * w..][..ow * kw];
+            scratch(2 * ow * kw, |buffer| {
+                let (top, from) = buffer.split_at_mut(ow * kw);
+                top.copy_from_slice(source(0));
+                from.fill(0.0);
+                for line in 1..kd * kh {
+                    // SAFETY: three rows of one length.
+                    unsafe { run(Better { source: source(line), line: line as f32, top, from }) }
                 }
-            }
+                if keep {
+                    along::<true>(top, from, kw, out, places);
+                } else {
+                    along::<false>(top, from, kw, out, places);
+                }
+            });
         }
     });
     // SAFETY: the tasks cover every row.
     (unsafe { out.finish() }, winners)
 }
 
-/// Betters a row of maxima by one row of the boxes; `K` is the width if known, or 0.
-#[inline(always)]
-fn best<const K: usize, const KEEP: bool>(source: &[f32], kw: usize, out: &mut [f32], places: &mut [u8], base: u8, first: bool) {
-    let kw = if K > 0 { K } else { kw };
-    for (i, (source, out)) in source.chunks_exact(kw).zip(out.iter_mut()).enumerate() {
-        let (mut top, mut place) = if first { (source[0], base) } else { (*out, if KEEP { places[i] } else { 0 }) };
-        for (j, v) in source.iter().enumerate() {
-            let better = *v > top || (v.is_nan() && !top.is_nan());
-            top = if better { *v } else { top };
-            place = if better { base + j as u8 } else { place };
+/// Betters a row of maxima by a line of the boxes, and notes in `from` which line each came from.
+struct Better<'a> {
+    source: &'a [f32],
+    line: f32,
+    top: &'a mut [f32],
+    from: &'a mut [f32],
+}
+
+impl Job for Better<'_> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        let len = self.source.len();
+        let (source, top, from) = (self.source.as_ptr(), self.top.as_mut_ptr(), self.from.as_mut_ptr());
+        // SAFETY: whole vectors and a head, inside the three slices.
+        unsafe {
+            let line = L::splat(self.line);
+            let whole = len / LANES * LANES;
+            for i in (0..whole).step_by(LANES) {
+                let (v, t, f) = (L::load(source.add(i)), L::load(top.add(i)), L::load(from.add(i)));
+                v.where_beats(t, v, t).store(top.add(i));
+                v.where_beats(t, line, f).store(from.add(i));
+            }
+            let left = len - whole;
+            if left > 0 {
+                let head = |p: *const f32| L::load_head(p.add(whole), left);
+                let (v, t, f) = (head(source), head(top), head(from));
+                v.where_beats(t, v, t).store_head(top.add(whole), left);
+                v.where_beats(t, line, f).store_head(from.add(whole), left);
+            }
         }
-        *out = top;
+    }
+}
+
+/// The maxima of `kw` neighbours each; among equals the one of the first line.
+#[inline(always)]
+fn along<const KEEP: bool>(top: &[f32], from: &[f32], kw: usize, out: &mut [f32], places: &mut [u8]) {
+    for (i, ((top, from), out)) in top.chunks_exact(kw).zip(from.chunks_exact(kw)).zip(out).enumerate() {
+        let mut best = 0;
+        for j in 1..kw {
+            let tie = (top[j] == top[best]) & (from[j] < from[best]);
+            best = if (top[j] > top[best]) | top[j].is_nan() | tie { j } else { best };
+        }
+        *out = top[best];
         if KEEP {
-            places[i] = place;
+            places[i] = (from[best] as usize * kw + best) as u8;
         }
     }
 }

@@ -18,6 +18,7 @@ mod max_pool;
 mod pointwise;
 mod reduce;
 mod resize;
+mod reuse;
 mod softmax;
 mod sweep;
 
@@ -27,6 +28,7 @@ pub use conv3d::conv3d;
 pub use group_norm::group_norm;
 pub use max_pool::max_pool3d;
 pub use resize::resize_trilinear;
+pub use reuse::Reuse;
 pub use softmax::softmax_channels;
 
 use burn::backend::DispatchDevice;

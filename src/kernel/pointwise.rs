@@ -1,12 +1,24 @@
-//! Pointwise convolution (kernel 1): a product `[O, C] x [C, D H W]` over blocks of voxels, read in place.
+//! Pointwise convolution (kernel 1): a product `[O, C] x [C, D H W]` over blocks of voxels.
 
-use super::buffer::{Input, Output, each, scratch, sum, tensor};
-use super::lanes::{LANES, run};
+use super::buffer::{Input, Output, each, scratch, tensor};
+use super::lanes::run;
+use super::reduce::Split;
 use super::sweep::{Correlate, Sweep, pack};
 use burn::backend::flex::FlexTensor;
 
-/// Voxels of a task, a multiple of the lanes.
-const VOXELS: usize = 2048;
+/// Voxels copied together, so that their channels lie side by side in the first-level cache: a multiple of what the sweep holds
+/// in registers.
+fn tile(channels: usize) -> usize {
+    (6144 / channels.max(1) / 24 * 24).clamp(24, 480)
+}
+
+/// Copies `count` voxels of `channels` channels that are `space` apart into rows of `tile`, zeros beyond.
+fn copy(source: &[f32], space: usize, channels: usize, count: usize, tile: usize, out: &mut [f32]) {
+    for (c, out) in out.chunks_exact_mut(tile).enumerate().take(channels) {
+        out[..count].copy_from_slice(&source[c * space..c * space + count]);
+        out[count..].fill(0.0);
+    }
+}
 
 /// `x [N, C, D, H, W]`, `w [O, C, 1, 1, 1]`, `bias [O]`.
 pub fn forward(x: FlexTensor, w: FlexTensor, bias: Option<FlexTensor>) -> FlexTensor {
@@ -28,49 +40,34 @@ fn product(x: Input, packed: &[f32], bias: &[f32], outputs: usize) -> FlexTensor
     let space = d * h * w;
     let mut out = Output::new(&[n, outputs, d, h, w]);
     let to = out.shared();
-    let chunks = space.div_ceil(VOXELS);
-    let sweep = |source: *const f32, channel: usize, at: *mut f32, count: usize| {
-        let job = Sweep {
-            source,
-            channel,
-            source_plane: 0,
-            source_row: 0,
-            channels: c,
-            taps: &[0],
-            weights: packed,
-            bias,
-            out: at,
-            outputs,
-            out_channel: space,
-            out_plane: 0,
-            out_row: 0,
-            out_step: 1,
-            size: [1, 1, count],
-        };
-        // SAFETY: the callers below give whole vectors of source, and outputs of their own.
-        unsafe { run(job) }
-    };
-    each(n * chunks, n * space * c.max(outputs), |task| {
-        let (b, first) = (task / chunks, task % chunks * VOXELS);
-        let count = VOXELS.min(space - first);
-        let whole = count / LANES * LANES;
-        let source = &x.data()[b * c * space + first..];
-        // SAFETY: the first output of this task.
-        let at = unsafe { to.at(b * outputs * space + first) };
-        if whole > 0 {
-            sweep(source.as_ptr(), space, at, whole);
-        }
-        if whole < count {
-            // The last voxels, in a copy that fills a vector.
-            scratch(c * LANES, |tail| {
-                for (i, tail) in tail.chunks_exact_mut(LANES).enumerate() {
-                    tail.fill(0.0);
-                    tail[..count - whole].copy_from_slice(&source[i * space + whole..][..count - whole]);
-                }
-                // SAFETY: inside this task's outputs.
-                sweep(tail.as_ptr(), LANES, unsafe { at.add(whole) }, count - whole);
-            });
-        }
+    let tile = tile(c);
+    let tiles = space.div_ceil(tile);
+    each(n * tiles, n * space * c.max(outputs), |task| {
+        let (b, first) = (task / tiles, task % tiles * tile);
+        let count = tile.min(space - first);
+        scratch(c * tile, |source| {
+            copy(&x.data()[b * c * space + first..], space, c, count, tile, source);
+            let sweep = Sweep {
+                source: source.as_ptr(),
+                channel: tile,
+                source_plane: 0,
+                source_row: 0,
+                channels: c,
+                taps: &[0],
+                weights: packed,
+                bias,
+                // SAFETY: the first output of this task.
+                out: unsafe { to.at(b * outputs * space + first) },
+                outputs,
+                out_channel: space,
+                out_plane: 0,
+                out_row: 0,
+                out_step: 1,
+                size: [1, 1, count],
+            };
+            // SAFETY: the copy holds whole vectors; the outputs are this task's own voxels.
+            unsafe { run(sweep) }
+        });
     });
     // SAFETY: the tasks cover every voxel of every channel.
     unsafe { out.finish() }
@@ -82,48 +79,36 @@ pub fn weight_gradient(x: FlexTensor, gy: FlexTensor) -> FlexTensor {
     let [n, c, d, h, w] = x.dims();
     let o = gy.dims()[1];
     let space = d * h * w;
-    // Few parts: each is a whole matrix.
-    let voxels = space.div_ceil(16).next_multiple_of(VOXELS);
-    let chunks = space.div_ceil(voxels);
-    let total = sum(n * chunks, o * c, n * space * o.max(c), |task, total| {
-        let (b, first) = (task / chunks, task % chunks * voxels);
-        let count = voxels.min(space - first);
-        let whole = count / LANES * LANES;
-        let (source, grad) = (&x.data()[b * c * space + first..], &gy.data()[b * o * space + first..]);
-        let mut correlate = |source: *const f32, grad: *const f32, step: usize, rows: usize, width: usize| {
-            let job = Correlate {
-                source,
-                channel: step,
-                source_plane: 0,
-                source_row: width,
-                channels: c,
-                taps: &[0],
-                grad,
-                outputs: o,
-                grad_channel: step,
-                grad_plane: 0,
-                grad_row: width,
-                size: [1, rows, width],
-                total,
-            };
-            // SAFETY: the calls below give whole vectors of both.
-            unsafe { run(job) }
-        };
-        if whole > 0 {
-            correlate(source.as_ptr(), grad.as_ptr(), space, whole / LANES, LANES);
-        }
-        if whole < count {
-            scratch((c + o) * LANES, |tail| {
-                tail.fill(0.0);
-                let (left, right) = tail.split_at_mut(c * LANES);
-                for (from, to) in [(source, left), (grad, &mut *right)] {
-                    for (i, to) in to.chunks_exact_mut(LANES).enumerate() {
-                        to[..count - whole].copy_from_slice(&from[i * space + whole..][..count - whole]);
-                    }
-                }
-                correlate(tail.as_ptr(), tail[c * LANES..].as_ptr(), LANES, 1, LANES);
+    let split = Split::new(n, space, o);
+    let tile = tile(c);
+    let taps: Vec<usize> = (0..c).map(|i| i * tile).collect();
+    let total = split.sum(c, n * space * o.max(c), |b, voxels, outputs, total| {
+        for first in voxels.clone().step_by(tile) {
+            let count = tile.min(voxels.end - first);
+            scratch((c + outputs.len()) * tile, |buffer| {
+                let (source, grad) = buffer.split_at_mut(c * tile);
+                copy(&x.data()[b * c * space + first..], space, c, count, tile, source);
+                copy(&gy.data()[(b * o + outputs.start) * space + first..], space, outputs.len(), count, tile, grad);
+                // The channels of one voxel stand where a wider kernel has its taps.
+                let correlate = Correlate {
+                    source: source.as_ptr(),
+                    channel: 0,
+                    source_plane: 0,
+                    source_row: 0,
+                    channels: 1,
+                    taps: &taps,
+                    grad: grad.as_ptr(),
+                    outputs: outputs.len(),
+                    grad_channel: tile,
+                    grad_plane: 0,
+                    grad_row: 0,
+                    size: [1, 1, count],
+                    total: &mut *total,
+                };
+                // SAFETY: both copies hold whole vectors.
+                unsafe { run(correlate) }
             });
         }
     });
-    tensor(total.into_iter().map(|v| v as f32).collect(), &[o, c, 1, 1, 1])
+    tensor(total, &[o, c, 1, 1, 1])
 }

@@ -55,3 +55,58 @@ impl Job for Sum<'_> {
         }
     }
 }
+
+/// How a weight gradient is cut into tasks: by samples and places where there are many, since every part is a whole set of
+/// weights to add up; by output channels where that leaves few.
+pub struct Split {
+    samples: usize,
+    places: usize,
+    /// Places (planes or voxels) of a part, and parts of a sample.
+    step: usize,
+    parts: usize,
+    outputs: usize,
+    block: usize,
+}
+
+/// Tasks that keep a large machine busy.
+const TASKS: usize = 32;
+
+impl Split {
+    /// For `places` of `size` voxels each; at least about 4096 voxels go into a part.
+    pub fn planes(samples: usize, places: usize, size: usize, outputs: usize) -> Self {
+        let parts = (places * size / 4096).clamp(1, 16).min(places.max(1));
+        let step = places.div_ceil(parts).max(1);
+        let parts = places.div_ceil(step);
+        let blocks = TASKS.div_ceil((samples * parts).max(1));
+        // Sixteen outputs pay for the copy of the source that every task makes.
+        let block = outputs.div_ceil(blocks).next_multiple_of(16);
+        Split { samples, places, step, parts, outputs, block }
+    }
+
+    pub fn new(samples: usize, voxels: usize, outputs: usize) -> Self {
+        Split::planes(samples, voxels, 1, outputs)
+    }
+
+    /// `[outputs, len]`: sums of what `f(sample, places, outputs, total)` adds to its outputs' part, in a fixed order.
+    pub fn sum(&self, len: usize, work: usize, f: impl Fn(usize, Range<usize>, Range<usize>, &mut [f64]) + Sync + Send) -> Vec<f32> {
+        let blocks = self.outputs.div_ceil(self.block.max(1));
+        let cuts = self.samples * self.parts;
+        let totals = collect(cuts * blocks, work, |task| {
+            let (block, sample, part) = (task / cuts, task % cuts / self.parts, task % self.parts);
+            let outputs = block * self.block..((block + 1) * self.block).min(self.outputs);
+            let places = part * self.step..((part + 1) * self.step).min(self.places);
+            let mut total = vec![0f64; outputs.len() * len];
+            f(sample, places, outputs, &mut total);
+            total
+        });
+        let mut result = Vec::with_capacity(self.outputs * len);
+        for totals in totals.chunks(cuts.max(1)) {
+            let mut sum = totals[0].clone();
+            for total in &totals[1..] {
+                sum.iter_mut().zip(total).for_each(|(s, t)| *s += t);
+            }
+            result.extend(sum.into_iter().map(|v| v as f32));
+        }
+        result
+    }
+}

@@ -10,13 +10,14 @@ pub const BLOCK: usize = 4;
 /// Weights in the order in which the sweep reads them: `[blocks, channels, taps, BLOCK]`, zeros where the last block has no
 /// channel. `weight` gives that of an output channel, an input channel and a tap.
 pub fn pack(outputs: usize, channels: usize, taps: usize, weight: impl Fn(usize, usize, usize) -> f32) -> Vec<f32> {
-    let mut packed = vec![0.0; outputs.div_ceil(BLOCK) * channels * taps * BLOCK];
-    for (i, slot) in packed.iter_mut().enumerate() {
-        let (lane, rest) = (i % BLOCK, i / BLOCK);
-        let (tap, rest) = (rest % taps.max(1), rest / taps.max(1));
-        let output = rest / channels * BLOCK + lane;
-        if output < outputs {
-            *slot = weight(output, rest % channels, tap);
+    let mut packed = Vec::with_capacity(outputs.div_ceil(BLOCK) * channels * taps * BLOCK);
+    for first in (0..outputs).step_by(BLOCK) {
+        for channel in 0..channels {
+            for tap in 0..taps {
+                for output in first..first + BLOCK {
+                    packed.push(if output < outputs { weight(output, channel, tap) } else { 0.0 });
+                }
+            }
         }
     }
     packed

@@ -120,6 +120,70 @@ fn pointwise_convolutions() {
     }
 }
 
+/// Runs a test on threads of its own.
+fn on_threads(threads: usize, portable: bool, test: impl FnOnce() + Send) {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).start_handler(move |_| super::lanes::PORTABLE.set(portable));
+    pool.build().unwrap().install(test);
+}
+
+#[test]
+fn the_portable_lanes_compute_the_same() {
+    on_threads(2, true, || {
+        assert!(super::lanes::PORTABLE.get());
+        depthwise_convolutions();
+        dense_convolutions();
+        pointwise_convolutions();
+        transposed_convolutions();
+        group_norms();
+        activations();
+        the_logistic_function_is_right_at_its_ends();
+        softmax_over_channels();
+        trilinear_resizing();
+        max_pooling();
+        a_nan_wins_the_pool();
+    });
+}
+
+/// The outputs and gradients of one network of every operation.
+fn everything(leaves: &[Tensor<5>], vector: &Tensor<1>) -> Vec<Vec<f32>> {
+    let leaves: Vec<_> = leaves.iter().map(|x| x.clone().require_grad()).collect();
+    let v = vector.clone().require_grad();
+    let [x, dense, depthwise, pointwise, transposed] = [0, 1, 2, 3, 4].map(|i| leaves[i].clone());
+    let y = conv3d(x, dense, Some(v.clone()), [1; 3], [1; 3], [1; 3], 1);
+    let y = silu(group_norm(y, v.clone(), v.clone(), 2, 1e-5));
+    let y = conv3d(y, depthwise, None, [1; 3], [2; 3], [1; 3], 8);
+    let y = sigmoid(conv3d(max_pool3d(y, [2; 3]), pointwise, Some(v.clone()), [1; 3], [0; 3], [1; 3], 1));
+    let y = conv_transpose3d(y, transposed, Some(v.clone()), [2; 3]);
+    let y = softmax_channels(resize_trilinear(y * 5.0, [31, 20, 45]));
+    let grads = (y.clone() * y.clone()).sum().backward();
+    let mut all = vec![y.to_data().try_to_vec().unwrap(), v.grad(&grads).unwrap().to_data().try_to_vec().unwrap()];
+    all.extend(leaves.iter().map(|x| x.grad(&grads).unwrap().to_data().try_to_vec().unwrap()));
+    all
+}
+
+#[test]
+fn gradient_checkpointing_changes_nothing() {
+    let leaves =
+        [random([1, 4, 6, 8, 10]), random([8, 4, 3, 3, 3]), random([8, 1, 5, 5, 5]), random([8, 8, 1, 1, 1]), random([8, 8, 2, 2, 2])];
+    let vector = random([8]) + 1.5;
+    let other = Device::flex().autodiff().gradient_checkpointing();
+    let moved = leaves.each_ref().map(|x| Tensor::from_data(x.to_data(), &other));
+    assert!(everything(&leaves, &vector) == everything(&moved, &Tensor::from_data(vector.to_data(), &other)));
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    let leaves =
+        [random([2, 4, 34, 36, 38]), random([8, 4, 3, 3, 3]), random([8, 1, 5, 5, 5]), random([8, 8, 1, 1, 1]), random([8, 8, 2, 2, 2])];
+    let vector = random([8]) + 1.5;
+    let mut results = Vec::new();
+    for threads in [1, 2, 5] {
+        on_threads(threads, false, || results.push(everything(&leaves, &vector)));
+    }
+    assert!(results[0].iter().flatten().all(|v| v.is_finite()));
+    assert!(results[0] == results[1] && results[0] == results[2]);
+}
+
 #[test]
 fn views_that_are_not_in_order() {
     let x = random([4, 2, 9, 5, 7]);
@@ -244,6 +308,14 @@ fn max_pooling() {
             }
         }
     }
+}
+
+#[test]
+fn among_equals_the_first_of_the_box_gets_the_gradient() {
+    let x =
+        Tensor::<5>::from_data(TensorData::new(vec![0f32, 7.0, 7.0, 0.0, 3.0, 3.0, 3.0, 3.0], [2, 1, 1, 2, 2]), &device()).require_grad();
+    let grads = max_pool3d(x.clone(), [1, 2, 2]).sum().backward();
+    assert_eq!(x.grad(&grads).unwrap().to_data().try_to_vec::<f32>().unwrap(), [0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
 }
 
 #[test]

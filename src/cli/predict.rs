@@ -1,0 +1,180 @@
+//! `lmsc predict`: a checkpoint and images become segmentations.
+//!
+//! May use `infer`, `net`, `train` (names of checkpoints), `volume` and `text`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::print;
+use crate::infer::Model;
+use crate::net;
+use crate::text::{Code, Diagnostic, Diagnostics, Result};
+use crate::train::BEST;
+
+/// Segment images with a trained network
+///
+/// Each image becomes a NIfTI file of labels on the image's own grid, under the image's name. Any size is taken: small volumes are
+/// padded, large ones are gone over in overlapping windows.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  lmsc predict runs/hippo/best.safetensors case1.nii.gz case2.nii.gz --out predictions
+      writes predictions/case1.nii.gz and predictions/case2.nii.gz
+
+  lmsc predict runs/hippo imagesTs --out predictions --overlay
+      a run folder stands for its best.safetensors, a folder of images for all in it; --overlay adds a PNG of each
+
+  lmsc predict runs/brats/best.safetensors p1_flair.nii.gz,p1_t1.nii.gz,p1_t1ce.nii.gz,p1_t2.nii.gz --out predictions
+      one case in four files, joined by commas in the order of the training data's modalities")]
+pub struct Args {
+    /// A checkpoint (.safetensors) or a run folder
+    #[arg(value_name = "MODEL")]
+    pub model: PathBuf,
+
+    /// Images (.nii, .nii.gz), folders of images, or the files of one case joined by commas
+    #[arg(value_name = "IMAGE", required = true)]
+    pub images: Vec<String>,
+
+    /// Where to write; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// Where to compute: auto, cpu, cuda, cuda:1
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub device: String,
+
+    /// Also write a PNG of each image with its segmentation
+    #[arg(long)]
+    pub overlay: bool,
+}
+
+/// Runs the verb. A case that fails does not stop the others.
+///
+/// # Errors
+/// What is wrong with the checkpoint or any of the images.
+pub fn run(args: Args) -> Result<()> {
+    let cases = cases(&args.images, &args.out)?;
+    let device = net::device(&args.device)?;
+    let path = if args.model.is_dir() { args.model.join(BEST) } else { args.model.clone() };
+    let model = Model::load(&path, &device)?;
+    std::fs::create_dir_all(&args.out).map_err(|e| {
+        let reason = e.to_string().to_lowercase();
+        Diagnostic::error(Code::E0603, format!("cannot make the folder `{}`: {reason}", args.out.display())).help("give another with --out")
+    })?;
+
+    let mut found = Diagnostics::default();
+    let mut written = 0;
+    for (name, files) in &cases {
+        if let Some(()) = found.keep(one(&model, files, &args.out, name, args.overlay)) {
+            written += 1;
+        }
+    }
+    if written > 0 {
+        let labels: Vec<String> = model.card().labels.iter().map(|(value, name)| format!("{value} {name}")).collect();
+        print(&format!("{written} of {} written to {} ({})\n", cases.len(), args.out.display(), labels.join(", ")));
+    }
+    found.or(())
+}
+
+fn one(model: &Model, files: &[PathBuf], out: &Path, name: &str, overlay: bool) -> Result<()> {
+    let start = Instant::now();
+    let prediction = model.predict(files)?;
+    let path = out.join(format!("{name}.nii.gz"));
+    prediction.write(&path)?;
+    if overlay {
+        prediction.picture(&out.join(format!("{name}.png")), None)?;
+    }
+    eprintln!("{}  {:.1} s", path.display(), start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// The files of each case, by the name that its segmentation gets.
+fn cases(images: &[String], out: &Path) -> Result<BTreeMap<String, Vec<PathBuf>>> {
+    let mut found = Diagnostics::default();
+    let mut cases = BTreeMap::new();
+    let mut add = |files: Vec<PathBuf>, found: &mut Diagnostics| {
+        let Some(name) = files.first().and_then(|f| case_name(f)) else {
+            let shown = files.iter().map(|f| f.display().to_string()).collect::<Vec<_>>().join(",");
+            found.push(Diagnostic::error(Code::E0702, format!("`{shown}` is no image: its name ends neither in .nii nor in .nii.gz")).help("name NIfTI files"));
+            return;
+        };
+        let target = out.join(format!("{name}.nii.gz"));
+        if let Some(file) = files.iter().find(|f| same(f, &target)) {
+            found.push(
+                Diagnostic::error(Code::E0603, format!("the segmentation of `{}` would be written over the image", file.display()))
+                    .help("give another folder with --out"),
+            );
+        } else if cases.insert(name.clone(), files).is_some() {
+            found.push(
+                Diagnostic::error(Code::E0603, format!("two images are called `{name}`; one segmentation would be written over the other"))
+                    .help("predict them into different folders"),
+            );
+        }
+    };
+    for image in images {
+        // A file may have a comma in its name.
+        if image.contains(',') && !Path::new(image).exists() {
+            add(image.split(',').map(PathBuf::from).collect(), &mut found);
+        } else if Path::new(image).is_dir() {
+            for file in found.keep(images_in(Path::new(image))).unwrap_or_default() {
+                add(vec![file], &mut found);
+            }
+        } else {
+            add(vec![image.into()], &mut found);
+        }
+    }
+    found.or(cases)
+}
+
+/// Whether both are one file on disk.
+fn same(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+/// The NIfTI files of a folder, sorted by name; hidden ones are left out.
+///
+/// # Errors
+/// E0702 when there are none or the folder cannot be read.
+pub(super) fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let refuse = |why: String| Diagnostic::error(Code::E0702, format!("`{}`: {why}", folder.display())).help("name a folder that holds .nii or .nii.gz files");
+    let entries = std::fs::read_dir(folder).map_err(|e| refuse(format!("the folder cannot be read: {}", e.to_string().to_lowercase())))?;
+    let mut files: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.is_file() && case_name(p).is_some()).collect();
+    if files.is_empty() {
+        return Err(refuse("the folder holds no NIfTI file".into()).into());
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// `hippocampus_001` of `imagesTr/hippocampus_001.nii.gz`.
+pub(super) fn case_name(file: &Path) -> Option<String> {
+    let name = file.file_name()?.to_str()?;
+    let stem = name.strip_suffix(".nii.gz").or_else(|| name.strip_suffix(".nii"))?;
+    (!stem.is_empty() && !stem.starts_with('.')).then(|| stem.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cases_from_files_folders_and_commas() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["b.nii", "a.nii.gz", "._a.nii.gz", "notes.txt"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        let folder = dir.path().display().to_string();
+        let got = cases(&[folder.clone(), "x/p_t1.nii.gz,x/p_t2.nii.gz".into()], Path::new("out")).unwrap();
+        let names: Vec<&String> = got.keys().collect();
+        assert_eq!(names, ["a", "b", "p_t1"]);
+        assert_eq!(got["p_t1"], [PathBuf::from("x/p_t1.nii.gz"), PathBuf::from("x/p_t2.nii.gz")]);
+
+        let twice = cases(&[folder.clone(), "other/a.nii".into()], Path::new("out")).unwrap_err();
+        assert_eq!(twice.0[0].code, Code::E0603);
+        let over = cases(&[folder], dir.path()).unwrap_err();
+        assert!(over.0.iter().any(|d| d.message.contains("over the image")), "{over:?}");
+        let not = cases(&["a.png".into(), "b.txt".into()], Path::new("out")).unwrap_err();
+        assert_eq!(not.0.len(), 2);
+    }
+}

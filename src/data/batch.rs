@@ -1,0 +1,70 @@
+//! Patches into one batch.
+//!
+//! May use `patch`, `augment`, `draw`, `sample`.
+
+use rand::RngExt;
+
+use super::augment::Augment;
+use super::draw::{Purpose, draw};
+use super::patch::{Patch, crop};
+use super::sample::Sample;
+
+/// A batch, flat: images `[N, C, D, H, W]` and labels `[N, D, H, W]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    pub count: usize,
+    pub channels: usize,
+    /// D, H, W.
+    pub size: [usize; 3],
+    pub images: Vec<f32>,
+    pub labels: Vec<u8>,
+}
+
+impl Batch {
+    /// Adds a patch; it has the channels and the size of the others.
+    pub fn push(&mut self, patch: &Patch) {
+        if self.count == 0 {
+            (self.channels, self.size) = (patch.channels, patch.size);
+        }
+        debug_assert_eq!((self.channels, self.size), (patch.channels, patch.size));
+        self.count += 1;
+        self.images.extend_from_slice(&patch.image);
+        self.labels.extend_from_slice(&patch.label);
+    }
+}
+
+/// The training batch of the given places of an epoch: place `index` is a patch of `sample`, cut and changed by the draws of
+/// (seed, epoch, index). With probability `foreground` it holds a foreground voxel.
+pub fn assemble(places: &[(u64, &Sample)], size: [usize; 3], augment: &Augment, foreground: f64, seed: u64, epoch: u64) -> Batch {
+    let mut batch = Batch::default();
+    for (index, sample) in places {
+        let mut rng = draw(seed, Purpose::Patch, epoch, *index);
+        let wanted = rng.random::<f64>() < foreground;
+        let mut patch = crop(sample, size, &mut rng, wanted);
+        augment.apply(&mut patch, &mut rng);
+        batch.push(&patch);
+    }
+    batch
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array3, Array4};
+
+    #[test]
+    fn a_place_depends_on_nothing_but_itself() {
+        let image = Array4::from_shape_fn((1, 9, 9, 9), |(_, z, y, x)| (z * 81 + y * 9 + x) as f32);
+        let s = Sample::new("s", image, Array3::from_elem((9, 9, 9), 1), [1.0; 3]);
+        let augment = Augment { flip: 0.5, noise: 0.1, intensity: 0.1 };
+        let make = |places: &[u64], epoch| {
+            let places: Vec<_> = places.iter().map(|i| (*i, &s)).collect();
+            assemble(&places, [4, 5, 6], &augment, 0.5, 7, epoch)
+        };
+        let both = make(&[3, 4], 2);
+        assert_eq!((both.count, both.channels, both.size, both.images.len(), both.labels.len()), (2, 1, [4, 5, 6], 240, 240));
+        assert_eq!(both.images[120..], make(&[4], 2).images);
+        assert_eq!(both, make(&[3, 4], 2));
+        assert_ne!(both, make(&[3, 4], 3));
+    }
+}

@@ -1,0 +1,187 @@
+//! Volumes of a case, held against each other and against the description.
+//!
+//! May use `text`, `volume`, and `sample`, `dataset`, `phantom` beside it.
+
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array3, Array4, Axis, concatenate};
+
+use super::dataset::{Case, Description};
+use super::phantom::Phantom;
+use super::sample::Sample;
+use crate::text::{Code, Diagnostic};
+use crate::volume::{Affine, Header, Normalise, Volume, corner_distance, read};
+
+/// Two grids further apart than this at a corner, in mm, are worth a warning.
+const SAME_GRID: f64 = 1e-3;
+/// A stored label may miss its integer by this much.
+const SAME_LABEL: f32 = 1e-4;
+
+/// A loaded case.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub sample: Sample,
+    /// The image's grid, to write a segmentation on.
+    pub header: Header,
+    /// The image's affine, voxel to mm.
+    pub affine: Affine,
+    /// What is odd, but not wrong.
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl Loaded {
+    pub(super) fn of_phantom(id: &str, made: Phantom, normalise: Normalise) -> Self {
+        let Phantom { mut image, label, spacing } = made;
+        normalise.apply(&mut image);
+        let (c, d, h, w) = image.dim();
+        let [sd, sh, sw] = spacing;
+        let affine = [[sw, 0.0, 0.0, 0.0], [0.0, sh, 0.0, 0.0], [0.0, 0.0, sd, 0.0], [0.0, 0.0, 0.0, 1.0]];
+        Self { sample: Sample::new(id, image, label, spacing), header: Header::plain([d, h, w], c, spacing), affine, warnings: vec![] }
+    }
+}
+
+/// A label map on its grid.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Labels {
+    /// `[D, H, W]`.
+    pub data: Array3<u8>,
+    pub spacing: [f64; 3],
+    pub affine: Affine,
+    pub header: Header,
+}
+
+/// Reads an image of one or several files; their channels follow each other. Intensities are as in the files.
+///
+/// # Errors
+/// E0702 when a file cannot be read or holds numbers that are not finite; E0703 when the files lie on different grids.
+pub fn read_image(paths: &[PathBuf]) -> Result<Volume, Diagnostic> {
+    let mut whole: Option<(&PathBuf, Volume)> = None;
+    for path in paths {
+        let volume = read(path)?;
+        if let Some((at, v)) = volume.data.indexed_iter().find(|(_, v)| !v.is_finite()) {
+            let (c, d, h, w) = at;
+            let message = format!("`{}` holds {v} at voxel i={w}, j={h}, k={d} (channel {c})", path.display());
+            return Err(Diagnostic::error(Code::E0702, message)
+                .help("replace numbers that are not finite, for instance by 0, with your imaging tool"));
+        }
+        whole = Some(match whole {
+            None => (path, volume),
+            Some((first, mut all)) => {
+                same_size(first, all.size(), path, volume.size())?;
+                let apart = corner_distance(&all.affine, &volume.affine, all.size());
+                if apart > half_step(&all) {
+                    return Err(elsewhere(Code::E0703, first, path, apart));
+                }
+                all.data = concatenate(Axis(0), &[all.data.view(), volume.data.view()])
+                    .map_err(|e| Diagnostic::error(Code::E0703, format!("cannot join `{}`: {e}", path.display())))?;
+                (first, all)
+            }
+        });
+    }
+    whole.map(|(_, v)| v).ok_or_else(|| Diagnostic::error(Code::E0701, "an image of no files").help("name at least one file"))
+}
+
+/// Reads a label map. With `expected` (value and name of each class) the map holds class indices, places in that list; without, the
+/// file's own values. Numbers within 1e-4 of an integer count as that integer.
+///
+/// # Errors
+/// E0702 when the file cannot be read; E0703 when it has several channels; E0704 for a value that is no integer of 0 to 255 or is not expected.
+pub fn read_labels(path: &Path, expected: Option<&[(u8, String)]>) -> Result<Labels, Diagnostic> {
+    let volume = read(path)?;
+    let channels = volume.data.dim().0;
+    if channels != 1 {
+        let message = format!("label `{}` has {channels} channels, and a label map has one", path.display());
+        return Err(Diagnostic::error(Code::E0703, message).help("save one class index per voxel"));
+    }
+    let mut class = [None; 256];
+    match expected {
+        Some(labels) => labels.iter().enumerate().for_each(|(i, (value, _))| class[usize::from(*value)] = u8::try_from(i).ok()),
+        None => (0..=255u8).for_each(|v| class[usize::from(v)] = Some(v)),
+    }
+    let mut wrong = None;
+    let stored = volume.data.index_axis_move(Axis(0), 0);
+    let data = stored.mapv(|v| {
+        let near = v.round();
+        let known = ((v - near).abs() <= SAME_LABEL && (0.0..=255.0).contains(&near)).then(|| class[near as usize]).flatten();
+        known.unwrap_or_else(|| {
+            wrong.get_or_insert(v);
+            0
+        })
+    });
+    if let Some(value) = wrong {
+        return Err(unexpected(path, value, &stored, expected));
+    }
+    Ok(Labels { data, spacing: volume.spacing, affine: volume.affine, header: volume.header })
+}
+
+fn unexpected(path: &Path, value: f32, stored: &Array3<f32>, expected: Option<&[(u8, String)]>) -> Diagnostic {
+    let count = stored.iter().filter(|v| v.to_bits() == value.to_bits()).count();
+    let at = stored.indexed_iter().find(|(_, v)| v.to_bits() == value.to_bits()).map(|(at, _)| at).unwrap_or_default();
+    let message = format!("label `{}` holds {value} at voxel i={}, j={}, k={} ({count} such voxels)", path.display(), at.2, at.1, at.0);
+    let known = match expected {
+        Some(labels) => format!("expected: {}", labels.iter().map(|(v, n)| format!("{v} ({n})")).collect::<Vec<_>>().join(", ")),
+        None => "expected: integers from 0 to 255".into(),
+    };
+    Diagnostic::error(Code::E0704, message).help(known).help("correct the label file, or add the value to the labels of the data set")
+}
+
+/// Loads one case from its files.
+pub(super) fn load(case: &Case, description: &Description, normalise: Normalise) -> Result<Loaded, Diagnostic> {
+    let Volume { data: mut image, spacing, affine, header } = read_image(&case.image)?;
+    let first = case.image.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
+    let channels = image.dim().0;
+    if channels != description.modalities.len() {
+        let names = description.modalities.join(", ");
+        let message = format!(
+            "`{}` has {channels} channels, but the data set has {} modalities ({names})",
+            first.display(),
+            description.modalities.len()
+        );
+        return Err(Diagnostic::error(Code::E0701, message).help("correct `modality` in dataset.json, or the image"));
+    }
+    let Some(path) = &case.label else {
+        return Err(Diagnostic::error(Code::E0701, format!("case `{}` has no label", case.id)).help("add its label, or take the case out"));
+    };
+    let label = read_labels(path, Some(&description.labels))?;
+    let (_, d, h, w) = image.dim();
+    same_size(first, [d, h, w], path, label.data.dim().into())?;
+    let apart = corner_distance(&affine, &label.affine, [d, h, w]);
+    let mut warnings = vec![];
+    // Headers differ by rounding in many a good data set, and voxels still belong together. Half a voxel and more is another grid:
+    // a shifted or mirrored label would train without a word.
+    if apart > spacing.iter().copied().fold(f64::INFINITY, f64::min) / 2.0 {
+        return Err(elsewhere(Code::E0703, first, path, apart));
+    }
+    if apart > SAME_GRID {
+        let mut d = elsewhere(Code::E0703, first, path, apart);
+        d.severity = crate::text::Severity::Warning;
+        warnings.push(d);
+    }
+    normalise.apply(&mut image);
+    Ok(Loaded { sample: Sample::new(&case.id, standard(image), label.data, spacing), header, affine, warnings })
+}
+
+fn standard(image: Array4<f32>) -> Array4<f32> {
+    if image.is_standard_layout() { image } else { image.as_standard_layout().into_owned() }
+}
+
+fn half_step(v: &Volume) -> f64 {
+    v.spacing.iter().copied().fold(f64::INFINITY, f64::min) / 2.0
+}
+
+fn same_size(first: &Path, a: [usize; 3], second: &Path, b: [usize; 3]) -> Result<(), Diagnostic> {
+    if a == b {
+        return Ok(());
+    }
+    let shown = |[d, h, w]: [usize; 3]| format!("{w}x{h}x{d}");
+    let message = format!("`{}` has {} voxels, but `{}` has {}", first.display(), shown(a), second.display(), shown(b));
+    Err(Diagnostic::error(Code::E0703, message).help("they belong to one case and must have the same grid: is the pairing right?"))
+}
+
+fn elsewhere(code: Code, first: &Path, second: &Path, apart: f64) -> Diagnostic {
+    let message = format!("`{}` and `{}` lie {apart:.3} mm apart at a corner of their grids", first.display(), second.display());
+    Diagnostic::error(code, message).help("resample the label onto the image, or copy the image's header if only the header is wrong")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,134 @@
+//! A patch: a box cut from a case.
+//!
+//! May use `volume` through `sample`.
+
+use rand::{Rng, RngExt};
+
+use super::sample::Sample;
+
+/// A box of a case. Flat, in the order `[C, D, H, W]` and `[D, H, W]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Patch {
+    pub channels: usize,
+    /// D, H, W.
+    pub size: [usize; 3],
+    pub image: Vec<f32>,
+    pub label: Vec<u8>,
+}
+
+/// Cuts a box of `size` D, H, W at random. Where the case is smaller, it stands in the middle of zeros (background).
+///
+/// With `foreground` the box holds a voxel of a foreground class: a class that is present is drawn, then one of its voxels, and the box
+/// is placed at random among the places that hold it. A case without foreground gives a plain random box.
+pub fn crop(sample: &Sample, size: [usize; 3], rng: &mut impl Rng, foreground: bool) -> Patch {
+    let held = sample.size();
+    let target = if foreground { target(sample, rng) } else { None };
+    // First voxel of the box along each axis; negative where the case is padded.
+    let start: [i64; 3] = std::array::from_fn(|a| {
+        let (n, p) = (held[a] as i64, size[a] as i64);
+        if p >= n {
+            // The target, if any, is inside anyway. The extra voxel of an odd margin goes behind.
+            return -((p - n) / 2);
+        }
+        let (low, high) = match target {
+            Some(t) => ((t[a] as i64 - p + 1).max(0), (t[a] as i64).min(n - p)),
+            None => (0, n - p),
+        };
+        rng.random_range(low..=high)
+    });
+    cut(sample, size, start)
+}
+
+/// A random voxel of a random class that is present.
+fn target(sample: &Sample, rng: &mut impl Rng) -> Option<[usize; 3]> {
+    if sample.foreground.is_empty() {
+        return None;
+    }
+    let class = sample.foreground.get(rng.random_range(0..sample.foreground.len() as u64) as usize)?;
+    let at = *class.get(rng.random_range(0..class.len() as u64) as usize)? as usize;
+    let [_, h, w] = sample.size();
+    Some([at / (h * w), at / w % h, at % w])
+}
+
+/// Copies the box that starts at `start`, row by row.
+fn cut(sample: &Sample, size: [usize; 3], start: [i64; 3]) -> Patch {
+    let channels = sample.image.dim().0;
+    let held = sample.size();
+    let [pd, ph, pw] = size;
+    let mut image = vec![0.0; channels * pd * ph * pw];
+    let mut label = vec![0; pd * ph * pw];
+    // Along each axis: first place in the patch, first voxel of the case, how many.
+    let [d, h, w] = std::array::from_fn(|a| {
+        let to = (-start[a]).max(0) as usize;
+        let from = start[a].max(0) as usize;
+        (to, from, held[a].saturating_sub(from).min(size[a].saturating_sub(to)))
+    });
+    let whole = sample.image.as_standard_layout();
+    let whole = whole.as_slice().unwrap_or_default();
+    let labels = sample.label.as_standard_layout();
+    let labels = labels.as_slice().unwrap_or_default();
+    for z in 0..d.2 {
+        for y in 0..h.2 {
+            let to = ((d.0 + z) * ph + h.0 + y) * pw + w.0;
+            let from = ((d.1 + z) * held[1] + h.1 + y) * held[2] + w.1;
+            label[to..to + w.2].copy_from_slice(&labels[from..from + w.2]);
+            for c in 0..channels {
+                let (to, from) = (c * pd * ph * pw + to, c * held[0] * held[1] * held[2] + from);
+                image[to..to + w.2].copy_from_slice(&whole[from..from + w.2]);
+            }
+        }
+    }
+    Patch { channels, size, image, label }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::draw::{Purpose, draw};
+    use super::*;
+    use ndarray::{Array3, Array4};
+
+    /// Image = 1 + flat position (+ 1000 per channel), label 1 at one voxel.
+    fn sample(size: [usize; 3]) -> Sample {
+        let [d, h, w] = size;
+        let image = Array4::from_shape_fn((2, d, h, w), |(c, z, y, x)| (1000 * c + 1 + (z * h + y) * w + x) as f32);
+        let label = Array3::from_shape_fn((d, h, w), |p| u8::from(p == (d - 1, 0, w / 2)));
+        Sample::new("s", image, label, [1.0; 3])
+    }
+
+    #[test]
+    fn a_box_is_a_piece_of_the_case() {
+        let s = sample([7, 8, 9]);
+        for i in 0..50 {
+            let p = crop(&s, [3, 4, 5], &mut draw(1, Purpose::Patch, 0, i), false);
+            let first = p.image[0] as usize - 1;
+            let (z0, y0, x0) = (first / 72, first / 9 % 8, first % 9);
+            for (n, v) in p.image.iter().enumerate() {
+                let (c, z, y, x) = (n / 60, n / 20 % 3, n / 5 % 4, n % 5);
+                assert_eq!(*v, s.image[[c, z0 + z, y0 + y, x0 + x]]);
+            }
+        }
+    }
+
+    #[test]
+    fn foreground_is_inside_always_and_everywhere() {
+        let s = sample([7, 8, 9]);
+        let mut places = std::collections::BTreeSet::new();
+        for i in 0..300 {
+            let p = crop(&s, [3, 4, 5], &mut draw(1, Purpose::Patch, 0, i), true);
+            places.extend(p.label.iter().position(|l| *l == 1));
+            assert_eq!(p.label.iter().filter(|l| **l == 1).count(), 1);
+        }
+        // The voxel lies on two faces of the case: only W is free, and every place along it comes up.
+        assert_eq!(places.into_iter().collect::<Vec<_>>(), [40, 41, 42, 43, 44]);
+    }
+
+    #[test]
+    fn a_small_case_stands_in_the_middle() {
+        let s = sample([2, 3, 4]);
+        let p = crop(&s, [4, 4, 4], &mut draw(1, Purpose::Patch, 0, 0), true);
+        let want =
+            Array4::from_shape_fn((2, 4, 4, 4), |(c, z, y, x)| if (1..3).contains(&z) && y < 3 { s.image[[c, z - 1, y, x]] } else { 0.0 });
+        assert_eq!(p.image, want.into_raw_vec_and_offset().0);
+        assert_eq!(p.label.iter().map(|l| u32::from(*l)).sum::<u32>(), 1);
+    }
+}

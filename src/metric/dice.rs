@@ -1,0 +1,119 @@
+//! The Dice coefficient, 2|P∩R| / (|P| + |R|), from counted voxels.
+//!
+//! Depends on nothing of this crate.
+//!
+//! Convention: a class that is in neither the prediction nor the reference scores 1 (nothing was to be found and nothing was);
+//! one that is in only one of them scores 0, as the formula says. Both are counted in every mean.
+
+use std::ops::{Add, AddAssign};
+
+use serde::Serialize;
+
+/// Voxels of one class: in both maps, only predicted, only in the reference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    pub true_positives: u64,
+    pub false_positives: u64,
+    pub false_negatives: u64,
+}
+
+impl Counts {
+    /// Voxels of the class in the prediction.
+    pub fn predicted(self) -> u64 {
+        self.true_positives + self.false_positives
+    }
+
+    /// Voxels of the class in the reference.
+    pub fn reference(self) -> u64 {
+        self.true_positives + self.false_negatives
+    }
+
+    /// Whether the class is in neither map.
+    pub fn is_empty(self) -> bool {
+        self.predicted() == 0 && self.reference() == 0
+    }
+
+    /// The Dice coefficient, 0 to 1; 1 when the class is in neither map.
+    pub fn dice(self) -> f64 {
+        if self.is_empty() {
+            return 1.0;
+        }
+        2.0 * self.true_positives as f64 / (self.predicted() + self.reference()) as f64
+    }
+}
+
+impl Add for Counts {
+    type Output = Self;
+
+    fn add(self, o: Self) -> Self {
+        Self {
+            true_positives: self.true_positives + o.true_positives,
+            false_positives: self.false_positives + o.false_positives,
+            false_negatives: self.false_negatives + o.false_negatives,
+        }
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, o: Self) {
+        *self = *self + o;
+    }
+}
+
+/// Counts of the classes 0 to `classes - 1`, background included, over two label maps that run over the same voxels.
+///
+/// Labels beyond the classes count for none. Maps of different length are compared over the shorter one; callers check shapes first.
+pub fn counts<'a>(
+    prediction: impl IntoIterator<Item = &'a u8>,
+    reference: impl IntoIterator<Item = &'a u8>,
+    classes: usize,
+) -> Vec<Counts> {
+    // Whole table of label pairs first: one increment per voxel.
+    let (mut both, mut predicted, mut expected) = ([0u64; 256], [0u64; 256], [0u64; 256]);
+    for (p, r) in prediction.into_iter().zip(reference) {
+        predicted[usize::from(*p)] += 1;
+        expected[usize::from(*r)] += 1;
+        both[usize::from(*p)] += u64::from(p == r);
+    }
+    (0..classes.min(256))
+        .map(|c| Counts { true_positives: both[c], false_positives: predicted[c] - both[c], false_negatives: expected[c] - both[c] })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_by_hand() {
+        let p = [0u8, 1, 1, 2, 2, 0, 9];
+        let r = [0u8, 1, 2, 2, 1, 1, 0];
+        let c = counts(&p, &r, 4);
+        assert_eq!(c[1], Counts { true_positives: 1, false_positives: 1, false_negatives: 2 });
+        assert_eq!(c[2], Counts { true_positives: 1, false_positives: 1, false_negatives: 1 });
+        assert!((c[1].dice() - 2.0 / 5.0).abs() < 1e-12);
+        assert!((c[2].dice() - 0.5).abs() < 1e-12);
+        assert_eq!(c[0], Counts { true_positives: 1, false_positives: 1, false_negatives: 1 });
+        assert!(c[3].is_empty());
+    }
+
+    #[test]
+    fn empty_masks_follow_the_convention() {
+        let (zero, one) = ([0u8; 4], [0u8, 1, 1, 0]);
+        assert_eq!(counts(&zero, &zero, 2)[1].dice(), 1.0);
+        assert_eq!(counts(&one, &zero, 2)[1].dice(), 0.0);
+        assert_eq!(counts(&zero, &one, 2)[1].dice(), 0.0);
+        assert_eq!(counts(&one, &one, 2)[1].dice(), 1.0);
+    }
+
+    #[test]
+    fn dice_is_symmetric() {
+        let p: Vec<u8> = (0..500u32).map(|i| (i.wrapping_mul(2654435761) >> 13) as u8 % 3).collect();
+        let r: Vec<u8> = (0..500u32).map(|i| (i.wrapping_mul(40503) >> 7) as u8 % 3).collect();
+        let (a, b) = (counts(&p, &r, 3), counts(&r, &p, 3));
+        for (x, y) in a.iter().zip(&b) {
+            assert_eq!(x.dice(), y.dice());
+            assert!((0.0..=1.0).contains(&x.dice()));
+        }
+    }
+}

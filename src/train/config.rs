@@ -1,0 +1,310 @@
+//! The run config: one RON file that says everything about a training run.
+//!
+//! Part of `train`; may use `data`, `volume`, `read` and `text`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::loss::Objective;
+use crate::data::{Augment, Spec};
+use crate::read::{self, Set};
+use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, Span};
+use crate::volume::Normalise;
+
+/// A training run. Lengths are in voxels, `[D, H, W]` (the file's k, j, i).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// The graph file; a relative path starts at the config's folder.
+    pub graph: PathBuf,
+    /// Parameters of the graph.
+    #[serde(default)]
+    pub set: BTreeMap<String, i64>,
+    /// Where the cases come from.
+    pub data: Spec,
+    #[serde(default)]
+    pub split: SplitSpec,
+    /// Size of the patches that the network is trained on, and of the windows at prediction.
+    pub patch: [usize; 3],
+    /// Patches in a batch.
+    #[serde(default = "two")]
+    pub batch: usize,
+    #[serde(default)]
+    pub normalise: Normalise,
+    #[serde(default)]
+    pub augment: Augment,
+    /// The part of the patches that are placed to hold a voxel of a foreground class, 0 to 1.
+    #[serde(default = "third")]
+    pub foreground: f64,
+    #[serde(default)]
+    pub loss: Objective,
+    #[serde(default)]
+    pub optimiser: Optimiser,
+    #[serde(default)]
+    pub schedule: Schedule,
+    pub epochs: usize,
+    /// Optimiser steps of an epoch; without it, as many as show every training case about once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<usize>,
+    /// Overlap of the windows at validation and prediction, 0 to below 1.
+    #[serde(default = "half")]
+    pub overlap: f64,
+    /// The seed of the weights, the order of the cases, the crops and the augmentation.
+    #[serde(default)]
+    pub seed: u64,
+    /// `auto`, `cpu`, `cuda` or `cuda:1`.
+    #[serde(default = "auto")]
+    pub device: String,
+    /// The run folder; without it, the next free `runs/NAME`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out: Option<PathBuf>,
+}
+
+/// Names of the fields, for `--set`: what is none of these is a parameter of the graph.
+pub const FIELDS: &[&str] = &[
+    "graph",
+    "set",
+    "data",
+    "split",
+    "patch",
+    "batch",
+    "normalise",
+    "augment",
+    "foreground",
+    "loss",
+    "optimiser",
+    "schedule",
+    "epochs",
+    "steps",
+    "overlap",
+    "seed",
+    "device",
+    "out",
+];
+
+/// Which cases are kept for validation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SplitSpec {
+    /// The part of the cases, above 0 and below 1.
+    pub validation: f64,
+    /// Separate from the run's seed, so that runs with other seeds are compared on the same cases.
+    pub seed: u64,
+}
+
+impl Default for SplitSpec {
+    fn default() -> Self {
+        Self { validation: 0.2, seed: 0 }
+    }
+}
+
+/// AdamW.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Optimiser {
+    /// The learning rate at the end of the warmup.
+    pub lr: f64,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    pub betas: [f64; 2],
+}
+
+impl Default for Optimiser {
+    fn default() -> Self {
+        Self { lr: 1e-3, weight_decay: 1e-2, betas: [0.9, 0.999] }
+    }
+}
+
+/// The course of the learning rate.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Schedule {
+    /// Epochs (fractions count) of linear warmup.
+    pub warmup: f64,
+    /// The learning rate at the end.
+    pub min_lr: f64,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self { warmup: 1.0, min_lr: 1e-6 }
+    }
+}
+
+fn two() -> usize {
+    2
+}
+
+fn third() -> f64 {
+    1.0 / 3.0
+}
+
+fn half() -> f64 {
+    0.5
+}
+
+fn auto() -> String {
+    "auto".into()
+}
+
+impl RunConfig {
+    /// Reads a config's text with the changes that concern it, and checks every value that can be judged alone.
+    ///
+    /// # Errors
+    /// What is wrong with the text, at its place; E0601 for values that cannot be.
+    pub fn read(source: &Arc<Source>, sets: &[Set]) -> Result<Self> {
+        let config: Self = read::config(source, sets)?;
+        config.check(source)?;
+        Ok(config)
+    }
+
+    /// The graph file, seen from the config file at `path`.
+    pub fn graph_path(&self, path: &Path) -> PathBuf {
+        path.parent().unwrap_or(Path::new("")).join(&self.graph)
+    }
+
+    fn check(&self, source: &Arc<Source>) -> Result<()> {
+        let mut found = Diagnostics::default();
+        let mut must = |holds: bool, field: &str, found_value: String, wanted: &str| {
+            if !holds {
+                found.push(fault(source, field, format!("`{field}` is {found_value}, and must be {wanted}")));
+            }
+        };
+        let rate = |v: f64| v.is_finite() && v > 0.0;
+        let weight = |v: f64| v.is_finite() && v >= 0.0;
+        let (o, s, l) = (&self.optimiser, &self.schedule, &self.loss);
+        must(rate(o.lr), "optimiser.lr", o.lr.to_string(), "a number above 0");
+        must(weight(o.weight_decay), "optimiser.weight_decay", o.weight_decay.to_string(), "0 or more");
+        must(o.betas.iter().all(|b| (0.0..1.0).contains(b)), "optimiser.betas", format!("{:?}", o.betas), "two numbers from 0 to below 1");
+        must(weight(s.warmup), "schedule.warmup", s.warmup.to_string(), "0 epochs or more");
+        must(weight(s.min_lr) && s.min_lr <= o.lr, "schedule.min_lr", s.min_lr.to_string(), "from 0 to `optimiser.lr`");
+        for (field, v) in [
+            ("loss.dice", l.dice),
+            ("loss.cross_entropy", l.cross_entropy),
+            ("loss.boundary", l.boundary),
+            ("loss.inverse_frequency", l.inverse_frequency),
+        ] {
+            must(weight(v), field, v.to_string(), "0 or more");
+        }
+        must(l.dice + l.cross_entropy + l.boundary != 0.0, "loss", "0 in all three terms".into(), "above 0 in one of them");
+        must(self.epochs >= 1, "epochs", self.epochs.to_string(), "1 or more");
+        must(self.steps != Some(0), "steps", "0".into(), "1 or more");
+        must(self.batch >= 1, "batch", self.batch.to_string(), "1 or more");
+        must(self.patch.iter().all(|&p| (1..=4096).contains(&p)), "patch", format!("{:?}", self.patch), "three sizes from 1 to 4096 voxels");
+        must((0.0..=1.0).contains(&self.foreground), "foreground", self.foreground.to_string(), "from 0 to 1");
+        must((0.0..1.0).contains(&self.overlap), "overlap", self.overlap.to_string(), "from 0 to below 1");
+        let v = self.split.validation;
+        must(v > 0.0 && v < 1.0, "split.validation", v.to_string(), "above 0 and below 1");
+        if let Some((field, why)) = self.augment.fault() {
+            found.push(fault(source, &format!("augment.{field}"), format!("`augment.{field}`: {why}")));
+        }
+        found.or(())
+    }
+}
+
+/// An E0601 at the field's value, where the config names it.
+pub fn fault(source: &Arc<Source>, field: &str, message: String) -> Diagnostic {
+    let d = Diagnostic::error(Code::E0601, message).help(format!("change it in `{}`, or give --set {field}=...", source.name));
+    match place(source, field) {
+        Some(place) => d.at(place, "here"),
+        None => d,
+    }
+}
+
+/// Where a dotted field stands in the text; `None` when it is not written there.
+fn place(source: &Arc<Source>, field: &str) -> Option<Place> {
+    // Comments are blanked, so that a word in one is not taken for the field.
+    let text: String = source.text.split_inclusive('\n').flat_map(blank_comment).collect();
+    let mut from = 0;
+    let mut span = None;
+    for part in field.split('.') {
+        let at = text.get(from..)?.match_indices(part).map(|(i, _)| from + i).find(|&i| {
+            let before = text[..i].chars().next_back().is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != '"');
+            before && text[i + part.len()..].trim_start().starts_with(':')
+        })?;
+        from = at + part.len();
+        span = Some(Span::new(at, from));
+    }
+    span.map(|span| Place::new(source, span))
+}
+
+fn blank_comment(line: &str) -> Vec<char> {
+    match line.find("//") {
+        Some(at) if line[..at].matches('"').count() % 2 == 0 => {
+            let rest = line[at..].len() - usize::from(line.ends_with('\n'));
+            let mut out: Vec<char> = line[..at].chars().chain(std::iter::repeat_n(' ', rest)).collect();
+            out.extend(line.ends_with('\n').then_some('\n'));
+            out
+        }
+        _ => line.chars().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"(
+    // epochs: not this one
+    graph: "g.ron",
+    data: Msd(root: "/nowhere//x"),
+    patch: (32, 48, 48),
+    optimiser: (lr: 1e-3),
+    epochs: 10,
+)"#;
+
+    fn read(sets: &[&str]) -> Result<RunConfig> {
+        let sets: Vec<Set> = sets.iter().map(|s| Set::parse(s).unwrap()).collect();
+        RunConfig::read(&Source::new("run.ron", TEXT), &sets)
+    }
+
+    #[test]
+    fn what_is_not_written_has_a_default() {
+        let c = read(&["batch=3", "data.root=/volumes", "out=runs/a"]).unwrap();
+        assert_eq!((c.batch, c.epochs, c.patch, c.device.as_str()), (3, 10, [32, 48, 48], "auto"));
+        assert_eq!(c.out, Some(PathBuf::from("runs/a")));
+        assert!(matches!(c.data, Spec::Msd { root, .. } if root == Path::new("/volumes")));
+        assert_eq!(c.optimiser.betas, [0.9, 0.999]);
+    }
+
+    #[test]
+    fn the_list_of_fields_is_that_of_the_struct() {
+        let mut c = read(&[]).unwrap();
+        (c.steps, c.out) = (Some(1), Some("x".into()));
+        let value = serde_json::to_value(&c).unwrap();
+        let fields: Vec<&String> = value.as_object().unwrap().keys().collect();
+        assert_eq!(fields, FIELDS);
+    }
+
+    #[test]
+    fn survives_its_own_text() {
+        let c = read(&["steps=4", "set.anchors=16", "loss.radius=2"]).unwrap();
+        let text = ron::ser::to_string_pretty(&c, ron::ser::PrettyConfig::new()).unwrap();
+        let again = RunConfig::read(&Source::new("again", text), &[]).unwrap();
+        assert_eq!(serde_json::to_value(&c).unwrap(), serde_json::to_value(&again).unwrap());
+        assert_eq!(again.set["anchors"], 16);
+    }
+
+    #[test]
+    fn values_that_cannot_be_are_all_named_at_their_place() {
+        let e = read(&["optimiser.lr=0", "epochs=0", "overlap=1.0", "loss.dice=-1", "split.validation=0"]).unwrap_err();
+        assert!(e.0.iter().all(|d| d.code == Code::E0601), "{e:?}");
+        let text: Vec<&str> = e.0.iter().map(|d| d.message.as_str()).collect();
+        assert_eq!(text.len(), 6, "{text:?}"); // min_lr is above the lr of 0 as well
+        let lr = e.0.iter().find(|d| d.message.contains("optimiser.lr` is 0")).unwrap();
+        let place = &lr.labels[0].place;
+        assert_eq!(place.source.line_column(place.span.start), (6, 17));
+        let epochs = e.0.iter().find(|d| d.message.contains("`epochs`")).unwrap();
+        assert_eq!(epochs.labels[0].place.source.line_column(epochs.labels[0].place.span.start), (7, 5));
+        assert!(e.0.iter().any(|d| d.message.contains("overlap") && d.labels.is_empty()));
+    }
+
+    #[test]
+    fn unknown_fields_are_refused() {
+        let e = read(&["optimiser.rate=1"]).unwrap_err();
+        assert_eq!(e.0[0].code, Code::E0107);
+    }
+}

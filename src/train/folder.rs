@@ -1,0 +1,133 @@
+//! The run folder: chosen, made and shown to be writable before training starts.
+//!
+//! Part of `train`; may use `text`.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use crate::text::{Code, Diagnostic, Result};
+
+/// A folder of one run.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Makes the folder `out`, which must be new or empty (unless `force`); without one, the first free of `runs/NAME`,
+    /// `runs/NAME-2`, ... in the working directory.
+    ///
+    /// # Errors
+    /// E0601 when the folder has something in it, E0603 when it cannot be made or written.
+    pub fn create(out: Option<&Path>, name: &str, force: bool) -> Result<Self> {
+        let path = match out {
+            Some(out) => {
+                fs::create_dir_all(out).map_err(|e| refuse(out, &e))?;
+                let mut entries = fs::read_dir(out).map_err(|e| refuse(out, &e))?;
+                if !force && entries.next().is_some() {
+                    return Err(Diagnostic::error(Code::E0601, format!("the run folder `{}` is not empty", out.display()))
+                        .help("give another with --out, or --force to write over what a former run left there")
+                        .into());
+                }
+                out.to_owned()
+            }
+            None => next_free(Path::new("runs"), name)?,
+        };
+        // A folder may exist and yet not take files.
+        tempfile::NamedTempFile::new_in(&path).map_err(|e| refuse(&path, &e))?;
+        Ok(Self { path })
+    }
+
+    /// The folder's path, as given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Writes a text file in one step.
+    ///
+    /// # Errors
+    /// E0603 when it cannot be written.
+    pub fn write(&self, name: &str, text: &str) -> Result<()> {
+        write(&self.file(name), text)
+    }
+}
+
+/// Writes a text file in one step: a reader sees the old file or the whole new one.
+///
+/// # Errors
+/// E0603 when it cannot be written.
+pub fn write(path: &Path, text: &str) -> Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|e| refuse(path, &e))?;
+    file.write_all(text.as_bytes()).map_err(|e| refuse(path, &e))?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        file.as_file().set_permissions(fs::Permissions::from_mode(0o644)).map_err(|e| refuse(path, &e))?;
+    }
+    file.persist(path).map_err(|e| refuse(path, &e.error))?;
+    Ok(())
+}
+
+fn next_free(parent: &Path, name: &str) -> Result<PathBuf> {
+    fs::create_dir_all(parent).map_err(|e| refuse(parent, &e))?;
+    for i in 1..10_000 {
+        let path = parent.join(if i == 1 { name.to_owned() } else { format!("{name}-{i}") });
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(refuse(&path, &e).into()),
+        }
+    }
+    Err(Diagnostic::error(Code::E0603, format!("`{}` has 9999 runs of `{name}`", parent.display())).help("give a folder with --out").into())
+}
+
+/// An E0603 for a path.
+pub fn refuse(path: &Path, e: &std::io::Error) -> Diagnostic {
+    let text = e.to_string();
+    let reason = text.split(" (os error").next().unwrap_or_default().to_lowercase();
+    Diagnostic::error(Code::E0603, format!("cannot write `{}`: {reason}", path.display()))
+        .help("check that the path is right, that you may write there and that the disk is not full")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_given_folder_must_be_new_or_empty() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("a/b");
+        let folder = Folder::create(Some(&out), "x", false).unwrap();
+        folder.write("graph.ron", "()").unwrap();
+        assert_eq!(fs::read_to_string(out.join("graph.ron")).unwrap(), "()");
+        let e = Folder::create(Some(&out), "x", false).unwrap_err();
+        assert_eq!(e.0[0].code, Code::E0601);
+        assert!(Folder::create(Some(&out), "x", true).is_ok());
+        assert_eq!(fs::read_dir(&out).unwrap().count(), 1, "the probe leaves nothing behind");
+    }
+
+    #[test]
+    fn a_file_in_the_way_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("taken");
+        fs::write(&file, "").unwrap();
+        for out in [file.clone(), file.join("below")] {
+            let e = Folder::create(Some(&out), "x", false).unwrap_err();
+            assert!(e.0[0].code == Code::E0603 && e.0[0].message.contains("taken"), "{e:?}");
+        }
+    }
+
+    #[test]
+    fn runs_are_numbered() {
+        let dir = tempfile::tempdir().unwrap();
+        let names: Vec<PathBuf> = (0..3).map(|_| next_free(dir.path(), "heart").unwrap()).collect();
+        assert_eq!(names, ["heart", "heart-2", "heart-3"].map(|n| dir.path().join(n)));
+    }
+}

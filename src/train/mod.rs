@@ -1,0 +1,28 @@
+//! Training: the run config, the objective, the schedule, the loop and what it leaves in a run folder.
+//!
+//! Level 7: may use everything below, and `infer` for validation.
+
+mod boundary;
+mod config;
+mod folder;
+mod job;
+mod journal;
+mod loader;
+mod loss;
+mod progress;
+mod run;
+mod schedule;
+mod store;
+mod validate;
+
+pub use config::{FIELDS, Optimiser, RunConfig, Schedule, SplitSpec};
+pub use folder::{Folder, write};
+pub use job::Job;
+pub use journal::Record;
+pub use loss::{Objective, Target, Terms};
+pub use progress::span;
+pub use run::{BEST, LAST, Outcome, train};
+pub use schedule::Cosine;
+
+#[cfg(test)]
+mod tests;

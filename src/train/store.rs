@@ -1,0 +1,81 @@
+//! The cases of a run in memory, as far as a budget goes.
+//!
+//! Part of `train`; may use `data` and `text`.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::data::{Dataset, Description, Sample};
+use crate::text::{Code, Diagnostic, Result};
+
+/// The most that kept cases may take, in bytes. Beyond it, cases are read again each time.
+const BUDGET: usize = 2 << 30;
+
+/// Cases by their index in the description; shared by the loader's thread and the validation.
+#[derive(Debug)]
+pub struct Store {
+    data: Dataset,
+    ids: Vec<String>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    samples: HashMap<usize, Arc<Sample>>,
+    bytes: usize,
+    warnings: Vec<Diagnostic>,
+}
+
+impl Store {
+    pub fn new(data: Dataset) -> Self {
+        let ids = data.description.ids();
+        Self { data, ids, kept: Mutex::default() }
+    }
+
+    /// What the data set says of itself.
+    pub fn description(&self) -> &Description {
+        &self.data.description
+    }
+
+    /// The names of the cases, by index.
+    pub fn ids(&self) -> &[String] {
+        &self.ids
+    }
+
+    /// A case, its image normalised.
+    ///
+    /// # Errors
+    /// What is wrong with its files.
+    pub fn sample(&self, case: usize) -> Result<Arc<Sample>> {
+        if let Some(sample) = self.lock().samples.get(&case) {
+            return Ok(sample.clone());
+        }
+        let Some(id) = self.ids.get(case) else {
+            return Err(Diagnostic::error(Code::E0701, format!("the data set has no case number {case}")).help("add cases to the data set").into());
+        };
+        // Read outside the lock: the other thread goes on.
+        let loaded = self.data.load(id)?;
+        let sample = Arc::new(loaded.sample);
+        let bytes = sample.image.len() * size_of::<f32>() + sample.label.len();
+        let mut kept = self.lock();
+        for warning in loaded.warnings {
+            if !kept.warnings.contains(&warning) {
+                kept.warnings.push(warning);
+            }
+        }
+        if kept.bytes + bytes <= BUDGET && kept.samples.insert(case, sample.clone()).is_none() {
+            kept.bytes += bytes;
+        }
+        Ok(sample)
+    }
+
+    /// What is odd about the cases that were read, from warning number `from` on.
+    pub fn warnings(&self, from: usize) -> Vec<Diagnostic> {
+        self.lock().warnings.get(from..).unwrap_or_default().to_vec()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        // Every state of the map is a valid one.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,37 @@
+//! Why a volume is not read, before its path is known.
+//!
+//! May use `text` only.
+
+use std::path::Path;
+
+use crate::text::{Code, Diagnostic};
+
+/// A reason and a remedy; [`Refusal::of`] adds the file.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Refusal {
+    reason: String,
+    help: &'static str,
+}
+
+pub(super) const DAMAGED: &str = "the file is damaged or was cut short: copy or convert it again";
+pub(super) const CONVERT: &str = "convert it with your imaging tool to a single-file NIfTI-1 image (.nii or .nii.gz)";
+pub(super) const HEADER: &str = "correct this field of the header with your imaging tool";
+
+impl Refusal {
+    pub fn new(reason: impl Into<String>, help: &'static str) -> Self {
+        Self { reason: reason.into(), help }
+    }
+
+    /// The diagnostic E0702 for the file at `path`.
+    pub fn of(self, path: &Path) -> Diagnostic {
+        Diagnostic::error(Code::E0702, format!("cannot read volume `{}`: {}", path.display(), self.reason)).help(self.help)
+    }
+}
+
+/// An I/O error's reason in lower case and without the number that the system appends.
+pub(super) fn io_reason(e: &std::io::Error) -> String {
+    let text = e.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut c = text.chars();
+    c.next().map(|f| f.to_lowercase().collect::<String>() + c.as_str()).unwrap_or_default()
+}
