@@ -5,6 +5,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use lmsc::cli::{Cli, complain};
 
+/// Volumes are large and short-lived: their memory is kept for the next ones.
+#[cfg(feature = "run")]
+#[global_allocator]
+static MEMORY: lmsc::kernel::Reuse = lmsc::kernel::Reuse::new();
+
 fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,

@@ -63,6 +63,8 @@ pub struct Entry {
     pub inputs: &'static [Port],
     pub example: &'static str,
     pub shapes: &'static [(&'static str, usize, usize)],
+    /// The file that defines it: its documentation and the types of its fields.
+    pub source: &'static str,
 }
 
 macro_rules! blocks {
@@ -80,6 +82,7 @@ macro_rules! blocks {
                 inputs: <$name as Block>::INPUTS,
                 example: <$name as Block>::EXAMPLE,
                 shapes: <$name as Block>::SHAPES,
+                source: include_str!(concat!(stringify!($module), ".rs")),
             },)*];
 
             /// Reads the fields of the block called `name`; `None` when there is no such block.

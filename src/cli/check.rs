@@ -4,9 +4,9 @@
 
 use std::path::PathBuf;
 
-use super::print;
+use super::{complain, print};
 use super::stats::size;
-use crate::compile::compile;
+use crate::compile::{compile, verify};
 use crate::read::Set;
 use crate::show::thousands;
 use crate::text::{Diagnostics, Result, Source};
@@ -37,25 +37,32 @@ pub fn run(args: Args) -> Result<()> {
     let input = args.input.as_deref().map(size).transpose()?;
     let mut found = Diagnostics::default();
     for file in &args.files {
-        let program = Source::read(file).map_err(Diagnostics::from).and_then(|s| compile(&s, &sets, input.map(|i| i.size)));
-        let Some(p) = found.keep(program) else { continue };
+        let Some(s) = found.keep(Source::read(file)) else { continue };
+        let Some(p) = found.keep(compile(&s, &sets, input.map(|i| i.size))) else { continue };
         if let Some(d) = input.and_then(|i| i.channels_differ(&p)) {
             found.push(d);
             continue;
         }
+        let claims = if sets.is_empty() && input.is_none() { found.keep(verify(&s, &p)) } else { Some(0) };
+        let Some(claims) = claims else { continue };
+        found.0.extend(p.warnings.0.iter().cloned());
         let shape = |v| p.graph.fact(v).to_string();
         let ends = |all: &[(String, crate::ir::Value)]| all.iter().map(|(n, v)| format!("{n} {}", shape(*v))).collect::<Vec<_>>().join(", ");
         let params = p.cost(0..p.graph.len()).map(|c| c.params).unwrap_or_default();
         let nodes = p.rows.iter().filter(|r| r.depth == 0).count();
-        print(&format!(
-            "{}: ok: {} -> {}, {nodes} nodes, {} operations, {} parameters, sizes multiples of {}\n",
-            file.display(),
-            ends(&p.inputs),
-            ends(&p.graph.outputs),
-            p.graph.len(),
-            thousands(params),
-            p.multiple().map(|m| m.to_string()).join("x"),
-        ));
+        let claims = match claims {
+            0 => String::new(),
+            1 => ", 1 claim holds".into(),
+            n => format!(", {n} claims hold"),
+        };
+        print(&format!("{}: ok, {} parameters{claims}\n", file.display(), thousands(params)));
+        if args.files.len() == 1 {
+            print(&format!("  {} -> {}; {nodes} nodes, {} operations\n  {}\n", ends(&p.inputs), ends(&p.graph.outputs), p.graph.len(), p.sizes()));
+        }
+    }
+    // Warnings are shown, and are no failure.
+    if !found.has_errors() {
+        complain(&found);
     }
     found.or(())
 }

@@ -84,7 +84,9 @@ pub fn run(args: Args) -> Result<()> {
 /// Writes a generated case as files; gives the files' name and the labels.
 fn write_case(job: &Job, case: usize, images: &Path, labels: &Path) -> Result<(String, ndarray::Array3<u8>)> {
     let Spec::Phantom { size, seed, .. } = job.config.data else {
-        return Err(Diagnostic::error(Code::E0701, "the demo's data are not generated").help("this is a fault of the program; please report it").into());
+        return Err(Diagnostic::error(Code::E0701, "the demo's data are not generated")
+            .help("this is a fault of the program; please report it")
+            .into());
     };
     let made = phantom::generate(size, seed, case as u64);
     let id = job.store.ids().get(case).cloned().unwrap_or_default();

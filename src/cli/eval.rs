@@ -17,8 +17,11 @@ use crate::volume::corner_distance;
 
 /// A prediction and its reference may lie this far apart at a corner, in mm.
 const SAME_GRID: f64 = 1e-2;
+/// Files without a counterpart that are named one by one.
+const NAMED: usize = 5;
 /// Stated under every table, and in the JSON.
-const CONVENTION: &str = "a class that is in neither file scores 1, one that is in only one of them scores 0; both are counted in the means";
+const CONVENTION: &str =
+    "a class that is in neither file scores 1, one that is in only one of them scores 0; both are counted in the means";
 
 /// Dice of predictions against references
 ///
@@ -88,23 +91,30 @@ fn pairs(predictions: &Path, references: &Path, partial: bool) -> Result<Pairs> 
     let (predicted, mut expected) = (named(predictions), named(references));
     found.or(())?;
     let mut found = Diagnostics::default();
-    let mut lonely = |file: &Path, folder: &Path, what: &str, help: &str| {
-        let message = format!("`{}` has no {what} of the same name in `{}`", file.display(), folder.display());
-        found.push(Diagnostic::error(Code::E0703, message).help(help));
+    let mut lonely = |files: &[PathBuf], folder: &Path, what: &str, help: &str| {
+        for file in files.iter().take(NAMED) {
+            let message = format!("`{}` has no {what} of the same name in `{}`", file.display(), folder.display());
+            found.push(Diagnostic::error(Code::E0703, message).help(help));
+        }
+        if files.len() > NAMED {
+            let message = format!("{} more files have no {what} in `{}`", files.len() - NAMED, folder.display());
+            found.push(Diagnostic::error(Code::E0703, message).help(help));
+        }
     };
     let mut pairs = Pairs::new();
+    let mut alone = vec![];
     for (name, file) in predicted {
         match expected.remove(&name) {
             Some(reference) => {
                 pairs.insert(name, (file, reference));
             }
-            None => lonely(&file, references, "reference", "rename it, or take it out of the folder"),
+            None => alone.push(file),
         }
     }
+    lonely(&alone, references, "reference", "rename it, or take it out of the folder");
     if !partial {
-        for file in expected.values() {
-            lonely(file, predictions, "prediction", "predict it, or give --partial to score only what was predicted");
-        }
+        let expected: Vec<PathBuf> = expected.into_values().collect();
+        lonely(&expected, predictions, "prediction", "predict it, or give --partial to score only what was predicted");
     }
     found.or(pairs)
 }

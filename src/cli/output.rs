@@ -14,6 +14,9 @@ pub fn print(text: &str) {
 pub fn complain(found: &Diagnostics) {
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let width = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok()).filter(|w| *w >= 20).unwrap_or(140);
+    if found.0.is_empty() {
+        return;
+    }
     let mut text = String::new();
     for d in &found.0 {
         text.push_str(&render::full(d, colour, width));

@@ -96,7 +96,10 @@ fn cases(images: &[String], out: &Path) -> Result<BTreeMap<String, Vec<PathBuf>>
     let mut add = |files: Vec<PathBuf>, found: &mut Diagnostics| {
         let Some(name) = files.first().and_then(|f| case_name(f)) else {
             let shown = files.iter().map(|f| f.display().to_string()).collect::<Vec<_>>().join(",");
-            found.push(Diagnostic::error(Code::E0702, format!("`{shown}` is no image: its name ends neither in .nii nor in .nii.gz")).help("name NIfTI files"));
+            found.push(
+                Diagnostic::error(Code::E0702, format!("`{shown}` is no image: its name ends neither in .nii nor in .nii.gz"))
+                    .help("name NIfTI files"),
+            );
             return;
         };
         let target = out.join(format!("{name}.nii.gz"));
@@ -105,7 +108,9 @@ fn cases(images: &[String], out: &Path) -> Result<BTreeMap<String, Vec<PathBuf>>
                 Diagnostic::error(Code::E0603, format!("the segmentation of `{}` would be written over the image", file.display()))
                     .help("give another folder with --out"),
             );
-        } else if cases.insert(name.clone(), files).is_some() {
+        } else if let Some(other) = cases.insert(name.clone(), files.clone())
+            && !other.iter().zip(&files).all(|(a, b)| same(a, b))
+        {
             found.push(
                 Diagnostic::error(Code::E0603, format!("two images are called `{name}`; one segmentation would be written over the other"))
                     .help("predict them into different folders"),
@@ -137,7 +142,9 @@ fn same(a: &Path, b: &Path) -> bool {
 /// # Errors
 /// E0702 when there are none or the folder cannot be read.
 pub(super) fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
-    let refuse = |why: String| Diagnostic::error(Code::E0702, format!("`{}`: {why}", folder.display())).help("name a folder that holds .nii or .nii.gz files");
+    let refuse = |why: String| {
+        Diagnostic::error(Code::E0702, format!("`{}`: {why}", folder.display())).help("name a folder that holds .nii or .nii.gz files")
+    };
     let entries = std::fs::read_dir(folder).map_err(|e| refuse(format!("the folder cannot be read: {}", e.to_string().to_lowercase())))?;
     let mut files: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.is_file() && case_name(p).is_some()).collect();
     if files.is_empty() {

@@ -5,21 +5,26 @@
 use std::path::PathBuf;
 
 use super::print;
+use crate::compile::memory::{Optimiser, Precision};
 use crate::compile::{Program, compile};
 use crate::read::Set;
-use crate::show::{self, Format, Stats, compare};
+use crate::show::{self, Convention, Format, Question, Sort, Stats, compare};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, Span};
 
-/// Count parameters, MACs, FLOPs and activations of graphs
+/// Count parameters, MACs, FLOPs, activations and memory of graphs
 ///
 /// One graph gives a table of its nodes; several graphs, or a parameter with several values, give one table that compares them.
-/// Nothing is run and no weights are made. FLOPs are 2 x MACs; what other tools print is named as theirs.
+/// Nothing is run and no weights are made. FLOPs are 2 x MACs; what other tools print is named as theirs. Memory is what an
+/// exact plan needs: the values that are alive together, in the order in which the network runs.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   lmsc stats graphs/lightmedseg.ron
   lmsc stats graphs/lightmedseg.ron --depth 2 --input 4x96x96x96
   lmsc stats graphs/lightmedseg.ron --set anchors=8,16,32
+  lmsc stats graphs/lightmedseg.ron --depth 2 --sort activations
+  lmsc stats graphs/lightmedseg.ron --precision bf16 --batch 2 --fit 24GiB
+  lmsc stats graphs/lightmedseg.ron --convention fvcore
   lmsc stats graphs/*.ron --format markdown")]
 pub struct Args {
     /// Graphs (.ron)
@@ -37,6 +42,68 @@ pub struct Args {
     /// Open composites down to this level
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub depth: u16,
+    /// Order the nodes of each composite
+    #[arg(long, value_enum, value_name = "BY")]
+    pub sort: Option<By>,
+    /// Show only nodes whose path or block contains this; `*` stands for anything
+    #[arg(long, value_name = "PATTERN")]
+    pub filter: Option<String>,
+    /// What the cost column counts: MACs, or what another tool prints as FLOPs
+    #[arg(long, value_enum, default_value_t = Rules::Macs)]
+    pub convention: Rules,
+    /// Volumes that pass at once; all counts but the parameters grow with it
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: u32,
+    /// How numbers are held; weights, their gradients and the optimiser's state stay float32 in training
+    #[arg(long, value_enum, default_value_t = Numbers::F32)]
+    pub precision: Numbers,
+    /// What updates the weights in training
+    #[arg(long, value_enum, default_value_t = Updates::Adamw)]
+    pub optimiser: Updates,
+    /// Find the largest input that fits into a memory, as in 24GiB
+    #[arg(long, value_name = "MEMORY")]
+    pub fit: Option<String>,
+}
+
+/// Orders by name.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum By {
+    Params,
+    /// What the cost column counts
+    Macs,
+    Activations,
+    Name,
+}
+
+/// Conventions by name.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum Rules {
+    /// Multiply-accumulates of convolutions and linear layers
+    Macs,
+    /// fvcore 0.1.5: MACs and 5 for each normalised element
+    Fvcore,
+    /// ptflops 0.7.5: MACs, biases, norms, some activations, pools and resizes
+    Ptflops,
+    /// thop 0.1.1: MACs, transposed convolutions counted at each place of their output
+    Thop,
+}
+
+/// Precisions by name.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum Numbers {
+    F32,
+    Bf16,
+    F16,
+}
+
+/// Optimisers by name.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum Updates {
+    /// Two numbers of state for each weight
+    Adamw,
+    /// With momentum: one
+    Sgd,
+    None,
 }
 
 /// The formats by name.
@@ -61,6 +128,7 @@ pub fn run(args: Args) -> Result<()> {
     };
     let input = args.input.as_deref().map(size).transpose()?;
     let variants = variants(&args.set)?;
+    let mut question = question(&args)?;
     let single = args.files.len() == 1 && variants.len() == 1;
     let mut found = Diagnostics::default();
     let mut all: Vec<Stats> = vec![];
@@ -70,20 +138,89 @@ pub fn run(args: Args) -> Result<()> {
             let Some(p) = found.keep(program) else { continue };
             match input.and_then(|i| i.channels_differ(&p)) {
                 Some(d) => found.push(d),
-                None => all.extend(found.keep(counted(&p, if single { args.depth.into() } else { 1 }, names))),
+                None => {
+                    question.set = names.clone();
+                    if !single {
+                        question.depth = 1;
+                    }
+                    all.extend(found.keep(counted(&p, &question)));
+                }
             }
         }
     }
     found.or(())?;
     print(&match all.as_slice() {
-        [one] => one.print(format),
-        many => compare(many, format),
+        [one] => one.print_within(format, width()),
+        many => compare(many, format, width()),
     });
     Ok(())
 }
 
-fn counted(p: &Program, depth: usize, names: &[String]) -> Result<Stats> {
-    show::stats(p, depth, names).map_err(|f| Diagnostic::error(f.code, format!("`{}`: {}", p.name, f.message)).help(f.help.unwrap_or_default()).into())
+/// What the options ask for.
+fn question(args: &Args) -> Result<Question> {
+    Ok(Question {
+        depth: args.depth.into(),
+        set: vec![],
+        batch: args.batch as usize,
+        precision: match args.precision {
+            Numbers::F32 => Precision::F32,
+            Numbers::Bf16 => Precision::Bf16,
+            Numbers::F16 => Precision::F16,
+        },
+        optimiser: match args.optimiser {
+            Updates::Adamw => Optimiser::AdamW,
+            Updates::Sgd => Optimiser::Sgd,
+            Updates::None => Optimiser::None,
+        },
+        convention: match args.convention {
+            Rules::Macs => Convention::Macs,
+            Rules::Fvcore => Convention::Fvcore,
+            Rules::Ptflops => Convention::Ptflops,
+            Rules::Thop => Convention::Thop,
+        },
+        sort: args.sort.map(|by| match by {
+            By::Params => Sort::Params,
+            By::Macs => Sort::Macs,
+            By::Activations => Sort::Activations,
+            By::Name => Sort::Name,
+        }),
+        filter: args.filter.clone(),
+        fit: args.fit.as_deref().map(|t| Ok::<_, Diagnostics>((t.to_owned(), bytes(t)?))).transpose()?,
+    })
+}
+
+/// The columns of the terminal.
+fn width() -> usize {
+    let told = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+    told.or_else(|| comfy_table::Table::new().width().map(usize::from)).filter(|w| *w >= 20).unwrap_or(show::WIDTH)
+}
+
+/// Reads `24GiB`, `500 MB` or a number of bytes.
+fn bytes(text: &str) -> Result<u64> {
+    let t = text.trim();
+    let split = t.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(t.len());
+    let unit = match t[split..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1u64,
+        "kib" | "k" => 1 << 10,
+        "mib" | "m" => 1 << 20,
+        "gib" | "g" => 1 << 30,
+        "tib" | "t" => 1 << 40,
+        "kb" => 1000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "tb" => 1_000_000_000_000,
+        _ => 0,
+    };
+    let whole = t[..split].parse::<f64>().ok().map(|n| n * unit as f64).filter(|n| *n >= 1.0 && *n < u64::MAX as f64);
+    whole.map(|n| n as u64).ok_or_else(|| {
+        let source = Source::new("--fit", text);
+        let d = Diagnostic::error(Code::E0303, "this is not an amount of memory").at(Place::new(&source, Span::new(0, text.len())), "here");
+        d.help("write a number and a unit, as in 24GiB or 500MB").into()
+    })
+}
+
+fn counted(p: &Program, q: &Question) -> Result<Stats> {
+    show::measure(p, q).map_err(|f| Diagnostic::error(f.code, format!("`{}`: {}", p.name, f.message)).help(f.help.unwrap_or_default()).into())
 }
 
 /// Every combination of the values to set, each with its names.

@@ -97,7 +97,10 @@ fn divide(sets: &[String]) -> Result<(Vec<Set>, Vec<Set>)> {
 fn explain(mut errors: Diagnostics, sets: &[Set]) -> Diagnostics {
     for d in errors.0.iter_mut().filter(|d| d.code == Code::E0207) {
         if let Some(set) = sets.iter().find(|s| d.message.contains(&format!("`{}`", s.path))) {
-            d.help.push(format!("if a field of the run config is meant: {}", crate::text::suggestion(&set.path, FIELDS.iter().copied(), "fields")));
+            d.help.push(format!(
+                "if a field of the run config is meant: {}",
+                crate::text::suggestion(&set.path, FIELDS.iter().copied(), "fields")
+            ));
         }
     }
     errors

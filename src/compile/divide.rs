@@ -4,8 +4,11 @@ use super::program::Program;
 use crate::ir::Fact;
 use crate::text::{Code, Diagnostics};
 
-/// Candidates: a network halves a few times.
-const CANDIDATES: [usize; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
+/// Candidates: a network halves a few times, or takes thirds.
+const CANDIDATES: [usize; 15] = [1, 2, 3, 4, 6, 8, 9, 12, 16, 24, 32, 48, 64, 96, 128];
+
+/// Odd, coprime and large enough that a size does not fail for being small.
+const FACTORS: [usize; 3] = [33, 35, 37];
 
 /// What depth, height and width must be multiples of.
 pub fn multiple(program: &Program, size: [usize; 3]) -> [usize; 3] {
@@ -15,7 +18,7 @@ pub fn multiple(program: &Program, size: [usize; 3]) -> [usize; 3] {
             s[axis] = n;
             sound(program, size, s)
         };
-        CANDIDATES.into_iter().find(|m| [3, 5, 7].iter().all(|k| works(m * k))).unwrap_or(size[axis])
+        CANDIDATES.into_iter().find(|m| FACTORS.iter().all(|k| works(m * k))).unwrap_or(size[axis])
     })
 }
 
@@ -56,13 +59,13 @@ pub fn explain(mut found: Diagnostics, size: [usize; 3], compile: impl Fn([usize
             continue;
         }
         let Some(program) = compile(rounded) else { continue };
-        if let (Err((message, help)), Some(d)) = (fits(multiple(&program, rounded), size), found.0.first_mut()) {
+        if let (Err((message, help)), Some(d)) = (fits(program.multiple(), size), found.0.first_mut()) {
             let because = std::mem::replace(&mut d.message, message);
             d.code = Code::E0303;
             if let Some(l) = d.labels.iter_mut().find(|l| l.primary) {
                 l.text = format!("{}: {because}", l.text);
             }
-            d.help = vec![help];
+            d.help = vec![help, program.sizes()];
             found.0.truncate(1);
         }
         return found;

@@ -7,8 +7,8 @@ use super::wire::{Body, Surroundings, Wired, wire};
 use crate::block::{Builder, Connected};
 use crate::ir::{Fault, Graph, Value};
 use crate::op::Op;
-use crate::read::{Composite, NodeText, Reference, Scope};
-use crate::text::{Code, Diagnostic, Diagnostics, Place};
+use crate::read::{Composite, NodeText, Reference, Scope, expand, filled};
+use crate::text::{Code, Diagnostic, Diagnostics, Place, Severity};
 
 /// The values of a scope's names: a node's outputs by port, or nothing where it could not be lowered.
 type Values = HashMap<String, Vec<(String, Value)>>;
@@ -19,9 +19,8 @@ pub struct Lowering<'t> {
     pub rows: Vec<Row>,
     pub found: Diagnostics,
     composites: HashMap<&'t str, &'t Composite>,
-    dropped: HashSet<&'t str>,
-    /// Facts were refused somewhere: what depends on it is passed over silently.
-    broken: bool,
+    dropped: HashSet<String>,
+    dead: Option<Severity>,
 }
 
 /// A scope to be lowered.
@@ -40,14 +39,15 @@ pub struct Inside<'s, 't> {
 }
 
 impl<'t> Lowering<'t> {
-    pub fn new(composites: &'t [Composite], dropped: &'t [(String, Place)]) -> Self {
+    /// `dead`: how bad a node is that reaches no output.
+    pub fn new(composites: &'t [Composite], dropped: &'t [(String, Place)], dead: Option<Severity>) -> Self {
         Self {
             graph: Graph::default(),
             rows: vec![],
             found: Diagnostics::default(),
             composites: composites.iter().map(|c| (c.name.as_str(), c)).collect(),
-            dropped: dropped.iter().map(|(n, _)| n.as_str()).collect(),
-            broken: false,
+            dropped: dropped.iter().map(|(n, _)| n.clone()).collect(),
+            dead,
         }
     }
 
@@ -55,9 +55,12 @@ impl<'t> Lowering<'t> {
     pub fn scope(&mut self, s: Inside<'_, 't>) -> Vec<(String, Option<Value>)> {
         let known: HashMap<String, bool> = s.inputs.iter().map(|(n, v)| (n.clone(), v.is_some())).collect();
         let composites = std::mem::take(&mut self.composites);
-        let dropped = if s.within.is_empty() { std::mem::take(&mut self.dropped) } else { HashSet::new() };
-        let around = Surroundings { composites: &composites, params: s.params, inputs: &known, dropped: &dropped, within: s.within };
-        let wired = wire(s.nodes, s.outputs, &around, &mut self.found);
+        let mut dropped = if s.within.is_empty() { std::mem::take(&mut self.dropped) } else { HashSet::new() };
+        let (nodes, absent) = expand(s.nodes, s.params, &mut self.found);
+        dropped.extend(absent);
+        let mut outputs = filled(s.outputs, s.params, &mut self.found);
+        let around = Surroundings { composites: &composites, params: s.params, inputs: &known, dropped: &dropped, within: s.within, dead: self.dead };
+        let wired = wire(&nodes, &mut outputs, &around, &mut self.found);
         self.composites = composites;
 
         let mut values = Values::with_capacity(wired.len());
@@ -72,19 +75,16 @@ impl<'t> Lowering<'t> {
                 }
             }
             if !whole {
-                self.broken = true;
                 continue;
             }
             if let Some(out) = self.node(&w, path, &x, &s) {
                 values.insert(w.text.id.clone(), out);
-            } else {
-                self.broken = true;
             }
         }
-        s.outputs.iter().map(|(name, r)| (name.clone(), find(r, &values, &s.inputs))).collect()
+        outputs.iter().map(|(name, r)| (name.clone(), find(r, &values, &s.inputs))).collect()
     }
 
-    fn node(&mut self, w: &Wired<'t>, path: String, x: &[(&str, &Reference, Value)], s: &Inside<'_, 't>) -> Option<Vec<(String, Value)>> {
+    fn node(&mut self, w: &Wired<'_, 't>, path: String, x: &[(&str, &Reference, Value)], s: &Inside<'_, 't>) -> Option<Vec<(String, Value)>> {
         let first = self.graph.len();
         let row = self.rows.len();
         self.rows.push(Row {

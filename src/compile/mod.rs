@@ -2,12 +2,18 @@
 //!
 //! Level 5: may use `text`, `ir`, `op`, `block`, `read`. Knows nothing of Burn.
 
+mod claims;
 mod divide;
+mod lint;
 mod lower;
+pub mod memory;
 mod order;
+pub mod passes;
 mod program;
+mod reason;
 mod wire;
 
+pub use claims::verify;
 pub use program::{Program, Row, compile};
 
 /// Sizes when neither the graph nor the caller says one.

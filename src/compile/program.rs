@@ -2,15 +2,14 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::divide;
 use super::lower::{Inside, Lowering};
-use super::wire::number;
-use crate::ir::{Cost, Fact, Fault, Graph, Hash, Value};
+use crate::ir::{self, Cost, Fact, Fault, Graph, Hash};
 use crate::op::{Input, Op};
-use crate::read::{self, GraphText, Scope, Set, Tree};
-use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source};
+use crate::read::{self, Claim, GraphText, Scope, Set, Tree, Value};
+use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Severity, Source};
 
 /// A node as the user wrote it, with the operations that it became.
 #[derive(Clone, Debug)]
@@ -24,8 +23,15 @@ pub struct Row {
     /// Its operations, those of the nodes inside it among them.
     pub values: Range<usize>,
     /// Its first output.
-    pub output: Value,
+    pub output: ir::Value,
     pub place: Place,
+}
+
+/// The whole graph as text, written when it is first asked for.
+#[derive(Clone, Debug, Default)]
+struct Resolved {
+    tree: Option<Arc<Tree>>,
+    text: OnceLock<String>,
 }
 
 /// A graph that has been checked and can be run, counted and drawn.
@@ -36,27 +42,41 @@ pub struct Program {
     /// Its nodes in the order of running, each before those inside it.
     pub rows: Vec<Row>,
     /// Its inputs by name.
-    pub inputs: Vec<(String, Value)>,
+    pub inputs: Vec<(String, ir::Value)>,
     /// The values of the graph's parameters.
     pub params: Scope,
-    resolved: String,
+    /// What the file says of its costs; see [`super::verify`].
+    pub claims: Vec<Claim>,
+    /// What is sound but rarely meant.
+    pub warnings: Diagnostics,
+    resolved: Resolved,
     multiple: [usize; 3],
 }
 
 impl Program {
     /// A program around an op graph that was made by hand, without a text.
-    pub fn from_graph(name: impl Into<String>, graph: Graph<Op>, inputs: Vec<(String, Value)>) -> Self {
-        Self { name: name.into(), graph, rows: vec![], inputs, params: Scope::new(), resolved: String::new(), multiple: [1; 3] }
+    pub fn from_graph(name: impl Into<String>, graph: Graph<Op>, inputs: Vec<(String, ir::Value)>) -> Self {
+        Self { name: name.into(), graph, rows: vec![], inputs, params: Scope::new(), claims: vec![], warnings: Diagnostics::default(), resolved: Resolved::default(), multiple: [1; 3] }
     }
 
     /// The whole graph as one text: `extends` and `set` applied, comments gone.
     pub fn resolved(&self) -> &str {
-        &self.resolved
+        self.resolved.text.get_or_init(|| self.resolved.tree.as_deref().map(resolved).unwrap_or_default())
+    }
+
+    /// The same program with another graph that gives the same outputs.
+    pub(super) fn with_graph(&self, graph: Graph<Op>, rows: Vec<Row>, inputs: Vec<(String, ir::Value)>) -> Self {
+        Self { graph, rows, inputs, ..self.clone() }
     }
 
     /// The depth, height and width of an input must be multiples of these.
     pub fn multiple(&self) -> [usize; 3] {
         self.multiple
+    }
+
+    /// In words, what sizes must be and which nodes ask for it.
+    pub fn sizes(&self) -> String {
+        super::reason::sentence(self)
     }
 
     /// Channels of the first input.
@@ -78,7 +98,7 @@ impl Program {
     /// # Errors
     /// When a count is beyond 64 bits.
     pub fn cost(&self, values: Range<usize>) -> std::result::Result<Cost, Fault> {
-        values.map(Value).try_fold(Cost::default(), |sum, v| sum.plus(self.graph.cost(v)?))
+        values.map(ir::Value).try_fold(Cost::default(), |sum, v| sum.plus(self.graph.cost(v)?))
     }
 
     /// Checks that a volume of this size can pass.
@@ -86,7 +106,7 @@ impl Program {
     /// # Errors
     /// E0303 with the sizes that would do.
     pub fn fits(&self, size: [usize; 3]) -> std::result::Result<(), Diagnostic> {
-        divide::fits(self.multiple, size).map_err(|(message, help)| Diagnostic::error(Code::E0303, message).help(help))
+        divide::fits(self.multiple, size).map_err(|(message, help)| Diagnostic::error(Code::E0303, message).help(help).help(self.sizes()))
     }
 }
 
@@ -99,19 +119,29 @@ pub fn compile(source: &Arc<Source>, sets: &[Set], size: Option<[usize; 3]>) -> 
     let text = read::graph(&tree)?;
     let (params, faulty) = parameters(&text);
     if faulty.has_errors() {
-        return Err(beside(faulty, &text, &tree, &params));
+        return Err(beside(faulty, &text, &params));
     }
     let size = match size {
         Some(size) => size,
         None => stated(&text, &params)?,
     };
-    match at(&text, &tree, &params, size) {
+    match at(&text, &params, size) {
         Ok(mut program) => {
+            program.resolved.tree = Some(Arc::new(tree));
             program.multiple = divide::multiple(&program, size);
             count(&program, &text)?;
+            let found = super::lint::lint(&program, &text);
+            if found.has_errors() {
+                return Err(found);
+            }
+            program.warnings.0.extend(found.0);
             Ok(program)
         }
-        Err(found) => Err(divide::explain(found, size, |s| at(&text, &tree, &params, s).ok())),
+        Err(found) => Err(divide::explain(found, size, |s| {
+            let mut program = at(&text, &params, s).ok()?;
+            program.multiple = divide::multiple(&program, s);
+            Some(program)
+        })),
     }
 }
 
@@ -122,8 +152,8 @@ fn stated(text: &GraphText, params: &Scope) -> Result<[usize; 3]> {
 }
 
 /// With faulty parameters the names and fields can still be checked, but no number that comes of them.
-fn beside(mut faulty: Diagnostics, text: &GraphText, tree: &Tree, params: &Scope) -> Diagnostics {
-    if let Err(more) = at(text, tree, params, super::DEFAULT_SIZE) {
+fn beside(mut faulty: Diagnostics, text: &GraphText, params: &Scope) -> Diagnostics {
+    if let Err(more) = at(text, params, super::DEFAULT_SIZE) {
         faulty.0.extend(more.0.into_iter().filter(|d| d.code < Code::E0301 && d.code != Code::E0105));
     }
     faulty
@@ -134,14 +164,20 @@ fn parameters(text: &GraphText) -> (Scope, Diagnostics) {
     let mut scope = Scope::new();
     let mut found = Diagnostics::default();
     for p in &text.params {
-        let n = found.keep(number(&p.value, &scope).map_err(|d| if d.code == Code::E0105 { d.help("a parameter may use those that stand before it") } else { d }));
-        scope.insert(p.name.clone(), n.unwrap_or(8));
+        let n = found.keep(read::value(&p.value, &scope).map_err(|d| if d.code == Code::E0105 { d.help("a parameter may use those that stand before it") } else { d }));
+        scope.insert(p.name.clone(), n.unwrap_or(Value::Int(8)));
     }
     (scope, found)
 }
 
-fn at(text: &GraphText, tree: &Tree, params: &Scope, size: [usize; 3]) -> Result<Program> {
-    let mut l = Lowering::new(&text.blocks, &text.dropped);
+fn at(text: &GraphText, params: &Scope, size: [usize; 3]) -> Result<Program> {
+    let dead = text.lints.iter().rev().find(|(n, ..)| n == "E0206").map_or("deny", |(_, _, level)| level);
+    let dead = match dead.as_ref() {
+        "allow" => None,
+        "warn" => Some(Severity::Warning),
+        _ => Some(Severity::Error),
+    };
+    let mut l = Lowering::new(&text.blocks, &text.dropped, dead);
     check_composites(text, &mut l.found);
     let mut inputs = HashMap::new();
     let mut named = vec![];
@@ -165,9 +201,10 @@ fn at(text: &GraphText, tree: &Tree, params: &Scope, size: [usize; 3]) -> Result
     let outputs = l.scope(inside);
     l.found.dedup();
     let Lowering { mut graph, rows, found, .. } = l;
+    let warnings = found.clone();
     found.or(())?;
     graph.outputs = outputs.into_iter().filter_map(|(n, v)| Some((n, v?))).collect();
-    Ok(Program { name: text.name.clone(), graph, rows, inputs: named, params: params.clone(), resolved: resolved(tree), multiple: [1; 3] })
+    Ok(Program { name: text.name.clone(), graph, rows, inputs: named, params: params.clone(), claims: text.claims.clone(), warnings, resolved: Resolved::default(), multiple: [1; 3] })
 }
 
 /// A composite may not take the name of a block, nor give one name to an input and a parameter.
@@ -202,7 +239,7 @@ fn start(place: &Place) -> Place {
 fn resolved(tree: &Tree) -> String {
     let mut t = tree.clone();
     if let Some(entries) = t.entries_mut() {
-        entries.retain(|e| !matches!(e.key.as_str(), "extends" | "set" | "replace"));
+        entries.retain(|e| !matches!(e.key.as_str(), "extends" | "import" | "set" | "replace" | "claims"));
     }
     format!("{t}\n")
 }

@@ -6,8 +6,8 @@ use petgraph::stable_graph::NodeIndex;
 
 use super::order::{BlockGraph, dead, order, rings};
 use crate::block::{Arity, Spec};
-use crate::read::{Composite, Entry, NodeText, Reference, Scope, fields};
-use crate::text::{Code, Diagnostic, Diagnostics, Place, nearest, printable, suggestion};
+use crate::read::{Composite, Entry, NodeText, Reference, Scope, fields, value, with};
+use crate::text::{Code, Diagnostic, Diagnostics, Place, Severity, nearest, printable, suggestion};
 
 /// What a node is.
 pub enum Body<'t> {
@@ -17,8 +17,8 @@ pub enum Body<'t> {
 }
 
 /// A node whose block is known and whose connections exist.
-pub struct Wired<'t> {
-    pub text: &'t NodeText,
+pub struct Wired<'n, 't> {
+    pub text: &'n NodeText,
     pub body: Body<'t>,
     /// Each connection with its port; none where an optional input of the composite around it is not connected.
     pub inputs: Vec<(String, Reference)>,
@@ -31,13 +31,15 @@ pub struct Surroundings<'a, 't> {
     /// Inputs of the scope; `false` when nothing is connected from outside.
     pub inputs: &'a HashMap<String, bool>,
     /// Nodes that were left out by a variant.
-    pub dropped: &'a HashSet<&'t str>,
+    pub dropped: &'a HashSet<String>,
     /// Composites that this scope stands in, from the outside in.
     pub within: &'a [&'t str],
+    /// How bad a node is that reaches no output; unless it is an error, such nodes are left out.
+    pub dead: Option<Severity>,
 }
 
 /// Resolves the nodes of a scope and gives those that are sound in an order that can be lowered; the rest is in `found`.
-pub fn wire<'t>(nodes: &'t [NodeText], outputs: &[(String, Reference)], around: &Surroundings<'_, 't>, found: &mut Diagnostics) -> Vec<Wired<'t>> {
+pub fn wire<'n, 't>(nodes: &'n [NodeText], outputs: &mut [(String, Reference)], around: &Surroundings<'_, 't>, found: &mut Diagnostics) -> Vec<Wired<'n, 't>> {
     let index: HashMap<&str, usize> = nodes.iter().enumerate().map(|(i, n)| (n.id.as_str(), i)).collect();
     for n in nodes {
         if around.inputs.contains_key(&n.id) {
@@ -45,7 +47,10 @@ pub fn wire<'t>(nodes: &'t [NodeText], outputs: &[(String, Reference)], around: 
             found.push(d.at(n.id_place.clone(), "a node of that name").help("rename the node"));
         }
     }
+    let there = |node: &str| index.contains_key(node) || around.inputs.get(node) == Some(&true);
+    outputs.iter_mut().for_each(|(_, r)| settle(r, &there));
     let mut bodies: Vec<Option<Wired>> = nodes.iter().map(|n| body(n, around, found)).collect();
+    bodies.iter_mut().flatten().for_each(|w| w.inputs.iter_mut().for_each(|(_, r)| settle(r, &there)));
     let ports: Vec<Option<Vec<String>>> = bodies.iter().map(|b| b.as_ref().map(|w| outputs_of(&w.body))).collect();
 
     let known = |r: &Reference, found: &mut Diagnostics| -> Option<Option<usize>> { resolve(r, nodes, &index, &ports, around, found) };
@@ -107,9 +112,11 @@ pub fn wire<'t>(nodes: &'t [NodeText], outputs: &[(String, Reference)], around: 
     let ends: Vec<usize> = outputs.iter().filter_map(|(_, r)| known(r, found).flatten()).collect();
     if !ends.is_empty() {
         for i in dead(&graph, &[ends, used].concat()) {
-            if bodies[i].is_some() {
+            if bodies[i].take().is_some()
+                && let Some(severity) = around.dead
+            {
                 let n = &nodes[i];
-                let d = Diagnostic::error(Code::E0206, format!("`{}` reaches no output", n.id));
+                let d = Diagnostic { severity, ..Diagnostic::error(Code::E0206, format!("`{}` reaches no output", n.id)) };
                 found.push(d.at(n.id_place.clone(), "nothing that counts uses it").help("connect it, or remove it"));
             }
         }
@@ -126,6 +133,15 @@ fn ports_of<'a>(block: &str, around: &Surroundings<'a, '_>) -> Vec<&'a str> {
     }
 }
 
+/// Of a reference with alternatives, keeps the first that is there.
+fn settle(r: &mut Reference, there: &dyn Fn(&str) -> bool) {
+    if r.others.is_empty() || there(&r.node) {
+        return;
+    }
+    let chosen = r.others.iter().position(|(n, _)| there(n)).unwrap_or(r.others.len() - 1);
+    (r.node, r.port) = r.others.swap_remove(chosen);
+}
+
 /// Whether a reference to an input of the scope carries a value.
 fn connected(r: &Reference, around: &Surroundings<'_, '_>) -> bool {
     around.inputs.get(&r.node).copied().unwrap_or(false)
@@ -140,7 +156,7 @@ fn resolve(
     around: &Surroundings<'_, '_>,
     found: &mut Diagnostics,
 ) -> Option<Option<usize>> {
-    if around.inputs.contains_key(&r.node) && r.port.is_none() || around.dropped.contains(r.node.as_str()) {
+    if around.inputs.contains_key(&r.node) && r.port.is_none() || around.dropped.contains(&r.node) {
         return Some(None);
     }
     let Some(&i) = index.get(r.node.as_str()) else {
@@ -175,7 +191,7 @@ fn outputs_of(body: &Body) -> Vec<String> {
     }
 }
 
-fn body<'t>(n: &'t NodeText, around: &Surroundings<'_, 't>, found: &mut Diagnostics) -> Option<Wired<'t>> {
+fn body<'n, 't>(n: &'n NodeText, around: &Surroundings<'_, 't>, found: &mut Diagnostics) -> Option<Wired<'n, 't>> {
     if let Some(c) = around.composites.get(n.block.as_str()) {
         return composite(n, c, around, found);
     }
@@ -187,7 +203,7 @@ fn body<'t>(n: &'t NodeText, around: &Surroundings<'_, 't>, found: &mut Diagnost
     };
     let (connections, rest): (Vec<&Entry>, Vec<&Entry>) = n.entries.iter().partition(|e| entry.inputs.iter().any(|p| p.name == e.key));
     let inputs = references(&connections, found);
-    let spec = match Spec::read(&n.block, fields(rest, around.params))? {
+    let spec = match Spec::read(&n.block, fields(rest, &with(around.params, &n.locals)))? {
         Ok(spec) => spec,
         Err(refusal) => {
             let mut d = refusal.diagnostic(&n.block_place);
@@ -202,7 +218,7 @@ fn body<'t>(n: &'t NodeText, around: &Surroundings<'_, 't>, found: &mut Diagnost
     Some(Wired { text: n, body: Body::Block(spec), inputs: inputs? })
 }
 
-fn composite<'t>(n: &'t NodeText, c: &'t Composite, around: &Surroundings<'_, 't>, found: &mut Diagnostics) -> Option<Wired<'t>> {
+fn composite<'n, 't>(n: &'n NodeText, c: &'t Composite, around: &Surroundings<'_, 't>, found: &mut Diagnostics) -> Option<Wired<'n, 't>> {
     if around.within.contains(&c.name.as_str()) {
         let path: Vec<&str> = around.within.iter().copied().chain([c.name.as_str()]).collect();
         let d = Diagnostic::error(Code::E0208, format!("the composite `{}` contains itself: {}", c.name, path.join(" -> ")));
@@ -222,7 +238,8 @@ fn composite<'t>(n: &'t NodeText, c: &'t Composite, around: &Surroundings<'_, 't
             }
             (given, _) => {
                 let tree = given.map_or(&p.value, |e| &e.value);
-                match number(tree, if given.is_some() { around.params } else { &params }) {
+                let outer = with(around.params, &n.locals);
+                match value(tree, if given.is_some() { &outer } else { &params }) {
                     Ok(value) => {
                         params.insert(p.name.clone(), value);
                     }
@@ -243,11 +260,6 @@ fn composite<'t>(n: &'t NodeText, c: &'t Composite, around: &Surroundings<'_, 't
     }
     let inputs = references(&connections, found)?;
     sound.then_some(Wired { text: n, body: Body::Composite(c, params), inputs })
-}
-
-/// A whole number or an expression.
-pub fn number(tree: &crate::read::Tree, scope: &Scope) -> Result<i64, Diagnostic> {
-    crate::read::value(tree, scope)
 }
 
 fn references(entries: &[&Entry], found: &mut Diagnostics) -> Option<Vec<(String, Reference)>> {

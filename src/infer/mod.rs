@@ -10,3 +10,6 @@ pub mod window;
 pub use card::Card;
 pub use model::{Model, probabilities};
 pub use predict::Prediction;
+
+#[cfg(test)]
+mod tests;

@@ -55,7 +55,7 @@ impl Model {
             let error = format!("{} has {what}, and the model was trained on {}: {}", names(files), wanted.len(), wanted.join(", "));
             return Err(Diagnostic::error(Code::E0302, error)
                 .help(if wanted.len() == 1 {
-                    "give one 3-D image for each case".into()
+                    "give a 3-D image".into()
                 } else {
                     format!("give one 4-D file, or {} 3-D files joined by commas in that order: t1.nii.gz,t2.nii.gz,...", wanted.len())
                 })

@@ -193,7 +193,8 @@ mod tests {
 
     #[test]
     fn argmax_takes_the_first_of_equals() {
-        let p = Array4::from_shape_vec((3, 1, 1, 4), vec![0.5, 0.2, 0.3, f32::NAN, 0.5, 0.6, 0.3, f32::NAN, 0.0, 0.2, 0.4, f32::NAN]).unwrap();
+        let p =
+            Array4::from_shape_vec((3, 1, 1, 4), vec![0.5, 0.2, 0.3, f32::NAN, 0.5, 0.6, 0.3, f32::NAN, 0.0, 0.2, 0.4, f32::NAN]).unwrap();
         assert_eq!(argmax(p.view()).into_raw_vec_and_offset().0, [0, 1, 2, 0]);
     }
 }

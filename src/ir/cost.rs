@@ -17,8 +17,6 @@ pub struct Cost {
     /// Bytes read and written at float32, weights included.
     pub read: u64,
     pub written: u64,
-    /// Bytes kept for the backward pass at float32.
-    pub saved: u64,
 }
 
 impl Cost {
@@ -35,8 +33,12 @@ impl Cost {
             normed: add(self.normed, o.normed)?,
             read: add(self.read, o.read)?,
             written: add(self.written, o.written)?,
-            saved: add(self.saved, o.saved)?,
         })
+    }
+
+    /// Bytes read and written at float32.
+    pub fn moved(&self) -> u64 {
+        self.read.saturating_add(self.written)
     }
 
     /// FLOPs = 2 x MACs.

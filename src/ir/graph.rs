@@ -1,8 +1,5 @@
 //! The op graph: operations in an order that can be run, each with its path, its fact and its inputs.
 
-use petgraph::graph::{DiGraph, NodeIndex};
-use petgraph::visit::EdgeRef;
-
 use super::{Cost, Fact, Fault, Operator, Weight};
 use crate::text::Code;
 
@@ -14,6 +11,8 @@ pub struct Value(pub usize);
 #[derive(Clone, Debug)]
 pub struct Node<O> {
     pub op: O,
+    /// What it takes, by slot.
+    pub inputs: Vec<Value>,
     /// Where it stands in the user's graph: `enc1.ghost1.primary`. Its weights are named after it.
     pub path: String,
     /// The node whose weights it uses, when it has none of its own.
@@ -22,10 +21,10 @@ pub struct Node<O> {
     pub fact: Fact,
 }
 
-/// Operations in order, held by petgraph; an edge's weight is the input's slot.
+/// Operations, each after those whose values it takes.
 #[derive(Clone, Debug)]
 pub struct Graph<O> {
-    graph: DiGraph<Node<O>, usize>,
+    nodes: Vec<Node<O>>,
     /// Named values: the outputs of the user's nodes, in their order (`lspm.texture`, `enc1`).
     pub taps: Vec<(String, Value)>,
     /// The outputs, by name.
@@ -34,7 +33,7 @@ pub struct Graph<O> {
 
 impl<O> Default for Graph<O> {
     fn default() -> Self {
-        Self { graph: DiGraph::new(), taps: vec![], outputs: vec![] }
+        Self { nodes: vec![], taps: vec![], outputs: vec![] }
     }
 }
 
@@ -49,7 +48,7 @@ impl<O: Operator> Graph<O> {
 
     /// Adds an input of the graph, whose fact is given from outside.
     pub fn input(&mut self, path: String, op: O, fact: Fact) -> Value {
-        Value(self.graph.add_node(Node { op, path, shares: None, fact }).index())
+        self.push(Node { op, inputs: vec![], path, shares: None, fact })
     }
 
     /// Adds an operation that uses the weights of `owner`, so that they are learned and counted once.
@@ -68,23 +67,24 @@ impl<O: Operator> Graph<O> {
     fn insert(&mut self, path: String, op: O, inputs: &[Value], shares: Option<Value>) -> Result<Value, Fault> {
         let facts: Vec<Fact> = inputs.iter().map(|v| self.fact(*v)).collect();
         let fact = op.infer(&facts)?;
-        let node = self.graph.add_node(Node { op, path, shares, fact });
-        for (slot, v) in inputs.iter().enumerate() {
-            self.graph.add_edge(NodeIndex::new(v.0), node, slot);
-        }
-        Ok(Value(node.index()))
+        Ok(self.push(Node { op, inputs: inputs.to_vec(), path, shares, fact }))
+    }
+
+    fn push(&mut self, node: Node<O>) -> Value {
+        self.nodes.push(node);
+        Value(self.nodes.len() - 1)
     }
 
     pub fn fact(&self, v: Value) -> Fact {
-        self.graph[NodeIndex::new(v.0)].fact
+        self.nodes[v.0].fact
     }
 
     pub fn node(&self, v: Value) -> &Node<O> {
-        &self.graph[NodeIndex::new(v.0)]
+        &self.nodes[v.0]
     }
 
     pub fn len(&self) -> usize {
-        self.graph.node_count()
+        self.nodes.len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -97,19 +97,24 @@ impl<O: Operator> Graph<O> {
     }
 
     /// The inputs of a node, by slot.
-    pub fn inputs(&self, v: Value) -> Vec<Value> {
-        let mut edges: Vec<(usize, Value)> = self
-            .graph
-            .edges_directed(NodeIndex::new(v.0), petgraph::Direction::Incoming)
-            .map(|e| (*e.weight(), Value(e.source().index())))
-            .collect();
-        edges.sort();
-        edges.into_iter().map(|(_, v)| v).collect()
+    pub fn inputs(&self, v: Value) -> &[Value] {
+        &self.nodes[v.0].inputs
+    }
+
+    /// The fact of every value.
+    pub fn facts(&self) -> Vec<Fact> {
+        self.nodes.iter().map(|n| n.fact).collect()
+    }
+
+    /// The same graph at other sizes: `facts` are those that [`Graph::infer_at`] gave.
+    pub fn with_facts(mut self, facts: &[Fact]) -> Self {
+        self.nodes.iter_mut().zip(facts).for_each(|(n, f)| n.fact = *f);
+        self
     }
 
     /// The facts of a node's inputs.
     pub fn input_facts(&self, v: Value) -> Vec<Fact> {
-        self.inputs(v).into_iter().map(|i| self.fact(i)).collect()
+        self.inputs(v).iter().map(|i| self.fact(*i)).collect()
     }
 
     /// The cost of one node at the size the graph was compiled for.
@@ -139,13 +144,14 @@ impl<O: Operator> Graph<O> {
     pub fn infer_at(&self, inputs: &[Fact]) -> Result<Vec<Fact>, (Value, Fault)> {
         let mut facts: Vec<Fact> = Vec::with_capacity(self.len());
         let mut given = inputs.iter();
-        for v in self.values() {
-            let from = self.inputs(v);
-            let fact = if from.is_empty() {
-                *given.next().unwrap_or(&self.fact(v))
+        let mut x = vec![];
+        for (v, n) in self.nodes.iter().enumerate() {
+            let fact = if n.inputs.is_empty() {
+                *given.next().unwrap_or(&n.fact)
             } else {
-                let x: Vec<Fact> = from.iter().map(|i| facts[i.0]).collect();
-                self.node(v).op.infer(&x).map_err(|f| (v, f))?
+                x.clear();
+                x.extend(n.inputs.iter().map(|i| facts[i.0]));
+                n.op.infer(&x).map_err(|f| (Value(v), f))?
             };
             facts.push(fact);
         }

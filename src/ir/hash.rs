@@ -1,6 +1,6 @@
 //! The identity of a compiled graph: BLAKE3 of its operations, paths and edges.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use serde::Serialize;
 
@@ -14,11 +14,19 @@ impl Hash {
     /// Of a graph. Spaces, comments and the order of entries in the file do not matter; the size it was compiled for neither.
     pub fn of<O: Operator + Serialize>(graph: &Graph<O>) -> Self {
         let mut h = blake3::Hasher::new();
+        let mut line = String::new();
         for v in graph.values() {
             let n = graph.node(v);
-            let inputs: Vec<usize> = graph.inputs(v).into_iter().map(|i| i.0).collect();
-            let spec = ron::to_string(&n.op).unwrap_or_default();
-            h.update(format!("{}\t{}\t{spec}\t{inputs:?}\t{}\t{:?}\n", n.path, n.op.kind(), n.fact.channels, n.shares).as_bytes());
+            line.clear();
+            // Writing into a string cannot fail.
+            let _ = write!(line, "{}\t{}\t", n.path, n.op.kind());
+            let _ = ron::Options::default().to_writer(&mut line, &n.op);
+            let _ = write!(line, "\t[");
+            for (k, i) in graph.inputs(v).iter().enumerate() {
+                let _ = write!(line, "{}{}", if k == 0 { "" } else { ", " }, i.0);
+            }
+            let _ = writeln!(line, "]\t{}\t{:?}", n.fact.channels, n.shares);
+            h.update(line.as_bytes());
         }
         h.update(format!("{:?}", graph.outputs).as_bytes());
         Self(*h.finalize().as_bytes())

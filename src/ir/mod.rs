@@ -18,5 +18,5 @@ pub use fact::Fact;
 pub use fault::Fault;
 pub use graph::{Graph, Node, Value};
 pub use hash::Hash;
-pub use operator::{Init, Operator, Weight};
+pub use operator::{Init, Kept, Operator, Reach, Weight};
 pub use triple::Triple;

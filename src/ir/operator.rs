@@ -26,6 +26,35 @@ impl Weight {
     }
 }
 
+/// Which numbers of its inputs one number of an output needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The one in its own place of each input (where an input is repeated, the one that stands for it): such operations can run
+    /// one after the other on each number, without a volume between them.
+    Place,
+    /// Others as well, but never one that has been overwritten when the output is written over an input of its shape.
+    Own,
+    /// Any.
+    Any,
+}
+
+/// What an operation's backward pass reads again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Its first and its second input.
+    pub inputs: [bool; 2],
+    pub output: bool,
+    /// Bytes beside these, whatever the precision: statistics, the winners of a pooling.
+    pub bytes: u64,
+}
+
+impl Kept {
+    /// Its first input.
+    pub const INPUT: Self = Self { inputs: [true, false], output: false, bytes: 0 };
+    /// Its output.
+    pub const OUTPUT: Self = Self { inputs: [false, false], output: true, bytes: 0 };
+}
+
 /// An operation: what it takes, gives, holds and costs. Each gives exactly one value.
 pub trait Operator {
     /// Its name: `conv3d`.
@@ -47,6 +76,16 @@ pub trait Operator {
     /// # Errors
     /// When a count is beyond 64 bits.
     fn work(&self, x: &[Fact], y: &Fact) -> Result<Cost, Fault>;
+
+    /// What is kept for its backward pass; `learns` says which inputs need a gradient, at least one of them or a weight does.
+    fn kept(&self, _x: &[Fact], _learns: &[bool]) -> Kept {
+        Kept::default()
+    }
+
+    /// Which numbers one number of its output needs.
+    fn reach(&self) -> Reach {
+        Reach::Any
+    }
 
     /// The whole cost: [`Operator::work`], the parameters and the bytes moved.
     ///

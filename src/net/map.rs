@@ -14,7 +14,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use crate::read::{Scope, evaluate};
+use crate::read::{Scope, Value, evaluate};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, Span};
 
 /// Rules in order.
@@ -108,7 +108,7 @@ fn matches(parts: &[Part], name: &str, numbers: &mut Scope, rest: &mut String) -
         Some((Part::Number(n), more)) => {
             let end = name.find(|c: char| !c.is_ascii_digit()).unwrap_or(name.len());
             let Ok(value) = name[..end].parse() else { return false };
-            numbers.insert(n.clone(), value);
+            numbers.insert(n.clone(), Value::Int(value));
             matches(more, &name[end..], numbers, rest)
         }
         Some((Part::Rest, more)) => name.char_indices().map(|(i, _)| i).chain([name.len()]).rev().any(|i| {

@@ -19,11 +19,10 @@ use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, suggestion};
 pub fn save(path: &Path, network: &Network, meta: &BTreeMap<String, String>) -> Result<()> {
     let program = network.program();
     let mut t = Tensors { metadata: meta.clone(), ..Tensors::default() };
-    let params: BTreeMap<&String, &i64> = program.params.iter().collect();
-    t.metadata.insert("format".into(), "pt".into());
+        t.metadata.insert("format".into(), "pt".into());
     t.metadata.insert("lmsc.version".into(), env!("CARGO_PKG_VERSION").into());
     t.metadata.insert("lmsc.graph".into(), program.resolved().into());
-    t.metadata.insert("lmsc.params".into(), serde_json::to_string(&params).unwrap_or_default());
+    t.metadata.insert("lmsc.params".into(), serde_json::to_string(&program.params).unwrap_or_default());
     t.metadata.insert("lmsc.hash".into(), program.hash().to_string());
     for (name, w) in network.weights() {
         t.all.insert(name.clone(), numbers(w));

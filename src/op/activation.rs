@@ -4,7 +4,7 @@ use super::{
     Examples,
     arity::{elementwise, exactly},
 };
-use crate::ir::{Cost, Fact, Fault, Operator};
+use crate::ir::{Cost, Fact, Fault, Kept, Operator, Reach};
 use serde::{Deserialize, Serialize};
 
 /// Which function.
@@ -60,7 +60,18 @@ impl Operator for Activation {
             Function::Silu => 4,
             Function::Gelu => 5,
         };
-        elementwise(y, operations, 4)
+        elementwise(y, operations)
+    }
+
+    fn kept(&self, _: &[Fact], _: &[bool]) -> Kept {
+        match self.function {
+            Function::Silu | Function::LeakyRelu | Function::Gelu | Function::Abs => Kept::INPUT,
+            Function::Relu | Function::Sigmoid | Function::Tanh => Kept::OUTPUT,
+        }
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Place
     }
 }
 

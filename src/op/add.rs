@@ -4,7 +4,7 @@ use super::{
     Examples,
     arity::{elementwise, exactly},
 };
-use crate::ir::{Cost, Fact, Fault, Operator};
+use crate::ir::{Cost, Fact, Fault, Operator, Reach};
 use serde::{Deserialize, Serialize};
 
 /// `a + b`; a dimension of 1 is repeated.
@@ -22,7 +22,11 @@ impl Operator for Add {
     }
 
     fn work(&self, _: &[Fact], y: &Fact) -> Result<Cost, Fault> {
-        elementwise(y, 1, 0)
+        elementwise(y, 1)
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Place
     }
 }
 

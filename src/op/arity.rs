@@ -11,11 +11,10 @@ pub fn exactly<const N: usize>(kind: &str, x: &[Fact]) -> Result<[Fact; N], Faul
     x.try_into().map_err(|_| Fault::new(Code::E0204, format!("`{kind}` takes {N} input(s) but {} are connected", x.len())))
 }
 
-/// `n` operations an element of `y`, keeping `saved` bytes an element for the backward pass.
+/// `n` operations an element of `y`.
 ///
 /// # Errors
 /// When a count is beyond 64 bits.
-pub fn elementwise(y: &Fact, n: u64, saved: u64) -> Result<Cost, Fault> {
-    let e = y.elements()?;
-    Ok(Cost { other: e.saturating_mul(n), saved: e.saturating_mul(saved), ..Cost::default() })
+pub fn elementwise(y: &Fact, n: u64) -> Result<Cost, Fault> {
+    Ok(Cost { other: y.elements()?.saturating_mul(n), ..Cost::default() })
 }

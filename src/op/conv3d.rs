@@ -1,7 +1,7 @@
 //! Convolution in three dimensions, dense, grouped or depthwise.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Init, Operator, Triple, Weight, count};
+use crate::ir::{Cost, Fact, Fault, Init, Kept, Operator, Triple, Weight, count};
 use crate::text::Code;
 use serde::{Deserialize, Serialize};
 
@@ -100,7 +100,11 @@ impl Operator for Conv3d {
         let [d, h, w] = self.kernel.0;
         let [yd, yh, yw] = y.size;
         let macs = count(&[y.batch, self.out, x.channels / self.groups.max(1), d, h, w, yd, yh, yw])?;
-        Ok(Cost { macs, other: if self.bias { y.elements()? } else { 0 }, saved: x.elements()?.saturating_mul(4), ..Cost::default() })
+        Ok(Cost { macs, other: if self.bias { y.elements()? } else { 0 }, ..Cost::default() })
+    }
+
+    fn kept(&self, _: &[Fact], _: &[bool]) -> Kept {
+        Kept::INPUT
     }
 }
 

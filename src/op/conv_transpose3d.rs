@@ -1,7 +1,7 @@
 //! Transposed convolution in three dimensions.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Init, Operator, Triple, Weight, count};
+use crate::ir::{Cost, Fact, Fault, Init, Kept, Operator, Triple, Weight, count};
 use crate::text::Code;
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +55,11 @@ impl Operator for ConvTranspose3d {
         let [d, h, w] = self.kernel.0;
         let [xd, xh, xw] = x.size;
         let macs = count(&[x.batch, x.channels, self.out, d, h, w, xd, xh, xw])?;
-        Ok(Cost { macs, other: if self.bias { y.elements()? } else { 0 }, saved: x.elements()?.saturating_mul(4), ..Cost::default() })
+        Ok(Cost { macs, other: if self.bias { y.elements()? } else { 0 }, ..Cost::default() })
+    }
+
+    fn kept(&self, _: &[Fact], _: &[bool]) -> Kept {
+        Kept::INPUT
     }
 }
 

@@ -1,7 +1,7 @@
 //! Group normalisation.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Init, Operator, Weight};
+use crate::ir::{Cost, Fact, Fault, Init, Kept, Operator, Reach, Weight};
 use crate::text::Code;
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +44,17 @@ impl Operator for GroupNorm {
     fn work(&self, _: &[Fact], y: &Fact) -> Result<Cost, Fault> {
         let e = y.elements()?;
         // Mean and variance (3), normalisation (2), affine (2).
-        Ok(Cost { other: e.saturating_mul(7), normed: e, saved: e.saturating_mul(4), ..Cost::default() })
+        Ok(Cost { other: e.saturating_mul(7), normed: e, ..Cost::default() })
+    }
+
+    /// The mean and the deviation of each group beside the input.
+    fn kept(&self, x: &[Fact], _: &[bool]) -> Kept {
+        let groups = x.first().map_or(0, |f| (f.batch as u64).saturating_mul(self.groups as u64));
+        Kept { bytes: groups.saturating_mul(8), ..Kept::INPUT }
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Own
     }
 }
 

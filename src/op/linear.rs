@@ -1,7 +1,7 @@
 //! A linear layer on vectors.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Init, Operator, Weight, count};
+use crate::ir::{Cost, Fact, Fault, Init, Kept, Operator, Weight, count};
 use crate::text::Code;
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +49,11 @@ impl Operator for Linear {
     fn work(&self, x: &[Fact], y: &Fact) -> Result<Cost, Fault> {
         let [x] = exactly::<1>(self.kind(), x)?;
         let macs = count(&[x.batch, x.channels, self.out])?;
-        Ok(Cost { macs, other: if self.bias { y.elements()? } else { 0 }, saved: x.elements()?.saturating_mul(4), ..Cost::default() })
+        Ok(Cost { macs, other: if self.bias { y.elements()? } else { 0 }, ..Cost::default() })
+    }
+
+    fn kept(&self, _: &[Fact], _: &[bool]) -> Kept {
+        Kept::INPUT
     }
 }
 

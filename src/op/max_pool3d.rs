@@ -1,7 +1,7 @@
 //! Max pooling in blocks.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Operator, Triple, count};
+use crate::ir::{Cost, Fact, Fault, Kept, Operator, Triple, count};
 use crate::text::Code;
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +38,13 @@ impl Operator for MaxPool3d {
     fn work(&self, _: &[Fact], y: &Fact) -> Result<Cost, Fault> {
         let e = y.elements()?;
         let block = count(&self.kernel.0)?;
-        Ok(Cost { other: e.saturating_mul(block), saved: e.saturating_mul(4), ..Cost::default() })
+        Ok(Cost { other: e.saturating_mul(block), ..Cost::default() })
+    }
+
+    /// Which voxel of each block was the largest, in a byte.
+    fn kept(&self, x: &[Fact], _: &[bool]) -> Kept {
+        let winners = self.infer(x).and_then(|y| y.elements()).unwrap_or(u64::MAX);
+        Kept { bytes: winners, ..Kept::default() }
     }
 }
 

@@ -25,7 +25,7 @@ mod sub;
 
 pub use activation::Function;
 
-use crate::ir::{Cost, Fact, Fault, Operator, Weight};
+use crate::ir::{Cost, Fact, Fault, Kept, Operator, Reach, Weight};
 #[cfg(feature = "run")]
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -138,6 +138,12 @@ macro_rules! ops {
             }
             fn work(&self, x: &[Fact], y: &Fact) -> Result<Cost, Fault> {
                 match self { $(Op::$name(o) => o.work(x, y),)* }
+            }
+            fn kept(&self, x: &[Fact], learns: &[bool]) -> Kept {
+                match self { $(Op::$name(o) => o.kept(x, learns),)* }
+            }
+            fn reach(&self) -> Reach {
+                match self { $(Op::$name(o) => o.reach(),)* }
             }
         }
 

@@ -4,7 +4,7 @@ use super::{
     Examples,
     arity::{elementwise, exactly},
 };
-use crate::ir::{Cost, Fact, Fault, Operator};
+use crate::ir::{Cost, Fact, Fault, Kept, Operator, Reach};
 use serde::{Deserialize, Serialize};
 
 /// `a * b`; a dimension of 1 is repeated.
@@ -21,10 +21,20 @@ impl Operator for Mul {
         a.broadcast(&b)
     }
 
-    fn work(&self, x: &[Fact], y: &Fact) -> Result<Cost, Fault> {
-        // Both factors are kept for the backward pass.
-        let saved = x.iter().try_fold(0u64, |s, f| Ok::<_, Fault>(s.saturating_add(f.elements()?.saturating_mul(4))))?;
-        Ok(Cost { saved, ..elementwise(y, 1, 0)? })
+    fn work(&self, _: &[Fact], y: &Fact) -> Result<Cost, Fault> {
+        elementwise(y, 1)
+    }
+
+    /// Each factor's gradient needs the other.
+    fn kept(&self, _: &[Fact], learns: &[bool]) -> Kept {
+        match learns {
+            [a, b] => Kept { inputs: [*b, *a], ..Kept::default() },
+            _ => Kept::default(),
+        }
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Place
     }
 }
 

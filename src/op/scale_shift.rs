@@ -4,7 +4,7 @@ use super::{
     Examples,
     arity::{elementwise, exactly},
 };
-use crate::ir::{Cost, Fact, Fault, Operator};
+use crate::ir::{Cost, Fact, Fault, Operator, Reach};
 use serde::{Deserialize, Serialize};
 
 /// `scale * x + shift`, both constants.
@@ -33,7 +33,11 @@ impl Operator for ScaleShift {
     }
 
     fn work(&self, _: &[Fact], y: &Fact) -> Result<Cost, Fault> {
-        elementwise(y, 2, 0)
+        elementwise(y, 2)
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Place
     }
 }
 

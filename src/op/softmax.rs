@@ -4,7 +4,7 @@ use super::{
     Examples,
     arity::{elementwise, exactly},
 };
-use crate::ir::{Cost, Fact, Fault, Operator};
+use crate::ir::{Cost, Fact, Fault, Kept, Operator, Reach};
 use serde::{Deserialize, Serialize};
 
 /// `exp(x_c) / sum over c`.
@@ -21,7 +21,15 @@ impl Operator for Softmax {
     }
 
     fn work(&self, _: &[Fact], y: &Fact) -> Result<Cost, Fault> {
-        elementwise(y, 5, 4)
+        elementwise(y, 5)
+    }
+
+    fn kept(&self, _: &[Fact], _: &[bool]) -> Kept {
+        Kept::OUTPUT
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Own
     }
 }
 

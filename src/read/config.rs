@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use super::expr::Scope;
+use super::value::Scope;
 use super::set::Set;
 use super::tree::{Entry, Kind, Tree, parse};
 use super::de;

@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::de::{self, Deserialize, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
-use super::expr::{Scope, evaluate};
+use super::expr::evaluate;
 use super::tree::{Entry, Kind, Tree};
+use super::value::{Scope, Value};
 use crate::text::{Code, Diagnostic, Place, nearest, printable};
 
 /// What serde refused, and where.
@@ -95,17 +96,19 @@ impl De<'_> {
     fn integer(&self) -> Result<i128, Refusal> {
         match &self.tree.kind {
             Kind::Int(n) => Ok(*n),
-            Kind::Str(s) => evaluate(s, self.scope).map(i128::from).map_err(|(message, help)| Refusal {
-                code: Code::E0105,
-                message,
-                help: Some(help),
-                place: Some(self.tree.place.clone()),
-            }),
+            Kind::Str(s) => match self.evaluated(s)? {
+                Value::Int(n) => Ok(n.into()),
+                other => Err(self.refuse(format!("a whole number is expected, but \"{}\" is {other}", printable(s)), "write an expression that gives a whole number")),
+            },
             Kind::Float(f) => {
                 Err(self.refuse(format!("a whole number is expected, but {f:?} is given"), "write it without a decimal point"))
             }
             _ => Err(self.refuse(format!("a whole number is expected, but {} is given", self.tree.what()), "write a number or an expression in quotes")),
         }
+    }
+
+    fn evaluated(&self, text: &str) -> Result<Value, Refusal> {
+        evaluate(text, self.scope).map_err(|(message, help)| Refusal { code: Code::E0105, message, help: Some(help), place: Some(self.tree.place.clone()) })
     }
 
     fn refuse(&self, message: String, help: &str) -> Refusal {
@@ -155,7 +158,10 @@ impl<'de> de::Deserializer<'de> for De<'de> {
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
         match &self.tree.kind {
             Kind::Bool(b) => visitor.visit_bool(*b),
-            Kind::Str(_) => visitor.visit_bool(self.integer()? != 0),
+            Kind::Str(s) => match self.evaluated(s)? {
+                Value::Bool(b) => visitor.visit_bool(b),
+                other => Err(self.refuse(format!("`true` or `false` is expected, but \"{}\" is {other}", printable(s)), "compare it, as in \"anchors > 0\"")),
+            },
             _ => Err(self.wrong("`true` or `false`")),
         }
     }
@@ -167,7 +173,11 @@ impl<'de> de::Deserializer<'de> for De<'de> {
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
         match &self.tree.kind {
             Kind::Float(f) => visitor.visit_f64(*f).map_err(|r: Refusal| r.at(&self.tree.place)),
-            Kind::Int(_) | Kind::Str(_) => visitor.visit_f64(self.integer()? as f64).map_err(|r: Refusal| r.at(&self.tree.place)),
+            Kind::Int(n) => visitor.visit_f64(*n as f64).map_err(|r: Refusal| r.at(&self.tree.place)),
+            Kind::Str(s) => match self.evaluated(s)?.number() {
+                Some(f) => visitor.visit_f64(f).map_err(|r: Refusal| r.at(&self.tree.place)),
+                None => Err(self.wrong("a number")),
+            },
             _ => Err(self.wrong("a number")),
         }
     }
@@ -326,7 +336,11 @@ impl<'de> de::EnumAccess<'de> for Choice<'de> {
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Refusal> {
         let name = match &self.0.tree.kind {
-            Kind::Str(s) => s.as_str(),
+            // A parameter whose value is a word stands for that word.
+            Kind::Str(s) => match self.0.scope.get(s) {
+                Some(Value::Text(word)) => word.as_str(),
+                _ => s.as_str(),
+            },
             _ => self.0.tree.name().unwrap_or_default(),
         };
         let place = self.0.tree.name_place();

@@ -1,37 +1,45 @@
-//! Integer expressions: `width * 2`, `max(out / 8, 4)`.
+//! Expressions: `width * 2`, `max(out / 8, 4)`, `anchors > 0 && lspm`, `if(deep, 4, 3)`.
 //!
-//! Grammar: sums of products of numbers, names, `(...)`, `-x`, `min(a, b)` and `max(a, b)`; `+ - * / %` with the usual precedence.
-//! Division rounds towards zero.
+//! From loosest to tightest: `||`, `&&`, comparisons (`== != < <= > >=`), `+ -`, `* / %`, `-x` and `!x`, `^`. Then numbers, `true`,
+//! `false`, names, words in single quotes, parentheses, `min(a, b)`, `max(a, b)` and `if(condition, a, b)`.
+//! Whole numbers stay whole: division of two rounds towards zero. Nothing wraps.
 
-use std::collections::BTreeMap;
-
+use super::value::{Scope, Value};
 use crate::text::{printable, suggestion};
-
-/// The names that an expression may use.
-pub type Scope = BTreeMap<String, i64>;
 
 /// Expressions nest at most this deep.
 const DEPTH: usize = 64;
 
+/// What is wrong with an expression, and a remedy.
+pub type Wrong = (String, String);
+
 /// Evaluates an expression.
 ///
 /// # Errors
-/// A sentence that says what is wrong with it, and a remedy.
-pub fn evaluate(text: &str, scope: &Scope) -> Result<i64, (String, String)> {
+/// What is wrong with it, and a remedy.
+pub fn evaluate(text: &str, scope: &Scope) -> Result<Value, Wrong> {
     let mut p = Parser { rest: text.trim(), scope, depth: 0 };
     if p.rest.is_empty() {
         return Err(("the expression is empty".into(), "write a number or a name".into()));
     }
-    let n = p.sum()?;
+    let value = p.or()?;
     if p.rest.is_empty() {
-        return Ok(n);
+        return Ok(value);
     }
-    Err((format!("`{}` is left over after the expression", printable(p.rest)), "use + - * / % ( ) min max, numbers and names of parameters".into()))
+    Err((
+        format!("`{}` is left over after the expression", printable(p.rest)),
+        "use + - * / % ^ ( ) == < && || min max if, numbers and names of parameters".into(),
+    ))
 }
 
 /// Whether the text could be a parameter's name.
 pub fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_alphabetic() || c == '_') && text.chars().all(|c| c.is_alphanumeric() || c == '_')
+}
+
+/// The words of an expression that could be names.
+pub fn names(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(|w| is_name(w))
 }
 
 struct Parser<'a> {
@@ -40,11 +48,9 @@ struct Parser<'a> {
     depth: usize,
 }
 
-type Part = Result<i64, (String, String)>;
-
 impl Parser<'_> {
-    fn eat(&mut self, c: char) -> bool {
-        match self.rest.strip_prefix(c) {
+    fn eat(&mut self, token: &str) -> bool {
+        match self.rest.strip_prefix(token) {
             Some(rest) => {
                 self.rest = rest.trim_start();
                 true
@@ -53,110 +59,245 @@ impl Parser<'_> {
         }
     }
 
-    fn sum(&mut self) -> Part {
-        let mut n = self.product()?;
+    fn or(&mut self) -> Result<Value, Wrong> {
+        let mut a = self.and()?;
+        while self.eat("||") {
+            let b = self.and()?;
+            a = Value::Bool(truth(&a)? | truth(&b)?);
+        }
+        Ok(a)
+    }
+
+    fn and(&mut self) -> Result<Value, Wrong> {
+        let mut a = self.comparison()?;
+        while self.eat("&&") {
+            let b = self.comparison()?;
+            a = Value::Bool(truth(&a)? & truth(&b)?);
+        }
+        Ok(a)
+    }
+
+    fn comparison(&mut self) -> Result<Value, Wrong> {
+        let a = self.sum()?;
+        for sign in ["==", "!=", "<=", ">=", "<", ">"] {
+            if self.eat(sign) {
+                let b = self.sum()?;
+                return compare(sign, &a, &b).map(Value::Bool);
+            }
+        }
+        Ok(a)
+    }
+
+    fn sum(&mut self) -> Result<Value, Wrong> {
+        let mut a = self.product()?;
         loop {
-            n = if self.eat('+') {
-                let m = self.product()?;
-                checked(n.checked_add(m))?
-            } else if self.eat('-') {
-                let m = self.product()?;
-                checked(n.checked_sub(m))?
+            a = if self.eat("+") {
+                arithmetic('+', &a, &self.product()?)?
+            } else if self.eat("-") {
+                arithmetic('-', &a, &self.product()?)?
             } else {
-                return Ok(n);
+                return Ok(a);
             };
         }
     }
 
-    fn product(&mut self) -> Part {
-        let mut n = self.factor()?;
+    fn product(&mut self) -> Result<Value, Wrong> {
+        let mut a = self.factor()?;
         loop {
-            n = if self.eat('*') {
-                let m = self.factor()?;
-                checked(n.checked_mul(m))?
-            } else if self.eat('/') {
-                let m = self.factor()?;
-                n.checked_div(m).ok_or_else(by_zero)?
-            } else if self.eat('%') {
-                let m = self.factor()?;
-                n.checked_rem(m).ok_or_else(by_zero)?
+            a = if self.eat("*") {
+                arithmetic('*', &a, &self.factor()?)?
+            } else if self.eat("/") {
+                arithmetic('/', &a, &self.factor()?)?
+            } else if self.eat("%") {
+                arithmetic('%', &a, &self.factor()?)?
             } else {
-                return Ok(n);
+                return Ok(a);
             };
         }
     }
 
-    fn factor(&mut self) -> Part {
+    fn factor(&mut self) -> Result<Value, Wrong> {
         self.depth += 1;
         if self.depth > DEPTH {
             return Err((format!("the expression nests more than {DEPTH} deep"), "write it in parts, as parameters".into()));
         }
-        let n = self.leaf();
+        let value = if self.eat("-") {
+            let x = self.factor()?;
+            arithmetic('-', &Value::Int(0), &x)?
+        } else if self.rest.starts_with('!') && !self.rest.starts_with("!=") && self.eat("!") {
+            let x = self.factor()?;
+            Value::Bool(!truth(&x)?)
+        } else {
+            let a = self.leaf()?;
+            if self.eat("^") { arithmetic('^', &a, &self.factor()?)? } else { a }
+        };
         self.depth -= 1;
-        n
+        Ok(value)
     }
 
-    fn leaf(&mut self) -> Part {
-        if self.eat('-') {
-            let n = self.factor()?;
-            return checked(n.checked_neg());
+    fn leaf(&mut self) -> Result<Value, Wrong> {
+        if self.eat("(") {
+            let value = self.or()?;
+            return self.close().map(|()| value);
         }
-        if self.eat('(') {
-            let n = self.sum()?;
-            return self.close().map(|()| n);
+        if let Some(rest) = self.rest.strip_prefix('\'') {
+            let (word, rest) = rest.split_once('\'').ok_or_else(|| ("a `'` is missing in the expression".to_owned(), "close the quoted word".to_owned()))?;
+            self.rest = rest.trim_start();
+            return Ok(Value::Text(word.to_owned()));
+        }
+        if self.rest.starts_with(|c: char| c.is_ascii_digit()) {
+            return self.literal();
         }
         let end = self.rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
         self.rest = rest.trim_start();
-        if word.starts_with(|c: char| c.is_ascii_digit()) {
-            return word.parse().map_err(|_| (format!("`{}` is not an integer below 2^63", printable(word)), "write a whole number".into()));
-        }
-        if word.is_empty() {
-            let found = self.rest.chars().next().map_or("its end".into(), |c| format!("`{}`", printable(&c.to_string())));
-            return Err((format!("the expression has {found} where a number or a name is expected"), "use + - * / % ( ) min max".into()));
-        }
-        if matches!(word, "min" | "max") && self.eat('(') {
-            let a = self.sum()?;
-            if !self.eat(',') {
-                return Err((format!("`{word}` takes two values, with a comma between"), format!("write `{word}(a, b)`")));
+        match word {
+            "" => {
+                let found = self.rest.chars().next().map_or("its end".into(), |c| format!("`{}`", printable(&c.to_string())));
+                Err((format!("the expression has {found} where a number or a name is expected"), "use + - * / % ^ ( ) == < && || min max if".into()))
             }
-            let b = self.sum()?;
-            self.close()?;
-            return Ok(if word == "min" { a.min(b) } else { a.max(b) });
+            "true" => Ok(Value::Bool(true)),
+            "false" => Ok(Value::Bool(false)),
+            "min" | "max" if self.eat("(") => {
+                let [a, b] = self.arguments(word)?;
+                let first = compare(if word == "min" { "<=" } else { ">=" }, &a, &b)?;
+                Ok(if first { a } else { b })
+            }
+            "if" if self.eat("(") => {
+                let [condition, a, b] = self.arguments(word)?;
+                Ok(if truth(&condition)? { a } else { b })
+            }
+            _ => self.scope.get(word).cloned().ok_or_else(|| {
+                (format!("there is no parameter `{}`", printable(word)), suggestion(word, self.scope.keys().map(String::as_str), "parameters"))
+            }),
         }
-        self.scope.get(word).copied().ok_or_else(|| {
-            (format!("there is no parameter `{}`", printable(word)), suggestion(word, self.scope.keys().map(String::as_str), "parameters"))
+    }
+
+    fn literal(&mut self) -> Result<Value, Wrong> {
+        let whole = self.rest.find(|c: char| !(c.is_ascii_digit() || c == '_')).unwrap_or(self.rest.len());
+        let fraction = self.rest[whole..].strip_prefix('.').filter(|f| f.starts_with(|c: char| c.is_ascii_digit()));
+        let end = fraction.map_or(whole, |f| whole + 1 + f.find(|c: char| !c.is_ascii_digit()).unwrap_or(f.len()));
+        let (text, rest) = self.rest.split_at(end);
+        if rest.starts_with(|c: char| c.is_alphanumeric()) {
+            let end = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
+            return Err((format!("`{}{}` is neither a number nor a name", printable(text), printable(&rest[..end])), "a name begins with a letter".into()));
+        }
+        self.rest = rest.trim_start();
+        let digits = text.replace('_', "");
+        if fraction.is_some() {
+            return digits.parse().map(Value::Float).map_err(|_| (format!("`{}` is not a number", printable(text)), "write it as 0.5".into()));
+        }
+        digits.parse().map(Value::Int).map_err(|_| (format!("`{}` is not a whole number below 2^63", printable(text)), "use a smaller number".into()))
+    }
+
+    fn arguments<const N: usize>(&mut self, name: &str) -> Result<[Value; N], Wrong> {
+        let mut all = vec![];
+        loop {
+            all.push(self.or()?);
+            if !self.eat(",") {
+                break;
+            }
+        }
+        self.close()?;
+        let found = all.len();
+        all.try_into().map_err(|_| {
+            let form = if N == 3 { "if(condition, a, b)".to_owned() } else { format!("{name}(a, b)") };
+            (format!("`{name}` takes {N} values, {found} are given"), format!("write `{form}`"))
         })
     }
 
-    fn close(&mut self) -> Result<(), (String, String)> {
-        if self.eat(')') { Ok(()) } else { Err(("a `)` is missing in the expression".into(), "close every bracket".into())) }
+    fn close(&mut self) -> Result<(), Wrong> {
+        if self.eat(")") { Ok(()) } else { Err(("a `)` is missing in the expression".into(), "close every bracket".into())) }
     }
 }
 
-fn checked(n: Option<i64>) -> Part {
-    n.ok_or_else(|| ("the expression's value is beyond 64 bits".into(), "use smaller numbers".into()))
+fn truth(v: &Value) -> Result<bool, Wrong> {
+    match v {
+        Value::Bool(b) => Ok(*b),
+        other => Err((format!("`{other}` is {}, where `true` or `false` is expected", other.kind()), "compare it, as in `anchors > 0`".into())),
+    }
 }
 
-fn by_zero() -> (String, String) {
-    ("the expression divides by zero".into(), "check the parameters that it uses".into())
+fn compare(sign: &str, a: &Value, b: &Value) -> Result<bool, Wrong> {
+    use std::cmp::Ordering::*;
+    let order = match (a, b) {
+        (Value::Int(a), Value::Int(b)) => Some(a.cmp(b)),
+        (Value::Bool(a), Value::Bool(b)) if matches!(sign, "==" | "!=") => Some(a.cmp(b)),
+        (Value::Text(a), Value::Text(b)) if matches!(sign, "==" | "!=") => Some(a.cmp(b)),
+        _ => a.number().zip(b.number()).and_then(|(a, b)| a.partial_cmp(&b)),
+    };
+    let order = order.ok_or_else(|| (format!("`{a}` and `{b}` cannot be compared by `{sign}`"), "compare numbers with numbers and words with words".to_owned()))?;
+    Ok(match sign {
+        "==" => order == Equal,
+        "!=" => order != Equal,
+        "<" => order == Less,
+        "<=" => order != Greater,
+        ">" => order == Greater,
+        _ => order != Less,
+    })
+}
+
+fn arithmetic(sign: char, a: &Value, b: &Value) -> Result<Value, Wrong> {
+    if let (Value::Int(a), Value::Int(b)) = (a, b) {
+        if *b == 0 && matches!(sign, '/' | '%') {
+            return Err(("the expression divides by zero".into(), "check the parameters that it uses".into()));
+        }
+        let n = match sign {
+            '+' => a.checked_add(*b),
+            '-' => a.checked_sub(*b),
+            '*' => a.checked_mul(*b),
+            '/' => a.checked_div(*b),
+            '%' => a.checked_rem(*b),
+            _ => u32::try_from(*b).ok().and_then(|b| a.checked_pow(b)),
+        };
+        return n.map(Value::Int).ok_or_else(|| ("the expression's value is beyond 64 bits".into(), "use smaller numbers".into()));
+    }
+    let Some((x, y)) = a.number().zip(b.number()) else {
+        return Err((format!("`{a}` and `{b}` cannot be combined by `{sign}`"), "calculate with numbers only".into()));
+    };
+    let f = match sign {
+        '+' => x + y,
+        '-' => x - y,
+        '*' => x * y,
+        '/' => x / y,
+        '%' => x % y,
+        _ => x.powf(y),
+    };
+    if f.is_finite() { Ok(Value::Float(f)) } else { Err(("the expression's value is not a finite number".into(), "check the parameters that it uses".into())) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn eval(text: &str) -> Result<i64, String> {
-        let scope = Scope::from([("width".to_owned(), 8), ("k".to_owned(), 3)]);
+    fn eval(text: &str) -> Result<Value, String> {
+        let scope = Scope::from([
+            ("width".to_owned(), Value::Int(8)),
+            ("k".to_owned(), Value::Int(3)),
+            ("deep".to_owned(), Value::Bool(true)),
+            ("act".to_owned(), Value::Text("relu".into())),
+        ]);
         evaluate(text, &scope).map_err(|(m, h)| format!("{m}; {h}"))
     }
 
     #[test]
     fn precedence_and_functions() {
-        assert_eq!(eval("1 + 2 * width - 4 / 2"), Ok(15));
-        assert_eq!(eval("(1+2)*-k"), Ok(-9));
-        assert_eq!(eval("max(width / 16, 4) + min(k, 2) % 2"), Ok(4));
-        assert_eq!(eval("10 - 3 - 2"), Ok(5));
+        for (text, value) in [
+            ("1 + 2 * width - 4 / 2", 15),
+            ("(1+2)*-k", -9),
+            ("max(width / 16, 4) + min(k, 2) % 2", 4),
+            ("10 - 3 - 2", 5),
+            ("width * 2 ^ (k - 1)", 32),
+            ("-2 ^ 2", -4),
+            ("if(deep && k > 2, 1, 0)", 1),
+            ("7 / 2", 3),
+        ] {
+            assert_eq!(eval(text), Ok(Value::Int(value)), "{text}");
+        }
+        assert_eq!(eval("width / 16.0"), Ok(Value::Float(0.5)));
+        for (text, value) in [("!deep || k == 3", true), ("k != 3", false), ("act == 'relu'", true), ("deep == true && !(k < 3)", true), ("0.5 <= 1", true)] {
+            assert_eq!(eval(text), Ok(Value::Bool(value)), "{text}");
+        }
     }
 
     #[test]
@@ -165,12 +306,21 @@ mod tests {
             ("widht", "did you mean `width`?"),
             ("1 / (k - 3)", "divides by zero"),
             ("9223372036854775807 + 1", "beyond 64 bits"),
-            ("99999999999999999999", "not an integer"),
+            ("2 ^ 64", "beyond 64 bits"),
+            ("2 ^ -1", "beyond 64 bits"),
+            ("99999999999999999999", "not a whole number"),
             ("1 +", "where a number or a name is expected"),
             ("", "empty"),
             ("1 2", "left over"),
-            ("max(1)", "takes two values"),
+            ("8x", "neither a number nor a name"),
+            ("max(1)", "takes 2 values"),
+            ("if(1, 2, 3)", "`true` or `false` is expected"),
+            ("act + 1", "cannot be combined"),
+            ("act < 'z'", "cannot be compared"),
+            ("'relu", "is missing"),
             (&"(".repeat(1000), "nests more than"),
+            (&"-".repeat(1000), "nests more than"),
+            (&"!".repeat(1000), "nests more than"),
         ] {
             let e = eval(text).expect_err(text);
             assert!(e.contains(part), "{text}: {e}");

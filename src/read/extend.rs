@@ -29,40 +29,99 @@ pub fn load(source: &Arc<Source>, sets: &[Set]) -> Result<Tree> {
 }
 
 fn chain(source: &Arc<Source>, above: &mut Vec<PathBuf>) -> Result<Tree> {
-    let own = parse(source)?;
+    let mut own = parse(source)?;
+    imported(&mut own, source, above)?;
     let Some(extends) = own.get("extends").cloned() else { return Ok(own) };
-    let Kind::Str(name) = &extends.kind else {
-        return Err(Diagnostic::error(Code::E0104, format!("`extends` is a file's name, but {} is given", extends.what()))
-            .at(extends.place.clone(), "here")
-            .help("write `extends: \"lightmedseg.ron\"`")
+    let base = opened(&extends, source, above, "extend")?;
+    let base = chain(&base, above)?;
+    above.pop();
+    merge(base, own)
+}
+
+/// Opens the file that a text names, relative to the file that names it; `above` holds the files on the way, against rings.
+fn opened(tree: &Tree, source: &Arc<Source>, above: &mut Vec<PathBuf>, verb: &str) -> Result<Arc<Source>> {
+    let Kind::Str(name) = &tree.kind else {
+        return Err(Diagnostic::error(Code::E0104, format!("a file's name is expected, but {} is given", tree.what()))
+            .at(tree.place.clone(), "here")
+            .help("write `\"lightmedseg.ron\"`")
             .into());
     };
-    let refuse = |why: String| Diagnostics::from(Diagnostic::error(Code::E0108, why).at(extends.place.clone(), "extended here"));
+    let refuse = |why: String| Diagnostics::from(Diagnostic::error(Code::E0108, why).at(tree.place.clone(), "named here"));
     if Path::new(name).is_absolute() {
-        return Err(refuse(format!("`{}` is an absolute path: a base is named relative to the file that extends it", printable(name))));
+        return Err(refuse(format!("`{}` is an absolute path: a file is named relative to the one that names it", printable(name))));
     }
     let path = Path::new(&source.name).parent().unwrap_or(Path::new("")).join(name);
     let identity = |p: &Path| p.canonicalize().unwrap_or_else(|_| p.to_owned());
     above.push(identity(Path::new(&source.name)));
     if above.contains(&identity(&path)) {
         let names: Vec<_> = above.iter().chain([&identity(&path)]).map(|p| p.file_name().unwrap_or_default().to_string_lossy().into_owned()).collect();
-        return Err(refuse(format!("these files extend each other in a ring: {}", names.join(" -> "))));
+        return Err(refuse(format!("these files {verb} each other in a ring: {}", names.join(" -> "))));
     }
     if above.len() > CHAIN {
-        return Err(refuse(format!("more than {CHAIN} files extend each other")));
+        return Err(refuse(format!("more than {CHAIN} files {verb} each other")));
     }
-    let base = Source::read(&path).map_err(|d| Diagnostic { code: Code::E0108, ..d.at(extends.place.clone(), "extended here") })?;
-    let base = chain(&base, above)?;
-    merge(base, own)
+    Source::read(&path).map_err(|d| Diagnostic { code: Code::E0108, ..d.at(tree.place.clone(), "named here") }.into())
+}
+
+/// Adds the composites of the files that `import` lists; a name that is defined twice is refused.
+fn imported(own: &mut Tree, source: &Arc<Source>, above: &mut Vec<PathBuf>) -> Result<()> {
+    let Some(import) = own.get("import").cloned() else { return Ok(()) };
+    let Kind::List(files) = &import.kind else {
+        return Err(Diagnostic::error(Code::E0104, format!("`import` is a list of files, but {} is given", import.what())).at(import.place.clone(), "here").help("write `import: [\"blocks/unet.ron\"]`").into());
+    };
+    let mut found = Diagnostics::default();
+    for file in files {
+        let library = opened(file, source, above, "import").and_then(|s| {
+            let mut library = parse(&s)?;
+            imported(&mut library, &s, above)?;
+            above.pop();
+            Ok(library)
+        });
+        let Some(library) = found.keep(library) else { continue };
+        for e in library.entries().unwrap_or_default() {
+            if e.key == "blocks" {
+                found.keep(added(own, e));
+            } else if e.key != "import" {
+                let d = Diagnostic::error(Code::E0107, format!("a file that is imported defines `blocks`, not `{}`", printable(&e.key)));
+                found.push(d.at(e.key_place.clone(), "here").also(file.place.clone(), "imported here"));
+            }
+        }
+    }
+    found.or(())
+}
+
+fn added(own: &mut Tree, blocks: &Entry) -> Result<()> {
+    let mut found = Diagnostics::default();
+    for e in blocks.value.entries().unwrap_or_default() {
+        match own.get("blocks").and_then(|b| b.entries()?.iter().find(|o| o.key == e.key)) {
+            // The same file may be imported by two ways.
+            Some(o) if o.key_place == e.key_place || o.key_place.source.name == e.key_place.source.name && o.key_place.span == e.key_place.span => {}
+            Some(o) => found.push(
+                Diagnostic::error(Code::E0103, format!("`{}` is defined twice", printable(&e.key)))
+                    .at(o.key_place.clone(), "here")
+                    .also(e.key_place.clone(), "and in the file that is imported")
+                    .help("rename one of them"),
+            ),
+            None => {
+                let one = Tree { kind: Kind::Map(vec![e.clone()]), place: blocks.value.place.clone() };
+                found.keep(add(own, &Entry { value: one, ..blocks.clone() }));
+            }
+        }
+    }
+    found.or(())
 }
 
 fn merge(mut base: Tree, own: Tree) -> Result<Tree> {
     let mut found = Diagnostics::default();
+    // What a base claims of itself is not true of its variants.
+    if let Some(entries) = base.entries_mut() {
+        entries.retain(|e| e.key != "claims");
+    }
     let Some(entries) = own.entries() else { return Err(Diagnostic::error(Code::E0104, "a graph is a group of fields").at(own.place.clone(), "here").into()) };
     for e in entries {
         match e.key.as_str() {
-            "extends" | "set" | "replace" => {}
-            "params" | "inputs" | "blocks" | "nodes" | "outputs" => found.keep(add(&mut base, e)).unwrap_or_default(),
+            "extends" | "import" | "set" | "replace" => {}
+            "params" | "inputs" | "blocks" | "nodes" | "outputs" | "lints" => found.keep(add(&mut base, e)).unwrap_or_default(),
             "drop" => found.keep(add_list(&mut base, e)).unwrap_or_default(),
             _ => put(&mut base, e.clone()),
         }
@@ -167,15 +226,13 @@ fn apply(graph: &mut Tree, path: &str, place: &Place, value: &Tree) -> std::resu
         [name] => {
             let known = keys(graph, "params");
             let slot = field(graph, "params").and_then(|p| field(p, name));
-            *slot.ok_or_else(|| refuse("parameter", name, known))? = value.clone();
-            Ok(())
+            assign(slot.ok_or_else(|| refuse("parameter", name, known))?, name, place, value)
         }
         [block, name] if field(graph, "blocks").and_then(|b| field(b, block)).is_some() => {
             let composite = field(graph, "blocks").and_then(|b| field(b, block));
             let known = composite.as_ref().map(|c| keys(c, "params")).unwrap_or_default();
             let slot = composite.and_then(|c| field(c, "params")).and_then(|p| field(p, name));
-            *slot.ok_or_else(|| refuse("parameter", name, known))? = value.clone();
-            Ok(())
+            assign(slot.ok_or_else(|| refuse("parameter", name, known))?, name, place, value)
         }
         [node, name] => set_field(graph, node, name, place, value).ok_or_else(|| refuse("node", node, keys(graph, "nodes"))),
         [block, node, name] => {
@@ -186,6 +243,35 @@ fn apply(graph: &mut Tree, path: &str, place: &Place, value: &Tree) -> std::resu
         }
         _ => Err(refuse("path", path, vec![])),
     }
+}
+
+/// Gives a parameter another value of its type.
+fn assign(slot: &mut Tree, name: &str, place: &Place, value: &Tree) -> std::result::Result<(), Diagnostic> {
+    let refuse = |expected: &str| {
+        Diagnostic::error(Code::E0207, format!("`{name}` is {expected}, but {} is given", value.what()))
+            .at(place.clone(), "set here")
+            .also(slot.place.clone(), "declared here")
+    };
+    match (&mut slot.kind, &value.kind) {
+        (Kind::Tuple(Some(of), choices), new) if of == "OneOf" => {
+            let word = |t: &Tree| matches!(&t.kind, Kind::Str(s) | Kind::Word(s) if matches!(new, Kind::Str(n) | Kind::Word(n) if n == s));
+            match choices.iter().position(word) {
+                Some(i) => choices[..=i].rotate_right(1),
+                None => {
+                    let all: Vec<String> = choices.iter().filter_map(|t| if let Kind::Str(s) | Kind::Word(s) = &t.kind { Some(format!("`{s}`")) } else { None }).collect();
+                    return Err(refuse("one of some words").help(format!("choices: {}", all.join(", "))));
+                }
+            }
+            return Ok(());
+        }
+        (Kind::Int(_), Kind::Int(_) | Kind::Str(_)) | (Kind::Float(_), Kind::Float(_) | Kind::Int(_) | Kind::Str(_)) | (Kind::Bool(_), Kind::Bool(_) | Kind::Str(_)) => {}
+        (Kind::Int(_), _) => return Err(refuse("a whole number").help(format!("write `{name}=8`"))),
+        (Kind::Float(_), _) => return Err(refuse("a number").help(format!("write `{name}=0.5`"))),
+        (Kind::Bool(_), _) => return Err(refuse("`true` or `false`").help(format!("write `{name}=true`"))),
+        _ => {}
+    }
+    *slot = value.clone();
+    Ok(())
 }
 
 fn set_field(graph: &mut Tree, node: &str, name: &str, place: &Place, value: &Tree) -> Option<()> {

@@ -1,7 +1,9 @@
 //! A graph's text with its meaning: parameters, inputs, composites, nodes, outputs.
 
+use super::claim::Claim;
 use super::expr::is_name;
 use super::tree::{Entry, Kind, Tree};
+use super::value::Value;
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, printable, suggestion};
 
 /// A whole graph as written, after `extends` and `set`.
@@ -15,6 +17,9 @@ pub struct GraphText {
     pub outputs: Vec<(String, Reference)>,
     /// Nodes that a variant left out; what they fed is as if it were not connected.
     pub dropped: Vec<(String, Place)>,
+    pub claims: Vec<Claim>,
+    /// What is said of lints in the file.
+    pub lints: Vec<(String, Place, String)>,
     pub place: Place,
 }
 
@@ -63,13 +68,18 @@ pub struct NodeText {
     pub block: String,
     pub block_place: Place,
     pub entries: Vec<Entry>,
+    /// The variables of the loop that it came from.
+    pub locals: Vec<(String, Value)>,
 }
 
-/// The value of a node: `"stem"`, `"lspm.texture"`.
+/// The value of a node: `"stem"`, `"lspm.texture"`; of several, `"lspm.features | stem"`, the first that is there.
 #[derive(Clone, Debug)]
 pub struct Reference {
     pub node: String,
     pub port: Option<String>,
+    /// What to take when that node is not there.
+    pub others: Vec<(String, Option<String>)>,
+    pub text: String,
     pub place: Place,
 }
 
@@ -82,11 +92,17 @@ impl Reference {
         let (Kind::Str(s) | Kind::Word(s)) = &tree.kind else {
             return Err(wrong(tree, "the name of a node in quotes"));
         };
-        let (node, port) = match s.split_once('.') {
-            Some((n, p)) => (n, Some(p.to_owned())),
-            None => (s.as_str(), None),
-        };
-        Ok(Self { node: node.to_owned(), port, place: tree.place.clone() })
+        Ok(Self::parse(s, tree.place.clone()))
+    }
+
+    /// Reads a reference that stands at `place`.
+    pub fn parse(text: &str, place: Place) -> Self {
+        let mut all = text.split('|').map(|one| match one.trim().split_once('.') {
+            Some((n, p)) => (n.to_owned(), Some(p.to_owned())),
+            None => (one.trim().to_owned(), None),
+        });
+        let (node, port) = all.next().unwrap_or_default();
+        Self { node, port, others: all.collect(), text: text.to_owned(), place }
     }
 
     /// The references of a field: one, or a list of them.
@@ -105,7 +121,9 @@ fn wrong(tree: &Tree, expected: &str) -> Diagnostic {
     Diagnostic::error(Code::E0104, format!("{expected} is expected, but {} is given", tree.what())).at(tree.place.clone(), "here")
 }
 
-const FIELDS: &[&str] = &["name", "source", "extends", "params", "inputs", "blocks", "nodes", "outputs", "set", "drop", "replace"];
+const FIELDS: &[&str] = &[
+    "name", "source", "extends", "import", "params", "inputs", "blocks", "nodes", "outputs", "set", "drop", "replace", "claims", "lints",
+];
 const COMPOSITE_FIELDS: &[&str] = &["params", "inputs", "nodes", "output", "outputs"];
 const INPUT_FIELDS: &[&str] = &["channels", "size"];
 
@@ -150,6 +168,8 @@ pub fn graph(tree: &Tree) -> Result<GraphText> {
         nodes,
         outputs: r.references(tree, "outputs", true),
         dropped,
+        claims: r.claims(tree),
+        lints: r.lints(tree),
         place: tree.place.clone(),
     };
     r.found.or(g)
@@ -182,7 +202,7 @@ impl Reader {
             return vec![];
         };
         for e in entries {
-            if !is_name(&e.key) || e.key.chars().count() > 64 {
+            if !is_name(&e.key) && !(key == "nodes" && e.key.contains('{')) || e.key.chars().count() > 64 {
                 let d = Diagnostic::error(Code::E0109, format!("`{}` cannot be a name", printable(&e.key))).at(e.key_place.clone(), "here");
                 self.found.push(d.help("a name has letters, digits and `_`, begins with a letter, and is at most 64 long"));
             }
@@ -228,12 +248,35 @@ impl Reader {
             block: e.value.name().unwrap_or_default().to_owned(),
             block_place: e.value.name_place(),
             entries,
+            locals: vec![],
         })
     }
 
     fn references(&mut self, tree: &Tree, key: &str, required: bool) -> Vec<(String, Reference)> {
         let all = self.map(tree, key, required);
         all.into_iter().filter_map(|e| Some((e.key.clone(), self.found.keep(Reference::read(&e.value))?))).collect()
+    }
+
+    fn claims(&mut self, tree: &Tree) -> Vec<Claim> {
+        match tree.get("claims") {
+            None => vec![],
+            Some(Tree { kind: Kind::List(items), .. }) => items.iter().filter_map(|t| self.found.keep(Claim::read(t))).collect(),
+            Some(t) => {
+                self.found.push(wrong(t, "a list of claims, `[(params: 482778), ...]`,"));
+                vec![]
+            }
+        }
+    }
+
+    fn lints(&mut self, tree: &Tree) -> Vec<(String, Place, String)> {
+        let mut all = vec![];
+        for e in self.map(tree, "lints", false) {
+            match &e.value.kind {
+                Kind::Word(level) if matches!(level.as_str(), "allow" | "warn" | "deny") => all.push((e.key.clone(), e.key_place.clone(), level.clone())),
+                _ => self.found.push(wrong(&e.value, "`allow`, `warn` or `deny`")),
+            }
+        }
+        all
     }
 
     fn composite(&mut self, e: &Entry) -> Option<Composite> {

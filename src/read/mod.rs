@@ -2,30 +2,48 @@
 //!
 //! Level 4: may use `text`, `ir`, `op`, `block`. Knows nothing of Burn.
 
+mod claim;
 mod config;
 mod de;
+mod expand;
 mod expr;
 mod extend;
+pub mod fmt;
 mod graph;
 mod print;
 mod set;
 mod tree;
+mod value;
 
+pub use claim::{Claim, Figure, Quantity};
 pub use config::config;
 pub use de::{Fields, fields, read as typed};
-pub use expr::{Scope, evaluate};
+pub use expand::{expand, filled, with};
+pub use expr::{evaluate, names};
 pub use extend::load;
 pub use graph::{Composite, GraphText, InputText, NodeText, Param, PortText, Reference, graph};
 pub use set::Set;
 pub use tree::{Entry, Kind, Tree, parse};
+pub use value::{Scope, Value};
 
-/// A whole number, or an expression that gives one; `true` and `false` are 1 and 0.
+/// The value of a parameter: a literal, an expression, or the first choice of `OneOf(...)`.
 ///
 /// # Errors
 /// What is wrong with it, at its place.
-pub fn value(tree: &Tree, scope: &Scope) -> std::result::Result<i64, crate::text::Diagnostic> {
-    match tree.kind {
-        Kind::Bool(b) => Ok(i64::from(b)),
-        _ => typed(tree, scope),
+pub fn value(tree: &Tree, scope: &Scope) -> std::result::Result<Value, crate::text::Diagnostic> {
+    use crate::text::{Code, Diagnostic};
+    match &tree.kind {
+        Kind::Bool(b) => Ok(Value::Bool(*b)),
+        Kind::Float(f) => Ok(Value::Float(*f)),
+        Kind::Int(_) => typed(tree, scope).map(Value::Int),
+        Kind::Str(s) => evaluate(s, scope).map_err(|(m, h)| Diagnostic::error(Code::E0105, m).at(tree.place.clone(), "here").help(h)),
+        Kind::Tuple(Some(n), items) if n == "OneOf" => match items.first().map(|t| (&t.kind, t)) {
+            Some((Kind::Str(s) | Kind::Word(s), _)) => Ok(Value::Text(s.clone())),
+            _ => Err(Diagnostic::error(Code::E0104, "`OneOf` lists words, the default first").at(tree.place.clone(), "here").help("write `OneOf(\"silu\", \"relu\")`")),
+        },
+        _ => {
+            let d = Diagnostic::error(Code::E0104, format!("a parameter has a number, `true`, `false`, an expression or `OneOf(...)`, but {} is given", tree.what()));
+            Err(d.at(tree.place.clone(), "here"))
+        }
     }
 }

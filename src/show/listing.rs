@@ -8,7 +8,7 @@ pub fn listing(program: &Program) -> String {
     let mut out = format!("{} {}\n", program.name, program.hash());
     for v in g.values() {
         let n = g.node(v);
-        let inputs: Vec<String> = g.inputs(v).into_iter().map(|i| format!("%{}", i.0)).collect();
+        let inputs: Vec<String> = g.inputs(v).iter().map(|i| format!("%{}", i.0)).collect();
         let spec = ron::to_string(&n.op).unwrap_or_default();
         let shares = n.shares.map_or(String::new(), |s| format!(" weights of %{}", s.0));
         out.push_str(&format!("%{} {} = {spec}({}) -> {}{shares}\n", v.0, n.path, inputs.join(", "), n.fact));

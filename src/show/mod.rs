@@ -2,10 +2,14 @@
 //!
 //! Level 6: may use `text`, `ir`, `op`, `read`, `compile`.
 
+mod convention;
 mod format;
 mod listing;
+mod sheet;
 mod stats;
 
+pub use convention::Convention;
 pub use format::{Format, millions, thousands};
 pub use listing::listing;
-pub use stats::{Line, Stats, compare, stats};
+pub use sheet::{WIDTH, compare};
+pub use stats::{Fitting, Line, Memory, Question, Sort, Stats, measure, stats};

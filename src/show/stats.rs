@@ -1,28 +1,126 @@
-//! What each node of a program costs, and programs side by side.
+//! What each node of a program costs, and what the whole needs of memory.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::format::{Format, csv, mebibytes, millions, table, thousands};
+use super::convention::Convention;
 use crate::compile::Program;
-use crate::ir::{Cost, Fault};
+use crate::compile::memory::{Aspect, Optimiser, Precision, Schedule, Training, facts_at, largest, parameters, plan, training};
+use crate::ir::{Cost, Fact, Fault};
 
-/// One node: costs at batch 1, float32.
+/// What rows are sorted by, within the composite that they stand in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    Params,
+    /// What the cost column counts.
+    Macs,
+    Activations,
+    Name,
+}
+
+/// What is asked of a program.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Composites are opened down to so many levels; 1: the graph's own nodes.
+    pub depth: usize,
+    /// What was changed from outside, `anchors=16`.
+    pub set: Vec<String>,
+    pub batch: usize,
+    pub precision: Precision,
+    pub optimiser: Optimiser,
+    pub convention: Convention,
+    pub sort: Option<Sort>,
+    /// Only nodes whose path or block contains this, with `*` for anything.
+    pub filter: Option<String>,
+    /// A memory in bytes, as written and as a number, for which the largest input is looked for.
+    pub fit: Option<(String, u64)>,
+}
+
+impl Default for Question {
+    fn default() -> Self {
+        let (precision, optimiser, convention) = Default::default();
+        Self { depth: 1, set: vec![], batch: 1, precision, optimiser, convention, sort: None, filter: None, fit: None }
+    }
+}
+
+/// The costs of one node.
 #[derive(Clone, Debug, Serialize)]
 pub struct Line {
     pub node: String,
     pub block: String,
     /// 0 for a node of the graph, 1 for one inside a composite, ...
     pub depth: usize,
-    pub output: String,
+    /// `[channels, D, H, W]` of its first output.
+    #[serde(serialize_with = "shape")]
+    pub output: Fact,
     pub params: u64,
     /// Multiply-accumulates of convolutions, linear layers and products.
     pub macs: u64,
     /// 2 x MACs.
     pub flops: u64,
-    /// MACs + 5 per normalised element, as fvcore counts.
-    pub fvcore: u64,
-    /// Bytes of all values that its operations give.
-    pub activations: u64,
+    /// What other tools print as FLOPs.
+    pub fvcore_flops: u64,
+    pub ptflops_flops: u64,
+    pub thop_flops: u64,
+    /// Additions, activations, comparisons, interpolation: what no MAC is.
+    pub other_operations: u64,
+    /// Of all values that its operations give.
+    pub activation_bytes: u64,
+    /// Read and written by its operations one after the other, weights included.
+    pub moved_bytes: u64,
+    /// FLOPs and other operations for each byte that is moved.
+    pub operations_per_byte: f64,
+}
+
+fn shape<S: Serializer>(f: &Fact, s: S) -> Result<S::Ok, S::Error> {
+    s.collect_str(f)
+}
+
+impl Line {
+    /// What a convention counts.
+    pub fn counted(&self, c: Convention) -> u64 {
+        match c {
+            Convention::Macs => self.macs,
+            Convention::Fvcore => self.fvcore_flops,
+            Convention::Ptflops => self.ptflops_flops,
+            Convention::Thop => self.thop_flops,
+        }
+    }
+}
+
+/// Bytes that a program needs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Memory {
+    pub precision: &'static str,
+    pub optimiser: &'static str,
+    /// The weights as they are held for inference.
+    pub weight_bytes: u64,
+    /// The arena of a forward pass: the memory plan's size, input and output included.
+    pub inference_value_bytes: u64,
+    /// The most that is alive at once in it.
+    pub inference_alive_bytes: u64,
+    /// Weights and values.
+    pub inference_peak_bytes: u64,
+    pub training_weight_bytes: u64,
+    pub training_gradient_bytes: u64,
+    pub training_optimiser_bytes: u64,
+    pub training_kept_bytes: u64,
+    pub training_transient_bytes: u64,
+    pub training_peak_bytes: u64,
+}
+
+/// The largest inputs that fit into some memory, `[D, H, W]`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Fitting {
+    #[serde(skip)]
+    pub written: String,
+    pub budget_bytes: u64,
+    pub inference_cube: Option<[usize; 3]>,
+    pub training_cube: Option<[usize; 3]>,
+    /// With the proportions of the input that was asked for; absent when that is a cube.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inference_same_aspect: Option<[usize; 3]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub training_same_aspect: Option<[usize; 3]>,
 }
 
 /// A program's costs.
@@ -32,137 +130,225 @@ pub struct Stats {
     /// What was changed from outside, `anchors=16`.
     pub set: Vec<String>,
     pub hash: String,
+    pub batch: usize,
     pub input: String,
     pub output: String,
     /// Depth, height and width must be multiples of these.
     pub multiple: [usize; 3],
+    /// The same in words.
+    #[serde(skip)]
+    pub sizes: String,
+    /// What the cost column of the table counts.
+    #[serde(skip)]
+    pub convention: Convention,
+    /// Rows stand by themselves, not below the composite they belong to.
+    #[serde(skip)]
+    pub filtered: bool,
     pub total: Line,
+    pub memory: Memory,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub largest_input: Option<Fitting>,
     pub nodes: Vec<Line>,
 }
 
-/// Counts a program; composites are opened down to `depth` levels (1: the graph's own nodes).
+/// Counts a program at batch 1 in float32; composites are opened down to `depth` levels.
 ///
 /// # Errors
 /// When a count is beyond 64 bits.
 pub fn stats(program: &Program, depth: usize, set: &[String]) -> Result<Stats, Fault> {
-    let fact = |v| program.graph.fact(v).to_string();
+    measure(program, &Question { depth, set: set.to_vec(), ..Question::default() })
+}
+
+/// Counts a program.
+///
+/// # Errors
+/// When a count is beyond 64 bits.
+pub fn measure(program: &Program, q: &Question) -> Result<Stats, Fault> {
+    let facts = facts_at(program, q.batch, None).map_err(|(_, f)| f)?;
+    let costs = costs(program, &facts, q.precision)?;
+    let line = |node: &str, block: &str, depth, output: Fact, values: std::ops::Range<usize>| -> Result<Line, Fault> {
+        let sum = costs.get(values).unwrap_or_default().iter().try_fold(Counts::default(), |a, b| a.plus(b))?;
+        Ok(sum.line(node, block, depth, output))
+    };
     let mut nodes = vec![];
-    for r in program.rows.iter().filter(|r| r.depth < depth) {
-        nodes.push(line(&r.path, &r.block, r.depth, fact(r.output), program.cost(r.values.clone())?));
+    for r in program.rows.iter().filter(|r| r.depth < q.depth && q.filter.as_ref().is_none_or(|p| found(p, &r.path) || found(p, &r.block))) {
+        nodes.push(line(&r.path, &r.block, r.depth, facts[r.output.0], r.values.clone())?);
     }
-    let outputs: Vec<String> = program.graph.outputs.iter().map(|(_, v)| fact(*v)).collect();
-    let inputs: Vec<String> = program.inputs.iter().map(|(_, v)| fact(*v)).collect();
-    let total = program.cost(0..program.graph.len())?;
+    if let Some(by) = q.sort {
+        nodes = if q.filter.is_some() { flat(nodes, by, q.convention) } else { sorted(nodes, by, q.convention) };
+    }
+    let shown = |all: &[(String, crate::ir::Value)]| all.iter().map(|(_, v)| facts[v.0].to_string()).collect::<Vec<_>>().join(" + ");
+    let first = program.graph.outputs.first().map_or(Fact::vector(0, 0), |(_, v)| facts[v.0]);
     Ok(Stats {
         name: program.name.clone(),
-        set: set.to_vec(),
+        set: q.set.clone(),
         hash: program.hash().to_string(),
-        input: inputs.join(" + "),
-        output: outputs.join(" + "),
+        batch: q.batch,
+        input: shown(&program.inputs),
+        output: shown(&program.graph.outputs),
         multiple: program.multiple(),
-        total: line("total", "", 0, outputs.join(" + "), total),
+        sizes: program.sizes(),
+        convention: q.convention,
+        filtered: q.filter.is_some(),
+        total: line("total", "", 0, first, 0..program.graph.len())?,
+        memory: memory(program, &facts, q)?,
+        largest_input: q.fit.as_ref().map(|(written, bytes)| fitting(program, q, written, *bytes)),
         nodes,
     })
 }
 
-fn line(node: &str, block: &str, depth: usize, output: String, c: Cost) -> Line {
-    let (node, block) = (node.to_owned(), block.to_owned());
-    Line { node, block, depth, output, params: c.params, macs: c.macs, flops: c.flops(), fvcore: c.fvcore(), activations: c.written }
+/// Everything that is counted of operations.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    cost: Cost,
+    ptflops: u64,
+    thop: u64,
 }
 
-impl Stats {
-    /// As text in a format.
-    pub fn print(&self, format: Format) -> String {
-        let share = |l: &Line| format!("{:.1}%", 100.0 * l.macs as f64 / (self.total.macs.max(1)) as f64);
-        let cells = |l: &Line| {
-            let node = format!("{}{}", "  ".repeat(l.depth), l.node.rsplit('.').next().unwrap_or(&l.node));
-            vec![node, l.block.clone(), l.output.clone(), thousands(l.params), millions(l.macs), millions(l.flops), share(l), mebibytes(l.activations)]
-        };
-        let headings = ["node", "block", "output", "params", "MMAC", "MFLOP", "MACs", "act. MiB"];
-        match format {
-            Format::Json => json(self),
-            Format::Csv => {
-                let rows: Vec<Vec<String>> = self.nodes.iter().chain([&self.total]).map(|l| raw(&l.node, l)).collect();
-                csv(&["node", "block", "output", "params", "macs", "flops", "fvcore", "activation_bytes"], &rows)
+impl Counts {
+    fn plus(self, o: &Counts) -> Result<Counts, Fault> {
+        Ok(Counts { cost: self.cost.plus(o.cost)?, ptflops: self.ptflops.saturating_add(o.ptflops), thop: self.thop.saturating_add(o.thop) })
+    }
+
+    fn line(&self, node: &str, block: &str, depth: usize, output: Fact) -> Line {
+        let c = &self.cost;
+        let moved = c.moved();
+        let work = c.flops() as f64 + c.other as f64;
+        Line {
+            node: node.to_owned(),
+            block: block.to_owned(),
+            depth,
+            output,
+            params: c.params,
+            macs: c.macs,
+            flops: c.flops(),
+            fvcore_flops: c.fvcore(),
+            ptflops_flops: self.ptflops,
+            thop_flops: self.thop,
+            other_operations: c.other,
+            activation_bytes: c.written,
+            moved_bytes: moved,
+            operations_per_byte: if moved == 0 { 0.0 } else { (work / moved as f64 * 1000.0).round() / 1000.0 },
+        }
+    }
+}
+
+/// The counts of each operation, its bytes at a precision.
+fn costs(program: &Program, facts: &[Fact], precision: Precision) -> Result<Vec<Counts>, Fault> {
+    use crate::ir::Operator;
+    let g = &program.graph;
+    let mut x = vec![];
+    g.values()
+        .map(|v| {
+            let n = g.node(v);
+            x.clear();
+            x.extend(n.inputs.iter().map(|i| facts[i.0]));
+            let mut c = n.op.cost(&x, &facts[v.0])?;
+            if n.shares.is_some() {
+                c.params = 0;
             }
-            Format::Table | Format::Markdown => {
-                let mut rows: Vec<Vec<String>> = self.nodes.iter().map(cells).collect();
-                rows.push(cells(&self.total));
-                let markdown = format == Format::Markdown;
-                let t = table(&headings, &rows, 3, markdown);
-                let t = if markdown { t } else { rule_before_last(&t) };
-                format!("{}\n\n{t}\n{}", self.heading(), self.conventions())
-            }
+            let ptflops = Convention::Ptflops.count(&n.op, &x, &facts[v.0], &c)?;
+            let thop = Convention::Thop.count(&n.op, &x, &facts[v.0], &c)?;
+            (c.read, c.written) = (c.read / 4 * precision.bytes(), c.written / 4 * precision.bytes());
+            Ok(Counts { cost: c, ptflops, thop })
+        })
+        .collect()
+}
+
+fn memory(program: &Program, facts: &[Fact], q: &Question) -> Result<Memory, Fault> {
+    let g = &program.graph;
+    let weights = parameters(g)?.saturating_mul(q.precision.bytes());
+    let p = plan(g, facts, &Schedule::plain(g), q.precision)?;
+    let t: Training = training(g, facts, q.precision, q.optimiser)?;
+    Ok(Memory {
+        precision: q.precision.name(),
+        optimiser: q.optimiser.name(),
+        weight_bytes: weights,
+        inference_value_bytes: p.bytes,
+        inference_alive_bytes: p.alive,
+        inference_peak_bytes: weights.saturating_add(p.bytes),
+        training_weight_bytes: t.weights,
+        training_gradient_bytes: t.gradients,
+        training_optimiser_bytes: t.optimiser,
+        training_kept_bytes: t.kept,
+        training_transient_bytes: t.transient,
+        training_peak_bytes: t.total(),
+    })
+}
+
+fn fitting(program: &Program, q: &Question, written: &str, budget: u64) -> Fitting {
+    let g = &program.graph;
+    let schedule = Schedule::plain(g);
+    let weights = parameters(g).unwrap_or(u64::MAX).saturating_mul(q.precision.bytes());
+    let inference = |f: &[Fact]| Ok(plan(g, f, &schedule, q.precision)?.bytes.saturating_add(weights));
+    let train = |f: &[Fact]| Ok(training(g, f, q.precision, q.optimiser)?.total());
+    let cube = program.inputs.first().is_some_and(|(_, v)| g.fact(*v).size.windows(2).all(|w| w[0] == w[1]));
+    let keep = |need: &dyn Fn(&[Fact]) -> Result<u64, Fault>| if cube { None } else { largest(program, q.batch, budget, Aspect::Keep, need) };
+    Fitting {
+        written: written.to_owned(),
+        budget_bytes: budget,
+        inference_cube: largest(program, q.batch, budget, Aspect::Cube, inference),
+        training_cube: largest(program, q.batch, budget, Aspect::Cube, train),
+        inference_same_aspect: keep(&inference),
+        training_same_aspect: keep(&train),
+    }
+}
+
+/// Whether `text` contains the pattern, letters' case aside; `*` stands for anything.
+fn found(pattern: &str, text: &str) -> bool {
+    let text = text.to_lowercase();
+    let mut rest = text.as_str();
+    pattern.to_lowercase().split('*').filter(|p| !p.is_empty()).all(|part| match rest.find(part) {
+        Some(at) => {
+            rest = &rest[at + part.len()..];
+            true
+        }
+        None => false,
+    })
+}
+
+fn order(a: &Line, b: &Line, by: Sort, convention: Convention) -> std::cmp::Ordering {
+    match by {
+        Sort::Params => b.params.cmp(&a.params),
+        Sort::Macs => b.counted(convention).cmp(&a.counted(convention)),
+        Sort::Activations => b.activation_bytes.cmp(&a.activation_bytes),
+        Sort::Name => a.node.cmp(&b.node),
+    }
+}
+
+fn flat(mut lines: Vec<Line>, by: Sort, convention: Convention) -> Vec<Line> {
+    lines.sort_by(|a, b| order(a, b, by, convention));
+    lines
+}
+
+/// Sorts the nodes of each composite among themselves; what is inside a node stays below it.
+fn sorted(lines: Vec<Line>, by: Sort, convention: Convention) -> Vec<Line> {
+    let mut families: Vec<(Line, Vec<Line>)> = vec![];
+    for line in lines {
+        match families.last_mut().filter(|(head, _)| line.depth > head.depth) {
+            Some((_, inside)) => inside.push(line),
+            None => families.push((line, vec![])),
         }
     }
-
-    fn heading(&self) -> String {
-        let set = if self.set.is_empty() { String::new() } else { format!(" ({})", self.set.join(", ")) };
-        format!("{}{set}: {} -> {}", self.name, self.input, self.output)
-    }
-
-    fn conventions(&self) -> String {
-        let [d, h, w] = self.multiple;
-        let sizes = if self.multiple == [1; 3] { "any".into() } else { format!("D, H, W are multiples of {d}, {h}, {w}") };
-        format!(
-            "parameters   {}\nMACs         {} M (multiply-accumulates of convolutions and linear layers)\nFLOPs        {} M (1 MAC = 2 FLOPs)\nfvcore       {} G (what fvcore prints as FLOPs: MACs + 5 per normalised element)\nactivations  {} MiB (all values together, float32, batch 1)\nsizes        {sizes}\n",
-            thousands(self.total.params),
-            millions(self.total.macs),
-            millions(self.total.flops),
-            giga(self.total.fvcore),
-            mebibytes(self.total.activations),
-        )
-    }
+    families.sort_by(|(a, _), (b, _)| order(a, b, by, convention));
+    families
+        .into_iter()
+        .flat_map(|(head, inside)| {
+            let inside = if inside.is_empty() { inside } else { sorted(inside, by, convention) };
+            [head].into_iter().chain(inside)
+        })
+        .collect()
 }
 
-fn giga(n: u64) -> String {
-    format!("{:.3}", n as f64 / 1e9)
-}
+#[cfg(test)]
+mod tests {
+    use super::found;
 
-fn raw(name: &str, l: &Line) -> Vec<String> {
-    let numbers = [l.params, l.macs, l.flops, l.fvcore, l.activations];
-    [name.to_owned(), l.block.clone(), l.output.clone()].into_iter().chain(numbers.iter().map(u64::to_string)).collect()
-}
-
-fn rule_before_last(t: &str) -> String {
-    let mut lines: Vec<&str> = t.lines().collect();
-    if let (Some(rule), true) = (lines.get(1).copied(), lines.len() > 2) {
-        lines.insert(lines.len() - 1, rule);
-    }
-    lines.join("\n") + "\n"
-}
-
-fn json<T: Serialize + ?Sized>(value: &T) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
-}
-
-/// Several programs side by side, one a row; the difference is to the first.
-pub fn compare(all: &[Stats], format: Format) -> String {
-    let name = |s: &Stats| if s.set.is_empty() { s.name.clone() } else { format!("{} {}", s.name, s.set.join(" ")) };
-    match format {
-        Format::Json => json(all),
-        Format::Csv => {
-            let rows: Vec<Vec<String>> = all
-                .iter()
-                .map(|s| {
-                    let numbers = [s.total.params, s.total.macs, s.total.flops, s.total.fvcore, s.total.activations];
-                    [s.name.clone(), s.set.join(" "), s.input.clone()].into_iter().chain(numbers.iter().map(u64::to_string)).collect()
-                })
-                .collect();
-            csv(&["graph", "set", "input", "params", "macs", "flops", "fvcore", "activation_bytes"], &rows)
-        }
-        Format::Table | Format::Markdown => {
-            let first = all.first().map_or(0, |s| s.total.params);
-            let rows: Vec<Vec<String>> = all
-                .iter()
-                .map(|s| {
-                    let t = &s.total;
-                    let change = t.params as i128 - first as i128;
-                    let change = if change == 0 { "".into() } else { format!("{}{}", if change < 0 { "-" } else { "+" }, thousands(change.unsigned_abs() as u64)) };
-                    vec![name(s), s.input.clone(), thousands(t.params), change, millions(t.macs), millions(t.flops), giga(t.fvcore), mebibytes(t.activations)]
-                })
-                .collect();
-            table(&["graph", "input", "params", "change", "MMAC", "MFLOP", "fvcore G", "act. MiB"], &rows, 2, format == Format::Markdown)
-        }
+    #[test]
+    fn patterns() {
+        assert!(found("ghost", "enc1.Ghost2"));
+        assert!(found("enc*se", "enc1.se"));
+        assert!(!found("se*enc", "enc1.se"));
+        assert!(found("*", ""));
     }
 }

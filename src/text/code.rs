@@ -47,6 +47,7 @@ codes! {
     E0303 "a size cannot be divided as the network needs",
     E0401 "a field of a block has a value that makes no sense",
     E0501 "a count is beyond 64 bits",
+    E0502 "a claim does not hold",
     E0601 "a run config asks for what cannot be",
     E0602 "the device is not there",
     E0603 "a folder or file cannot be written",
@@ -57,4 +58,8 @@ codes! {
     E0801 "a weights file cannot be read",
     E0802 "weights do not fit the graph",
     E0901 "training cannot go on",
+    W0101 "a parameter is not used",
+    W0301 "a norm has one channel in each group",
+    W0302 "a norm follows a convolution with a bias",
+    W0501 "one node holds most of the activations",
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::loss::Objective;
+use super::parameter::Parameter;
 use crate::data::{Augment, Spec};
 use crate::read::{self, Set};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, Span};
@@ -22,7 +23,7 @@ pub struct RunConfig {
     pub graph: PathBuf,
     /// Parameters of the graph.
     #[serde(default)]
-    pub set: BTreeMap<String, i64>,
+    pub set: BTreeMap<String, Parameter>,
     /// Where the cases come from.
     pub data: Spec,
     #[serde(default)]
@@ -193,7 +194,12 @@ impl RunConfig {
         must(self.epochs >= 1, "epochs", self.epochs.to_string(), "1 or more");
         must(self.steps != Some(0), "steps", "0".into(), "1 or more");
         must(self.batch >= 1, "batch", self.batch.to_string(), "1 or more");
-        must(self.patch.iter().all(|&p| (1..=4096).contains(&p)), "patch", format!("{:?}", self.patch), "three sizes from 1 to 4096 voxels");
+        must(
+            self.patch.iter().all(|&p| (1..=4096).contains(&p)),
+            "patch",
+            format!("{:?}", self.patch),
+            "three sizes from 1 to 4096 voxels",
+        );
         must((0.0..=1.0).contains(&self.foreground), "foreground", self.foreground.to_string(), "from 0 to 1");
         must((0.0..1.0).contains(&self.overlap), "overlap", self.overlap.to_string(), "from 0 to below 1");
         let v = self.split.validation;
@@ -285,7 +291,9 @@ mod tests {
         let text = ron::ser::to_string_pretty(&c, ron::ser::PrettyConfig::new()).unwrap();
         let again = RunConfig::read(&Source::new("again", text), &[]).unwrap();
         assert_eq!(serde_json::to_value(&c).unwrap(), serde_json::to_value(&again).unwrap());
-        assert_eq!(again.set["anchors"], 16);
+        assert_eq!(again.set["anchors"], Parameter::Int(16));
+        let words = read(&["set.blend=0.5", "set.deep=true"]).unwrap();
+        assert_eq!((&words.set["blend"], &words.set["deep"]), (&Parameter::Float(0.5), &Parameter::Bool(true)));
     }
 
     #[test]

@@ -36,12 +36,15 @@ impl Job {
             all.push(Set::parse(&format!("{name}={value}"))?);
         }
         all.extend_from_slice(sets);
-        let program = compile::compile(graph, &all, None)?;
-        let store = Store::new(Dataset::open(&config.data, config.normalise)?);
+        // Graph and data are independent: what is wrong with both is said at once.
+        let mut found = Diagnostics::default();
+        let program = found.keep(compile::compile(graph, &all, None));
+        let data = found.keep(Dataset::open(&config.data, config.normalise));
+        let (Some(program), Some(data)) = (program, data) else { return Err(found) };
+        let store = Store::new(data);
         let about = store.description();
         let labels: Vec<String> = about.labels.iter().map(|(_, name)| name.clone()).collect();
 
-        let mut found = Diagnostics::default();
         if let Err(d) = program.fits(config.patch) {
             let mut e = fault(source, "patch", format!("`patch` does not fit the network `{}`: {}", program.name, d.message));
             e.help.splice(0..0, d.help);
@@ -59,17 +62,17 @@ impl Job {
         let ids = store.ids().to_vec();
         let (training, validation) = data::split(&ids, config.split.seed, config.split.validation);
         if training.is_empty() || validation.is_empty() {
-            let message = format!("of {} cases, {} are for training and {} for validation; both need one", ids.len(), training.len(), validation.len());
+            let message = format!(
+                "of {} cases, {} are for training and {} for validation; both need one",
+                ids.len(),
+                training.len(),
+                validation.len()
+            );
             found.push(Diagnostic::error(Code::E0601, message).help("add cases to the data set, or change `split.validation`"));
         }
         let index = |names: Vec<String>| names.iter().filter_map(|n| ids.iter().position(|id| id == n)).collect();
-        let job = Self {
-            training: index(training),
-            validation: index(validation),
-            config,
-            program: Arc::new(program),
-            store: Arc::new(store),
-        };
+        let job =
+            Self { training: index(training), validation: index(validation), config, program: Arc::new(program), store: Arc::new(store) };
         found.or(job)
     }
 

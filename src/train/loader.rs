@@ -72,7 +72,8 @@ impl Loader {
             }
         };
         let thread = std::thread::Builder::new().name("batches".into()).spawn(work).map_err(|e| {
-            Diagnostic::error(Code::E0901, format!("cannot start the thread that makes batches: {e}")).help("close other programs and try again")
+            Diagnostic::error(Code::E0901, format!("cannot start the thread that makes batches: {e}"))
+                .help("close other programs and try again")
         })?;
         Ok(Self { batches: Some(batches), thread: Some(thread) })
     }
@@ -82,7 +83,10 @@ impl Loader {
     /// # Errors
     /// What is wrong with the files of a case.
     pub fn next(&self) -> Result<Batch> {
-        let gone = || Diagnostic::error(Code::E0901, "the thread that makes batches has ended early").help("this is a fault of the program; please report it");
+        let gone = || {
+            Diagnostic::error(Code::E0901, "the thread that makes batches has ended early")
+                .help("this is a fault of the program; please report it")
+        };
         self.batches.as_ref().and_then(|b| b.recv().ok()).unwrap_or_else(|| Err(gone().into()))
     }
 }

@@ -84,8 +84,7 @@ impl Target {
                 }
             }
         }
-        let raw: Vec<f64> =
-            counts.iter().map(|&c| if c == 0 { 0.0 } else { (c as f64).powf(-objective.inverse_frequency) }).collect();
+        let raw: Vec<f64> = counts.iter().map(|&c| if c == 0 { 0.0 } else { (c as f64).powf(-objective.inverse_frequency) }).collect();
         let sum: f64 = raw.iter().sum::<f64>().max(f64::MIN_POSITIVE);
         let weights: Vec<f64> = raw.iter().map(|w| w / sum).collect();
         let weight_of_all = weights.iter().zip(&counts).map(|(w, &c)| w * c as f64).sum();

@@ -88,8 +88,7 @@ impl Drop for Progress {
 }
 
 fn line(r: &Record, best: bool, epochs: usize, labels: &[String], left: Duration) -> String {
-    let dice: Vec<String> =
-        labels.iter().zip(&r.dice).map(|(l, d)| format!("{l} {d:.3}")).collect();
+    let dice: Vec<String> = labels.iter().zip(&r.dice).map(|(l, d)| format!("{l} {d:.3}")).collect();
     format!(
         "epoch {:>w$}/{epochs}  loss {:.4}  Dice {:.4} ({}){}  {:.0} s, {} left",
         r.epoch,

@@ -51,7 +51,9 @@ impl Store {
             return Ok(sample.clone());
         }
         let Some(id) = self.ids.get(case) else {
-            return Err(Diagnostic::error(Code::E0701, format!("the data set has no case number {case}")).help("add cases to the data set").into());
+            return Err(Diagnostic::error(Code::E0701, format!("the data set has no case number {case}"))
+                .help("add cases to the data set")
+                .into());
         };
         // Read outside the lock: the other thread goes on.
         let loaded = self.data.load(id)?;

@@ -7,6 +7,7 @@ use burn::tensor::Device;
 
 use super::*;
 use crate::infer::Model;
+use crate::net::read_tensors;
 use crate::read::Set;
 use crate::text::{Code, Result, Source};
 
@@ -55,7 +56,9 @@ fn the_same_seed_gives_the_same_run_and_the_run_folder_makes_it_again() {
     let outcome = train_in(&a, &job(&[], &[]).unwrap()).unwrap();
     train_in(&b, &job(&[], &[]).unwrap()).unwrap();
     for name in [BEST, LAST] {
-        assert!(std::fs::read(a.join(name)).unwrap() == std::fs::read(b.join(name)).unwrap(), "{name} differs");
+        let [x, y] = [&a, &b].map(|run| read_tensors(&run.join(name)).unwrap());
+        assert!(x.all == y.all, "the weights in {name} differ");
+        assert_eq!(x.metadata, y.metadata, "{name}");
     }
     // All but the seconds, the last column.
     let cut = |p: &Path| lines(&p.join("metrics.csv")).iter().map(|l| l.rsplit_once(',').unwrap().0.to_owned()).collect::<Vec<_>>();
@@ -64,7 +67,7 @@ fn the_same_seed_gives_the_same_run_and_the_run_folder_makes_it_again() {
     assert_eq!(metrics.len(), 4);
     assert!(metrics[0].ends_with("loss_boundary,dice_edema,dice_core,dice_enhancing,dice_mean"), "{}", metrics[0]);
     let losses: Vec<f64> = metrics[1..].iter().map(|l| l.split(',').nth(3).unwrap().parse().unwrap()).collect();
-    assert!(losses[2] < 0.9 * losses[0], "it learns: {losses:?}");
+    assert!(losses[1] < losses[0] && losses[2] < 0.95 * losses[0], "it learns: {losses:?}");
 
     train_in(&c, &job(&["seed=1"], &[]).unwrap()).unwrap();
     assert_ne!(metrics, cut(&c));

@@ -1,0 +1,108 @@
+//! `lmsc fmt`: graphs and configs laid out one way.
+//!
+//! May use `read`, `text`.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::print;
+use crate::read::fmt::format;
+use crate::text::{Code, Diagnostic, Diagnostics, MAX_TEXT_BYTES, Result, Source};
+
+/// Lay out graphs and configs one way, keeping comments
+///
+/// Indents by four, puts what does not fit on one line on a line each, with commas, and leaves one blank line at most. Comments stay
+/// with what they speak of, and those in a column stay in one. A group that is spread over lines stays so; join it to have it on one.
+/// The meaning is compared before and after; a file with errors is left alone. A new file takes the old one's place at once.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  lmsc fmt graphs/*.ron configs/*.ron
+  lmsc fmt graphs/*.ron --check             for a commit hook: names the files that would change, and fails if there are any
+  lmsc fmt graphs/mine.ron --stdout | diff graphs/mine.ron -
+  lmsc fmt - < graphs/mine.ron              for editors: from standard input to standard output")]
+pub struct Args {
+    /// Graphs and configs (.ron); `-` is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Change nothing; name the files that would change, and fail if there are any
+    #[arg(long, conflicts_with = "stdout")]
+    pub check: bool,
+    /// Change nothing; print the text laid out
+    #[arg(long)]
+    pub stdout: bool,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// What is wrong with the files; nothing more when `--check` finds files that would change.
+pub fn run(args: Args) -> Result<()> {
+    let mut found = Diagnostics::default();
+    let mut differ = false;
+    for file in &args.files {
+        let stdin = file == Path::new("-");
+        let Some(mut source) = found.keep(if stdin { standard_input() } else { Source::read(file) }) else { continue };
+        // Reading drops a byte order mark, and standard input may hold one too.
+        let marked = if stdin { source.text.starts_with('\u{feff}') } else { begins_with_mark(file) };
+        if let Some(text) = source.text.strip_prefix('\u{feff}') {
+            source = Source::new(source.name.clone(), text);
+        }
+        let Some(text) = found.keep(format(&source)) else { continue };
+        let changed = text != source.text;
+        let text = if marked { format!("\u{feff}{text}") } else { text };
+        if args.check {
+            differ |= changed;
+            if changed {
+                print(&format!("{}\n", file.display()));
+            }
+        } else if args.stdout || stdin {
+            print(&text);
+        } else if changed {
+            found.keep(replace(file, &text));
+        }
+    }
+    found.or(())?;
+    if differ { Err(Diagnostics::default()) } else { Ok(()) }
+}
+
+fn standard_input() -> Result<std::sync::Arc<Source>, Diagnostic> {
+    let refuse = |why: String| Diagnostic::error(Code::E0101, format!("cannot read standard input: {why}"));
+    let mut bytes = vec![];
+    std::io::stdin().lock().take(MAX_TEXT_BYTES + 1).read_to_end(&mut bytes).map_err(|e| refuse(e.to_string()))?;
+    if bytes.len() as u64 > MAX_TEXT_BYTES {
+        return Err(refuse(format!("it is larger than {} MiB", MAX_TEXT_BYTES >> 20)));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| refuse("it is not UTF-8".into()))?;
+    Ok(Source::new("-", text))
+}
+
+fn begins_with_mark(file: &Path) -> bool {
+    let mut first = [0; 3];
+    std::fs::File::open(file).and_then(|mut f| f.read_exact(&mut first)).is_ok() && first == *"\u{feff}".as_bytes()
+}
+
+/// Writes beside the file, then takes its place: a reader sees the old text or the new one, and permissions stay.
+fn replace(file: &Path, text: &str) -> Result<(), Diagnostic> {
+    let refuse = |e: std::io::Error| {
+        Diagnostic::error(Code::E0603, format!("cannot write `{}`: {e}", file.display())).help("check the permissions of the file and its folder; the file is as it was")
+    };
+    let target = file.canonicalize().map_err(refuse)?;
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let beside = target.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let written = (|| {
+        let permissions = std::fs::metadata(&target)?.permissions();
+        if permissions.readonly() {
+            return Err(std::io::Error::other("it is read-only"));
+        }
+        let mut f = std::fs::OpenOptions::new().write(true).create_new(true).open(&beside)?;
+        f.write_all(text.as_bytes())?;
+        f.set_permissions(permissions)?;
+        f.sync_all()?;
+        std::fs::rename(&beside, &target)
+    })();
+    written.map_err(|e| {
+        let _ = std::fs::remove_file(&beside);
+        refuse(e)
+    })
+}

@@ -1,0 +1,133 @@
+//! `lmsc graph`: a graph as a picture.
+//!
+//! May use `compile`, `read`, `show`, `text`.
+
+use std::path::{Path, PathBuf};
+
+use super::print;
+use super::stats::size;
+use crate::compile::{Program, compile};
+use crate::read::Set;
+use crate::show::picture::{Picture, Style, draw};
+use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, printable, suggestion};
+
+/// Draw a graph: in the terminal, for a paper, or as a page to explore
+///
+/// Boxes are the graph's nodes, lines are values with their shapes (channels x D x H x W), colours are shares of the MACs. A network
+/// that narrows and widens again is drawn as a U. Composites are closed; --depth and --open open them, and in the page they open
+/// with a click.
+///
+/// text is for the terminal, mermaid for Markdown (GitHub draws it), dot for Graphviz, svg for papers and slides, html is one page
+/// without anything from the network: pan, zoom, search, open and close, and each node's fields, shapes, cost, weights and line.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  lmsc graph graphs/lightmedseg.ron
+  lmsc graph graphs/lightmedseg.ron --format html --out lightmedseg.html
+  lmsc graph graphs/lightmedseg.ron --format svg --open enc1 --open dec4 > figure.svg
+  lmsc graph graphs/lightmedseg.ron --format dot --depth 2 | dot -Tpdf > figure.pdf
+  lmsc graph graphs/lightmedseg.ron --format mermaid --set anchors=16 --input 4x96x96x96")]
+pub struct Args {
+    /// The graph (.ron)
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Change a parameter or a field of the graph
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// The input's size, CxDxHxW or DxHxW; by default the one that the graph states
+    #[arg(long, value_name = "SIZE")]
+    pub input: Option<String>,
+    /// What to draw
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// Open composites down to this level
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub depth: u16,
+    /// Open this node (and those around it); a block opens to its operations
+    #[arg(long, value_name = "NODE")]
+    pub open: Vec<String>,
+    /// Write to this file; without it, to standard output
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// The formats by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// lines for the terminal
+    Text,
+    /// a flowchart for Markdown
+    Mermaid,
+    /// Graphviz
+    Dot,
+    /// a picture for papers
+    Svg,
+    /// a page to explore
+    Html,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// Everything that is wrong with the graph, and E0603 when the file cannot be written.
+pub fn run(args: Args) -> Result<()> {
+    let program = program(&args.file, &args.set, args.input.as_deref())?;
+    let picture = picture(&program, &args.set)?;
+    let mut open = picture.opened_to(args.depth.into());
+    for path in &args.open {
+        let place = picture.items.iter().position(|i| i.path == *path && !i.children.is_empty());
+        let Some(mut at) = place else {
+            let known = picture.items.iter().filter(|i| !i.children.is_empty()).map(|i| i.path.as_str());
+            let d = Diagnostic::error(Code::E0202, format!("--open: there is no node `{}` that opens", printable(path)));
+            return Err(d.help(suggestion(path, known, "nodes that open")).into());
+        };
+        open[at] = true;
+        while let Some(up) = picture.items[at].parent {
+            open[up] = true;
+            at = up;
+        }
+    }
+    let style = match args.format {
+        Format::Text => Style::Text,
+        Format::Mermaid => Style::Mermaid,
+        Format::Dot => Style::Dot,
+        Format::Svg => Style::Svg,
+        Format::Html => Style::Html,
+    };
+    deliver(&draw(&picture, &open, style), args.out.as_deref())
+}
+
+/// Reads and compiles a graph as the options say.
+pub(super) fn program(file: &Path, set: &[String], input: Option<&str>) -> Result<Program> {
+    let sets = set.iter().map(|s| Set::parse(s)).collect::<Result<Vec<_>>>()?;
+    let input = input.map(size).transpose()?;
+    let source = Source::read(file)?;
+    let program = compile(&source, &sets, input.map(|i| i.size))?;
+    match input.and_then(|i| i.channels_differ(&program)) {
+        Some(d) => Err(d.into()),
+        None => Ok(program),
+    }
+}
+
+/// The picture of a program.
+pub(super) fn picture(program: &Program, set: &[String]) -> Result<Picture> {
+    Picture::new(program, set).map_err(|f| Diagnostics::from(Diagnostic::error(f.code, format!("`{}`: {}", program.name, f.message)).help(f.help.unwrap_or_default())))
+}
+
+/// Prints a text, or writes it to a file, which is there in whole or not at all.
+pub(super) fn deliver(text: &str, out: Option<&Path>) -> Result<()> {
+    let Some(path) = out else {
+        print(text);
+        return Ok(());
+    };
+    let refuse = |e: std::io::Error| {
+        let d = Diagnostic::error(Code::E0603, format!("cannot write `{}`: {}", path.display(), e.kind()));
+        Diagnostics::from(d.help("check the folder and its permissions"))
+    };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
+    std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path)).map_err(|e| {
+        let _ = std::fs::remove_file(&beside);
+        refuse(e)
+    })
+}

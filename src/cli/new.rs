@@ -1,0 +1,69 @@
+//! `lmsc new`: a graph to begin with.
+//!
+//! May use `show`, `text`.
+
+use std::io::{ErrorKind, Write};
+use std::path::PathBuf;
+
+use super::print;
+use crate::show::reference::Template;
+use crate::text::{Code, Diagnostic, Result};
+
+/// Begin a graph: a commented file that compiles
+///
+/// Nothing is ever overwritten.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  lmsc new mine.ron                           a small 3D U-Net of plain blocks
+  lmsc new mine.ron --template lightmedseg    LightMedSeg, to be changed in its own file
+  lmsc new mine.ron --template blank          one convolution, and what every part of a graph is for
+
+To change a few things of a network that is there already, a variant is shorter; see `extends` in graphs/lightmedseg-k16.ron.")]
+pub struct Args {
+    /// The file to write (.ron)
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// What to begin with
+    #[arg(long, value_enum, default_value_t = Start::Unet)]
+    pub template: Start,
+    /// The graph's name; by default the file's
+    #[arg(long, value_name = "N")]
+    pub name: Option<String>,
+}
+
+/// The templates by name.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum Start {
+    Unet,
+    Lightmedseg,
+    Blank,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// E0603 when the file is there already or cannot be written, E0109 for an empty name.
+pub fn run(args: Args) -> Result<()> {
+    let template = match args.template {
+        Start::Unet => Template::Unet,
+        Start::Lightmedseg => Template::LightMedSeg,
+        Start::Blank => Template::Blank,
+    };
+    let stem = args.file.file_stem().map(|s| s.to_string_lossy().into_owned());
+    let name = args.name.or(stem).filter(|n| !n.trim().is_empty() && !n.chars().any(char::is_control));
+    let name = name.ok_or_else(|| Diagnostic::error(Code::E0109, "the graph has no name").help("give one, as in `--name unet`"))?;
+    let shown = args.file.display();
+    let refuse = |e: std::io::Error| match e.kind() {
+        ErrorKind::AlreadyExists => Diagnostic::error(Code::E0603, format!("`{shown}` is there already")).help("choose another name, or remove the file first"),
+        ErrorKind::NotFound => Diagnostic::error(Code::E0603, format!("cannot write `{shown}`: its folder is not there")).help("make the folder first"),
+        _ => Diagnostic::error(Code::E0603, format!("cannot write `{shown}`: {e}")).help("check the permissions of its folder"),
+    };
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&args.file).map_err(refuse)?;
+    file.write_all(template.named(&name).as_bytes()).map_err(refuse)?;
+    print(&format!(
+        "wrote {shown}\n\nNext:\n  lmsc check {shown}     names, ports, shapes\n  lmsc stats {shown}     parameters, MACs, memory\n  \
+         lmsc blocks            what else there is to build with\n  lmsc fmt {shown}       lay it out after editing\n"
+    ));
+    Ok(())
+}

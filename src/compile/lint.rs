@@ -1,0 +1,136 @@
+//! What is sound but rarely meant. Each lint has a code; `lints: { "W0302": allow }` in a file allows, warns or denies it.
+
+use std::collections::HashSet;
+
+use super::program::Program;
+use crate::ir::{Operator, Value};
+use crate::op::Op;
+use crate::read::{GraphText, Kind, NodeText, Tree, names};
+use crate::text::{Code, Diagnostic, Diagnostics, Severity, suggestion};
+
+/// Lints, with the level they have when the file says nothing.
+const LINTS: &[Code] = &[Code::E0206, Code::W0101, Code::W0301, Code::W0302, Code::W0501];
+
+/// A node holds most of the activations from this share on.
+const MOST: f64 = 2.0 / 3.0;
+
+/// Everything that the lints find, at the levels that the file asks for.
+pub fn lint(program: &Program, text: &GraphText) -> Diagnostics {
+    let mut found = Diagnostics::default();
+    for (name, place, _) in &text.lints {
+        if !LINTS.iter().any(|l| l.name() == name) {
+            let d = Diagnostic::error(Code::E0107, format!("there is no lint `{name}`")).at(place.clone(), "here");
+            found.push(d.help(suggestion(name, LINTS.iter().map(|l| l.name()), "lints")));
+        }
+    }
+    let mut raised = vec![];
+    unused(text, &mut raised);
+    norms(program, &mut raised);
+    dominated(program, &mut raised);
+    for mut d in raised {
+        let level = text.lints.iter().rev().find(|(n, ..)| n == d.code.name()).map_or("warn", |(_, _, level)| level);
+        if level == "deny" {
+            d.severity = Severity::Error;
+        }
+        if level != "allow" {
+            found.push(d);
+        }
+    }
+    found.dedup();
+    found
+}
+
+/// W0101: parameters that no expression names.
+fn unused(text: &GraphText, raised: &mut Vec<Diagnostic>) {
+    let mut used: HashSet<&str> = HashSet::new();
+    text.params.iter().for_each(|p| gather(&p.value, &mut used));
+    for i in &text.inputs {
+        gather(&i.channels, &mut used);
+        i.size.iter().for_each(|s| gather(s, &mut used));
+    }
+    gather_nodes(&text.nodes, &mut used);
+    text.outputs.iter().for_each(|(_, r)| used.extend(names(&r.text)));
+    for c in &text.blocks {
+        gather_nodes(&c.nodes, &mut used);
+        c.params.iter().for_each(|p| gather(&p.value, &mut used));
+        c.outputs.iter().for_each(|(_, r)| used.extend(names(&r.text)));
+    }
+    for p in text.params.iter().filter(|p| !used.contains(p.name.as_str())) {
+        let d = Diagnostic::warning(Code::W0101, format!("the parameter `{}` is not used", p.name)).at(p.place.clone(), "declared here");
+        raised.push(d.help("use it in an expression, or remove it"));
+    }
+    for c in &text.blocks {
+        let mut own: HashSet<&str> = HashSet::new();
+        gather_nodes(&c.nodes, &mut own);
+        c.params.iter().for_each(|p| gather(&p.value, &mut own));
+        c.outputs.iter().for_each(|(_, r)| own.extend(names(&r.text)));
+        for p in c.params.iter().filter(|p| !own.contains(p.name.as_str())) {
+            let d = Diagnostic::warning(Code::W0101, format!("the parameter `{}` of `{}` is not used", p.name, c.name)).at(p.place.clone(), "declared here");
+            raised.push(d.help("use it in the composite, or remove it"));
+        }
+    }
+}
+
+fn gather_nodes<'t>(nodes: &'t [NodeText], used: &mut HashSet<&'t str>) {
+    for n in nodes {
+        // The name of a repeated node may hold expressions.
+        if n.id.contains('{') {
+            used.extend(names(&n.id));
+        }
+        n.entries.iter().for_each(|e| gather(&e.value, used));
+    }
+}
+
+fn gather<'t>(tree: &'t Tree, used: &mut HashSet<&'t str>) {
+    match &tree.kind {
+        Kind::Str(s) => used.extend(names(s)),
+        Kind::List(items) | Kind::Tuple(_, items) => items.iter().for_each(|t| gather(t, used)),
+        Kind::Struct(_, e) | Kind::Map(e) => e.iter().for_each(|e| gather(&e.value, used)),
+        _ => {}
+    }
+}
+
+/// W0301 and W0302: norms that undo what stands before them.
+fn norms(program: &Program, raised: &mut Vec<Diagnostic>) {
+    let g = &program.graph;
+    for v in g.values() {
+        let Op::GroupNorm(norm) = &g.node(v).op else { continue };
+        let channels = g.fact(v).channels;
+        if norm.groups == channels && channels > 1 {
+            let message = format!("the norm `{}` has {channels} groups for {channels} channels: each channel is normalised by itself", g.node(v).path);
+            raised.push(at(program, v, Diagnostic::warning(Code::W0301, message)).help("that is instance normalisation; if it is meant, allow the lint, else use fewer groups"));
+        }
+        let Some(&x) = g.inputs(v).first() else { continue };
+        let biased = match &g.node(x).op {
+            Op::Conv3d(c) => c.bias,
+            Op::ConvTranspose3d(c) => c.bias,
+            _ => false,
+        };
+        if biased {
+            let message = format!("the bias of `{}` is followed by the norm `{}`, which takes the mean away again", g.node(x).path, g.node(v).path);
+            raised.push(at(program, x, Diagnostic::warning(Code::W0302, message)).help("set `bias: false`, or allow the lint where the bias is meant"));
+        }
+    }
+}
+
+/// W0501: one node whose values are most of the memory.
+fn dominated(program: &Program, raised: &mut Vec<Diagnostic>) {
+    let bytes = |r: std::ops::Range<usize>| program.cost(r).map_or(0, |c| c.written);
+    let total = bytes(0..program.graph.len());
+    let rows: Vec<_> = program.rows.iter().filter(|r| r.depth == 0).collect();
+    for row in rows.iter().filter(|_| rows.len() > 3) {
+        let share = bytes(row.values.clone()) as f64 / total.max(1) as f64;
+        if share > MOST {
+            let message = format!("`{}` holds {:.0}% of all activations", row.path, 100.0 * share);
+            raised.push(Diagnostic::warning(Code::W0501, message).at(row.place.clone(), "this node").help("`lmsc stats --depth 2` shows which of its parts; narrower or coarser features there save most"));
+        }
+    }
+}
+
+/// The innermost node that an operation belongs to, as the place of a diagnostic.
+fn at(program: &Program, v: Value, d: Diagnostic) -> Diagnostic {
+    match program.rows.iter().filter(|r| r.values.contains(&v.0)).max_by_key(|r| r.depth) {
+        Some(r) => d.at(r.place.clone(), format!("in `{}` ({}), a {}", r.path, r.block, program.graph.node(v).op.kind())),
+        None => d,
+    }
+}

@@ -1,0 +1,56 @@
+//! Why sizes must be multiples: the nodes along the deepest way through the network at which an axis shrinks.
+
+use super::program::Program;
+use crate::ir::{Fact, Value};
+
+/// For depth, height and width the top-level nodes that make the axis smaller, from the input down.
+pub fn shrinking(program: &Program) -> [Vec<String>; 3] {
+    std::array::from_fn(|axis| deepest(program, axis))
+}
+
+fn deepest(program: &Program, axis: usize) -> Vec<String> {
+    let g = &program.graph;
+    // A vector has no size any more; what made it one does not count as shrinking.
+    let sized = |f: &Fact| !f.is_vector();
+    let Some(bottom) = g.values().filter(|v| sized(&g.fact(*v))).min_by_key(|v| (g.fact(*v).size[axis], v.0)) else { return vec![] };
+    let mut at = bottom;
+    let mut nodes: Vec<String> = vec![];
+    while let Some(from) = g.inputs(at).iter().copied().filter(|i| sized(&g.fact(*i))).min_by_key(|i| (g.fact(*i).size[axis], i.0)) {
+        if g.fact(from).size[axis] > g.fact(at).size[axis]
+            && let Some(name) = node_of(program, at)
+            && nodes.last() != Some(&name)
+        {
+            nodes.push(name);
+        }
+        at = from;
+    }
+    nodes.reverse();
+    nodes
+}
+
+fn node_of(program: &Program, v: Value) -> Option<String> {
+    program.rows.iter().find(|r| r.depth == 0 && r.values.contains(&v.0)).map(|r| r.path.clone())
+}
+
+/// `D, H and W are multiples of 16, because stem, pool1, pool2 and pool3 make them smaller`
+pub fn sentence(program: &Program) -> String {
+    let multiple = program.multiple();
+    if multiple == [1; 3] {
+        return "any depth, height and width".into();
+    }
+    let reasons = shrinking(program);
+    let same = multiple[0] == multiple[1] && multiple[1] == multiple[2] && reasons[0] == reasons[1] && reasons[1] == reasons[2];
+    if same {
+        return format!("D, H and W are multiples of {}{}", multiple[0], because(&reasons[0], "them"));
+    }
+    let each = ["D", "H", "W"].iter().zip(multiple).zip(&reasons).filter(|((_, m), _)| *m > 1);
+    each.map(|((n, m), r)| format!("{n} is a multiple of {m}{}", because(r, "it"))).collect::<Vec<_>>().join("; ")
+}
+
+fn because(nodes: &[String], what: &str) -> String {
+    match nodes {
+        [] => String::new(),
+        [one] => format!(", because {one} makes {what} smaller"),
+        [first @ .., last] => format!(", because {} and {last} make {what} smaller", first.join(", ")),
+    }
+}

@@ -1,0 +1,39 @@
+//! Pictures of a program: its nodes as boxes that open, its values as lines between them, its costs as colour.
+//!
+//! Level 6: may use `text`, `ir`, `op`, `block`, `read`, `compile`. From the inside out: `written` and `build` make a `model`; `rank`,
+//! `order` and `plan` lay it out without sizes; `place` gives sizes; one file a format draws.
+
+mod build;
+mod colour;
+mod label;
+mod model;
+mod order;
+mod place;
+mod plan;
+mod rank;
+mod svg;
+mod written;
+
+pub use label::{shape, share, short};
+pub use model::{Item, Kind, Mark, Out, Picture, Sum, Wire};
+pub use plan::{Holds, Link, Plan, Plans, Slot, plans};
+pub use svg::svg;
+pub use written::Field;
+
+/// The formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    Text,
+    Mermaid,
+    Dot,
+    Svg,
+    Html,
+}
+
+/// Draws a picture with some items open.
+pub fn draw(picture: &Picture, open: &[bool], style: Style) -> String {
+    match style {
+        Style::Svg => svg(picture, open),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,143 @@
+//! Which row each item of a scope stands in.
+//!
+//! May use nothing. Ranks are longest paths. A scope that narrows and widens again, as a U-Net does, is folded at its deepest
+//! rank: what follows stands on the right and runs upwards, each level beside its own size.
+
+/// What the rows go by.
+#[derive(Clone, Copy, Debug)]
+pub struct Node {
+    pub voxels: u64,
+    /// Vectors have no size and follow the others.
+    pub vector: bool,
+}
+
+/// Ranks, rows and sides of a scope's items.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rows {
+    /// Every edge leads to a greater rank.
+    pub rank: Vec<usize>,
+    pub row: Vec<usize>,
+    /// 0 on the way down, 2 on the way up.
+    pub side: Vec<u8>,
+    pub folded: bool,
+    pub count: usize,
+}
+
+/// Rows for `nodes`; an edge leads from a smaller index to a greater one (others are passed over).
+pub fn rows(nodes: &[Node], edges: &[(usize, usize)]) -> Rows {
+    let rank = ranks(nodes.len(), edges);
+    let count = rank.iter().max().map_or(0, |r| r + 1);
+    match fold(nodes, &rank, count) {
+        Some((row, side, count)) => Rows { rank, row, side, folded: true, count },
+        None => Rows { row: rank.clone(), side: vec![0; nodes.len()], rank, folded: false, count },
+    }
+}
+
+fn ranks(n: usize, edges: &[(usize, usize)]) -> Vec<usize> {
+    let mut next: Vec<Vec<usize>> = vec![vec![]; n];
+    let mut fed = vec![false; n];
+    for &(a, b) in edges.iter().filter(|(a, b)| a < b) {
+        next[a].push(b);
+        fed[b] = true;
+    }
+    let mut rank = vec![0; n];
+    for a in 0..n {
+        for &b in &next[a] {
+            rank[b] = rank[b].max(rank[a] + 1);
+        }
+    }
+    // What nothing feeds stands next to what it feeds.
+    for a in (0..n).filter(|a| !fed[*a]) {
+        rank[a] = next[a].iter().map(|b| rank[*b]).min().map_or(0, |r: usize| r.saturating_sub(1));
+    }
+    rank
+}
+
+/// Both halves must span this factor in voxels: two halvings of three axes.
+const DEPTH: u64 = 64;
+
+type Folded = (Vec<usize>, Vec<u8>, usize);
+
+fn fold(nodes: &[Node], rank: &[usize], count: usize) -> Option<Folded> {
+    // The size of each rank: the largest volume in it.
+    let mut size: Vec<Option<u64>> = vec![None; count];
+    for (n, r) in nodes.iter().zip(rank).filter(|(n, _)| !n.vector) {
+        size[*r] = Some(size[*r].map_or(n.voxels, |s: u64| s.max(n.voxels)));
+    }
+    let least = size.iter().flatten().min().copied()?;
+    let turn = (0..count).rev().find(|r| size[*r] == Some(least))?;
+    let far = least.checked_mul(DEPTH)?;
+    let largest = |ranks: std::ops::Range<usize>| size[ranks].iter().flatten().max().copied().unwrap_or(0);
+    if largest(0..turn) < far || largest(turn + 1..count) < far {
+        return None;
+    }
+
+    // Levels: sizes that only fall on the left and only grow on the right.
+    let mut level = vec![0u64; count];
+    let mut running = u64::MAX;
+    for r in 0..=turn {
+        running = running.min(size[r].unwrap_or(running));
+        level[r] = running;
+    }
+    running = least;
+    for r in turn + 1..count {
+        running = running.max(size[r].unwrap_or(running));
+        level[r] = running;
+    }
+    let mut levels = level.clone();
+    levels.sort_unstable_by(|a, b| b.cmp(a));
+    levels.dedup();
+
+    let mut place = vec![0; count];
+    let mut top = 0;
+    for l in levels {
+        let left: Vec<usize> = (0..=turn).filter(|r| level[*r] == l).collect();
+        let right: Vec<usize> = (turn + 1..count).rev().filter(|r| level[*r] == l).collect();
+        let height = left.len().max(right.len());
+        // The last stage of a level stands beside the first one that comes back to it. At the top the ends meet.
+        let shift = |n: usize| if top == 0 { 0 } else { height - n };
+        for (k, r) in left.iter().enumerate() {
+            place[*r] = top + k + if left.len() < right.len() { shift(left.len()) } else { 0 };
+        }
+        for (k, r) in right.iter().enumerate() {
+            place[*r] = top + k + shift(right.len());
+        }
+        top += height;
+    }
+    let row = rank.iter().map(|r| place[*r]).collect();
+    let side = rank.iter().map(|r| if *r > turn { 2 } else { 0 }).collect();
+    Some((row, side, top))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(size: u64) -> Node {
+        Node { voxels: size * size * size, vector: false }
+    }
+
+    #[test]
+    fn a_line_is_a_line() {
+        let r = rows(&[node(8); 3], &[(0, 1), (1, 2), (0, 2)]);
+        assert_eq!((r.rank, r.row, r.folded), (vec![0, 1, 2], vec![0, 1, 2], false));
+    }
+
+    #[test]
+    fn what_nothing_feeds_stands_by_its_reader() {
+        let r = rows(&[node(8); 5], &[(0, 1), (1, 2), (3, 4), (2, 4)]);
+        assert_eq!(r.rank, vec![0, 1, 2, 2, 3]);
+    }
+
+    #[test]
+    fn a_u_is_folded_and_its_levels_meet() {
+        // 64, 64, 32, 16 | 32, 64, 64: down, and up again.
+        let nodes = [node(64), node(64), node(32), node(16), node(32), node(64), node(64)];
+        let edges = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (1, 5), (2, 4)];
+        let r = rows(&nodes, &edges);
+        assert!(r.folded);
+        assert_eq!(r.side, [0, 0, 0, 0, 2, 2, 2]);
+        assert_eq!(r.row, [0, 1, 2, 3, 2, 1, 0]);
+        assert!(edges.iter().all(|(a, b)| r.rank[*a] < r.rank[*b]));
+    }
+}

@@ -1,0 +1,56 @@
+//! The composites of a graph as pages: ports, parameters, and the comment above each.
+
+use super::page::{Field, Input, Kind, Page};
+use super::source::first_sentence;
+use crate::read::{self, Composite, Tree};
+use crate::text::{Place, Result, Source};
+
+/// The pages of a graph's composites, its bases' among them.
+///
+/// # Errors
+/// What is wrong with the graph's text.
+pub fn composites(source: &std::sync::Arc<Source>) -> Result<Vec<Page>> {
+    let graph = read::graph(&read::load(source, &[])?)?;
+    Ok(graph.blocks.iter().map(page).collect())
+}
+
+fn page(c: &Composite) -> Page {
+    let doc = comment_above(&c.place);
+    let inputs = c.inputs.iter().map(|p| Input { name: p.name.clone(), arity: if p.optional { "optional" } else { "one" }, doc: comment_behind(&p.place) });
+    let required = |t: &Tree| t.name() == Some("Required");
+    let fields = c.params.iter().map(|p| Field {
+        name: p.name.clone(),
+        kind: Kind::Any,
+        required: required(&p.value),
+        default: (!required(&p.value)).then(|| serde_json::Value::String(p.value.to_string().trim_matches('"').to_owned())),
+        doc: comment_behind(&p.value.place),
+    });
+    let nodes: Vec<String> = c.nodes.iter().map(|n| format!("{} {}", n.id, n.block)).collect();
+    let inside = format!("Inside: {}.", nodes.join(", "));
+    Page {
+        name: c.name.clone(),
+        summary: first_sentence(&doc),
+        text: [doc, inside].into_iter().filter(|t| !t.is_empty()).collect(),
+        inputs: inputs.collect(),
+        outputs: c.outputs.iter().map(|(n, _)| n.clone()).collect(),
+        fields: fields.collect(),
+        example: None,
+        built_in: false,
+    }
+}
+
+/// The comment on the lines above a place.
+fn comment_above(place: &Place) -> String {
+    let before = place.source.text.get(..place.span.start).unwrap_or_default();
+    let lines = before.lines().rev().skip(usize::from(!before.ends_with('\n')));
+    let mut all: Vec<&str> = lines.map(str::trim).map_while(|l| l.strip_prefix("//")).map(str::trim).collect();
+    all.reverse();
+    all.join(" ")
+}
+
+/// The comment that ends the line of a place, if what it stands behind ends there too.
+fn comment_behind(place: &Place) -> String {
+    let after = place.source.text.get(place.span.end..).and_then(|t| t.lines().next()).unwrap_or_default();
+    let after = after.trim_start_matches(',').trim();
+    after.strip_prefix("//").map(|t| t.trim().to_owned()).unwrap_or_default()
+}
