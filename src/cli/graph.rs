@@ -111,7 +111,9 @@ pub(super) fn program(file: &Path, set: &[String], input: Option<&str>) -> Resul
 
 /// The picture of a program.
 pub(super) fn picture(program: &Program, set: &[String]) -> Result<Picture> {
-    Picture::new(program, set).map_err(|f| Diagnostics::from(Diagnostic::error(f.code, format!("`{}`: {}", program.name, f.message)).help(f.help.unwrap_or_default())))
+    Picture::new(program, set).map_err(|f| {
+        Diagnostics::from(Diagnostic::error(f.code, format!("`{}`: {}", program.name, f.message)).help(f.help.unwrap_or_default()))
+    })
 }
 
 /// Prints a text, or writes it to a file, which is there in whole or not at all.

@@ -2,13 +2,19 @@
 //!
 //! Level 8: may use everything.
 
+mod blocks;
 mod check;
+mod completions;
 #[cfg(feature = "run")]
 mod demo;
+mod diff;
 #[cfg(feature = "run")]
 mod eval;
 #[cfg(feature = "run")]
 mod forward;
+mod fmt;
+mod graph;
+mod new;
 mod output;
 #[cfg(feature = "run")]
 mod predict;
@@ -39,6 +45,12 @@ pub struct Cli {
 enum Verb {
     Check(check::Args),
     Stats(stats::Args),
+    Graph(graph::Args),
+    Diff(diff::Args),
+    Blocks(blocks::Args),
+    New(new::Args),
+    Fmt(fmt::Args),
+    Completions(completions::Args),
     #[cfg(feature = "run")]
     Train(train::Args),
     #[cfg(feature = "run")]
@@ -60,6 +72,12 @@ impl Cli {
         match self.verb {
             Verb::Check(a) => check::run(a),
             Verb::Stats(a) => stats::run(a),
+            Verb::Graph(a) => graph::run(a),
+            Verb::Diff(a) => diff::run(a),
+            Verb::Blocks(a) => blocks::run(a),
+            Verb::New(a) => new::run(a),
+            Verb::Fmt(a) => fmt::run(a),
+            Verb::Completions(a) => completions::run(a),
             #[cfg(feature = "run")]
             Verb::Train(a) => train::run(a),
             #[cfg(feature = "run")]

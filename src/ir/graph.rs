@@ -1,5 +1,8 @@
 //! The op graph: operations in an order that can be run, each with its path, its fact and its inputs.
 
+use petgraph::Direction;
+use petgraph::graph::{DiGraph, NodeIndex};
+
 use super::{Cost, Fact, Fault, Operator, Weight};
 use crate::text::Code;
 
@@ -11,7 +14,7 @@ pub struct Value(pub usize);
 #[derive(Clone, Debug)]
 pub struct Node<O> {
     pub op: O,
-    /// What it takes, by slot.
+    /// What it takes, by slot; the graph's edges say the same, this list keeps their order at hand.
     pub inputs: Vec<Value>,
     /// Where it stands in the user's graph: `enc1.ghost1.primary`. Its weights are named after it.
     pub path: String,
@@ -21,10 +24,10 @@ pub struct Node<O> {
     pub fact: Fact,
 }
 
-/// Operations, each after those whose values it takes.
+/// Operations, each after those whose values it takes, held by petgraph; an edge's weight is the slot of the input.
 #[derive(Clone, Debug)]
 pub struct Graph<O> {
-    nodes: Vec<Node<O>>,
+    graph: DiGraph<Node<O>, usize>,
     /// Named values: the outputs of the user's nodes, in their order (`lspm.texture`, `enc1`).
     pub taps: Vec<(String, Value)>,
     /// The outputs, by name.
@@ -33,7 +36,7 @@ pub struct Graph<O> {
 
 impl<O> Default for Graph<O> {
     fn default() -> Self {
-        Self { nodes: vec![], taps: vec![], outputs: vec![] }
+        Self { graph: DiGraph::new(), taps: vec![], outputs: vec![] }
     }
 }
 
@@ -71,20 +74,24 @@ impl<O: Operator> Graph<O> {
     }
 
     fn push(&mut self, node: Node<O>) -> Value {
-        self.nodes.push(node);
-        Value(self.nodes.len() - 1)
+        let inputs = node.inputs.clone();
+        let at = self.graph.add_node(node);
+        for (slot, v) in inputs.into_iter().enumerate() {
+            self.graph.add_edge(NodeIndex::new(v.0), at, slot);
+        }
+        Value(at.index())
     }
 
     pub fn fact(&self, v: Value) -> Fact {
-        self.nodes[v.0].fact
+        self.node(v).fact
     }
 
     pub fn node(&self, v: Value) -> &Node<O> {
-        &self.nodes[v.0]
+        &self.graph[NodeIndex::new(v.0)]
     }
 
     pub fn len(&self) -> usize {
-        self.nodes.len()
+        self.graph.node_count()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -98,17 +105,35 @@ impl<O: Operator> Graph<O> {
 
     /// The inputs of a node, by slot.
     pub fn inputs(&self, v: Value) -> &[Value] {
-        &self.nodes[v.0].inputs
+        &self.node(v).inputs
+    }
+
+    /// The nodes that take a value, in no particular order; one that takes it twice is there twice.
+    pub fn users(&self, v: Value) -> impl Iterator<Item = Value> + '_ {
+        self.graph.neighbors_directed(NodeIndex::new(v.0), Direction::Outgoing).map(|n| Value(n.index()))
+    }
+
+    /// The values from which one of `ends` can be reached.
+    pub fn reaching(&self, ends: &[Value]) -> Vec<bool> {
+        let mut alive = vec![false; self.len()];
+        let mut dfs = petgraph::visit::Dfs::empty(petgraph::visit::Reversed(&self.graph));
+        for end in ends {
+            dfs.move_to(NodeIndex::new(end.0));
+            while let Some(n) = dfs.next(petgraph::visit::Reversed(&self.graph)) {
+                alive[n.index()] = true;
+            }
+        }
+        alive
     }
 
     /// The fact of every value.
     pub fn facts(&self) -> Vec<Fact> {
-        self.nodes.iter().map(|n| n.fact).collect()
+        self.graph.node_weights().map(|n| n.fact).collect()
     }
 
     /// The same graph at other sizes: `facts` are those that [`Graph::infer_at`] gave.
     pub fn with_facts(mut self, facts: &[Fact]) -> Self {
-        self.nodes.iter_mut().zip(facts).for_each(|(n, f)| n.fact = *f);
+        self.graph.node_weights_mut().zip(facts).for_each(|(n, f)| n.fact = *f);
         self
     }
 
@@ -145,7 +170,7 @@ impl<O: Operator> Graph<O> {
         let mut facts: Vec<Fact> = Vec::with_capacity(self.len());
         let mut given = inputs.iter();
         let mut x = vec![];
-        for (v, n) in self.nodes.iter().enumerate() {
+        for (v, n) in self.graph.node_weights().enumerate() {
             let fact = if n.inputs.is_empty() {
                 *given.next().unwrap_or(&n.fact)
             } else {

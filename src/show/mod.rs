@@ -3,8 +3,11 @@
 //! Level 6: may use `text`, `ir`, `op`, `read`, `compile`.
 
 mod convention;
+pub mod diff;
 mod format;
 mod listing;
+pub mod picture;
+pub mod reference;
 mod sheet;
 mod stats;
 

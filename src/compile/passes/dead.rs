@@ -6,15 +6,9 @@ use crate::ir::{Fault, Value};
 
 pub fn run(o: Optimised) -> Result<Optimised, Fault> {
     let g = &o.program.graph;
-    let mut needed = vec![false; g.len()];
-    g.outputs.iter().for_each(|(_, v)| needed[v.0] = true);
-    for v in (0..g.len()).rev().map(Value) {
-        if needed[v.0] {
-            g.inputs(v).iter().for_each(|i| needed[i.0] = true);
-        } else if g.inputs(v).is_empty() {
-            needed[v.0] = true;
-        }
-    }
+    let outputs: Vec<Value> = g.outputs.iter().map(|(_, v)| *v).collect();
+    let mut needed = g.reaching(&outputs);
+    g.values().filter(|v| g.inputs(*v).is_empty()).for_each(|v| needed[v.0] = true);
     if needed.iter().all(|n| *n) {
         return Ok(o);
     }

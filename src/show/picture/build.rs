@@ -20,7 +20,12 @@ impl Picture {
         let cost = |v| program.graph.cost(v).map(|c| Sum { params: c.params, macs: c.macs, activations: c.written });
         let mut d = Drawing {
             p: program,
-            picture: Self { name: program.name.clone(), set: set.to_vec(), ..Self::default() },
+            picture: Self {
+                name: program.name.clone(),
+                set: set.to_vec(),
+                params: program.params.iter().map(|(n, v)| (n.clone(), v.to_string())).collect(),
+                ..Self::default()
+            },
             maker: vec![None; program.graph.len()],
             words: written(program),
             lines: HashMap::new(),
@@ -78,6 +83,7 @@ impl Drawing<'_> {
             let kind = if composite { Kind::Composite } else { Kind::Block };
             let mut item = Item::new(&row.path, &row.block, kind, around.last().copied());
             item.fields = words.map(|w| w.fields.clone()).unwrap_or_default();
+            item.inputs = words.map(|w| w.inputs.iter().map(|g| (g.port.clone(), g.said.clone())).collect()).unwrap_or_default();
             item.cost = self.sum(row.values.clone());
             item.place = Some(self.place(&row.place));
             let i = self.picture.push(item);
@@ -108,7 +114,8 @@ impl Drawing<'_> {
     fn operation(&mut self, v: Value, block: Option<usize>, path: &str) {
         let n = self.p.graph.node(v);
         let mut item = Item::new(&n.path, n.op.kind(), Kind::Operation, block);
-        item.name = n.path.strip_prefix(path).map(|s| s.trim_start_matches('.')).filter(|s| !s.is_empty()).unwrap_or(n.op.kind()).to_owned();
+        item.name =
+            n.path.strip_prefix(path).map(|s| s.trim_start_matches('.')).filter(|s| !s.is_empty()).unwrap_or(n.op.kind()).to_owned();
         item.cost = self.costs[v.0];
         let spec = ron::to_string(&n.op).unwrap_or_default();
         item.fields = vec![Field { name: "operation".into(), text: spec, value: String::new() }];
@@ -144,7 +151,8 @@ impl Drawing<'_> {
 
     /// Which values leave an item, under which names.
     fn outputs(&mut self) {
-        let rows: HashMap<&str, usize> = self.picture.items.iter().enumerate().filter(|(_, i)| i.kind != Kind::Operation).map(|(n, i)| (i.path.as_str(), n)).collect();
+        let rows: HashMap<&str, usize> =
+            self.picture.items.iter().enumerate().filter(|(_, i)| i.kind != Kind::Operation).map(|(n, i)| (i.path.as_str(), n)).collect();
         let mut all: Vec<(usize, Out)> = vec![];
         let mut single = vec![false; self.picture.items.len()];
         for (tap, v) in &self.p.graph.taps {
@@ -171,7 +179,8 @@ impl Drawing<'_> {
     }
 
     fn wires(&mut self) {
-        let rows: HashMap<&str, usize> = self.picture.items.iter().enumerate().filter(|(_, i)| i.kind != Kind::Operation).map(|(n, i)| (i.path.as_str(), n)).collect();
+        let rows: HashMap<&str, usize> =
+            self.picture.items.iter().enumerate().filter(|(_, i)| i.kind != Kind::Operation).map(|(n, i)| (i.path.as_str(), n)).collect();
         let values: HashMap<&str, Value> = self.p.graph.taps.iter().map(|(t, v)| (t.as_str(), *v)).collect();
         let passes = |i: usize, items: &[Item]| matches!(items[i].kind, Kind::Block | Kind::Composite) && items[i].children.is_empty();
         let mut wires = vec![];
@@ -188,7 +197,8 @@ impl Drawing<'_> {
             }
             // For each value that flows in: its port, and the node that passes it on without making it.
             let mut named: HashMap<usize, (&str, Option<usize>)> = HashMap::new();
-            for (port, (path, out)) in self.words.get(&row.path).map(|w| w.inputs.as_slice()).unwrap_or_default() {
+            for given in self.words.get(&row.path).map(|w| w.inputs.as_slice()).unwrap_or_default() {
+                let (port, Some((path, out))) = (&given.port, &given.from) else { continue };
                 let tap = if out.is_empty() { path.clone() } else { format!("{path}.{out}") };
                 let value = values.get(tap.as_str()).copied().or_else(|| self.p.inputs.iter().find(|(n, _)| n == path).map(|(_, v)| *v));
                 let Some(v) = value else { continue };

@@ -14,7 +14,13 @@ pub fn short(n: u64) -> String {
         x /= 1000.0;
         unit += 1;
     }
-    let digits = if unit == 0 || x >= 99.95 { 0 } else if x >= 9.995 { 1 } else { 2 };
+    let digits = if unit == 0 || x >= 99.95 {
+        0
+    } else if x >= 9.995 {
+        1
+    } else {
+        2
+    };
     let text = format!("{x:.digits$}");
     let text = if digits > 0 { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     format!("{text}{}", units[unit])
@@ -68,7 +74,16 @@ mod tests {
 
     #[test]
     fn three_digits_and_a_unit() {
-        for (n, text) in [(0, "0"), (556, "556"), (999, "999"), (1_000, "1k"), (2_764, "2.76k"), (999_499, "999k"), (999_500, "1M"), (14_301_610_000, "14.3G")] {
+        for (n, text) in [
+            (0, "0"),
+            (556, "556"),
+            (999, "999"),
+            (1_000, "1k"),
+            (2_764, "2.76k"),
+            (999_499, "999k"),
+            (999_500, "1M"),
+            (14_301_610_000, "14.3G"),
+        ] {
             assert_eq!(short(n), text);
         }
         assert_eq!(short(u64::MAX), "18.4E");

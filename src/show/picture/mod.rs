@@ -5,19 +5,31 @@
 
 mod build;
 mod colour;
+mod dock;
+mod dot;
+mod html;
 mod label;
+mod mermaid;
 mod model;
 mod order;
 mod place;
 mod plan;
 mod rank;
 mod svg;
+mod text;
+mod view;
 mod written;
 
+pub use dot::dot;
+pub use html::html;
 pub use label::{shape, share, short};
+pub use mermaid::mermaid;
 pub use model::{Item, Kind, Mark, Out, Picture, Sum, Wire};
+pub use place::{Placed, place};
 pub use plan::{Holds, Link, Plan, Plans, Slot, plans};
 pub use svg::svg;
+pub use text::text;
+pub use view::{Line, View};
 pub use written::Field;
 
 /// The formats.
@@ -34,6 +46,9 @@ pub enum Style {
 pub fn draw(picture: &Picture, open: &[bool], style: Style) -> String {
     match style {
         Style::Svg => svg(picture, open),
-        _ => String::new(),
+        Style::Text => text(picture, open),
+        Style::Mermaid => mermaid(picture, open),
+        Style::Dot => dot(picture, open),
+        Style::Html => html(picture, open, &[]),
     }
 }

@@ -58,6 +58,8 @@ pub struct Item {
     /// Items inside, in the order of running.
     pub children: Vec<usize>,
     pub fields: Vec<Field>,
+    /// Its connections as written: the port, and what the value is called in its scope.
+    pub inputs: Vec<(String, String)>,
     pub outputs: Vec<Out>,
     /// Numbers in its first output's channel, and whether it is a vector: what the layout goes by.
     pub voxels: u64,
@@ -90,6 +92,8 @@ pub struct Picture {
     pub name: String,
     /// What was changed from outside.
     pub set: Vec<String>,
+    /// The graph's parameters and their values.
+    pub params: Vec<(String, String)>,
     /// Each item stands before those inside it and after those it takes values from.
     pub items: Vec<Item>,
     pub roots: Vec<usize>,
@@ -149,6 +153,7 @@ impl Item {
             parent,
             children: vec![],
             fields: vec![],
+            inputs: vec![],
             outputs: vec![],
             voxels: 0,
             vector: true,

@@ -1,8 +1,8 @@
 //! The order of a scope's rows with few crossings: sweeps by barycentre, then exchanges of neighbours.
 //!
-//! May use `plan`. Links count without direction; those within a row do not count.
+//! May use `plan`. Rows of ports keep their order. Links count without direction; those within a row do not count.
 
-use super::plan::{Link, Slot};
+use super::plan::{Holds, Link, Slot};
 
 /// Each row's slots from left to right.
 pub fn order(slots: &[Slot], links: &[Link], count: usize) -> Vec<Vec<usize>> {
@@ -31,7 +31,11 @@ pub fn order(slots: &[Slot], links: &[Link], count: usize) -> Vec<Vec<usize>> {
         let mut at = positions(&rows, slots.len());
         for k in 0..count {
             let r = if down { k } else { count - 1 - k };
-            let mut keyed: Vec<(u8, f64, usize)> = rows[r].iter().map(|s| (slots[*s].side, mean(&near[*s], &at).unwrap_or(at[*s]), *s)).collect();
+            if fixed(slots, &rows[r]) {
+                continue;
+            }
+            let mut keyed: Vec<(u8, f64, usize)> =
+                rows[r].iter().map(|s| (slots[*s].side, mean(&near[*s], &at).unwrap_or(at[*s]), *s)).collect();
             keyed.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
             rows[r] = keyed.into_iter().map(|k| k.2).collect();
             spread(&rows[r], &mut at);
@@ -46,6 +50,10 @@ pub fn order(slots: &[Slot], links: &[Link], count: usize) -> Vec<Vec<usize>> {
         exchange(&mut best, slots, &above, &below);
     }
     best
+}
+
+fn fixed(slots: &[Slot], row: &[usize]) -> bool {
+    row.iter().any(|s| matches!(slots[*s].holds, Holds::Port { .. }))
 }
 
 /// Positions from 0 to 1 within each row, so that short rows and long ones compare.
@@ -105,11 +113,14 @@ fn exchange(rows: &mut [Vec<usize>], slots: &[Slot], above: &[Vec<usize>], below
     rows.iter().for_each(|r| r.iter().enumerate().for_each(|(k, s)| index[*s] = k));
     // Crossings of the links of `a` with those of `b` when `a` stands to the left.
     let pairs = |a: usize, b: usize, index: &[usize]| -> usize {
-        [&above[..], &below[..]].iter().map(|near| near[a].iter().map(|x| near[b].iter().filter(|y| index[**y] < index[*x]).count()).sum::<usize>()).sum()
+        [above, below]
+            .iter()
+            .map(|near| near[a].iter().map(|x| near[b].iter().filter(|y| index[**y] < index[*x]).count()).sum::<usize>())
+            .sum()
     };
     for _ in 0..8 {
         let mut moved = false;
-        for row in rows.iter_mut() {
+        for row in rows.iter_mut().filter(|r| !fixed(slots, r)) {
             for k in 1..row.len() {
                 let (a, b) = (row[k - 1], row[k]);
                 if slots[a].side == slots[b].side && pairs(b, a, &index) < pairs(a, b, &index) {
@@ -128,7 +139,7 @@ fn exchange(rows: &mut [Vec<usize>], slots: &[Slot], above: &[Vec<usize>], below
 
 #[cfg(test)]
 mod tests {
-    use super::super::plan::Holds;
+    use super::super::model::Mark;
     use super::*;
 
     fn slot(row: usize) -> Slot {
@@ -138,7 +149,7 @@ mod tests {
     #[test]
     fn a_crossing_is_counted_and_removed() {
         let slots = [slot(0), slot(0), slot(1), slot(1)];
-        let links = [Link { from: 0, to: 3, value: 0 }, Link { from: 1, to: 2, value: 0 }];
+        let links = [Link { from: 0, to: 3, value: 0, mark: Mark::Same }, Link { from: 1, to: 2, value: 0, mark: Mark::Same }];
         let below = vec![vec![3], vec![2], vec![], vec![]];
         assert_eq!(crossings(&[vec![0, 1], vec![2, 3]], &below, 4), 1);
         let rows = order(&slots, &links, 2);

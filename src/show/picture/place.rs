@@ -50,7 +50,7 @@ pub fn closed(item: &Item) -> (f64, f64) {
     let [name, block, cost] = lines(item);
     let text = label::width(&name, 13.5).max(label::width(&block, 11.0)).max(label::width(&cost, 10.0));
     let outs = item.outputs.iter().map(|o| label::width(&o.port, 9.5) + label::width(&o.shape, 9.5) + 16.0).sum::<f64>();
-    let wide = if item.outputs.len() > 1 && item.kind != Kind::Operation { outs } else { 0.0 };
+    let wide = if item.outputs.len() > 1 && item.kind != Kind::Operation { outs + 48.0 } else { 0.0 };
     let height = match (item.kind, cost.is_empty()) {
         (Kind::Input | Kind::Output, _) => 40.0,
         (Kind::Operation, _) | (_, true) => 42.0,
@@ -108,7 +108,13 @@ fn across(plans: &Plans, plan: &Plan, out: &Placed) -> Vec<f64> {
         let soft = |h: Holds| matches!(h, Holds::Item(_));
         let weight = match (soft(a.holds), soft(b.holds)) {
             (false, false) => 8.0,
-            (true, true) => if a.side == b.side { 3.0 } else { 0.5 },
+            (true, true) => {
+                if a.side == b.side {
+                    3.0
+                } else {
+                    0.5
+                }
+            }
             _ => 1.0,
         };
         near[usize::from(!down)][l.to].push((l.from, shift, weight));
@@ -134,29 +140,74 @@ fn across(plans: &Plans, plan: &Plan, out: &Placed) -> Vec<f64> {
         let shift = at / 2.0;
         row.iter().for_each(|s| x[*s] -= shift);
     }
-    let sweeps = if n > 20_000 { 3 } else { 24 };
+    let sweeps = if n > 20_000 { 2 } else { 12 };
     for sweep in 0..sweeps {
-        let both = sweep + 6 >= sweeps;
         for k in 0..plan.rows.len() {
-            let r = if sweep % 2 == 0 { k } else { plan.rows.len() - 1 - k };
-            let row = &plan.rows[r];
-            let wish: Vec<(f64, f64)> = row
-                .iter()
-                .map(|s| {
-                    let sides: &[usize] = if both { &[0, 1] } else if sweep % 2 == 0 { &[0] } else { &[1] };
-                    let all = sides.iter().flat_map(|d| &near[*d][*s]);
-                    let (sum, weight) = all.fold((0.0, 0.0), |(sum, w), (t, shift, k)| (sum + k * (x[*t] + shift), w + k));
-                    if weight > 0.0 { (sum / weight, weight) } else { (x[*s], 0.1) }
-                })
-                .collect();
+            let (r, side) = if sweep % 2 == 0 { (k, 0) } else { (plan.rows.len() - 1 - k, 1) };
+            let wish: Vec<f64> = plan.rows[r].iter().map(|s| pull(&near[side][*s], &x).unwrap_or(x[*s])).collect();
+            settle(&plan.rows[r], &wish, &gap, &mut x);
+        }
+    }
+    let chains = chains(plan);
+    let turns = if n > 2_000 { 12 } else { 90 };
+    for turn in 0..turns {
+        // Every chain wishes to be straight: where its members stand, and at first where their links pull them, on the average.
+        let mut mean = vec![(0.0, 0.0); n];
+        for s in 0..n {
+            let both = near[0][s].iter().chain(&near[1][s]).filter(|(t, ..)| chains[*t] != chains[s]).copied().collect::<Vec<_>>();
+            let wish = pull(&both, &x).filter(|_| turn * 3 < turns).map_or(x[s], |w| 0.7 * x[s] + 0.3 * w);
+            mean[chains[s]].0 += wish;
+            mean[chains[s]].1 += 1.0;
+        }
+        for row in &plan.rows {
+            let wish: Vec<f64> = row.iter().map(|s| mean[chains[*s]].0 / mean[chains[*s]].1).collect();
             settle(row, &wish, &gap, &mut x);
         }
     }
     x
 }
 
+/// The mean of where links pull.
+fn pull(near: &[(usize, f64, f64)], x: &[f64]) -> Option<f64> {
+    let (sum, weight) = near.iter().fold((0.0, 0.0), |(sum, w), (t, shift, k)| (sum + k * (x[*t] + shift), w + k));
+    (weight > 0.0).then(|| sum / weight)
+}
+
+/// What should stand in one line: the lanes of a value, and items that follow each other. Each slot has its chain's first slot.
+fn chains(plan: &Plan) -> Vec<usize> {
+    let n = plan.slots.len();
+    let mut below: Vec<Option<usize>> = vec![None; n];
+    let mut taken = vec![false; n];
+    for pass in 0..3 {
+        for l in &plan.links {
+            let (a, b) = (plan.slots[l.from], plan.slots[l.to]);
+            let (upper, lower) = if a.row < b.row { (l.from, l.to) } else { (l.to, l.from) };
+            let item = |h: Holds| matches!(h, Holds::Item(_));
+            let alike = match pass {
+                0 => !item(a.holds) && !item(b.holds),
+                1 => item(a.holds) && item(b.holds) && a.side == b.side,
+                // A lane may stand between two items that follow each other.
+                _ => item(a.holds) != item(b.holds) && a.side == b.side && a.side != 1,
+            };
+            if alike && a.row.abs_diff(b.row) == 1 && below[upper].is_none() && !taken[lower] {
+                below[upper] = Some(lower);
+                taken[lower] = true;
+            }
+        }
+    }
+    let mut chain: Vec<usize> = (0..n).collect();
+    for row in &plan.rows {
+        for s in row {
+            if let Some(t) = below[*s] {
+                chain[t] = chain[*s];
+            }
+        }
+    }
+    chain
+}
+
 /// The positions nearest to what each slot wishes (least squares) that keep the order and the gaps: pooling of neighbours.
-fn settle(row: &[usize], wish: &[(f64, f64)], gap: &dyn Fn(usize, usize) -> f64, x: &mut [f64]) {
+fn settle(row: &[usize], wish: &[f64], gap: &dyn Fn(usize, usize) -> f64, x: &mut [f64]) {
     // Blocks of slots that push against each other: wished start, weight, number of slots.
     let mut blocks: Vec<(f64, f64, usize)> = vec![];
     let mut ahead = Vec::with_capacity(row.len());
@@ -164,7 +215,7 @@ fn settle(row: &[usize], wish: &[(f64, f64)], gap: &dyn Fn(usize, usize) -> f64,
     for (k, s) in row.iter().enumerate() {
         sum += if k == 0 { 0.0 } else { gap(row[k - 1], *s) };
         ahead.push(sum);
-        let (mut at, mut weight, mut count) = (wish[k].0 - sum, wish[k].1, 1);
+        let (mut at, mut weight, mut count) = (wish[k] - sum, 1.0, 1);
         while let Some((a, w, n)) = blocks.pop_if(|b| b.0 >= at) {
             at = (at * weight + a * w) / (weight + w);
             weight += w;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::model::Picture;
+use super::model::{Mark, Picture};
 use super::order::order;
 use super::rank::{Node, Rows, rows};
 
@@ -15,7 +15,10 @@ pub enum Holds {
     /// A value passing a row. Values are called after the item that makes them.
     Lane(usize),
     /// Where a value enters or leaves the scope.
-    Port { value: usize, enters: bool },
+    Port {
+        value: usize,
+        enters: bool,
+    },
 }
 
 /// A place in a row.
@@ -33,6 +36,7 @@ pub struct Link {
     pub from: usize,
     pub to: usize,
     pub value: usize,
+    pub mark: Mark,
 }
 
 /// A scope's layout.
@@ -43,6 +47,8 @@ pub struct Plan {
     pub rows: Vec<Vec<usize>>,
     pub links: Vec<Link>,
     pub folded: bool,
+    /// Of each item, in their order: every wire leads to a greater rank.
+    pub rank: Vec<usize>,
 }
 
 /// The plans of a picture.
@@ -53,31 +59,45 @@ pub struct Plans {
     pub inside: Vec<Option<Plan>>,
 }
 
-/// A port that the outside asks of a scope: the value, its direction, and whether it passes the upper border.
-type Port = (usize, bool, bool);
+/// A port that the outside asks of a scope.
+#[derive(Clone, Copy)]
+struct Port {
+    value: usize,
+    enters: bool,
+    /// It passes the upper border.
+    top: bool,
+    /// Where the value comes from or goes to outside, from left to right.
+    at: f64,
+}
 
 /// A value within a scope: from an item of the scope (or from outside) to one (or to the outside).
-type Net = (usize, Option<usize>, Option<usize>);
+struct Net {
+    value: usize,
+    from: Option<usize>,
+    to: Option<usize>,
+    mark: Mark,
+}
 
 /// Plans every scope.
 pub fn plans(p: &Picture) -> Plans {
     let root = p.items.len();
-    let mut nets: Vec<Vec<Net>> = vec![vec![]; root + 1];
+    let mut nets: Vec<Vec<Net>> = (0..=root).map(|_| vec![]).collect();
     let depth = depths(p);
     for w in &p.wires {
         let (mut a, mut b) = (w.from, w.to);
+        let net = |from, to| Net { value: w.from, from, to, mark: w.mark };
         while p.items[a].parent != p.items[b].parent {
             if depth[a] >= depth[b] {
                 let Some(up) = p.items[a].parent else { break };
-                nets[up].push((w.from, Some(a), None));
+                nets[up].push(net(Some(a), None));
                 a = up;
             } else {
                 let Some(up) = p.items[b].parent else { break };
-                nets[up].push((w.from, None, Some(b)));
+                nets[up].push(net(None, Some(b)));
                 b = up;
             }
         }
-        nets[p.items[a].parent.unwrap_or(root)].push((w.from, Some(a), Some(b)));
+        nets[p.items[a].parent.unwrap_or(root)].push(net(Some(a), Some(b)));
     }
     let mut asked: Vec<Vec<Port>> = vec![vec![]; root];
     let mut upwards = vec![false; root];
@@ -110,9 +130,9 @@ fn plan(p: &Picture, items: &[usize], nets: &[Net], ports: &[Port], up: bool, as
     items.iter().enumerate().for_each(|(k, i)| {
         slot_of.insert(*i, k);
     });
-    let edges: Vec<(usize, usize)> = nets.iter().filter_map(|(_, a, b)| Some((slot_of[&(*a)?], slot_of[&(*b)?]))).collect();
+    let edges: Vec<(usize, usize)> = nets.iter().filter_map(|n| Some((slot_of[&n.from?], slot_of[&n.to?]))).collect();
     let nodes: Vec<Node> = items.iter().map(|i| Node { voxels: p.items[*i].voxels, vector: p.items[*i].vector }).collect();
-    let Rows { row, side, folded, count, .. } = rows(&nodes, &edges);
+    let Rows { rank, row, side, folded, count } = rows(&nodes, &edges);
 
     // Row 0 and the last row are for ports.
     let mut slots: Vec<Slot> = vec![];
@@ -123,7 +143,9 @@ fn plan(p: &Picture, items: &[usize], nets: &[Net], ports: &[Port], up: bool, as
     }
     let mut enters: BTreeMap<usize, usize> = BTreeMap::new();
     let mut leaves: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for &(value, into, top) in ports {
+    let mut ports = ports.to_vec();
+    ports.sort_by(|a, b| a.at.total_cmp(&b.at));
+    for Port { value, enters: into, top, .. } in ports {
         let s = slots.len();
         slots.push(Slot { holds: Holds::Port { value, enters: into }, row: if top { 0 } else { count + 1 }, side: 0 });
         if into {
@@ -133,68 +155,90 @@ fn plan(p: &Picture, items: &[usize], nets: &[Net], ports: &[Port], up: bool, as
         }
     }
 
-    let mut ways: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
-    for (value, a, b) in nets {
-        let from = match a {
-            Some(a) => slot_of.get(a),
-            None => enters.get(value),
+    // By source and value: the targets, each with its mark; wires of different marks on one way are drawn as unchanged.
+    let mut ways: BTreeMap<(usize, usize), BTreeMap<usize, Mark>> = BTreeMap::new();
+    for n in nets {
+        let from = match n.from {
+            Some(a) => slot_of.get(&a),
+            None => enters.get(&n.value),
         };
-        let to = match b {
-            Some(b) => slot_of.get(b).map(std::slice::from_ref),
-            None => leaves.get(value).map(Vec::as_slice),
+        let to = match n.to {
+            Some(b) => slot_of.get(&b).map(std::slice::from_ref),
+            None => leaves.get(&n.value).map(Vec::as_slice),
         };
         let (Some(from), Some(to)) = (from, to) else { continue };
-        ways.entry((*from, *value)).or_default().extend(to);
+        let way = ways.entry((*from, n.value)).or_default();
+        for t in to {
+            way.entry(*t).and_modify(|m| *m = both(*m, n.mark)).or_insert(n.mark);
+        }
     }
-    let span: usize = ways.iter().map(|((from, _), to)| to.iter().map(|t| slots[*t].row.abs_diff(slots[*from].row)).max().unwrap_or(0)).sum();
+    let span: usize =
+        ways.iter().map(|((from, _), to)| to.keys().map(|t| slots[*t].row.abs_diff(slots[*from].row)).max().unwrap_or(0)).sum();
     let longest = if span > most_lanes(items.len()) { 16 } else { usize::MAX };
     let mut links = vec![];
-    for ((from, value), mut to) in ways {
-        to.sort_unstable();
-        to.dedup();
+    for ((from, value), to) in ways {
+        let to: Vec<(usize, Mark)> = to.into_iter().collect();
         run(&mut slots, &mut links, from, value, &to, longest, folded);
+    }
+    let rows = order(&slots, &links, count + 2);
+    let mut at = vec![0.0; slots.len()];
+    for row in &rows {
+        row.iter().enumerate().for_each(|(k, s)| at[*s] = (k as f64 + 0.5) / row.len() as f64);
     }
     for l in &links {
         let (a, b) = (slots[l.from], slots[l.to]);
         if let Holds::Item(i) = a.holds {
-            let port = (l.value, false, b.row <= a.row);
-            if p.opens(i) && !asked[i].contains(&port) {
-                asked[i].push(port);
+            let top = b.row <= a.row;
+            if p.opens(i) && !asked[i].iter().any(|p| p.value == l.value && !p.enters && p.top == top) {
+                asked[i].push(Port { value: l.value, enters: false, top, at: at[l.to] });
             }
         }
         if let Holds::Item(i) = b.holds
             && p.opens(i)
         {
-            asked[i].push((l.value, true, a.row <= b.row));
+            asked[i].push(Port { value: l.value, enters: true, top: a.row <= b.row, at: at[l.from] });
         }
     }
-    let rows = order(&slots, &links, count + 2);
-    Plan { slots, rows, links, folded }
+    Plan { slots, rows, links, folded, rank }
+}
+
+fn both(a: Mark, b: Mark) -> Mark {
+    if a == b { a } else { Mark::Same }
 }
 
 /// The way of one value: a lane down and a lane up from its source, and from these a branch to each reader.
-fn run(slots: &mut Vec<Slot>, links: &mut Vec<Link>, from: usize, value: usize, to: &[usize], longest: usize, folded: bool) {
+fn run(slots: &mut Vec<Slot>, links: &mut Vec<Link>, from: usize, value: usize, to: &[(usize, Mark)], longest: usize, folded: bool) {
     let start = slots[from];
-    let (near, far): (Vec<usize>, Vec<usize>) = to.iter().partition(|t| slots[**t].row.abs_diff(start.row) <= longest);
-    links.extend(far.into_iter().map(|t| Link { from, to: t, value }));
+    let (near, far): (Vec<_>, Vec<_>) = to.iter().copied().partition(|(t, _)| slots[*t].row.abs_diff(start.row) <= longest);
+    links.extend(far.into_iter().map(|(to, mark)| Link { from, to, value, mark }));
     for down in [true, false] {
-        let ahead = |t: &usize| if down { slots[*t].row > start.row } else { slots[*t].row < start.row };
-        let there: Vec<usize> = near.iter().filter(|t| ahead(t)).copied().collect();
-        let Some(steps) = there.iter().map(|t| slots[*t].row.abs_diff(start.row)).max() else { continue };
-        let same = !folded || there.iter().all(|t| slots[*t].side == start.side && !matches!(slots[*t].holds, Holds::Port { .. }));
-        let side = if !folded { 0 } else if same { start.side } else { 1 };
+        let ahead = |t: usize| if down { slots[t].row > start.row } else { slots[t].row < start.row };
+        let there: Vec<(usize, Mark)> = near.iter().filter(|(t, _)| ahead(*t)).copied().collect();
+        let Some(steps) = there.iter().map(|(t, _)| slots[*t].row.abs_diff(start.row)).max() else { continue };
+        let same = !folded || there.iter().all(|(t, _)| slots[*t].side == start.side && !matches!(slots[*t].holds, Holds::Port { .. }));
+        let side = if !folded {
+            0
+        } else if same {
+            start.side
+        } else {
+            1
+        };
+        let plain = there.iter().all(|(_, m)| *m == Mark::Same);
         let mut way = vec![from];
+        // A lane is marked as those are that it still leads to.
         for k in 1..steps {
             let row = if down { start.row + k } else { start.row - k };
+            let ahead = || there.iter().filter(|(t, _)| slots[*t].row.abs_diff(start.row) > k).map(|(_, m)| *m);
+            let mark = if plain { Mark::Same } else { ahead().reduce(both).unwrap_or_default() };
             let lane = slots.len();
             slots.push(Slot { holds: Holds::Lane(value), row, side });
-            links.push(Link { from: way[k - 1], to: lane, value });
+            links.push(Link { from: way[k - 1], to: lane, value, mark });
             way.push(lane);
         }
-        for t in there {
-            let k = slots[t].row.abs_diff(start.row);
-            links.push(Link { from: way[k - 1], to: t, value });
+        for (to, mark) in there {
+            let k = slots[to].row.abs_diff(start.row);
+            links.push(Link { from: way[k - 1], to, value, mark });
         }
     }
-    links.extend(near.iter().filter(|t| slots[**t].row == start.row).map(|t| Link { from, to: *t, value }));
+    links.extend(near.iter().filter(|(t, _)| slots[*t].row == start.row).map(|(to, mark)| Link { from, to: *to, value, mark: *mark }));
 }

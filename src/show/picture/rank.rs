@@ -17,7 +17,7 @@ pub struct Rows {
     /// Every edge leads to a greater rank.
     pub rank: Vec<usize>,
     pub row: Vec<usize>,
-    /// 0 on the way down, 2 on the way up.
+    /// 0 on the way down, 2 on the way up, 1 between.
     pub side: Vec<u8>,
     pub folded: bool,
     pub count: usize,
@@ -27,7 +27,7 @@ pub struct Rows {
 pub fn rows(nodes: &[Node], edges: &[(usize, usize)]) -> Rows {
     let rank = ranks(nodes.len(), edges);
     let count = rank.iter().max().map_or(0, |r| r + 1);
-    match fold(nodes, &rank, count) {
+    match fold(nodes, edges, &rank, count) {
         Some((row, side, count)) => Rows { rank, row, side, folded: true, count },
         None => Rows { row: rank.clone(), side: vec![0; nodes.len()], rank, folded: false, count },
     }
@@ -58,14 +58,15 @@ const DEPTH: u64 = 64;
 
 type Folded = (Vec<usize>, Vec<u8>, usize);
 
-fn fold(nodes: &[Node], rank: &[usize], count: usize) -> Option<Folded> {
+fn fold(nodes: &[Node], edges: &[(usize, usize)], rank: &[usize], count: usize) -> Option<Folded> {
     // The size of each rank: the largest volume in it.
     let mut size: Vec<Option<u64>> = vec![None; count];
     for (n, r) in nodes.iter().zip(rank).filter(|(n, _)| !n.vector) {
         size[*r] = Some(size[*r].map_or(n.voxels, |s: u64| s.max(n.voxels)));
     }
-    let least = size.iter().flatten().min().copied()?;
-    let turn = (0..count).rev().find(|r| size[*r] == Some(least))?;
+    let least = nodes.iter().filter(|n| !n.vector).map(|n| n.voxels).min()?;
+    let turn = nodes.iter().zip(rank).filter(|(n, _)| !n.vector && n.voxels == least).map(|(_, r)| *r).max()?;
+    size[turn] = Some(least);
     let far = least.checked_mul(DEPTH)?;
     let largest = |ranks: std::ops::Range<usize>| size[ranks].iter().flatten().max().copied().unwrap_or(0);
     if largest(0..turn) < far || largest(turn + 1..count) < far {
@@ -105,8 +106,34 @@ fn fold(nodes: &[Node], rank: &[usize], count: usize) -> Option<Folded> {
         top += height;
     }
     let row = rank.iter().map(|r| place[*r]).collect();
-    let side = rank.iter().map(|r| if *r > turn { 2 } else { 0 }).collect();
-    Some((row, side, top))
+    Some((row, sides(nodes, edges, rank, turn), top))
+}
+
+/// The longest path runs down the left and up the right; what stands beside it and serves both halves is drawn between them.
+fn sides(nodes: &[Node], edges: &[(usize, usize)], rank: &[usize], turn: usize) -> Vec<u8> {
+    let mut before: Vec<Vec<usize>> = vec![vec![]; nodes.len()];
+    let mut side: Vec<u8> = rank.iter().map(|r| if *r > turn { 2 } else { 0 }).collect();
+    let mut serves = vec![[false; 2]; nodes.len()];
+    for &(a, b) in edges.iter().filter(|(a, b)| a < b) {
+        before[b].push(a);
+        serves[a][usize::from(side[b] == 2)] = true;
+        serves[b][usize::from(side[a] == 2)] = true;
+    }
+    let mut spine = vec![false; nodes.len()];
+    let mut at = (0..nodes.len()).max_by_key(|n| rank[*n]);
+    while let Some(n) = at {
+        spine[n] = true;
+        let previous = before[n].iter().filter(|m| rank[**m] + 1 == rank[n]);
+        at = previous.min_by_key(|m| (nodes[**m].vector, nodes[**m].voxels, **m)).copied();
+    }
+    for n in 0..nodes.len() {
+        let [left, right] = serves[n];
+        let other = if side[n] == 2 { left } else { right };
+        if !spine[n] && other {
+            side[n] = 1;
+        }
+    }
+    side
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@
 use std::fmt::Write;
 
 use super::colour;
+use super::dock::Docks;
 use super::label;
 use super::model::{Kind, Mark, Picture};
-use super::place::{HEAD, PAD, Placed, closed, lines, offset, place};
+use super::place::{HEAD, PAD, Placed, closed, lines, place};
 use super::plan::{Holds, Plan, Plans, plans};
 
 const FONT: &str = "Inter,'Helvetica Neue',Helvetica,Arial,sans-serif";
@@ -16,15 +17,23 @@ const FONT: &str = "Inter,'Helvetica Neue',Helvetica,Arial,sans-serif";
 pub fn svg(p: &Picture, open: &[bool]) -> String {
     let plans = plans(p);
     let placed = place(p, &plans, open);
-    let (w, h) = (f64::max(placed.width, 380.0) + 48.0, placed.height + 118.0);
+    let (w, h) = (f64::max(placed.width, 380.0) + 48.0, placed.height + 132.0);
     let shift = (w - placed.width) / 2.0;
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {w:.0} {h:.0}\" width=\"{w:.0}\" height=\"{h:.0}\" font-family=\"{FONT}\">\n<title>{}</title>\n<style>\n{}</style>\n",
         escape(&p.name),
         style()
     );
-    let _ = writeln!(out, "<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\"><path d=\"M0 .8 7.4 4 0 7.2z\"/></marker></defs>");
-    let _ = writeln!(out, "<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n<text class=\"title\" x=\"24\" y=\"34\">{}</text>\n<text class=\"sub\" x=\"24\" y=\"52\">{}</text>", escape(&p.name), escape(&subtitle(p)));
+    let _ = writeln!(
+        out,
+        "<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"9\" markerHeight=\"9\" markerUnits=\"userSpaceOnUse\" orient=\"auto\"><path d=\"M0 .8 7.4 4 0 7.2z\"/></marker></defs>"
+    );
+    let _ = writeln!(
+        out,
+        "<rect class=\"paper\" width=\"100%\" height=\"100%\"/>\n<text class=\"title\" x=\"24\" y=\"34\">{}</text>\n<text class=\"sub\" x=\"24\" y=\"52\">{}</text>",
+        escape(&p.name),
+        escape(&subtitle(p))
+    );
     out.push_str(&body(p, &plans, &placed, open, shift, 72.0));
     legend(&mut out, p, h - 22.0);
     out + "</svg>\n"
@@ -33,7 +42,12 @@ pub fn svg(p: &Picture, open: &[bool]) -> String {
 /// What stands under the title.
 pub fn subtitle(p: &Picture) -> String {
     let set = p.set.iter().map(|s| format!("{s} · ")).collect::<String>();
-    format!("{set}{} parameters · {} MACs · activations {} MiB", label::short(p.total.params), label::short(p.total.macs), p.total.activations.div_ceil(1 << 20))
+    format!(
+        "{set}{} parameters · {} MACs · activations {} MiB",
+        label::short(p.total.params),
+        label::short(p.total.macs),
+        p.total.activations.div_ceil(1 << 20)
+    )
 }
 
 /// Boxes and links, without what surrounds them.
@@ -66,8 +80,9 @@ fn legend(out: &mut String, p: &Picture, y: f64) {
     for s in 0..colour::STEPS {
         let x = 104.0 + 22.0 * s as f64;
         let _ = write!(out, "<rect x=\"{x:.0}\" y=\"{y:.0}\" width=\"22\" height=\"11\" fill=\"{}\"/>", colour::light(s).0);
-        if s % 3 == 0 {
-            let _ = write!(out, "<text x=\"{x:.0}\" y=\"{:.0}\" text-anchor=\"middle\">{:.0}%</text>", y - 4.0, 100.0 * colour::from_share(s));
+        if s % 3 == 0 && s < 9 {
+            let _ =
+                write!(out, "<text x=\"{x:.0}\" y=\"{:.0}\" text-anchor=\"middle\">{:.0}%</text>", y - 4.0, 100.0 * colour::from_share(s));
         }
     }
     let _ = write!(out, "<text x=\"324\" y=\"{:.0}\" text-anchor=\"middle\">100%</text>", y - 4.0);
@@ -94,12 +109,6 @@ struct Pen<'a> {
     out: String,
 }
 
-/// Where links meet a box: for each side the x of each attachment, by link or, for outgoing values, by value.
-struct Docks {
-    enter: Vec<f64>,
-    leave: Vec<f64>,
-}
-
 impl Pen<'_> {
     fn scope(&mut self, plan: &Plan, at: &Placed, x: f64, y: f64) {
         for (s, slot) in plan.slots.iter().enumerate() {
@@ -111,7 +120,7 @@ impl Pen<'_> {
                 }
             }
         }
-        let docks = self.docks(plan, at);
+        let docks = Docks::new(self.p, self.plans, plan, at);
         self.links(plan, at, &docks, x, y);
         for (s, slot) in plan.slots.iter().enumerate() {
             if let Holds::Item(i) = slot.holds
@@ -129,7 +138,12 @@ impl Pen<'_> {
         let _ = writeln!(
             self.out,
             "<g class=\"open{}\" data-path=\"{}\"><rect class=\"box frame\" x=\"{l:.1}\" y=\"{t:.1}\" width=\"{w:.1}\" height=\"{h:.1}\" rx=\"10\"/><text class=\"head\" x=\"{:.1}\" y=\"{:.1}\">{} <tspan>{}</tspan></text></g>",
-            mark(item.mark), escape(&item.path), l + 12.0, t + 19.0, escape(&item.name), escape(&item.block)
+            mark(item.mark),
+            escape(&item.path),
+            l + 12.0,
+            t + 19.0,
+            escape(&item.name),
+            escape(&item.block)
         );
     }
 
@@ -141,60 +155,31 @@ impl Pen<'_> {
         let class = if end { "end".to_owned() } else { format!("c{}", colour::step(item.cost.macs, self.p.total.macs)) };
         let [name, block, cost] = lines(item).map(|s| escape(&s));
         let radius = if end { h / 2.0 } else { 7.0 };
-        let _ = write!(self.out, "<g class=\"node {class}{}\" data-path=\"{}\"><title>{}</title>", mark(item.mark), escape(&item.path), escape(&item.path));
+        let _ = write!(
+            self.out,
+            "<g class=\"node {class}{}\" data-path=\"{}\"><title>{}</title>",
+            mark(item.mark),
+            escape(&item.path),
+            escape(&item.path)
+        );
         if item.kind == Kind::Composite {
-            let _ = write!(self.out, "<rect class=\"back\" x=\"{:.1}\" y=\"{:.1}\" width=\"{w:.1}\" height=\"{h:.1}\" rx=\"{radius}\"/>", l + 4.0, t - 4.0);
+            let _ = write!(
+                self.out,
+                "<rect class=\"back\" x=\"{:.1}\" y=\"{:.1}\" width=\"{w:.1}\" height=\"{h:.1}\" rx=\"{radius}\"/>",
+                l + 4.0,
+                t - 4.0
+            );
         }
-        let _ = write!(self.out, "<rect class=\"box\" x=\"{l:.1}\" y=\"{t:.1}\" width=\"{w:.1}\" height=\"{h:.1}\" rx=\"{radius}\"/><text class=\"name\" x=\"{x:.1}\" y=\"{:.1}\">{name}</text><text class=\"block\" x=\"{x:.1}\" y=\"{:.1}\">{block}</text>", t + 18.0, t + 32.5);
+        let _ = write!(
+            self.out,
+            "<rect class=\"box\" x=\"{l:.1}\" y=\"{t:.1}\" width=\"{w:.1}\" height=\"{h:.1}\" rx=\"{radius}\"/><text class=\"name\" x=\"{x:.1}\" y=\"{:.1}\">{name}</text><text class=\"block\" x=\"{x:.1}\" y=\"{:.1}\">{block}</text>",
+            t + 18.0,
+            t + 32.5
+        );
         if !cost.is_empty() && h > 50.0 {
             let _ = write!(self.out, "<text class=\"cost\" x=\"{x:.1}\" y=\"{:.1}\">{cost}</text>", t + 48.0);
         }
         self.out.push_str("</g>\n");
-    }
-
-    /// Spreads what enters and leaves along the upper and lower sides of the boxes.
-    fn docks(&self, plan: &Plan, at: &Placed) -> Docks {
-        let mut d = Docks { enter: vec![0.0; plan.links.len()], leave: vec![0.0; plan.links.len()] };
-        // By slot and side: where the other end is, what keeps together, the link, and whether it enters.
-        let mut sides: Vec<[Vec<(f64, usize, usize, bool)>; 2]> = vec![[vec![], vec![]]; plan.slots.len()];
-        for (k, l) in plan.links.iter().enumerate() {
-            let (a, b) = (plan.slots[l.from], plan.slots[l.to]);
-            let down = a.row < b.row;
-            d.leave[k] = at.x[l.from] + offset(self.plans, plan, at, l.from, l.value, false, !down);
-            d.enter[k] = at.x[l.to] + offset(self.plans, plan, at, l.to, l.value, true, a.row <= b.row);
-            let closed = |s: usize| matches!(plan.slots[s].holds, Holds::Item(_)) && !at.inside.contains_key(&s);
-            if closed(l.from) && a.row != b.row {
-                sides[l.from][usize::from(down)].push((at.x[l.to], l.value, k, false));
-            }
-            if closed(l.to) && a.row != b.row {
-                sides[l.to][usize::from(!down)].push((at.x[l.from], plan.slots.len() + k, k, true));
-            }
-        }
-        for (s, both) in sides.iter_mut().enumerate() {
-            for side in both {
-                // The attachments of one value stand together at their mean.
-                let mut groups: Vec<(f64, usize, Vec<(usize, bool)>)> = vec![];
-                side.sort_by(|a, b| a.1.cmp(&b.1));
-                for (x, key, k, enters) in side.iter().copied() {
-                    match groups.last_mut().filter(|g| g.1 == key) {
-                        Some(g) => {
-                            g.0 += (x - g.0) / (g.2.len() as f64 + 1.0);
-                            g.2.push((k, enters));
-                        }
-                        None => groups.push((x, key, vec![(k, enters)])),
-                    }
-                }
-                groups.sort_by(|a, b| a.0.total_cmp(&b.0));
-                let labelled = groups.iter().filter(|g| !g.2[0].1).count() > 1;
-                let w = at.size[s].0;
-                let step = if labelled { w / groups.len() as f64 } else { f64::min(18.0, (w - 24.0) / groups.len() as f64) };
-                for (n, (.., all)) in groups.iter().enumerate() {
-                    let x = at.x[s] + step * (n as f64 - (groups.len() as f64 - 1.0) / 2.0) - if labelled { w / groups.len() as f64 / 2.0 - 12.0 } else { 0.0 };
-                    all.iter().for_each(|(k, enters)| if *enters { d.enter[*k] = x } else { d.leave[*k] = x });
-                }
-            }
-        }
-        d
     }
 
     fn links(&mut self, plan: &Plan, at: &Placed, docks: &Docks, x: f64, y: f64) {
@@ -220,7 +205,19 @@ impl Pen<'_> {
                 let leave = y + if down { at.rows[a.row].1 } else { at.rows[a.row].0 };
                 let enter = y + if down { at.rows[b.row].0 } else { at.rows[b.row].1 };
                 let middle = (leave + enter) / 2.0;
-                let _ = write!(path, "M{xa:.1} {start:.1}V{leave:.1}C{xa:.1} {middle:.1} {xb:.1} {middle:.1} {xb:.1} {enter:.1}V{end:.1}");
+                let _ = write!(path, "M{xa:.1} {start:.1}");
+                // A stretch of no length would turn the arrow's head aside.
+                if (leave - start).abs() > 0.5 {
+                    let _ = write!(path, "V{leave:.1}");
+                }
+                if (xa - xb).abs() < 0.5 {
+                    let _ = write!(path, "V{enter:.1}");
+                } else {
+                    let _ = write!(path, "C{xa:.1} {middle:.1} {xb:.1} {middle:.1} {xb:.1} {enter:.1}");
+                }
+                if (end - enter).abs() > 0.5 {
+                    let _ = write!(path, "V{end:.1}");
+                }
                 if let Holds::Lane(_) = b.holds {
                     let through = y + if down { at.rows[b.row].1 } else { at.rows[b.row].0 };
                     let _ = write!(path, "V{through:.1}");
@@ -233,12 +230,17 @@ impl Pen<'_> {
                     let _ = write!(path, "V{:.1}", if down { end + PAD } else { end - HEAD });
                 }
             }
-            let state = self.state(l.value, a.holds, b.holds);
-            let _ = writeln!(self.out, "<path class=\"link{tip}{}\" data-from=\"{}\" data-to=\"{}\" d=\"{path}\"/>", mark(state), self.name(a.holds), self.name(b.holds));
+            let _ = writeln!(
+                self.out,
+                "<path class=\"link{tip}{}\" data-from=\"{}\" data-to=\"{}\" d=\"{path}\"/>",
+                mark(l.mark),
+                self.name(a.holds),
+                self.name(b.holds)
+            );
         }
     }
 
-    /// A link within a row: straight between neighbours, else over what stands between.
+    /// A link within a row: straight between closed neighbours, else over what stands between.
     #[allow(clippy::too_many_arguments)]
     fn beside(&self, plan: &Plan, at: &Placed, from: usize, to: usize, x: f64, y: f64, (xa, xb): (f64, f64), path: &mut String) {
         let row = &plan.rows[plan.slots[from].row];
@@ -247,20 +249,29 @@ impl Pen<'_> {
         let item = |s: &usize| matches!(plan.slots[*s].holds, Holds::Item(_));
         let (lo, hi) = (index(from).min(index(to)), index(from).max(index(to)));
         let mid = y + at.y[from];
-        if row[lo + 1..hi].iter().any(item) {
-            let top = |s: usize| y + at.y[s] - at.size[s].1 / 2.0;
-            let over = y + at.rows[plan.slots[from].row].0 - ROW_ARC;
-            let _ = write!(path, "M{xa:.1} {:.1}C{xa:.1} {over:.1} {xb:.1} {over:.1} {xb:.1} {:.1}", top(from), top(to));
+        // The value of an open box leaves and enters at its upper border, where the line inside ends.
+        let opened = at.inside.contains_key(&from) || at.inside.contains_key(&to);
+        if opened || row[lo + 1..hi].iter().any(item) {
+            let own = |s: usize| y + at.y[s] - at.size[s].1 / 2.0;
+            let top = y + at.rows[plan.slots[from].row].0;
+            let over = top - ROW_ARC;
+            let rise = |s: usize, to: f64| if (own(s) - top).abs() > 0.5 { format!("V{to:.1}") } else { String::new() };
+            let _ = write!(
+                path,
+                "M{xa:.1} {:.1}{}C{xa:.1} {over:.1} {xb:.1} {over:.1} {xb:.1} {top:.1}{}",
+                own(from),
+                rise(from, top),
+                rise(to, own(to))
+            );
         } else {
             let half = |s: usize| at.size[s].0 / 2.0;
-            let (xa, xb) = if right { (x + at.x[from] + half(from), x + at.x[to] - half(to)) } else { (x + at.x[from] - half(from), x + at.x[to] + half(to)) };
+            let (xa, xb) = if right {
+                (x + at.x[from] + half(from), x + at.x[to] - half(to))
+            } else {
+                (x + at.x[from] - half(from), x + at.x[to] + half(to))
+            };
             let _ = write!(path, "M{xa:.1} {mid:.1}H{xb:.1}");
         }
-    }
-
-    /// The mark of the wires that a link between two items stands for.
-    fn state(&self, value: usize, _a: Holds, _b: Holds) -> Mark {
-        self.p.items.get(value).map_or(Mark::Same, |i| i.mark).max(Mark::Same)
     }
 
     fn name(&self, h: Holds) -> String {
@@ -272,6 +283,7 @@ impl Pen<'_> {
 
     /// The shape of each value where it leaves a closed box.
     fn labels(&mut self, plan: &Plan, at: &Placed, docks: &Docks, x: f64, y: f64) {
+        let leftwards = docks.leftwards(plan);
         let mut seen = std::collections::BTreeSet::new();
         for (k, l) in plan.links.iter().enumerate() {
             let Holds::Item(i) = plan.slots[l.from].holds else { continue };
@@ -288,7 +300,10 @@ impl Pen<'_> {
                 std::cmp::Ordering::Greater => (docks.leave[k] + 5.0, at.y[l.from] - half - 6.0),
                 std::cmp::Ordering::Equal => (at.x[l.from] + at.size[l.from].0 / 2.0 + 6.0, at.y[l.from] - 5.0),
             };
-            let _ = writeln!(self.out, "<text class=\"shape\" x=\"{:.1}\" y=\"{:.1}\">{}</text>", x + lx, y + ly, escape(&text));
+            // Beside the line, on the side that it does not bend to.
+            let bends = leftwards.contains(&(l.from, l.value));
+            let (lx, anchor) = if bends { (lx - 10.0, " text-anchor=\"end\"") } else { (lx, "") };
+            let _ = writeln!(self.out, "<text class=\"shape\"{anchor} x=\"{:.1}\" y=\"{:.1}\">{}</text>", x + lx, y + ly, escape(&text));
         }
     }
 }

@@ -23,9 +23,18 @@ pub struct Field {
 #[derive(Clone, Debug, Default)]
 pub struct Written {
     pub fields: Vec<Field>,
-    /// Each connection: the port, and the node whose value it takes (`enc1.ghost1`, port `texture`).
-    pub inputs: Vec<(String, Origin)>,
+    pub inputs: Vec<Given>,
     pub composite: bool,
+}
+
+/// A connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    pub port: String,
+    /// What the value is called where the node stands: `lspm.texture`, or the input of the composite around it.
+    pub said: String,
+    /// The node of the whole graph whose value it takes; none when an optional input of a composite is not connected.
+    pub from: Option<Origin>,
 }
 
 /// The output of a node, by path and port.
@@ -65,13 +74,15 @@ impl Walk<'_> {
             let composite = self.composites.get(n.block.as_str()).copied();
             let ports: Vec<&str> = match composite {
                 Some(c) => c.inputs.iter().map(|p| p.name.as_str()).collect(),
-                None => Spec::LIST.iter().find(|e| e.name == n.block).map(|e| e.inputs.iter().map(|p| p.name).collect()).unwrap_or_default(),
+                None => {
+                    Spec::LIST.iter().find(|e| e.name == n.block).map(|e| e.inputs.iter().map(|p| p.name).collect()).unwrap_or_default()
+                }
             };
             let mut w = Written { composite: composite.is_some(), ..Written::default() };
             for e in &n.entries {
                 if ports.contains(&e.key.as_str()) {
                     for r in Reference::all(&e.value).unwrap_or_default() {
-                        w.inputs.extend(source(&r, &there, prefix, inputs).map(|s| (e.key.clone(), s)));
+                        w.inputs.extend(source(&r, &there, prefix, inputs).map(|(said, from)| Given { port: e.key.clone(), said, from }));
                     }
                 } else {
                     w.fields.push(field(e, &scope));
@@ -89,7 +100,8 @@ impl Walk<'_> {
                         inner.insert(p.name.clone(), v);
                     }
                 }
-                let bound = c.inputs.iter().map(|p| (p.name.clone(), w.inputs.iter().find(|(port, _)| *port == p.name).map(|(_, s)| s.clone())));
+                let bound =
+                    c.inputs.iter().map(|p| (p.name.clone(), w.inputs.iter().find(|g| g.port == p.name).and_then(|g| g.from.clone())));
                 self.depth += 1;
                 self.scope(&c.nodes, &inner, &path, &bound.collect());
                 self.depth -= 1;
@@ -99,18 +111,22 @@ impl Walk<'_> {
     }
 }
 
-/// The first of a reference's alternatives that is there.
-fn source(r: &Reference, there: &HashMap<&str, ()>, prefix: &str, inputs: &Bound) -> Option<Origin> {
+/// The first of a reference's alternatives that is there: what it is called, and what it is.
+fn source(r: &Reference, there: &HashMap<&str, ()>, prefix: &str, inputs: &Bound) -> Option<(String, Option<Origin>)> {
     let all = std::iter::once((&r.node, &r.port)).chain(r.others.iter().map(|(n, p)| (n, p)));
+    let mut unconnected = None;
     for (node, port) in all {
         if there.contains_key(node.as_str()) {
-            return Some((join(prefix, node), port.clone().unwrap_or_default()));
+            let said = port.as_ref().map_or(node.clone(), |p| format!("{node}.{p}"));
+            return Some((said, Some((join(prefix, node), port.clone().unwrap_or_default()))));
         }
-        if let Some(Some(outside)) = inputs.get(node) {
-            return Some(outside.clone());
+        match inputs.get(node) {
+            Some(Some(outside)) => return Some((node.clone(), Some(outside.clone()))),
+            Some(None) => unconnected = unconnected.or(Some((node.clone(), None))),
+            None => {}
         }
     }
-    None
+    unconnected
 }
 
 fn join(prefix: &str, id: &str) -> String {

@@ -1,0 +1,141 @@
+//! A graph file as JSON Schema (draft 2020-12), from the same pages as the reference.
+//!
+//! RON is richer than JSON: the schema describes it in serde's words. `Name(a: 1)` is `{"Name": {"a": 1}}`, `(a: 1)` and `{"a": 1}` are
+//! objects, lists and tuples are arrays, a bare word is a string.
+
+use serde_json::{Map, Value, json};
+
+use super::page::{Field, Kind, Page, functions};
+
+/// The schema; `composites` adds a graph's own blocks.
+pub fn schema(blocks: &[Page], composites: &[Page]) -> Value {
+    let all = || blocks.iter().chain(composites);
+    let mut defs = Map::new();
+    let number = |what: &str| json!({"description": format!("{what}, or an expression over the parameters"), "type": [if what == "a number" { "number" } else { "integer" }, "string"]});
+    defs.insert("integer".into(), number("a whole number"));
+    defs.insert("number".into(), number("a number"));
+    defs.insert("bool".into(), json!({"description": "true, false, or an expression over the parameters", "type": ["boolean", "string"]}));
+    let three = json!({"type": "array", "items": {"$ref": "#/$defs/integer"}, "minItems": 3, "maxItems": 3});
+    defs.insert("triple".into(), json!({"description": "one for all axes, or depth, height and width", "anyOf": [{"$ref": "#/$defs/integer"}, three]}));
+    defs.insert("function".into(), json!({"enum": functions()}));
+    let reference = json!({"type": "string", "description": "a node or an input; node.port for a block with several outputs; a | b for the first that is there"});
+    defs.insert("reference".into(), reference);
+    defs.insert("references".into(), json!({"anyOf": [{"$ref": "#/$defs/reference"}, {"type": "array", "items": {"$ref": "#/$defs/reference"}}]}));
+    defs.insert("parameter".into(), json!({"description": "a number, true or false, an expression, Required, or OneOf(...)"}));
+    defs.insert("parameters".into(), json!({"type": "object", "additionalProperties": {"$ref": "#/$defs/parameter"}}));
+    for p in all() {
+        defs.insert(p.name.clone(), block(p));
+    }
+    let one = all().map(|p| json!({"type": "object", "properties": {p.name.clone(): {"$ref": format!("#/$defs/{}", p.name)}}, "required": [p.name], "additionalProperties": false}));
+    let mut one: Vec<Value> = one.collect();
+    let names: Vec<&str> = all().map(|p| p.name.as_str()).collect();
+    one.push(json!({
+        "description": "a composite of this graph",
+        "type": "object", "minProperties": 1, "maxProperties": 1,
+        "propertyNames": {"not": {"enum": names}},
+        "additionalProperties": {"type": "object"},
+    }));
+    defs.insert("node".into(), json!({"oneOf": one}));
+    defs.insert("nodes".into(), json!({"type": "object", "additionalProperties": {"$ref": "#/$defs/node"}}));
+    defs.insert("composite".into(), composite());
+    defs.insert("claim".into(), claim());
+    let mut top = graph();
+    top["$defs"] = Value::Object(defs);
+    top
+}
+
+fn block(p: &Page) -> Value {
+    let mut properties = Map::new();
+    let mut required: Vec<&str> = vec![];
+    for i in &p.inputs {
+        let what = if i.arity == "many" { "references" } else { "reference" };
+        properties.insert(i.name.clone(), json!({"description": i.doc, "$ref": format!("#/$defs/{what}")}));
+        if i.arity != "optional" {
+            required.push(&i.name);
+        }
+    }
+    for f in &p.fields {
+        properties.insert(f.name.clone(), field(f));
+        if f.required {
+            required.push(&f.name);
+        }
+    }
+    properties.insert("for".into(), json!({"type": "string", "description": "the node once for each value: i in 1..=4"}));
+    properties.insert("when".into(), json!({"type": ["string", "boolean"], "description": "the node is there when this holds"}));
+    json!({"description": p.summary, "type": "object", "properties": properties, "required": required, "additionalProperties": false})
+}
+
+fn field(f: &Field) -> Value {
+    let mut v = match f.kind {
+        Kind::Integers => json!({"type": "array", "items": {"$ref": "#/$defs/integer"}}),
+        Kind::Any => json!({}),
+        Kind::Integer => json!({"$ref": "#/$defs/integer"}),
+        Kind::Triple => json!({"$ref": "#/$defs/triple"}),
+        Kind::Number => json!({"$ref": "#/$defs/number"}),
+        Kind::Bool => json!({"$ref": "#/$defs/bool"}),
+        Kind::Function => json!({"$ref": "#/$defs/function"}),
+    };
+    v["description"] = f.doc.clone().into();
+    if let Some(d) = &f.default {
+        v["default"] = d.clone();
+    }
+    v
+}
+
+fn composite() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "params": {"$ref": "#/$defs/parameters"},
+            "inputs": {"type": "array", "items": {"type": "string"}, "description": "names; name? may stay unconnected"},
+            "nodes": {"$ref": "#/$defs/nodes"},
+            "output": {"$ref": "#/$defs/reference"},
+            "outputs": {"type": "object", "additionalProperties": {"$ref": "#/$defs/reference"}},
+        },
+        "required": ["nodes"],
+        "additionalProperties": false,
+    })
+}
+
+fn claim() -> Value {
+    let figure = json!({"type": ["integer", "string"], "description": "exact, or as printed: 0.48M"});
+    json!({
+        "type": "object",
+        "properties": {
+            "params": figure.clone(), "macs": figure.clone(), "flops": figure.clone(), "fvcore": figure,
+            "node": {"type": "string"}, "set": {"type": "object"}, "at": {"type": "array", "items": {"type": "integer"}}, "source": {"type": "string"},
+        },
+        "additionalProperties": false,
+    })
+}
+
+fn graph() -> Value {
+    let texts = json!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]});
+    let input = json!({
+        "type": "object",
+        "properties": {"channels": {"$ref": "#/$defs/integer"}, "size": {"$ref": "#/$defs/triple"}},
+        "required": ["channels"], "additionalProperties": false,
+    });
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "a graph of lmsc",
+        "type": "object",
+        "properties": {
+            "name": {"type": "string"},
+            "source": {"type": "string", "description": "where the network is described"},
+            "extends": {"type": "string", "description": "the graph to begin with"},
+            "import": texts.clone(),
+            "params": {"$ref": "#/$defs/parameters"},
+            "inputs": {"type": "object", "additionalProperties": input},
+            "blocks": {"type": "object", "additionalProperties": {"$ref": "#/$defs/composite"}},
+            "nodes": {"$ref": "#/$defs/nodes"},
+            "outputs": {"type": "object", "additionalProperties": {"$ref": "#/$defs/reference"}},
+            "set": {"type": "object"},
+            "drop": texts,
+            "replace": {"type": "object", "description": "a block by another everywhere"},
+            "claims": {"type": "array", "items": {"$ref": "#/$defs/claim"}},
+            "lints": {"type": "object", "additionalProperties": {"enum": ["allow", "warn", "deny"]}},
+        },
+        "additionalProperties": false,
+    })
+}
