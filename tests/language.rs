@@ -68,7 +68,9 @@ fn a_choice_is_one_of_its_words() {
 
 #[test]
 fn a_parameter_keeps_its_type() {
-    for (set, expected) in [("stages=true", "whole number"), ("deep=3", "`true` or `false`"), ("share=[1]", "a number"), ("stages=1.5", "whole number")] {
+    for (set, expected) in
+        [("stages=true", "whole number"), ("deep=3", "`true` or `false`"), ("share=[1]", "a number"), ("stages=1.5", "whole number")]
+    {
         let (code, message) = first(build(REPEATED, &[set]).expect_err(set));
         assert!(code == Code::E0207 && message.contains(expected), "{set}: {message}");
     }
@@ -106,7 +108,12 @@ fn composites_come_from_a_library() {
     let p = read(&good).expect("it compiles");
     assert_eq!(build(p.resolved(), &[]).expect("without the library").hash(), p.hash());
 
-    let twice = write("twice.ron", &format!("(import: [\"blocks/stage.ron\"], blocks: {{ \"Act\": (inputs: [\"x\"], nodes: {{ \"a\": Activation(x: \"x\", function: silu) }}, output: \"a\") }}, {body}"));
+    let twice = write(
+        "twice.ron",
+        &format!(
+            "(import: [\"blocks/stage.ron\"], blocks: {{ \"Act\": (inputs: [\"x\"], nodes: {{ \"a\": Activation(x: \"x\", function: silu) }}, output: \"a\") }}, {body}"
+        ),
+    );
     assert_eq!(first(read(&twice).expect_err("twice")).0, Code::E0103);
     write("blocks/ring.ron", "(import: [\"ring.ron\"], blocks: {})");
     let ring = write("ring.ron", &format!("(import: [\"blocks/ring.ron\"], {body}"));
@@ -121,7 +128,11 @@ fn chains_of_variants() {
     let base = std::fs::canonicalize("graphs/lightmedseg.ron").expect("the graph");
     std::fs::copy(base, folder.path().join("base.ron")).expect("copied");
     std::fs::write(folder.path().join("one.ron"), "(extends: \"base.ron\", drop: [\"anchors\"], set: { \"width\": 4 })").expect("written");
-    std::fs::write(folder.path().join("two.ron"), "(extends: \"one.ron\", drop: [\"lspm\"], set: { \"enc1.x\": \"stem\", \"EncoderStage.se.least\": 2 })").expect("written");
+    std::fs::write(
+        folder.path().join("two.ron"),
+        "(extends: \"one.ron\", drop: [\"lspm\"], set: { \"enc1.x\": \"stem\", \"EncoderStage.se.least\": 2 })",
+    )
+    .expect("written");
     let p = compile(&Source::read(&folder.path().join("two.ron")).expect("a text"), &[], None).expect("it compiles");
     let nodes = paths(&p);
     assert!(!nodes.contains(&"anchors") && !nodes.contains(&"lspm") && p.params["width"] == lmsc::read::Value::Int(4));
@@ -141,7 +152,13 @@ fn claims_are_counted_again() {
         )
     };
     // 1 x 8 x 27 + 8 weights, then 8 x 2 + 2.
-    assert_eq!(checked(&body("(params: 242, macs: 118784), (node: \"c\", params: 224), (params: 482, set: { \"width\": 16 }), (flops: \"0.24M\")")).ok(), Some(5));
+    assert_eq!(
+        checked(&body(
+            "(params: 242, macs: 118784), (node: \"c\", params: 224), (params: 482, set: { \"width\": 16 }), (flops: \"0.24M\")"
+        ))
+        .ok(),
+        Some(5)
+    );
     assert_eq!(checked(&body("(macs: 14848, at: (4, 4, 4))")).ok(), Some(1));
     let found = checked(&body("(params: 250), (node: \"c\", params: 232)")).expect_err("wrong");
     assert_eq!(found.0.len(), 2);

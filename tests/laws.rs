@@ -15,7 +15,8 @@ use lmsc::text::{Diagnostics, Source};
 fn alone(e: &lmsc::op::Example) -> Program {
     use lmsc::{ir::Graph, op::Input};
     let mut graph: Graph<Op> = Graph::default();
-    let inputs: Vec<_> = e.inputs.iter().enumerate().map(|(i, f)| (format!("x{i}"), graph.input(format!("x{i}"), Input.into(), *f))).collect();
+    let inputs: Vec<_> =
+        e.inputs.iter().enumerate().map(|(i, f)| (format!("x{i}"), graph.input(format!("x{i}"), Input.into(), *f))).collect();
     let values: Vec<_> = inputs.iter().map(|(_, v)| *v).collect();
     let y = graph.add("op".into(), e.op.clone(), &values).expect("an example fits");
     graph.outputs.push(("y".into(), y));
@@ -77,7 +78,8 @@ fn ron_to_op_to_ron() {
 fn ron_to_spec_to_ron() {
     for e in Spec::LIST {
         let spec = spec(e.name, e.example);
-        let options = ron::Options::default().with_default_extension(ron::extensions::Extensions::UNWRAP_VARIANT_NEWTYPES | ron::extensions::Extensions::IMPLICIT_SOME);
+        let options = ron::Options::default()
+            .with_default_extension(ron::extensions::Extensions::UNWRAP_VARIANT_NEWTYPES | ron::extensions::Extensions::IMPLICIT_SOME);
         let text = options.to_string(&spec).expect("a spec can be written");
         assert_eq!(spec_of(&text, e.name), spec, "{text}");
     }
@@ -103,7 +105,8 @@ fn mutations(text: &str) -> Vec<String> {
     let mut all = vec![];
     let mut i = 0;
     while i < bytes.len() {
-        let starts = bytes[i].is_ascii_digit() && (i == 0 || !(bytes[i - 1].is_ascii_alphanumeric() || matches!(bytes[i - 1], b'.' | b'_')));
+        let starts =
+            bytes[i].is_ascii_digit() && (i == 0 || !(bytes[i - 1].is_ascii_alphanumeric() || matches!(bytes[i - 1], b'.' | b'_')));
         let end = (i..bytes.len()).find(|j| !bytes[*j].is_ascii_digit()).unwrap_or(bytes.len());
         if starts && bytes.get(end).is_none_or(|b| !matches!(b, b'.' | b'e')) {
             all.extend(HOSTILE.iter().map(|n| format!("{}{n}{}", &text[..i], &text[end..])));
@@ -236,7 +239,9 @@ mod running {
         match o {
             OperationIr::Module(ModuleOperationIr::Conv3d(c)) => size(&c.out.shape) * size(&c.weight.shape[1..]),
             OperationIr::Module(ModuleOperationIr::ConvTranspose3d(c)) => size(&c.x.shape) * size(&c.weight.shape[1..]),
-            OperationIr::Float(_, FloatOperationIr::Matmul(m)) if products => size(&m.out.shape) * m.lhs.shape[m.lhs.shape.len() - 1] as u64,
+            OperationIr::Float(_, FloatOperationIr::Matmul(m)) if products => {
+                size(&m.out.shape) * m.lhs.shape[m.lhs.shape.len() - 1] as u64
+            }
             _ => 0,
         }
     }
@@ -248,7 +253,11 @@ mod running {
             let net = Network::new(Arc::new(p.clone()), &device, 1).expect("it fits");
             let wanted: Vec<_> = p.graph.outputs.iter().map(|(_, v)| *v).collect();
             let outputs = net.run(inputs(&p, &device), &wanted);
-            let loss = outputs.into_iter().enumerate().map(|(i, y)| (y.clone() * wave(y.dims(), 3.0 + i as f32, &device)).sum()).reduce(|a, b| a + b);
+            let loss = outputs
+                .into_iter()
+                .enumerate()
+                .map(|(i, y)| (y.clone() * wave(y.dims(), 3.0 + i as f32, &device)).sum())
+                .reduce(|a, b| a + b);
             if net.weights().is_empty() {
                 continue;
             }

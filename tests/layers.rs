@@ -117,6 +117,10 @@ fn unsafe_code_stays_with_the_kernels() {
     rust_files(Path::new("src"), &mut files);
     for file in files.iter().filter(|f| module(f).is_none_or(|m| m != "kernel")) {
         let text = std::fs::read_to_string(file).expect("a file");
-        assert!(!text.contains("unsafe {") && !text.contains("unsafe fn") && !text.contains("unsafe impl"), "{} has unsafe code", file.display());
+        assert!(
+            !text.contains("unsafe {") && !text.contains("unsafe fn") && !text.contains("unsafe impl"),
+            "{} has unsafe code",
+            file.display()
+        );
     }
 }

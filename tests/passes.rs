@@ -13,7 +13,8 @@ use lmsc::text::Source;
 /// A program of one operation.
 fn alone(e: &op::Example) -> Program {
     let mut graph: Graph<Op> = Graph::default();
-    let inputs: Vec<_> = e.inputs.iter().enumerate().map(|(i, f)| (format!("x{i}"), graph.input(format!("x{i}"), op::Input.into(), *f))).collect();
+    let inputs: Vec<_> =
+        e.inputs.iter().enumerate().map(|(i, f)| (format!("x{i}"), graph.input(format!("x{i}"), op::Input.into(), *f))).collect();
     let values: Vec<_> = inputs.iter().map(|(_, v)| *v).collect();
     let y = graph.add("op".into(), e.op.clone(), &values).expect("an example fits");
     graph.outputs.push(("y".into(), y));
@@ -23,7 +24,8 @@ fn alone(e: &op::Example) -> Program {
 /// A program of one block.
 fn around(e: &lmsc::block::Entry) -> Program {
     let size = |scale: usize| if scale == 0 { [1; 3] } else { [4, 2, 6].map(|n| n * scale) };
-    let inputs: Vec<String> = e.shapes.iter().map(|(name, c, scale)| format!("\"{name}\": (channels: {c}, size: {:?})", Triple(size(*scale)).0)).collect();
+    let inputs: Vec<String> =
+        e.shapes.iter().map(|(name, c, scale)| format!("\"{name}\": (channels: {c}, size: {:?})", Triple(size(*scale)).0)).collect();
     let inputs = inputs.join(", ").replace('[', "(").replace(']', ")");
     let outputs = match e.name {
         "LSPM" => "\"a\": \"node.texture\", \"b\": \"node.features\"",
@@ -181,7 +183,9 @@ fn sweeps() -> Program {
 }
 
 fn drawings() -> Vec<(String, Program)> {
-    [("dead", dead()), ("chain", chain()), ("merge", merge()), ("resizes", resizes()), ("sweeps", sweeps())].map(|(n, p)| (n.to_owned(), p)).to_vec()
+    [("dead", dead()), ("chain", chain()), ("merge", merge()), ("resizes", resizes()), ("sweeps", sweeps())]
+        .map(|(n, p)| (n.to_owned(), p))
+        .to_vec()
 }
 
 #[test]
@@ -245,7 +249,8 @@ fn a_scale_stays_where_another_reads_the_value_or_uses_the_weights() {
 fn resizes_go_only_where_sizes_are_equal_for_every_input() {
     let p = resizes();
     let q = after(&p, "resizes");
-    let left: Vec<&str> = q.graph.values().filter(|v| q.graph.node(*v).op.kind() == "resize").map(|v| q.graph.node(v).path.as_str()).collect();
+    let left: Vec<&str> =
+        q.graph.values().filter(|v| q.graph.node(*v).op.kind() == "resize").map(|v| q.graph.node(v).path.as_str()).collect();
     assert_eq!(left, ["n5", "n8"]);
     // With the multiples that a graph asks for, halves by pool and by stride are proven equal: of the two routers' eight resizes
     // one each, and the texture's at the finest stage.
@@ -323,7 +328,11 @@ fn check_plan(name: &str, g: &Graph<Op>, schedule: &Schedule, precision: Precisi
         if !input {
             write(y, &mut there);
         }
-        let end = if g.outputs.iter().any(|(_, v)| *v == y) { schedule.steps.len() } else { (at..schedule.steps.len()).rfind(|k| schedule.steps[*k].inputs(g).contains(&y)).unwrap_or(at) };
+        let end = if g.outputs.iter().any(|(_, v)| *v == y) {
+            schedule.steps.len()
+        } else {
+            (at..schedule.steps.len()).rfind(|k| schedule.steps[*k].inputs(g).contains(&y)).unwrap_or(at)
+        };
         lives.push((y, if input { 0 } else { at }, end));
     }
     assert!(g.outputs.iter().all(|(_, v)| there.contains(v)), "{name}: an output is written over");
@@ -331,7 +340,12 @@ fn check_plan(name: &str, g: &Graph<Op>, schedule: &Schedule, precision: Precisi
     for (i, (a, from, to)) in lives.iter().enumerate() {
         for (b, first, last) in lives[i + 1..].iter().filter(|(_, first, last)| first <= to && from <= last) {
             let handed = over(*b, *a) && (to == first || from == last);
-            assert!(handed || !meet(place(*a), place(*b)), "{name}: {} and {} share bytes ({first} to {last})", g.node(*a).path, g.node(*b).path);
+            assert!(
+                handed || !meet(place(*a), place(*b)),
+                "{name}: {} and {} share bytes ({first} to {last})",
+                g.node(*a).path,
+                g.node(*b).path
+            );
         }
     }
     // The least: at each step what is alive, where a value that is handed over in place counts once.

@@ -41,8 +41,11 @@ impl Block for GhostConv3D {
 
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
         if self.out == 0 || self.out % 2 != 0 {
-            return Err(Fault::field("out", format!("`out` is {}: one half is convolved and the other made from it, so it is even", self.out))
-                .help(format!("use {}", self.out.saturating_add(2) / 2 * 2)));
+            return Err(Fault::field(
+                "out",
+                format!("`out` is {}: one half is convolved and the other made from it, so it is even", self.out),
+            )
+            .help(format!("use {}", self.out.saturating_add(2) / 2 * 2)));
         }
         let half = self.out / 2;
         let p = b.op("primary", Conv3d::new(half, self.kernel).stride(self.stride).bias(false), &[x.one("x")?])?;

@@ -60,8 +60,11 @@ impl Block for SkipRouter {
                 .help(format!("set `stages: {n}`")));
         }
         if n < 2 || self.out.len() >= n {
-            return Err(Fault::field("out", format!("{} outputs need at least {} features, {n} are connected", self.out.len(), self.out.len() + 1))
-                .help("each output takes its size from a feature above the last"));
+            return Err(Fault::field(
+                "out",
+                format!("{} outputs need at least {} features, {n} are connected", self.out.len(), self.out.len() + 1),
+            )
+            .help("each output takes its size from a feature above the last"));
         }
         let mut projections = vec![];
         for (i, f) in features.iter().enumerate() {

@@ -28,8 +28,7 @@ fn four() -> usize {
 
 impl Block for TextureRouting {
     const NAME: &'static str = "TextureRouting";
-    const INPUTS: &'static [Port] =
-        &[Port::one("x", "a volume"), Port::optional("texture", "a map of one channel in [0, 1], of any size")];
+    const INPUTS: &'static [Port] = &[Port::one("x", "a volume"), Port::optional("texture", "a map of one channel in [0, 1], of any size")];
     const EXAMPLE: &'static str = "TextureRouting(x: \"features\", texture: \"texture\")";
     const SHAPES: &'static [(&'static str, usize, usize)] = &[("features", 8, 1), ("texture", 1, 2)];
 

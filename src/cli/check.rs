@@ -4,8 +4,8 @@
 
 use std::path::PathBuf;
 
-use super::{complain, print};
 use super::stats::size;
+use super::{complain, print};
 use crate::compile::{compile, verify};
 use crate::read::Set;
 use crate::show::thousands;
@@ -15,7 +15,9 @@ use crate::text::{Diagnostics, Result, Source};
 ///
 /// Nothing is run and no weights are made. Every error of a file is shown at once, with its place.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "Examples:\n  lmsc check graphs/lightmedseg.ron\n  lmsc check graphs/*.ron --set modalities=1 --set classes=3 --input 1x96x96x96")]
+#[command(
+    after_long_help = "Examples:\n  lmsc check graphs/lightmedseg.ron\n  lmsc check graphs/*.ron --set modalities=1 --set classes=3 --input 1x96x96x96"
+)]
 pub struct Args {
     /// Graphs (.ron)
     #[arg(value_name = "FILE", required = true)]
@@ -47,7 +49,8 @@ pub fn run(args: Args) -> Result<()> {
         let Some(claims) = claims else { continue };
         found.0.extend(p.warnings.0.iter().cloned());
         let shape = |v| p.graph.fact(v).to_string();
-        let ends = |all: &[(String, crate::ir::Value)]| all.iter().map(|(n, v)| format!("{n} {}", shape(*v))).collect::<Vec<_>>().join(", ");
+        let ends =
+            |all: &[(String, crate::ir::Value)]| all.iter().map(|(n, v)| format!("{n} {}", shape(*v))).collect::<Vec<_>>().join(", ");
         let params = p.cost(0..p.graph.len()).map(|c| c.params).unwrap_or_default();
         let nodes = p.rows.iter().filter(|r| r.depth == 0).count();
         let claims = match claims {
@@ -57,7 +60,13 @@ pub fn run(args: Args) -> Result<()> {
         };
         print(&format!("{}: ok, {} parameters{claims}\n", file.display(), thousands(params)));
         if args.files.len() == 1 {
-            print(&format!("  {} -> {}; {nodes} nodes, {} operations\n  {}\n", ends(&p.inputs), ends(&p.graph.outputs), p.graph.len(), p.sizes()));
+            print(&format!(
+                "  {} -> {}; {nodes} nodes, {} operations\n  {}\n",
+                ends(&p.inputs),
+                ends(&p.graph.outputs),
+                p.graph.len(),
+                p.sizes()
+            ));
         }
     }
     // Warnings are shown, and are no failure.

@@ -85,7 +85,8 @@ fn begins_with_mark(file: &Path) -> bool {
 /// Writes beside the file, then takes its place: a reader sees the old text or the new one, and permissions stay.
 fn replace(file: &Path, text: &str) -> Result<(), Diagnostic> {
     let refuse = |e: std::io::Error| {
-        Diagnostic::error(Code::E0603, format!("cannot write `{}`: {e}", file.display())).help("check the permissions of the file and its folder; the file is as it was")
+        Diagnostic::error(Code::E0603, format!("cannot write `{}`: {e}", file.display()))
+            .help("check the permissions of the file and its folder; the file is as it was")
     };
     let target = file.canonicalize().map_err(refuse)?;
     let name = target.file_name().unwrap_or_default().to_string_lossy();

@@ -10,9 +10,9 @@ mod demo;
 mod diff;
 #[cfg(feature = "run")]
 mod eval;
+mod fmt;
 #[cfg(feature = "run")]
 mod forward;
-mod fmt;
 mod graph;
 mod new;
 mod output;

@@ -55,8 +55,12 @@ pub fn run(args: Args) -> Result<()> {
     let name = name.ok_or_else(|| Diagnostic::error(Code::E0109, "the graph has no name").help("give one, as in `--name unet`"))?;
     let shown = args.file.display();
     let refuse = |e: std::io::Error| match e.kind() {
-        ErrorKind::AlreadyExists => Diagnostic::error(Code::E0603, format!("`{shown}` is there already")).help("choose another name, or remove the file first"),
-        ErrorKind::NotFound => Diagnostic::error(Code::E0603, format!("cannot write `{shown}`: its folder is not there")).help("make the folder first"),
+        ErrorKind::AlreadyExists => {
+            Diagnostic::error(Code::E0603, format!("`{shown}` is there already")).help("choose another name, or remove the file first")
+        }
+        ErrorKind::NotFound => {
+            Diagnostic::error(Code::E0603, format!("cannot write `{shown}`: its folder is not there")).help("make the folder first")
+        }
         _ => Diagnostic::error(Code::E0603, format!("cannot write `{shown}`: {e}")).help("check the permissions of its folder"),
     };
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&args.file).map_err(refuse)?;

@@ -220,7 +220,8 @@ fn bytes(text: &str) -> Result<u64> {
 }
 
 fn counted(p: &Program, q: &Question) -> Result<Stats> {
-    show::measure(p, q).map_err(|f| Diagnostic::error(f.code, format!("`{}`: {}", p.name, f.message)).help(f.help.unwrap_or_default()).into())
+    show::measure(p, q)
+        .map_err(|f| Diagnostic::error(f.code, format!("`{}`: {}", p.name, f.message)).help(f.help.unwrap_or_default()).into())
 }
 
 /// Every combination of the values to set, each with its names.
@@ -253,7 +254,10 @@ impl InputSize {
     pub fn channels_differ(&self, p: &Program) -> Option<Diagnostic> {
         let c = self.channels.filter(|c| *c != p.input_channels())?;
         let message = format!("--input has {c} channels, but `{}` takes {}", p.name, p.input_channels());
-        Some(Diagnostic::error(Code::E0302, message).help(format!("set the graph's parameter, as in `--set modalities={c}`, or leave the channels out")))
+        Some(
+            Diagnostic::error(Code::E0302, message)
+                .help(format!("set the graph's parameter, as in `--set modalities={c}`, or leave the channels out")),
+        )
     }
 }
 

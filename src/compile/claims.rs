@@ -59,12 +59,25 @@ fn count(program: &Program, quantity: Quantity, range: Range<usize>) -> u64 {
     }
 }
 
-fn broken(program: &Program, claim: &Claim, quantity: Quantity, figure: &Figure, place: &Place, count: u64, changes: &[String]) -> Diagnostic {
+fn broken(
+    program: &Program,
+    claim: &Claim,
+    quantity: Quantity,
+    figure: &Figure,
+    place: &Place,
+    count: u64,
+    changes: &[String],
+) -> Diagnostic {
     let of = claim.node.as_ref().map_or(String::new(), |(n, _)| format!(" in `{n}`"));
     let with = if changes.is_empty() { String::new() } else { format!(" with {}", changes.join(", ")) };
     let difference = count as f64 - figure.value;
     let message = format!("{} {}{of}{with} are claimed, but it has {}", figure.text, quantity.title(), grouped(count));
-    let label = format!("{}{}, {:+.2}%", if difference < 0.0 { "-" } else { "+" }, grouped(difference.abs() as u64), 100.0 * difference / figure.value.max(1.0));
+    let label = format!(
+        "{}{}, {:+.2}%",
+        if difference < 0.0 { "-" } else { "+" },
+        grouped(difference.abs() as u64),
+        100.0 * difference / figure.value.max(1.0)
+    );
     let d = Diagnostic::error(Code::E0502, message).at(place.clone(), label);
     let d = d.help(format!("it counts{}", table(program, claim, quantity)));
     d.help("change the graph or the claim; a figure as printed, \"0.48M\", holds within its digits")
@@ -75,12 +88,14 @@ fn table(program: &Program, claim: &Claim, quantity: Quantity) -> String {
     let inside = claim.node.as_ref().map(|(n, _)| n.as_str());
     let depth = inside.map_or(0, |n| program.rows.iter().find(|r| r.path == n).map_or(0, |r| r.depth + 1));
     let rows = program.rows.iter().filter(|r| r.depth == depth && inside.is_none_or(|n| r.path.starts_with(&format!("{n}."))));
-    let counted: Vec<(&str, u64)> = rows.map(|r| (r.path.as_str(), count(program, quantity, r.values.clone()))).filter(|(_, c)| *c > 0).collect();
+    let counted: Vec<(&str, u64)> =
+        rows.map(|r| (r.path.as_str(), count(program, quantity, r.values.clone()))).filter(|(_, c)| *c > 0).collect();
     let width = counted.iter().map(|(n, _)| n.chars().count()).max().unwrap_or(0);
     let digits = counted.iter().map(|(_, c)| grouped(*c).len()).max().unwrap_or(0);
     let mut text = String::new();
     for (name, c) in counted {
-        let claimed = program.claims.iter().filter(|o| o.set.is_empty() && o.at == claim.at && o.node.as_ref().is_some_and(|(n, _)| n == name));
+        let claimed =
+            program.claims.iter().filter(|o| o.set.is_empty() && o.at == claim.at && o.node.as_ref().is_some_and(|(n, _)| n == name));
         let figure = claimed.flat_map(|o| &o.figures).find(|(q, ..)| *q == quantity).map(|(_, f, _)| f);
         let beside = match figure {
             Some(f) if f.holds(c) => "  as claimed".to_owned(),

@@ -25,7 +25,8 @@ pub fn multiple(program: &Program, size: [usize; 3]) -> [usize; 3] {
 /// Whether the graph infers at `other`, with outputs that keep their proportion to the input.
 fn sound(program: &Program, base: [usize; 3], other: [usize; 3]) -> bool {
     let g = &program.graph;
-    let facts: Vec<Fact> = program.inputs.iter().map(|(_, v)| g.fact(*v)).map(|f| if f.size == base { Fact { size: other, ..f } } else { f }).collect();
+    let facts: Vec<Fact> =
+        program.inputs.iter().map(|(_, v)| g.fact(*v)).map(|f| if f.size == base { Fact { size: other, ..f } } else { f }).collect();
     let Ok(all) = g.infer_at(&facts) else { return false };
     g.outputs.iter().all(|(_, v)| {
         let (then, now) = (g.fact(*v).size, all[v.0].size);
@@ -39,8 +40,10 @@ fn sound(program: &Program, base: [usize; 3], other: [usize; 3]) -> bool {
 /// A sentence and a remedy.
 pub fn fits(multiple: [usize; 3], size: [usize; 3]) -> Result<(), (String, String)> {
     let names = ["depth", "height", "width"];
-    let wrong: Vec<String> =
-        (0..3).filter(|a| size[*a] == 0 || size[*a] % multiple[*a] != 0).map(|a| format!("the {} {} is not a multiple of {}", names[a], size[a], multiple[a])).collect();
+    let wrong: Vec<String> = (0..3)
+        .filter(|a| size[*a] == 0 || size[*a] % multiple[*a] != 0)
+        .map(|a| format!("the {} {} is not a multiple of {}", names[a], size[a], multiple[a]))
+        .collect();
     if wrong.is_empty() {
         return Ok(());
     }

@@ -65,7 +65,8 @@ fn unused(text: &GraphText, raised: &mut Vec<Diagnostic>) {
         c.params.iter().for_each(|p| gather(&p.value, &mut own));
         c.outputs.iter().for_each(|(_, r)| own.extend(names(&r.text)));
         for p in c.params.iter().filter(|p| !own.contains(p.name.as_str())) {
-            let d = Diagnostic::warning(Code::W0101, format!("the parameter `{}` of `{}` is not used", p.name, c.name)).at(p.place.clone(), "declared here");
+            let d = Diagnostic::warning(Code::W0101, format!("the parameter `{}` of `{}` is not used", p.name, c.name))
+                .at(p.place.clone(), "declared here");
             raised.push(d.help("use it in the composite, or remove it"));
         }
     }
@@ -97,8 +98,14 @@ fn norms(program: &Program, raised: &mut Vec<Diagnostic>) {
         let Op::GroupNorm(norm) = &g.node(v).op else { continue };
         let channels = g.fact(v).channels;
         if norm.groups == channels && channels > 1 {
-            let message = format!("the norm `{}` has {channels} groups for {channels} channels: each channel is normalised by itself", g.node(v).path);
-            raised.push(at(program, v, Diagnostic::warning(Code::W0301, message)).help("that is instance normalisation; if it is meant, allow the lint, else use fewer groups"));
+            let message = format!(
+                "the norm `{}` has {channels} groups for {channels} channels: each channel is normalised by itself",
+                g.node(v).path
+            );
+            raised.push(
+                at(program, v, Diagnostic::warning(Code::W0301, message))
+                    .help("that is instance normalisation; if it is meant, allow the lint, else use fewer groups"),
+            );
         }
         let Some(&x) = g.inputs(v).first() else { continue };
         let biased = match &g.node(x).op {
@@ -107,8 +114,12 @@ fn norms(program: &Program, raised: &mut Vec<Diagnostic>) {
             _ => false,
         };
         if biased {
-            let message = format!("the bias of `{}` is followed by the norm `{}`, which takes the mean away again", g.node(x).path, g.node(v).path);
-            raised.push(at(program, x, Diagnostic::warning(Code::W0302, message)).help("set `bias: false`, or allow the lint where the bias is meant"));
+            let message =
+                format!("the bias of `{}` is followed by the norm `{}`, which takes the mean away again", g.node(x).path, g.node(v).path);
+            raised.push(
+                at(program, x, Diagnostic::warning(Code::W0302, message))
+                    .help("set `bias: false`, or allow the lint where the bias is meant"),
+            );
         }
     }
 }
@@ -122,7 +133,11 @@ fn dominated(program: &Program, raised: &mut Vec<Diagnostic>) {
         let share = bytes(row.values.clone()) as f64 / total.max(1) as f64;
         if share > MOST {
             let message = format!("`{}` holds {:.0}% of all activations", row.path, 100.0 * share);
-            raised.push(Diagnostic::warning(Code::W0501, message).at(row.place.clone(), "this node").help("`lmsc stats --depth 2` shows which of its parts; narrower or coarser features there save most"));
+            raised.push(
+                Diagnostic::warning(Code::W0501, message)
+                    .at(row.place.clone(), "this node")
+                    .help("`lmsc stats --depth 2` shows which of its parts; narrower or coarser features there save most"),
+            );
         }
     }
 }

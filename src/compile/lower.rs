@@ -59,7 +59,14 @@ impl<'t> Lowering<'t> {
         let (nodes, absent) = expand(s.nodes, s.params, &mut self.found);
         dropped.extend(absent);
         let mut outputs = filled(s.outputs, s.params, &mut self.found);
-        let around = Surroundings { composites: &composites, params: s.params, inputs: &known, dropped: &dropped, within: s.within, dead: self.dead };
+        let around = Surroundings {
+            composites: &composites,
+            params: s.params,
+            inputs: &known,
+            dropped: &dropped,
+            within: s.within,
+            dead: self.dead,
+        };
         let wired = wire(&nodes, &mut outputs, &around, &mut self.found);
         self.composites = composites;
 
@@ -84,7 +91,13 @@ impl<'t> Lowering<'t> {
         outputs.iter().map(|(name, r)| (name.clone(), find(r, &values, &s.inputs))).collect()
     }
 
-    fn node(&mut self, w: &Wired<'_, 't>, path: String, x: &[(&str, &Reference, Value)], s: &Inside<'_, 't>) -> Option<Vec<(String, Value)>> {
+    fn node(
+        &mut self,
+        w: &Wired<'_, 't>,
+        path: String,
+        x: &[(&str, &Reference, Value)],
+        s: &Inside<'_, 't>,
+    ) -> Option<Vec<(String, Value)>> {
         let first = self.graph.len();
         let row = self.rows.len();
         self.rows.push(Row {
@@ -112,8 +125,15 @@ impl<'t> Lowering<'t> {
                 let inputs = c.inputs.iter().map(|p| (p.name.clone(), x.iter().find(|(n, ..)| *n == p.name).map(|(_, _, v)| *v)));
                 let within: Vec<&str> = s.within.iter().copied().chain([c.name.as_str()]).collect();
                 let used: Vec<Place> = s.used.iter().cloned().chain([w.text.id_place.clone()]).collect();
-                let inside =
-                    Inside { nodes: &c.nodes, outputs: &c.outputs, params, inputs: inputs.collect(), prefix: &path, within: &within, used: &used };
+                let inside = Inside {
+                    nodes: &c.nodes,
+                    outputs: &c.outputs,
+                    params,
+                    inputs: inputs.collect(),
+                    prefix: &path,
+                    within: &within,
+                    used: &used,
+                };
                 self.scope(inside).into_iter().map(|(n, v)| Some((n, v?))).collect()
             }
         };

@@ -56,7 +56,17 @@ pub struct Program {
 impl Program {
     /// A program around an op graph that was made by hand, without a text.
     pub fn from_graph(name: impl Into<String>, graph: Graph<Op>, inputs: Vec<(String, ir::Value)>) -> Self {
-        Self { name: name.into(), graph, rows: vec![], inputs, params: Scope::new(), claims: vec![], warnings: Diagnostics::default(), resolved: Resolved::default(), multiple: [1; 3] }
+        Self {
+            name: name.into(),
+            graph,
+            rows: vec![],
+            inputs,
+            params: Scope::new(),
+            claims: vec![],
+            warnings: Diagnostics::default(),
+            resolved: Resolved::default(),
+            multiple: [1; 3],
+        }
     }
 
     /// The whole graph as one text: `extends` and `set` applied, comments gone.
@@ -164,7 +174,10 @@ fn parameters(text: &GraphText) -> (Scope, Diagnostics) {
     let mut scope = Scope::new();
     let mut found = Diagnostics::default();
     for p in &text.params {
-        let n = found.keep(read::value(&p.value, &scope).map_err(|d| if d.code == Code::E0105 { d.help("a parameter may use those that stand before it") } else { d }));
+        let n = found.keep(
+            read::value(&p.value, &scope)
+                .map_err(|d| if d.code == Code::E0105 { d.help("a parameter may use those that stand before it") } else { d }),
+        );
         scope.insert(p.name.clone(), n.unwrap_or(Value::Int(8)));
     }
     (scope, found)
@@ -185,7 +198,10 @@ fn at(text: &GraphText, params: &Scope, size: [usize; 3]) -> Result<Program> {
         let Some(channels) = l.found.keep(read::typed::<usize>(&i.channels, params)) else { continue };
         let n = channels;
         if n == 0 || size.contains(&0) {
-            l.found.push(Diagnostic::error(Code::E0301, format!("the input is {n}x{}x{}x{}: nothing", size[0], size[1], size[2])).at(i.channels.place.clone(), "here"));
+            l.found.push(
+                Diagnostic::error(Code::E0301, format!("the input is {n}x{}x{}x{}: nothing", size[0], size[1], size[2]))
+                    .at(i.channels.place.clone(), "here"),
+            );
             continue;
         }
         // The size asked for is the first input's; others that state their own keep it.
@@ -195,7 +211,11 @@ fn at(text: &GraphText, params: &Scope, size: [usize; 3]) -> Result<Program> {
         named.push((i.name.clone(), v));
     }
     if text.outputs.is_empty() {
-        l.found.push(Diagnostic::error(Code::E0106, "the graph has no output").at(start(&text.place), "in this graph").help("add `outputs: {\"logits\": \"node\"}`"));
+        l.found.push(
+            Diagnostic::error(Code::E0106, "the graph has no output")
+                .at(start(&text.place), "in this graph")
+                .help("add `outputs: {\"logits\": \"node\"}`"),
+        );
     }
     let inside = Inside { nodes: &text.nodes, outputs: &text.outputs, params, inputs, prefix: "", within: &[], used: &[] };
     let outputs = l.scope(inside);
@@ -204,17 +224,34 @@ fn at(text: &GraphText, params: &Scope, size: [usize; 3]) -> Result<Program> {
     let warnings = found.clone();
     found.or(())?;
     graph.outputs = outputs.into_iter().filter_map(|(n, v)| Some((n, v?))).collect();
-    Ok(Program { name: text.name.clone(), graph, rows, inputs: named, params: params.clone(), claims: text.claims.clone(), warnings, resolved: Resolved::default(), multiple: [1; 3] })
+    Ok(Program {
+        name: text.name.clone(),
+        graph,
+        rows,
+        inputs: named,
+        params: params.clone(),
+        claims: text.claims.clone(),
+        warnings,
+        resolved: Resolved::default(),
+        multiple: [1; 3],
+    })
 }
 
 /// A composite may not take the name of a block, nor give one name to an input and a parameter.
 fn check_composites(text: &GraphText, found: &mut Diagnostics) {
     for c in &text.blocks {
         if crate::block::Spec::LIST.iter().any(|e| e.name == c.name) {
-            found.push(Diagnostic::error(Code::E0103, format!("`{}` is already a block", c.name)).at(c.place.clone(), "defined again here").help("choose another name; to exchange a block everywhere, use `replace`"));
+            found.push(
+                Diagnostic::error(Code::E0103, format!("`{}` is already a block", c.name))
+                    .at(c.place.clone(), "defined again here")
+                    .help("choose another name; to exchange a block everywhere, use `replace`"),
+            );
         }
         for p in c.inputs.iter().filter(|i| c.params.iter().any(|p| p.name == i.name)) {
-            found.push(Diagnostic::error(Code::E0103, format!("`{}` is both an input and a parameter of `{}`", p.name, c.name)).at(p.place.clone(), "here"));
+            found.push(
+                Diagnostic::error(Code::E0103, format!("`{}` is both an input and a parameter of `{}`", p.name, c.name))
+                    .at(p.place.clone(), "here"),
+            );
         }
     }
 }
@@ -227,7 +264,10 @@ fn count(program: &Program, text: &GraphText) -> Result<()> {
             Diagnostics::from(d.help(f.help.unwrap_or_default()))
         })?;
     }
-    program.cost(0..program.graph.len()).map(|_| ()).map_err(|f| Diagnostic::error(f.code, f.message).at(start(&text.place), "in this graph").into())
+    program
+        .cost(0..program.graph.len())
+        .map(|_| ())
+        .map_err(|f| Diagnostic::error(f.code, f.message).at(start(&text.place), "in this graph").into())
 }
 
 fn start(place: &Place) -> Place {

@@ -39,7 +39,12 @@ pub struct Surroundings<'a, 't> {
 }
 
 /// Resolves the nodes of a scope and gives those that are sound in an order that can be lowered; the rest is in `found`.
-pub fn wire<'n, 't>(nodes: &'n [NodeText], outputs: &mut [(String, Reference)], around: &Surroundings<'_, 't>, found: &mut Diagnostics) -> Vec<Wired<'n, 't>> {
+pub fn wire<'n, 't>(
+    nodes: &'n [NodeText],
+    outputs: &mut [(String, Reference)],
+    around: &Surroundings<'_, 't>,
+    found: &mut Diagnostics,
+) -> Vec<Wired<'n, 't>> {
     let index: HashMap<&str, usize> = nodes.iter().enumerate().map(|(i, n)| (n.id.as_str(), i)).collect();
     for n in nodes {
         if around.inputs.contains_key(&n.id) {
@@ -173,14 +178,20 @@ fn resolve(
         return Some(Some(i));
     }
     let (message, help) = match (r.port.as_deref(), known.as_slice()) {
-        (Some(p), [only]) if only.is_empty() => (format!("`{}` has one output, which has no name; `{}` is not there", r.node, printable(p)), format!("write \"{}\"", r.node)),
-        (Some(p), _) => (format!("`{}` has no output `{}`", r.node, printable(p)), suggestion(p, known.iter().map(String::as_str), "outputs")),
+        (Some(p), [only]) if only.is_empty() => {
+            (format!("`{}` has one output, which has no name; `{}` is not there", r.node, printable(p)), format!("write \"{}\"", r.node))
+        }
+        (Some(p), _) => {
+            (format!("`{}` has no output `{}`", r.node, printable(p)), suggestion(p, known.iter().map(String::as_str), "outputs"))
+        }
         (None, _) => {
             let all: Vec<String> = known.iter().map(|k| format!("\"{}.{k}\"", r.node)).collect();
             (format!("`{}` has several outputs", r.node), format!("say which: {}", all.join(", ")))
         }
     };
-    found.push(Diagnostic::error(Code::E0203, message).at(r.place.clone(), "named here").also(nodes[i].id_place.clone(), "this node").help(help));
+    found.push(
+        Diagnostic::error(Code::E0203, message).at(r.place.clone(), "named here").also(nodes[i].id_place.clone(), "this node").help(help),
+    );
     None
 }
 
@@ -197,7 +208,8 @@ fn body<'n, 't>(n: &'n NodeText, around: &Surroundings<'_, 't>, found: &mut Diag
     }
     let Some(entry) = Spec::LIST.iter().find(|e| e.name == n.block) else {
         let names: Vec<&str> = Spec::LIST.iter().map(|e| e.name).chain(around.composites.keys().copied()).collect();
-        let d = Diagnostic::error(Code::E0201, format!("there is no block `{}`", printable(&n.block))).at(n.block_place.clone(), "used here");
+        let d =
+            Diagnostic::error(Code::E0201, format!("there is no block `{}`", printable(&n.block))).at(n.block_place.clone(), "used here");
         found.push(d.help(suggestion(&n.block, names.iter().copied(), "blocks")));
         return None;
     };
@@ -222,7 +234,11 @@ fn composite<'n, 't>(n: &'n NodeText, c: &'t Composite, around: &Surroundings<'_
     if around.within.contains(&c.name.as_str()) {
         let path: Vec<&str> = around.within.iter().copied().chain([c.name.as_str()]).collect();
         let d = Diagnostic::error(Code::E0208, format!("the composite `{}` contains itself: {}", c.name, path.join(" -> ")));
-        found.push(d.at(n.block_place.clone(), "used here").also(c.place.clone(), "defined here").help("a composite uses other blocks than itself"));
+        found.push(
+            d.at(n.block_place.clone(), "used here")
+                .also(c.place.clone(), "defined here")
+                .help("a composite uses other blocks than itself"),
+        );
         return None;
     }
     let mut params = around.params.clone();
@@ -233,7 +249,9 @@ fn composite<'n, 't>(n: &'n NodeText, c: &'t Composite, around: &Surroundings<'_
         match (given, required) {
             (None, true) => {
                 let d = Diagnostic::error(Code::E0106, format!("`{}` needs the parameter `{}`", c.name, p.name));
-                found.push(d.at(n.block_place.clone(), "used here").also(p.place.clone(), "required here").help(format!("add `{}: ...`", p.name)));
+                found.push(
+                    d.at(n.block_place.clone(), "used here").also(p.place.clone(), "required here").help(format!("add `{}: ...`", p.name)),
+                );
                 sound = false;
             }
             (given, _) => {
@@ -255,7 +273,11 @@ fn composite<'n, 't>(n: &'n NodeText, c: &'t Composite, around: &Surroundings<'_
     for e in rest.iter().filter(|e| c.params.iter().all(|p| p.name != e.key)) {
         let names: Vec<&str> = c.inputs.iter().map(|p| p.name.as_str()).chain(c.params.iter().map(|p| p.name.as_str())).collect();
         let d = Diagnostic::error(Code::E0107, format!("`{}` has no input or parameter `{}`", c.name, printable(&e.key)));
-        found.push(d.at(e.key_place.clone(), "here").also(c.place.clone(), "defined here").help(suggestion(&e.key, names.iter().copied(), "inputs and parameters")));
+        found.push(d.at(e.key_place.clone(), "here").also(c.place.clone(), "defined here").help(suggestion(
+            &e.key,
+            names.iter().copied(),
+            "inputs and parameters",
+        )));
         sound = false;
     }
     let inputs = references(&connections, found)?;
@@ -290,7 +312,9 @@ fn arity(w: &Wired, found: &mut Diagnostics) {
         let given: Vec<&Reference> = w.inputs.iter().filter(|(p, _)| p == name).map(|(_, r)| r).collect();
         let message = match (arity, given.len()) {
             (Arity::One, 0) | (Arity::Many, 0) => format!("nothing is connected to the input `{name}` of `{}`", w.text.id),
-            (Arity::One | Arity::Optional, n) if n > 1 => format!("{n} values are connected to the input `{name}` of `{}`, which takes one", w.text.id),
+            (Arity::One | Arity::Optional, n) if n > 1 => {
+                format!("{n} values are connected to the input `{name}` of `{}`, which takes one", w.text.id)
+            }
             _ => continue,
         };
         let place = given.get(1).map_or(&w.text.block_place, |r| &r.place);
@@ -298,6 +322,10 @@ fn arity(w: &Wired, found: &mut Diagnostics) {
         if let Some(p) = defined {
             d = d.also(p.clone(), "this input");
         }
-        found.push(d.help(if given.is_empty() { format!("add `{name}: \"...\"`") } else { "connect one, or put a `Concat` or `Add` between".into() }));
+        found.push(d.help(if given.is_empty() {
+            format!("add `{name}: \"...\"`")
+        } else {
+            "connect one, or put a `Concat` or `Add` between".into()
+        }));
     }
 }

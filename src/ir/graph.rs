@@ -62,7 +62,10 @@ impl<O: Operator> Graph<O> {
         let facts: Vec<Fact> = inputs.iter().map(|v| self.fact(*v)).collect();
         op.infer(&facts)?;
         if op.weights(&facts) != self.node(owner).op.weights(&self.input_facts(owner)) {
-            return Err(Fault::new(Code::E0302, format!("its weights cannot be those of `{}`: their shapes differ", self.node(owner).path)));
+            return Err(Fault::new(
+                Code::E0302,
+                format!("its weights cannot be those of `{}`: their shapes differ", self.node(owner).path),
+            ));
         }
         self.insert(path, op, inputs, Some(owner))
     }

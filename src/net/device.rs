@@ -45,7 +45,10 @@ mod gpu {
         }
         let found: Vec<String> = (0..16).filter(|i| there(*i)).map(|i| format!("cuda:{i}")).collect();
         let found = if found.is_empty() { "no NVIDIA GPU".into() } else { found.join(", ") };
-        Err(refuse(format!("the device `cuda:{index}` is not there; found: {found}"), "use `--device cpu`, or check the driver with `nvidia-smi`"))
+        Err(refuse(
+            format!("the device `cuda:{index}` is not there; found: {found}"),
+            "use `--device cpu`, or check the driver with `nvidia-smi`",
+        ))
     }
 }
 

@@ -57,7 +57,9 @@ impl NameMap {
             match rule {
                 Some(rule) => map.rules.push(rule),
                 None => found.push(
-                    Diagnostic::error(Code::E0102, "this is not a rule").at(place, "here").help("write `foreign.{i}.{*} -> ours{i+1}.{*}`, or `prefix param/`"),
+                    Diagnostic::error(Code::E0102, "this is not a rule")
+                        .at(place, "here")
+                        .help("write `foreign.{i}.{*} -> ours{i+1}.{*}`, or `prefix param/`"),
                 ),
             }
         }
@@ -145,7 +147,9 @@ mod tests {
 
     #[test]
     fn numbers_shift_and_the_graph_decides_between_rules() {
-        let m = map("# comment\nprefix param/\ne.{i}.conv.{j}.primary.{*} -> enc{i+1}.ghost{j/2+1}.primary.{*}\ne.{i}.conv.{j}.primary.{*} -> enc{i+1}.ghost{j/2+1}.conv.{*}\n");
+        let m = map(
+            "# comment\nprefix param/\ne.{i}.conv.{j}.primary.{*} -> enc{i+1}.ghost{j/2+1}.primary.{*}\ne.{i}.conv.{j}.primary.{*} -> enc{i+1}.ghost{j/2+1}.conv.{*}\n",
+        );
         let ghost = HashSet::from(["enc2.ghost2.primary.weight".to_owned(), "head.weight".to_owned()]);
         let dense = HashSet::from(["enc2.ghost2.conv.weight".to_owned()]);
         assert_eq!(m.apply("param/e.1.conv.2.primary.weight", &ghost).as_deref(), Some("enc2.ghost2.primary.weight"));

@@ -53,7 +53,9 @@ impl Network {
             let n = crate::ir::count(&w.dims).ok().and_then(|n| usize::try_from(n).ok()).filter(|n| *n < isize::MAX as usize / 8);
             let mut values: Vec<f32> = vec![];
             if n.is_none_or(|n| values.try_reserve_exact(n).is_err()) {
-                return Err(Diagnostic::error(Code::E0501, format!("the weight `{name}` does not fit into memory")).help("make the network narrower").into());
+                return Err(Diagnostic::error(Code::E0501, format!("the weight `{name}` does not fit into memory"))
+                    .help("make the network narrower")
+                    .into());
             }
             let n = n.unwrap_or_default();
             match w.init {
@@ -89,7 +91,10 @@ impl Network {
             let y = match given.remove(&i) {
                 Some(x) => x,
                 None => {
-                    let x = step.inputs.iter().filter_map(|j| if step.done.contains(j) { take(&mut values, step, *j) } else { values[*j].clone() });
+                    let x = step
+                        .inputs
+                        .iter()
+                        .filter_map(|j| if step.done.contains(j) { take(&mut values, step, *j) } else { values[*j].clone() });
                     let x: Vec<Tensor<5>> = x.collect();
                     let w: Vec<(&'static str, &Learned)> = step.weights.iter().map(|(n, k)| (*n, &self.weights.0[*k].1)).collect();
                     graph.node(Value(i)).op.forward(&Weights(&w), x)

@@ -24,7 +24,9 @@ pub fn port(network: &mut Network, tensors: &Tensors, map: &NameMap, file: &Path
     for (name, t) in &tensors.all {
         let Some(own) = map.apply(name, &known) else { continue };
         if let Some(other) = foreign.insert(own.clone(), name.clone()) {
-            return Err(Diagnostic::error(Code::E0802, format!("`{other}` and `{name}` of `{shown}` are both mapped to `{own}`")).help("make the rules of the map narrower").into());
+            return Err(Diagnostic::error(Code::E0802, format!("`{other}` and `{name}` of `{shown}` are both mapped to `{own}`"))
+                .help("make the rules of the map narrower")
+                .into());
         }
         ours.insert(own, t.clone());
     }
@@ -51,7 +53,12 @@ pub fn forward(network: &Network, given: &Tensors, file: &Path, taps: bool, prob
         let (shape, x) = tensor(given, &[Some(name.as_str()), fallback], file, device)?;
         let f = graph.fact(*v);
         if shape[1..] != f.dims()[1..] {
-            return Err(Diagnostic::error(Code::E0802, format!("the input `{name}` is {shape:?}, but the graph takes {} channels", f.channels)).help("write it as [N, C, D, H, W]").into());
+            return Err(Diagnostic::error(
+                Code::E0802,
+                format!("the input `{name}` is {shape:?}, but the graph takes {} channels", f.channels),
+            )
+            .help("write it as [N, C, D, H, W]")
+            .into());
         }
         inputs.push(x);
     }
@@ -65,7 +72,9 @@ pub fn forward(network: &Network, given: &Tensors, file: &Path, taps: bool, prob
     if probe && let Some(y) = all.first() {
         let (shape, p) = tensor(given, &[Some("probe")], file, device)?;
         if shape != y.dims() {
-            return Err(Diagnostic::error(Code::E0802, format!("`probe` is {shape:?}, but the output is {:?}", y.dims())).help("give it the output's shape").into());
+            return Err(Diagnostic::error(Code::E0802, format!("`probe` is {shape:?}, but the output is {:?}", y.dims()))
+                .help("give it the output's shape")
+                .into());
         }
         let grads = (y.clone() * p).mean().backward();
         for (name, w) in network.weights() {
@@ -94,7 +103,12 @@ fn tensor(given: &Tensors, names: &[Option<&str>], file: &Path, device: &Device)
         return Err(Diagnostic::error(Code::E0802, format!("there is no tensor `{first}` in `{}`", file.display())).help(help).into());
     };
     let Ok(shape) = <[usize; 5]>::try_from(shape.as_slice()) else {
-        return Err(Diagnostic::error(Code::E0802, format!("`{}` in `{}` has {} dimensions", name.unwrap_or(&""), file.display(), shape.len())).help("write it as [N, C, D, H, W]").into());
+        return Err(Diagnostic::error(
+            Code::E0802,
+            format!("`{}` in `{}` has {} dimensions", name.unwrap_or(&""), file.display(), shape.len()),
+        )
+        .help("write it as [N, C, D, H, W]")
+        .into());
     };
     Ok((shape, Tensor::from_data(TensorData::new(numbers.clone(), shape.to_vec()), device)))
 }

@@ -27,19 +27,25 @@ pub fn read_tensors(path: &Path) -> Result<Tensors> {
     let refuse = |why: String, help: &str| Diagnostic::error(Code::E0801, format!("cannot read `{shown}`: {why}")).help(help);
     let size = std::fs::metadata(path).map_err(|e| refuse(reason(&e), "check the path and its permissions"))?;
     if size.is_dir() || size.len() > MAX_BYTES {
-        return Err(refuse(if size.is_dir() { "it is a folder".into() } else { "it is larger than 16 GiB".into() }, "name a safetensors file").into());
+        return Err(refuse(
+            if size.is_dir() { "it is a folder".into() } else { "it is larger than 16 GiB".into() },
+            "name a safetensors file",
+        )
+        .into());
     }
     let bytes = std::fs::read(path).map_err(|e| refuse(reason(&e), "check the path and its permissions"))?;
     let bad = |e: safetensors::SafeTensorError| {
-        refuse(format!("it is not a whole safetensors file ({e})"), "it may have been cut off when it was copied; take it from its source again")
+        refuse(
+            format!("it is not a whole safetensors file ({e})"),
+            "it may have been cut off when it was copied; take it from its source again",
+        )
     };
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(bad)?;
     let file = SafeTensors::deserialize(&bytes).map_err(bad)?;
     let mut out = Tensors { metadata: header.metadata().clone().unwrap_or_default().into_iter().collect(), ..Tensors::default() };
     for (name, t) in file.iter() {
-        let values = floats(&t).ok_or_else(|| {
-            refuse(format!("`{}` holds {:?} numbers", crate::text::printable(name), t.dtype()), "convert it to float32")
-        })?;
+        let values = floats(&t)
+            .ok_or_else(|| refuse(format!("`{}` holds {:?} numbers", crate::text::printable(name), t.dtype()), "convert it to float32"))?;
         out.all.insert(name.to_owned(), (t.shape().to_vec(), values));
     }
     Ok(out)
@@ -75,7 +81,10 @@ fn half(bits: u16) -> f32 {
 pub fn write_tensors(path: &Path, tensors: &Tensors) -> Result<()> {
     let bytes: Vec<(&String, &Vec<usize>, Vec<u8>)> =
         tensors.all.iter().map(|(n, (dims, v))| (n, dims, v.iter().flat_map(|f| f.to_le_bytes()).collect())).collect();
-    let refuse = |why: String| Diagnostic::error(Code::E0603, format!("cannot write `{}`: {why}", path.display())).help("check the folder, its permissions and the space on the disk");
+    let refuse = |why: String| {
+        Diagnostic::error(Code::E0603, format!("cannot write `{}`: {why}", path.display()))
+            .help("check the folder, its permissions and the space on the disk")
+    };
     let mut views = vec![];
     for (name, dims, b) in &bytes {
         views.push((name.as_str(), TensorView::new(Dtype::F32, (*dims).clone(), b).map_err(|e| refuse(e.to_string()))?));
@@ -100,7 +109,9 @@ mod tests {
 
     #[test]
     fn half_precision() {
-        for (bits, value) in [(0x3c00, 1.0), (0xc000, -2.0), (0x7bff, 65504.0), (0x0001, 5.960_464_5e-8), (0x3555, 0.333_251_95), (0x7c00, f32::INFINITY)] {
+        for (bits, value) in
+            [(0x3c00, 1.0), (0xc000, -2.0), (0x7bff, 65504.0), (0x0001, 5.960_464_5e-8), (0x3555, 0.333_251_95), (0x7c00, f32::INFINITY)]
+        {
             assert_eq!(half(bits), value, "{bits:#x}");
         }
         assert!(half(0x7e00).is_nan());

@@ -19,7 +19,7 @@ use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, suggestion};
 pub fn save(path: &Path, network: &Network, meta: &BTreeMap<String, String>) -> Result<()> {
     let program = network.program();
     let mut t = Tensors { metadata: meta.clone(), ..Tensors::default() };
-        t.metadata.insert("format".into(), "pt".into());
+    t.metadata.insert("format".into(), "pt".into());
     t.metadata.insert("lmsc.version".into(), env!("CARGO_PKG_VERSION").into());
     t.metadata.insert("lmsc.graph".into(), program.resolved().into());
     t.metadata.insert("lmsc.params".into(), serde_json::to_string(&program.params).unwrap_or_default());
@@ -44,9 +44,16 @@ pub fn load(path: &Path, device: &Device) -> Result<(Network, BTreeMap<String, S
     let source = Source::new(format!("{} (its graph)", path.display()), text.clone());
     let program = compile(&source, &[], None)?;
     if let Some(hash) = t.metadata.get("lmsc.hash").filter(|h| **h != program.hash().to_string()) {
-        return Err(Diagnostic::error(Code::E0802, format!("the graph in `{}` is not the one that its weights were trained with", path.display()))
-            .help(format!("hash {} in the file, {} of the graph; it may come from another version of lmsc", &hash[..hash.len().min(12)], &program.hash().to_string()[..12]))
-            .into());
+        return Err(Diagnostic::error(
+            Code::E0802,
+            format!("the graph in `{}` is not the one that its weights were trained with", path.display()),
+        )
+        .help(format!(
+            "hash {} in the file, {} of the graph; it may come from another version of lmsc",
+            &hash[..hash.len().min(12)],
+            &program.hash().to_string()[..12]
+        ))
+        .into());
     }
     let mut network = Network::new(Arc::new(program), device, 0)?;
     assign(&mut network, &t.all, &path.display().to_string(), device)?;
@@ -66,7 +73,10 @@ pub fn assign(network: &mut Network, tensors: &BTreeMap<String, (Vec<usize>, Vec
         match tensors.get(name.as_str()) {
             None => missing.push(name.clone()),
             Some((shape, _)) if *shape != own => {
-                found.push(Diagnostic::error(Code::E0802, format!("`{name}` is {own:?} in the graph but {shape:?} in `{file}`")).help("the weights belong to another graph or to other parameters of it"));
+                found.push(
+                    Diagnostic::error(Code::E0802, format!("`{name}` is {own:?} in the graph but {shape:?} in `{file}`"))
+                        .help("the weights belong to another graph or to other parameters of it"),
+                );
             }
             Some((shape, values)) => *w = learned(values.clone(), shape, device),
         }

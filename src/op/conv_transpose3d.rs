@@ -75,7 +75,10 @@ impl Examples for ConvTranspose3d {
         let two = Triple::all(2);
         vec![
             (ConvTranspose3d { out: 3, kernel: two, stride: two, bias: true }, vec![Fact::new(2, 4, [3, 1, 5])]),
-            (ConvTranspose3d { out: 2, kernel: Triple([1, 2, 2]), stride: Triple([1, 2, 2]), bias: false }, vec![Fact::new(1, 4, [3, 2, 2])]),
+            (
+                ConvTranspose3d { out: 2, kernel: Triple([1, 2, 2]), stride: Triple([1, 2, 2]), bias: false },
+                vec![Fact::new(1, 4, [3, 2, 2])],
+            ),
             (ConvTranspose3d { out: 2, kernel: Triple::all(3), stride: two, bias: true }, vec![Fact::new(1, 2, [3, 4, 2])]),
         ]
     }

@@ -20,7 +20,8 @@ impl Operator for Slice {
     fn infer(&self, x: &[Fact]) -> Result<Fact, Fault> {
         let [x] = exactly::<1>(self.kind(), x)?;
         if self.channels == 0 || self.start.checked_add(self.channels).is_none_or(|end| end > x.channels) {
-            let message = format!("channels {} to {} of {} are not there", self.start, self.start.saturating_add(self.channels), x.channels);
+            let message =
+                format!("channels {} to {} of {} are not there", self.start, self.start.saturating_add(self.channels), x.channels);
             return Err(Fault::new(Code::E0302, message));
         }
         Ok(Fact { channels: self.channels, ..x })

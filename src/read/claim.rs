@@ -43,7 +43,9 @@ pub struct Figure {
 
 impl Figure {
     fn read(tree: &Tree) -> std::result::Result<Self, Diagnostic> {
-        let refuse = |why: String| Diagnostic::error(Code::E0104, why).at(tree.place.clone(), "here").help("write 482778, or as printed, \"0.48M\" (k, M, G or T)");
+        let refuse = |why: String| {
+            Diagnostic::error(Code::E0104, why).at(tree.place.clone(), "here").help("write 482778, or as printed, \"0.48M\" (k, M, G or T)")
+        };
         match &tree.kind {
             Kind::Int(n) => Ok(Self { value: *n as f64, tolerance: 0.0, text: n.to_string() }),
             Kind::Str(s) => Self::printed(s).ok_or_else(|| refuse(format!("`{}` is not a figure", printable(s)))),
@@ -97,7 +99,10 @@ impl Claim {
     pub fn read(tree: &Tree) -> Result<Self> {
         let mut found = Diagnostics::default();
         let Some(entries) = tree.entries() else {
-            return Err(Diagnostic::error(Code::E0104, format!("a claim is a group of fields, but {} is given", tree.what())).at(tree.place.clone(), "here").help("write `(params: 482778)`").into());
+            return Err(Diagnostic::error(Code::E0104, format!("a claim is a group of fields, but {} is given", tree.what()))
+                .at(tree.place.clone(), "here")
+                .help("write `(params: 482778)`")
+                .into());
         };
         let mut claim = Self { figures: vec![], node: None, set: vec![], at: None, place: tree.place.clone() };
         for e in entries {
@@ -111,7 +116,15 @@ impl Claim {
                     found.keep(text(e));
                 }
                 "at" => claim.at = found.keep(size(&e.value)),
-                "set" => claim.set = e.value.entries().unwrap_or_default().iter().map(|s| Set { path: s.key.clone(), path_place: s.key_place.clone(), value: s.value.clone() }).collect(),
+                "set" => {
+                    claim.set = e
+                        .value
+                        .entries()
+                        .unwrap_or_default()
+                        .iter()
+                        .map(|s| Set { path: s.key.clone(), path_place: s.key_place.clone(), value: s.value.clone() })
+                        .collect()
+                }
                 other => found.push(
                     Diagnostic::error(Code::E0107, format!("there is no field `{}` in a claim", printable(other)))
                         .at(e.key_place.clone(), "here")
@@ -120,7 +133,11 @@ impl Claim {
             }
         }
         if claim.figures.is_empty() && !found.has_errors() {
-            found.push(Diagnostic::error(Code::E0106, "the claim claims nothing").at(tree.place.clone(), "here").help("add `params`, `macs`, `flops` or `fvcore`"));
+            found.push(
+                Diagnostic::error(Code::E0106, "the claim claims nothing")
+                    .at(tree.place.clone(), "here")
+                    .help("add `params`, `macs`, `flops` or `fvcore`"),
+            );
         }
         found.or(claim)
     }
@@ -129,7 +146,8 @@ impl Claim {
 fn text(e: &Entry) -> std::result::Result<(String, Place), Diagnostic> {
     match &e.value.kind {
         Kind::Str(s) => Ok((s.clone(), e.value.place.clone())),
-        _ => Err(Diagnostic::error(Code::E0104, format!("a text is expected, but {} is given", e.value.what())).at(e.value.place.clone(), "here")),
+        _ => Err(Diagnostic::error(Code::E0104, format!("a text is expected, but {} is given", e.value.what()))
+            .at(e.value.place.clone(), "here")),
     }
 }
 
@@ -138,7 +156,8 @@ fn size(tree: &Tree) -> std::result::Result<[usize; 3], Diagnostic> {
     let all: Vec<usize> = read(tree, &Scope::new())?;
     match all.as_slice() {
         [d, h, w] | [_, d, h, w] => Ok([*d, *h, *w]),
-        _ => Err(Diagnostic::error(Code::E0104, format!("a size has three numbers, or four with the channels, {} are given", all.len())).at(tree.place.clone(), "here")),
+        _ => Err(Diagnostic::error(Code::E0104, format!("a size has three numbers, or four with the channels, {} are given", all.len()))
+            .at(tree.place.clone(), "here")),
     }
 }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use super::value::Scope;
+use super::de;
 use super::set::Set;
 use super::tree::{Entry, Kind, Tree, parse};
-use super::de;
+use super::value::Scope;
 use crate::text::{Code, Diagnostic, Diagnostics, Result, Source};
 
 /// Reads a config: the file's text, then each change at its dotted path (`data.root=/volumes`).

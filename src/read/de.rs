@@ -98,17 +98,28 @@ impl De<'_> {
             Kind::Int(n) => Ok(*n),
             Kind::Str(s) => match self.evaluated(s)? {
                 Value::Int(n) => Ok(n.into()),
-                other => Err(self.refuse(format!("a whole number is expected, but \"{}\" is {other}", printable(s)), "write an expression that gives a whole number")),
+                other => Err(self.refuse(
+                    format!("a whole number is expected, but \"{}\" is {other}", printable(s)),
+                    "write an expression that gives a whole number",
+                )),
             },
             Kind::Float(f) => {
                 Err(self.refuse(format!("a whole number is expected, but {f:?} is given"), "write it without a decimal point"))
             }
-            _ => Err(self.refuse(format!("a whole number is expected, but {} is given", self.tree.what()), "write a number or an expression in quotes")),
+            _ => Err(self.refuse(
+                format!("a whole number is expected, but {} is given", self.tree.what()),
+                "write a number or an expression in quotes",
+            )),
         }
     }
 
     fn evaluated(&self, text: &str) -> Result<Value, Refusal> {
-        evaluate(text, self.scope).map_err(|(message, help)| Refusal { code: Code::E0105, message, help: Some(help), place: Some(self.tree.place.clone()) })
+        evaluate(text, self.scope).map_err(|(message, help)| Refusal {
+            code: Code::E0105,
+            message,
+            help: Some(help),
+            place: Some(self.tree.place.clone()),
+        })
     }
 
     fn refuse(&self, message: String, help: &str) -> Refusal {
@@ -116,7 +127,12 @@ impl De<'_> {
     }
 
     fn wrong(&self, expected: &str) -> Refusal {
-        Refusal { code: Code::E0104, message: format!("{expected} is expected, but {} is given", self.tree.what()), help: None, place: Some(self.tree.place.clone()) }
+        Refusal {
+            code: Code::E0104,
+            message: format!("{expected} is expected, but {} is given", self.tree.what()),
+            help: None,
+            place: Some(self.tree.place.clone()),
+        }
     }
 }
 
@@ -160,7 +176,10 @@ impl<'de> de::Deserializer<'de> for De<'de> {
             Kind::Bool(b) => visitor.visit_bool(*b),
             Kind::Str(s) => match self.evaluated(s)? {
                 Value::Bool(b) => visitor.visit_bool(b),
-                other => Err(self.refuse(format!("`true` or `false` is expected, but \"{}\" is {other}", printable(s)), "compare it, as in \"anchors > 0\"")),
+                other => Err(self.refuse(
+                    format!("`true` or `false` is expected, but \"{}\" is {other}", printable(s)),
+                    "compare it, as in \"anchors > 0\"",
+                )),
             },
             _ => Err(self.wrong("`true` or `false`")),
         }
@@ -244,9 +263,10 @@ impl<'de> de::Deserializer<'de> for De<'de> {
 
     fn deserialize_tuple<V: Visitor<'de>>(self, n: usize, visitor: V) -> Result<V::Value, Refusal> {
         match &self.tree.kind {
-            Kind::List(items) | Kind::Tuple(_, items) if items.len() != n => {
-                Err(self.refuse(format!("{n} values are expected, but {} are given", items.len()), &format!("write {n} values with commas between")))
-            }
+            Kind::List(items) | Kind::Tuple(_, items) if items.len() != n => Err(self.refuse(
+                format!("{n} values are expected, but {} are given", items.len()),
+                &format!("write {n} values with commas between"),
+            )),
             _ => self.deserialize_seq(visitor),
         }
     }

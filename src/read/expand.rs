@@ -101,11 +101,15 @@ fn range_of(text: &str, scope: &Scope, place: &Place) -> Result<std::ops::Range<
     let (from, to, whole) = match (text.split_once("..="), text.split_once("..")) {
         (Some((a, b)), _) => (a, b, 1),
         (None, Some((a, b))) => (a, b, 0),
-        (None, None) => return Err(refuse(format!("`{}` is not a range", printable(text)), "write `1..=4` (with its end) or `0..4` (without)".into())),
+        (None, None) => {
+            return Err(refuse(format!("`{}` is not a range", printable(text)), "write `1..=4` (with its end) or `0..4` (without)".into()));
+        }
     };
     let bound = |t: &str| match evaluate(t, scope) {
         Ok(Value::Int(n)) => Ok(n),
-        Ok(other) => Err(refuse(format!("a range goes over whole numbers, but `{}` is {other}", printable(t)), "write whole numbers".into())),
+        Ok(other) => {
+            Err(refuse(format!("a range goes over whole numbers, but `{}` is {other}", printable(t)), "write whole numbers".into()))
+        }
         Err((message, help)) => Err(refuse(message, help)),
     };
     let (from, to) = (bound(from)?, bound(to)?);
@@ -119,7 +123,9 @@ fn one(n: &NodeText, locals: Vec<(String, Value)>, scope: &Scope) -> Result<(Nod
     let mut there = true;
     let mut node = NodeText { id: fill(&n.id, scope, &n.id_place)?, locals, entries: vec![], ..n.clone() };
     if !is_name(&node.id) {
-        return Err(Diagnostic::error(Code::E0109, format!("`{}` cannot be a name", printable(&node.id))).at(n.id_place.clone(), "becomes that"));
+        return Err(
+            Diagnostic::error(Code::E0109, format!("`{}` cannot be a name", printable(&node.id))).at(n.id_place.clone(), "becomes that")
+        );
     }
     for e in &n.entries {
         match e.key.as_str() {
@@ -139,7 +145,11 @@ fn condition(t: &Tree, scope: &Scope) -> Result<bool, Diagnostic> {
     let value = match &t.kind {
         Kind::Bool(b) => return Ok(*b),
         Kind::Str(s) => evaluate(s, scope).map_err(|(m, h)| Diagnostic::error(Code::E0105, m).at(t.place.clone(), "here").help(h))?,
-        _ => return Err(Diagnostic::error(Code::E0104, format!("a condition is expected, but {} is given", t.what())).at(t.place.clone(), "here")),
+        _ => {
+            return Err(
+                Diagnostic::error(Code::E0104, format!("a condition is expected, but {} is given", t.what())).at(t.place.clone(), "here")
+            );
+        }
     };
     match value {
         Value::Bool(b) => Ok(b),

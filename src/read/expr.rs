@@ -141,7 +141,9 @@ impl Parser<'_> {
             return self.close().map(|()| value);
         }
         if let Some(rest) = self.rest.strip_prefix('\'') {
-            let (word, rest) = rest.split_once('\'').ok_or_else(|| ("a `'` is missing in the expression".to_owned(), "close the quoted word".to_owned()))?;
+            let (word, rest) = rest
+                .split_once('\'')
+                .ok_or_else(|| ("a `'` is missing in the expression".to_owned(), "close the quoted word".to_owned()))?;
             self.rest = rest.trim_start();
             return Ok(Value::Text(word.to_owned()));
         }
@@ -154,7 +156,10 @@ impl Parser<'_> {
         match word {
             "" => {
                 let found = self.rest.chars().next().map_or("its end".into(), |c| format!("`{}`", printable(&c.to_string())));
-                Err((format!("the expression has {found} where a number or a name is expected"), "use + - * / % ^ ( ) == < && || min max if".into()))
+                Err((
+                    format!("the expression has {found} where a number or a name is expected"),
+                    "use + - * / % ^ ( ) == < && || min max if".into(),
+                ))
             }
             "true" => Ok(Value::Bool(true)),
             "false" => Ok(Value::Bool(false)),
@@ -168,7 +173,10 @@ impl Parser<'_> {
                 Ok(if truth(&condition)? { a } else { b })
             }
             _ => self.scope.get(word).cloned().ok_or_else(|| {
-                (format!("there is no parameter `{}`", printable(word)), suggestion(word, self.scope.keys().map(String::as_str), "parameters"))
+                (
+                    format!("there is no parameter `{}`", printable(word)),
+                    suggestion(word, self.scope.keys().map(String::as_str), "parameters"),
+                )
             }),
         }
     }
@@ -180,14 +188,23 @@ impl Parser<'_> {
         let (text, rest) = self.rest.split_at(end);
         if rest.starts_with(|c: char| c.is_alphanumeric()) {
             let end = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
-            return Err((format!("`{}{}` is neither a number nor a name", printable(text), printable(&rest[..end])), "a name begins with a letter".into()));
+            return Err((
+                format!("`{}{}` is neither a number nor a name", printable(text), printable(&rest[..end])),
+                "a name begins with a letter".into(),
+            ));
         }
         self.rest = rest.trim_start();
         let digits = text.replace('_', "");
         if fraction.is_some() {
-            return digits.parse().map(Value::Float).map_err(|_| (format!("`{}` is not a number", printable(text)), "write it as 0.5".into()));
+            return digits
+                .parse()
+                .map(Value::Float)
+                .map_err(|_| (format!("`{}` is not a number", printable(text)), "write it as 0.5".into()));
         }
-        digits.parse().map(Value::Int).map_err(|_| (format!("`{}` is not a whole number below 2^63", printable(text)), "use a smaller number".into()))
+        digits
+            .parse()
+            .map(Value::Int)
+            .map_err(|_| (format!("`{}` is not a whole number below 2^63", printable(text)), "use a smaller number".into()))
     }
 
     fn arguments<const N: usize>(&mut self, name: &str) -> Result<[Value; N], Wrong> {
@@ -214,7 +231,9 @@ impl Parser<'_> {
 fn truth(v: &Value) -> Result<bool, Wrong> {
     match v {
         Value::Bool(b) => Ok(*b),
-        other => Err((format!("`{other}` is {}, where `true` or `false` is expected", other.kind()), "compare it, as in `anchors > 0`".into())),
+        other => {
+            Err((format!("`{other}` is {}, where `true` or `false` is expected", other.kind()), "compare it, as in `anchors > 0`".into()))
+        }
     }
 }
 
@@ -226,7 +245,9 @@ fn compare(sign: &str, a: &Value, b: &Value) -> Result<bool, Wrong> {
         (Value::Text(a), Value::Text(b)) if matches!(sign, "==" | "!=") => Some(a.cmp(b)),
         _ => a.number().zip(b.number()).and_then(|(a, b)| a.partial_cmp(&b)),
     };
-    let order = order.ok_or_else(|| (format!("`{a}` and `{b}` cannot be compared by `{sign}`"), "compare numbers with numbers and words with words".to_owned()))?;
+    let order = order.ok_or_else(|| {
+        (format!("`{a}` and `{b}` cannot be compared by `{sign}`"), "compare numbers with numbers and words with words".to_owned())
+    })?;
     Ok(match sign {
         "==" => order == Equal,
         "!=" => order != Equal,
@@ -263,7 +284,11 @@ fn arithmetic(sign: char, a: &Value, b: &Value) -> Result<Value, Wrong> {
         '%' => x % y,
         _ => x.powf(y),
     };
-    if f.is_finite() { Ok(Value::Float(f)) } else { Err(("the expression's value is not a finite number".into(), "check the parameters that it uses".into())) }
+    if f.is_finite() {
+        Ok(Value::Float(f))
+    } else {
+        Err(("the expression's value is not a finite number".into(), "check the parameters that it uses".into()))
+    }
 }
 
 #[cfg(test)]
@@ -295,7 +320,9 @@ mod tests {
             assert_eq!(eval(text), Ok(Value::Int(value)), "{text}");
         }
         assert_eq!(eval("width / 16.0"), Ok(Value::Float(0.5)));
-        for (text, value) in [("!deep || k == 3", true), ("k != 3", false), ("act == 'relu'", true), ("deep == true && !(k < 3)", true), ("0.5 <= 1", true)] {
+        for (text, value) in
+            [("!deep || k == 3", true), ("k != 3", false), ("act == 'relu'", true), ("deep == true && !(k < 3)", true), ("0.5 <= 1", true)]
+        {
             assert_eq!(eval(text), Ok(Value::Bool(value)), "{text}");
         }
     }

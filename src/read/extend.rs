@@ -54,7 +54,8 @@ fn opened(tree: &Tree, source: &Arc<Source>, above: &mut Vec<PathBuf>, verb: &st
     let identity = |p: &Path| p.canonicalize().unwrap_or_else(|_| p.to_owned());
     above.push(identity(Path::new(&source.name)));
     if above.contains(&identity(&path)) {
-        let names: Vec<_> = above.iter().chain([&identity(&path)]).map(|p| p.file_name().unwrap_or_default().to_string_lossy().into_owned()).collect();
+        let names: Vec<_> =
+            above.iter().chain([&identity(&path)]).map(|p| p.file_name().unwrap_or_default().to_string_lossy().into_owned()).collect();
         return Err(refuse(format!("these files {verb} each other in a ring: {}", names.join(" -> "))));
     }
     if above.len() > CHAIN {
@@ -67,7 +68,10 @@ fn opened(tree: &Tree, source: &Arc<Source>, above: &mut Vec<PathBuf>, verb: &st
 fn imported(own: &mut Tree, source: &Arc<Source>, above: &mut Vec<PathBuf>) -> Result<()> {
     let Some(import) = own.get("import").cloned() else { return Ok(()) };
     let Kind::List(files) = &import.kind else {
-        return Err(Diagnostic::error(Code::E0104, format!("`import` is a list of files, but {} is given", import.what())).at(import.place.clone(), "here").help("write `import: [\"blocks/unet.ron\"]`").into());
+        return Err(Diagnostic::error(Code::E0104, format!("`import` is a list of files, but {} is given", import.what()))
+            .at(import.place.clone(), "here")
+            .help("write `import: [\"blocks/unet.ron\"]`")
+            .into());
     };
     let mut found = Diagnostics::default();
     for file in files {
@@ -95,7 +99,9 @@ fn added(own: &mut Tree, blocks: &Entry) -> Result<()> {
     for e in blocks.value.entries().unwrap_or_default() {
         match own.get("blocks").and_then(|b| b.entries()?.iter().find(|o| o.key == e.key)) {
             // The same file may be imported by two ways.
-            Some(o) if o.key_place == e.key_place || o.key_place.source.name == e.key_place.source.name && o.key_place.span == e.key_place.span => {}
+            Some(o)
+                if o.key_place == e.key_place
+                    || o.key_place.source.name == e.key_place.source.name && o.key_place.span == e.key_place.span => {}
             Some(o) => found.push(
                 Diagnostic::error(Code::E0103, format!("`{}` is defined twice", printable(&e.key)))
                     .at(o.key_place.clone(), "here")
@@ -117,7 +123,9 @@ fn merge(mut base: Tree, own: Tree) -> Result<Tree> {
     if let Some(entries) = base.entries_mut() {
         entries.retain(|e| e.key != "claims");
     }
-    let Some(entries) = own.entries() else { return Err(Diagnostic::error(Code::E0104, "a graph is a group of fields").at(own.place.clone(), "here").into()) };
+    let Some(entries) = own.entries() else {
+        return Err(Diagnostic::error(Code::E0104, "a graph is a group of fields").at(own.place.clone(), "here").into());
+    };
     for e in entries {
         match e.key.as_str() {
             "extends" | "import" | "set" | "replace" => {}
@@ -153,7 +161,8 @@ fn put(tree: &mut Tree, entry: Entry) {
 /// Adds the entries of one of the variant's maps to the base's, in place of those of the same name.
 fn add(base: &mut Tree, own: &Entry) -> std::result::Result<(), Diagnostic> {
     let Some(new) = own.value.entries() else {
-        return Err(Diagnostic::error(Code::E0104, format!("`{}` is a map, but {} is given", own.key, own.value.what())).at(own.value.place.clone(), "here"));
+        return Err(Diagnostic::error(Code::E0104, format!("`{}` is a map, but {} is given", own.key, own.value.what()))
+            .at(own.value.place.clone(), "here"));
     };
     match base.entries_mut().and_then(|e| e.iter_mut().find(|e| e.key == own.key)) {
         Some(e) => new.iter().for_each(|n| put(&mut e.value, n.clone())),
@@ -164,7 +173,9 @@ fn add(base: &mut Tree, own: &Entry) -> std::result::Result<(), Diagnostic> {
 
 fn add_list(base: &mut Tree, own: &Entry) -> std::result::Result<(), Diagnostic> {
     let Kind::List(new) = &own.value.kind else {
-        return Err(Diagnostic::error(Code::E0104, "`drop` is a list of nodes").at(own.value.place.clone(), "here").help("write `drop: [\"lspm\"]`"));
+        return Err(Diagnostic::error(Code::E0104, "`drop` is a list of nodes")
+            .at(own.value.place.clone(), "here")
+            .help("write `drop: [\"lspm\"]`"));
     };
     match base.entries_mut().and_then(|e| e.iter_mut().find(|e| e.key == own.key)) {
         Some(Entry { value: Tree { kind: Kind::List(old), .. }, .. }) => old.extend(new.iter().cloned()),
@@ -178,7 +189,10 @@ fn replace(base: &mut Tree, changes: &Tree) -> Result<()> {
     let mut found = Diagnostics::default();
     for e in changes.entries().unwrap_or_default() {
         let (Some(to), extra) = (e.value.name().map(str::to_owned), e.value.entries().unwrap_or_default()) else {
-            found.push(Diagnostic::error(Code::E0104, format!("a block is expected, but {} is given", e.value.what())).at(e.value.place.clone(), "here"));
+            found.push(
+                Diagnostic::error(Code::E0104, format!("a block is expected, but {} is given", e.value.what()))
+                    .at(e.value.place.clone(), "here"),
+            );
             continue;
         };
         let mut names = vec![];
@@ -197,7 +211,11 @@ fn replace(base: &mut Tree, changes: &Tree) -> Result<()> {
             names.sort();
             names.dedup();
             let help = suggestion(&e.key, names.iter().map(String::as_str), "blocks in use");
-            found.push(Diagnostic::error(Code::E0201, format!("no node uses the block `{}`", printable(&e.key))).at(e.key_place.clone(), "replaced here").help(help));
+            found.push(
+                Diagnostic::error(Code::E0201, format!("no node uses the block `{}`", printable(&e.key)))
+                    .at(e.key_place.clone(), "replaced here")
+                    .help(help),
+            );
         }
     }
     found.or(())
@@ -258,13 +276,18 @@ fn assign(slot: &mut Tree, name: &str, place: &Place, value: &Tree) -> std::resu
             match choices.iter().position(word) {
                 Some(i) => choices[..=i].rotate_right(1),
                 None => {
-                    let all: Vec<String> = choices.iter().filter_map(|t| if let Kind::Str(s) | Kind::Word(s) = &t.kind { Some(format!("`{s}`")) } else { None }).collect();
+                    let all: Vec<String> = choices
+                        .iter()
+                        .filter_map(|t| if let Kind::Str(s) | Kind::Word(s) = &t.kind { Some(format!("`{s}`")) } else { None })
+                        .collect();
                     return Err(refuse("one of some words").help(format!("choices: {}", all.join(", "))));
                 }
             }
             return Ok(());
         }
-        (Kind::Int(_), Kind::Int(_) | Kind::Str(_)) | (Kind::Float(_), Kind::Float(_) | Kind::Int(_) | Kind::Str(_)) | (Kind::Bool(_), Kind::Bool(_) | Kind::Str(_)) => {}
+        (Kind::Int(_), Kind::Int(_) | Kind::Str(_))
+        | (Kind::Float(_), Kind::Float(_) | Kind::Int(_) | Kind::Str(_))
+        | (Kind::Bool(_), Kind::Bool(_) | Kind::Str(_)) => {}
         (Kind::Int(_), _) => return Err(refuse("a whole number").help(format!("write `{name}=8`"))),
         (Kind::Float(_), _) => return Err(refuse("a number").help(format!("write `{name}=0.5`"))),
         (Kind::Bool(_), _) => return Err(refuse("`true` or `false`").help(format!("write `{name}=true`"))),

@@ -121,9 +121,8 @@ fn wrong(tree: &Tree, expected: &str) -> Diagnostic {
     Diagnostic::error(Code::E0104, format!("{expected} is expected, but {} is given", tree.what())).at(tree.place.clone(), "here")
 }
 
-const FIELDS: &[&str] = &[
-    "name", "source", "extends", "import", "params", "inputs", "blocks", "nodes", "outputs", "set", "drop", "replace", "claims", "lints",
-];
+const FIELDS: &[&str] =
+    &["name", "source", "extends", "import", "params", "inputs", "blocks", "nodes", "outputs", "set", "drop", "replace", "claims", "lints"];
 const COMPOSITE_FIELDS: &[&str] = &["params", "inputs", "nodes", "output", "outputs"];
 const INPUT_FIELDS: &[&str] = &["channels", "size"];
 
@@ -157,7 +156,11 @@ pub fn graph(tree: &Tree) -> Result<GraphText> {
         nodes.retain(|n| &n.id != d);
         if nodes.len() == before {
             let help = suggestion(d, nodes.iter().map(|n| n.id.as_str()), "nodes");
-            r.found.push(Diagnostic::error(Code::E0202, format!("there is no node `{}` to drop", printable(d))).at(place.clone(), "dropped here").help(help));
+            r.found.push(
+                Diagnostic::error(Code::E0202, format!("there is no node `{}` to drop", printable(d)))
+                    .at(place.clone(), "dropped here")
+                    .help(help),
+            );
         }
     }
     let g = GraphText {
@@ -272,7 +275,9 @@ impl Reader {
         let mut all = vec![];
         for e in self.map(tree, "lints", false) {
             match &e.value.kind {
-                Kind::Word(level) if matches!(level.as_str(), "allow" | "warn" | "deny") => all.push((e.key.clone(), e.key_place.clone(), level.clone())),
+                Kind::Word(level) if matches!(level.as_str(), "allow" | "warn" | "deny") => {
+                    all.push((e.key.clone(), e.key_place.clone(), level.clone()))
+                }
                 _ => self.found.push(wrong(&e.value, "`allow`, `warn` or `deny`")),
             }
         }
@@ -297,6 +302,13 @@ impl Reader {
             Some(t) => self.found.keep(Reference::read(t)).map(|r| (String::new(), r)).into_iter().collect(),
             None => self.references(&e.value, "outputs", true),
         };
-        Some(Composite { name: e.key.clone(), place: e.key_place.clone(), params: self.params(&e.value), inputs, nodes: self.nodes(&e.value), outputs })
+        Some(Composite {
+            name: e.key.clone(),
+            place: e.key_place.clone(),
+            params: self.params(&e.value),
+            inputs,
+            nodes: self.nodes(&e.value),
+            outputs,
+        })
     }
 }

@@ -39,10 +39,15 @@ pub fn value(tree: &Tree, scope: &Scope) -> std::result::Result<Value, crate::te
         Kind::Str(s) => evaluate(s, scope).map_err(|(m, h)| Diagnostic::error(Code::E0105, m).at(tree.place.clone(), "here").help(h)),
         Kind::Tuple(Some(n), items) if n == "OneOf" => match items.first().map(|t| (&t.kind, t)) {
             Some((Kind::Str(s) | Kind::Word(s), _)) => Ok(Value::Text(s.clone())),
-            _ => Err(Diagnostic::error(Code::E0104, "`OneOf` lists words, the default first").at(tree.place.clone(), "here").help("write `OneOf(\"silu\", \"relu\")`")),
+            _ => Err(Diagnostic::error(Code::E0104, "`OneOf` lists words, the default first")
+                .at(tree.place.clone(), "here")
+                .help("write `OneOf(\"silu\", \"relu\")`")),
         },
         _ => {
-            let d = Diagnostic::error(Code::E0104, format!("a parameter has a number, `true`, `false`, an expression or `OneOf(...)`, but {} is given", tree.what()));
+            let d = Diagnostic::error(
+                Code::E0104,
+                format!("a parameter has a number, `true`, `false`, an expression or `OneOf(...)`, but {} is given", tree.what()),
+            );
             Err(d.at(tree.place.clone(), "here"))
         }
     }

@@ -48,7 +48,11 @@ fn group(f: &mut impl Write, open: &str, items: &[Tree], close: &str, depth: usi
 fn fields(f: &mut impl Write, open: &str, entries: &[Entry], close: &str, quoted: bool, depth: usize) -> fmt::Result {
     let key = |f: &mut dyn Write, e: &Entry| -> fmt::Result {
         let mut text = String::new();
-        if quoted { write_text(&mut text, &e.key)? } else { text.push_str(&e.key) }
+        if quoted {
+            write_text(&mut text, &e.key)?
+        } else {
+            text.push_str(&e.key)
+        }
         write!(f, "{text}: ")
     };
     let mut line = open.to_owned();

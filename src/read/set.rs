@@ -21,13 +21,19 @@ impl Set {
     pub fn parse(text: &str) -> Result<Set> {
         let source = Source::new("--set", text);
         let whole = Place::new(&source, Span::new(0, text.len()));
-        let refuse = |why: &str| Diagnostic::error(Code::E0207, why).at(whole.clone(), "here").help("write `--set name=value`, as in `--set anchors=16`");
+        let refuse = |why: &str| {
+            Diagnostic::error(Code::E0207, why).at(whole.clone(), "here").help("write `--set name=value`, as in `--set anchors=16`")
+        };
         let (path, value) = text.split_once('=').ok_or_else(|| refuse("a value to set has the form `name=value`"))?;
         if path.trim().is_empty() {
             return Err(refuse("the name before `=` is missing").into());
         }
         let place = Place::new(&source, Span::new(path.len() + 1, text.len()));
-        Ok(Set { path: path.trim().to_owned(), path_place: Place::new(&source, Span::new(0, path.len())), value: value_at(value.trim(), place) })
+        Ok(Set {
+            path: path.trim().to_owned(),
+            path_place: Place::new(&source, Span::new(0, path.len())),
+            value: value_at(value.trim(), place),
+        })
     }
 
     /// `anchors=8,16,32` as three changes, `anchors=8` as one.

@@ -135,7 +135,9 @@ fn syntax(source: &Arc<Source>, part: &str, e: &ron::error::SpannedError) -> Dia
     }
     if e.code == ron::Error::ExceededRecursionLimit {
         let place = Place::new(source, Span::new(start, end));
-        return Diagnostic::error(Code::E0102, "brackets nest more than 128 deep").at(place, "here").help("no graph or config needs that; check for brackets that are never closed");
+        return Diagnostic::error(Code::E0102, "brackets nest more than 128 deep")
+            .at(place, "here")
+            .help("no graph or config needs that; check for brackets that are never closed");
     }
     if skip_blank(&text[start..]).is_empty()
         && let Some(open) = unclosed(text)
@@ -143,11 +145,21 @@ fn syntax(source: &Arc<Source>, part: &str, e: &ron::error::SpannedError) -> Dia
         let bracket = &text[open..open + 1];
         return Diagnostic::error(Code::E0102, format!("the file ends before this `{bracket}` is closed"))
             .at(Place::new(source, Span::new(open, open + 1)), "opened here")
-            .help(format!("close it with `{}`", match bracket { "(" => ")", "[" => "]", _ => "}" }));
+            .help(format!(
+                "close it with `{}`",
+                match bracket {
+                    "(" => ")",
+                    "[" => "]",
+                    _ => "}",
+                }
+            ));
     }
-    let d = Diagnostic::error(Code::E0102, format!("this is not valid RON: {}", printable(&message))).at(Place::new(source, Span::new(start, end)), "here");
+    let d = Diagnostic::error(Code::E0102, format!("this is not valid RON: {}", printable(&message)))
+        .at(Place::new(source, Span::new(start, end)), "here");
     match e.code {
-        ron::Error::ExpectedComma => d.help("separate entries with `,`; a list is `[a, b]`, fields are `(name: value)`, maps are `{\"key\": value}`"),
+        ron::Error::ExpectedComma => {
+            d.help("separate entries with `,`; a list is `[a, b]`, fields are `(name: value)`, maps are `{\"key\": value}`")
+        }
         _ => d.help("check the brackets, quotes and commas before this place"),
     }
 }
@@ -252,7 +264,9 @@ impl Reader<'_> {
             c if c.is_alphabetic() || c == '_' => match word.as_str() {
                 "true" => Kind::Bool(true),
                 "false" => Kind::Bool(false),
-                "inf" | "NaN" => return Err(refuse(&place, &format!("`{word}` is not a number that means anything here"), "write a finite number")),
+                "inf" | "NaN" => {
+                    return Err(refuse(&place, &format!("`{word}` is not a number that means anything here"), "write a finite number"));
+                }
                 _ => {
                     let after = skip_blank(&text[word.len()..]);
                     if after.is_empty() { Kind::Word(word) } else { self.parenthesis(Some(word), after)? }
@@ -275,7 +289,11 @@ impl Reader<'_> {
         }
         match ron::from_str::<f64>(text) {
             Ok(f) if f.is_finite() => Ok(Kind::Float(f)),
-            _ => Err(refuse(place, &format!("`{}` is not a number that can be used", printable(text)), "write it without a suffix, below 2^64")),
+            _ => Err(refuse(
+                place,
+                &format!("`{}` is not a number that can be used", printable(text)),
+                "write it without a suffix, below 2^64",
+            )),
         }
     }
 

@@ -68,8 +68,11 @@ pub struct Column {
 
 /// Leaves out columns until the table is at most `width` wide; gives the headings of those that went.
 pub fn fit(columns: &mut Vec<Column>, rows: &mut [Vec<String>], width: usize) -> Vec<&'static str> {
-    let mut widths: Vec<usize> =
-        columns.iter().enumerate().map(|(i, c)| rows.iter().filter_map(|r| r.get(i)).map(|t| t.chars().count()).max().unwrap_or(0).max(c.heading.chars().count())).collect();
+    let mut widths: Vec<usize> = columns
+        .iter()
+        .enumerate()
+        .map(|(i, c)| rows.iter().filter_map(|r| r.get(i)).map(|t| t.chars().count()).max().unwrap_or(0).max(c.heading.chars().count()))
+        .collect();
     let mut gone = vec![];
     while widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1) > width {
         let least = (0..columns.len()).filter(|i| columns[*i].worth > 0).min_by_key(|i| columns[*i].worth);

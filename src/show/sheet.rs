@@ -24,7 +24,12 @@ impl Stats {
         match format {
             Format::Json => json(self),
             Format::Csv => {
-                let rows: Vec<Vec<String>> = self.nodes.iter().chain([&self.total]).map(|l| numbers(vec![l.node.clone(), l.block.clone(), l.output.to_string()], l)).collect();
+                let rows: Vec<Vec<String>> = self
+                    .nodes
+                    .iter()
+                    .chain([&self.total])
+                    .map(|l| numbers(vec![l.node.clone(), l.block.clone(), l.output.to_string()], l))
+                    .collect();
                 csv(&[&["node", "block", "output"], NUMBERS].concat(), &rows)
             }
             Format::Table | Format::Markdown => {
@@ -35,14 +40,22 @@ impl Stats {
                 let gone = fit(&mut columns, &mut rows, width);
                 let t = table(&columns, rows, markdown);
                 let t = if markdown { t } else { rule_before_last(&t) };
-                let narrow = if gone.is_empty() { String::new() } else { format!("left out     {} (the terminal is {width} columns wide)\n", gone.join(", ")) };
+                let narrow = if gone.is_empty() {
+                    String::new()
+                } else {
+                    format!("left out     {} (the terminal is {width} columns wide)\n", gone.join(", "))
+                };
                 format!("{}\n\n{t}\n{}{narrow}", self.heading(), self.footer())
             }
         }
     }
 
     fn cells(&self, l: &Line, markdown: bool) -> Vec<String> {
-        let node = if self.filtered || markdown { l.node.clone() } else { format!("{}{}", "  ".repeat(l.depth), l.node.rsplit('.').next().unwrap_or(&l.node)) };
+        let node = if self.filtered || markdown {
+            l.node.clone()
+        } else {
+            format!("{}{}", "  ".repeat(l.depth), l.node.rsplit('.').next().unwrap_or(&l.node))
+        };
         let share = l.counted(self.convention) as f64 / self.total.counted(self.convention).max(1) as f64;
         let mut cells = vec![
             node,
@@ -110,7 +123,11 @@ fn fits(f: &Fitting) -> String {
     let size = |s: &Option<[usize; 3]>| s.map_or("nothing".to_owned(), |s| s.map(|n| n.to_string()).join("x"));
     let mut out = format!("in {:<9} {} for training, {} for inference\n", f.written, size(&f.training_cube), size(&f.inference_cube));
     if f.training_same_aspect.is_some() || f.inference_same_aspect.is_some() {
-        out.push_str(&format!("             {} for training, {} for inference, in these proportions\n", size(&f.training_same_aspect), size(&f.inference_same_aspect)));
+        out.push_str(&format!(
+            "             {} for training, {} for inference, in these proportions\n",
+            size(&f.training_same_aspect),
+            size(&f.inference_same_aspect)
+        ));
     }
     out
 }
@@ -128,10 +145,10 @@ fn columns(convention: Convention) -> Vec<Column> {
         ("output", false, 6),
         ("params", true, 9),
         (cost, true, 8),
-        ("GFLOP", true, 1),
+        ("GFLOP", true, 7),
         ("other M", true, 2),
         ("act MiB", true, 7),
-        ("op/B", true, 4),
+        ("op/B", true, 1),
         ("share", true, 0),
         ("", false, 3),
     ]
@@ -150,10 +167,22 @@ fn compact(f: &Fact) -> String {
     }
 }
 
-const NUMBERS: &[&str] = &["params", "macs", "flops", "fvcore_flops", "ptflops_flops", "thop_flops", "other_operations", "activation_bytes", "moved_bytes", "operations_per_byte"];
+const NUMBERS: &[&str] = &[
+    "params",
+    "macs",
+    "flops",
+    "fvcore_flops",
+    "ptflops_flops",
+    "thop_flops",
+    "other_operations",
+    "activation_bytes",
+    "moved_bytes",
+    "operations_per_byte",
+];
 
 fn numbers(mut cells: Vec<String>, l: &Line) -> Vec<String> {
-    let all = [l.params, l.macs, l.flops, l.fvcore_flops, l.ptflops_flops, l.thop_flops, l.other_operations, l.activation_bytes, l.moved_bytes];
+    let all =
+        [l.params, l.macs, l.flops, l.fvcore_flops, l.ptflops_flops, l.thop_flops, l.other_operations, l.activation_bytes, l.moved_bytes];
     cells.extend(all.iter().map(u64::to_string));
     cells.push(l.operations_per_byte.to_string());
     cells
@@ -217,7 +246,7 @@ pub fn compare(all: &[Stats], format: Format, width: usize) -> String {
                 ("params", true, 0),
                 ("change", true, 5),
                 (cost, true, 0),
-                ("GFLOP", true, 1),
+                ("GFLOP", true, 7),
                 ("fvcore G", true, 2),
                 ("infer MiB", true, 6),
                 ("train MiB", true, 4),

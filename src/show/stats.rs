@@ -171,7 +171,8 @@ pub fn measure(program: &Program, q: &Question) -> Result<Stats, Fault> {
         Ok(sum.line(node, block, depth, output))
     };
     let mut nodes = vec![];
-    for r in program.rows.iter().filter(|r| r.depth < q.depth && q.filter.as_ref().is_none_or(|p| found(p, &r.path) || found(p, &r.block))) {
+    for r in program.rows.iter().filter(|r| r.depth < q.depth && q.filter.as_ref().is_none_or(|p| found(p, &r.path) || found(p, &r.block)))
+    {
         nodes.push(line(&r.path, &r.block, r.depth, facts[r.output.0], r.values.clone())?);
     }
     if let Some(by) = q.sort {
@@ -207,7 +208,11 @@ struct Counts {
 
 impl Counts {
     fn plus(self, o: &Counts) -> Result<Counts, Fault> {
-        Ok(Counts { cost: self.cost.plus(o.cost)?, ptflops: self.ptflops.saturating_add(o.ptflops), thop: self.thop.saturating_add(o.thop) })
+        Ok(Counts {
+            cost: self.cost.plus(o.cost)?,
+            ptflops: self.ptflops.saturating_add(o.ptflops),
+            thop: self.thop.saturating_add(o.thop),
+        })
     }
 
     fn line(&self, node: &str, block: &str, depth: usize, output: Fact) -> Line {
@@ -283,7 +288,8 @@ fn fitting(program: &Program, q: &Question, written: &str, budget: u64) -> Fitti
     let inference = |f: &[Fact]| Ok(plan(g, f, &schedule, q.precision)?.bytes.saturating_add(weights));
     let train = |f: &[Fact]| Ok(training(g, f, q.precision, q.optimiser)?.total());
     let cube = program.inputs.first().is_some_and(|(_, v)| g.fact(*v).size.windows(2).all(|w| w[0] == w[1]));
-    let keep = |need: &dyn Fn(&[Fact]) -> Result<u64, Fault>| if cube { None } else { largest(program, q.batch, budget, Aspect::Keep, need) };
+    let keep =
+        |need: &dyn Fn(&[Fact]) -> Result<u64, Fault>| if cube { None } else { largest(program, q.batch, budget, Aspect::Keep, need) };
     Fitting {
         written: written.to_owned(),
         budget_bytes: budget,

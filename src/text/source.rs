@@ -55,7 +55,10 @@ impl Source {
         let mut bytes = Vec::new();
         file.take(MAX_TEXT_BYTES + 1).read_to_end(&mut bytes).map_err(|e| refuse(reason(&e), "check the path and its permissions"))?;
         if bytes.len() as u64 > MAX_TEXT_BYTES {
-            return Err(refuse(format!("it is larger than {} MiB", MAX_TEXT_BYTES >> 20), "a graph or config is a small text file; is this the right one?"));
+            return Err(refuse(
+                format!("it is larger than {} MiB", MAX_TEXT_BYTES >> 20),
+                "a graph or config is a small text file; is this the right one?",
+            ));
         }
         let text = String::from_utf8(bytes)
             .map_err(|e| refuse(format!("it is not UTF-8 (byte {})", e.utf8_error().valid_up_to()), "save it as UTF-8 text"))?;
@@ -101,7 +104,8 @@ pub fn printable(name: &str) -> String {
             out.push('…');
             break;
         }
-        let hidden = c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+        let hidden =
+            c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
         if hidden { out.extend(c.escape_unicode()) } else { out.push(c) }
     }
     out

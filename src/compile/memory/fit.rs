@@ -32,7 +32,13 @@ pub fn facts_at(program: &Program, batch: usize, size: Option<[usize; 3]>) -> Re
 const LONGEST: usize = 1 << 20;
 
 /// The largest size `[D, H, W]`, a multiple of what the program asks for, at which `need` says at most `budget` bytes.
-pub fn largest(program: &Program, batch: usize, budget: u64, aspect: Aspect, need: impl Fn(&[Fact]) -> Result<u64, Fault>) -> Option<[usize; 3]> {
+pub fn largest(
+    program: &Program,
+    batch: usize,
+    budget: u64,
+    aspect: Aspect,
+    need: impl Fn(&[Fact]) -> Result<u64, Fault>,
+) -> Option<[usize; 3]> {
     let multiple = program.multiple().map(|m| m.max(1));
     let base = program.graph.fact(program.inputs.first()?.1).size.map(|n| n.max(1));
     let longest = (0..3).max_by_key(|a| base[*a]).unwrap_or(0);

@@ -79,7 +79,9 @@ pub fn lengths(program: &Program) -> Vec<[Length; 3]> {
 /// `floor((length + grown) / stride)`.
 fn strided(length: Length, grown: i128, stride: i128, unknown: Length) -> Length {
     match length {
-        Length::Line { per, plus } if stride > 0 && per % stride == 0 => Length::Line { per: per / stride, plus: (plus + grown).div_euclid(stride) },
+        Length::Line { per, plus } if stride > 0 && per % stride == 0 => {
+            Length::Line { per: per / stride, plus: (plus + grown).div_euclid(stride) }
+        }
         _ => unknown,
     }
 }

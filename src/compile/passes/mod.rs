@@ -58,7 +58,11 @@ pub struct Pass {
 /// The passes in the order in which they are run.
 pub const PASSES: &[Pass] = &[
     Pass { name: "dead", about: "operations that no output needs are left out", run: dead::run },
-    Pass { name: "resizes", about: "a resize to the size that its input has already, whatever the network's input, is left out", run: resizes::run },
+    Pass {
+        name: "resizes",
+        about: "a resize to the size that its input has already, whatever the network's input, is left out",
+        run: resizes::run,
+    },
     Pass { name: "chains", about: "fixed scales and shifts that follow each other become one, or none", run: chains::run },
     Pass { name: "scales", about: "a fixed scale and shift goes into the weights before it", run: scales::run },
     Pass { name: "sweeps", about: "operations that work number by number, one after the other, run as one", run: sweeps::run },

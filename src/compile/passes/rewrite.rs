@@ -62,7 +62,8 @@ pub fn rewrite(program: &Program, mut decide: impl FnMut(Value) -> Change) -> Re
         now[v.0] = Some(w);
     }
     starts.push(new.len());
-    let named = |all: &[(String, Value)]| -> Vec<(String, Value)> { all.iter().filter_map(|(n, v)| Some((n.clone(), now[v.0]?))).collect() };
+    let named =
+        |all: &[(String, Value)]| -> Vec<(String, Value)> { all.iter().filter_map(|(n, v)| Some((n.clone(), now[v.0]?))).collect() };
     new.outputs = named(&old.outputs);
     new.taps = old.taps.iter().filter(|(_, v)| !altered[v.0]).filter_map(|(n, v)| Some((n.clone(), now[v.0]?))).collect();
     let row = |r: &Row| Some(Row { values: starts[r.values.start]..starts[r.values.end], output: now[r.output.0]?, ..r.clone() });

@@ -33,7 +33,10 @@ pub fn format(source: &Arc<Source>) -> Result<String> {
         Some(out) if parse(&Source::new(source.name.clone(), out.as_str())).is_ok_and(|after| same(&before, &after)) => Ok(out),
         _ => {
             let place = Place::new(source, Span::new(0, text.len().min(1)));
-            Err(Diagnostic::error(Code::E0102, "this text cannot be laid out without changing its meaning").at(place, "in this file").help("the file is left as it is").into())
+            Err(Diagnostic::error(Code::E0102, "this text cannot be laid out without changing its meaning")
+                .at(place, "in this file")
+                .help("the file is left as it is")
+                .into())
         }
     }
 }

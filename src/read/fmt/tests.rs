@@ -24,7 +24,10 @@ fn what_was_broken_stays_broken() {
 #[test]
 fn what_is_too_long_is_broken_outside_first() {
     let long = "x".repeat(100);
-    assert_eq!(laid(&format!("(a: \"{long}\", b: (c: 1, d: 2), e: 5)")), format!("(\n    a: \"{long}\",\n    b: (c: 1, d: 2),\n    e: 5,\n)\n"));
+    assert_eq!(
+        laid(&format!("(a: \"{long}\", b: (c: 1, d: 2), e: 5)")),
+        format!("(\n    a: \"{long}\",\n    b: (c: 1, d: 2),\n    e: 5,\n)\n")
+    );
 }
 
 #[test]
@@ -45,7 +48,10 @@ fn comments_stay_with_what_they_speak_of() {
 fn comments_in_a_column_stay_in_one() {
     assert_eq!(laid("(\n    a: 1,     // x\n    bcd: 2,   // y\n)"), "(\n    a: 1,     // x\n    bcd: 2,   // y\n)\n");
     assert_eq!(laid("(\n  a:1,     // x\n  bcd:2,   // y\n)"), "(\n    a: 1,    // x\n    bcd: 2,  // y\n)\n");
-    assert_eq!(laid("(\n  abcdef:[1,2,3,4],// x\n  b:2,             // y\n)"), "(\n    abcdef: [1, 2, 3, 4],  // x\n    b: 2,                  // y\n)\n");
+    assert_eq!(
+        laid("(\n  abcdef:[1,2,3,4],// x\n  b:2,             // y\n)"),
+        "(\n    abcdef: [1, 2, 3, 4],  // x\n    b: 2,                  // y\n)\n"
+    );
     assert_eq!(laid("(\n  a: 1, // x\n  bcdefg: 2, // y\n)"), "(\n    a: 1, // x\n    bcdefg: 2, // y\n)\n");
 }
 

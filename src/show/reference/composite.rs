@@ -16,7 +16,11 @@ pub fn composites(source: &std::sync::Arc<Source>) -> Result<Vec<Page>> {
 
 fn page(c: &Composite) -> Page {
     let doc = comment_above(&c.place);
-    let inputs = c.inputs.iter().map(|p| Input { name: p.name.clone(), arity: if p.optional { "optional" } else { "one" }, doc: comment_behind(&p.place) });
+    let inputs = c.inputs.iter().map(|p| Input {
+        name: p.name.clone(),
+        arity: if p.optional { "optional" } else { "one" },
+        doc: comment_behind(&p.place),
+    });
     let required = |t: &Tree| t.name() == Some("Required");
     let fields = c.params.iter().map(|p| Field {
         name: p.name.clone(),

@@ -53,7 +53,8 @@ pub fn print(p: &Page, markdown: bool) -> String {
             let each = all.iter().map(|(n, [_, c, d, h, w])| format!("{n} [N, {c}, {d}, {h}, {w}]"));
             each.collect::<Vec<_>>().join(", ")
         };
-        let cost = format!("{} parameters, {} MACs for {} -> {}", thousands(e.params), thousands(e.macs), shapes(&e.inputs), shapes(&e.outputs));
+        let cost =
+            format!("{} parameters, {} MACs for {} -> {}", thousands(e.params), thousands(e.macs), shapes(&e.inputs), shapes(&e.outputs));
         out.push_str(&if markdown {
             format!("\n## Example\n\n```ron\n\"node\": {}\n```\n\n{cost}\n", e.ron)
         } else {

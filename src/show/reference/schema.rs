@@ -16,11 +16,17 @@ pub fn schema(blocks: &[Page], composites: &[Page]) -> Value {
     defs.insert("number".into(), number("a number"));
     defs.insert("bool".into(), json!({"description": "true, false, or an expression over the parameters", "type": ["boolean", "string"]}));
     let three = json!({"type": "array", "items": {"$ref": "#/$defs/integer"}, "minItems": 3, "maxItems": 3});
-    defs.insert("triple".into(), json!({"description": "one for all axes, or depth, height and width", "anyOf": [{"$ref": "#/$defs/integer"}, three]}));
+    defs.insert(
+        "triple".into(),
+        json!({"description": "one for all axes, or depth, height and width", "anyOf": [{"$ref": "#/$defs/integer"}, three]}),
+    );
     defs.insert("function".into(), json!({"enum": functions()}));
     let reference = json!({"type": "string", "description": "a node or an input; node.port for a block with several outputs; a | b for the first that is there"});
     defs.insert("reference".into(), reference);
-    defs.insert("references".into(), json!({"anyOf": [{"$ref": "#/$defs/reference"}, {"type": "array", "items": {"$ref": "#/$defs/reference"}}]}));
+    defs.insert(
+        "references".into(),
+        json!({"anyOf": [{"$ref": "#/$defs/reference"}, {"type": "array", "items": {"$ref": "#/$defs/reference"}}]}),
+    );
     defs.insert("parameter".into(), json!({"description": "a number, true or false, an expression, Required, or OneOf(...)"}));
     defs.insert("parameters".into(), json!({"type": "object", "additionalProperties": {"$ref": "#/$defs/parameter"}}));
     for p in all() {
