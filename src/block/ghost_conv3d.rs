@@ -40,7 +40,7 @@ impl Block for GhostConv3D {
     const SHAPES: &'static [(&'static str, usize, usize)] = &[("image", 4, 1)];
 
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
-        if self.out == 0 || self.out % 2 != 0 {
+        if self.out == 0 || !self.out.is_multiple_of(2) {
             return Err(Fault::field(
                 "out",
                 format!("`out` is {}: one half is convolved and the other made from it, so it is even", self.out),

@@ -41,7 +41,7 @@ fn sound(program: &Program, base: [usize; 3], other: [usize; 3]) -> bool {
 pub fn fits(multiple: [usize; 3], size: [usize; 3]) -> Result<(), (String, String)> {
     let names = ["depth", "height", "width"];
     let wrong: Vec<String> = (0..3)
-        .filter(|a| size[*a] == 0 || size[*a] % multiple[*a] != 0)
+        .filter(|a| size[*a] == 0 || !size[*a].is_multiple_of(multiple[*a]))
         .map(|a| format!("the {} {} is not a multiple of {}", names[a], size[a], multiple[a]))
         .collect();
     if wrong.is_empty() {

@@ -185,7 +185,7 @@ fn parameters(text: &GraphText) -> (Scope, Diagnostics) {
 
 fn at(text: &GraphText, params: &Scope, size: [usize; 3]) -> Result<Program> {
     let dead = text.lints.iter().rev().find(|(n, ..)| n == "E0206").map_or("deny", |(_, _, level)| level);
-    let dead = match dead.as_ref() {
+    let dead = match dead {
         "allow" => None,
         "warn" => Some(Severity::Warning),
         _ => Some(Severity::Error),

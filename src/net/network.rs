@@ -134,12 +134,12 @@ fn steps(program: &Program, owned: &HashMap<usize, Vec<(&'static str, usize)>>) 
     let g = &program.graph;
     let mut last = vec![0; g.len()];
     for v in g.values() {
-        g.inputs(v).into_iter().for_each(|i| last[i.0] = v.0);
+        g.inputs(v).iter().for_each(|i| last[i.0] = v.0);
     }
     let mut all: Vec<Step> = g
         .values()
         .map(|v| Step {
-            inputs: g.inputs(v).into_iter().map(|i| i.0).collect(),
+            inputs: g.inputs(v).iter().map(|i| i.0).collect(),
             weights: owned.get(&g.node(v).shares.unwrap_or(v).0).cloned().unwrap_or_default(),
             done: vec![],
         })

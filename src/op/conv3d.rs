@@ -74,7 +74,7 @@ impl Operator for Conv3d {
         if self.out == 0 {
             return Err(Fault::field("out", "`out` is 0: a convolution needs at least one output channel"));
         }
-        if g == 0 || c % g != 0 || self.out % g != 0 {
+        if g == 0 || c % g != 0 || !self.out.is_multiple_of(g) {
             let message = format!("{c} input and {} output channels cannot be split into {g} group(s)", self.out);
             return Err(Fault::new(Code::E0302, message).on("groups").help("use a number of groups that divides both"));
         }

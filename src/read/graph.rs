@@ -205,7 +205,7 @@ impl Reader {
             return vec![];
         };
         for e in entries {
-            if !is_name(&e.key) && !(key == "nodes" && e.key.contains('{')) || e.key.chars().count() > 64 {
+            if !(is_name(&e.key) || key == "nodes" && e.key.contains('{')) || e.key.chars().count() > 64 {
                 let d = Diagnostic::error(Code::E0109, format!("`{}` cannot be a name", printable(&e.key))).at(e.key_place.clone(), "here");
                 self.found.push(d.help("a name has letters, digits and `_`, begins with a letter, and is at most 64 long"));
             }

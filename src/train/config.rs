@@ -239,7 +239,7 @@ fn place(source: &Arc<Source>, field: &str) -> Option<Place> {
 
 fn blank_comment(line: &str) -> Vec<char> {
     match line.find("//") {
-        Some(at) if line[..at].matches('"').count() % 2 == 0 => {
+        Some(at) if line[..at].matches('"').count().is_multiple_of(2) => {
             let rest = line[at..].len() - usize::from(line.ends_with('\n'));
             let mut out: Vec<char> = line[..at].chars().chain(std::iter::repeat_n(' ', rest)).collect();
             out.extend(line.ends_with('\n').then_some('\n'));
