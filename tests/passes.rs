@@ -1,6 +1,6 @@
 //! Passes leave every output as it is (law 7), and the memory plan keeps apart what is alive together.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lmsc::block::Spec;
 use lmsc::compile::memory::{ALIGNMENT, Precision, Schedule, plan};
@@ -44,7 +44,7 @@ fn files() -> Vec<PathBuf> {
     all
 }
 
-fn graph_at(file: &PathBuf, size: Option<[usize; 3]>) -> Program {
+fn graph_at(file: &Path, size: Option<[usize; 3]>) -> Program {
     compile(&Source::read(file).expect("it can be read"), &[], size).unwrap_or_else(|found| panic!("{}: {found:?}", file.display()))
 }
 

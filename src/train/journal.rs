@@ -97,13 +97,13 @@ mod tests {
             loss_boundary: 0.25,
             dice: vec![0.5, 0.25],
             dice_mean: 0.5,
-            seconds: 3.14159,
+            seconds: 2.345,
         };
         journal.add(&record).unwrap();
         assert_eq!(
             std::fs::read_to_string(&path).unwrap(),
             "epoch,step,lr,loss,loss_dice,loss_cross_entropy,loss_boundary,\"dice_core, \"\"enhancing\"\"\",dice_edema,dice_mean,seconds\n\
-             1,83,1e-3,1.500000,0.500000,0.750000,0.250000,0.500000,0.250000,0.500000,3.14\n"
+             1,83,1e-3,1.500000,0.500000,0.750000,0.250000,0.500000,0.250000,0.500000,2.35\n"
         );
     }
 }

@@ -21,17 +21,17 @@ fn plain(o: &Objective, logits: &[f64], labels: &[u8]) -> [f64; 4] {
     let weight: Vec<f64> = (0..CLASSES).map(|c| raw(c) / all).collect();
 
     let mut dice = 1.0;
-    for c in 0..CLASSES {
+    for (c, weight) in weight.iter().enumerate() {
         let (mut both, mut sum) = (0.0, 0.0);
         for v in 0..voxels {
             both += p(v, c) * g(v, c);
             sum += p(v, c) + g(v, c);
         }
-        dice -= weight[c] * (2.0 * both + 1e-5) / (sum + 1e-5);
+        dice -= weight * (2.0 * both + 1e-5) / (sum + 1e-5);
     }
     let (mut ce, mut norm) = (0.0, 0.0);
-    for v in 0..voxels {
-        let y = usize::from(labels[v]);
+    for (v, label) in labels.iter().enumerate() {
+        let y = usize::from(*label);
         ce -= weight[y] * p(v, y).ln();
         norm += weight[y];
     }
