@@ -87,18 +87,18 @@ impl Writer<'_> {
         }
     }
 
-    /// Comments in a row; what follows a line comment goes below it.
+    /// Comments in a row; all that follow a line comment go below it, each on its line.
     fn chain(&mut self, comments: &[Comment], depth: usize) {
+        let mut below = false;
         for (i, c) in comments.iter().enumerate() {
-            match i.checked_sub(1).map(|before| comments[before].line) {
-                None => {}
-                Some(false) => self.out.push(' '),
-                Some(true) => {
-                    self.out.push_str(self.eol);
-                    self.indent(depth);
-                }
+            if below {
+                self.out.push_str(self.eol);
+                self.indent(depth);
+            } else if i > 0 {
+                self.out.push(' ');
             }
             self.out.push_str(c.text);
+            below |= c.line;
         }
     }
 
