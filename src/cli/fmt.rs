@@ -18,9 +18,9 @@ use crate::text::{Code, Diagnostic, Diagnostics, MAX_TEXT_BYTES, Result, Source}
 #[command(after_long_help = "\
 Examples:
   lmsc fmt graphs/*.ron configs/*.ron
-  lmsc fmt graphs/*.ron --check             for a commit hook: names the files that would change, and fails if there are any
+  lmsc fmt graphs/*.ron --check             for a commit hook: changes nothing, may fail
   lmsc fmt graphs/mine.ron --stdout | diff graphs/mine.ron -
-  lmsc fmt - < graphs/mine.ron              for editors: from standard input to standard output")]
+  lmsc fmt - < graphs/mine.ron              for editors: the text laid out goes to standard output")]
 pub struct Args {
     /// Graphs and configs (.ron); `-` is standard input
     #[arg(value_name = "FILE", required = true)]

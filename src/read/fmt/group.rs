@@ -55,13 +55,49 @@ pub struct Group<'s> {
 
 /// The whole text; `None` when brackets do not match.
 pub fn groups<'s>(tokens: &[Token<'s>]) -> Option<Group<'s>> {
-    let mut p = Parser { tokens, at: 0, indent: 0 };
+    let mut p = Parser { tokens, ahead: &ahead(tokens), at: 0, indent: 0 };
     let g = p.group("")?;
     (p.at == tokens.len()).then_some(g)
 }
 
+/// What follows a comment.
+#[derive(Clone, Copy)]
+struct Ahead {
+    /// Nothing but comments to the end of its line.
+    ends_line: bool,
+    /// Nothing but comments on its line, then a closing bracket.
+    closes: bool,
+    /// Nothing but comments before the next closing bracket, on whatever line.
+    last: bool,
+}
+
+impl Ahead {
+    const END: Self = Self { ends_line: true, closes: true, last: true };
+}
+
+/// What follows each token: looked up once from the end, as a comment may be one of very many.
+fn ahead(tokens: &[Token]) -> Vec<Ahead> {
+    let mut all = vec![Ahead::END; tokens.len()];
+    for (i, t) in tokens.iter().enumerate().rev() {
+        let after = all.get(i + 1).copied().unwrap_or(Ahead::END);
+        let (ends_line, closes) = match tokens.get(i + 1) {
+            None => (true, true),
+            Some(n) if n.breaks > 0 => (true, n.kind == Kind::Close),
+            Some(n) if n.is_comment() => (after.ends_line, after.closes),
+            Some(n) => (false, n.kind == Kind::Close),
+        };
+        all[i] = Ahead {
+            ends_line: ends_line || t.kind == Kind::Line,
+            closes,
+            last: if t.is_comment() { after.last } else { t.kind == Kind::Close },
+        };
+    }
+    all
+}
+
 struct Parser<'t, 's> {
     tokens: &'t [Token<'s>],
+    ahead: &'t [Ahead],
     at: usize,
     indent: usize,
 }
@@ -87,34 +123,18 @@ impl<'s> Parser<'_, 's> {
         Some(Comment { text: t.text, line: t.kind == Kind::Line, blank: t.breaks > 1, column: t.column, gap })
     }
 
-    /// Whether nothing but comments stands from here to the end of the line.
-    fn ends_line(&self) -> bool {
-        let chain = self.tokens[self.at..].iter().zip(self.tokens[self.at..].iter().skip(1).map(Some).chain([None]));
-        for (t, next) in chain {
-            match next {
-                _ if t.kind == Kind::Line => return true,
-                None => return true,
-                Some(n) if n.breaks > 0 => return true,
-                Some(n) if !n.is_comment() => return false,
-                Some(_) => {}
-            }
-        }
-        true
+    /// What follows the token here.
+    fn ahead(&self) -> Ahead {
+        self.ahead.get(self.at).copied().unwrap_or(Ahead::END)
     }
 
     /// Comments on the line of what was just taken.
     fn behind(&mut self) -> Vec<Comment<'s>> {
         let mut all = vec![];
-        while self.peek().is_some_and(|t| t.is_comment() && t.breaks == 0) && (self.ends_line() || self.closes()) {
+        while self.peek().is_some_and(|t| t.is_comment() && t.breaks == 0) && (self.ahead().ends_line || self.ahead().closes) {
             all.extend(self.comment());
         }
         all
-    }
-
-    /// Whether only comments stand before a closing bracket on this line.
-    fn closes(&self) -> bool {
-        let next = self.tokens[self.at..].iter().skip(1).find(|t| !t.is_comment() || t.breaks > 0);
-        next.is_none_or(|t| t.kind == Kind::Close)
     }
 
     /// After the opening bracket; takes the closing one.
@@ -133,7 +153,7 @@ impl<'s> Parser<'_, 's> {
         loop {
             let mut leading = vec![];
             while let Some(t) = self.peek().filter(Token::is_comment) {
-                let own = t.kind == Kind::Line || self.ends_line() || self.closes();
+                let own = t.kind == Kind::Line || self.ahead().ends_line || self.ahead().closes;
                 if !own {
                     break;
                 }
@@ -164,18 +184,15 @@ impl<'s> Parser<'_, 's> {
                 Kind::Close => break,
                 Kind::Comma => {
                     // A comment between an entry and its comma that sits on the next line stays with the entry.
-                    while let Some(Piece::Comment(c)) = e.pieces.last().filter(|p| matches!(p, Piece::Comment(c) if c.line)) {
-                        e.trailing.insert(0, *c);
-                        e.pieces.pop();
-                    }
+                    let stays = e.pieces.iter().rposition(|p| !matches!(p, Piece::Comment(c) if c.line)).map_or(0, |i| i + 1);
+                    e.trailing.extend(e.pieces.drain(stays..).filter_map(|p| if let Piece::Comment(c) = p { Some(c) } else { None }));
                     self.take();
                     e.comma = true;
                     break;
                 }
                 Kind::Line | Kind::Block => {
                     // Behind the last entry: on its line they are its own, below it they belong to the brackets.
-                    let last = self.tokens[self.at..].iter().find(|t| !t.is_comment()).is_none_or(|t| t.kind == Kind::Close);
-                    if last {
+                    if self.ahead().last {
                         break;
                     }
                     let c = self.comment()?;

@@ -33,12 +33,10 @@ fn ports(p: &Page) -> String {
 
 /// The page of a block.
 pub fn print(p: &Page, markdown: bool) -> String {
-    let mut out = match (markdown, p.summary.is_empty()) {
-        (true, _) => format!("# {}\n\n{}\n", p.name, p.summary),
-        (false, true) => format!("{}\n", p.name),
-        (false, false) => format!("{}: {}\n", p.name, lower(&p.summary)),
-    };
-    for t in &p.text {
+    let mut out = if markdown { format!("# {}\n", p.name) } else { format!("{}\n", p.name) };
+    // What is said of a composite begins with its summary.
+    let summary = Some(&p.summary).filter(|s| !s.is_empty() && !p.text.iter().any(|t| t.starts_with(s.as_str())));
+    for t in summary.into_iter().chain(&p.text) {
         out.push('\n');
         out.push_str(&if markdown { format!("{t}\n") } else { wrapped(t, 2) });
     }
@@ -105,7 +103,7 @@ fn section(out: &mut String, title: &str, headings: &[&str], rows: Vec<Vec<Strin
     }
 }
 
-/// Text broken into lines, each behind `indent` blanks; what stands in backquotes stays together where it can.
+/// Text broken into lines, each behind `indent` blanks.
 fn wrapped(text: &str, indent: usize) -> String {
     let mut out = String::new();
     let mut line = String::new();
@@ -120,9 +118,4 @@ fn wrapped(text: &str, indent: usize) -> String {
         line.push_str(word);
     }
     out + &format!("{}{line}\n", " ".repeat(indent))
-}
-
-fn lower(text: &str) -> String {
-    let mut c = text.chars();
-    c.next().map(|f| f.to_lowercase().collect::<String>() + c.as_str()).unwrap_or_default()
 }
