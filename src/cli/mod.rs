@@ -1,6 +1,6 @@
 //! The command line: one file per verb.
 //!
-//! Level 8: may use everything.
+//! Level 9: may use everything.
 
 mod blocks;
 mod check;

@@ -1,6 +1,6 @@
 //! Training: the run config, the objective, the schedule, the loop and what it leaves in a run folder.
 //!
-//! Level 7: may use everything below, and `infer` for validation.
+//! Level 8: may use everything below, `infer` for validation among it.
 
 mod boundary;
 mod config;
