@@ -4,7 +4,8 @@ use assert_cmd::Command;
 use lmsc::block::Spec;
 
 fn lmsc(args: &[&str]) -> (bool, String) {
-    let out = Command::cargo_bin("lmsc").expect("the program").args(args).env("NO_COLOR", "1").env("COLUMNS", "100").output().expect("it runs");
+    let out =
+        Command::cargo_bin("lmsc").expect("the program").args(args).env("NO_COLOR", "1").env("COLUMNS", "100").output().expect("it runs");
     (out.status.success(), String::from_utf8_lossy(&out.stdout).into_owned())
 }
 
