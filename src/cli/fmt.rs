@@ -18,7 +18,7 @@ use crate::text::{Code, Diagnostic, Diagnostics, MAX_TEXT_BYTES, Result, Source}
 #[command(after_long_help = "\
 Examples:
   lmsc fmt graphs/*.ron configs/*.ron
-  lmsc fmt graphs/*.ron --check             for a commit hook: changes nothing, may fail
+  lmsc fmt graphs/*.ron --check             for a commit hook: fails if a file would change
   lmsc fmt graphs/mine.ron --stdout | diff graphs/mine.ron -
   lmsc fmt - < graphs/mine.ron              for editors: the text laid out goes to standard output")]
 pub struct Args {
