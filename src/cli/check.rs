@@ -8,8 +8,7 @@ use super::stats::size;
 use super::{complain, print};
 use crate::compile::{compile, verify};
 use crate::read::Set;
-use crate::show::thousands;
-use crate::text::{Diagnostics, Result, Source};
+use crate::text::{Diagnostics, Result, Source, thousands};
 
 /// Check graphs: names, ports, rings, shapes and counts
 ///

@@ -2,12 +2,12 @@
 //!
 //! May use `read`, `text`.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::print;
 use crate::read::fmt::format;
-use crate::text::{Code, Diagnostic, Diagnostics, MAX_TEXT_BYTES, Result, Source};
+use crate::text::{Code, Diagnostic, Diagnostics, MAX_TEXT_BYTES, Result, Source, write_text};
 
 /// Lay out graphs and configs one way, keeping comments
 ///
@@ -59,7 +59,7 @@ pub fn run(args: Args) -> Result<()> {
         } else if args.stdout || stdin {
             print(&text);
         } else if changed {
-            found.keep(replace(file, &text));
+            found.keep(write_text(file, &text));
         }
     }
     found.or(())?;
@@ -80,30 +80,4 @@ fn standard_input() -> Result<std::sync::Arc<Source>, Diagnostic> {
 fn begins_with_mark(file: &Path) -> bool {
     let mut first = [0; 3];
     std::fs::File::open(file).and_then(|mut f| f.read_exact(&mut first)).is_ok() && first == *"\u{feff}".as_bytes()
-}
-
-/// Writes beside the file, then takes its place: a reader sees the old text or the new one, and permissions stay.
-fn replace(file: &Path, text: &str) -> Result<(), Diagnostic> {
-    let refuse = |e: std::io::Error| {
-        Diagnostic::error(Code::E0603, format!("cannot write `{}`: {e}", file.display()))
-            .help("check the permissions of the file and its folder; the file is as it was")
-    };
-    let target = file.canonicalize().map_err(refuse)?;
-    let name = target.file_name().unwrap_or_default().to_string_lossy();
-    let beside = target.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let written = (|| {
-        let permissions = std::fs::metadata(&target)?.permissions();
-        if permissions.readonly() {
-            return Err(std::io::Error::other("it is read-only"));
-        }
-        let mut f = std::fs::OpenOptions::new().write(true).create_new(true).open(&beside)?;
-        f.write_all(text.as_bytes())?;
-        f.set_permissions(permissions)?;
-        f.sync_all()?;
-        std::fs::rename(&beside, &target)
-    })();
-    written.map_err(|e| {
-        let _ = std::fs::remove_file(&beside);
-        refuse(e)
-    })
 }

@@ -4,12 +4,17 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
+
 use super::print;
 use super::stats::size;
+use crate::compile::passes;
 use crate::compile::{Program, compile};
+use crate::ir::Fault;
 use crate::read::Set;
 use crate::show::picture::{Picture, Style, draw};
-use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, printable, suggestion};
+use crate::show::{listing, operations, scheduled};
+use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, printable, suggestion, write_text};
 
 /// Draw a graph: in the terminal, for a paper, or as a page to explore
 ///
@@ -19,6 +24,10 @@ use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, printable, sugg
 ///
 /// text is for the terminal, mermaid for Markdown (GitHub draws it), dot for Graphviz, svg for papers and slides, html is one page
 /// without anything from the network: pan, zoom, search, open and close, and each node's fields, shapes, cost, weights and line.
+/// listing has one line for each operation, with its place in memory after --after; json is the same for programs.
+///
+/// What is drawn is the graph as it was written. --after shows it as it runs: each pass of the compiler changes the operations and
+/// leaves every output as it is.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -26,7 +35,8 @@ Examples:
   lmsc graph graphs/lightmedseg.ron --format html --out lightmedseg.html
   lmsc graph graphs/lightmedseg.ron --format svg --open enc1 --open dec4 > figure.svg
   lmsc graph graphs/lightmedseg.ron --format dot --depth 2 | dot -Tpdf > figure.pdf
-  lmsc graph graphs/lightmedseg.ron --format mermaid --set anchors=16 --input 4x96x96x96")]
+  lmsc graph graphs/lightmedseg.ron --format mermaid --set anchors=16 --input 4x96x96x96
+  lmsc graph graphs/lightmedseg.ron --format listing --after in-place")]
 pub struct Args {
     /// The graph (.ron)
     #[arg(value_name = "FILE")]
@@ -46,6 +56,9 @@ pub struct Args {
     /// Open this node (and those around it); a block opens to its operations
     #[arg(long, value_name = "NODE")]
     pub open: Vec<String>,
+    /// Show the graph after the passes up to this one
+    #[arg(long, value_name = "PASS", value_parser = passes_by_name())]
+    pub after: Option<String>,
     /// Write to this file; without it, to standard output
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -64,6 +77,10 @@ pub enum Format {
     Svg,
     /// a page to explore
     Html,
+    /// a line for each operation
+    Listing,
+    /// the operations for programs
+    Json,
 }
 
 /// Runs the verb.
@@ -71,8 +88,21 @@ pub enum Format {
 /// # Errors
 /// Everything that is wrong with the graph, and E0603 when the file cannot be written.
 pub fn run(args: Args) -> Result<()> {
-    let program = program(&args.file, &args.set, args.input.as_deref())?;
-    let picture = picture(&program, &args.set)?;
+    let mut program = program(&args.file, &args.set, args.input.as_deref())?;
+    let mut optimised = None;
+    if let Some(pass) = args.after.as_deref().and_then(|name| passes::after(&program, name)) {
+        let o = pass.map_err(|f| said(&program, f))?;
+        program = o.program.clone();
+        optimised = Some(o);
+    }
+    match (args.format, &optimised) {
+        (Format::Listing, None) => return deliver(&listing(&program), args.out.as_deref()),
+        (Format::Listing, Some(o)) => return deliver(&scheduled(o).map_err(|f| said(&program, f))?, args.out.as_deref()),
+        (Format::Json, _) => return deliver(&operations(&program), args.out.as_deref()),
+        _ => {}
+    }
+    let changes: Vec<String> = args.set.iter().cloned().chain(args.after.iter().map(|name| format!("after {name}"))).collect();
+    let picture = picture(&program, &changes)?;
     let mut open = picture.opened_to(args.depth.into());
     for path in &args.open {
         let place = picture.items.iter().position(|i| i.path == *path && !i.children.is_empty());
@@ -93,6 +123,7 @@ pub fn run(args: Args) -> Result<()> {
         Format::Dot => Style::Dot,
         Format::Svg => Style::Svg,
         Format::Html => Style::Html,
+        Format::Listing | Format::Json => unreachable!("delivered above"),
     };
     deliver(&draw(&picture, &open, style), args.out.as_deref())
 }
@@ -111,9 +142,15 @@ pub(super) fn program(file: &Path, set: &[String], input: Option<&str>) -> Resul
 
 /// The picture of a program.
 pub(super) fn picture(program: &Program, set: &[String]) -> Result<Picture> {
-    Picture::new(program, set).map_err(|f| {
-        Diagnostics::from(Diagnostic::error(f.code, format!("`{}`: {}", program.name, f.message)).help(f.help.unwrap_or_default()))
-    })
+    Picture::new(program, set).map_err(|f| said(program, f))
+}
+
+fn said(program: &Program, f: Fault) -> Diagnostics {
+    Diagnostic::error(f.code, format!("`{}`: {}", program.name, f.message)).help(f.help.unwrap_or_default()).into()
+}
+
+fn passes_by_name() -> PossibleValuesParser {
+    PossibleValuesParser::new(passes::PASSES.iter().map(|p| PossibleValue::new(p.name).help(p.about)))
 }
 
 /// Prints a text, or writes it to a file, which is there in whole or not at all.
@@ -122,14 +159,5 @@ pub(super) fn deliver(text: &str, out: Option<&Path>) -> Result<()> {
         print(text);
         return Ok(());
     };
-    let refuse = |e: std::io::Error| {
-        let d = Diagnostic::error(Code::E0603, format!("cannot write `{}`: {}", path.display(), e.kind()));
-        Diagnostics::from(d.help("check the folder and its permissions"))
-    };
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
-    std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path)).map_err(|e| {
-        let _ = std::fs::remove_file(&beside);
-        refuse(e)
-    })
+    Ok(write_text(path, text)?)
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::print;
 use crate::show::reference::Template;
-use crate::text::{Code, Diagnostic, Result};
+use crate::text::{Code, Diagnostic, Result, unwritable};
 
 /// Begin a graph: a commented file that compiles
 ///
@@ -61,7 +61,7 @@ pub fn run(args: Args) -> Result<()> {
         ErrorKind::NotFound => {
             Diagnostic::error(Code::E0603, format!("cannot write `{shown}`: its folder is not there")).help("make the folder first")
         }
-        _ => Diagnostic::error(Code::E0603, format!("cannot write `{shown}`: {e}")).help("check the permissions of its folder"),
+        _ => unwritable(&args.file, &e),
     };
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&args.file).map_err(refuse)?;
     file.write_all(template.named(&name).as_bytes()).map_err(refuse)?;

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::print;
 use crate::infer::Model;
 use crate::net;
-use crate::text::{Code, Diagnostic, Diagnostics, Result};
+use crate::text::{Code, Diagnostic, Diagnostics, Result, reason, unwritable};
 use crate::train::BEST;
 
 /// Segment images with a trained network
@@ -58,10 +58,7 @@ pub fn run(args: Args) -> Result<()> {
     let device = net::device(&args.device)?;
     let path = if args.model.is_dir() { args.model.join(BEST) } else { args.model.clone() };
     let model = Model::load(&path, &device)?;
-    std::fs::create_dir_all(&args.out).map_err(|e| {
-        let reason = e.to_string().to_lowercase();
-        Diagnostic::error(Code::E0603, format!("cannot make the folder `{}`: {reason}", args.out.display())).help("give another with --out")
-    })?;
+    std::fs::create_dir_all(&args.out).map_err(|e| unwritable(&args.out, &e))?;
 
     let mut found = Diagnostics::default();
     let mut written = 0;
@@ -145,7 +142,7 @@ pub(super) fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let refuse = |why: String| {
         Diagnostic::error(Code::E0702, format!("`{}`: {why}", folder.display())).help("name a folder that holds .nii or .nii.gz files")
     };
-    let entries = std::fs::read_dir(folder).map_err(|e| refuse(format!("the folder cannot be read: {}", e.to_string().to_lowercase())))?;
+    let entries = std::fs::read_dir(folder).map_err(|e| refuse(format!("the folder cannot be read: {}", reason(&e))))?;
     let mut files: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.is_file() && case_name(p).is_some()).collect();
     if files.is_empty() {
         return Err(refuse("the folder holds no NIfTI file".into()).into());

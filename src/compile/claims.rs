@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::program::{Program, compile};
 use crate::read::{Claim, Figure, Quantity};
-use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, printable, suggestion};
+use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, printable, suggestion, thousands};
 
 /// Checks every claim of a graph's file; gives how many figures were checked.
 ///
@@ -71,11 +71,11 @@ fn broken(
     let of = claim.node.as_ref().map_or(String::new(), |(n, _)| format!(" in `{n}`"));
     let with = if changes.is_empty() { String::new() } else { format!(" with {}", changes.join(", ")) };
     let difference = count as f64 - figure.value;
-    let message = format!("{} {}{of}{with} are claimed, but it has {}", figure.text, quantity.title(), grouped(count));
+    let message = format!("{} {}{of}{with} are claimed, but it has {}", figure.text, quantity.title(), thousands(count));
     let label = format!(
         "{}{}, {:+.2}%",
         if difference < 0.0 { "-" } else { "+" },
-        grouped(difference.abs() as u64),
+        thousands(difference.abs() as u64),
         100.0 * difference / figure.value.max(1.0)
     );
     let d = Diagnostic::error(Code::E0502, message).at(place.clone(), label);
@@ -91,7 +91,7 @@ fn table(program: &Program, claim: &Claim, quantity: Quantity) -> String {
     let counted: Vec<(&str, u64)> =
         rows.map(|r| (r.path.as_str(), count(program, quantity, r.values.clone()))).filter(|(_, c)| *c > 0).collect();
     let width = counted.iter().map(|(n, _)| n.chars().count()).max().unwrap_or(0);
-    let digits = counted.iter().map(|(_, c)| grouped(*c).len()).max().unwrap_or(0);
+    let digits = counted.iter().map(|(_, c)| thousands(*c).len()).max().unwrap_or(0);
     let mut text = String::new();
     for (name, c) in counted {
         let claimed =
@@ -102,20 +102,7 @@ fn table(program: &Program, claim: &Claim, quantity: Quantity) -> String {
             Some(f) => format!("  {} claimed", f.text),
             None => String::new(),
         };
-        text.push_str(&format!("\n  {name:width$}  {:>digits$}{beside}", grouped(c)));
+        text.push_str(&format!("\n  {name:width$}  {:>digits$}{beside}", thousands(c)));
     }
     text
-}
-
-/// `482778` as `482,778`.
-fn grouped(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out
 }

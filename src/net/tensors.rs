@@ -6,7 +6,7 @@ use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use crate::text::{Code, Diagnostic, Result};
+use crate::text::{Code, Diagnostic, Result, reason};
 
 /// Tensors by name, and the file's metadata.
 #[derive(Clone, Debug, Default)]
@@ -91,16 +91,7 @@ pub fn write_tensors(path: &Path, tensors: &Tensors) -> Result<()> {
     }
     let metadata: HashMap<String, String> = tensors.metadata.clone().into_iter().collect();
     let whole = safetensors::serialize(views, Some(metadata)).map_err(|e| refuse(e.to_string()))?;
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|e| refuse(reason(&e)))?;
-    file.write_all(&whole).and_then(|()| file.as_file().sync_all()).map_err(|e| refuse(reason(&e)))?;
-    file.persist(path).map_err(|e| refuse(reason(&e.error)))?;
-    Ok(())
-}
-
-fn reason(e: &std::io::Error) -> String {
-    let text = e.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_lowercase()
+    Ok(crate::text::write_whole(path, |out| out.write_all(&whole))?)
 }
 
 #[cfg(test)]

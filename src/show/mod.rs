@@ -12,7 +12,7 @@ mod sheet;
 mod stats;
 
 pub use convention::Convention;
-pub use format::{Format, millions, thousands};
-pub use listing::listing;
+pub use format::{Format, millions};
+pub use listing::{listing, operations, scheduled};
 pub use sheet::{WIDTH, compare};
 pub use stats::{Fitting, Line, Memory, Question, Sort, Stats, measure, stats};

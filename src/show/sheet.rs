@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use super::convention::Convention;
-use super::format::{Column, Format, bar, billions, csv, fit, mebibytes, millions, table, tenths, thousands};
+use super::format::{Column, Format, bar, billions, csv, fit, mebibytes, millions, table, tenths};
 use super::stats::{Fitting, Line, Stats};
 use crate::ir::Fact;
+use crate::text::thousands;
 
 /// The width of a table when nothing is known of the terminal.
 pub const WIDTH: usize = 100;

@@ -1,5 +1,7 @@
 //! The codes of every error, by decade: E01 text, E02 names and ports, E03 shapes, E04 fields of blocks,
-//! E05 cost, E06 run configs, E07 data and volumes, E08 weights and checkpoints, E09 running.
+//! E05 cost, E06 run configs, E07 data and volumes, E08 weights and checkpoints, E09 running. W marks a warning.
+//!
+//! A code has a page in `page/`: a code without one does not compile.
 
 macro_rules! codes {
     ($($name:ident $text:literal,)*) => {
@@ -19,6 +21,11 @@ macro_rules! codes {
             /// What it stands for, in a line.
             pub fn summary(self) -> &'static str {
                 match self { $(Code::$name => $text,)* }
+            }
+
+            /// Its page, in Markdown: what it means, an example, how to mend it.
+            pub fn page(self) -> &'static str {
+                match self { $(Code::$name => include_str!(concat!("page/", stringify!($name), ".md")),)* }
             }
         }
     };
@@ -59,7 +66,68 @@ codes! {
     E0802 "weights do not fit the graph",
     E0901 "training cannot go on",
     W0101 "a parameter is not used",
+    W0204 "a gate has one path",
     W0301 "a norm has one channel in each group",
     W0302 "a norm follows a convolution with a bias",
     W0501 "one node holds most of the activations",
+}
+
+/// What the first two digits of a code say.
+const DECADES: &[(&str, &str)] = &[
+    ("01", "text"),
+    ("02", "names and ports"),
+    ("03", "shapes"),
+    ("04", "fields of blocks"),
+    ("05", "cost"),
+    ("06", "run configs"),
+    ("07", "data and volumes"),
+    ("08", "weights and checkpoints"),
+    ("09", "running"),
+];
+
+impl Code {
+    /// The code that a user writes as `E0204`, `e0204`, `0204` or `204`; digits alone mean an error where there is one.
+    pub fn parse(text: &str) -> Option<Code> {
+        let text = text.trim().to_ascii_uppercase();
+        let named = |name: &str| Code::ALL.iter().copied().find(|c| c.name() == name);
+        if text.starts_with(|c: char| c.is_ascii_digit()) {
+            return named(&format!("E{text:0>4}")).or_else(|| named(&format!("W{text:0>4}")));
+        }
+        named(&text)
+    }
+
+    /// What it is about: `names and ports`.
+    pub fn subject(self) -> &'static str {
+        DECADES.iter().find(|(digits, _)| self.name()[1..].starts_with(digits)).map_or("", |(_, subject)| subject)
+    }
+
+    /// Every code by what it is about, errors before warnings.
+    pub fn by_subject() -> impl Iterator<Item = (&'static str, Vec<Code>)> {
+        DECADES.iter().map(|(_, subject)| (*subject, Code::ALL.iter().copied().filter(|c| c.subject() == *subject).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Code, DECADES};
+
+    #[test]
+    fn a_code_is_found_however_it_is_written() {
+        for text in ["E0204", "e0204", "0204", "204", " E0204 "] {
+            assert_eq!(Code::parse(text), Some(Code::E0204), "{text}");
+        }
+        assert_eq!(Code::parse("w0302"), Some(Code::W0302));
+        assert_eq!(Code::parse("302"), Some(Code::E0302));
+        for text in ["", "E", "E0299", "E204", "204x", "ß", "99999999999999999999"] {
+            assert_eq!(Code::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn codes_stand_in_order_and_each_has_a_subject() {
+        assert!(Code::ALL.windows(2).all(|w| w[0].name() < w[1].name()));
+        assert!(Code::ALL.iter().all(|c| !c.subject().is_empty()));
+        assert_eq!(Code::by_subject().map(|(_, codes)| codes.len()).sum::<usize>(), Code::ALL.len());
+        assert!(DECADES.windows(2).all(|w| w[0].0 < w[1].0));
+    }
 }

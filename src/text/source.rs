@@ -1,10 +1,11 @@
 //! A text with its name, and places in it.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use super::{Code, Diagnostic};
+use super::{Code, Diagnostic, reason};
 
 /// The largest graph or config that is read, in bytes.
 pub const MAX_TEXT_BYTES: u64 = 4 << 20;
@@ -23,11 +24,20 @@ impl Span {
 }
 
 /// A text and the name under which messages speak of it.
-#[derive(PartialEq, Eq)]
 pub struct Source {
     pub name: String,
     pub text: String,
+    /// Where its lines begin, looked up when a place is first spoken of.
+    lines: OnceLock<Vec<usize>>,
 }
+
+impl PartialEq for Source {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.text == other.text
+    }
+}
+
+impl Eq for Source {}
 
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,7 +47,7 @@ impl fmt::Debug for Source {
 
 impl Source {
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), text: text.into() })
+        Arc::new(Self { name: name.into(), text: text.into(), lines: OnceLock::new() })
     }
 
     /// Reads a file of at most [`MAX_TEXT_BYTES`]; a byte order mark is dropped.
@@ -68,19 +78,27 @@ impl Source {
 
     /// Line and column of a byte, both from 1; columns count characters.
     pub fn line_column(&self, byte: usize) -> (usize, usize) {
-        let byte = byte.min(self.text.len());
-        let before = self.text.get(..byte).unwrap_or(&self.text);
-        let start = before.rfind('\n').map_or(0, |i| i + 1);
-        (before.matches('\n').count() + 1, before.get(start..).map_or(0, |s| s.chars().count()) + 1)
+        let byte = self.text.floor_char_boundary(byte);
+        let line = self.lines().partition_point(|start| *start <= byte);
+        let start = self.lines().get(line - 1).copied().unwrap_or(0);
+        (line, self.text.get(start..byte).map_or(0, |s| s.chars().count()) + 1)
     }
-}
 
-/// An I/O error's reason without the number that the system appends.
-fn reason(e: &std::io::Error) -> String {
-    let text = e.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut c = text.chars();
-    c.next().map(|f| f.to_lowercase().collect::<String>() + c.as_str()).unwrap_or_default()
+    /// The bytes of a line, counted from 1, without its end; empty past the last.
+    pub fn line(&self, number: usize) -> Range<usize> {
+        let all = self.lines();
+        let Some(&start) = number.checked_sub(1).and_then(|i| all.get(i)) else { return self.text.len()..self.text.len() };
+        let end = all.get(number).map_or(self.text.len(), |next| next - 1);
+        let text = self.text.get(start..end).unwrap_or_default();
+        start..start + text.strip_suffix('\r').unwrap_or(text).len()
+    }
+
+    /// Where each line begins; the first always at 0.
+    fn lines(&self) -> &[usize] {
+        self.lines.get_or_init(|| {
+            std::iter::once(0).chain(self.text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i + 1)).collect()
+        })
+    }
 }
 
 /// A span of one source.
@@ -94,19 +112,4 @@ impl Place {
     pub fn new(source: &Arc<Source>, span: Span) -> Self {
         Self { source: source.clone(), span }
     }
-}
-
-/// A user's name made safe for a message: control and direction characters are escaped, long ones cut.
-pub fn printable(name: &str) -> String {
-    let mut out = String::new();
-    for (i, c) in name.chars().enumerate() {
-        if i == 60 {
-            out.push('…');
-            break;
-        }
-        let hidden =
-            c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-        if hidden { out.extend(c.escape_unicode()) } else { out.push(c) }
-    }
-    out
 }

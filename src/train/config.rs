@@ -9,9 +9,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::loss::Objective;
-use super::parameter::Parameter;
 use crate::data::{Augment, Spec};
-use crate::read::{self, Set};
+use crate::read::{self, Set, Value};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, Span};
 use crate::volume::Normalise;
 
@@ -23,7 +22,7 @@ pub struct RunConfig {
     pub graph: PathBuf,
     /// Parameters of the graph.
     #[serde(default)]
-    pub set: BTreeMap<String, Parameter>,
+    pub set: BTreeMap<String, Value>,
     /// Where the cases come from.
     pub data: Spec,
     #[serde(default)]
@@ -291,9 +290,9 @@ mod tests {
         let text = ron::ser::to_string_pretty(&c, ron::ser::PrettyConfig::new()).unwrap();
         let again = RunConfig::read(&Source::new("again", text), &[]).unwrap();
         assert_eq!(serde_json::to_value(&c).unwrap(), serde_json::to_value(&again).unwrap());
-        assert_eq!(again.set["anchors"], Parameter::Int(16));
+        assert_eq!(again.set["anchors"], Value::Int(16));
         let words = read(&["set.blend=0.5", "set.deep=true"]).unwrap();
-        assert_eq!((&words.set["blend"], &words.set["deep"]), (&Parameter::Float(0.5), &Parameter::Bool(true)));
+        assert_eq!((&words.set["blend"], &words.set["deep"]), (&Value::Float(0.5), &Value::Bool(true)));
     }
 
     #[test]

@@ -3,10 +3,10 @@
 //! Part of `train`; may use `text`.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::text::{Code, Diagnostic, Result};
+use crate::text::{Code, Diagnostic, Result, unwritable, write_text};
 
 /// A folder of one run.
 #[derive(Clone, Debug)]
@@ -23,8 +23,8 @@ impl Folder {
     pub fn create(out: Option<&Path>, name: &str, force: bool) -> Result<Self> {
         let path = match out {
             Some(out) => {
-                fs::create_dir_all(out).map_err(|e| refuse(out, &e))?;
-                let mut entries = fs::read_dir(out).map_err(|e| refuse(out, &e))?;
+                fs::create_dir_all(out).map_err(|e| unwritable(out, &e))?;
+                let mut entries = fs::read_dir(out).map_err(|e| unwritable(out, &e))?;
                 if !force && entries.next().is_some() {
                     return Err(Diagnostic::error(Code::E0601, format!("the run folder `{}` is not empty", out.display()))
                         .help("give another with --out, or --force to write over what a former run left there")
@@ -35,7 +35,7 @@ impl Folder {
             None => next_free(Path::new("runs"), name)?,
         };
         // A folder may exist and yet not take files.
-        tempfile::NamedTempFile::new_in(&path).map_err(|e| refuse(&path, &e))?;
+        tempfile::NamedTempFile::new_in(&path).map_err(|e| unwritable(&path, &e))?;
         Ok(Self { path })
     }
 
@@ -49,51 +49,26 @@ impl Folder {
         self.path.join(name)
     }
 
-    /// Writes a text file in one step.
+    /// Writes a text file whole.
     ///
     /// # Errors
     /// E0603 when it cannot be written.
     pub fn write(&self, name: &str, text: &str) -> Result<()> {
-        write(&self.file(name), text)
+        Ok(write_text(&self.file(name), text)?)
     }
-}
-
-/// Writes a text file in one step: a reader sees the old file or the whole new one.
-///
-/// # Errors
-/// E0603 when it cannot be written.
-pub fn write(path: &Path, text: &str) -> Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|e| refuse(path, &e))?;
-    file.write_all(text.as_bytes()).map_err(|e| refuse(path, &e))?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.as_file().set_permissions(fs::Permissions::from_mode(0o644)).map_err(|e| refuse(path, &e))?;
-    }
-    file.persist(path).map_err(|e| refuse(path, &e.error))?;
-    Ok(())
 }
 
 fn next_free(parent: &Path, name: &str) -> Result<PathBuf> {
-    fs::create_dir_all(parent).map_err(|e| refuse(parent, &e))?;
+    fs::create_dir_all(parent).map_err(|e| unwritable(parent, &e))?;
     for i in 1..10_000 {
         let path = parent.join(if i == 1 { name.to_owned() } else { format!("{name}-{i}") });
         match fs::create_dir(&path) {
             Ok(()) => return Ok(path),
             Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
-            Err(e) => return Err(refuse(&path, &e).into()),
+            Err(e) => return Err(unwritable(&path, &e).into()),
         }
     }
     Err(Diagnostic::error(Code::E0603, format!("`{}` has 9999 runs of `{name}`", parent.display())).help("give a folder with --out").into())
-}
-
-/// An E0603 for a path.
-pub fn refuse(path: &Path, e: &std::io::Error) -> Diagnostic {
-    let text = e.to_string();
-    let reason = text.split(" (os error").next().unwrap_or_default().to_lowercase();
-    Diagnostic::error(Code::E0603, format!("cannot write `{}`: {reason}", path.display()))
-        .help("check that the path is right, that you may write there and that the disk is not full")
 }
 
 #[cfg(test)]

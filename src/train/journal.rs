@@ -6,8 +6,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::folder::refuse;
-use crate::text::Result;
+use crate::text::{Result, unwritable};
 
 /// The figures of an epoch.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,7 +43,7 @@ impl Journal {
     /// # Errors
     /// E0603 when it cannot be written.
     pub fn create(path: &Path, labels: &[String]) -> Result<Self> {
-        let file = File::create(path).map_err(|e| refuse(path, &e))?;
+        let file = File::create(path).map_err(|e| unwritable(path, &e))?;
         let mut journal = Self { path: path.to_owned(), file };
         let mut columns: Vec<String> =
             ["epoch", "step", "lr", "loss", "loss_dice", "loss_cross_entropy", "loss_boundary"].map(String::from).to_vec();
@@ -69,7 +68,7 @@ impl Journal {
     fn line(&mut self, cells: &[String]) -> Result<()> {
         // One write for each line and no buffer of our own: whoever looks sees whole lines.
         let line = cells.join(",") + "\n";
-        Ok(self.file.write_all(line.as_bytes()).and_then(|()| self.file.flush()).map_err(|e| refuse(&self.path, &e))?)
+        Ok(self.file.write_all(line.as_bytes()).and_then(|()| self.file.flush()).map_err(|e| unwritable(&self.path, &e))?)
     }
 }
 

@@ -17,7 +17,7 @@ use super::schedule::Cosine;
 use super::validate::validate;
 use crate::infer::Model;
 use crate::net::{self, Network};
-use crate::text::{Code, Diagnostic, Diagnostics, Result, render};
+use crate::text::{Code, Diagnostic, Diagnostics, Result, render, unwritable};
 
 /// The checkpoint with the highest mean validation Dice.
 pub const BEST: &str = "best.safetensors";
@@ -52,7 +52,7 @@ pub fn train(job: &Job, folder: &Folder, device: &Device) -> Result<Outcome> {
     let config = &job.config;
     folder.write("graph.ron", job.program.resolved())?;
     let text = ron::ser::to_string_pretty(&job.resolved(), ron::ser::PrettyConfig::new().struct_names(false))
-        .map_err(|e| refuse(&folder.file("config.ron"), &std::io::Error::other(e)))?;
+        .map_err(|e| unwritable(&folder.file("config.ron"), &std::io::Error::other(e)))?;
     folder.write("config.ron", &(text + "\n"))?;
     folder.write("split.json", &job.split_text())?;
     let labels = job.store.description().foreground();
@@ -60,7 +60,7 @@ pub fn train(job: &Job, folder: &Folder, device: &Device) -> Result<Outcome> {
     for name in [BEST, LAST] {
         let file = folder.file(name);
         if file.exists() {
-            std::fs::remove_file(&file).map_err(|e| refuse(&file, &e))?;
+            std::fs::remove_file(&file).map_err(|e| unwritable(&file, &e))?;
         }
     }
     let mut journal = Journal::create(&folder.file("metrics.csv"), &labels)?;

@@ -12,9 +12,9 @@ use ndarray::Array4;
 use super::affine::{Affine, steps};
 use super::gzip::{MAX_RATIO, Stream};
 use super::header::{Header, SIZE_1, shown};
-use super::refusal::{CONVERT, DAMAGED, Refusal, io_reason};
+use super::refusal::{CONVERT, DAMAGED, Refusal};
 use super::voxels::{decode, lacking};
-use crate::text::Diagnostic;
+use crate::text::{Diagnostic, reason};
 
 /// The most memory that one volume's voxels may take unless [`read_within`] says otherwise, in bytes.
 pub const BUDGET: u64 = 2 << 30;
@@ -60,7 +60,7 @@ pub fn read_within(path: &Path, budget: u64) -> Result<Volume, Diagnostic> {
 }
 
 fn open(path: &Path) -> Result<(BufReader<File>, u64), Refusal> {
-    let missing = |e: io::Error| Refusal::new(io_reason(&e), "check the path and its permissions");
+    let missing = |e: io::Error| Refusal::new(reason(&e), "check the path and its permissions");
     let file = File::open(path).map_err(missing)?;
     let about = file.metadata().map_err(missing)?;
     if about.is_dir() {
@@ -77,7 +77,7 @@ fn from_stream(file: impl io::BufRead, held: u64, budget: u64) -> Result<Volume,
     if held == 0 {
         return Err(Refusal::new("it is empty", DAMAGED));
     }
-    let mut stream = Stream::new(file).map_err(|e| Refusal::new(io_reason(&e), DAMAGED))?;
+    let mut stream = Stream::new(file).map_err(|e| Refusal::new(reason(&e), DAMAGED))?;
     let mut head = [0; SIZE_1];
     stream.read_exact(&mut head).map_err(|e| match e.kind() {
         io::ErrorKind::UnexpectedEof => Refusal::new(format!("it ends within the header ({SIZE_1} bytes)"), DAMAGED),
@@ -97,7 +97,7 @@ fn from_stream(file: impl io::BufRead, held: u64, budget: u64) -> Result<Volume,
     if stream.is_gzip() {
         // The checksum stands at the end: an unread end is an unchecked file.
         let rest = io::copy(&mut (&mut stream).take(MAX_TRAILING), &mut io::sink())
-            .map_err(|e| Refusal::new(format!("its gzip stream is damaged: {}", io_reason(&e)), DAMAGED))?;
+            .map_err(|e| Refusal::new(format!("its gzip stream is damaged: {}", reason(&e)), DAMAGED))?;
         if rest == MAX_TRAILING {
             return Err(Refusal::new(format!("more than {} MiB follow its voxels", MAX_TRAILING >> 20), DAMAGED));
         }

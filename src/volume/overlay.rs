@@ -10,7 +10,7 @@ use ndarray::ArrayView3;
 
 use super::affine::Affine;
 use super::plane::{Canvas, Plane, planes};
-use super::write::replace;
+use super::write::fill_file;
 use crate::text::{Code, Diagnostic};
 
 /// What is drawn. All arrays are `[D, H, W]` of one grid.
@@ -127,7 +127,7 @@ pub fn write(path: &Path, what: &Overlay<'_>) -> Result<(), Diagnostic> {
 /// # Errors
 /// E0603 when the file cannot be written.
 pub fn write_png(path: &Path, picture: &Picture) -> Result<(), Diagnostic> {
-    replace(path, |out| {
+    fill_file(path, |out| {
         let mut encoder = png::Encoder::new(out, picture.width as u32, picture.height as u32);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);

@@ -27,11 +27,3 @@ impl Refusal {
         Diagnostic::error(Code::E0702, format!("cannot read volume `{}`: {}", path.display(), self.reason)).help(self.help)
     }
 }
-
-/// An I/O error's reason in lower case and without the number that the system appends.
-pub(super) fn io_reason(e: &std::io::Error) -> String {
-    let text = e.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut c = text.chars();
-    c.next().map(|f| f.to_lowercase().collect::<String>() + c.as_str()).unwrap_or_default()
-}

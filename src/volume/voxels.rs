@@ -5,7 +5,8 @@
 use std::io::{self, Read};
 
 use super::header::{Datatype, Header};
-use super::refusal::{CONVERT, DAMAGED, Refusal, io_reason};
+use super::refusal::{CONVERT, DAMAGED, Refusal};
+use crate::text::reason;
 
 /// Voxels decoded at a time.
 const CHUNK: usize = 16 * 1024;
@@ -73,6 +74,6 @@ pub(super) fn lacking(e: &io::Error, have: u64, need: u64) -> Refusal {
     if e.kind() == io::ErrorKind::UnexpectedEof {
         Refusal::new(format!("its header promises {need} bytes of voxels, but it ends after about {have}"), DAMAGED)
     } else {
-        Refusal::new(format!("its bytes cannot be decoded: {}", io_reason(e)), DAMAGED)
+        Refusal::new(format!("its bytes cannot be decoded: {}", reason(e)), DAMAGED)
     }
 }

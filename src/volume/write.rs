@@ -1,10 +1,8 @@
 //! Writing NIfTI: a label map or an image on the grid of another volume.
 //!
-//! May use `text` only. Little-endian NIfTI-1 in one file, written into a new file in the same folder which then takes the name
-//! in one step: a reader sees the old file or the whole new one. (The writer of the `nifti` crate drops errors of its last
+//! May use `text` only. Little-endian NIfTI-1 in one file. (The writer of the `nifti` crate drops errors of its last
 //! buffer, so a full disk would leave a short file; the tests hold what is written here against that crate's reader.)
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
@@ -12,8 +10,7 @@ use flate2::{Compression, write::GzEncoder};
 use ndarray::{Array3, Array4};
 
 use super::header::{Header, SIZE_1, shown};
-use super::refusal::io_reason;
-use crate::text::{Code, Diagnostic};
+use crate::text::{Code, Diagnostic, write_whole};
 
 /// Writes labels `[D, H, W]` as uint8 on the grid of `like`: same extents, spacing, affine, codes and unit. Gzip if the name ends in `.gz`.
 ///
@@ -23,7 +20,7 @@ pub fn write_labels(path: &Path, labels: &Array3<u8>, like: &Header) -> Result<(
     let (d, h, w) = labels.dim();
     fits(path, [w, h, d], like)?;
     let head = lay_out(like, &[w, h, d], 2, 8, b"segmentation by lmsc");
-    replace(path, |out| {
+    fill_file(path, |out| {
         out.write_all(&head)?;
         out.write_all(labels.as_standard_layout().as_slice().unwrap_or_default())
     })
@@ -38,7 +35,7 @@ pub fn write_image(path: &Path, image: &Array4<f32>, like: &Header) -> Result<()
     fits(path, [w, h, d], like)?;
     let extents = [w, h, d, c];
     let head = lay_out(like, if c == 1 { &extents[..3] } else { &extents }, 16, 32, b"image by lmsc");
-    replace(path, |out| {
+    fill_file(path, |out| {
         out.write_all(&head)?;
         image.iter().try_for_each(|v| out.write_all(&v.to_le_bytes()))
     })
@@ -57,42 +54,16 @@ fn fits(path: &Path, size: [usize; 3], like: &Header) -> Result<(), Diagnostic> 
         .help("write it on the grid of the image that it belongs to"))
 }
 
-/// Writes a file beside `path` and then gives it that name; through gzip if the name ends in `.gz`.
-pub(super) fn replace(path: &Path, fill: impl Fn(&mut dyn Write) -> io::Result<()>) -> Result<(), Diagnostic> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let run = || -> io::Result<()> {
-        let temporary = tempfile::Builder::new().prefix(".writing-").tempfile_in(folder)?;
-        let mut out = BufWriter::new(temporary.as_file());
-        if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz")) {
-            let mut packed = BufWriter::new(GzEncoder::new(&mut out, Compression::new(6)));
-            fill(&mut packed)?;
-            packed.into_inner().map_err(|e| e.into_error())?.finish()?;
-        } else {
-            fill(&mut out)?;
+/// Writes a file whole; through gzip if the name ends in `.gz`.
+pub(super) fn fill_file(path: &Path, fill: impl Fn(&mut dyn Write) -> io::Result<()>) -> Result<(), Diagnostic> {
+    write_whole(path, |out| {
+        if !path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz")) {
+            return fill(out);
         }
-        out.flush()?;
-        drop(out);
-        open_to_readers(temporary.as_file())?;
-        temporary.as_file().sync_all()?;
-        temporary.persist(path).map_err(|e| e.error)?;
-        Ok(())
-    };
-    run().map_err(|e| {
-        Diagnostic::error(Code::E0603, format!("cannot write `{}`: {}", path.display(), io_reason(&e)))
-            .help("check that the folder exists, that it is writable and that the disk is not full")
+        let mut packed = BufWriter::new(GzEncoder::new(out, Compression::new(6)));
+        fill(&mut packed)?;
+        packed.into_inner().map_err(|e| e.into_error())?.finish().map(|_| ())
     })
-}
-
-/// Temporary files are private to their user; what is written here is not.
-#[cfg(unix)]
-fn open_to_readers(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn open_to_readers(_: &File) -> io::Result<()> {
-    Ok(())
 }
 
 /// The header and the four bytes that say "no extensions". `extents`: i, j, k and perhaps channels.

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{LABELS, MODALITIES, describe, generate};
-use crate::text::{Code, Diagnostic};
+use crate::text::{Code, Diagnostic, unwritable, write_text};
 use crate::volume::{Header, write_image, write_labels};
 
 /// Writes a phantom to `root`: `dataset.json`, `imagesTr`, `labelsTr`.
@@ -16,12 +16,9 @@ use crate::volume::{Header, write_image, write_labels};
 /// E0601 for a phantom that cannot be; E0603 when a file cannot be written.
 pub fn write(root: &Path, cases: usize, size: [usize; 3], seed: u64) -> Result<(), Diagnostic> {
     let description = describe(cases, size)?;
-    let refuse = |path: &Path, e: std::io::Error| {
-        Diagnostic::error(Code::E0603, format!("cannot write `{}`: {e}", path.display())).help("check the folder and its permissions")
-    };
     for folder in ["imagesTr", "labelsTr"] {
         let folder = root.join(folder);
-        std::fs::create_dir_all(&folder).map_err(|e| refuse(&folder, e))?;
+        std::fs::create_dir_all(&folder).map_err(|e| unwritable(&folder, &e))?;
     }
     let mut training = vec![];
     for (n, case) in description.cases.iter().enumerate() {
@@ -38,7 +35,7 @@ pub fn write(root: &Path, cases: usize, size: [usize; 3], seed: u64) -> Result<(
         "modality": numbered(&MODALITIES), "labels": numbered(&LABELS), "numTraining": cases, "training": training,
     });
     let path = root.join("dataset.json");
-    std::fs::write(&path, format!("{about:#}\n")).map_err(|e| refuse(&path, e))
+    write_text(&path, &format!("{about:#}\n"))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use super::compare::{Comparison, NodeChange, Pair, Status};
 use crate::show::picture::short;
-use crate::show::thousands;
+use crate::text::thousands;
 
 /// One block of lines a node, then the totals.
 pub fn text(c: &Comparison) -> String {

@@ -1,7 +1,7 @@
 //! Pages as text and Markdown.
 
 use super::page::{Field, Page};
-use crate::show::thousands;
+use crate::text::thousands;
 
 /// Text is broken at this column.
 const WIDTH: usize = 100;

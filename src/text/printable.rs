@@ -1,0 +1,115 @@
+//! Characters that a terminal must not get from a user's text, and how wide the others are.
+
+/// A user's name made safe for a message: hidden characters are escaped, long ones cut.
+pub fn printable(name: &str) -> String {
+    let mut out = String::new();
+    for (i, c) in name.chars().enumerate() {
+        if i == 60 {
+            out.push('…');
+            break;
+        }
+        show(c, &mut out);
+    }
+    out
+}
+
+/// Adds a character, or its escape (`\u{202e}`) where it would move the cursor, turn the direction of writing or not be seen.
+pub(super) fn show(c: char, out: &mut String) {
+    if hidden(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+}
+
+/// A whole text with its hidden characters escaped; line breaks stay.
+pub(super) fn shown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    text.chars().for_each(|c| if c == '\n' { out.push(c) } else { show(c, &mut out) });
+    out
+}
+
+fn hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+        || matches!(c, '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Columns that a text takes on a terminal.
+pub fn columns(text: &str) -> usize {
+    text.chars().map(width).sum()
+}
+
+/// Columns of a character: 0 for marks that are put on the one before, 2 for East Asian and emoji characters.
+pub(super) fn width(c: char) -> usize {
+    match c {
+        ' '..='~' => 1,
+        '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{591}'..='\u{5bd}' | '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}' => 0,
+        '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe00}'..='\u{fe0f}' | '\u{fe20}'..='\u{fe2f}' => {
+            0
+        }
+        '\u{e0100}'..='\u{e01ef}' => 0,
+        '\u{1100}'..='\u{115f}' | '\u{231a}' | '\u{231b}' | '\u{2329}' | '\u{232a}' | '\u{23e9}'..='\u{23ec}' => 2,
+        '\u{2e80}'..='\u{303e}' | '\u{3041}'..='\u{33ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' => 2,
+        '\u{a000}'..='\u{a4cf}' | '\u{a960}'..='\u{a97c}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' => 2,
+        '\u{2614}' | '\u{2615}' | '\u{2648}'..='\u{2653}' | '\u{26a1}' | '\u{2705}' | '\u{2728}' | '\u{274c}' | '\u{2753}'..='\u{2755}' => {
+            2
+        }
+        '\u{fe30}'..='\u{fe6f}' | '\u{ff01}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' => 2,
+        '\u{1f300}'..='\u{1f64f}' | '\u{1f680}'..='\u{1f6ff}' | '\u{1f900}'..='\u{1f9ff}' | '\u{1fa70}'..='\u{1faff}' => 2,
+        '\u{20000}'..='\u{3fffd}' => 2,
+        _ => 1,
+    }
+}
+
+/// Breaks a text into lines of at most `width` columns, at spaces; a longer word stays whole. Line breaks stay, and the lines that come
+/// of one line keep its indentation.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![];
+    for line in text.split('\n') {
+        let indent: String = line.chars().take_while(|c| *c == ' ').collect();
+        if columns(line) <= width {
+            lines.push(line.trim_end().to_owned());
+            continue;
+        }
+        let mut out = indent.clone();
+        for word in line.split(' ').filter(|w| !w.is_empty()) {
+            let begun = out.len() > indent.len();
+            if begun && columns(&out) + 1 + columns(word) > width {
+                lines.push(std::mem::replace(&mut out, indent.clone() + word));
+                continue;
+            }
+            if begun {
+                out.push(' ');
+            }
+            out.push_str(word);
+        }
+        lines.push(out);
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{columns, printable, shown, wrap};
+
+    #[test]
+    fn hidden_characters_are_escaped_and_others_stay() {
+        assert_eq!(printable("a\u{202e}b\u{1b}[31m\u{200b}é日🧠"), "a\\u{202e}b\\u{1b}[31m\\u{200b}é日🧠");
+        assert_eq!(shown("a\tb\r\nc\u{7f}"), "a\\u{9}b\\u{d}\nc\\u{7f}");
+        assert_eq!(printable(&"x".repeat(1_000_000)).chars().count(), 61);
+    }
+
+    #[test]
+    fn wide_characters_count_twice_and_marks_not_at_all() {
+        assert_eq!(columns("ab"), 2);
+        assert_eq!(columns("脳腫瘍"), 6);
+        assert_eq!(columns("🧠"), 2);
+        assert_eq!(columns("e\u{301}"), 1);
+    }
+
+    #[test]
+    fn lines_break_at_spaces() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("  one two three", 9), ["  one two", "  three"]);
+        assert_eq!(wrap("a verylongword b", 4), ["a", "verylongword", "b"]);
+        assert_eq!(wrap("a\n  b  1\n\nc", 20), ["a", "  b  1", "", "c"]);
+        assert_eq!(wrap("", 5), [""]);
+    }
+}

@@ -1,0 +1,129 @@
+//! Files written whole: a reader sees the old file or the new one, whatever happens in between.
+
+use std::fs::{File, Metadata, Permissions};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use super::{Code, Diagnostic};
+
+/// Writes a file through `fill`: beside its place first, then to the disk, then under its name. What is there keeps its permissions,
+/// and a link keeps pointing where it does; a device or a pipe is written to as it is.
+///
+/// # Errors
+/// E0603 when it cannot be written; the file is then as it was.
+pub fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Diagnostic> {
+    whole(path, fill).map_err(|e| unwritable(path, &e))
+}
+
+/// Writes a text with [`write_whole`].
+///
+/// # Errors
+/// As there.
+pub fn write_text(path: &Path, text: &str) -> Result<(), Diagnostic> {
+    write_whole(path, |out| out.write_all(text.as_bytes()))
+}
+
+/// The E0603 of a path that cannot be written.
+pub fn unwritable(path: &Path, e: &io::Error) -> Diagnostic {
+    Diagnostic::error(Code::E0603, format!("cannot write `{}`: {}", path.display(), reason(e)))
+        .help("check that the folder exists, that you may write there and that the disk is not full")
+}
+
+/// An I/O error's reason, in lower case and without the number that the system appends.
+pub fn reason(e: &io::Error) -> String {
+    let text = e.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut c = text.chars();
+    c.next().map(|f| f.to_lowercase().collect::<String>() + c.as_str()).unwrap_or_default()
+}
+
+fn whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let old = std::fs::metadata(path).ok();
+    if old.as_ref().is_some_and(Metadata::is_dir) {
+        return Err(io::Error::other("it is a folder"));
+    }
+    if old.as_ref().is_some_and(|m| !m.is_file()) {
+        return filled(File::options().write(true).open(path)?, fill).map(|_| ());
+    }
+    if old.as_ref().is_some_and(|m| m.permissions().readonly()) {
+        return Err(io::Error::other("it is read-only"));
+    }
+    let target = if old.is_some() { path.canonicalize()? } else { path.to_owned() };
+    let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut name = tempfile::Builder::new();
+    name.prefix(".writing-");
+    // Temporary files are private to their user; what is written here is as open as the user's other files.
+    let open = open_to_readers();
+    if let Some(open) = &open {
+        name.permissions(open.clone());
+    }
+    let (file, beside) = name.tempfile_in(folder)?.into_parts();
+    let file = filled(file, fill)?;
+    if let Some(old) = old {
+        file.set_permissions(old.permissions())?;
+    }
+    file.sync_all()?;
+    beside.persist(&target).map_err(|e| e.error)
+}
+
+fn filled(file: File, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<File> {
+    let mut out = BufWriter::new(file);
+    fill(&mut out)?;
+    out.into_inner().map_err(io::IntoInnerError::into_error)
+}
+
+#[cfg(unix)]
+fn open_to_readers() -> Option<Permissions> {
+    use std::os::unix::fs::PermissionsExt;
+    Some(Permissions::from_mode(0o666))
+}
+
+#[cfg(not(unix))]
+fn open_to_readers() -> Option<Permissions> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_leaves_the_old_file_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.txt");
+        write_text(&path, "old").unwrap();
+        let e = write_whole(&path, |out| {
+            out.write_all(b"half of it")?;
+            Err(io::Error::other("No space left (os error 28)"))
+        });
+        assert!(e.unwrap_err().message.ends_with("a.txt`: no space left"));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(write_text(dir.path(), "x").unwrap_err().message.ends_with("it is a folder"));
+        assert!(write_text(&dir.path().join("none/a.txt"), "x").is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn permissions_and_links_stay() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let (path, link) = (dir.path().join("a.txt"), dir.path().join("link"));
+        write_text(&path, "old").unwrap();
+        let mode = |p: &Path| std::fs::metadata(p).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&path) & 0o600, 0o600);
+        std::fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        write_text(&link, "new").unwrap();
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!((std::fs::read_to_string(&path).unwrap().as_str(), mode(&path)), ("new", 0o640));
+        std::fs::set_permissions(&path, Permissions::from_mode(0o440)).unwrap();
+        assert!(write_text(&path, "newer").unwrap_err().message.ends_with("it is read-only"));
+        write_text(Path::new("/dev/null"), "gone").unwrap();
+    }
+}
