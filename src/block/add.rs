@@ -20,7 +20,9 @@ impl Block for Add {
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
         let all = x.many("x");
         let [first, second, rest @ ..] = all.as_slice() else {
-            return Err(Fault::new(Code::E0204, format!("a sum needs two values, {} is connected", all.len())).on("x"));
+            return Err(Fault::new(Code::E0204, format!("a sum needs two values, {} is connected", all.len()))
+                .on("x")
+                .help("connect a second, or take the first as it is"));
         };
         let mut sum = b.op("sum1", op::Add, &[*first, *second]).map_err(|f| f.on("x"))?;
         for (i, v) in rest.iter().enumerate() {

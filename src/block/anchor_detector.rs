@@ -52,7 +52,8 @@ impl Block for AnchorDetector {
                 .help("use 8, as the paper does; to do without anchors, drop this node")
         })?;
         if self.layers > 16 {
-            return Err(Fault::field("layers", format!("`layers` is {}: each halves the size, 16 are the most", self.layers)));
+            return Err(Fault::field("layers", format!("`layers` is {}: each halves the size, 16 are the most", self.layers))
+                .help("use 16 or fewer"));
         }
         let mut h = x.one("x")?;
         for i in 1..=self.layers {

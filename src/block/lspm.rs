@@ -41,7 +41,9 @@ impl Block for LSPM {
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
         let x = x.one("x")?;
         let c = b.channels(x);
-        let wide = c.checked_mul(2).ok_or_else(|| Fault::new(crate::text::Code::E0501, "a count is beyond 64 bits"))?;
+        let wide = c
+            .checked_mul(2)
+            .ok_or_else(|| Fault::new(crate::text::Code::E0501, "a count is beyond 64 bits").help("make the widths smaller"))?;
 
         let s = b.op("smooth.conv", Conv3d::new(c, self.kernel).groups(c), &[x])?;
         let s = b.norm("smooth.norm", self.groups, s)?;

@@ -27,9 +27,8 @@ impl Block for MultiPathGate {
 
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
         let paths = x.many("paths");
-        if paths.len() < 2 {
-            return Err(Fault::new(Code::E0204, format!("a gate chooses between paths, but {} is connected", paths.len()))
-                .on("paths")
+        if paths.is_empty() {
+            return Err(Fault::new(Code::E0204, "a gate chooses between paths, but none is connected")
                 .help("connect two or more, or use `Activation` instead"));
         }
         let logits = b.pointwise("weights", paths.len(), x.one("x")?)?;

@@ -54,7 +54,9 @@ impl Connected {
     /// # Errors
     /// E0204 when nothing is connected.
     pub fn one(&self, port: &'static str) -> Result<Value, Fault> {
-        self.get(port).ok_or_else(|| Fault::new(Code::E0204, format!("nothing is connected to `{port}`")).on(port))
+        self.get(port).ok_or_else(|| {
+            Fault::new(Code::E0204, format!("nothing is connected to `{port}`")).on(port).help(format!("add `{port}: \"...\"`"))
+        })
     }
 
     /// All values of a port.

@@ -20,7 +20,8 @@ impl Block for SegHead {
 
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
         if self.classes < 2 {
-            return Err(Fault::field("classes", format!("`classes` is {}: the background counts, so there are two or more", self.classes)));
+            return Err(Fault::field("classes", format!("`classes` is {}: the background counts, so there are two or more", self.classes))
+                .help("use 2 or more, with 0 for the background"));
         }
         Ok(vec![b.pointwise("conv", self.classes, x.one("x")?)?])
     }

@@ -106,7 +106,11 @@ impl Block for SkipRouter {
                     Some(s) => b.op(&format!("fuse{d}.sum{k}"), Add, &[s, part])?,
                 });
             }
-            let fused = sum.ok_or_else(|| Fault::new(Code::E0204, "nothing is connected to `features`").on("features"))?;
+            let fused = sum.ok_or_else(|| {
+                Fault::new(Code::E0204, "nothing is connected to `features`")
+                    .on("features")
+                    .help("add `features: [\"...\"]`, the stages from fine to coarse")
+            })?;
             outputs.push(b.pointwise(&format!("out{d}"), *out, fused)?);
         }
         outputs.extend(projections);

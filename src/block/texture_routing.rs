@@ -45,7 +45,9 @@ impl Block for TextureRouting {
         };
         if b.channels(texture) != 1 {
             let message = format!("`texture` is a map of one channel, but {} are given", b.channels(texture));
-            return Err(Fault::new(crate::text::Code::E0302, message).on("texture"));
+            return Err(Fault::new(crate::text::Code::E0302, message)
+                .on("texture")
+                .help("make it one channel with `PointwiseConv3D(out: 1)`"));
         }
         let t = b.op("texture", Resize::LIKE, &[texture, v])?;
         let rest = b.op("rest", ScaleShift::ONE_MINUS, &[t])?;

@@ -67,7 +67,10 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 fn standard_input() -> Result<std::sync::Arc<Source>, Diagnostic> {
-    let refuse = |why: String| Diagnostic::error(Code::E0101, format!("cannot read standard input: {why}"));
+    let refuse = |why: String| {
+        Diagnostic::error(Code::E0101, format!("cannot read standard input: {why}"))
+            .help("give a graph or config as UTF-8 text of at most 4 MiB, or name a file")
+    };
     let mut bytes = vec![];
     std::io::stdin().lock().take(MAX_TEXT_BYTES + 1).read_to_end(&mut bytes).map_err(|e| refuse(e.to_string()))?;
     if bytes.len() as u64 > MAX_TEXT_BYTES {

@@ -1,19 +1,25 @@
 //! The command line: one file per verb.
 //!
-//! Level 9: may use everything.
+//! Level 10: may use everything.
 
+#[cfg(feature = "run")]
+mod bench;
 mod blocks;
 mod check;
 mod completions;
 #[cfg(feature = "run")]
 mod demo;
 mod diff;
+mod doctor;
 #[cfg(feature = "run")]
 mod eval;
+mod explain;
 mod fmt;
 #[cfg(feature = "run")]
 mod forward;
 mod graph;
+#[cfg(feature = "run")]
+mod info;
 mod new;
 mod output;
 #[cfg(feature = "run")]
@@ -39,6 +45,8 @@ use crate::text::Result;
 pub struct Cli {
     #[command(subcommand)]
     verb: Verb,
+    #[command(flatten)]
+    messages: output::Messages,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -46,11 +54,15 @@ enum Verb {
     Check(check::Args),
     Stats(stats::Args),
     Graph(graph::Args),
+    #[cfg(feature = "run")]
+    Info(info::Args),
     Diff(diff::Args),
     Blocks(blocks::Args),
     New(new::Args),
     Fmt(fmt::Args),
+    Explain(explain::Args),
     Completions(completions::Args),
+    Doctor(doctor::Args),
     #[cfg(feature = "run")]
     Train(train::Args),
     #[cfg(feature = "run")]
@@ -61,6 +73,8 @@ enum Verb {
     Demo(demo::Args),
     #[cfg(feature = "run")]
     Forward(forward::Args),
+    #[cfg(feature = "run")]
+    Bench(bench::Args),
 }
 
 impl Cli {
@@ -69,15 +83,20 @@ impl Cli {
     /// # Errors
     /// Everything that is wrong with what the user gave.
     pub fn run(self) -> Result<()> {
+        self.messages.choose();
         match self.verb {
             Verb::Check(a) => check::run(a),
             Verb::Stats(a) => stats::run(a),
             Verb::Graph(a) => graph::run(a),
+            #[cfg(feature = "run")]
+            Verb::Info(a) => info::run(a),
             Verb::Diff(a) => diff::run(a),
             Verb::Blocks(a) => blocks::run(a),
             Verb::New(a) => new::run(a),
             Verb::Fmt(a) => fmt::run(a),
+            Verb::Explain(a) => explain::run(a),
             Verb::Completions(a) => completions::run(a),
+            Verb::Doctor(a) => doctor::run(a),
             #[cfg(feature = "run")]
             Verb::Train(a) => train::run(a),
             #[cfg(feature = "run")]
@@ -88,6 +107,8 @@ impl Cli {
             Verb::Demo(a) => demo::run(a),
             #[cfg(feature = "run")]
             Verb::Forward(a) => forward::run(a),
+            #[cfg(feature = "run")]
+            Verb::Bench(a) => bench::run(a),
         }
     }
 }

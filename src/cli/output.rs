@@ -1,8 +1,56 @@
 //! Results to standard output, complaints to standard error.
+//!
+//! May use `text`.
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
+use std::sync::OnceLock;
 
-use crate::text::{Diagnostics, Severity, render};
+use crate::text::{Code, Diagnostics, Severity, render, wrap};
+
+/// The width of lines where neither a terminal nor COLUMNS says it.
+const WIDTH: usize = 140;
+
+/// As many messages are shown in full; the rest are counted.
+const SHOWN: usize = 100;
+
+/// How messages are written; options of every verb.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Messages")]
+pub struct Messages {
+    /// How errors and warnings are written: with the lines that they are about, one a line as path:line:column, or one a line as JSON
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    error_format: Format,
+    /// When to use colours; `auto` does on a terminal, and heeds NO_COLOR and CLICOLOR_FORCE
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    color: When,
+}
+
+/// The formats by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    #[default]
+    Full,
+    Concise,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum When {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+static CHOSEN: OnceLock<Messages> = OnceLock::new();
+
+impl Messages {
+    /// Makes this the way of the whole run; the first choice stays.
+    pub fn choose(self) {
+        let _ = CHOSEN.set(self);
+    }
+}
 
 /// Writes a result; a reader that went away (`lmsc stats | head`) is no error.
 pub fn print(text: &str) {
@@ -10,21 +58,68 @@ pub fn print(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// Writes diagnostics, in colour on a terminal unless NO_COLOR says otherwise, and how many errors there are.
+/// Writes diagnostics as the options ask for; in full, with their number and where more is said of them.
 pub fn complain(found: &Diagnostics) {
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-    let width = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok()).filter(|w| *w >= 20).unwrap_or(140);
     if found.0.is_empty() {
         return;
     }
+    let one_a_line = |line: fn(&_) -> String| found.0.iter().map(|d| line(d) + "\n").collect();
+    let text: String = match CHOSEN.get().copied().unwrap_or_default().error_format {
+        Format::Full => in_full(found, colour(std::io::stderr().is_terminal()), width(&std::io::stderr())),
+        Format::Concise => one_a_line(render::concise),
+        Format::Json => one_a_line(render::json),
+    };
+    let mut err = std::io::stderr().lock();
+    let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+}
+
+fn in_full(found: &Diagnostics, colour: bool, width: usize) -> String {
     let mut text = String::new();
-    for d in &found.0 {
+    for d in found.0.iter().take(SHOWN) {
         text.push_str(&render::full(d, colour, width));
         text.push_str("\n\n");
     }
-    let errors = found.0.iter().filter(|d| d.severity == Severity::Error).count();
-    if errors > 1 {
-        text.push_str(&format!("{errors} errors\n"));
+    if found.0.len() > SHOWN {
+        text.push_str(&format!("... and {} more\n\n", found.0.len() - SHOWN));
     }
-    let _ = std::io::stderr().lock().write_all(text.trim_end().as_bytes()).and_then(|()| std::io::stderr().lock().write_all(b"\n"));
+    text + &wrap(&summary(found), width).join("\n") + "\n"
+}
+
+/// `2 errors, 1 warning; "lmsc explain E0202" says more, likewise of E0105`.
+fn summary(found: &Diagnostics) -> String {
+    let count = |severity, one: &str| match found.0.iter().filter(|d| d.severity == severity).count() {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        n => Some(format!("{n} {one}s")),
+    };
+    let counts: Vec<String> = [count(Severity::Error, "error"), count(Severity::Warning, "warning")].into_iter().flatten().collect();
+    let first = found.0.iter().find(|d| d.severity == Severity::Error).or(found.0.first()).map(|d| d.code);
+    let others: BTreeSet<Code> = found.0.iter().map(|d| d.code).filter(|c| Some(*c) != first).collect();
+    let others: Vec<&str> = others.iter().map(|c| c.name()).collect();
+    let likewise = match others.as_slice() {
+        [] => String::new(),
+        [one] => format!(", and likewise of {one}"),
+        [several @ .., last] => format!(", and likewise of {} and {last}", several.join(", ")),
+    };
+    let first = first.map_or("", Code::name);
+    format!("{}; `lmsc explain {first}` says more{likewise}", counts.join(", "))
+}
+
+/// Whether to write colours to a stream that is a terminal or not.
+pub fn colour(terminal: bool) -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|v| !v.is_empty());
+    match CHOSEN.get().copied().unwrap_or_default().color {
+        When::Always => true,
+        When::Never => false,
+        When::Auto if set("NO_COLOR") => false,
+        When::Auto if set("CLICOLOR_FORCE") && std::env::var_os("CLICOLOR_FORCE").is_some_and(|v| v != "0") => true,
+        When::Auto => terminal && std::env::var_os("TERM").is_none_or(|t| t != "dumb"),
+    }
+}
+
+/// The columns of a stream: what COLUMNS says, or the terminal.
+pub fn width(stream: &impl IsTerminal) -> usize {
+    let asked = std::env::var("COLUMNS").ok().and_then(|c| c.trim().parse().ok()).filter(|w| *w > 0);
+    let terminal = || comfy_table::Table::new().use_stderr().width().map(usize::from);
+    asked.or_else(|| if stream.is_terminal() { terminal() } else { None }).unwrap_or(WIDTH)
 }

@@ -132,7 +132,7 @@ pub fn run(args: Args) -> Result<()> {
     let single = args.files.len() == 1 && variants.len() == 1;
     let mut found = Diagnostics::default();
     let mut all: Vec<Stats> = vec![];
-    for file in &args.files {
+    for file in in_order(&args.files) {
         for (names, sets) in &variants {
             let program = Source::read(file).map_err(Diagnostics::from).and_then(|s| compile(&s, sets, input.map(|i| i.size)));
             let Some(p) = found.keep(program) else { continue };
@@ -154,6 +154,16 @@ pub fn run(args: Args) -> Result<()> {
         many => compare(many, format, width()),
     });
     Ok(())
+}
+
+/// Files as they were given; those that come in the order of a shell's `*.ron` by name without the extension, so that a graph stands
+/// before its variants (`net.ron`, `net-wide.ron`) and differences are to it.
+fn in_order(files: &[PathBuf]) -> Vec<&PathBuf> {
+    let mut all: Vec<&PathBuf> = files.iter().collect();
+    if files.is_sorted() {
+        all.sort_by_key(|f| f.with_extension(""));
+    }
+    all
 }
 
 /// What the options ask for.
@@ -214,7 +224,7 @@ fn bytes(text: &str) -> Result<u64> {
     let whole = t[..split].parse::<f64>().ok().map(|n| n * unit as f64).filter(|n| *n >= 1.0 && *n < u64::MAX as f64);
     whole.map(|n| n as u64).ok_or_else(|| {
         let source = Source::new("--fit", text);
-        let d = Diagnostic::error(Code::E0303, "this is not an amount of memory").at(Place::new(&source, Span::new(0, text.len())), "here");
+        let d = Diagnostic::error(Code::E0104, "this is not an amount of memory").at(Place::new(&source, Span::new(0, text.len())), "here");
         d.help("write a number and a unit, as in 24GiB or 500MB").into()
     })
 }

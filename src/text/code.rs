@@ -1,5 +1,5 @@
 //! The codes of every error, by decade: E01 text, E02 names and ports, E03 shapes, E04 fields of blocks,
-//! E05 cost, E06 run configs, E07 data and volumes, E08 weights and checkpoints, E09 running. W marks a warning.
+//! E05 cost, E06 runs, devices and files, E07 data and volumes, E08 weights and checkpoints, E09 running. W marks a warning.
 //!
 //! A code has a page in `page/`: a code without one does not compile.
 
@@ -79,7 +79,7 @@ const DECADES: &[(&str, &str)] = &[
     ("03", "shapes"),
     ("04", "fields of blocks"),
     ("05", "cost"),
-    ("06", "run configs"),
+    ("06", "runs, devices and files"),
     ("07", "data and volumes"),
     ("08", "weights and checkpoints"),
     ("09", "running"),

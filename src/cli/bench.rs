@@ -1,0 +1,267 @@
+//! `lmsc bench`: how long a graph takes, and where.
+//!
+//! May use `bench`, `compile`, `net`, `read`, `text`.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use serde_json::{Value as Json, json};
+
+use super::graph::program;
+use super::print;
+use crate::bench::{self, Case, Engine, Forward, Given, Machine, Step, Times};
+use crate::net;
+use crate::text::{Code, Diagnostic, Result, write_text};
+
+/// Time a network, its nodes, and single operations
+///
+/// Runs a graph with weights and inputs drawn from a fixed seed (or with given weights) and prints the time of a forward pass or a
+/// training step, the peak memory of the process, and for every node its time beside its static cost and beside what this machine
+/// can do at most: multiply-adds and copies are measured at the start. Nothing else should run meanwhile.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+On the CPU a forward pass is run by the executor, which fuses operations into stages: the time of a stage is shared among its operations by
+what each took over all threads, --stages prints the stages themselves, and `--engine burn` runs operation by operation instead. A
+training step always runs on Burn: a forward pass, Dice and cross-entropy, a backward pass and AdamW. The folder of --export gets graph.json (the
+operations with their inputs, fields and weights' names), weights.safetensors, input.safetensors and output.safetensors: all that
+another program needs to compute the same and be compared; benches/run does so with PyTorch, ONNX Runtime and OpenVINO.
+
+Examples:
+  lmsc bench graphs/lightmedseg.ron
+  lmsc bench graphs/lightmedseg.ron --input 4x96x96x96 --threads 2 --depth 3
+  lmsc bench graphs/lightmedseg.ron --input 64x64x64 --step
+  lmsc bench graphs/lightmedseg.ron --weights w.safetensors --map maps/reference.map
+  lmsc bench graphs/lightmedseg.ron --trace trace.json       # open it at chrome://tracing or in Perfetto
+  lmsc bench --ops")]
+pub struct Args {
+    /// The graph (.ron)
+    #[arg(value_name = "GRAPH", required_unless_present = "ops")]
+    pub graph: Option<PathBuf>,
+    /// Change a parameter or a field of the graph
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// The input's size, CxDxHxW or DxHxW; by default the one that the graph states
+    #[arg(long, value_name = "SIZE")]
+    pub input: Option<String>,
+    /// Volumes that pass at once
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch: u32,
+    /// Threads to compute with; by default one for each processor
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+    /// Runs that count, after a warm-up
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    pub runs: u32,
+    /// The weights (.safetensors); by default they are drawn
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<PathBuf>,
+    /// Rules from the file's names of weights to those of the graph, as in `lmsc forward`
+    #[arg(long, value_name = "FILE", requires = "weights")]
+    pub map: Option<PathBuf>,
+    /// Time training steps
+    #[arg(long, conflicts_with_all = ["trace", "ops"])]
+    pub step: bool,
+    /// Time single operations that such networks are made of
+    #[arg(long, conflicts_with_all = ["graph", "trace", "export", "weights"])]
+    pub ops: bool,
+    /// Divide the edges of the inputs of --ops by this, for a quick look
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "ops", value_parser = clap::value_parser!(u16).range(1..))]
+    pub shrink: u16,
+    /// What runs a forward pass
+    #[arg(long, value_enum, default_value_t = Way::Auto)]
+    pub engine: Way,
+    /// Also print what the executor runs at once
+    #[arg(long, conflicts_with_all = ["step", "ops"])]
+    pub stages: bool,
+    /// Open composites down to this level
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub depth: u16,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Write one pass as Chrome trace events
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// Write graph, weights, inputs and outputs for other programs
+    #[arg(long, value_name = "DIR")]
+    pub export: Option<PathBuf>,
+    /// Where to compute: auto, cpu, cuda, cuda:1
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub device: String,
+}
+
+/// The engines by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Way {
+    /// The executor on the CPU, Burn elsewhere
+    Auto,
+    /// Fused stages, on the CPU
+    Executor,
+    /// Operation by operation
+    Burn,
+}
+
+/// Passes whose operations are timed one by one.
+const PROFILES: usize = 3;
+
+/// Runs the verb.
+///
+/// # Errors
+/// What is wrong with the graph, the weights, the device or a place to write to.
+pub fn run(args: Args) -> Result<()> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    bench::use_threads(args.threads.map_or(processors, usize::from));
+    let device = net::device(&args.device)?;
+    let engine = engine(args.engine, device == burn::tensor::Device::flex(), &args.device)?;
+    let Some(graph) = &args.graph else { return operations(&args, engine, &device) };
+    let begun = Instant::now();
+    let program = program(graph, &args.set, args.input.as_deref())?;
+    let given = Given { weights: args.weights.as_deref(), map: args.map.as_deref() };
+    let learning = if args.step { device.clone().autodiff() } else { device };
+    let case = Case::new(program, args.batch as usize, given, &learning)?;
+    let load = begun.elapsed().as_secs_f64();
+    if args.step { steps(&args, case, engine, load) } else { passes(&args, &case, engine, load) }
+}
+
+/// What runs forward passes.
+fn engine(way: Way, cpu: bool, device: &str) -> Result<Engine> {
+    match way {
+        Way::Executor if !cpu => {
+            let d = Diagnostic::error(Code::E0602, format!("the executor runs on the CPU, but the device is `{device}`"));
+            Err(d.help("leave out `--engine executor`, or use `--device cpu`").into())
+        }
+        Way::Auto | Way::Executor if cpu => Ok(Engine::Executor),
+        _ => Ok(Engine::Burn),
+    }
+}
+
+/// Times forward passes.
+fn passes(args: &Args, case: &Case, engine: Engine, load: f64) -> Result<()> {
+    let begun = Instant::now();
+    let mut forward = Forward::new(case, engine)?;
+    let load = load + begun.elapsed().as_secs_f64();
+    let first = forward.once()?;
+    forward.once()?;
+    let times = Times::new(first, (0..args.runs).map(|_| forward.once()).collect::<Result<_>>()?);
+    let peak = bench::peak_memory();
+    if let Some(folder) = &args.export {
+        case.export(folder, &forward.outputs()?)?;
+    }
+    let profiles = (0..PROFILES).map(|_| forward.profile()).collect::<Result<Vec<_>>>()?;
+    if let Some(path) = &args.trace {
+        let last = profiles.last().map_or(&[][..], Vec::as_slice);
+        write_text(path, &format!("{}\n", bench::trace(&case.program, last)))?;
+    }
+    // Last, so that its memory does not count.
+    let machine = Machine::measure();
+    let pass = bench::medians(&profiles);
+    let nodes = bench::nodes(&case.program, &pass, &machine, args.depth.into());
+    let stages = bench::stages(&pass, &machine);
+    if args.json {
+        let engine = if engine == Engine::Executor { "executor" } else { "burn" };
+        let extra = json!({ "engine": engine, "forward": times, "nodes": nodes, "stages": stages });
+        print(&format!("{:#}\n", result(case, load, peak, &machine, extra)));
+        return Ok(());
+    }
+    let stages = if args.stages && !stages.is_empty() { format!("\n{}", bench::stage_table(&stages)) } else { String::new() };
+    print(&format!(
+        "{}forward      {}\n{}\n{}{stages}\n{}",
+        heading(case, load, &machine),
+        times.line(),
+        memory(peak),
+        bench::node_table(&nodes),
+        bench::legend(&machine)
+    ));
+    Ok(())
+}
+
+/// Times training steps.
+fn steps(args: &Args, case: Case, engine: Engine, load: f64) -> Result<()> {
+    if let Some(folder) = &args.export {
+        case.export(folder, &Forward::new(&case, engine)?.outputs()?)?;
+    }
+    let Some(mut step) = Step::new(case.clone()) else {
+        let d = Diagnostic::error(Code::E0601, format!("--step: `{}` takes {} inputs", case.program.name, case.inputs.len()));
+        return Err(d.help("only a graph with one input can be trained; leave out --step to time forward passes").into());
+    };
+    let mut parts = vec![];
+    for _ in 0..args.runs + 2 {
+        let (next, part) = step.once();
+        step = next;
+        parts.push(part);
+    }
+    let peak = bench::peak_memory();
+    drop(step);
+    let machine = Machine::measure();
+    let whole: Vec<f64> = parts.iter().map(|p| p.seconds()).collect();
+    let times = Times::new(whole.first().copied().unwrap_or_default(), whole.into_iter().skip(2).collect());
+    if args.json {
+        let extra = json!({ "step": times, "parts": parts });
+        print(&format!("{:#}\n", result(&case, load, peak, &machine, extra)));
+        return Ok(());
+    }
+    let of = |f: fn(&bench::Parts) -> f64| Times::new(0.0, parts.iter().skip(2).map(f).collect()).median * 1e3;
+    let loss = |i: Option<&bench::Parts>| i.map_or(0.0, |p| p.loss);
+    print(&format!(
+        "{}step         {}\nparts        forward and loss {:.1} ms, backward {:.1} ms, update {:.1} ms (medians)\n\
+         loss         {:.6} before the first step, {:.6} before the last\n{}",
+        heading(&case, load, &machine),
+        times.line(),
+        of(|p| p.forward),
+        of(|p| p.backward),
+        of(|p| p.update),
+        loss(parts.first()),
+        loss(parts.last()),
+        memory(peak)
+    ));
+    Ok(())
+}
+
+/// Times single operations.
+fn operations(args: &Args, engine: Engine, device: &burn::tensor::Device) -> Result<()> {
+    let machine = Machine::measure();
+    let ops = bench::time_operations(args.runs as usize, args.shrink.into(), engine, &machine, device)?;
+    if args.json {
+        print(&format!("{:#}\n", json!({ "machine": machine, "operations": ops })));
+        return Ok(());
+    }
+    print(&format!("{}\n\n{}\n{}", machine.line(), bench::op_table(&ops), bench::legend(&machine)));
+    Ok(())
+}
+
+/// What every result begins with.
+fn heading(case: &Case, load: f64, machine: &Machine) -> String {
+    let shapes: Vec<String> = case.shapes().iter().map(|dims| format!("{dims:?}")).collect();
+    let machine = machine.line();
+    format!(
+        "{}: {} -> {:?}\n\nmachine      {machine}\nload         {:.1} ms (graph, weights and inputs)\n",
+        case.program.name,
+        shapes.join(", "),
+        case.output().dims(),
+        load * 1e3
+    )
+}
+
+fn memory(peak: Option<u64>) -> String {
+    match peak {
+        Some(bytes) => format!("memory       {:.1} MB at the peak of this process, input and output included\n", bytes as f64 / 1e6),
+        None => "memory       this system does not say\n".to_owned(),
+    }
+}
+
+fn result(case: &Case, load: f64, peak: Option<u64>, machine: &Machine, extra: Json) -> Json {
+    let mut all = json!({
+        "graph": case.program.name,
+        "hash": case.program.hash().to_string(),
+        "version": env!("CARGO_PKG_VERSION"),
+        "inputs": case.shapes(),
+        "output": case.output().dims(),
+        "machine": machine,
+        "load_seconds": load,
+        "peak_bytes": peak,
+    });
+    if let (Some(all), Json::Object(extra)) = (all.as_object_mut(), extra) {
+        all.extend(extra);
+    }
+    all
+}

@@ -1,0 +1,233 @@
+//! `lmsc doctor`: what this machine has for running networks, and what is missing.
+//!
+//! May use `net`, `text`.
+
+use std::path::{Path, PathBuf};
+
+use super::print;
+use crate::text::Result;
+
+/// Say what this machine has for running networks, and what is missing
+///
+/// Looks at the processor, the memory, and, for NVIDIA GPUs, at the driver and at CUDA's run-time compiler (NVRTC), which is all that a
+/// binary with CUDA needs beside itself. Nothing is started and nothing is changed. Exits with 0 whatever it finds.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  lmsc doctor
+  lmsc doctor --json")]
+pub struct Args {
+    /// Print for programs
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// None.
+pub fn run(args: Args) -> Result<()> {
+    let all = findings(Path::new("/"));
+    if args.json {
+        let lines: Vec<serde_json::Value> = all
+            .iter()
+            .map(|f| serde_json::json!({"what": f.what, "found": f.found, "sound": f.missing.is_none(), "missing": f.missing}))
+            .collect();
+        print(&format!("{:#}\n", serde_json::Value::from(lines)));
+        return Ok(());
+    }
+    let width = all.iter().map(|f| f.what.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for f in &all {
+        let mark = if f.missing.is_none() { "ok" } else { "--" };
+        text.push_str(&format!("{mark}  {:width$}  {}\n", f.what, f.found));
+        if let Some(remedy) = &f.missing {
+            text.push_str(&format!("    {:width$}  {remedy}\n", ""));
+        }
+    }
+    print(&text);
+    Ok(())
+}
+
+/// What was looked for and found; what to do where it is missing.
+#[derive(Debug)]
+struct Finding {
+    what: &'static str,
+    found: String,
+    missing: Option<String>,
+}
+
+fn sound(what: &'static str, found: impl Into<String>) -> Finding {
+    Finding { what, found: found.into(), missing: None }
+}
+
+fn missing(what: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Finding {
+    Finding { what, found: found.into(), missing: Some(remedy.into()) }
+}
+
+/// Everything, of a machine whose files lie under `root`.
+fn findings(root: &Path) -> Vec<Finding> {
+    vec![program(), processor(root), memory(root), driver(root), card(root), compiler(root)]
+}
+
+fn program() -> Finding {
+    let kind = if cfg!(debug_assertions) { "development build: slow" } else { "release build" };
+    let parts = match (cfg!(feature = "run"), cfg!(feature = "cuda")) {
+        (_, true) => "the compiler, the CPU and CUDA",
+        (true, _) => "the compiler and the CPU",
+        _ => "the compiler alone",
+    };
+    let found = format!("{}, {kind}, with {parts}", env!("CARGO_PKG_VERSION"));
+    if cfg!(feature = "cuda") {
+        sound("lmsc", found)
+    } else {
+        missing("lmsc", found, "for NVIDIA GPUs: cargo build --release --features cuda")
+    }
+}
+
+fn processor(root: &Path) -> Finding {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let named = std::fs::read_to_string(root.join("proc/cpuinfo")).unwrap_or_default();
+    let name = named.lines().find_map(|l| l.strip_prefix("model name")?.split_once(':').map(|(_, n)| n.trim().to_owned()));
+    let name = name.unwrap_or_else(|| std::env::consts::ARCH.to_owned());
+    let threads = format!("{threads} {}", if threads == 1 { "thread" } else { "threads" });
+    match vectors() {
+        Some(v) => sound("processor", format!("{name}, {threads}, {v}")),
+        None => missing(
+            "processor",
+            format!("{name}, {threads}"),
+            "no AVX2 with FMA and no NEON: the portable kernels run, several times slower",
+        ),
+    }
+}
+
+/// The vector instructions that the kernels look for.
+fn vectors() -> Option<&'static str> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("fma") {
+            return Some("AVX-512");
+        }
+        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some("AVX2 with FMA")
+    }
+    #[cfg(target_arch = "aarch64")]
+    {
+        Some("NEON")
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    {
+        None
+    }
+}
+
+fn memory(root: &Path) -> Finding {
+    let text = std::fs::read_to_string(root.join("proc/meminfo")).unwrap_or_default();
+    let gibibytes = |key: &str| {
+        let line = text.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix(':'))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|k| k as f64 / f64::from(1 << 20))
+    };
+    match (gibibytes("MemTotal"), gibibytes("MemAvailable")) {
+        (Some(all), Some(free)) => sound("memory", format!("{all:.1} GiB, {free:.1} GiB of it free")),
+        _ => sound("memory", "its size cannot be read here"),
+    }
+}
+
+fn driver(root: &Path) -> Finding {
+    let text = std::fs::read_to_string(root.join("proc/driver/nvidia/version")).unwrap_or_default();
+    let version =
+        text.split_whitespace().find(|w| w.contains('.') && w.split('.').all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit())));
+    let library = libraries(root, "libcuda.so");
+    match (version, library.first()) {
+        (Some(v), Some(path)) => sound("CUDA driver", format!("{v}, {}", path.display())),
+        (Some(v), None) => missing(
+            "CUDA driver",
+            format!("{v}, but libcuda.so is not there"),
+            "install the driver's libraries, or give the container the GPU (--gpus all)",
+        ),
+        (None, Some(path)) => sound("CUDA driver", path.display().to_string()),
+        (None, None) => missing("CUDA driver", "not there", "for an NVIDIA GPU: install its driver; on a CPU nothing is missing"),
+    }
+}
+
+fn card(root: &Path) -> Finding {
+    let folders = std::fs::read_dir(root.join("proc/driver/nvidia/gpus")).into_iter().flatten().flatten();
+    let mut cards: Vec<String> = folders
+        .filter_map(|f| {
+            let text = std::fs::read_to_string(f.path().join("information")).ok()?;
+            text.lines().find_map(|l| l.strip_prefix("Model:").map(|n| n.trim().to_owned()))
+        })
+        .collect();
+    cards.sort();
+    if cards.is_empty() && root.join("dev/dxg").exists() {
+        cards.push("one behind Windows' subsystem for Linux".into());
+    }
+    if cards.is_empty() { missing("NVIDIA GPU", "not there", "use --device cpu") } else { sound("NVIDIA GPU", cards.join(", ")) }
+}
+
+fn compiler(root: &Path) -> Finding {
+    match libraries(root, "libnvrtc.so").first() {
+        Some(path) => sound("NVRTC", path.display().to_string()),
+        None => missing(
+            "NVRTC",
+            "not there",
+            "for an NVIDIA GPU: install CUDA's run-time compiler (package cuda-nvrtc, or pip's nvidia-cuda-nvrtc with its folder in LD_LIBRARY_PATH)",
+        ),
+    }
+}
+
+/// Files whose names begin with `name`, where the loader looks and where CUDA is usually put.
+fn libraries(root: &Path, name: &str) -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = match root.to_str() {
+        Some("/") => std::env::var_os("LD_LIBRARY_PATH").map(|p| std::env::split_paths(&p).collect()).unwrap_or_default(),
+        _ => vec![],
+    };
+    let usual =
+        ["usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "usr/lib64", "usr/lib", "usr/lib/wsl/lib", "usr/local/nvidia/lib64"];
+    folders.extend(usual.iter().map(|f| root.join(f)));
+    let versions = std::fs::read_dir(root.join("usr/local")).into_iter().flatten().flatten().map(|f| f.path());
+    let mut cuda: Vec<PathBuf> = versions.filter(|f| f.file_name().is_some_and(|n| n.to_string_lossy().starts_with("cuda"))).collect();
+    cuda.sort();
+    folders.extend(cuda.iter().rev().flat_map(|f| [f.join("lib64"), f.join("targets/x86_64-linux/lib")]));
+    let mut all = vec![];
+    for folder in folders {
+        let mut files: Vec<PathBuf> = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|f| f.path()).collect();
+        files.retain(|f| f.file_name().is_some_and(|n| n.to_string_lossy().starts_with(name)));
+        files.sort();
+        all.extend(files);
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_machine_lacks_all_but_a_processor() {
+        let root = tempfile::tempdir().unwrap();
+        let all = findings(root.path());
+        let lacking: Vec<&str> = all.iter().filter(|f| f.missing.is_some()).map(|f| f.what).collect();
+        assert!(["CUDA driver", "NVIDIA GPU", "NVRTC"].iter().all(|w| lacking.contains(w)), "{lacking:?}");
+        assert!(!lacking.contains(&"memory"));
+    }
+
+    #[test]
+    fn a_machine_with_a_card_shows_it() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.86.15  Wed Jan 1\n");
+        write("proc/driver/nvidia/gpus/0000:01:00.0/information", "Model: \t\t NVIDIA RTX 5080\nIRQ: 1\n");
+        write("usr/lib/x86_64-linux-gnu/libcuda.so.1", "");
+        write("usr/local/cuda-12.8/lib64/libnvrtc.so.12", "");
+        write("usr/local/cuda-13.0/lib64/libnvrtc.so.13", "");
+        let all = findings(root.path());
+        let found = |what: &str| all.iter().find(|f| f.what == what).map(|f| (f.found.clone(), f.missing.is_none())).unwrap();
+        assert!(found("CUDA driver").0.starts_with("570.86.15, "));
+        assert_eq!(found("NVIDIA GPU"), ("NVIDIA RTX 5080".into(), true));
+        assert!(found("NVRTC").0.ends_with("cuda-13.0/lib64/libnvrtc.so.13"));
+    }
+}

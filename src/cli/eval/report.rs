@@ -1,0 +1,300 @@
+//! Scores as a table, Markdown, CSV and JSON.
+//!
+//! May use `metric`, `text`, and `cases` beside it.
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use serde_json::{Map, Value, json};
+
+use super::cases::Set;
+use crate::metric::{Compared, Figure, Occurrence, RESAMPLES, Row, SIGNIFICANT, Settings, conventions, value};
+use crate::text::wrap;
+
+/// How tables are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// For a terminal of so many columns.
+    Plain(usize),
+    Markdown,
+}
+
+/// All there is to tell.
+pub(super) struct Report<'a> {
+    pub own: &'a Set,
+    /// The predictions that it is compared with.
+    pub other: Option<&'a Set>,
+    pub settings: Settings,
+    pub seed: u64,
+    /// The figures of the tables.
+    pub shown: Vec<Figure>,
+}
+
+/// A column: its heading, whether numbers stand in it, and its worth. Of those that do not fit the least worth goes first; 0 stays.
+type Column = (String, bool, u8);
+
+impl Report<'_> {
+    /// The tables. `list`: every case, too.
+    pub(super) fn text(&self, style: Style, list: bool) -> String {
+        let mut parts = vec![];
+        if list {
+            parts.push(self.cases(style));
+        }
+        parts.push(self.summary(style));
+        if let Some(other) = self.other {
+            parts.push(self.comparison(other, style));
+        }
+        parts.push(self.notes(style));
+        parts.join("\n")
+    }
+
+    fn cases(&self, style: Style) -> String {
+        let evaluation = &self.own.evaluation;
+        let mut columns: Vec<Column> = vec![("case".into(), false, 0), ("region".into(), false, 0)];
+        let worth = |i: usize| if i == 0 { 0 } else { 100 - i.min(99) as u8 };
+        columns.extend(self.shown.iter().enumerate().map(|(i, f)| (f.heading().to_owned(), true, worth(i))));
+        let mut rows = vec![];
+        for case in &evaluation.cases {
+            for (i, region) in evaluation.rows().into_iter().enumerate() {
+                let figures = self.shown.iter().map(|f| value(case, i, *f).map_or(String::new(), |v| f.shown(v)));
+                let name = if i == 0 { case.id.clone() } else { String::new() };
+                rows.push([name, region.to_owned()].into_iter().chain(figures).collect());
+            }
+        }
+        table(columns, rows, style)
+    }
+
+    fn summary(&self, style: Style) -> String {
+        let summary = self.own.evaluation.summary(&self.shown, self.seed);
+        let columns = [
+            (self.count(), false, 0),
+            ("figure".into(), false, 0),
+            ("mean".into(), true, 0),
+            ("SD".into(), true, 6),
+            ("median".into(), true, 5),
+            ("quartiles".into(), true, 2),
+            ("95% of mean".into(), true, 4),
+            ("worst".into(), true, 3),
+            ("case".into(), false, 3),
+        ];
+        let mut last = "";
+        let rows = summary.iter().map(|r| {
+            let first = if r.region == last { "" } else { &r.region };
+            last = &r.region;
+            let (f, s) = (r.of, &r.spread);
+            let range = |a: f64, b: f64| format!("{} to {}", f.shown(a), f.shown(b));
+            let worst = r.worst.first();
+            vec![
+                first.to_owned(),
+                f.heading().to_owned(),
+                f.shown(s.mean),
+                s.deviation.map_or("-".into(), |d| f.shown(d)),
+                f.shown(s.median),
+                range(s.q1, s.q3),
+                s.low.zip(s.high).map_or("-".into(), |(l, h)| range(l, h)),
+                worst.map_or(String::new(), |w| f.shown(w.value)),
+                worst.map_or(String::new(), |w| w.case.clone()),
+            ]
+        });
+        let rows = rows.collect();
+        table(columns.to_vec(), rows, style)
+    }
+
+    fn comparison(&self, other: &Set, style: Style) -> String {
+        let columns = [
+            ("against".into(), false, 0),
+            ("figure".into(), false, 0),
+            ("mean".into(), true, 4),
+            ("other".into(), true, 4),
+            ("difference".into(), true, 0),
+            ("95% of it".into(), true, 2),
+            ("better/worse".into(), true, 3),
+            ("p".into(), true, 1),
+            ("p Holm".into(), true, 0),
+            ("this is".into(), false, 0),
+        ];
+        let compared = self.compared(other);
+        let mut last = "";
+        let rows = compared.iter().map(|c| {
+            let first = if c.region == last { "" } else { &c.region };
+            last = &c.region;
+            let (f, d) = (c.of, &c.difference);
+            let signed = |v: f64| if v.is_finite() { format!("{v:+.*}", f.digits()) } else { "-".to_owned() };
+            vec![
+                first.to_owned(),
+                f.heading().to_owned(),
+                f.shown(c.mean),
+                f.shown(c.against),
+                signed(d.mean),
+                d.low.zip(d.high).map_or("-".into(), |(l, h)| format!("{} to {}", signed(l), signed(h))),
+                format!("{}/{}", c.wins, c.losses),
+                probability(c.wilcoxon.p),
+                probability(c.p_holm),
+                c.verdict.name().to_owned(),
+            ]
+        });
+        let rows = rows.collect();
+        table(columns.to_vec(), rows, style)
+    }
+
+    /// Where regions were missing, and what the figures mean.
+    fn notes(&self, style: Style) -> String {
+        let mut notes: Vec<String> = self.own.evaluation.occurrences().iter().filter_map(|o| missing(o, self.own.files.len())).collect();
+        if !self.own.unscored.is_empty() {
+            let values: Vec<String> = self.own.unscored.iter().map(u8::to_string).collect();
+            notes.push(format!("label values in no region, not scored: {}", values.join(", ")));
+        }
+        if let Some(set) = self.other {
+            notes.extend(set.evaluation.occurrences().iter().filter_map(|o| Some(format!("against: {}", missing(o, set.files.len())?))));
+        }
+        notes.extend(self.conventions());
+        let line = |note: String| match style {
+            Style::Markdown => format!("- {note}\n"),
+            Style::Plain(width) => format!("  {}\n", wrap(&note, width.max(24) - 4).join("\n    ")),
+        };
+        notes.into_iter().map(line).collect()
+    }
+
+    fn conventions(&self) -> Vec<String> {
+        let mut all = conventions(&self.settings);
+        all.push(format!("95%: percentile bootstrap of the mean, {RESAMPLES} resamples of the cases, seed {}", self.seed));
+        if self.other.is_some() {
+            all.push(format!(
+                "p: Wilcoxon's signed-rank test, two-sided, zeros left out; exact up to 50 differences, else the normal approximation; \
+                 p Holm is corrected for the number of regions; better or worse where that is below {SIGNIFICANT}, else undecided"
+            ));
+        }
+        all
+    }
+
+    fn count(&self) -> String {
+        match self.own.evaluation.cases.len() {
+            1 => "1 case".to_owned(),
+            n => format!("{n} cases"),
+        }
+    }
+
+    fn compared(&self, other: &Set) -> Vec<Compared> {
+        self.own.evaluation.compared(&other.evaluation, &self.shown, self.seed)
+    }
+
+    /// Every figure of every case, a line for each region.
+    pub(super) fn csv(&self) -> String {
+        let keys: Vec<&str> = self.every().iter().map(|f| f.key()).collect();
+        let head = ["set", "case", "region", "presence", "reference_ml", "prediction_ml"];
+        let mut out = [&head[..], &keys].concat().join(",") + "\n";
+        for (name, set) in [("pred", Some(self.own)), ("against", self.other)] {
+            let Some(set) = set else { continue };
+            for case in &set.evaluation.cases {
+                for (region, scores) in set.evaluation.regions.iter().zip(&case.scores) {
+                    let presence = json!(scores.presence).as_str().unwrap_or_default().to_owned();
+                    let mut cells = vec![name.to_owned(), quoted(&case.id), quoted(&region.name), presence];
+                    cells.extend([scores.reference_ml, scores.prediction_ml].map(|v| v.to_string()));
+                    cells.extend(self.every().iter().filter_map(|f| f.of(scores)).map(|v| v.to_string()));
+                    out += &(cells.join(",") + "\n");
+                }
+            }
+        }
+        out
+    }
+
+    /// Everything.
+    pub(super) fn json(&self) -> String {
+        let cases = |set: &Set| -> Vec<Value> {
+            let one = |(case, files): (&crate::metric::Scored, &super::cases::Files)| {
+                let regions: Map<String, Value> =
+                    set.evaluation.regions.iter().zip(&case.scores).map(|(r, s)| (r.name.clone(), json!(s))).collect();
+                json!({
+                    "case": case.id,
+                    "prediction": files.prediction.display().to_string(),
+                    "reference": files.reference.display().to_string(),
+                    "size_dhw": files.size,
+                    "spacing_mm_dhw": files.spacing,
+                    "regions": regions,
+                })
+            };
+            set.evaluation.cases.iter().zip(&set.files).map(one).collect()
+        };
+        let summary = |set: &Set| -> Vec<Row> { set.evaluation.summary(&self.every(), self.seed) };
+        let mut all = json!({
+            "settings": self.settings,
+            "seed": self.seed,
+            "conventions": self.conventions(),
+            "regions": self.own.evaluation.occurrences(),
+            "labels_not_scored": self.own.unscored,
+            "summary": summary(self.own),
+            "cases": cases(self.own),
+        });
+        if let (Some(other), Some(fields)) = (self.other, all.as_object_mut()) {
+            let against = json!({
+                "regions": other.evaluation.occurrences(),
+                "comparison": self.compared(other),
+                "summary": summary(other),
+                "cases": cases(other),
+            });
+            fields.insert("against".into(), against);
+        }
+        format!("{all:#}\n")
+    }
+
+    /// Every figure that was made.
+    fn every(&self) -> Vec<Figure> {
+        Figure::ALL.iter().copied().filter(|f| self.settings.lesions.is_some() || !f.is_lesion_wise()).collect()
+    }
+}
+
+/// In how many cases a region was missing; none if in none.
+fn missing(o: &Occurrence, cases: usize) -> Option<String> {
+    let said =
+        [(o.in_neither, "in neither file"), (o.in_prediction_only, "predicted only"), (o.in_reference_only, "in the reference only")];
+    let said: Vec<String> = said.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{what} in {n}")).collect();
+    (!said.is_empty()).then(|| format!("{}, of {cases} cases: {}", o.region, said.join(", ")))
+}
+
+fn probability(p: f64) -> String {
+    if p < 0.0001 { format!("{p:.0e}") } else { format!("{p:.4}") }
+}
+
+fn quoted(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+}
+
+fn table(mut columns: Vec<Column>, mut rows: Vec<Vec<String>>, style: Style) -> String {
+    if let Style::Plain(width) = style {
+        fit(&mut columns, &mut rows, width);
+    }
+    let mut t = Table::new();
+    let preset = if style == Style::Markdown { presets::ASCII_MARKDOWN } else { presets::NOTHING };
+    t.load_style(preset).set_content_arrangement(ContentArrangement::Disabled);
+    t.set_header(columns.iter().map(|(heading, ..)| heading));
+    t.add_rows(rows);
+    for (cells, (_, number, _)) in t.column_iter_mut().zip(&columns) {
+        cells.set_cell_alignment(if *number { CellAlignment::Right } else { CellAlignment::Left });
+        if style != Style::Markdown {
+            cells.set_padding((0, 2));
+        }
+    }
+    let mut lines: Vec<String> = t.lines().map(|l| l.trim_end().to_owned()).collect();
+    if style != Style::Markdown {
+        let wide = lines.iter().map(|l| l.chars().count()).max().unwrap_or(0);
+        lines.insert(lines.len().min(1), "─".repeat(wide));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// Leaves out columns until the table is at most `width` wide.
+fn fit(columns: &mut Vec<Column>, rows: &mut [Vec<String>], width: usize) {
+    loop {
+        let cells =
+            |i: usize| rows.iter().filter_map(move |r| r.get(i)).chain([&columns[i].0]).map(|t| t.chars().count()).max().unwrap_or(0);
+        let wide = (0..columns.len()).map(|i| cells(i) + 2).sum::<usize>().saturating_sub(2);
+        let Some(least) = columns.iter().map(|(_, _, worth)| *worth).filter(|w| *w > 0).min() else { return };
+        if wide <= width {
+            return;
+        }
+        let keep: Vec<bool> = columns.iter().map(|(_, _, worth)| *worth != least).collect();
+        let kept = |i: usize| keep.get(i).copied().unwrap_or(true);
+        for row in rows.iter_mut() {
+            *row = row.drain(..).enumerate().filter(|(i, _)| kept(*i)).map(|(_, cell)| cell).collect();
+        }
+        *columns = columns.drain(..).enumerate().filter(|(i, _)| kept(*i)).map(|(_, column)| column).collect();
+    }
+}

@@ -1,0 +1,186 @@
+//! `lmsc info`: what there is to know of a file.
+//!
+//! May use `compile`, `infer`, `net`, `show`, `text`, `volume`.
+
+mod graph;
+mod model;
+mod volume;
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::{output, print};
+use crate::text::{Code, Diagnostic, Diagnostics, MAX_TEXT_BYTES, Result, Source, columns, printable, reason, wrap};
+
+/// Say what there is to know of a volume, a model or a graph
+///
+/// What a file is, is told by its content. Of a volume (NIfTI): voxels, type, spacing, orientation, affine and the forms it comes from, the range of
+/// its intensities or its labels with their volumes, and what is odd about it. Of a model: its graph, labels, preprocessing, training and weights.
+/// Of a graph: inputs, outputs, parameters, MACs and memory in short; `lmsc stats` says more.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  lmsc info t1.nii.gz
+  lmsc info runs/hippocampus/best.safetensors
+  lmsc info graphs/lightmedseg.ron
+  lmsc info labelsTr/*.nii.gz --json")]
+pub struct Args {
+    /// Volumes (.nii, .nii.gz, .hdr with .img), models (.safetensors) and graphs (.ron)
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Print for programs: one object a file, one a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// What is wrong with a file; the others are told of all the same.
+pub fn run(args: Args) -> Result<()> {
+    let mut found = Diagnostics::default();
+    let mut first = true;
+    for file in &args.files {
+        let Some(sheet) = found.keep(sheet(file)) else { continue };
+        if args.json {
+            print(&format!("{}\n", sheet.json));
+        } else {
+            let gap = if first { "" } else { "\n" };
+            print(&format!("{gap}{}", sheet.page(output::width(&std::io::stdout()))));
+        }
+        first = false;
+    }
+    found.or(())
+}
+
+/// What is known of one file.
+fn sheet(path: &Path) -> Result<Sheet> {
+    let head = head(path)?;
+    if is_weights(&head) {
+        return model::sheet(path);
+    }
+    // A volume's header has zeros in it, a text none.
+    let text = !head.is_empty() && !head.contains(&0) && std::str::from_utf8(&head).map_or_else(|e| e.error_len().is_none(), |_| true);
+    let named = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("ron"));
+    if text || named { graph::sheet(&Source::read(path)?) } else { volume::sheet(path, head.starts_with(&[0x1f, 0x8b])) }
+}
+
+/// The first bytes of a file. What is no file is left to the reader of volumes, which says so.
+fn head(path: &Path) -> Result<Vec<u8>> {
+    let mut head = vec![];
+    if path.is_file() {
+        let file = std::fs::File::open(path).and_then(|f| f.take(MAX_TEXT_BYTES.min(4096) as u64).read_to_end(&mut head));
+        file.map_err(|e| {
+            Diagnostic::error(Code::E0101, format!("cannot read `{}`: {}", path.display(), reason(&e)))
+                .help("check the path and its permissions")
+        })?;
+    }
+    Ok(head)
+}
+
+/// Whether a file starts as safetensors does: the length of a JSON object, and the object.
+fn is_weights(head: &[u8]) -> bool {
+    head.first_chunk::<8>().is_some_and(|n| u64::from_le_bytes(*n) < 1 << 32) && head.get(8..10).is_some_and(|b| b == b"{\"")
+}
+
+/// A file in words and for programs.
+struct Sheet {
+    /// `t1.nii.gz: a volume, NIfTI-1`.
+    title: String,
+    /// Name and lines of each row.
+    rows: Vec<(&'static str, Vec<String>)>,
+    /// What is odd.
+    doubts: Vec<String>,
+    json: serde_json::Value,
+}
+
+impl Sheet {
+    fn row(&mut self, name: &'static str, line: impl Into<String>) {
+        self.rows.push((name, vec![line.into()]));
+    }
+
+    /// The page within `width` columns; what is longer goes on below itself.
+    fn page(&self, width: usize) -> String {
+        let indent = self.rows.iter().map(|(name, _)| columns(name)).max().unwrap_or(0) + 4;
+        let room = width.saturating_sub(indent).max(20);
+        let mut text = wrap(&self.title, width).join("\n") + "\n";
+        for (name, lines) in &self.rows {
+            let mut label = *name;
+            // A line that starts with a space is part of a table: its columns stay.
+            for line in lines.iter().flat_map(|l| l.strip_prefix(' ').map_or_else(|| wrap(l, room), |line| vec![line.to_owned()])) {
+                text.push_str(format!("  {label:w$}{line}", w = indent - 2).trim_end());
+                text.push('\n');
+                label = "";
+            }
+        }
+        for doubt in &self.doubts {
+            let lines = wrap(doubt, width.saturating_sub(9).max(20));
+            for (n, line) in lines.iter().enumerate() {
+                text.push_str(&format!("{}{line}\n", if n == 0 { "warning: " } else { "         " }));
+            }
+        }
+        text
+    }
+}
+
+/// Lines of cells in columns of their own width, numbers to the right; each line starts with a space, so that it is not wrapped.
+fn table(rows: &[Vec<String>], left: usize) -> Vec<String> {
+    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..count).map(|c| rows.iter().filter_map(|r| r.get(c)).map(|t| columns(t)).max().unwrap_or(0)).collect();
+    let line = |row: &Vec<String>| {
+        let mut line = String::new();
+        for (c, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            let pad = " ".repeat(width - columns(cell));
+            let gap = if c == 0 { " " } else { "  " };
+            line.push_str(&if c < left { format!("{gap}{cell}{pad}") } else { format!("{gap}{pad}{cell}") });
+        }
+        line.trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+/// A path that is safe to print and is not cut.
+fn shown(path: &str) -> String {
+    path.split('/').map(printable).collect::<Vec<_>>().join("/")
+}
+
+/// A number with up to `digits` digits after the point, without zeros at its end; large and small ones with an exponent.
+fn number(v: f64, digits: i32) -> String {
+    if v != 0.0 && (v.abs() >= 1e7 || v.abs() < 10f64.powi(-digits)) {
+        return format!("{v:.3e}");
+    }
+    let scale = 10f64.powi(digits);
+    let v = (v * scale).round() / scale;
+    // No "-0".
+    format!("{}", if v == 0.0 { 0.0 } else { v })
+}
+
+/// `1.4 MiB`.
+fn bytes(n: u64) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB"];
+    let mut v = n as f64;
+    let mut unit = "bytes";
+    for next in units {
+        if v < 1024.0 {
+            break;
+        }
+        (v, unit) = (v / 1024.0, next);
+    }
+    if unit == "bytes" { format!("{n} bytes") } else { format!("{v:.1} {unit}") }
+}
+
+/// A part of a whole in percent.
+fn percent(part: u64, whole: u64) -> String {
+    let share = 100.0 * part as f64 / whole.max(1) as f64;
+    // What is not all is not 100 %, and what is there is not 0 %.
+    match share {
+        s if part == whole || (s > 99.0 && part < whole) => {
+            format!("{} %", if part == whole { 100.0 } else { (s * 100.0).floor() / 100.0 })
+        }
+        s if part > 0 && s < 0.01 => "under 0.01 %".into(),
+        s => format!("{} %", number(s, if s < 1.0 { 2 } else { 1 })),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+use super::*;
+use crate::volume::{Header, write_image, write_labels};
+use ndarray::{Array3, Array4};
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+#[test]
+fn numbers_are_short_and_never_lie() {
+    assert_eq!([0.0, -1e-9, 1.5, 1234.56789, 1e9].map(|v| number(v, 4)), ["0", "-1.000e-9", "1.5", "1234.5679", "1.000e9"]);
+    assert_eq!([0, 1023, 1024, 3 << 30].map(bytes), ["0 bytes", "1023 bytes", "1.0 KiB", "3.0 GiB"]);
+    assert_eq!(
+        [(0, 9), (9, 9), (1, 8), (999_999, 1_000_000), (1, 1_000_000), (3, 1000)].map(|(a, b)| percent(a, b)),
+        ["0 %", "100 %", "12.5 %", "99.99 %", "under 0.01 %", "0.3 %"]
+    );
+}
+
+#[test]
+fn a_volume_is_told_by_its_content() {
+    let folder = folder();
+    let path = folder.path().join("labels.ron.txt");
+    let labels = Array3::from_shape_fn((3, 4, 5), |(d, _, _)| [0u8, 0, 7][d]);
+    write_labels(&path, &labels, &Header::plain([3, 4, 5], 1, [2.5, 2.0, 10.0])).unwrap();
+    let sheet = sheet(&path).unwrap();
+    let page = sheet.page(80);
+    for words in
+        ["a volume, NIfTI-1", "5 x 4 x 3 (i, j, k), 1 channel", "10 x 2 x 2.5 mm", "RAS: i to the right", "uint8", "0 to 7", "33.3 %"]
+    {
+        assert!(page.contains(words), "{words} is not in\n{page}");
+    }
+    assert!(page.lines().any(|l| l.split_whitespace().eq(["7", "20", "33.3", "%", "1.00"])), "{page}");
+    assert!(page.lines().all(|l| columns(l) <= 80) && !page.contains("warning"), "{page}");
+    assert_eq!((sheet.json["dim"].to_string(), sheet.json["labels"][1]["voxels"].as_u64()), ("[5,4,3]".into(), Some(20)));
+}
+
+#[test]
+fn channels_and_doubts_are_shown() {
+    let folder = folder();
+    let path = folder.path().join("image.nii.gz");
+    let mut image = Array4::from_shape_fn((2, 3, 4, 5), |(c, d, _, w)| (c * 100 + d * 10 + w) as f32 + 0.5);
+    image[[0, 0, 0, 0]] = f32::NAN;
+    let header = Header { sform_code: 0, qform_code: 0, ..Header::plain([3, 4, 5], 2, [1.0; 3]) };
+    write_image(&path, &image, &header).unwrap();
+    let page = sheet(&path).unwrap().page(80);
+    for words in [
+        "gzip",
+        "2 channels",
+        "1 NaN, 0 infinite",
+        "warning: it has neither sform nor qform",
+        "warning: it holds numbers that are not finite",
+    ] {
+        assert!(page.contains(words), "{words} is not in\n{page}");
+    }
+}
+
+#[test]
+fn a_graph_and_weights_are_told_by_their_content() {
+    let graph = sheet(Path::new("graphs/lightmedseg.ron")).unwrap();
+    let page = graph.page(80);
+    assert!(page.contains("482,778") && page.contains("a graph, lightmedseg") && page.lines().all(|l| columns(l) <= 80), "{page}");
+    assert_eq!(graph.json["stats"]["total"]["params"], 482_778);
+    let folder = folder();
+    let path = folder.path().join("weights.nii");
+    let mut tensors = crate::net::Tensors::default();
+    tensors.all.insert("a".into(), (vec![2, 3], vec![1.0, 2.0, f32::NAN, 0.0, 0.0, 0.0]));
+    crate::net::write_tensors(&path, &tensors).unwrap();
+    let page = sheet(&path).unwrap().page(80);
+    assert!(
+        page.contains("without a graph") && page.contains("6 numbers in 1 tensors") && page.contains("1 of its weights are not"),
+        "{page}"
+    );
+}
+
+#[test]
+fn what_is_none_of_them_is_refused_by_name() {
+    let folder = folder();
+    for (name, content) in [("empty", &b""[..]), ("noise", &[0, 1, 2, 255, 254][..]), ("notes.txt", b"just words")] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        let found = sheet(&path).err().unwrap();
+        let text = format!("{found:?}");
+        assert!(text.contains(name), "{text}");
+    }
+    assert!(format!("{:?}", sheet(folder.path()).err().unwrap()).contains("it is a folder"));
+    assert!(format!("{:?}", sheet(Path::new("nowhere.nii")).err().unwrap()).contains("no such file"));
+}
