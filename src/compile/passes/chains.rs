@@ -23,10 +23,9 @@ pub fn run(o: Optimised) -> Result<Optimised, Fault> {
     if !changed {
         return Ok(o);
     }
-    let program = rewrite(&o.program, |v| match of[v.0] {
+    dead::run(rewrite(&o, |v| match of[v.0] {
         (root, ..) if root == v => Change::Keep,
         (root, 1.0, 0.0) => Change::Same(root),
         (root, scale, shift) => Change::Exchange(ScaleShift { scale, shift }.into(), vec![root]),
-    })?;
-    dead::run(o.with(program))
+    })?)
 }

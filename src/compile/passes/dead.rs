@@ -12,6 +12,5 @@ pub fn run(o: Optimised) -> Result<Optimised, Fault> {
     if needed.iter().all(|n| *n) {
         return Ok(o);
     }
-    let program = rewrite(&o.program, |v| if needed[v.0] { Change::Keep } else { Change::Leave })?;
-    Ok(o.with(program))
+    rewrite(&o, |v| if needed[v.0] { Change::Keep } else { Change::Leave })
 }

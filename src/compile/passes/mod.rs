@@ -1,4 +1,5 @@
-//! Changes of the op graph that leave every output as it is. Each pass is one file and knows nothing of the others.
+//! Changes of the op graph that leave every output as it is. Each pass is one file (or folder) and at most runs others after
+//! itself: what a change leaves over goes at once.
 //!
 //! May use `ir`, `op` and `compile::{program, memory}`. A pass that changes weights says how the new ones come from the trained
 //! ones ([`Refits`]), so a checkpoint is loaded under its own names. Passes are for running a network: what is trained, counted
@@ -6,16 +7,22 @@
 //!
 //! Adding a pass: one file, its `mod` line, and its line in [`PASSES`].
 
+mod carry;
 mod chains;
+mod common;
 mod dead;
 mod lengths;
+mod linear;
+mod price;
+mod products;
 mod refit;
 mod resizes;
 mod rewrite;
 mod scales;
+mod shrinks;
 mod sweeps;
 
-pub use refit::{Refit, Refits};
+pub use refit::{Numbers, Refit, Refits, Trained};
 
 use super::Program;
 use super::memory::{Schedule, in_place};
@@ -39,11 +46,6 @@ impl Optimised {
         let program = program.clone();
         Self { refits: Refits::default(), schedule: Schedule::plain(&program.graph), in_place: vec![None; program.graph.len()], program }
     }
-
-    /// Puts another graph in the place of the program's. What was known of the order of running is void.
-    fn with(self, program: Program) -> Self {
-        Self { refits: self.refits, ..Self::new(&program) }
-    }
 }
 
 /// A pass.
@@ -65,17 +67,42 @@ pub const PASSES: &[Pass] = &[
     },
     Pass { name: "chains", about: "fixed scales and shifts that follow each other become one, or none", run: chains::run },
     Pass { name: "scales", about: "a fixed scale and shift goes into the weights before it", run: scales::run },
+    Pass { name: "common", about: "equal operations on equal values with the same weights are one", run: common::run },
+    Pass {
+        name: "shrinks",
+        about: "a map of the channels comes after the resize to fewer voxels, or the mean, that is all that reads it",
+        run: shrinks::run,
+    },
+    Pass { name: "products", about: "a map of the channels goes into the convolution that alone reads it", run: products::run },
+    Pass {
+        name: "carry",
+        about: "a map of the channels is carried through sums, concatenations and resizes and into linear operations before it",
+        run: carry::run,
+    },
     Pass { name: "sweeps", about: "operations that work number by number, one after the other, run as one", run: sweeps::run },
     Pass { name: "in-place", about: "an operation writes over an input that nobody needs after it", run: mark },
 ];
 
 /// The names of the passes, in their order.
-pub const NAMES: [&str; 6] = [PASSES[0].name, PASSES[1].name, PASSES[2].name, PASSES[3].name, PASSES[4].name, PASSES[5].name];
+pub const NAMES: [&str; PASSES.len()] = {
+    let mut names = [""; PASSES.len()];
+    let mut i = 0;
+    while i < names.len() {
+        names[i] = PASSES[i].name;
+        i += 1;
+    }
+    names
+};
 
 /// Runs one pass alone; `None` when there is none of that name.
 pub fn run(program: &Program, name: &str) -> Option<Result<Optimised, Fault>> {
+    apply(Optimised::new(program), name)
+}
+
+/// Runs one pass on what others have made; `None` when there is none of that name.
+pub fn apply(o: Optimised, name: &str) -> Option<Result<Optimised, Fault>> {
     let pass = PASSES.iter().find(|p| p.name == name)?;
-    Some((pass.run)(Optimised::new(program)))
+    Some((pass.run)(o))
 }
 
 /// Runs the passes up to the one called `name`, itself included; `None` when there is none of that name.

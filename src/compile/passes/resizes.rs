@@ -17,6 +17,5 @@ pub fn run(o: Optimised) -> Result<Optimised, Fault> {
         (Op::Resize(_), [x, ..]) if lengths[v.0] == lengths[x.0] => Some(*x),
         _ => None,
     };
-    let program = rewrite(&o.program, |v| idle(v).map_or(Change::Keep, Change::Same))?;
-    Ok(o.with(program))
+    rewrite(&o, |v| idle(v).map_or(Change::Keep, Change::Same))
 }

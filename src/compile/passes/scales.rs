@@ -4,7 +4,7 @@
 
 use super::Optimised;
 use super::rewrite::{Change, readers, rewrite};
-use crate::ir::{Fault, Value};
+use crate::ir::{Fault, Operator, Value};
 use crate::op::{Op, ScaleShift};
 
 pub fn run(mut o: Optimised) -> Result<Optimised, Fault> {
@@ -18,10 +18,12 @@ pub fn run(mut o: Optimised) -> Result<Optimised, Fault> {
         let (Op::ScaleShift(s), [x]) = (&g.node(v).op, g.inputs(v)) else { continue };
         let free = readers[x.0] == 1 && !shared[x.0] && g.node(*x).shares.is_none();
         if free && let Some(op) = taking(&g.node(*x).op, s) {
-            let path = &g.node(*x).path;
-            for w in op.weights_of(&g.input_facts(*x)) {
-                let had = g.node(*x).op.weights_of(&g.input_facts(*x)).contains(&w);
-                o.refits.then(format!("{path}.{w}"), had, s.scale, if w == "bias" { s.shift } else { 0.0 });
+            let (path, facts) = (&g.node(*x).path, g.input_facts(*x));
+            let before = g.node(*x).op.weights(&facts);
+            for w in op.weights(&facts) {
+                let had = before.iter().any(|b| b.name == w.name);
+                let shift = if w.name == "bias" { s.shift } else { 0.0 };
+                o.refits.then(format!("{path}.{}", w.name), had, &w.dims, s.scale, shift);
             }
             takes[x.0] = Some(op);
             goes[v.0] = Some(*x);
@@ -30,12 +32,11 @@ pub fn run(mut o: Optimised) -> Result<Optimised, Fault> {
     if goes.iter().all(Option::is_none) {
         return Ok(o);
     }
-    let program = rewrite(&o.program, |v| match (takes[v.0].take(), goes[v.0]) {
+    rewrite(&o, |v| match (takes[v.0].take(), goes[v.0]) {
         (_, Some(x)) => Change::Same(x),
         (Some(op), _) => Change::Alter(op),
         _ => Change::Keep,
-    })?;
-    Ok(o.with(program))
+    })
 }
 
 /// The operation with room for the scale and the shift, if it ends in an affine function of learned numbers.
@@ -53,11 +54,4 @@ fn taking(op: &Op, s: &ScaleShift) -> Option<Op> {
         _ => return None,
     }
     Some(op)
-}
-
-impl Op {
-    fn weights_of(&self, x: &[crate::ir::Fact]) -> Vec<&'static str> {
-        use crate::ir::Operator;
-        self.weights(x).into_iter().map(|w| w.name).collect()
-    }
 }

@@ -1,0 +1,136 @@
+//! Law 7: every pass leaves every output as it is, with the weights that its refits give.
+
+use std::collections::BTreeMap;
+
+use lmsc::compile::Program;
+use lmsc::compile::passes::{Numbers, Optimised, Refit, Refits};
+use lmsc::ir::{Fact, Graph, Value};
+use lmsc::op::Op;
+use lmsc::text::Code;
+
+use crate::plain::{Volume, drawn, evaluate};
+use crate::programs::{every_pass, programs};
+
+/// Weights of a program's own, drawn from their names.
+pub fn trained(g: &Graph<Op>) -> BTreeMap<String, Numbers> {
+    g.weights().into_iter().map(|(_, name, w)| (name.clone(), (w.dims.clone(), drawn(&name, &w)))).collect()
+}
+
+/// The weights of a changed program.
+pub fn refitted(refits: &Refits, g: &Graph<Op>, trained: &BTreeMap<String, Numbers>) -> BTreeMap<String, Numbers> {
+    let find = |name: &str| trained.get(name).map(|(dims, values)| (dims.as_slice(), values.as_slice()));
+    refits.weights(g, &find).unwrap_or_else(|f| panic!("{f:?}"))
+}
+
+fn outputs(p: &Program, weights: &BTreeMap<String, Numbers>) -> Vec<Volume> {
+    let batched = |f: Fact| Fact { batch: f.batch.max(2), ..f };
+    let inputs: Vec<Volume> = p.inputs.iter().enumerate().map(|(i, (_, v))| Volume::wave(batched(p.graph.fact(*v)), i as f64)).collect();
+    let all = evaluate(&p.graph, &inputs, |name| &weights.get(name).unwrap_or_else(|| panic!("no {name}")).1);
+    p.graph.outputs.iter().map(|(_, v): &(String, Value)| all[v.0].clone()).collect()
+}
+
+/// The outputs of a program before any pass, with its weights.
+pub struct Before {
+    trained: BTreeMap<String, Numbers>,
+    outputs: Vec<Volume>,
+}
+
+impl Before {
+    pub fn new(p: &Program) -> Self {
+        let trained = trained(&p.graph);
+        Self { outputs: outputs(p, &trained), trained }
+    }
+
+    /// The largest difference of the outputs, relative to the largest number of each, or to `least` where that is more.
+    pub fn error(&self, name: &str, o: &Optimised, least: f64) -> f64 {
+        let now = outputs(&o.program, &refitted(&o.refits, &o.program.graph, &self.trained));
+        assert_eq!(self.outputs.len(), now.len());
+        let mut worst: f64 = 0.0;
+        for (a, b) in self.outputs.iter().zip(&now) {
+            assert_eq!(a.fact, b.fact, "{name}");
+            let largest = a.values.iter().fold(least, |m, x| m.max(x.abs()));
+            let error = a.values.iter().zip(&b.values).fold(0.0f64, |m, (x, y)| m.max((x - y).abs()));
+            assert!(largest.is_finite() && largest > 0.0, "{name}: nothing to compare");
+            worst = worst.max(error / largest);
+        }
+        worst
+    }
+}
+
+#[test]
+fn every_pass_leaves_every_output_as_it_is() {
+    let mut changed = BTreeMap::new();
+    let mut worst: f64 = 0.0;
+    for (name, p) in programs().into_iter().chain(crate::drawings()).chain(crate::carried::drawings()) {
+        let mut before = None;
+        let mut seen = vec![p.hash()];
+        for (pass, o) in every_pass(&p) {
+            // The same graph has the same refits: each is looked at once.
+            if seen.contains(&o.program.hash()) {
+                continue;
+            }
+            seen.push(o.program.hash());
+            *changed.entry(pass).or_insert(0) += 1;
+            let e = before.get_or_insert_with(|| Before::new(&p)).error(&format!("{name} after {pass}"), &o, 0.0);
+            assert!(e <= 1e-5, "{name} after {pass}: {e}");
+            worst = worst.max(e);
+        }
+    }
+    println!("{changed:?}, at most {worst:e}");
+    assert!(changed.values().sum::<i32>() > 40 && changed.len() >= 8, "{changed:?}");
+}
+
+/// Running a pass on what it has made changes nothing.
+#[test]
+fn passes_are_idempotent() {
+    use lmsc::compile::passes::{NAMES, apply, run};
+    for (name, p) in programs().into_iter().chain(crate::drawings()).chain(crate::carried::drawings()) {
+        for pass in NAMES {
+            let once = run(&p, pass).expect("a pass").expect("it fits");
+            let twice = apply(once.clone(), pass).expect("a pass").expect("it fits");
+            assert_eq!(once.program.hash(), twice.program.hash(), "{name}: {pass}");
+            assert_eq!((once.refits, once.schedule, once.in_place), (twice.refits, twice.schedule, twice.in_place), "{name}: {pass}");
+        }
+    }
+}
+
+#[test]
+fn trained_weights_that_do_not_fit_are_refused() {
+    let refused = |r: Refit| {
+        let (dims, values) = ([4, 6], [1.0f32; 24]);
+        let find = |name: &str| (name == "w").then_some((dims.as_slice(), values.as_slice()));
+        let f = r.evaluate(&find).expect_err("it does not fit");
+        assert_eq!(f.code, Code::E0802);
+        f.message
+    };
+    let w = || Refit::Of("w".into());
+    let fill = |dims: &[usize]| Refit::Fill { dims: dims.to_vec(), value: 1.0 };
+    assert!(refused(Refit::Of("v".into())).contains("`v` is not among them"));
+    assert!(refused(w().slice(4, 3)).contains("[4, 6]"));
+    assert!(refused(w().times(fill(&[4]))).contains("[4, 6] is to be multiplied by [4]"));
+    assert!(refused(w().inner(fill(&[4, 2]))).contains("[4, 2]"));
+    assert!(refused(fill(&[4, 2, 3]).times(w())).contains("not a matrix"));
+    assert!(refused(Refit::Taps(Box::new(fill(&[4])))).contains("[4]"));
+    assert!(refused(Refit::Sum(vec![w(), fill(&[4])])).contains("are to be added"));
+    let short = |_: &str| Some(([2usize, 3].as_slice(), [0.0f32; 5].as_slice()));
+    assert_eq!(w().evaluate(&short).expect_err("five numbers").code, Code::E0802);
+}
+
+#[test]
+fn refits_are_what_they_say() {
+    let values: Vec<f32> = (1..=12).map(|x| x as f32).collect();
+    let dims = [2usize, 3, 2, 1, 1];
+    let find = |_: &str| Some((dims.as_slice(), values.as_slice()));
+    let of = |r: Refit| r.evaluate(&find).expect("it fits");
+    let w = || Refit::Of("w".into());
+    let row = |dims: &[usize]| Refit::Fill { dims: dims.to_vec(), value: 2.0 };
+    assert_eq!(of(w().slice(1, 1)), (vec![2, 1, 2, 1, 1], vec![3.0, 4.0, 9.0, 10.0]));
+    assert_eq!(
+        of(Refit::Transposed(Box::new(w()))),
+        (vec![3, 2, 2, 1, 1], vec![1.0, 2.0, 7.0, 8.0, 3.0, 4.0, 9.0, 10.0, 5.0, 6.0, 11.0, 12.0])
+    );
+    assert_eq!(of(Refit::Taps(Box::new(w()))), (vec![2, 3], vec![3.0, 7.0, 11.0, 15.0, 19.0, 23.0]));
+    assert_eq!(of(row(&[1, 2]).times(w())), (vec![1, 3, 2, 1, 1], vec![16.0, 20.0, 24.0, 28.0, 32.0, 36.0]));
+    assert_eq!(of(w().inner(row(&[3, 1]))), (vec![2, 1, 2, 1, 1], vec![18.0, 24.0, 54.0, 60.0]));
+    assert_eq!(of(w().slice(0, 1).affine(2.0, 1.0).affine(1.0, -1.0)).1, [2.0, 4.0, 14.0, 16.0]);
+}
