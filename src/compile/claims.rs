@@ -4,53 +4,111 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::program::{Program, compile};
+use super::program::{Program, Row, TOLD, compile};
+use crate::ir::Cost;
 use crate::read::{Claim, Figure, Quantity};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, printable, suggestion, thousands};
+
+/// Claims may be at so many different settings: the graph is compiled for each.
+const SETTINGS: usize = 64;
+
+/// A table of what each node counts has the largest so many.
+const TABLE: usize = 40;
 
 /// Checks every claim of a graph's file; gives how many figures were checked.
 ///
 /// # Errors
-/// E0502 for each that does not hold, with what each node counts; whatever keeps a graph with the claim's `set` from compiling.
+/// E0502 for each that does not hold, with what each node counts; whatever keeps a graph with the claim's `set` from compiling;
+/// E0501 for claims at more than 64 settings.
 pub fn verify(source: &Arc<Source>, program: &Program) -> Result<usize> {
-    let mut found = Diagnostics::default();
-    let mut compiled: HashMap<String, Arc<Program>> = HashMap::new();
+    // Those of one setting together, so that one program is held at a time.
+    let mut settings: Vec<Vec<usize>> = vec![];
+    let mut known: HashMap<String, usize> = HashMap::new();
+    for (i, claim) in program.claims.iter().enumerate() {
+        let k = *known.entry(format!("{:?} {:?}", changes(claim), claim.at)).or_insert(settings.len());
+        match settings.get_mut(k) {
+            Some(setting) => setting.push(i),
+            None => settings.push(vec![i]),
+        }
+    }
     let mut checked = 0;
-    for claim in &program.claims {
-        let changes: Vec<String> = claim.set.iter().map(|s| format!("{}={}", s.path, s.value)).collect();
-        let key = format!("{changes:?} {:?}", claim.at);
-        let program = match compiled.get(&key) {
-            Some(p) => p.clone(),
-            None if claim.set.is_empty() && claim.at.is_none() => Arc::new(program.clone()),
-            None => match found.keep(compile(source, &claim.set, claim.at)) {
-                Some(p) => Arc::new(p),
-                None => continue,
+    let mut told: Vec<(usize, Diagnostics)> = vec![];
+    for (k, setting) in settings.into_iter().enumerate() {
+        let first = &program.claims[setting[0]];
+        if k == SETTINGS {
+            let d = Diagnostic::error(Code::E0501, format!("the claims are at more than {SETTINGS} different settings"))
+                .at(first.place.clone(), "the limit is reached here")
+                .help("claim at fewer `set`s and `at`s, or in graphs of their own");
+            told.push((setting[0], d.into()));
+            break;
+        }
+        let other = match (first.set.is_empty(), first.at) {
+            (true, None) => None,
+            (_, at) => match compile(source, &first.set, at) {
+                Ok(p) => Some(p),
+                Err(found) => {
+                    told.push((setting[0], found));
+                    continue;
+                }
             },
         };
-        compiled.insert(key, program.clone());
-        let Some(range) = found.keep(range_of(&program, claim)) else { continue };
-        for (quantity, figure, place) in &claim.figures {
-            checked += 1;
-            let count = count(&program, *quantity, range.clone());
-            if !figure.holds(count) {
-                found.push(broken(&program, claim, *quantity, figure, place, count, &changes));
+        let at = Setting::new(other.as_ref().unwrap_or(program));
+        let mut costs: HashMap<Range<usize>, Cost> = HashMap::new();
+        for i in setting {
+            let claim = &program.claims[i];
+            let range = match at.range(claim) {
+                Ok(range) => range,
+                Err(d) => {
+                    told.push((i, d.into()));
+                    continue;
+                }
+            };
+            let cost = *costs.entry(range.clone()).or_insert_with(|| at.program.cost(range).unwrap_or_default());
+            for (quantity, figure, place) in &claim.figures {
+                checked += 1;
+                let count = quantity_of(&cost, *quantity);
+                if !figure.holds(count) && told.len() < TOLD {
+                    told.push((i, broken(at.program, claim, *quantity, figure, place, count).into()));
+                }
             }
         }
     }
-    found.or(checked)
+    told.sort_by_key(|(i, _)| *i);
+    Diagnostics(told.into_iter().flat_map(|(_, found)| found.0).collect()).or(checked)
 }
 
-fn range_of(program: &Program, claim: &Claim) -> std::result::Result<Range<usize>, Diagnostic> {
-    let Some((node, place)) = &claim.node else { return Ok(0..program.graph.len()) };
-    let row = program.rows.iter().find(|r| r.path == *node);
-    row.map(|r| r.values.clone()).ok_or_else(|| {
-        let help = suggestion(node, program.rows.iter().map(|r| r.path.as_str()), "nodes");
-        Diagnostic::error(Code::E0202, format!("there is no node `{}`", printable(node))).at(place.clone(), "claimed of it here").help(help)
-    })
+fn changes(claim: &Claim) -> Vec<String> {
+    claim.set.iter().map(|s| format!("{}={}", s.path, s.value)).collect()
+}
+
+/// A program with its nodes by path.
+struct Setting<'p> {
+    program: &'p Program,
+    rows: HashMap<&'p str, &'p Row>,
+}
+
+impl<'p> Setting<'p> {
+    fn new(program: &'p Program) -> Self {
+        Self { program, rows: program.rows.iter().map(|r| (r.path.as_str(), r)).collect() }
+    }
+
+    /// The operations that a claim speaks of.
+    fn range(&self, claim: &Claim) -> std::result::Result<Range<usize>, Diagnostic> {
+        let Some((node, place)) = &claim.node else { return Ok(0..self.program.graph.len()) };
+        self.rows.get(node.as_str()).map(|r| r.values.clone()).ok_or_else(|| {
+            let help = suggestion(node, self.program.rows.iter().map(|r| r.path.as_str()), "nodes");
+            Diagnostic::error(Code::E0202, format!("there is no node `{}`", printable(node)))
+                .at(place.clone(), "claimed of it here")
+                .help(help)
+        })
+    }
 }
 
 fn count(program: &Program, quantity: Quantity, range: Range<usize>) -> u64 {
-    let cost = program.cost(range).unwrap_or_default();
+    quantity_of(&program.cost(range).unwrap_or_default(), quantity)
+}
+
+fn quantity_of(cost: &Cost, quantity: Quantity) -> u64 {
     match quantity {
         Quantity::Params => cost.params,
         Quantity::Macs => cost.macs,
@@ -59,15 +117,8 @@ fn count(program: &Program, quantity: Quantity, range: Range<usize>) -> u64 {
     }
 }
 
-fn broken(
-    program: &Program,
-    claim: &Claim,
-    quantity: Quantity,
-    figure: &Figure,
-    place: &Place,
-    count: u64,
-    changes: &[String],
-) -> Diagnostic {
+fn broken(program: &Program, claim: &Claim, quantity: Quantity, figure: &Figure, place: &Place, count: u64) -> Diagnostic {
+    let changes = changes(claim);
     let of = claim.node.as_ref().map_or(String::new(), |(n, _)| format!(" in `{n}`"));
     let with = if changes.is_empty() { String::new() } else { format!(" with {}", changes.join(", ")) };
     let difference = count as f64 - figure.value;
@@ -87,9 +138,17 @@ fn broken(
 fn table(program: &Program, claim: &Claim, quantity: Quantity) -> String {
     let inside = claim.node.as_ref().map(|(n, _)| n.as_str());
     let depth = inside.map_or(0, |n| program.rows.iter().find(|r| r.path == n).map_or(0, |r| r.depth + 1));
-    let rows = program.rows.iter().filter(|r| r.depth == depth && inside.is_none_or(|n| r.path.starts_with(&format!("{n}."))));
-    let counted: Vec<(&str, u64)> =
+    let within = inside.map(|n| format!("{n}."));
+    let rows = program.rows.iter().filter(|r| r.depth == depth && within.as_ref().is_none_or(|n| r.path.starts_with(n)));
+    let mut counted: Vec<(&str, u64)> =
         rows.map(|r| (r.path.as_str(), count(program, quantity, r.values.clone()))).filter(|(_, c)| *c > 0).collect();
+    let mut sizes: Vec<u64> = counted.iter().map(|(_, c)| *c).collect();
+    sizes.sort_unstable_by(|a, b| b.cmp(a));
+    let rest = sizes.split_off(sizes.len().min(TABLE));
+    if let (Some(least), false) = (sizes.last(), rest.is_empty()) {
+        counted.retain(|(_, c)| c >= least);
+        counted.truncate(TABLE);
+    }
     let width = counted.iter().map(|(n, _)| n.chars().count()).max().unwrap_or(0);
     let digits = counted.iter().map(|(_, c)| thousands(*c).len()).max().unwrap_or(0);
     let mut text = String::new();
@@ -103,6 +162,9 @@ fn table(program: &Program, claim: &Claim, quantity: Quantity) -> String {
             None => String::new(),
         };
         text.push_str(&format!("\n  {name:width$}  {:>digits$}{beside}", thousands(c)));
+    }
+    if !rest.is_empty() {
+        text.push_str(&format!("\n  and {} smaller ones", rest.len()));
     }
     text
 }

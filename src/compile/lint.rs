@@ -1,15 +1,16 @@
 //! What is sound but rarely meant. Each lint has a code; `lints: { "W0302": allow }` in a file allows, warns or denies it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::program::Program;
+use crate::block::{Block, MultiPathGate};
 use crate::ir::{Operator, Value};
 use crate::op::Op;
 use crate::read::{GraphText, Kind, NodeText, Tree, names};
 use crate::text::{Code, Diagnostic, Diagnostics, Severity, suggestion};
 
 /// Lints, with the level they have when the file says nothing.
-const LINTS: &[Code] = &[Code::E0206, Code::W0101, Code::W0301, Code::W0302, Code::W0501];
+const LINTS: &[Code] = &[Code::E0206, Code::W0101, Code::W0204, Code::W0301, Code::W0302, Code::W0501];
 
 /// A node holds most of the activations from this share on.
 const MOST: f64 = 2.0 / 3.0;
@@ -25,10 +26,12 @@ pub fn lint(program: &Program, text: &GraphText) -> Diagnostics {
     }
     let mut raised = vec![];
     unused(text, &mut raised);
+    gates(program, &mut raised);
     norms(program, &mut raised);
     dominated(program, &mut raised);
+    let levels: HashMap<&str, &str> = text.lints.iter().map(|(n, _, level)| (n.as_str(), level.as_str())).collect();
     for mut d in raised {
-        let level = text.lints.iter().rev().find(|(n, ..)| n == d.code.name()).map_or("warn", |(_, _, level)| level);
+        let level = levels.get(d.code.name()).copied().unwrap_or("warn");
         if level == "deny" {
             d.severity = Severity::Error;
         }
@@ -91,6 +94,18 @@ fn gather<'t>(tree: &'t Tree, used: &mut HashSet<&'t str>) {
     }
 }
 
+/// W0204: gates that have nothing to choose between.
+fn gates(program: &Program, raised: &mut Vec<Diagnostic>) {
+    let g = &program.graph;
+    for row in program.rows.iter().filter(|r| r.block == MultiPathGate::NAME) {
+        let paths = row.values.clone().map(Value).find(|v| matches!(g.node(*v).op, Op::Softmax(_))).map(|v| g.fact(v).channels);
+        if paths == Some(1) {
+            let d = Diagnostic::warning(Code::W0204, format!("the gate `{}` has one path, whose weight is always 1", row.path));
+            raised.push(d.at(row.place.clone(), "this node").help("connect a second path, or use `Activation` instead"));
+        }
+    }
+}
+
 /// W0301 and W0302: norms that undo what stands before them.
 fn norms(program: &Program, raised: &mut Vec<Diagnostic>) {
     let g = &program.graph;
@@ -115,10 +130,10 @@ fn norms(program: &Program, raised: &mut Vec<Diagnostic>) {
         };
         if biased {
             let message =
-                format!("the bias of `{}` is followed by the norm `{}`, which takes the mean away again", g.node(x).path, g.node(v).path);
+                format!("the bias of `{}` is followed by the norm `{}`, which takes most of it away again", g.node(x).path, g.node(v).path);
             raised.push(
                 at(program, x, Diagnostic::warning(Code::W0302, message))
-                    .help("set `bias: false`, or allow the lint where the bias is meant"),
+                    .help("set `bias: false` if the block has that field, or allow the lint where the bias is meant"),
             );
         }
     }
@@ -144,7 +159,9 @@ fn dominated(program: &Program, raised: &mut Vec<Diagnostic>) {
 
 /// The innermost node that an operation belongs to, as the place of a diagnostic.
 fn at(program: &Program, v: Value, d: Diagnostic) -> Diagnostic {
-    match program.rows.iter().filter(|r| r.values.contains(&v.0)).max_by_key(|r| r.depth) {
+    // Rows begin one after the other, each before those inside it.
+    let begun = program.rows.partition_point(|r| r.values.start <= v.0);
+    match program.rows.iter().take(begun).rev().find(|r| r.values.contains(&v.0)) {
         Some(r) => d.at(r.place.clone(), format!("in `{}` ({}), a {}", r.path, r.block, program.graph.node(v).op.kind())),
         None => d,
     }

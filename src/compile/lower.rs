@@ -7,7 +7,8 @@ use super::wire::{Body, Surroundings, Wired, wire};
 use crate::block::{Builder, Connected};
 use crate::ir::{Fault, Graph, Value};
 use crate::op::Op;
-use crate::read::{Composite, NodeText, Reference, Scope, expand, filled};
+use crate::read::budget::{Budget, Limit};
+use crate::read::{Composite, NodeText, Reference, Scope, filled, opened};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Severity};
 
 /// The values of a scope's names: a node's outputs by port, or nothing where it could not be lowered.
@@ -18,6 +19,7 @@ pub struct Lowering<'t> {
     pub graph: Graph<Op>,
     pub rows: Vec<Row>,
     pub found: Diagnostics,
+    budget: Budget,
     composites: HashMap<&'t str, &'t Composite>,
     dropped: HashSet<String>,
     dead: Option<Severity>,
@@ -45,6 +47,7 @@ impl<'t> Lowering<'t> {
             graph: Graph::default(),
             rows: vec![],
             found: Diagnostics::default(),
+            budget: Budget::default(),
             composites: composites.iter().map(|c| (c.name.as_str(), c)).collect(),
             dropped: dropped.iter().map(|(n, _)| n.clone()).collect(),
             dead,
@@ -53,10 +56,17 @@ impl<'t> Lowering<'t> {
 
     /// Lowers a scope and gives the values of its outputs, by name; `None` for what could not be made.
     pub fn scope(&mut self, s: Inside<'_, 't>) -> Vec<(String, Option<Value>)> {
+        if self.budget.spent() {
+            return vec![];
+        }
         let known: HashMap<String, bool> = s.inputs.iter().map(|(n, v)| (n.clone(), v.is_some())).collect();
         let composites = std::mem::take(&mut self.composites);
         let mut dropped = if s.within.is_empty() { std::mem::take(&mut self.dropped) } else { HashSet::new() };
-        let (nodes, absent) = expand(s.nodes, s.params, &mut self.found);
+        let (nodes, absent) = opened(s.nodes, s.params, &mut self.budget, &mut self.found);
+        if self.budget.spent() {
+            self.composites = composites;
+            return vec![];
+        }
         dropped.extend(absent);
         let mut outputs = filled(s.outputs, s.params, &mut self.found);
         let around = Surroundings {
@@ -67,11 +77,14 @@ impl<'t> Lowering<'t> {
             within: s.within,
             dead: self.dead,
         };
-        let wired = wire(&nodes, &mut outputs, &around, &mut self.found);
+        let wired = wire(&nodes, &mut outputs, &around, &mut self.budget, &mut self.found);
         self.composites = composites;
 
         let mut values = Values::with_capacity(wired.len());
         for w in wired {
+            if self.budget.spent() {
+                break;
+            }
             let path = if s.prefix.is_empty() { w.text.id.clone() } else { format!("{}.{}", s.prefix, w.text.id) };
             let mut x = vec![];
             let mut whole = true;
@@ -117,6 +130,7 @@ impl<'t> Lowering<'t> {
                     Err(fault) => {
                         let d = self.placed(fault, w, &path, x, s);
                         self.found.push(d);
+                        self.budget.fault();
                         None
                     }
                 }
@@ -138,6 +152,9 @@ impl<'t> Lowering<'t> {
             }
         };
         let out = out?;
+        if matches!(w.body, Body::Block(_)) {
+            self.budget.take(Limit::Operations, self.graph.len() - first, &w.text.id_place, &mut self.found);
+        }
         for (port, v) in &out {
             let tap = if port.is_empty() { path.clone() } else { format!("{path}.{port}") };
             self.graph.taps.push((tap, *v));
@@ -152,9 +169,12 @@ impl<'t> Lowering<'t> {
     /// A fault as a diagnostic: at the field or connection that it names, with the shapes of what flows in.
     fn placed(&self, fault: Fault, w: &Wired, path: &str, x: &[(&str, &Reference, Value)], s: &Inside) -> Diagnostic {
         let entry = fault.field.and_then(|f| w.text.entries.iter().find(|e| e.key == f));
+        let shapes = matches!(fault.code, Code::E0301 | Code::E0302);
+        // Where the connections are labelled with their shapes, the block is what does not take them.
+        let entry = entry.filter(|e| !(shapes && x.iter().any(|(port, ..)| *port == e.key)));
         let place = entry.map_or(&w.text.block_place, |e| &e.value.place);
         let mut d = Diagnostic::error(fault.code, fault.message).at(place.clone(), format!("in `{path}` ({})", w.text.block));
-        if matches!(fault.code, Code::E0301 | Code::E0302) {
+        if shapes {
             for (_, r, v) in x {
                 d = d.also(r.place.clone(), format!("this is {}", self.graph.fact(*v)));
             }

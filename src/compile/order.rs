@@ -38,20 +38,22 @@ pub fn order(graph: &BlockGraph) -> Vec<usize> {
 /// Every ring, each as a path in the direction of the edges, its first node being the first in the file.
 pub fn rings(graph: &BlockGraph) -> Vec<Vec<usize>> {
     let mut all = vec![];
-    for component in kosaraju_scc(graph) {
+    let mut member = vec![usize::MAX; graph.node_count()];
+    for (k, component) in kosaraju_scc(graph).into_iter().enumerate() {
         let Some(&start) = component.iter().min() else { continue };
+        component.iter().for_each(|n| member[n.index()] = k);
         let to_itself = graph.contains_edge(start, start);
         if component.len() == 1 && !to_itself {
             continue;
         }
-        all.push(if to_itself { vec![start.index()] } else { shortest_ring(graph, start) });
+        all.push(if to_itself { vec![start.index()] } else { shortest_ring(graph, start, &|n| member[n.index()] == k) });
     }
     all.sort();
     all
 }
 
-/// The shortest way from a node back to itself, by breadth.
-fn shortest_ring(graph: &BlockGraph, start: NodeIndex) -> Vec<usize> {
+/// The shortest way from a node back to itself through those that are `inside`, by breadth.
+fn shortest_ring(graph: &BlockGraph, start: NodeIndex, inside: &dyn Fn(NodeIndex) -> bool) -> Vec<usize> {
     let mut from = std::collections::HashMap::new();
     let mut queue = std::collections::VecDeque::from([start]);
     while let Some(n) = queue.pop_front() {
@@ -66,7 +68,7 @@ fn shortest_ring(graph: &BlockGraph, start: NodeIndex) -> Vec<usize> {
                 path.reverse();
                 return path;
             }
-            if !from.contains_key(&next) && next != start {
+            if inside(next) && !from.contains_key(&next) {
                 from.insert(next, n);
                 queue.push_back(next);
             }
@@ -79,8 +81,9 @@ fn shortest_ring(graph: &BlockGraph, start: NodeIndex) -> Vec<usize> {
 pub fn dead(graph: &BlockGraph, outputs: &[usize]) -> Vec<usize> {
     let mut alive = vec![false; graph.node_count()];
     let reversed = petgraph::visit::Reversed(graph);
+    let mut dfs = Dfs::empty(reversed);
     for o in outputs {
-        let mut dfs = Dfs::new(reversed, NodeIndex::new(*o));
+        dfs.move_to(NodeIndex::new(*o));
         while let Some(n) = dfs.next(reversed) {
             alive[n.index()] = true;
         }

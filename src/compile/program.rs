@@ -125,6 +125,26 @@ impl Program {
 /// # Errors
 /// Everything that is wrong with it, each at its place.
 pub fn compile(source: &Arc<Source>, sets: &[Set], size: Option<[usize; 3]>) -> Result<Program> {
+    compiled(source, sets, size).map_err(told)
+}
+
+/// So many errors, or warnings, are told of one graph: more have few causes, and each is shown with its lines.
+pub(super) const TOLD: usize = 100;
+
+/// The first of many diagnostics, errors before warnings.
+pub(super) fn told(mut found: Diagnostics) -> Diagnostics {
+    let more = found.0.len().saturating_sub(TOLD);
+    if more > 0 {
+        found.0.sort_by_key(|d| d.severity != Severity::Error);
+        found.0.truncate(TOLD);
+        if let Some(last) = found.0.last_mut() {
+            last.help.push(format!("{more} more are not shown: mend these first"));
+        }
+    }
+    found
+}
+
+fn compiled(source: &Arc<Source>, sets: &[Set], size: Option<[usize; 3]>) -> Result<Program> {
     let tree = read::load(source, sets)?;
     let text = read::graph(&tree)?;
     let (params, faulty) = parameters(&text);
@@ -145,6 +165,7 @@ pub fn compile(source: &Arc<Source>, sets: &[Set], size: Option<[usize; 3]>) -> 
                 return Err(found);
             }
             program.warnings.0.extend(found.0);
+            program.warnings = told(program.warnings);
             Ok(program)
         }
         Err(found) => Err(divide::explain(found, size, |s| {
@@ -200,7 +221,8 @@ fn at(text: &GraphText, params: &Scope, size: [usize; 3]) -> Result<Program> {
         if n == 0 || size.contains(&0) {
             l.found.push(
                 Diagnostic::error(Code::E0301, format!("the input is {n}x{}x{}x{}: nothing", size[0], size[1], size[2]))
-                    .at(i.channels.place.clone(), "here"),
+                    .at(i.channels.place.clone(), "here")
+                    .help("use 1 or more channels, and 1 or more voxels in each direction"),
             );
             continue;
         }
@@ -250,7 +272,8 @@ fn check_composites(text: &GraphText, found: &mut Diagnostics) {
         for p in c.inputs.iter().filter(|i| c.params.iter().any(|p| p.name == i.name)) {
             found.push(
                 Diagnostic::error(Code::E0103, format!("`{}` is both an input and a parameter of `{}`", p.name, c.name))
-                    .at(p.place.clone(), "here"),
+                    .at(p.place.clone(), "here")
+                    .help("rename one of them"),
             );
         }
     }
@@ -261,13 +284,12 @@ fn count(program: &Program, text: &GraphText) -> Result<()> {
     for row in program.rows.iter().filter(|r| r.depth == 0) {
         program.cost(row.values.clone()).map_err(|f| {
             let d = Diagnostic::error(f.code, format!("`{}`: {}", row.path, f.message)).at(row.place.clone(), "here");
-            Diagnostics::from(d.help(f.help.unwrap_or_default()))
+            Diagnostics::from(d.help(f.help.unwrap_or_else(|| "make the sizes or widths smaller".into())))
         })?;
     }
-    program
-        .cost(0..program.graph.len())
-        .map(|_| ())
-        .map_err(|f| Diagnostic::error(f.code, f.message).at(start(&text.place), "in this graph").into())
+    program.cost(0..program.graph.len()).map(|_| ()).map_err(|f| {
+        Diagnostic::error(f.code, f.message).at(start(&text.place), "in this graph").help("make sizes or widths smaller").into()
+    })
 }
 
 fn start(place: &Place) -> Place {

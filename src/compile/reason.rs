@@ -1,7 +1,10 @@
 //! Why sizes must be multiples: the nodes along the deepest way through the network at which an axis shrinks.
 
 use super::program::Program;
-use crate::ir::{Fact, Value};
+use crate::ir::Fact;
+
+/// So many nodes are named.
+const NAMED: usize = 12;
 
 /// For depth, height and width the top-level nodes that make the axis smaller, from the input down.
 pub fn shrinking(program: &Program) -> [Vec<String>; 3] {
@@ -10,6 +13,10 @@ pub fn shrinking(program: &Program) -> [Vec<String>; 3] {
 
 fn deepest(program: &Program, axis: usize) -> Vec<String> {
     let g = &program.graph;
+    let mut owners: Vec<Option<&str>> = vec![None; g.len()];
+    for r in program.rows.iter().filter(|r| r.depth == 0) {
+        owners.get_mut(r.values.clone()).unwrap_or_default().fill(Some(&r.path));
+    }
     // A vector has no size any more; what made it one does not count as shrinking.
     let sized = |f: &Fact| !f.is_vector();
     let Some(bottom) = g.values().filter(|v| sized(&g.fact(*v))).min_by_key(|v| (g.fact(*v).size[axis], v.0)) else { return vec![] };
@@ -17,19 +24,15 @@ fn deepest(program: &Program, axis: usize) -> Vec<String> {
     let mut nodes: Vec<String> = vec![];
     while let Some(from) = g.inputs(at).iter().copied().filter(|i| sized(&g.fact(*i))).min_by_key(|i| (g.fact(*i).size[axis], i.0)) {
         if g.fact(from).size[axis] > g.fact(at).size[axis]
-            && let Some(name) = node_of(program, at)
-            && nodes.last() != Some(&name)
+            && let Some(name) = owners[at.0]
+            && nodes.last().is_none_or(|last| last != name)
         {
-            nodes.push(name);
+            nodes.push(name.to_owned());
         }
         at = from;
     }
     nodes.reverse();
     nodes
-}
-
-fn node_of(program: &Program, v: Value) -> Option<String> {
-    program.rows.iter().find(|r| r.depth == 0 && r.values.contains(&v.0)).map(|r| r.path.clone())
 }
 
 /// `D, H and W are multiples of 16, because stem, pool1, pool2 and pool3 make them smaller`
@@ -51,6 +54,10 @@ fn because(nodes: &[String], what: &str) -> String {
     match nodes {
         [] => String::new(),
         [one] => format!(", because {one} makes {what} smaller"),
+        many if many.len() > NAMED => {
+            let (first, more) = (many[..NAMED].join(", "), many.len() - NAMED);
+            format!(", because {first} and {more} more nodes make {what} smaller")
+        }
         [first @ .., last] => format!(", because {} and {last} make {what} smaller", first.join(", ")),
     }
 }

@@ -6,8 +6,12 @@ use petgraph::stable_graph::NodeIndex;
 
 use super::order::{BlockGraph, dead, order, rings};
 use crate::block::{Arity, Spec};
+use crate::read::budget::{Budget, Limit, NESTING};
 use crate::read::{Composite, Entry, NodeText, Reference, Scope, fields, value, with};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Severity, nearest, printable, suggestion};
+
+/// So many nodes of a ring are named.
+const RING: usize = 100;
 
 /// What a node is.
 pub enum Body<'t> {
@@ -43,6 +47,7 @@ pub fn wire<'n, 't>(
     nodes: &'n [NodeText],
     outputs: &mut [(String, Reference)],
     around: &Surroundings<'_, 't>,
+    budget: &mut Budget,
     found: &mut Diagnostics,
 ) -> Vec<Wired<'n, 't>> {
     let index: HashMap<&str, usize> = nodes.iter().enumerate().map(|(i, n)| (n.id.as_str(), i)).collect();
@@ -54,13 +59,32 @@ pub fn wire<'n, 't>(
     }
     let there = |node: &str| index.contains_key(node) || around.inputs.get(node) == Some(&true);
     outputs.iter_mut().for_each(|(_, r)| settle(r, &there));
-    let mut bodies: Vec<Option<Wired>> = nodes.iter().map(|n| body(n, around, found)).collect();
+    let mut bodies: Vec<Option<Wired>> = Vec::with_capacity(nodes.len());
+    for n in nodes {
+        let body = body(n, around, budget, found);
+        if body.is_none() {
+            budget.fault();
+        }
+        if budget.spent() {
+            return vec![];
+        }
+        bodies.push(body);
+    }
     bodies.iter_mut().flatten().for_each(|w| w.inputs.iter_mut().for_each(|(_, r)| settle(r, &there)));
     let ports: Vec<Option<Vec<String>>> = bodies.iter().map(|b| b.as_ref().map(|w| outputs_of(&w.body))).collect();
 
-    let known = |r: &Reference, found: &mut Diagnostics| -> Option<Option<usize>> { resolve(r, nodes, &index, &ports, around, found) };
+    let known = |r: &Reference, budget: &mut Budget, found: &mut Diagnostics| -> Option<Option<usize>> {
+        let at = resolve(r, nodes, &index, &ports, around, budget, found);
+        if at.is_none() {
+            budget.fault();
+        }
+        at
+    };
     // The node that a reference names, or most likely means.
-    let meant = |r: &Reference| index.get(r.node.as_str()).or_else(|| index.get(nearest(&r.node, index.keys().copied())?)).copied();
+    let meant = |r: &Reference, budget: &Budget| {
+        let near = || index.get(nearest(&r.node, index.keys().copied().filter(|_| budget.suggests(index.len())))?);
+        index.get(r.node.as_str()).or_else(near).copied()
+    };
     let mut graph = BlockGraph::with_capacity(nodes.len(), nodes.len());
     (0..nodes.len()).for_each(|i| {
         graph.add_node(i);
@@ -68,12 +92,15 @@ pub fn wire<'n, 't>(
     // What a faulty node is connected to counts as used: its own error is enough.
     let mut used: Vec<usize> = vec![];
     for (i, slot) in bodies.iter_mut().enumerate() {
+        if budget.spent() {
+            return vec![];
+        }
         let Some(w) = slot else {
             let ports = ports_of(&nodes[i].block, around);
             for e in &nodes[i].entries {
                 for r in Reference::all(&e.value).unwrap_or_default() {
-                    if ports.contains(&e.key.as_str()) && known(&r, found).is_none() {
-                        used.extend(meant(&r));
+                    if ports.contains(&e.key.as_str()) && known(&r, budget, found).is_none() {
+                        used.extend(meant(&r, budget));
                     }
                     used.extend(index.get(r.node.as_str()));
                 }
@@ -82,14 +109,14 @@ pub fn wire<'n, 't>(
             continue;
         };
         let mut sound = true;
-        w.inputs.retain(|(_, r)| match known(r, found) {
+        w.inputs.retain(|(_, r)| match known(r, budget, found) {
             Some(Some(from)) => {
                 graph.add_edge(NodeIndex::new(from), NodeIndex::new(i), ());
                 true
             }
             Some(None) => connected(r, around),
             None => {
-                used.extend(meant(r));
+                used.extend(meant(r, budget));
                 sound = false;
                 false
             }
@@ -103,8 +130,7 @@ pub fn wire<'n, 't>(
     }
 
     for ring in rings(&graph) {
-        let names: Vec<String> = ring.iter().chain(&ring[..1]).map(|i| format!("`{}`", nodes[*i].id)).collect();
-        let mut d = Diagnostic::error(Code::E0205, format!("these nodes feed each other in a ring: {}", names.join(" -> ")));
+        let mut d = Diagnostic::error(Code::E0205, format!("these nodes feed each other in a ring: {}", way(&ring, nodes)));
         for (k, i) in ring.iter().enumerate().take(8) {
             let n = &nodes[*i];
             let next = &nodes[ring[(k + 1) % ring.len()]];
@@ -114,8 +140,9 @@ pub fn wire<'n, 't>(
         found.push(d.help("a network has no loops: take one of these connections from an earlier node"));
     }
 
-    let ends: Vec<usize> = outputs.iter().filter_map(|(_, r)| known(r, found).flatten()).collect();
+    let ends: Vec<Option<usize>> = outputs.iter().filter_map(|(_, r)| known(r, budget, found)).collect();
     if !ends.is_empty() {
+        let ends: Vec<usize> = ends.into_iter().flatten().collect();
         for i in dead(&graph, &[ends, used].concat()) {
             if bodies[i].take().is_some()
                 && let Some(severity) = around.dead
@@ -127,6 +154,23 @@ pub fn wire<'n, 't>(
         }
     }
     order(&graph).into_iter().filter_map(|i| bodies[i].take()).collect()
+}
+
+/// A ring as its nodes one after the other; of a very long one the ends.
+fn way(ring: &[usize], nodes: &[NodeText]) -> String {
+    let name = |i: &usize| format!("`{}`", nodes[*i].id);
+    let (first, last) = match ring.len() {
+        0..=RING => (ring, &ring[..1]),
+        n => (&ring[..RING / 2], &ring[n - RING / 2..]),
+    };
+    let mut names: Vec<String> = first.iter().map(name).collect();
+    if ring.len() > RING {
+        names.push(format!("{} more", ring.len() - RING));
+        names.extend(last.iter().chain(&ring[..1]).map(name));
+    } else {
+        names.extend(last.iter().map(name));
+    }
+    names.join(" -> ")
 }
 
 /// The inputs of a block or composite, if it is known.
@@ -159,22 +203,26 @@ fn resolve(
     index: &HashMap<&str, usize>,
     ports: &[Option<Vec<String>>],
     around: &Surroundings<'_, '_>,
+    budget: &Budget,
     found: &mut Diagnostics,
 ) -> Option<Option<usize>> {
     if around.inputs.contains_key(&r.node) && r.port.is_none() || around.dropped.contains(&r.node) {
         return Some(None);
     }
     let Some(&i) = index.get(r.node.as_str()) else {
-        let names = nodes.iter().map(|n| n.id.as_str()).chain(around.inputs.keys().map(String::as_str));
-        let mut names: Vec<&str> = names.collect();
-        names.sort_unstable();
-        let d = Diagnostic::error(Code::E0202, format!("there is no node `{}`", printable(&r.node))).at(r.place.clone(), "named here");
-        found.push(d.help(suggestion(&r.node, names.iter().copied(), "nodes")));
+        let mut d = Diagnostic::error(Code::E0202, format!("there is no node `{}`", printable(&r.node))).at(r.place.clone(), "named here");
+        if budget.suggests(nodes.len()) {
+            let names = nodes.iter().map(|n| n.id.as_str()).chain(around.inputs.keys().map(String::as_str));
+            let mut names: Vec<&str> = names.collect();
+            names.sort_unstable();
+            d = d.help(suggestion(&r.node, names.iter().copied(), "nodes"));
+        }
+        found.push(d);
         return None;
     };
     let known = ports[i].as_ref()?;
     let port = r.port.as_deref().unwrap_or("");
-    if known.iter().any(|k| k == port) {
+    if known.iter().any(|k| k == port) && r.port.as_deref() != Some("") {
         return Some(Some(i));
     }
     let (message, help) = match (r.port.as_deref(), known.as_slice()) {
@@ -202,9 +250,10 @@ fn outputs_of(body: &Body) -> Vec<String> {
     }
 }
 
-fn body<'n, 't>(n: &'n NodeText, around: &Surroundings<'_, 't>, found: &mut Diagnostics) -> Option<Wired<'n, 't>> {
+fn body<'n, 't>(n: &'n NodeText, around: &Surroundings<'_, 't>, budget: &mut Budget, found: &mut Diagnostics) -> Option<Wired<'n, 't>> {
     if let Some(c) = around.composites.get(n.block.as_str()) {
-        return composite(n, c, around, found);
+        let read = budget.take(Limit::Characters, c.weight, &n.block_place, found);
+        return read.then(|| composite(n, c, around, found))?;
     }
     let Some(entry) = Spec::LIST.iter().find(|e| e.name == n.block) else {
         let names: Vec<&str> = Spec::LIST.iter().map(|e| e.name).chain(around.composites.keys().copied()).collect();
@@ -238,6 +287,15 @@ fn composite<'n, 't>(n: &'n NodeText, c: &'t Composite, around: &Surroundings<'_
             d.at(n.block_place.clone(), "used here")
                 .also(c.place.clone(), "defined here")
                 .help("a composite uses other blocks than itself"),
+        );
+        return None;
+    }
+    if around.within.len() >= NESTING {
+        let d = Diagnostic::error(Code::E0501, format!("composites stand in one another more than {NESTING} deep"));
+        found.push(
+            d.at(n.block_place.clone(), "used here")
+                .also(c.place.clone(), "defined here")
+                .help("use composites side by side, or put the nodes of one into another"),
         );
         return None;
     }

@@ -60,7 +60,10 @@ impl Fact {
                 (x, y) if x == y => x,
                 (1, y) => y,
                 (x, 1) => x,
-                _ => return Err(Fault::new(Code::E0301, format!("{self} and {other} do not fit together"))),
+                _ => {
+                    return Err(Fault::new(Code::E0301, format!("{self} and {other} do not fit together"))
+                        .help("bring them to one number of channels and one size; an extent of 1 fits any"));
+                }
             };
         }
         let [n, c, d, h, w] = out;

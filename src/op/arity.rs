@@ -8,7 +8,9 @@ use crate::text::Code;
 /// # Errors
 /// E0204 with both numbers.
 pub fn exactly<const N: usize>(kind: &str, x: &[Fact]) -> Result<[Fact; N], Fault> {
-    x.try_into().map_err(|_| Fault::new(Code::E0204, format!("`{kind}` takes {N} input(s) but {} are connected", x.len())))
+    x.try_into().map_err(|_| {
+        Fault::new(Code::E0204, format!("`{kind}` takes {N} input(s) but {} are connected", x.len())).help(format!("connect {N}"))
+    })
 }
 
 /// `n` operations an element of `y`.

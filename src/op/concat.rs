@@ -15,14 +15,18 @@ impl Operator for Concat {
     }
 
     fn infer(&self, x: &[Fact]) -> Result<Fact, Fault> {
-        let (first, rest) = x.split_first().ok_or_else(|| Fault::new(Code::E0204, "`concat` needs at least one input"))?;
+        let (first, rest) =
+            x.split_first().ok_or_else(|| Fault::new(Code::E0204, "`concat` needs at least one input").help("connect one or more"))?;
         let mut y = *first;
         for f in rest {
             if (f.batch, f.size) != (y.batch, y.size) {
                 return Err(Fault::new(Code::E0301, format!("{first} and {f} cannot be put together: their sizes differ"))
                     .help("resize one of them, or check the strides on the way to it"));
             }
-            y.channels = y.channels.checked_add(f.channels).ok_or_else(|| Fault::new(Code::E0501, "a count is beyond 64 bits"))?;
+            y.channels = y
+                .channels
+                .checked_add(f.channels)
+                .ok_or_else(|| Fault::new(Code::E0501, "a count is beyond 64 bits").help("make the widths smaller"))?;
         }
         Ok(y)
     }

@@ -50,7 +50,7 @@ impl Conv3d {
                 return Err(Fault::field(field, format!("`{field}` is 0")).help("use 1 or more"));
             }
         }
-        let too_large = || Fault::new(Code::E0501, "a size is beyond 64 bits");
+        let too_large = || Fault::new(Code::E0501, "a size is beyond 64 bits").help("make the size smaller");
         let reach = (k - 1).checked_mul(d).and_then(|r| r.checked_add(1)).ok_or_else(too_large)?;
         let padded = p.checked_mul(2).and_then(|p| p.checked_add(n)).ok_or_else(too_large)?;
         let room = padded.checked_sub(reach).ok_or_else(|| {
@@ -72,7 +72,7 @@ impl Operator for Conv3d {
         let [x] = exactly::<1>(self.kind(), x)?;
         let (c, g) = (x.channels, self.groups);
         if self.out == 0 {
-            return Err(Fault::field("out", "`out` is 0: a convolution needs at least one output channel"));
+            return Err(Fault::field("out", "`out` is 0: a convolution needs at least one output channel").help("use 1 or more"));
         }
         if g == 0 || c % g != 0 || !self.out.is_multiple_of(g) {
             let message = format!("{c} input and {} output channels cannot be split into {g} group(s)", self.out);

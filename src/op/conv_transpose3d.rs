@@ -22,7 +22,7 @@ impl Operator for ConvTranspose3d {
     fn infer(&self, x: &[Fact]) -> Result<Fact, Fault> {
         let [x] = exactly::<1>(self.kind(), x)?;
         if self.out == 0 {
-            return Err(Fault::field("out", "`out` is 0: a convolution needs at least one output channel"));
+            return Err(Fault::field("out", "`out` is 0: a convolution needs at least one output channel").help("use 1 or more"));
         }
         let mut size = [0; 3];
         for (axis, o) in size.iter_mut().enumerate() {
@@ -33,7 +33,7 @@ impl Operator for ConvTranspose3d {
                 }
             }
             let grown = n.saturating_sub(1).checked_mul(s).and_then(|m| m.checked_add(k));
-            *o = grown.ok_or_else(|| Fault::new(Code::E0501, "a size is beyond 64 bits"))?;
+            *o = grown.ok_or_else(|| Fault::new(Code::E0501, "a size is beyond 64 bits").help("make the size smaller"))?;
         }
         Ok(Fact::new(x.batch, self.out, size))
     }

@@ -27,11 +27,14 @@ impl Operator for GroupNorm {
     fn infer(&self, x: &[Fact]) -> Result<Fact, Fault> {
         let [x] = exactly::<1>(self.kind(), x)?;
         if self.groups == 0 || x.channels % self.groups != 0 {
-            let message = format!("{} channels cannot be split into {} groups", x.channels, self.groups);
-            return Err(Fault::new(Code::E0302, message).on("groups").help("use a width that is a multiple of the groups"));
+            let message =
+                format!("{} channel{} cannot be split into {} groups", x.channels, if x.channels == 1 { "" } else { "s" }, self.groups);
+            return Err(Fault::new(Code::E0302, message)
+                .on("groups")
+                .help("use a width that is a multiple of the groups, or fewer groups"));
         }
         if !(self.eps.is_finite() && self.eps > 0.0) {
-            return Err(Fault::field("eps", format!("`eps` is {}: it must be above 0", self.eps)));
+            return Err(Fault::field("eps", format!("`eps` is {}: it must be above 0", self.eps)).help("use 1e-5"));
         }
         Ok(x)
     }

@@ -27,7 +27,7 @@ impl Operator for Linear {
     fn infer(&self, x: &[Fact]) -> Result<Fact, Fault> {
         let [x] = exactly::<1>(self.kind(), x)?;
         if self.out == 0 {
-            return Err(Fault::field("out", "`out` is 0: a linear layer needs at least one output"));
+            return Err(Fault::field("out", "`out` is 0: a linear layer needs at least one output").help("use 1 or more"));
         }
         if !x.is_vector() {
             return Err(Fault::new(Code::E0301, format!("a linear layer takes a vector but is given a volume, {x}"))

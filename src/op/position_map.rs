@@ -22,7 +22,7 @@ impl Operator for PositionMap {
             return Err(Fault::new(Code::E0302, message).help("connect an `AnchorDetector`"));
         }
         if anchors.batch != like.batch {
-            return Err(Fault::new(Code::E0301, format!("{anchors} and {like} have different batches")));
+            return Err(Fault::new(Code::E0301, format!("{anchors} and {like} have different batches")).help("both come from one input"));
         }
         Ok(Fact::new(like.batch, anchors.channels / 3, like.size))
     }

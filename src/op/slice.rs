@@ -22,7 +22,7 @@ impl Operator for Slice {
         if self.channels == 0 || self.start.checked_add(self.channels).is_none_or(|end| end > x.channels) {
             let message =
                 format!("channels {} to {} of {} are not there", self.start, self.start.saturating_add(self.channels), x.channels);
-            return Err(Fault::new(Code::E0302, message));
+            return Err(Fault::new(Code::E0302, message).help("take channels that are there"));
         }
         Ok(Fact { channels: self.channels, ..x })
     }

@@ -147,7 +147,8 @@ fn text(e: &Entry) -> std::result::Result<(String, Place), Diagnostic> {
     match &e.value.kind {
         Kind::Str(s) => Ok((s.clone(), e.value.place.clone())),
         _ => Err(Diagnostic::error(Code::E0104, format!("a text is expected, but {} is given", e.value.what()))
-            .at(e.value.place.clone(), "here")),
+            .at(e.value.place.clone(), "here")
+            .help("write it in quotes")),
     }
 }
 
@@ -157,7 +158,8 @@ fn size(tree: &Tree) -> std::result::Result<[usize; 3], Diagnostic> {
     match all.as_slice() {
         [d, h, w] | [_, d, h, w] => Ok([*d, *h, *w]),
         _ => Err(Diagnostic::error(Code::E0104, format!("a size has three numbers, or four with the channels, {} are given", all.len()))
-            .at(tree.place.clone(), "here")),
+            .at(tree.place.clone(), "here")
+            .help("write `(128, 128, 128)`, depth, height and width")),
     }
 }
 

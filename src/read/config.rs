@@ -47,7 +47,8 @@ fn entry<'t>(tree: &'t mut Tree, key: &str, set: &Set, new: impl FnOnce() -> Tre
     let Some(entries) = tree.entries_mut() else {
         return Err(Diagnostic::error(Code::E0207, format!("`{}` cannot be set: {what} has no fields", set.path))
             .at(set.path_place.clone(), "set here")
-            .also(place, "this is what stands there"));
+            .also(place, "this is what stands there")
+            .help("set the whole value, or a field of something that has fields"));
     };
     let i = match entries.iter().position(|e| e.key == key) {
         Some(i) => i,

@@ -27,10 +27,7 @@ impl Refusal {
     /// As a diagnostic; `whole` is its place when nothing narrower is known.
     pub fn diagnostic(self, whole: &Place) -> Diagnostic {
         let d = Diagnostic::error(self.code, self.message).at(self.place.unwrap_or_else(|| whole.clone()), "here");
-        match self.help {
-            Some(h) => d.help(h),
-            None => d,
-        }
+        d.help(self.help.unwrap_or_else(|| "write the kind of value that is expected".into()))
     }
 }
 
@@ -45,6 +42,12 @@ impl std::error::Error for Refusal {}
 impl de::Error for Refusal {
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self { code: Code::E0104, message: message.to_string(), help: None, place: None }
+    }
+
+    fn invalid_length(n: usize, expected: &dyn de::Expected) -> Self {
+        let given = if n == 1 { "1 value is given".to_owned() } else { format!("{n} values are given") };
+        let help = "give as many values as are expected, with commas between".to_owned();
+        Self { help: Some(help), ..Self::custom(format!("{given}, but {expected} is expected")) }
     }
 
     fn missing_field(field: &'static str) -> Self {
@@ -130,7 +133,7 @@ impl De<'_> {
         Refusal {
             code: Code::E0104,
             message: format!("{expected} is expected, but {} is given", self.tree.what()),
-            help: None,
+            help: Some(format!("write {expected}")),
             place: Some(self.tree.place.clone()),
         }
     }

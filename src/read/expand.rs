@@ -5,42 +5,68 @@
 
 use std::borrow::Cow;
 
+use super::budget::{Budget, Limit, NAME, at_most};
 use super::expr::{evaluate, is_name};
 use super::graph::{NodeText, Reference};
 use super::tree::{Kind, Tree};
 use super::value::{Scope, Value};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, printable};
 
-/// A range may be this long, and a scope's nodes this many.
+/// A range may be this long.
 const MOST: i64 = 100_000;
+
+/// A text with its `{...}` filled in may be this long.
+const LONGEST: usize = 256;
 
 /// The nodes of a scope as they are with these parameters, and the names of those that are not there.
 pub fn expand<'t>(nodes: &'t [NodeText], scope: &Scope, found: &mut Diagnostics) -> (Cow<'t, [NodeText]>, Vec<String>) {
+    opened(nodes, scope, &mut Budget::default(), found)
+}
+
+/// The same for one scope of many, which share a budget.
+pub fn opened<'t>(
+    nodes: &'t [NodeText],
+    scope: &Scope,
+    budget: &mut Budget,
+    found: &mut Diagnostics,
+) -> (Cow<'t, [NodeText]>, Vec<String>) {
     if nodes.iter().all(plain) {
-        return (Cow::Borrowed(nodes), vec![]);
+        let all = if nodes.iter().all(|n| counted(n, budget, found)) { nodes } else { &[] };
+        return (Cow::Borrowed(all), vec![]);
     }
     let mut all = vec![];
     let mut absent = vec![];
     for n in nodes {
         if plain(n) {
+            if !counted(n, budget, found) {
+                break;
+            }
             all.push(n.clone());
             continue;
         }
-        let Some(turns) = found.keep(turns(n, scope)) else { continue };
+        let Some(turns) = found.keep(turns(n, scope)) else {
+            budget.fault();
+            continue;
+        };
         for locals in turns {
-            if all.len() as i64 >= MOST {
-                found.push(Diagnostic::error(Code::E0105, format!("more than {MOST} nodes")).at(n.id_place.clone(), "here"));
+            if !counted(n, budget, found) {
                 return (Cow::Owned(all), absent);
             }
             let scope = with(scope, &locals);
-            match found.keep(one(n, locals, &scope)) {
+            let turn = one(n, locals, &scope, budget, found);
+            match found.keep(turn) {
                 Some((node, true)) => all.push(node),
                 Some((node, false)) => absent.push(node.id),
-                None => {}
+                None => budget.fault(),
             }
         }
     }
     (Cow::Owned(all), absent)
+}
+
+/// Takes a node from the budget.
+fn counted(n: &NodeText, budget: &mut Budget, found: &mut Diagnostics) -> bool {
+    budget.take(Limit::Nodes, 1, &n.id_place, found) && budget.take(Limit::Characters, n.weight, &n.id_place, found)
 }
 
 /// References with their `{...}` filled in.
@@ -119,13 +145,19 @@ fn range_of(text: &str, scope: &Scope, place: &Place) -> Result<std::ops::Range<
 }
 
 /// A node of one turn, and whether it is there.
-fn one(n: &NodeText, locals: Vec<(String, Value)>, scope: &Scope) -> Result<(NodeText, bool), Diagnostic> {
+fn one(
+    n: &NodeText,
+    locals: Vec<(String, Value)>,
+    scope: &Scope,
+    budget: &mut Budget,
+    found: &mut Diagnostics,
+) -> Result<(NodeText, bool), Diagnostic> {
     let mut there = true;
     let mut node = NodeText { id: fill(&n.id, scope, &n.id_place)?, locals, entries: vec![], ..n.clone() };
-    if !is_name(&node.id) {
-        return Err(
-            Diagnostic::error(Code::E0109, format!("`{}` cannot be a name", printable(&node.id))).at(n.id_place.clone(), "becomes that")
-        );
+    if !is_name(&node.id) || node.id.chars().count() > NAME {
+        return Err(Diagnostic::error(Code::E0109, format!("`{}` cannot be a name", printable(&node.id)))
+            .at(n.id_place.clone(), "becomes that")
+            .help("a name has letters, digits and `_`, begins with a letter, and is at most 64 long"));
     }
     for e in &n.entries {
         match e.key.as_str() {
@@ -133,7 +165,8 @@ fn one(n: &NodeText, locals: Vec<(String, Value)>, scope: &Scope) -> Result<(Nod
             "when" => there = condition(&e.value, scope)?,
             _ => {
                 let mut e = e.clone();
-                replace(&mut e.value, scope)?;
+                replace(&mut e.value, scope, budget, found)?;
+                budget.take(Limit::Characters, e.value.weight(), &n.id_place, found);
                 node.entries.push(e);
             }
         }
@@ -146,9 +179,9 @@ fn condition(t: &Tree, scope: &Scope) -> Result<bool, Diagnostic> {
         Kind::Bool(b) => return Ok(*b),
         Kind::Str(s) => evaluate(s, scope).map_err(|(m, h)| Diagnostic::error(Code::E0105, m).at(t.place.clone(), "here").help(h))?,
         _ => {
-            return Err(
-                Diagnostic::error(Code::E0104, format!("a condition is expected, but {} is given", t.what())).at(t.place.clone(), "here")
-            );
+            return Err(Diagnostic::error(Code::E0104, format!("a condition is expected, but {} is given", t.what()))
+                .at(t.place.clone(), "here")
+                .help("write `true`, `false` or an expression, as in \"anchors > 0\""));
         }
     };
     match value {
@@ -160,7 +193,7 @@ fn condition(t: &Tree, scope: &Scope) -> Result<bool, Diagnostic> {
 }
 
 /// Fills in the `{...}` of a text, or of the texts of a list, where a range makes several of one.
-fn replace(t: &mut Tree, scope: &Scope) -> Result<(), Diagnostic> {
+fn replace(t: &mut Tree, scope: &Scope, budget: &mut Budget, found: &mut Diagnostics) -> Result<(), Diagnostic> {
     match &mut t.kind {
         Kind::Str(s) if s.contains('{') => *s = fill(s, scope, &t.place)?,
         Kind::List(items) => {
@@ -169,7 +202,10 @@ fn replace(t: &mut Tree, scope: &Scope) -> Result<(), Diagnostic> {
                 match &item.kind {
                     Kind::Str(s) if s.contains('{') => {
                         for text in several(s, scope, &item.place)? {
-                            all.push(Tree { kind: Kind::Str(text), place: item.place.clone() });
+                            if !budget.take(Limit::Connections, 1, &item.place, found) {
+                                break;
+                            }
+                            all.push(Tree { kind: Kind::Str(text?), place: item.place.clone() });
                         }
                     }
                     _ => all.push(item),
@@ -183,13 +219,38 @@ fn replace(t: &mut Tree, scope: &Scope) -> Result<(), Diagnostic> {
 }
 
 /// `enc{1..=3}` is `enc1`, `enc2`, `enc3`.
-fn several(text: &str, scope: &Scope, place: &Place) -> Result<Vec<String>, Diagnostic> {
-    let Some((before, inside, after)) = braces(text, place)? else { return Ok(vec![text.to_owned()]) };
-    if !inside.contains("..") {
-        return Ok(vec![fill(text, scope, place)?]);
-    }
+fn several<'s>(
+    text: &'s str,
+    scope: &Scope,
+    place: &'s Place,
+) -> Result<impl Iterator<Item = Result<String, Diagnostic>> + use<'s>, Diagnostic> {
+    let Some((before, inside, after)) = braces(text, place)?.filter(|(_, inside, _)| inside.contains("..")) else {
+        return Ok(Turns::One(std::iter::once(fill(text, scope, place))));
+    };
     let after = fill(after, scope, place)?;
-    Ok(range_of(inside, scope, place)?.map(|i| format!("{before}{i}{after}")).collect())
+    Ok(Turns::Many(range_of(inside, scope, place)?.map(move |i| short(format!("{before}{i}{after}"), place))))
+}
+
+/// One text, or one for each turn of a range.
+enum Turns<A, B> {
+    One(A),
+    Many(B),
+}
+
+impl<T, A: Iterator<Item = T>, B: Iterator<Item = T>> Iterator for Turns<A, B> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        match self {
+            Turns::One(a) => a.next(),
+            Turns::Many(b) => b.next(),
+        }
+    }
+}
+
+fn short(text: String, place: &Place) -> Result<String, Diagnostic> {
+    at_most(LONGEST, text.len(), "characters of a text with its `{...}` filled in", place)?;
+    Ok(text)
 }
 
 fn fill(text: &str, scope: &Scope, place: &Place) -> Result<String, Diagnostic> {
@@ -197,10 +258,10 @@ fn fill(text: &str, scope: &Scope, place: &Place) -> Result<String, Diagnostic> 
     let mut rest = text;
     while let Some((before, inside, after)) = braces(rest, place)? {
         let value = evaluate(inside, scope).map_err(|(m, h)| Diagnostic::error(Code::E0105, m).at(place.clone(), "here").help(h))?;
-        out.push_str(&format!("{before}{value}"));
+        out = short(format!("{out}{before}{value}"), place)?;
         rest = after;
     }
-    Ok(out + rest)
+    short(out + rest, place)
 }
 
 fn braces<'s>(text: &'s str, place: &Place) -> Result<Option<(&'s str, &'s str, &'s str)>, Diagnostic> {

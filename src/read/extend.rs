@@ -3,9 +3,11 @@
 //! A variant's own entries of `params`, `inputs`, `blocks`, `nodes` and `outputs` are added to the base's or take their place; then
 //! `replace` exchanges blocks, `set` changes values at paths, and `drop` names nodes to leave out.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::budget::{CHANGES, at_most};
 use super::set::Set;
 use super::tree::{Entry, Kind, Tree, parse};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, printable, suggestion};
@@ -13,12 +15,15 @@ use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, printabl
 /// Chains of `extends` may be this long.
 const CHAIN: usize = 32;
 
+/// The files that a graph extends and imports have at most so many bytes together.
+const BYTES: usize = 16 << 20;
+
 /// The whole graph of a file as one tree: its bases merged, its own changes and then `sets` applied.
 ///
 /// # Errors
 /// What is wrong with a text; E0108 for a base that cannot be found or a ring; E0207 for a path that is not there.
 pub fn load(source: &Arc<Source>, sets: &[Set]) -> Result<Tree> {
-    let mut tree = chain(source, &mut vec![])?;
+    let mut tree = chain(source, &mut Files::default())?;
     let mut found = Diagnostics::default();
     for s in sets {
         if let Err(d) = apply(&mut tree, &s.path, &s.path_place, &s.value) {
@@ -28,76 +33,129 @@ pub fn load(source: &Arc<Source>, sets: &[Set]) -> Result<Tree> {
     found.or(tree)
 }
 
-fn chain(source: &Arc<Source>, above: &mut Vec<PathBuf>) -> Result<Tree> {
+/// The files of one graph.
+#[derive(Default)]
+struct Files {
+    /// Those on the way to the one that is being read, against rings.
+    above: Vec<PathBuf>,
+    /// Bytes of all that were opened.
+    bytes: usize,
+    /// Libraries that have been read, with what they import.
+    libraries: HashMap<PathBuf, Arc<Tree>>,
+}
+
+fn chain(source: &Arc<Source>, files: &mut Files) -> Result<Tree> {
     let mut own = parse(source)?;
-    imported(&mut own, source, above)?;
+    imported(&mut own, source, files)?;
     let Some(extends) = own.get("extends").cloned() else { return Ok(own) };
-    let base = opened(&extends, source, above, "extend")?;
-    let base = chain(&base, above)?;
-    above.pop();
+    let base = inside(source, files, |files| chain(&opened(&extends, source, files, "extend")?, files))?;
     merge(base, own)
 }
 
-/// Opens the file that a text names, relative to the file that names it; `above` holds the files on the way, against rings.
-fn opened(tree: &Tree, source: &Arc<Source>, above: &mut Vec<PathBuf>, verb: &str) -> Result<Arc<Source>> {
+/// Runs `read` with the file on the way.
+fn inside<T>(source: &Source, files: &mut Files, read: impl FnOnce(&mut Files) -> T) -> T {
+    files.above.push(identity(Path::new(&source.name)));
+    let result = read(files);
+    files.above.pop();
+    result
+}
+
+/// The same for all names of a file.
+fn identity(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+/// Where the file is that a text names, relative to the file that names it.
+fn named(name: &str, source: &Source) -> PathBuf {
+    Path::new(&source.name).parent().unwrap_or(Path::new("")).join(name)
+}
+
+/// Opens the file that a text names.
+fn opened(tree: &Tree, source: &Arc<Source>, files: &mut Files, verb: &str) -> Result<Arc<Source>> {
     let Kind::Str(name) = &tree.kind else {
         return Err(Diagnostic::error(Code::E0104, format!("a file's name is expected, but {} is given", tree.what()))
             .at(tree.place.clone(), "here")
             .help("write `\"lightmedseg.ron\"`")
             .into());
     };
-    let refuse = |why: String| Diagnostics::from(Diagnostic::error(Code::E0108, why).at(tree.place.clone(), "named here"));
+    let refuse =
+        |why: String, help: &str| Diagnostics::from(Diagnostic::error(Code::E0108, why).at(tree.place.clone(), "named here").help(help));
     if Path::new(name).is_absolute() {
-        return Err(refuse(format!("`{}` is an absolute path: a file is named relative to the one that names it", printable(name))));
+        return Err(refuse(
+            format!("`{}` is an absolute path: a file is named relative to the one that names it", printable(name)),
+            "write the path from the folder of this file, so that both can be moved together",
+        ));
     }
-    let path = Path::new(&source.name).parent().unwrap_or(Path::new("")).join(name);
-    let identity = |p: &Path| p.canonicalize().unwrap_or_else(|_| p.to_owned());
-    above.push(identity(Path::new(&source.name)));
-    if above.contains(&identity(&path)) {
-        let names: Vec<_> =
-            above.iter().chain([&identity(&path)]).map(|p| p.file_name().unwrap_or_default().to_string_lossy().into_owned()).collect();
-        return Err(refuse(format!("these files {verb} each other in a ring: {}", names.join(" -> "))));
+    let path = named(name, source);
+    if files.above.contains(&identity(&path)) {
+        let names: Vec<_> = files
+            .above
+            .iter()
+            .chain([&identity(&path)])
+            .map(|p| p.file_name().unwrap_or_default().to_string_lossy().into_owned())
+            .collect();
+        let help = "let one of them stand alone: take out its line that names the next";
+        return Err(refuse(format!("these files {verb} each other in a ring: {}", names.join(" -> ")), help));
     }
-    if above.len() > CHAIN {
-        return Err(refuse(format!("more than {CHAIN} files {verb} each other")));
+    if files.above.len() > CHAIN {
+        return Err(refuse(format!("more than {CHAIN} files {verb} each other"), "put some of them together"));
     }
-    Source::read(&path).map_err(|d| Diagnostic { code: Code::E0108, ..d.at(tree.place.clone(), "named here") }.into())
+    let file = Source::read(&path).map_err(|d| Diagnostic { code: Code::E0108, ..d.at(tree.place.clone(), "named here") })?;
+    files.bytes += file.text.len();
+    at_most(BYTES, files.bytes, "bytes in the files of one graph", &tree.place)?;
+    Ok(file)
 }
 
 /// Adds the composites of the files that `import` lists; a name that is defined twice is refused.
-fn imported(own: &mut Tree, source: &Arc<Source>, above: &mut Vec<PathBuf>) -> Result<()> {
+fn imported(own: &mut Tree, source: &Arc<Source>, files: &mut Files) -> Result<()> {
     let Some(import) = own.get("import").cloned() else { return Ok(()) };
-    let Kind::List(files) = &import.kind else {
+    let Kind::List(list) = &import.kind else {
         return Err(Diagnostic::error(Code::E0104, format!("`import` is a list of files, but {} is given", import.what()))
             .at(import.place.clone(), "here")
             .help("write `import: [\"blocks/unet.ron\"]`")
             .into());
     };
     let mut found = Diagnostics::default();
-    for file in files {
-        let library = opened(file, source, above, "import").and_then(|s| {
-            let mut library = parse(&s)?;
-            imported(&mut library, &s, above)?;
-            above.pop();
-            Ok(library)
-        });
-        let Some(library) = found.keep(library) else { continue };
+    found.keep(at_most(CHANGES, list.len(), "files to import", &import.place));
+    for file in list.iter().take(CHANGES) {
+        let Some(library) = found.keep(inside(source, files, |files| library(file, source, files))) else { continue };
         for e in library.entries().unwrap_or_default() {
             if e.key == "blocks" {
                 found.keep(added(own, e));
             } else if e.key != "import" {
                 let d = Diagnostic::error(Code::E0107, format!("a file that is imported defines `blocks`, not `{}`", printable(&e.key)));
-                found.push(d.at(e.key_place.clone(), "here").also(file.place.clone(), "imported here"));
+                found.push(
+                    d.at(e.key_place.clone(), "here")
+                        .also(file.place.clone(), "imported here")
+                        .help("remove it there, or begin from that file with `extends`"),
+                );
             }
         }
     }
     found.or(())
 }
 
+/// A file of composites with those that it imports; read once, however many files import it.
+fn library(file: &Tree, source: &Arc<Source>, files: &mut Files) -> Result<Arc<Tree>> {
+    let known = if let Kind::Str(name) = &file.kind { Some(identity(&named(name, source))) } else { None };
+    if let Some(known) = known.as_ref().and_then(|path| files.libraries.get(path)) {
+        return Ok(known.clone());
+    }
+    let text = opened(file, source, files, "import")?;
+    let mut tree = parse(&text)?;
+    imported(&mut tree, &text, files)?;
+    let tree = Arc::new(tree);
+    files.libraries.extend(known.map(|path| (path, tree.clone())));
+    Ok(tree)
+}
+
 fn added(own: &mut Tree, blocks: &Entry) -> Result<()> {
     let mut found = Diagnostics::default();
+    let there: HashMap<&str, &Entry> =
+        own.get("blocks").and_then(Tree::entries).unwrap_or_default().iter().map(|o| (o.key.as_str(), o)).collect();
+    let mut new = vec![];
     for e in blocks.value.entries().unwrap_or_default() {
-        match own.get("blocks").and_then(|b| b.entries()?.iter().find(|o| o.key == e.key)) {
+        match there.get(e.key.as_str()) {
             // The same file may be imported by two ways.
             Some(o)
                 if o.key_place == e.key_place
@@ -108,11 +166,12 @@ fn added(own: &mut Tree, blocks: &Entry) -> Result<()> {
                     .also(e.key_place.clone(), "and in the file that is imported")
                     .help("rename one of them"),
             ),
-            None => {
-                let one = Tree { kind: Kind::Map(vec![e.clone()]), place: blocks.value.place.clone() };
-                found.keep(add(own, &Entry { value: one, ..blocks.clone() }));
-            }
+            None => new.push(e.clone()),
         }
+    }
+    if !new.is_empty() {
+        let new = Tree { kind: Kind::Map(new), place: blocks.value.place.clone() };
+        found.keep(add(own, &Entry { value: new, key: blocks.key.clone(), key_place: blocks.key_place.clone() }));
     }
     found.or(())
 }
@@ -124,7 +183,10 @@ fn merge(mut base: Tree, own: Tree) -> Result<Tree> {
         entries.retain(|e| e.key != "claims");
     }
     let Some(entries) = own.entries() else {
-        return Err(Diagnostic::error(Code::E0104, "a graph is a group of fields").at(own.place.clone(), "here").into());
+        return Err(Diagnostic::error(Code::E0104, "a graph is a group of fields")
+            .at(own.place.clone(), "here")
+            .help("write `(extends: \"base.ron\", set: {...})`")
+            .into());
     };
     for e in entries {
         match e.key.as_str() {
@@ -140,11 +202,16 @@ fn merge(mut base: Tree, own: Tree) -> Result<Tree> {
     if let Some(changes) = own.get("set") {
         match changes.entries() {
             Some(entries) => {
-                for e in entries {
+                found.keep(at_most(CHANGES, entries.len(), "changes in `set`", &changes.place));
+                for e in entries.iter().take(CHANGES) {
                     found.keep(apply(&mut base, &e.key, &e.key_place, &e.value)).unwrap_or_default();
                 }
             }
-            None => found.push(Diagnostic::error(Code::E0104, "`set` is a map from paths to values").at(changes.place.clone(), "here")),
+            None => found.push(
+                Diagnostic::error(Code::E0104, "`set` is a map from paths to values")
+                    .at(changes.place.clone(), "here")
+                    .help("write `set: { \"width\": 16 }`"),
+            ),
         }
     }
     found.or(base)
@@ -162,10 +229,26 @@ fn put(tree: &mut Tree, entry: Entry) {
 fn add(base: &mut Tree, own: &Entry) -> std::result::Result<(), Diagnostic> {
     let Some(new) = own.value.entries() else {
         return Err(Diagnostic::error(Code::E0104, format!("`{}` is a map, but {} is given", own.key, own.value.what()))
-            .at(own.value.place.clone(), "here"));
+            .at(own.value.place.clone(), "here")
+            .help(format!("write `{}: {{ \"name\": ... }}`", own.key)));
     };
     match base.entries_mut().and_then(|e| e.iter_mut().find(|e| e.key == own.key)) {
-        Some(e) => new.iter().for_each(|n| put(&mut e.value, n.clone())),
+        Some(e) => match e.value.entries_mut() {
+            Some(entries) => {
+                let mut at: HashMap<String, usize> = entries.iter().enumerate().map(|(i, e)| (e.key.clone(), i)).collect();
+                for n in new {
+                    match at.get(&n.key) {
+                        Some(i) => entries[*i] = n.clone(),
+                        None => {
+                            at.insert(n.key.clone(), entries.len());
+                            entries.push(n.clone());
+                        }
+                    }
+                }
+            }
+            // What the base has here is no map, which is told when the graph is read.
+            None => {}
+        },
         None => put(base, own.clone()),
     }
     Ok(())
@@ -187,18 +270,19 @@ fn add_list(base: &mut Tree, own: &Entry) -> std::result::Result<(), Diagnostic>
 /// Every node of a block becomes one of another; the fields stay, those that the new block is given are added.
 fn replace(base: &mut Tree, changes: &Tree) -> Result<()> {
     let mut found = Diagnostics::default();
-    for e in changes.entries().unwrap_or_default() {
+    let all = changes.entries().unwrap_or_default();
+    found.keep(at_most(CHANGES, all.len(), "blocks to replace", &changes.place));
+    for e in all.iter().take(CHANGES) {
         let (Some(to), extra) = (e.value.name().map(str::to_owned), e.value.entries().unwrap_or_default()) else {
             found.push(
                 Diagnostic::error(Code::E0104, format!("a block is expected, but {} is given", e.value.what()))
-                    .at(e.value.place.clone(), "here"),
+                    .at(e.value.place.clone(), "here")
+                    .help("write `replace: { \"GhostConv3D\": Conv3D(bias: false) }`"),
             );
             continue;
         };
-        let mut names = vec![];
         let mut changed = 0;
         each_node(base, &mut |node| {
-            names.extend(node.name().map(str::to_owned));
             if node.name() == Some(&e.key) {
                 changed += 1;
                 let old = node.entries().unwrap_or_default().to_vec();
@@ -208,8 +292,8 @@ fn replace(base: &mut Tree, changes: &Tree) -> Result<()> {
             }
         });
         if changed == 0 {
-            names.sort();
-            names.dedup();
+            let mut names = std::collections::BTreeSet::new();
+            each_node(base, &mut |node| names.extend(node.name().map(str::to_owned)));
             let help = suggestion(&e.key, names.iter().map(String::as_str), "blocks in use");
             found.push(
                 Diagnostic::error(Code::E0201, format!("no node uses the block `{}`", printable(&e.key)))
@@ -234,32 +318,32 @@ fn each_node(graph: &mut Tree, f: &mut dyn FnMut(&mut Tree)) {
 
 /// Changes the value at a path: a parameter, `node.field`, `Block.parameter` or `Block.node.field`.
 fn apply(graph: &mut Tree, path: &str, place: &Place, value: &Tree) -> std::result::Result<(), Diagnostic> {
-    let refuse = |what: &str, name: &str, known: Vec<String>| {
+    let refuse = |what: &str, name: &str, among: &[Entry]| {
         Diagnostic::error(Code::E0207, format!("there is no {what} `{}` to set", printable(name)))
             .at(place.clone(), "set here")
-            .help(suggestion(name, known.iter().map(String::as_str), what))
+            .help(suggestion(name, among.iter().map(|e| e.key.as_str()), what))
     };
     let parts: Vec<&str> = path.split('.').collect();
     match parts.as_slice() {
-        [name] => {
-            let known = keys(graph, "params");
-            let slot = field(graph, "params").and_then(|p| field(p, name));
-            assign(slot.ok_or_else(|| refuse("parameter", name, known))?, name, place, value)
+        [name] => match field(graph, "params").and_then(|p| field(p, name)) {
+            Some(slot) => assign(slot, name, place, value),
+            None => Err(refuse("parameter", name, among(graph, "params"))),
+        },
+        [block, name] if graph.get("blocks").is_some_and(|b| b.get(block).is_some()) => {
+            let Some(composite) = field(graph, "blocks").and_then(|b| field(b, block)) else { return Ok(()) };
+            match field(composite, "params").and_then(|p| field(p, name)) {
+                Some(slot) => assign(slot, name, place, value),
+                None => Err(refuse("parameter", name, among(composite, "params"))),
+            }
         }
-        [block, name] if field(graph, "blocks").and_then(|b| field(b, block)).is_some() => {
-            let composite = field(graph, "blocks").and_then(|b| field(b, block));
-            let known = composite.as_ref().map(|c| keys(c, "params")).unwrap_or_default();
-            let slot = composite.and_then(|c| field(c, "params")).and_then(|p| field(p, name));
-            assign(slot.ok_or_else(|| refuse("parameter", name, known))?, name, place, value)
-        }
-        [node, name] => set_field(graph, node, name, place, value).ok_or_else(|| refuse("node", node, keys(graph, "nodes"))),
-        [block, node, name] => {
-            let known = keys(graph, "blocks");
-            let composite = field(graph, "blocks").and_then(|b| field(b, block)).ok_or_else(|| refuse("block", block, known))?;
-            let nodes = keys(composite, "nodes");
-            set_field(composite, node, name, place, value).ok_or_else(|| refuse("node", node, nodes))
-        }
-        _ => Err(refuse("path", path, vec![])),
+        [node, name] => set_field(graph, node, name, place, value).ok_or_else(|| refuse("node", node, among(graph, "nodes"))),
+        [block, node, name] => match field(graph, "blocks").and_then(|b| field(b, block)) {
+            Some(composite) => {
+                set_field(composite, node, name, place, value).ok_or_else(|| refuse("node", node, among(composite, "nodes")))
+            }
+            None => Err(refuse("block", block, among(graph, "blocks"))),
+        },
+        _ => Err(refuse("path", path, &[])),
     }
 }
 
@@ -307,6 +391,6 @@ fn field<'t>(tree: &'t mut Tree, key: &str) -> Option<&'t mut Tree> {
     tree.entries_mut()?.iter_mut().find(|e| e.key == key).map(|e| &mut e.value)
 }
 
-fn keys(tree: &Tree, key: &str) -> Vec<String> {
-    tree.get(key).and_then(Tree::entries).unwrap_or_default().iter().map(|e| e.key.clone()).collect()
+fn among<'t>(tree: &'t Tree, key: &str) -> &'t [Entry] {
+    tree.get(key).and_then(Tree::entries).unwrap_or_default()
 }

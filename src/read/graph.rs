@@ -1,5 +1,8 @@
 //! A graph's text with its meaning: parameters, inputs, composites, nodes, outputs.
 
+use std::collections::HashSet;
+
+use super::budget::{CHANGES, NAME, PARAMETERS, PORTS, at_most};
 use super::claim::Claim;
 use super::expr::is_name;
 use super::tree::{Entry, Kind, Tree};
@@ -58,6 +61,8 @@ pub struct Composite {
     pub nodes: Vec<NodeText>,
     /// One output without a name, or several with.
     pub outputs: Vec<(String, Reference)>,
+    /// How much text its parameters and outputs are.
+    pub weight: usize,
 }
 
 /// A node: which block, and what is written in its parentheses (fields and connections alike).
@@ -70,6 +75,8 @@ pub struct NodeText {
     pub entries: Vec<Entry>,
     /// The variables of the loop that it came from.
     pub locals: Vec<(String, Value)>,
+    /// How much text it is.
+    pub weight: usize,
 }
 
 /// The value of a node: `"stem"`, `"lspm.texture"`; of several, `"lspm.features | stem"`, the first that is there.
@@ -90,7 +97,8 @@ impl Reference {
     /// E0104 when it is not a text.
     pub fn read(tree: &Tree) -> std::result::Result<Self, Diagnostic> {
         let (Kind::Str(s) | Kind::Word(s)) = &tree.kind else {
-            return Err(wrong(tree, "the name of a node in quotes"));
+            let help = "write \"stem\", or [\"stem\", \"image\"] where several are taken";
+            return Err(wrong(tree, "the name of a node in quotes").help(help));
         };
         Ok(Self::parse(s, tree.place.clone()))
     }
@@ -132,12 +140,14 @@ const INPUT_FIELDS: &[&str] = &["channels", "size"];
 /// Everything that is missing, unknown or of the wrong form, at once.
 pub fn graph(tree: &Tree) -> Result<GraphText> {
     let mut r = Reader { found: Diagnostics::default() };
-    let Some(top) = tree.entries() else { return Err(wrong(tree, "a group of fields, `(name: ..., nodes: {...})`,").into()) };
+    let Some(top) = tree.entries() else {
+        return Err(wrong(tree, "a group of fields, `(name: ..., nodes: {...})`,").help("put the whole graph in parentheses").into());
+    };
     r.known(top, FIELDS);
     let name = match tree.get("name") {
         Some(Tree { kind: Kind::Str(s), .. }) => s.clone(),
         Some(t) => {
-            r.found.push(wrong(t, "a name in quotes"));
+            r.found.push(wrong(t, "a name in quotes").help("write `name: \"small\"`"));
             String::new()
         }
         None => tree.place.source.name.rsplit(['/', '\\']).next().unwrap_or_default().trim_end_matches(".ron").to_owned(),
@@ -148,28 +158,27 @@ pub fn graph(tree: &Tree) -> Result<GraphText> {
             dropped.push((d.node, d.place));
         }
     }
-    let inputs = r.map(tree, "inputs", true).into_iter().filter_map(|e| r.input(e)).collect();
+    let inputs = r.few(tree, "inputs", PORTS).into_iter().filter_map(|e| r.input(e)).collect();
     let blocks = r.map(tree, "blocks", false).into_iter().filter_map(|e| r.composite(e)).collect();
     let mut nodes = r.nodes(tree);
-    for (d, place) in &dropped {
-        let before = nodes.len();
-        nodes.retain(|n| &n.id != d);
-        if nodes.len() == before {
-            let help = suggestion(d, nodes.iter().map(|n| n.id.as_str()), "nodes");
-            r.found.push(
-                Diagnostic::error(Code::E0202, format!("there is no node `{}` to drop", printable(d)))
-                    .at(place.clone(), "dropped here")
-                    .help(help),
-            );
-        }
+    let there: HashSet<&str> = nodes.iter().map(|n| n.id.as_str()).collect();
+    for (d, place) in dropped.iter().filter(|(d, _)| !there.contains(d.as_str())).take(CHANGES) {
+        let help = suggestion(d, nodes.iter().map(|n| n.id.as_str()), "nodes");
+        r.found.push(
+            Diagnostic::error(Code::E0202, format!("there is no node `{}` to drop", printable(d)))
+                .at(place.clone(), "dropped here")
+                .help(help),
+        );
     }
+    let gone: HashSet<&str> = dropped.iter().map(|(d, _)| d.as_str()).collect();
+    nodes.retain(|n| !gone.contains(n.id.as_str()));
     let g = GraphText {
         name,
         params: r.params(tree),
         inputs,
         blocks,
         nodes,
-        outputs: r.references(tree, "outputs", true),
+        outputs: r.references(tree, "outputs"),
         dropped,
         claims: r.claims(tree),
         lints: r.lints(tree),
@@ -201,11 +210,11 @@ impl Reader {
             return vec![];
         };
         let Some(entries) = t.entries() else {
-            self.found.push(wrong(t, "a map, `{\"name\": ...}`,"));
+            self.found.push(wrong(t, "a map, `{\"name\": ...}`,").help(format!("write `{key}: {{ \"name\": ... }}`")));
             return vec![];
         };
         for e in entries {
-            if !(is_name(&e.key) || key == "nodes" && e.key.contains('{')) || e.key.chars().count() > 64 {
+            if !(is_name(&e.key) || key == "nodes" && e.key.contains('{')) || e.key.chars().count() > NAME {
                 let d = Diagnostic::error(Code::E0109, format!("`{}` cannot be a name", printable(&e.key))).at(e.key_place.clone(), "here");
                 self.found.push(d.help("a name has letters, digits and `_`, begins with a letter, and is at most 64 long"));
             }
@@ -213,8 +222,18 @@ impl Reader {
         entries.iter().collect()
     }
 
+    /// The entries of a map that must be there and may have `most` of them.
+    fn few<'t>(&mut self, tree: &'t Tree, key: &str, most: usize) -> Vec<&'t Entry> {
+        let mut all = self.map(tree, key, true);
+        if let Some(e) = all.get(most) {
+            self.found.keep(at_most(most, all.len(), &format!("entries of `{key}`"), &e.key_place));
+            all.truncate(most);
+        }
+        all
+    }
+
     fn params(&mut self, tree: &Tree) -> Vec<Param> {
-        let all = self.map(tree, "params", false);
+        let all = if tree.get("params").is_some() { self.few(tree, "params", PARAMETERS) } else { vec![] };
         all.into_iter().map(|e| Param { name: e.key.clone(), place: e.key_place.clone(), value: e.value.clone() }).collect()
     }
 
@@ -252,20 +271,24 @@ impl Reader {
             block_place: e.value.name_place(),
             entries,
             locals: vec![],
+            weight: e.key.len() + e.value.weight(),
         })
     }
 
-    fn references(&mut self, tree: &Tree, key: &str, required: bool) -> Vec<(String, Reference)> {
-        let all = self.map(tree, key, required);
+    fn references(&mut self, tree: &Tree, key: &str) -> Vec<(String, Reference)> {
+        let all = self.few(tree, key, PORTS);
         all.into_iter().filter_map(|e| Some((e.key.clone(), self.found.keep(Reference::read(&e.value))?))).collect()
     }
 
     fn claims(&mut self, tree: &Tree) -> Vec<Claim> {
         match tree.get("claims") {
             None => vec![],
-            Some(Tree { kind: Kind::List(items), .. }) => items.iter().filter_map(|t| self.found.keep(Claim::read(t))).collect(),
+            Some(Tree { kind: Kind::List(items), place }) => {
+                self.found.keep(at_most(CHANGES, items.len(), "claims", place));
+                items.iter().take(CHANGES).filter_map(|t| self.found.keep(Claim::read(t))).collect()
+            }
             Some(t) => {
-                self.found.push(wrong(t, "a list of claims, `[(params: 482778), ...]`,"));
+                self.found.push(wrong(t, "a list of claims, `[(params: 482778), ...]`,").help("put it in square brackets"));
                 vec![]
             }
         }
@@ -278,7 +301,7 @@ impl Reader {
                 Kind::Word(level) if matches!(level.as_str(), "allow" | "warn" | "deny") => {
                     all.push((e.key.clone(), e.key_place.clone(), level.clone()))
                 }
-                _ => self.found.push(wrong(&e.value, "`allow`, `warn` or `deny`")),
+                _ => self.found.push(wrong(&e.value, "`allow`, `warn` or `deny`").help("write `lints: { \"W0302\": allow }`")),
             }
         }
         all
@@ -300,8 +323,12 @@ impl Reader {
         }
         let outputs = match e.value.get("output") {
             Some(t) => self.found.keep(Reference::read(t)).map(|r| (String::new(), r)).into_iter().collect(),
-            None => self.references(&e.value, "outputs", true),
+            None => self.references(&e.value, "outputs"),
         };
+        if let Some(p) = inputs.get(PORTS) {
+            self.found.keep(at_most(PORTS, inputs.len(), "inputs of a composite", &p.place));
+            inputs.truncate(PORTS);
+        }
         Some(Composite {
             name: e.key.clone(),
             place: e.key_place.clone(),
@@ -309,6 +336,7 @@ impl Reader {
             inputs,
             nodes: self.nodes(&e.value),
             outputs,
+            weight: ["params", "output", "outputs"].iter().filter_map(|k| e.value.get(k)).map(Tree::weight).sum(),
         })
     }
 }

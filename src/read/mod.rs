@@ -2,6 +2,7 @@
 //!
 //! Level 4: may use `text`, `ir`, `op`, `block`. Knows nothing of Burn.
 
+pub mod budget;
 mod claim;
 mod config;
 mod de;
@@ -12,13 +13,14 @@ pub mod fmt;
 mod graph;
 mod print;
 mod set;
+mod syntax;
 mod tree;
 mod value;
 
 pub use claim::{Claim, Figure, Quantity};
 pub use config::config;
 pub use de::{Fields, fields, read as typed};
-pub use expand::{expand, filled, with};
+pub use expand::{expand, filled, opened, with};
 pub use expr::{evaluate, names};
 pub use extend::load;
 pub use graph::{Composite, GraphText, InputText, NodeText, Param, PortText, Reference, graph};
@@ -31,6 +33,14 @@ pub use value::{Scope, Value};
 /// # Errors
 /// What is wrong with it, at its place.
 pub fn value(tree: &Tree, scope: &Scope) -> std::result::Result<Value, crate::text::Diagnostic> {
+    let value = written(tree, scope)?;
+    if let Value::Text(word) = &value {
+        budget::at_most(budget::NAME, word.chars().count(), "letters of a word", &tree.place)?;
+    }
+    Ok(value)
+}
+
+fn written(tree: &Tree, scope: &Scope) -> std::result::Result<Value, crate::text::Diagnostic> {
     use crate::text::{Code, Diagnostic};
     match &tree.kind {
         Kind::Bool(b) => Ok(Value::Bool(*b)),
@@ -48,7 +58,7 @@ pub fn value(tree: &Tree, scope: &Scope) -> std::result::Result<Value, crate::te
                 Code::E0104,
                 format!("a parameter has a number, `true`, `false`, an expression or `OneOf(...)`, but {} is given", tree.what()),
             );
-            Err(d.at(tree.place.clone(), "here"))
+            Err(d.at(tree.place.clone(), "here").help("write `8`, `0.5`, `true`, `\"width * 2\"` or `OneOf(\"silu\", \"relu\")`"))
         }
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ron::value::RawValue;
 use serde::de::{Deserialize, MapAccess, SeqAccess, Visitor};
 
+use super::syntax::{offset, skip_blank, syntax, unclosed};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, Span, printable};
 
 /// A value and where it stands.
@@ -82,6 +83,17 @@ impl Tree {
         }
     }
 
+    /// How much text it is: its characters, and something for each value.
+    pub fn weight(&self) -> usize {
+        let own = match &self.kind {
+            Kind::Str(s) | Kind::Word(s) => s.len(),
+            Kind::List(items) | Kind::Tuple(_, items) => items.iter().map(Tree::weight).sum(),
+            Kind::Struct(_, e) | Kind::Map(e) => e.iter().map(|e| e.key.len() + e.value.weight()).sum(),
+            Kind::Int(_) | Kind::Float(_) | Kind::Bool(_) => 0,
+        };
+        own + 4
+    }
+
     /// A field by name.
     pub fn get(&self, key: &str) -> Option<&Tree> {
         self.entries()?.iter().find(|e| e.key == key).map(|e| &e.value)
@@ -110,8 +122,14 @@ impl Tree {
 pub fn parse(source: &Arc<Source>) -> Result<Tree> {
     let text = source.text.as_str();
     if skip_blank(text).is_empty() {
+        if let Some(d) = unclosed(source) {
+            return Err(d.into());
+        }
         let place = Place::new(source, Span::new(0, text.len().min(1)));
-        return Err(Diagnostic::error(Code::E0102, "the file is empty").at(place, "a `(` is expected here").into());
+        return Err(Diagnostic::error(Code::E0102, "the file is empty")
+            .at(place, "a `(` is expected here")
+            .help("write `(inputs: {...}, nodes: {...}, outputs: {...})`; `lmsc new FILE` starts a graph")
+            .into());
     }
     let raw: &RawValue = match ron::from_str(text) {
         Ok(raw) => raw,
@@ -120,125 +138,6 @@ pub fn parse(source: &Arc<Source>) -> Result<Tree> {
     let mut found = Diagnostics::default();
     let tree = Reader { source, found: &mut found }.value(raw.get_ron())?;
     found.or(tree)
-}
-
-fn syntax(source: &Arc<Source>, part: &str, e: &ron::error::SpannedError) -> Diagnostic {
-    let base = offset(source, part);
-    let start = base + byte_of(part, e.span.start.line, e.span.start.col);
-    let end = base + byte_of(part, e.span.end.line, e.span.end.col);
-    let text = source.text.as_str();
-    let start = start.min(text.len());
-    let end = end.clamp(start, text.len());
-    let mut message = e.code.to_string();
-    if let Some(first) = message.chars().next() {
-        message = first.to_lowercase().collect::<String>() + &message[first.len_utf8()..];
-    }
-    if e.code == ron::Error::ExceededRecursionLimit {
-        let place = Place::new(source, Span::new(start, end));
-        return Diagnostic::error(Code::E0102, "brackets nest more than 128 deep")
-            .at(place, "here")
-            .help("no graph or config needs that; check for brackets that are never closed");
-    }
-    if skip_blank(&text[start..]).is_empty()
-        && let Some(open) = unclosed(text)
-    {
-        let bracket = &text[open..open + 1];
-        return Diagnostic::error(Code::E0102, format!("the file ends before this `{bracket}` is closed"))
-            .at(Place::new(source, Span::new(open, open + 1)), "opened here")
-            .help(format!(
-                "close it with `{}`",
-                match bracket {
-                    "(" => ")",
-                    "[" => "]",
-                    _ => "}",
-                }
-            ));
-    }
-    let d = Diagnostic::error(Code::E0102, format!("this is not valid RON: {}", printable(&message)))
-        .at(Place::new(source, Span::new(start, end)), "here");
-    match e.code {
-        ron::Error::ExpectedComma => {
-            d.help("separate entries with `,`; a list is `[a, b]`, fields are `(name: value)`, maps are `{\"key\": value}`")
-        }
-        _ => d.help("check the brackets, quotes and commas before this place"),
-    }
-}
-
-/// The innermost bracket that is still open where the text ends.
-fn unclosed(text: &str) -> Option<usize> {
-    let mut open = vec![];
-    let mut i = 0;
-    while i < text.len() {
-        let rest = &text[i..];
-        let after = skip_blank(rest);
-        if after.len() < rest.len() {
-            i = text.len() - after.len();
-            continue;
-        }
-        match rest.as_bytes()[0] {
-            b'(' | b'[' | b'{' => open.push(i),
-            b')' | b']' | b'}' => {
-                open.pop();
-            }
-            b'"' => {
-                let mut escaped = false;
-                let end = rest[1..].find(|c| {
-                    let ends = c == '"' && !escaped;
-                    escaped = c == '\\' && !escaped;
-                    ends
-                });
-                i += end? + 1;
-            }
-            _ => {}
-        }
-        i += text[i..].chars().next().map_or(1, char::len_utf8);
-    }
-    open.pop()
-}
-
-fn byte_of(text: &str, line: usize, column: usize) -> usize {
-    let mut start = 0;
-    for _ in 1..line {
-        match text[start..].find('\n') {
-            Some(i) => start += i + 1,
-            None => return text.len(),
-        }
-    }
-    text[start..].char_indices().nth(column.saturating_sub(1)).map_or(text.len(), |(i, _)| start + i)
-}
-
-/// Where `part`, a slice of the source's text, begins.
-fn offset(source: &Source, part: &str) -> usize {
-    (part.as_ptr() as usize).saturating_sub(source.text.as_ptr() as usize).min(source.text.len())
-}
-
-/// The text after blanks and comments.
-fn skip_blank(mut s: &str) -> &str {
-    loop {
-        s = s.trim_start();
-        if let Some(rest) = s.strip_prefix("//") {
-            s = rest.find('\n').map_or("", |i| &rest[i..]);
-        } else if s.starts_with("/*") {
-            let (mut depth, mut i) = (0usize, 0);
-            while i < s.len() {
-                if s[i..].starts_with("/*") {
-                    depth += 1;
-                    i += 2;
-                } else if s[i..].starts_with("*/") {
-                    depth -= 1;
-                    i += 2;
-                    if depth == 0 {
-                        break;
-                    }
-                } else {
-                    i += s[i..].chars().next().map_or(1, char::len_utf8);
-                }
-            }
-            s = &s[i.min(s.len())..];
-        } else {
-            return s;
-        }
-    }
 }
 
 struct Reader<'a> {
@@ -260,6 +159,9 @@ impl Reader<'_> {
             '{' => Kind::Map(self.entries(self.take::<Pairs<true>>(text)?.0)?),
             '"' => Kind::Str(self.take(text)?),
             'r' if text[1..].starts_with(['"', '#']) => Kind::Str(self.take(text)?),
+            'b' if text[1..].starts_with(['"', '\'']) || text.starts_with("br") && text[2..].starts_with(['"', '#']) => {
+                return Err(refuse(&place, "bytes are not used here", "write a text, without the `b` before it"));
+            }
             c if c.is_ascii_digit() || matches!(c, '+' | '-' | '.') => self.number(text, &place)?,
             c if c.is_alphabetic() || c == '_' => match word.as_str() {
                 "true" => Kind::Bool(true),
@@ -285,7 +187,11 @@ impl Reader<'_> {
             return Ok(Kind::Int(n.into()));
         }
         if !text.contains(['.', 'e', 'E']) {
-            return Err(refuse(place, &format!("`{}` is not a whole number below 2^64", printable(text)), "use a smaller number"));
+            let whole = text.trim_start_matches(['+', '-']).chars().all(|c| c.is_ascii_digit() || c == '_');
+            return Err(match whole {
+                true => refuse(place, &format!("`{}` is not a whole number below 2^64", printable(text)), "use a smaller number"),
+                false => refuse(place, &format!("`{}` is not a number", printable(text)), "write it in digits, without a suffix"),
+            });
         }
         match ron::from_str::<f64>(text) {
             Ok(f) if f.is_finite() => Ok(Kind::Float(f)),
