@@ -22,11 +22,7 @@ impl Header {
         } else {
             self.base()?
         };
-        let scale = match self.units & 7 {
-            1 => 1000.0,
-            3 => 0.001,
-            _ => 1.0,
-        };
+        let scale = self.unit();
         let [x, y, z] = rows.map(|r| r.map(|v| v * scale));
         let affine = [x, y, z, [0.0, 0.0, 0.0, 1.0]];
         if affine.iter().flatten().any(|v| !v.is_finite()) {
@@ -61,7 +57,8 @@ impl Header {
         }
         let a = rest.max(0.0).sqrt();
         let [si, sj, sk] = self.steps()?;
-        let sk = if self.pixdim[0] < 0.0 { -sk } else { sk };
+        // Only -1 turns: nibabel takes any other qfac for 1.
+        let sk = if self.pixdim[0] == -1.0 { -sk } else { sk };
         let row = |r: [f64; 3], t: f64| [r[0] * si, r[1] * sj, r[2] * sk, t];
         // With b² + c² + d² just above 1 the rotation is scaled to unit length, as nibabel does.
         let n = (a * a + b * b + c * c + d * d).max(f64::MIN_POSITIVE);
@@ -85,7 +82,27 @@ pub(super) fn steps(a: &Affine) -> [f64; 3] {
     [0, 1, 2].map(|c| (a[0][c].powi(2) + a[1][c].powi(2) + a[2][c].powi(2)).sqrt())
 }
 
-fn determinant(a: &Affine) -> f64 {
+/// `b` after `a`: the affine of `a(b(v))`.
+pub(super) fn after(a: &Affine, b: &Affine) -> Affine {
+    std::array::from_fn(|r| std::array::from_fn(|c| (0..4).map(|n| a[r][n] * b[n][c]).sum()))
+}
+
+/// The affine from mm to voxels. The determinant of an affine that was read is not 0.
+pub(super) fn inverse(a: &Affine) -> Affine {
+    let d = determinant(a);
+    let mut back = [[0.0; 4]; 4];
+    for (r, row) in back.iter_mut().enumerate().take(3) {
+        for (c, v) in row.iter_mut().enumerate().take(3) {
+            let (p, q, s, t) = ((c + 1) % 3, (c + 2) % 3, (r + 1) % 3, (r + 2) % 3);
+            *v = (a[p][s] * a[q][t] - a[p][t] * a[q][s]) / d;
+        }
+        row[3] = -(0..3).map(|c| row[c] * a[c][3]).sum::<f64>();
+    }
+    back[3][3] = 1.0;
+    back
+}
+
+pub(super) fn determinant(a: &Affine) -> f64 {
     let minor = |r: usize, s: usize, p: usize, q: usize| a[r][p] * a[s][q] - a[r][q] * a[s][p];
     a[0][0] * minor(1, 2, 1, 2) - a[0][1] * minor(1, 2, 0, 2) + a[0][2] * minor(1, 2, 0, 1)
 }

@@ -1,20 +1,39 @@
-//! Volumes: NIfTI in and out, intensity normalisation, pictures.
+//! Volumes: NIfTI in and out, orientation, resampling, normalisation, components, distances, pictures of slices.
 //!
 //! Level 1: may use `text` only.
 
 mod affine;
+mod canvas;
+mod components;
+mod datatype;
+mod distance;
+mod doubt;
+mod foreign;
+mod grid;
 mod gzip;
 mod header;
+mod lettering;
 mod nifti;
 mod normalise;
+mod orientation;
 pub mod overlay;
+mod pair;
 mod plane;
 mod refusal;
+mod resample;
+mod summary;
 mod voxels;
 mod write;
 
 pub use affine::{Affine, corner_distance};
-pub use header::{Datatype, Header};
-pub use nifti::{BUDGET, Volume, read, read_within};
+pub use components::{Component, Components, Neighbours, components, drop_small, keep_largest};
+pub use datatype::Datatype;
+pub use distance::distance;
+pub use grid::Grid;
+pub use header::Header;
+pub use nifti::{BUDGET, Volume, read, read_header, read_within};
 pub use normalise::{Normalise, z_score};
+pub use orientation::{Orientation, Side, reorient};
+pub use resample::{Between, resample, resample_labels};
+pub use summary::Summary;
 pub use write::{write_image, write_labels};

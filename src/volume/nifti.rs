@@ -1,17 +1,18 @@
 //! Reading a NIfTI file as a [`Volume`].
 //!
-//! May use `text` only. Single-file NIfTI-1, plain or gzip, either byte order. NIfTI-2 and .hdr/.img pairs are refused by name in
-//! `header.rs`, where they will be added.
+//! May use `text` only. NIfTI-1 and NIfTI-2, in one file or in two, plain or gzip, either byte order; all told by the bytes, save that
+//! the second file of a pair is found by its name.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
-use std::path::Path;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
 
 use ndarray::Array4;
 
 use super::affine::{Affine, steps};
 use super::gzip::{MAX_RATIO, Stream};
-use super::header::{Header, SIZE_1, shown};
+use super::header::{Header, Kind, SIZE_1, shown};
+use super::pair;
 use super::refusal::{CONVERT, DAMAGED, Refusal};
 use super::voxels::{decode, lacking};
 use crate::text::{Diagnostic, reason};
@@ -43,7 +44,7 @@ impl Volume {
     }
 }
 
-/// Reads a NIfTI file within [`BUDGET`].
+/// Reads a NIfTI file within [`BUDGET`]. Of a pair, either file can be named.
 ///
 /// # Errors
 /// E0702 when the file is missing, is not a NIfTI that is read here, is damaged (checksums of gzip included) or is too large.
@@ -56,47 +57,123 @@ pub fn read(path: &Path) -> Result<Volume, Diagnostic> {
 /// # Errors
 /// As [`read`].
 pub fn read_within(path: &Path, budget: u64) -> Result<Volume, Diagnostic> {
-    open(path).and_then(|(file, bytes)| from_stream(file, bytes, budget)).map_err(|r| r.of(path))
+    load(path, budget).map_err(|r| r.of(path))
 }
 
-fn open(path: &Path) -> Result<(BufReader<File>, u64), Refusal> {
+/// Reads and checks the header of a NIfTI file; its voxels are not looked at, and may be of any type.
+///
+/// # Errors
+/// E0702 as [`read`], for what can be known from the header.
+pub fn read_header(path: &Path) -> Result<Header, Diagnostic> {
+    find_header(path).map(|(_, header, _)| header).map_err(|r| r.of(path))
+}
+
+fn load(path: &Path, budget: u64) -> Result<Volume, Refusal> {
+    let (path, header, source) = find_header(path)?;
+    if !header.pair {
+        return finish(source, header, budget);
+    }
+    let Some(image) = pair::image_of(&path) else {
+        let reason = "it is the header of a pair of files, and the other one (.img or .img.gz) is not beside it";
+        return Err(Refusal::new(reason, "put both files into one folder under one name"));
+    };
+    open(&image).and_then(|source| finish(source, header, budget)).map_err(|r| r.within(&image))
+}
+
+/// The file with the header, the header, and the file's bytes after it.
+fn find_header(path: &Path) -> Result<(PathBuf, Header, Source<BufReader<File>>), Refusal> {
+    let mut source = open(path)?;
+    match (source.header(), pair::header_of(path)) {
+        (Ok(header), _) => Ok((path.to_owned(), header, source)),
+        (Err(_), Some(beside)) => {
+            let mut source = open(&beside).map_err(|r| r.within(&beside))?;
+            let header = source.header().map_err(|r| r.within(&beside))?;
+            Ok((beside, header, source))
+        }
+        (Err(_), None) if pair::is_image(path) => {
+            let reason = "it has the name of voxels without a header, and the header (.hdr or .hdr.gz) is not beside it";
+            Err(Refusal::new(reason, "put both files into one folder under one name"))
+        }
+        (Err(r), None) => Err(r),
+    }
+}
+
+fn open(path: &Path) -> Result<Source<BufReader<File>>, Refusal> {
     let missing = |e: io::Error| Refusal::new(reason(&e), "check the path and its permissions");
-    let file = File::open(path).map_err(missing)?;
-    let about = file.metadata().map_err(missing)?;
+    // Looked at before it is opened: to open a pipe would wait for its writer.
+    let about = std::fs::metadata(path).map_err(missing)?;
     if about.is_dir() {
-        return Err(Refusal::new("it is a folder", "name a .nii or .nii.gz file"));
+        return Err(Refusal::new(
+            "it is a folder",
+            "name a .nii or .nii.gz file; a folder of DICOM slices is converted first, for instance with dcm2niix",
+        ));
     }
     if !about.is_file() {
         return Err(Refusal::new("it is not a regular file", "name a .nii or .nii.gz file"));
     }
-    Ok((BufReader::with_capacity(64 * 1024, file), about.len()))
+    let file = File::open(path).map_err(missing)?;
+    // Of what was opened, not of what had the name before.
+    let held = file.metadata().map_err(missing)?.len();
+    Source::new(BufReader::with_capacity(64 * 1024, file), held)
 }
 
-/// `held`: the bytes of the file as it lies on disk.
-fn from_stream(file: impl io::BufRead, held: u64, budget: u64) -> Result<Volume, Refusal> {
-    if held == 0 {
-        return Err(Refusal::new("it is empty", DAMAGED));
-    }
-    let mut stream = Stream::new(file).map_err(|e| Refusal::new(reason(&e), DAMAGED))?;
-    let mut head = [0; SIZE_1];
-    stream.read_exact(&mut head).map_err(|e| match e.kind() {
-        io::ErrorKind::UnexpectedEof => Refusal::new(format!("it ends within the header ({SIZE_1} bytes)"), DAMAGED),
-        _ => lacking(&e, 0, SIZE_1 as u64),
-    })?;
-    let header = Header::parse(&head)?;
-    let affine = header.affine()?;
-    let count = affordable(&header, if stream.is_gzip() { held.saturating_mul(MAX_RATIO) } else { held }, budget)?;
+/// The bytes of a file.
+struct Source<R: BufRead> {
+    stream: Stream<R>,
+    /// Bytes of the file as it lies on disk.
+    held: u64,
+    /// Bytes of the content that were read.
+    passed: u64,
+}
 
+impl<R: BufRead> Source<R> {
+    fn new(file: R, held: u64) -> Result<Self, Refusal> {
+        if held == 0 {
+            return Err(Refusal::new("it is empty", DAMAGED));
+        }
+        let stream = Stream::new(file).map_err(|e| Refusal::new(reason(&e), DAMAGED))?;
+        Ok(Self { stream, held, passed: 0 })
+    }
+
+    fn header(&mut self) -> Result<Header, Refusal> {
+        let mut head = self.take(SIZE_1)?;
+        let kind = Kind::of(&head)?;
+        head.extend(self.take(kind.size() - SIZE_1)?);
+        Header::parse(kind, &head)
+    }
+
+    /// The next `n` bytes, or as many as there are.
+    fn take(&mut self, n: usize) -> Result<Vec<u8>, Refusal> {
+        let mut bytes = Vec::with_capacity(n);
+        (&mut self.stream)
+            .take(n as u64)
+            .read_to_end(&mut bytes)
+            .map_err(|e| Refusal::new(format!("its gzip stream is damaged within the header: {}", reason(&e)), DAMAGED))?;
+        self.passed += bytes.len() as u64;
+        Ok(bytes)
+    }
+
+    /// The bytes that the content can have at most.
+    fn most(&self) -> u64 {
+        if self.stream.is_gzip() { self.held.saturating_mul(MAX_RATIO) } else { self.held }
+    }
+}
+
+/// Reads the voxels.
+fn finish(mut source: Source<impl BufRead>, header: Header, budget: u64) -> Result<Volume, Refusal> {
+    header.datatype.real()?;
+    let affine = header.affine()?;
+    let count = affordable(&header, source.most(), budget)?;
     // Extensions stand between the header and the voxels.
-    let gap = header.offset - SIZE_1 as u64;
-    let skipped = io::copy(&mut (&mut stream).take(gap), &mut io::sink()).map_err(|e| lacking(&e, 0, gap))?;
+    let gap = header.offset - source.passed.min(header.offset);
+    let skipped = io::copy(&mut (&mut source.stream).take(gap), &mut io::sink()).map_err(|e| lacking(&e, 0, gap))?;
     if skipped < gap {
         return Err(Refusal::new(format!("vox_offset is {}, beyond the end of the file", header.offset), DAMAGED));
     }
-    let voxels = decode(&mut stream, &header, count)?;
-    if stream.is_gzip() {
+    let voxels = decode(&mut source.stream, &header, count)?;
+    if source.stream.is_gzip() {
         // The checksum stands at the end: an unread end is an unchecked file.
-        let rest = io::copy(&mut (&mut stream).take(MAX_TRAILING), &mut io::sink())
+        let rest = io::copy(&mut (&mut source.stream).take(MAX_TRAILING), &mut io::sink())
             .map_err(|e| Refusal::new(format!("its gzip stream is damaged: {}", reason(&e)), DAMAGED))?;
         if rest == MAX_TRAILING {
             return Err(Refusal::new(format!("more than {} MiB follow its voxels", MAX_TRAILING >> 20), DAMAGED));

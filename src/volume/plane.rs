@@ -1,10 +1,11 @@
 //! Planes through a volume and how their voxels become pixels.
 //!
-//! May use `affine` beside it.
+//! May use `affine`, `orientation` beside it.
 
 use ndarray::ArrayView3;
 
 use super::affine::{Affine, steps};
+use super::orientation::{Orientation, Side};
 use super::overlay::colour;
 
 /// An array axis (0 to 2 of `[D, H, W]`) and whether it is shown backwards.
@@ -25,6 +26,8 @@ pub(super) struct Plane {
     count: [usize; 2],
     /// Height and width in mm.
     pub extent: [f64; 2],
+    /// The sides of the patient at the top, the bottom, the left and the right.
+    pub sides: [Side; 4],
 }
 
 /// How strongly the inside of a label covers the image.
@@ -37,7 +40,7 @@ pub(super) fn planes(affine: &Affine, labels: &ArrayView3<'_, u8>) -> [Plane; 3]
     let size: [usize; 3] = labels.dim().into();
     let [i, j, k] = steps(affine);
     let spacing = [k, j, i];
-    [(z, y, x), (y, z, x), (x, z, y)].map(|(fixed, down, right)| {
+    [(z, y, x, [1, 0]), (y, z, x, [2, 0]), (x, z, y, [2, 1])].map(|(fixed, down, right, world)| {
         let mut marked = vec![0usize; size[fixed.axis]];
         for (at, _) in labels.indexed_iter().filter(|(_, l)| **l > 0) {
             marked[[at.0, at.1, at.2][fixed.axis]] += 1;
@@ -46,26 +49,21 @@ pub(super) fn planes(affine: &Affine, labels: &ArrayView3<'_, u8>) -> [Plane; 3]
         let slice = if most == 0 { size[fixed.axis] / 2 } else { marked.iter().position(|m| *m == most).unwrap_or(0) };
         let along = |w: Way| (size[w.axis], size[w.axis] as f64 * spacing[w.axis]);
         let ((rows, height), (columns, width)) = (along(down), along(right));
-        Plane { fixed: fixed.axis, slice, down, right, count: [rows, columns], extent: [height, width] }
+        // The high side of each world axis comes first.
+        let [top, left] = world.map(|axis| Side::of(axis, true));
+        let sides = [top, top.opposite(), left, left.opposite()];
+        Plane { fixed: fixed.axis, slice, down, right, count: [rows, columns], extent: [height, width], sides }
     })
 }
 
 /// The array axes nearest to the patient's x, y, z, shown from high to low.
 fn patient_axes(affine: &Affine) -> [Way; 3] {
-    let steps = steps(affine);
-    let mut left = vec![0usize, 1, 2];
-    // The world axis that is met best chooses first.
-    let mut order = [0usize, 1, 2];
-    let best = |r: usize| (0..3).map(|c| affine[r][c].abs() / steps[c]).fold(0.0, f64::max);
-    order.sort_by(|a, b| best(*b).total_cmp(&best(*a)));
-    let mut ways = [Way { axis: 0, backwards: false }; 3];
-    for r in order {
-        let share = |c: usize| affine[r][c].abs() / steps[c];
-        let place = (0..left.len()).max_by(|a, b| share(left[*a]).total_cmp(&share(left[*b]))).unwrap_or(0);
-        let c = left.remove(place);
-        ways[r] = Way { axis: 2 - c, backwards: affine[r][c] > 0.0 };
-    }
-    ways
+    let sides = Orientation::of(affine).sides();
+    [0, 1, 2].map(|axis| {
+        // Every orientation has each world axis once.
+        let column = sides.iter().position(|s| s.axis().0 == axis).unwrap_or(axis);
+        Way { axis: 2 - column, backwards: sides[column].axis().1 }
+    })
 }
 
 impl Plane {
@@ -142,41 +140,6 @@ fn taps(to: usize, from: usize) -> Vec<[(usize, f32); 4]> {
             std::array::from_fn(|i| ((first - 1 + i as isize).clamp(0, from as isize - 1) as usize, weights[i]))
         })
         .collect()
-}
-
-/// A white sheet.
-pub(super) struct Canvas {
-    width: usize,
-    rgb: Vec<u8>,
-}
-
-impl Canvas {
-    pub fn new(width: usize, height: usize) -> Self {
-        Self { width, rgb: vec![255; 3 * width * height] }
-    }
-
-    /// `place`: top, left, rows, columns.
-    pub fn fill(&mut self, place: [usize; 4], ink: [u8; 3]) {
-        let [top, left, rows, columns] = place;
-        for row in top..top + rows {
-            let start = 3 * (row * self.width + left);
-            self.rgb[start..start + 3 * columns].as_chunks_mut::<3>().0.fill(ink);
-        }
-    }
-
-    /// Puts rows of `columns` pixels.
-    pub fn put(&mut self, top: usize, left: usize, columns: usize, pixels: &[[f32; 3]]) {
-        for (row, line) in pixels.chunks_exact(columns).enumerate() {
-            let start = 3 * ((top + row) * self.width + left);
-            for (to, from) in self.rgb[start..].iter_mut().zip(line.iter().flatten()) {
-                *to = from.round() as u8;
-            }
-        }
-    }
-
-    pub fn into_rgb(self) -> Vec<u8> {
-        self.rgb
-    }
 }
 
 #[cfg(test)]

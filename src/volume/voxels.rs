@@ -4,7 +4,8 @@
 
 use std::io::{self, Read};
 
-use super::header::{Datatype, Header};
+use super::datatype::Datatype;
+use super::header::Header;
 use super::refusal::{CONVERT, DAMAGED, Refusal};
 use crate::text::reason;
 
@@ -33,6 +34,8 @@ pub(super) fn decode(stream: impl Read, header: &Header, count: usize) -> Result
         Datatype::I64 => of!(i64),
         Datatype::F32 => of!(f32),
         Datatype::F64 => of!(f64),
+        // Refused before their voxels are reached.
+        _ => header.datatype.real().map(|()| vec![]),
     }
 }
 

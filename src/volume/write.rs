@@ -1,7 +1,7 @@
 //! Writing NIfTI: a label map or an image on the grid of another volume.
 //!
-//! May use `text` only. Little-endian NIfTI-1 in one file. (The writer of the `nifti` crate drops errors of its last
-//! buffer, so a full disk would leave a short file; the tests hold what is written here against that crate's reader.)
+//! May use `text` only. Little-endian, in one file: NIfTI-1, or NIfTI-2 where the grid came from one or is too large. (The writer of the `nifti`
+//! crate drops errors of its last buffer, so a full disk would leave a short file; the tests hold what is written here against that crate's reader.)
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -9,24 +9,34 @@ use std::path::Path;
 use flate2::{Compression, write::GzEncoder};
 use ndarray::{Array3, Array4};
 
-use super::header::{Header, SIZE_1, shown};
+use super::header::{Header, SIZE_1, SIZE_2, shown};
 use crate::text::{Code, Diagnostic, write_whole};
 
-/// Writes labels `[D, H, W]` as uint8 on the grid of `like`: same extents, spacing, affine, codes and unit. Gzip if the name ends in `.gz`.
+/// The largest extent that NIfTI-1 can say.
+const MOST_1: usize = i16::MAX as usize;
+
+/// Writes labels `[D, H, W]` on the grid of `like`: same extents, spacing, affine, codes and unit. uint8 if all are at most 255, else uint16.
+/// Gzip if the name ends in `.gz`.
 ///
 /// # Errors
 /// E0603 when the file cannot be written; E0703 when the extents differ.
-pub fn write_labels(path: &Path, labels: &Array3<u8>, like: &Header) -> Result<(), Diagnostic> {
+pub fn write_labels<T: Copy + Into<u16>>(path: &Path, labels: &Array3<T>, like: &Header) -> Result<(), Diagnostic> {
     let (d, h, w) = labels.dim();
     fits(path, [w, h, d], like)?;
-    let head = lay_out(like, &[w, h, d], 2, 8, b"segmentation by lmsc");
+    let small: Option<Vec<u8>> = labels.iter().map(|l| u8::try_from((*l).into()).ok()).collect();
+    let (datatype, bits) = if small.is_some() { (2, 8) } else { (512, 16) };
+    let head = lay_out(like, &[w, h, d], datatype, bits, b"segmentation by lmsc");
     fill_file(path, |out| {
         out.write_all(&head)?;
-        out.write_all(labels.as_standard_layout().as_slice().unwrap_or_default())
+        match &small {
+            Some(bytes) => out.write_all(bytes),
+            None => labels.iter().try_for_each(|l| out.write_all(&(*l).into().to_le_bytes())),
+        }
     })
 }
 
-/// Writes an image `[C, D, H, W]` as float32 on the grid of `like`; three dimensions when C is 1. Gzip if the name ends in `.gz`.
+/// Writes an image `[C, D, H, W]`, of intensities or of probabilities, as float32 on the grid of `like`; three dimensions when C is 1.
+/// Gzip if the name ends in `.gz`.
 ///
 /// # Errors
 /// E0603 when the file cannot be written; E0703 when the extents differ.
@@ -45,8 +55,8 @@ fn fits(path: &Path, size: [usize; 3], like: &Header) -> Result<(), Diagnostic> 
     let [i, j, k, _] = like.dim;
     let wrong = if size != [i, j, k] {
         format!("it has {} voxels, but its grid has {}", shown(&size), shown(&[i, j, k]))
-    } else if size.iter().any(|n| !(1..=i16::MAX as usize).contains(n)) {
-        format!("NIfTI-1 cannot hold {} voxels", shown(&size))
+    } else if size.contains(&0) {
+        format!("a volume of {} voxels is empty", shown(&size))
     } else {
         return Ok(());
     };
@@ -67,36 +77,52 @@ pub(super) fn fill_file(path: &Path, fill: impl Fn(&mut dyn Write) -> io::Result
 }
 
 /// The header and the four bytes that say "no extensions". `extents`: i, j, k and perhaps channels.
-fn lay_out(like: &Header, extents: &[usize], datatype: i16, bits: i16, description: &[u8]) -> [u8; SIZE_1 + 4] {
-    let mut b = [0; SIZE_1 + 4];
+fn lay_out(like: &Header, extents: &[usize], datatype: i16, bits: i16, description: &[u8]) -> Vec<u8> {
+    let second = like.version == 2 || extents.iter().any(|n| *n > MOST_1);
+    let mut b = vec![0; 4 + if second { SIZE_2 } else { SIZE_1 }];
+    let length = b.len();
     let mut put = |at: usize, v: &[u8]| b[at..at + v.len()].copy_from_slice(v);
-    put(0, &348i32.to_le_bytes());
-    put(40, &(extents.len() as i16).to_le_bytes());
-    for axis in 0..7 {
-        put(42 + 2 * axis, &(extents.get(axis).map_or(1, |n| *n as i16)).to_le_bytes());
-    }
-    put(70, &datatype.to_le_bytes());
-    put(72, &bits.to_le_bytes());
-    for axis in 0..8 {
-        put(76 + 4 * axis, &(like.pixdim.get(axis).map_or(1.0, |v| *v as f32)).to_le_bytes());
-    }
-    put(108, &((SIZE_1 + 4) as f32).to_le_bytes());
-    put(112, &1f32.to_le_bytes());
-    put(123, &[like.units & 7]);
-    put(148, description);
-    put(252, &like.qform_code.to_le_bytes());
-    put(254, &like.sform_code.to_le_bytes());
+    let dim = [extents.len()].into_iter().chain(extents.iter().copied()).chain([1; 7]).take(8);
+    let pixdim = like.pixdim.into_iter().chain([1.0; 4]);
     let places = like.quaternion.iter().chain(like.sform.iter().flatten());
-    for (n, v) in places.enumerate() {
-        put(256 + 4 * n, &(*v as f32).to_le_bytes());
+    let units = like.units & 7;
+    if second {
+        put(0, &540i32.to_le_bytes());
+        put(4, b"n+2\0\r\n\x1a\n");
+        put(12, &datatype.to_le_bytes());
+        put(14, &bits.to_le_bytes());
+        dim.enumerate().for_each(|(n, d)| put(16 + 8 * n, &(d as i64).to_le_bytes()));
+        pixdim.enumerate().for_each(|(n, v)| put(104 + 8 * n, &v.to_le_bytes()));
+        put(168, &(length as i64).to_le_bytes());
+        put(176, &1f64.to_le_bytes());
+        put(240, description);
+        put(344, &i32::from(like.qform_code).to_le_bytes());
+        put(348, &i32::from(like.sform_code).to_le_bytes());
+        places.enumerate().for_each(|(n, v)| put(352 + 8 * n, &v.to_le_bytes()));
+        put(500, &i32::from(units).to_le_bytes());
+    } else {
+        put(0, &348i32.to_le_bytes());
+        // Readers of Analyze look for it.
+        put(38, b"r");
+        dim.enumerate().for_each(|(n, d)| put(40 + 2 * n, &(d as i16).to_le_bytes()));
+        put(70, &datatype.to_le_bytes());
+        put(72, &bits.to_le_bytes());
+        pixdim.enumerate().for_each(|(n, v)| put(76 + 4 * n, &(v as f32).to_le_bytes()));
+        put(108, &(length as f32).to_le_bytes());
+        put(112, &1f32.to_le_bytes());
+        put(123, &[units]);
+        put(148, description);
+        put(252, &like.qform_code.to_le_bytes());
+        put(254, &like.sform_code.to_le_bytes());
+        places.enumerate().for_each(|(n, v)| put(256 + 4 * n, &(*v as f32).to_le_bytes()));
+        put(344, b"n+1\0");
     }
-    put(344, b"n+1\0");
     b
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::read;
+    use super::super::{Datatype, read};
     use super::*;
     use ::nifti::{IntoNdArray, NiftiObject, ReaderOptions};
 
@@ -140,10 +166,42 @@ mod tests {
 
     #[test]
     fn a_wrong_grid_or_folder_is_refused() {
-        let labels = Array3::zeros((3, 4, 4));
+        let labels = Array3::<u8>::zeros((3, 4, 4));
         assert_eq!(write_labels(Path::new("x.nii"), &labels, &grid()).unwrap_err().code, Code::E0703);
-        let labels = Array3::zeros((3, 4, 5));
+        let labels = Array3::<u8>::zeros((3, 4, 5));
         let e = write_labels(Path::new("/no/such/folder/x.nii"), &labels, &grid()).unwrap_err();
         assert_eq!(e.code, Code::E0603);
+    }
+
+    #[test]
+    fn the_smallest_type_that_holds_the_labels() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("labels.nii");
+        for (largest, datatype) in [(255u16, Datatype::U8), (256, Datatype::U16), (u16::MAX, Datatype::U16)] {
+            let labels = Array3::from_shape_fn((3, 4, 5), |(d, h, w)| if d + h + w == 9 { largest } else { w as u16 });
+            write_labels(&path, &labels, &grid()).unwrap();
+            let v = read(&path).unwrap();
+            assert_eq!(v.header.datatype, datatype);
+            assert!(v.data.iter().zip(&labels).all(|(a, b)| *a == f32::from(*b)));
+        }
+    }
+
+    #[test]
+    fn long_axes_and_grids_of_the_second_version_are_written_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("long.nii.gz");
+        let like = Header { dim: [40_000, 1, 2, 1], ..grid() };
+        let labels = Array3::from_shape_fn((2, 1, 40_000), |(d, _, w)| (d + w) as u8);
+        write_labels(&path, &labels, &like).unwrap();
+        let v = read(&path).unwrap();
+        assert_eq!((v.header.version, v.header.dim, v.header.sform), (2, like.dim, like.sform));
+        assert!(v.data.iter().zip(&labels).all(|(a, b)| *a == f32::from(*b)));
+        // A third of a millimetre stays what it was.
+        let mut like = Header { version: 2, ..grid() };
+        like.sform[0][0] = 1.0 / 3.0;
+        let image = Array4::from_elem((1, 3, 4, 5), 0.25);
+        write_image(&path, &image, &like).unwrap();
+        let v = read(&path).unwrap();
+        assert_eq!((v.data, v.header.sform, v.header.quaternion, v.header.qform_code), (image, like.sform, like.quaternion, 2));
     }
 }

@@ -2,7 +2,7 @@ use std::io::Write;
 
 use flate2::{Compression, write::GzEncoder};
 
-use super::super::header::tests::bytes;
+use super::super::header::tests::{bytes, bytes_2};
 use super::*;
 
 fn file(header: &[u8], voxels: &[u8]) -> Vec<u8> {
@@ -10,7 +10,9 @@ fn file(header: &[u8], voxels: &[u8]) -> Vec<u8> {
 }
 
 fn parse(bytes: &[u8]) -> Result<Volume, Refusal> {
-    from_stream(bytes, bytes.len() as u64, 1 << 20)
+    let mut source = Source::new(bytes, bytes.len() as u64)?;
+    let header = source.header()?;
+    finish(source, header, 1 << 20)
 }
 
 fn gz(bytes: &[u8]) -> Vec<u8> {
@@ -110,4 +112,61 @@ fn the_offset_is_honoured() {
     h[108..112].copy_from_slice(&400f32.to_le_bytes());
     let v = parse(&[&h[..], &[9; 52], &ramp(2)].concat()).unwrap();
     assert_eq!(v.data.as_slice().unwrap(), [0.0, 1.0]);
+}
+
+#[test]
+fn the_second_version_is_read_in_both_orders() {
+    let first = parse(&file(&bytes(&[5, 4, 3, 2]), &ramp(120))).unwrap();
+    let second = parse(&file(&bytes_2(&[5, 4, 3, 2], false), &ramp(120))).unwrap();
+    assert_eq!((first.data, first.affine), (second.data.clone(), second.affine));
+    let big: Vec<u8> = (0..120).flat_map(|v| (v as f32).to_be_bytes()).collect();
+    assert_eq!(parse(&file(&bytes_2(&[5, 4, 3, 2], true), &big)).unwrap().data, second.data);
+    let plain = file(&bytes_2(&[5, 4, 3], true), &ramp(60));
+    (0..plain.len()).for_each(|cut| assert!(parse(&plain[..cut]).is_err(), "cut at {cut}"));
+    for at in 0..544 {
+        for bit in 0..8 {
+            let mut bad = plain.clone();
+            bad[at] ^= 1 << bit;
+            if let Ok(v) = parse(&bad) {
+                assert!(v.data.len() <= 60 && v.spacing.iter().all(|s| *s > 0.0), "byte {at} bit {bit}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pair_is_read_by_either_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let single = parse(&file(&bytes(&[5, 4, 3]), &ramp(60))).unwrap();
+    let mut h = bytes(&[5, 4, 3]);
+    h[344..348].copy_from_slice(b"ni1\0");
+    h[108..112].copy_from_slice(&16f32.to_le_bytes());
+    let voxels = [vec![7; 16], ramp(60)].concat();
+    std::fs::write(at("a.hdr"), h).unwrap();
+    let message = |name: &str| read(&at(name)).unwrap_err().message;
+    assert!(message("a.hdr").contains("not beside it"));
+    std::fs::write(at("a.img.gz"), gz(&voxels)).unwrap();
+    std::fs::write(at("b.hdr.gz"), gz(&h)).unwrap();
+    std::fs::write(at("b.img"), &voxels).unwrap();
+    for name in ["a.hdr", "a.img.gz", "b.hdr.gz", "b.img"] {
+        let v = read(&at(name)).unwrap();
+        assert_eq!((v.data, v.affine, v.header.pair), (single.data.clone(), single.affine, true), "{name}");
+    }
+    std::fs::write(at("b.img"), &voxels[..100]).unwrap();
+    assert!(message("b.hdr.gz").contains("b.hdr.gz") && message("b.hdr.gz").contains("`b.img`"), "{}", message("b.hdr.gz"));
+    std::fs::write(at("c.img"), &voxels).unwrap();
+    assert!(message("c.img").contains("the header (.hdr or .hdr.gz) is not beside it"));
+}
+
+#[test]
+fn colours_and_complex_numbers_are_known_and_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rgb.nii");
+    let mut h = bytes(&[2, 1, 1]);
+    h[70..72].copy_from_slice(&128i16.to_le_bytes());
+    h[72..74].copy_from_slice(&24i16.to_le_bytes());
+    std::fs::write(&path, file(&h, &[1; 6])).unwrap();
+    assert_eq!(read_header(&path).unwrap().datatype.name(), "RGB");
+    assert!(read(&path).unwrap_err().message.contains("colours (RGB)"));
 }
