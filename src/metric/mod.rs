@@ -1,10 +1,29 @@
-//! How well a prediction meets a reference.
+//! How well a prediction meets a reference: overlap, distances of surfaces, volumes, lesions; over cases, and of two sets of predictions.
 //!
-//! Level 2: may use `text`. One file per metric, each with its convention for empty masks; `summary` brings cases together.
-//! Nothing is dropped from a mean in silence: how often a class was empty on a side is counted beside it.
+//! Level 2: may use `text`, `volume`. Lengths are in mm, along the axes D, H, W, and may differ between them; volumes are in ml.
+//! `score` states what is done where a region is in one map only or in none: no case is dropped. `surface` states which Hausdorff distance
+//! is meant, `wilcoxon` which test, `lesion` what a lesion is.
 
-mod dice;
+mod evaluation;
+mod extent;
+mod figure;
+mod lesion;
+mod overlap;
+mod region;
+mod score;
+mod spread;
 mod summary;
+mod surface;
+mod surfel;
+mod wilcoxon;
 
-pub use dice::{Counts, counts};
+pub use evaluation::{Case, Compared, Evaluation, MEAN, Occurrence, Row, SIGNIFICANT, Scored, Verdict, value};
+pub use figure::{Better, Figure, conventions};
+pub use lesion::{LesionRule, Lesions};
+pub use overlap::{Counts, counts};
+pub use region::Region;
+pub use score::{Pair, Presence, Scores, Settings};
+pub use spread::{RESAMPLES, Spread, spreads};
 pub use summary::{CaseScore, ClassScore, Summary, summarise};
+pub use surface::{Convention, Surfaces};
+pub use wilcoxon::{SignedRank, holm, signed_rank};

@@ -1,10 +1,10 @@
 //! Scores of many cases: per case, per class, in total.
 //!
-//! May use `dice` only. Class 0 is the background: it has no place in any mean.
+//! May use `overlap` only. Class 0 is the background: it has no place in any mean.
 
 use serde::Serialize;
 
-use super::dice::Counts;
+use super::overlap::Counts;
 
 /// One case.
 #[derive(Clone, Debug, PartialEq, Serialize)]

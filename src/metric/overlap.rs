@@ -1,9 +1,9 @@
-//! The Dice coefficient, 2|P∩R| / (|P| + |R|), from counted voxels.
+//! Overlap of two label maps, from counted voxels: Dice, IoU, precision, recall.
 //!
 //! Depends on nothing of this crate.
 //!
-//! Convention: a class that is in neither the prediction nor the reference scores 1 (nothing was to be found and nothing was);
-//! one that is in only one of them scores 0, as the formula says. Both are counted in every mean.
+//! Convention: a class that is in neither the prediction nor the reference scores 1 everywhere (nothing was to be found and nothing was);
+//! one that is in only one of them scores 0 everywhere, where the formula says 0 / 0 too. Both are counted in every mean.
 
 use std::ops::{Add, AddAssign};
 
@@ -33,12 +33,32 @@ impl Counts {
         self.predicted() == 0 && self.reference() == 0
     }
 
-    /// The Dice coefficient, 0 to 1; 1 when the class is in neither map.
+    /// The Dice coefficient 2|P∩R| / (|P| + |R|), 0 to 1.
     pub fn dice(self) -> f64 {
-        if self.is_empty() {
-            return 1.0;
+        self.share(2 * self.true_positives, self.predicted() + self.reference())
+    }
+
+    /// Intersection over union, the Jaccard index |P∩R| / |P∪R|, 0 to 1.
+    pub fn iou(self) -> f64 {
+        self.share(self.true_positives, self.true_positives + self.false_positives + self.false_negatives)
+    }
+
+    /// The share of the prediction that is right, |P∩R| / |P|; 0 for a prediction of nothing where there is something.
+    pub fn precision(self) -> f64 {
+        self.share(self.true_positives, self.predicted())
+    }
+
+    /// The share of the reference that is found, |P∩R| / |R|; 0 where something is predicted and there is nothing.
+    pub fn recall(self) -> f64 {
+        self.share(self.true_positives, self.reference())
+    }
+
+    fn share(self, part: u64, whole: u64) -> f64 {
+        match whole {
+            _ if self.is_empty() => 1.0,
+            0 => 0.0,
+            _ => part as f64 / whole as f64,
         }
-        2.0 * self.true_positives as f64 / (self.predicted() + self.reference()) as f64
     }
 }
 
@@ -68,7 +88,6 @@ pub fn counts<'a>(
     reference: impl IntoIterator<Item = &'a u8>,
     classes: usize,
 ) -> Vec<Counts> {
-    // Whole table of label pairs first: one increment per voxel.
     let (mut both, mut predicted, mut expected) = ([0u64; 256], [0u64; 256], [0u64; 256]);
     for (p, r) in prediction.into_iter().zip(reference) {
         predicted[usize::from(*p)] += 1;
@@ -91,8 +110,11 @@ mod tests {
         let c = counts(&p, &r, 4);
         assert_eq!(c[1], Counts { true_positives: 1, false_positives: 1, false_negatives: 2 });
         assert_eq!(c[2], Counts { true_positives: 1, false_positives: 1, false_negatives: 1 });
-        assert!((c[1].dice() - 2.0 / 5.0).abs() < 1e-12);
-        assert!((c[2].dice() - 0.5).abs() < 1e-12);
+        assert_eq!(c[1].dice(), 2.0 / 5.0);
+        assert_eq!(c[1].iou(), 1.0 / 4.0);
+        assert_eq!(c[1].precision(), 1.0 / 2.0);
+        assert_eq!(c[1].recall(), 1.0 / 3.0);
+        assert_eq!(c[2].dice(), 0.5);
         assert_eq!(c[0], Counts { true_positives: 1, false_positives: 1, false_negatives: 1 });
         assert!(c[3].is_empty());
     }
@@ -100,10 +122,14 @@ mod tests {
     #[test]
     fn empty_masks_follow_the_convention() {
         let (zero, one) = ([0u8; 4], [0u8, 1, 1, 0]);
-        assert_eq!(counts(&zero, &zero, 2)[1].dice(), 1.0);
-        assert_eq!(counts(&one, &zero, 2)[1].dice(), 0.0);
-        assert_eq!(counts(&zero, &one, 2)[1].dice(), 0.0);
-        assert_eq!(counts(&one, &one, 2)[1].dice(), 1.0);
+        let all = |p: &[u8], r: &[u8]| {
+            let c = counts(p, r, 2)[1];
+            [c.dice(), c.iou(), c.precision(), c.recall()]
+        };
+        assert_eq!(all(&zero, &zero), [1.0; 4]);
+        assert_eq!(all(&one, &zero), [0.0; 4]);
+        assert_eq!(all(&zero, &one), [0.0; 4]);
+        assert_eq!(all(&one, &one), [1.0; 4]);
     }
 
     #[test]
@@ -113,7 +139,8 @@ mod tests {
         let (a, b) = (counts(&p, &r, 3), counts(&r, &p, 3));
         for (x, y) in a.iter().zip(&b) {
             assert_eq!(x.dice(), y.dice());
-            assert!((0.0..=1.0).contains(&x.dice()));
+            assert_eq!(x.precision(), y.recall());
+            assert!((0.0..=1.0).contains(&x.dice()) && x.iou() <= x.dice());
         }
     }
 }

@@ -1,0 +1,178 @@
+//! The figures by name: heading, unit, which way is better, and what is meant.
+//!
+//! May use `score`, `surface` beside it.
+
+use serde::Serialize;
+
+use super::score::{Scores, Settings};
+use super::surface::Convention;
+
+/// Which way a figure is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Better {
+    Higher,
+    Lower,
+    /// Either sign is an error.
+    NearerZero,
+}
+
+macro_rules! figures {
+    ($($variant:ident $key:ident $heading:literal $digits:literal $better:ident [$($of:tt)*];)*) => {
+        /// One of the figures of [`Scores`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Figure { $($variant,)* }
+
+        impl Figure {
+            /// All, in the order in which they are shown.
+            pub const ALL: &'static [Figure] = &[$(Figure::$variant,)*];
+
+            /// Its name in JSON and CSV, and for `--figures`; the unit is its last word.
+            pub fn key(self) -> &'static str {
+                match self { $(Figure::$variant => stringify!($key),)* }
+            }
+
+            /// Its name in a table.
+            pub fn heading(self) -> &'static str {
+                match self { $(Figure::$variant => $heading,)* }
+            }
+
+            /// Decimals in a table.
+            pub fn digits(self) -> usize {
+                match self { $(Figure::$variant => $digits,)* }
+            }
+
+            /// Which way it is better.
+            pub fn better(self) -> Better {
+                match self { $(Figure::$variant => Better::$better,)* }
+            }
+
+            /// Its value; none for a lesion-wise one that was not asked for.
+            pub fn of(self, scores: &Scores) -> Option<f64> {
+                match self { $(Figure::$variant => figures!(@ scores $key $($of)*),)* }
+            }
+        }
+    };
+    (@ $s:ident $key:ident case) => { Some($s.$key) };
+    (@ $s:ident $key:ident lesion) => { $s.lesions.map(|l| l.$key) };
+}
+
+figures! {
+    Dice dice "Dice" 4 Higher [case];
+    Iou iou "IoU" 4 Higher [case];
+    Precision precision "precision" 4 Higher [case];
+    Recall recall "recall" 4 Higher [case];
+    SurfaceDice surface_dice "surface Dice" 4 Higher [case];
+    Hd95 hd95_mm "HD95 mm" 2 Lower [case];
+    Hausdorff hausdorff_mm "Hausdorff mm" 2 Lower [case];
+    Assd assd_mm "ASSD mm" 3 Lower [case];
+    VolumeDifference volume_difference_ml "volume diff ml" 2 NearerZero [case];
+    VolumeError relative_volume_error "volume error" 4 Lower [case];
+    LesionDice lesion_dice "lesion Dice" 4 Higher [lesion];
+    LesionHd95 lesion_hd95_mm "lesion HD95 mm" 2 Lower [lesion];
+    LesionF1 lesion_f1 "lesion F1" 4 Higher [lesion];
+}
+
+impl Figure {
+    /// The figure of a key, in any case and with or without its unit: `hd95` is `hd95_mm`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let asked = text.trim().to_ascii_lowercase().replace('-', "_");
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|f| f.key() == asked || f.key().rsplit_once('_').is_some_and(|(k, unit)| unit.len() == 2 && k == asked))
+    }
+
+    /// Whether it is made lesion by lesion.
+    pub fn is_lesion_wise(self) -> bool {
+        matches!(self, Self::LesionDice | Self::LesionHd95 | Self::LesionF1)
+    }
+
+    /// A value as a table shows it.
+    pub fn shown(self, value: f64) -> String {
+        if !value.is_finite() {
+            return "-".to_owned();
+        }
+        let text = format!("{value:.*}", self.digits());
+        // What rounds to nothing has no sign.
+        match text.strip_prefix('-') {
+            Some(size) if size.bytes().all(|b| matches!(b, b'0' | b'.')) => size.to_owned(),
+            _ => text,
+        }
+    }
+
+    /// By how much a value falls short, to be made small: the order of worst cases and of comparisons.
+    pub fn badness(self, value: f64) -> f64 {
+        match self.better() {
+            Better::Higher => -value,
+            Better::Lower => value,
+            Better::NearerZero => value.abs(),
+        }
+    }
+}
+
+/// What the figures mean, a sentence each: stands under every table and in the JSON.
+pub fn conventions(settings: &Settings) -> Vec<String> {
+    let (surface, percentile) = match settings.convention {
+        Convention::DeepMind => (
+            "surfaces lie between voxels and weigh by their area (as surface-distance)",
+            "HD95 is the larger of the two directed percentiles, by area",
+        ),
+        Convention::Monai => (
+            "surfaces are the voxels with a face neighbour outside, each counted once (as MONAI)",
+            "HD95 is the larger of the two directed percentiles, interpolated",
+        ),
+        Convention::MedPy => (
+            "surfaces are the voxels with a face neighbour outside, each counted once (as MedPy)",
+            "HD95 is the percentile of both directions together, interpolated",
+        ),
+    };
+    let mut all = vec![
+        "in neither file: shares are 1, distances and errors 0".to_owned(),
+        "in one file only: shares are 0, distances the diagonal of the image, relative volume error 1 (0 predicted, or 0 expected)"
+            .to_owned(),
+        "every case counts in every mean".to_owned(),
+        surface.to_owned(),
+        percentile.to_owned(),
+        "ASSD is the mean over both surfaces together".to_owned(),
+        format!("surface Dice is the share of both surfaces within {} mm of the other", settings.tolerance),
+        "volume diff is prediction less reference; volume error is its size relative to the reference".to_owned(),
+    ];
+    if let Some(rule) = settings.lesions {
+        all.push(format!(
+            "lesions are the reference's 26-connected components, one where dilations by {} touch, larger than {} mm³; missed and false \
+             ones have Dice 0 and the image's diagonal (as BraTS 2023)",
+            rule.dilation, rule.smallest
+        ));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_found_by_name() {
+        assert_eq!(Figure::parse("HD95"), Some(Figure::Hd95));
+        assert_eq!(Figure::parse("lesion-hd95_mm"), Some(Figure::LesionHd95));
+        assert_eq!(Figure::parse("volume_difference"), Some(Figure::VolumeDifference));
+        assert_eq!(Figure::parse("surface"), None);
+        for f in Figure::ALL {
+            assert_eq!(Figure::parse(f.key()), Some(*f));
+        }
+    }
+
+    #[test]
+    fn nothing_has_no_sign() {
+        assert_eq!([-0.0, -0.004, -0.006].map(|v| Figure::VolumeDifference.shown(v)), ["0.00", "0.00", "-0.01"]);
+        assert_eq!(Figure::Dice.shown(f64::NAN), "-");
+    }
+
+    #[test]
+    fn worse_is_larger() {
+        assert!(Figure::Dice.badness(0.1) > Figure::Dice.badness(0.9));
+        assert!(Figure::Hd95.badness(9.0) > Figure::Hd95.badness(1.0));
+        assert!(Figure::VolumeDifference.badness(-9.0) > Figure::VolumeDifference.badness(1.0));
+    }
+}
