@@ -7,6 +7,7 @@
 
 mod activation;
 mod buffer;
+pub mod ceiling;
 mod conv3d;
 mod conv_transpose;
 mod dense;
@@ -21,6 +22,7 @@ mod resize;
 mod reuse;
 mod softmax;
 mod sweep;
+pub mod tile;
 
 pub use activation::{sigmoid, silu};
 pub use conv_transpose::conv_transpose3d;

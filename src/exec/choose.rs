@@ -1,0 +1,355 @@
+//! Which values are volumes in memory, and when each can be had.
+//!
+//! A run goes epoch by epoch. A value that a global reduction stands before (a norm's statistics, a mean) is of a later epoch than
+//! what is reduced; so is one that a convolution takes from memory. Within an epoch everything on one grid is one stage. What is not
+//! in memory is made again in every stage that asks for it; whether that is cheaper than writing and reading it is decided by cost.
+//!
+//! May use `ir` and `op`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ir::{Fact, Graph, Value};
+use crate::op::Op;
+
+/// How a value is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Given.
+    Input,
+    /// A number a channel: in the table.
+    Vector,
+    /// The sum of a vector along each axis: in the table.
+    Separable,
+    /// Other values' channels: a concatenation or a slice.
+    View,
+    /// Number by number, or voxel by voxel.
+    Point,
+    /// From other voxels too, or from other channels.
+    Sum,
+    /// By [`super::plain`], alone.
+    Plain,
+}
+
+/// Epochs and memory.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    pub class: Vec<Class>,
+    /// It is a volume in memory (inputs and plain ones are).
+    pub kept: Vec<bool>,
+    /// The first epoch whose stages can make it (or, of a vector, read it).
+    pub epoch: Vec<usize>,
+    /// The first epoch whose stages can make it from memory alone.
+    pub far: Vec<usize>,
+    /// A convolution that reads what its own stage makes.
+    pub fused: Vec<bool>,
+    /// Values whose moments are measured.
+    pub measured: BTreeSet<Value>,
+    /// What each stage gives, by epoch and grid.
+    pub stages: BTreeMap<(usize, [usize; 3]), Vec<Value>>,
+}
+
+/// What one float costs to write or to read, in multiply-accumulates.
+const MOVE: f64 = 18.0;
+/// Rows of a usual tile.
+const ROWS: f64 = 16.0;
+
+/// The roots of a value through concatenations and slices: each with its channels there.
+pub fn pieces(graph: &Graph<Op>, facts: &[Fact], v: Value) -> Vec<(Value, usize, usize)> {
+    match &graph.node(v).op {
+        Op::Concat(_) => graph.inputs(v).iter().flat_map(|i| pieces(graph, facts, *i)).collect(),
+        Op::Slice(s) => {
+            let (mut skip, mut left) = (s.start, s.channels);
+            let mut all = vec![];
+            for (root, first, count) in graph.inputs(v).iter().flat_map(|i| pieces(graph, facts, *i)) {
+                let gone = skip.min(count);
+                let take = (count - gone).min(left);
+                if take > 0 {
+                    all.push((root, first + gone, take));
+                }
+                (skip, left) = (skip - gone, left - take);
+            }
+            all
+        }
+        _ => vec![(v, 0, facts[v.0].channels)],
+    }
+}
+
+/// The inputs whose numbers an operation reads; of the others it takes the shape alone.
+pub fn reads(graph: &Graph<Op>, v: Value) -> &[Value] {
+    let all = graph.inputs(v);
+    match graph.node(v).op {
+        Op::Resize(_) | Op::PositionMap(_) => &all[..all.len().min(1)],
+        _ => all,
+    }
+}
+
+pub fn is_vector(fact: &Fact) -> bool {
+    fact.is_vector()
+}
+
+fn classify(graph: &Graph<Op>, facts: &[Fact]) -> Vec<Class> {
+    let mut class: Vec<Class> = vec![];
+    for v in graph.values() {
+        let x: Vec<Fact> = reads(graph, v).iter().map(|i| facts[i.0]).collect();
+        let of = |i: usize| graph.inputs(v).get(i).map(|i| class[i.0]);
+        let y = facts[v.0];
+        let vectors = !x.is_empty() && x.iter().all(is_vector);
+        let op = &graph.node(v).op;
+        let c = match op {
+            _ if x.is_empty() => Class::Input,
+            _ if is_vector(&y) && (vectors || matches!(op, Op::GlobalAvgPool(_))) => Class::Vector,
+            _ if is_vector(&y) || (vectors && !matches!(op, Op::PositionMap(_))) => Class::Plain,
+            // A value of another batch stands for all: rare.
+            _ if x.iter().any(|f| f.batch != y.batch) => Class::Plain,
+            Op::PositionMap(_) => Class::Separable,
+            Op::Conv3d(c) if of(0) == Some(Class::Separable) && super::build::is_pointwise(c) => Class::Separable,
+            Op::ScaleShift(_) if of(0) == Some(Class::Separable) => Class::Separable,
+            Op::Add(_) | Op::Sub(_) | Op::Mul(_) => {
+                let fits = |f: &Fact| (f.size == y.size || is_vector(f)) && (f.channels == y.channels || f.channels == 1);
+                let separable = |i: usize| of(i) == Some(Class::Separable) && x[i].channels == y.channels;
+                let linear = |i: usize| separable(i) || is_vector(&x[i]);
+                match op {
+                    Op::Mul(_) if (separable(0) && is_vector(&x[1])) || (separable(1) && is_vector(&x[0])) => Class::Separable,
+                    Op::Add(_) | Op::Sub(_) if linear(0) && linear(1) => Class::Separable,
+                    _ if x.iter().all(fits) => Class::Point,
+                    _ => Class::Plain,
+                }
+            }
+            Op::Activation(_) | Op::ScaleShift(_) | Op::GroupNorm(_) | Op::Softmax(_) => Class::Point,
+            Op::Concat(_) | Op::Slice(_) => Class::View,
+            Op::ConvTranspose3d(c) if c.kernel == c.stride => Class::Sum,
+            Op::Conv3d(_) | Op::MaxPool3d(_) | Op::Resize(_) => Class::Sum,
+            _ => Class::Plain,
+        };
+        class.push(c);
+    }
+    class
+}
+
+/// Multiply-accumulates, or what takes as long, of one value.
+fn work(graph: &Graph<Op>, facts: &[Fact], v: Value) -> f64 {
+    let y = facts[v.0];
+    let x = graph.inputs(v).first().map_or(y, |i| facts[i.0]);
+    let numbers = y.channels as f64 * volume(&y);
+    match &graph.node(v).op {
+        Op::Conv3d(c) => numbers * (x.channels / c.groups.max(1)) as f64 * c.kernel.0.iter().product::<usize>() as f64,
+        Op::ConvTranspose3d(_) => numbers * x.channels as f64 + 12.0 * numbers,
+        Op::Resize(_) => 12.0 * numbers,
+        Op::MaxPool3d(p) => numbers * 2.0 * p.kernel.0.iter().product::<usize>() as f64,
+        Op::Activation(_) => 14.0 * numbers,
+        Op::Softmax(_) => 20.0 * numbers,
+        Op::Concat(_) | Op::Slice(_) | Op::Input(_) => 0.0,
+        _ => 4.0 * numbers,
+    }
+}
+
+fn volume(f: &Fact) -> f64 {
+    f.batch as f64 * f.size.iter().map(|n| *n as f64).product::<f64>()
+}
+
+struct Chooser<'a> {
+    graph: &'a Graph<Op>,
+    facts: &'a [Fact],
+    c: Choice,
+    /// Convolutions that follow each other within a stage.
+    depth: Vec<usize>,
+}
+
+/// Decides for a graph at sizes.
+pub fn choose(graph: &Graph<Op>, facts: &[Fact]) -> Choice {
+    let class = classify(graph, facts);
+    let n = graph.len();
+    let mut kept: Vec<bool> = class.iter().map(|c| matches!(c, Class::Input | Class::Plain)).collect();
+    let volume = |v: Value| !matches!(class[v.0], Class::Vector);
+    graph.outputs.iter().filter(|(_, v)| volume(*v)).for_each(|(_, v)| kept[v.0] = true);
+    // What is computed plainly takes its inputs from memory.
+    for v in graph.values().filter(|v| class[v.0] == Class::Plain) {
+        reads(graph, v).iter().filter(|i| volume(**i)).for_each(|i| kept[i.0] = true);
+    }
+    let mut measured = BTreeSet::new();
+    for v in graph.values() {
+        let reduces = match graph.node(v).op {
+            Op::GroupNorm(_) => class[v.0] == Class::Point,
+            Op::GlobalAvgPool(_) => class[v.0] == Class::Vector && !is_vector(&facts[graph.inputs(v)[0].0]),
+            _ => false,
+        };
+        if reduces {
+            measured.extend(pieces(graph, facts, graph.inputs(v)[0]).into_iter().map(|p| p.0));
+        }
+    }
+    let c = Choice { class, kept, epoch: vec![0; n], far: vec![0; n], fused: vec![false; n], measured, stages: BTreeMap::new() };
+    let mut chooser = Chooser { graph, facts, c, depth: vec![0; n] };
+    // Each round keeps at least one value more.
+    for _ in 0..=n {
+        chooser.schedule();
+        if !chooser.keep_more() {
+            break;
+        }
+    }
+    chooser.c
+}
+
+impl Chooser<'_> {
+    /// Whether the moments or the volume of a value are wanted.
+    fn wanted(&self, v: Value) -> bool {
+        let made = matches!(self.c.class[v.0], Class::Point | Class::Sum | Class::View | Class::Separable);
+        self.c.measured.contains(&v) || made && self.c.kept[v.0]
+    }
+
+    fn schedule(&mut self) {
+        let (g, facts) = (self.graph, self.facts);
+        for v in g.values() {
+            let inputs = reads(g, v);
+            let vector = |i: &Value| is_vector(&facts[i.0]);
+            let ready = inputs.iter().filter(|i| vector(i)).map(|i| self.c.epoch[i.0]).max().unwrap_or(0);
+            let local = inputs.iter().filter(|i| !vector(i)).map(|i| self.c.epoch[i.0]).max().unwrap_or(0).max(ready);
+            let far = inputs.iter().filter(|i| !vector(i)).map(|i| self.c.far[i.0]).max().unwrap_or(0).max(ready);
+            let near = |e: usize| {
+                inputs
+                    .iter()
+                    .filter(|i| self.c.epoch[i.0] == e && !self.c.kept[i.0] | (self.c.far[i.0] > e))
+                    .map(|i| self.depth[i.0])
+                    .max()
+                    .unwrap_or(0)
+            };
+            let measured = |v: Value| pieces(g, facts, v).into_iter().map(|p| self.c.epoch[p.0.0] + 1).max().unwrap_or(0);
+            self.c.fused[v.0] = false;
+            let (epoch, far, depth) = match (&g.node(v).op, self.c.class[v.0]) {
+                (_, Class::Input) => (0, 0, 0),
+                (_, Class::Plain) => (far, far, 0),
+                (_, Class::Separable) => {
+                    let e = inputs
+                        .iter()
+                        .filter(|i| vector(i) || self.c.class[i.0] == Class::Separable)
+                        .map(|i| self.c.epoch[i.0])
+                        .max()
+                        .unwrap_or(0);
+                    (e, e, 0)
+                }
+                (Op::GlobalAvgPool(_), Class::Vector) if !vector(&inputs[0]) => (measured(inputs[0]), measured(inputs[0]), 0),
+                (_, Class::Vector) => (ready, ready, 0),
+                (Op::GroupNorm(_), Class::Point) => {
+                    let e = local.max(measured(inputs[0]));
+                    (e, far.max(e), near(e))
+                }
+                (Op::Conv3d(c), _) if super::build::is_pointwise(c) => (local, far, near(local)),
+                (Op::Conv3d(c), _) if c.stride.0 == [1; 3] && self.same_grid(v) => {
+                    let near = near(local);
+                    let fuse = local < far && near <= 1 && self.halo_cost(v, local) <= 2.0 * MOVE * self.floats(inputs[0]);
+                    self.c.fused[v.0] = fuse;
+                    if fuse { (local, far, near + 1) } else { (far, far, 1) }
+                }
+                (_, Class::Sum) => (far, far, 0),
+                _ => (local, far, near(local)),
+            };
+            self.c.epoch[v.0] = epoch;
+            self.depth[v.0] = depth;
+            let stage = self.c.kept[v.0] && !matches!(self.c.class[v.0], Class::Input | Class::Plain);
+            self.c.far[v.0] = if stage { epoch + 1 } else { far.max(epoch) };
+        }
+        self.c.stages.clear();
+        let wanted: Vec<Value> = g.values().filter(|v| self.wanted(*v)).collect();
+        for v in wanted {
+            self.c.stages.entry((self.c.epoch[v.0], facts[v.0].size)).or_default().push(v);
+        }
+    }
+
+    fn same_grid(&self, v: Value) -> bool {
+        self.facts[v.0].size == self.facts[self.graph.inputs(v)[0].0].size
+    }
+
+    fn floats(&self, v: Value) -> f64 {
+        self.facts[v.0].channels as f64 * volume(&self.facts[v.0])
+    }
+
+    /// What a convolution's look over the rows of its tile costs if its input is made in the same stage.
+    fn halo_cost(&self, v: Value, epoch: usize) -> f64 {
+        let Op::Conv3d(c) = &self.graph.node(v).op else { return 0.0 };
+        let halo = (c.kernel.0[1] - 1) * c.dilation.0[1];
+        let mut seen = BTreeSet::new();
+        let mut stack = reads(self.graph, v).to_vec();
+        let mut cost = 0.0;
+        while let Some(i) = stack.pop() {
+            let memory = self.c.kept[i.0] && self.c.far[i.0] <= epoch;
+            if memory || is_vector(&self.facts[i.0]) || !seen.insert(i) {
+                continue;
+            }
+            if self.c.class[i.0] == Class::Sum {
+                cost += work(self.graph, self.facts, i);
+            }
+            stack.extend(reads(self.graph, i));
+        }
+        cost * halo as f64 / ROWS
+    }
+
+    /// What a stage makes for a value that is not in memory, and what it reads for it.
+    fn closure(&self, v: Value, epoch: usize, made: &mut BTreeSet<Value>, read: &mut BTreeSet<Value>) {
+        let memory = self.c.kept[v.0] && (self.c.far[v.0] <= epoch || self.c.class[v.0] == Class::Input);
+        if is_vector(&self.facts[v.0]) || self.c.class[v.0] == Class::Separable {
+            return;
+        }
+        if memory {
+            read.insert(v);
+        } else if made.insert(v) {
+            reads(self.graph, v).iter().for_each(|i| self.closure(*i, epoch, made, read));
+        }
+    }
+
+    /// Keeps the first value that is cheaper to keep than to make again.
+    fn keep_more(&mut self) -> bool {
+        let mut users: BTreeMap<Value, BTreeSet<usize>> = BTreeMap::new();
+        for (i, ((epoch, _), sinks)) in self.c.stages.iter().enumerate() {
+            let (mut made, mut read) = (BTreeSet::new(), BTreeSet::new());
+            for v in sinks {
+                // A sink is made even though it is in memory afterwards.
+                made.insert(*v);
+                reads(self.graph, *v).iter().for_each(|x| self.closure(*x, *epoch, &mut made, &mut read));
+            }
+            for v in made {
+                users.entry(v).or_default().insert(i);
+            }
+        }
+        // The one by whose keeping most is saved: not each of a chain of which the last is enough.
+        let mut best: Option<(f64, Value)> = None;
+        for v in self.graph.values() {
+            if self.c.kept[v.0] || !matches!(self.c.class[v.0], Class::Point | Class::Sum) {
+                continue;
+            }
+            let stages = users.get(&v).map_or(0, BTreeSet::len) as f64;
+            let (mut made, mut read) = (BTreeSet::new(), BTreeSet::new());
+            made.insert(v);
+            reads(self.graph, v).iter().for_each(|x| self.closure(*x, usize::MAX, &mut made, &mut read));
+            let again = made.iter().map(|v| work(self.graph, self.facts, *v)).sum::<f64>()
+                + read.iter().map(|v| MOVE / 2.0 * self.floats(*v)).sum::<f64>();
+            let mut saved = (stages - 1.0) * again - 1.2 * MOVE * self.floats(v) * stages;
+            // What a convolution that does not fuse looks at, when it is itself made by convolutions.
+            if stages > 0.0 && self.looked_at(v) {
+                let sums = made.iter().any(|m| self.c.class[m.0] == Class::Sum && !matches!(self.graph.node(*m).op, Op::Resize(_)));
+                let heavy = self.heavy(&made);
+                if sums && heavy > 2.0 * MOVE * self.floats(v) {
+                    saved = saved.max(heavy - 2.4 * MOVE * self.floats(v));
+                }
+            }
+            if stages > 0.0 && saved > 0.0 && best.is_none_or(|(s, _)| saved > s) {
+                best = Some((saved, v));
+            }
+        }
+        let Some((_, v)) = best else { return false };
+        self.c.kept[v.0] = true;
+        true
+    }
+
+    /// Whether something that does not run in its stage looks at a value, itself or as part of a concatenation.
+    fn looked_at(&self, v: Value) -> bool {
+        self.graph.users(v).any(|u| match &self.graph.node(u).op {
+            Op::Conv3d(c) if !super::build::is_pointwise(c) => !self.c.fused[u.0],
+            Op::MaxPool3d(_) => true,
+            Op::Concat(_) | Op::Slice(_) => self.looked_at(u),
+            _ => false,
+        })
+    }
+
+    fn heavy(&self, made: &BTreeSet<Value>) -> f64 {
+        made.iter().filter(|v| self.c.class[v.0] == Class::Sum).map(|v| work(self.graph, self.facts, *v)).sum()
+    }
+}

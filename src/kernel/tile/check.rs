@@ -1,0 +1,168 @@
+//! What running relies on: every place that a node can touch lies in what its volume or local holds, locals are made before they
+//! are read, and what is written overlaps nothing else.
+
+use super::depthwise::Depthwise;
+use super::stage::{Kind, Matrix, Operand, Place, Space, Stage, Window};
+use super::sweep::size_of;
+
+/// Everything that running relies on.
+pub(super) fn check(stage: &Stage) -> Result<(), String> {
+    let ensure = |good: bool, what: &str, node: &str| if good { Ok(()) } else { Err(format!("`{node}`: {what}")) };
+    let fine = |size: [usize; 3]| size.iter().all(|n| *n > 0) && size.iter().try_fold(1usize, |a, n| a.checked_mul(*n)).is_some();
+    ensure(stage.batch > 0 && fine(stage.size), "an empty grid", "stage")?;
+    for (size, channels, phases) in
+        stage.volumes.iter().map(|v| (v.size, v.channels, 1)).chain(stage.locals.iter().map(|l| (l.size, l.channels, l.phases)))
+    {
+        ensure(fine(size) && channels > 0 && phases > 0, "an empty value", "stage")?;
+    }
+    let mut made = vec![false; stage.locals.len()];
+    let mut written = vec![false; stage.volumes.len()];
+    for n in &stage.nodes {
+        let name = n.name.as_str();
+        let known = |p: Place| match p {
+            Place::Volume(i) => i < stage.volumes.len(),
+            Place::Local(i) => i < stage.locals.len(),
+        };
+        let places = n.kind.places();
+        ensure(known(n.to) && places.iter().all(|p| known(*p)), "a place that is not there", name)?;
+        let (size, channels) = size_of(stage, n.to);
+        ensure(channels == n.channels, "channels of the place", name)?;
+        for p in &places {
+            match p {
+                Place::Local(i) => ensure(made[*i], "reads a local before it is made", name)?,
+                // What is written in this stage is read where it has just been written, which only whole tiles of it are.
+                Place::Volume(i) => ensure(!written[*i], "reads a volume that the stage writes", name)?,
+            }
+        }
+        let source = |s: &[(Place, usize)], count: usize, from: Option<[usize; 3]>, plain: bool| -> Result<(), String> {
+            ensure(s.len() == count, "channels of its input", name)?;
+            for (p, c) in s {
+                let (size, channels) = size_of(stage, *p);
+                ensure(*c < channels && from.is_none_or(|f| f == size), "shape of its input", name)?;
+                ensure(!plain || !matches!(p, Place::Local(i) if stage.locals[*i].phases != 1), "an input in phases", name)?;
+            }
+            Ok(())
+        };
+        let same = |s: &[(Place, usize)]| s.first().map(|p| size_of(stage, p.0).0);
+        let window = |x: usize, w: &Window| -> Result<(), String> {
+            let l = &stage.locals[x];
+            ensure(w.kernel.iter().chain(&w.stride).chain(&w.dilation).all(|n| *n > 0), "an empty window", name)?;
+            ensure(l.phases == w.stride[2], "phases of its input", name)?;
+            ensure(
+                (0..3).all(|a| {
+                    (l.size[a] + 2 * w.padding[a])
+                        .checked_sub((w.kernel[a] - 1) * w.dilation[a] + 1)
+                        .is_some_and(|r| r / w.stride[a] + 1 == size[a])
+                }),
+                "size of a convolution",
+                name,
+            )
+        };
+        let matrix = |m: &Matrix, inputs: usize, outputs: usize| {
+            let floor = inputs.checked_mul(outputs).unwrap_or(usize::MAX);
+            ensure(
+                m.inputs == inputs && m.outputs == outputs && m.packed.len() >= floor && (m.bias.is_empty() || m.bias.len() == outputs),
+                "a matrix",
+                name,
+            )
+        };
+        match &n.kind {
+            Kind::Point { terms, .. } => {
+                ensure(!terms.is_empty(), "no terms", name)?;
+                for t in terms {
+                    if let Operand::Rows(s) = &t.x {
+                        source(s, if s.len() == 1 { 1 } else { channels }, Some(size), true)?;
+                    }
+                    if let Some(m) = &t.times {
+                        source(&m.source, if m.source.len() == 1 { 1 } else { channels }, Some(size), true)?;
+                    }
+                }
+            }
+            Kind::Softmax { x } => source(x, channels, Some(size), true)?,
+            Kind::Pointwise { x, matrix: m, .. } => {
+                source(x, x.len(), Some(size), true)?;
+                matrix(m, x.len(), channels)?;
+            }
+            Kind::Dense { x, window: w, matrices } => {
+                window(*x, w)?;
+                let groups = matrices.len().max(1);
+                let inputs = stage.locals[*x].channels;
+                ensure(inputs % groups == 0 && channels % groups == 0, "groups", name)?;
+                matrices.iter().try_for_each(|m| matrix(m, inputs / groups * w.taps(), channels / groups))?;
+            }
+            Kind::Winograd { x, window: w, tall, matrices, direct } => {
+                window(*x, w)?;
+                let inputs = stage.locals[*x].channels;
+                ensure(
+                    w.kernel == [3; 3] && w.stride == [1; 3] && w.dilation == [1; 3] && matrices.len() == 16 && tall.len() == 24,
+                    "not for Winograd's form",
+                    name,
+                )?;
+                tall.iter().chain(matrices).try_for_each(|m| matrix(m, inputs * 3, channels))?;
+                matrix(direct, inputs * 27, channels)?;
+            }
+            Kind::Depthwise { x, window: w, weights, bias } => {
+                window(*x, w)?;
+                ensure(w.stride == [1; 3] && w.dilation == [1; 3] && Depthwise::has(w.kernel[1]), "not for a depthwise form", name)?;
+                ensure(
+                    stage.locals[*x].channels == channels
+                        && weights.len() == channels * w.taps()
+                        && (bias.is_empty() || bias.len() == channels),
+                    "weights",
+                    name,
+                )?;
+            }
+            Kind::Up { x, stride, matrix: m, .. } => {
+                let from = same(x);
+                source(x, x.len(), from, true)?;
+                let blocks: usize = stride.iter().product();
+                ensure(
+                    from.is_some_and(|f| (0..3).all(|a| f[a] * stride[a] == size[a])) && blocks > 0,
+                    "size of a transposed convolution",
+                    name,
+                )?;
+                matrix(m, x.len(), channels * blocks)?;
+            }
+            Kind::Resize { x } => source(x, channels, same(x), true)?,
+            Kind::Pool { x, kernel } => {
+                let from = same(x);
+                source(x, channels, from, true)?;
+                ensure(from.is_some_and(|f| (0..3).all(|a| kernel[a] > 0 && f[a] / kernel[a] == size[a])), "size of a pooling", name)?;
+            }
+        }
+        match n.to {
+            Place::Local(i) => {
+                ensure(!made[i], "makes a local twice", name)?;
+                ensure((n.keep.is_none() && n.moments.is_none()) || size == stage.size, "keeps what is on another grid", name)?;
+                ensure(
+                    stage.locals[i].phases == 1 || (n.keep.is_none() && n.moments.is_none() && matches!(n.kind, Kind::Point { .. })),
+                    "phases of what it makes",
+                    name,
+                )?;
+                made[i] = true;
+            }
+            Place::Volume(i) => {
+                ensure(!written[i] && size == stage.size && n.keep.is_none(), "the volume that it writes", name)?;
+                written[i] = true;
+            }
+        }
+        if let Some(v) = n.keep {
+            let good = stage.volumes.get(v).is_some_and(|k| k.size == stage.size && k.channels == channels) && !written[v];
+            ensure(good, "the volume that it keeps", name)?;
+            written[v] = true;
+        }
+        ensure(n.moments.is_none_or(|m| m.checked_add(channels).is_some_and(|e| e <= stage.moments)), "moments", name)?;
+    }
+    for (i, v) in stage.volumes.iter().enumerate().filter(|(i, _)| written[*i]) {
+        ensure(!matches!(v.space, Space::Input(_)), "writes an input", "stage")?;
+        let len = stage.batch * v.channels * v.size.iter().product::<usize>();
+        for (_, o) in stage.volumes.iter().enumerate().filter(|(j, _)| *j != i) {
+            let apart = match (v.space, o.space) {
+                (Space::Arena(a), Space::Arena(b)) => a + len <= b || b + stage.batch * o.channels * o.size.iter().product::<usize>() <= a,
+                (a, b) => a != b,
+            };
+            ensure(apart, "writes over what it reads or writes", "stage")?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! Linear combinations of rows: `y[o] = bias[o] + sum over k of w[k][o] * (the row at offset k)`. Dense convolutions (an offset
+//! for each channel and tap), pointwise and transposed ones (an offset for each channel) and the products of Winograd's form are
+//! all this loop, register blocked over outputs and vectors of columns; vectors of several rows go together where rows are short.
+
+use super::lanes::{Form, Lanes};
+
+/// Outputs that a block holds in registers together, most of them.
+fn block(left: usize, form: Form) -> usize {
+    let most = if form.lanes() == 16 { 8 } else { 4 };
+    match left {
+        1 | 2 => left,
+        3 | 4 => 4,
+        _ => most,
+    }
+}
+
+/// Weights by block: `[k, outputs of the block]`, zeros where the last block has no output.
+pub fn pack(inputs: usize, outputs: usize, form: Form, weight: impl Fn(usize, usize) -> f32) -> Vec<f32> {
+    let mut packed = vec![];
+    let mut first = 0;
+    while first < outputs {
+        let b = block(outputs - first, form);
+        for k in 0..inputs {
+            packed.extend((first..first + b).map(|o| if o < outputs { weight(k, o) } else { 0.0 }));
+        }
+        first += b;
+    }
+    packed
+}
+
+/// `packed` with the weights of input `k` times `scale(k)`; gives what `shift(k)` adds to each output.
+pub fn fold(
+    inputs: usize,
+    outputs: usize,
+    form: Form,
+    packed: &mut [f32],
+    scale: impl Fn(usize) -> f32,
+    shift: impl Fn(usize) -> f32,
+) -> Vec<f32> {
+    let mut more = vec![0f64; outputs];
+    let (mut first, mut at) = (0, 0);
+    while first < outputs {
+        let b = block(outputs - first, form);
+        for k in 0..inputs {
+            let (a, s) = (scale(k), f64::from(shift(k)));
+            for o in 0..b {
+                if first + o < outputs {
+                    more[first + o] += f64::from(packed[at]) * s;
+                }
+                packed[at] *= a;
+                at += 1;
+            }
+        }
+        first += b;
+    }
+    more.into_iter().map(|v| v as f32).collect()
+}
+
+/// One call: `rows` rows of `width` columns.
+#[derive(Clone, Copy)]
+pub struct Combine {
+    /// The first column of the first row, from which the offsets count.
+    pub src: *const f32,
+    pub src_row: usize,
+    pub offsets: *const isize,
+    pub inputs: usize,
+    pub packed: *const f32,
+    /// Null, or one number an output.
+    pub bias: *const f32,
+    pub outputs: usize,
+    pub dst: *mut f32,
+    pub dst_channel: usize,
+    pub dst_row: usize,
+    pub rows: usize,
+    pub width: usize,
+    pub form: Form,
+}
+
+impl Combine {
+    /// # Safety
+    /// Each row, moved by each offset, has `width` floats to read; the outputs are this call's own; `packed` is what [`pack`] gave
+    /// for as many inputs and outputs.
+    #[inline(always)]
+    pub unsafe fn run<L: Lanes>(self) {
+        // SAFETY: the caller's.
+        unsafe {
+            let (mut first, mut packed) = (0, self.packed);
+            while first < self.outputs {
+                let left = self.outputs - first;
+                let b = block(left, self.form);
+                match b {
+                    1 => self.outputs_of::<L, 1>(first, packed),
+                    2 => self.outputs_of::<L, 2>(first, packed),
+                    4 => self.outputs_of::<L, 4>(first, packed),
+                    _ => self.outputs_of::<L, 8>(first, packed),
+                }
+                packed = packed.add(self.inputs * b);
+                first += b;
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn outputs_of<L: Lanes, const B: usize>(&self, first: usize, packed: *const f32) {
+        let (full, tail) = (self.width / L::N, self.width % L::N);
+        let most = match (B, L::REGISTERS) {
+            (8, _) => 3,
+            (4, 32) => 6,
+            (4, _) => 3,
+            _ => 6,
+        };
+        let total = self.rows * full;
+        let mut at = 0;
+        // SAFETY: the caller's.
+        unsafe {
+            while at < total {
+                let left = total - at;
+                // Equal parts: four vectors go by two and two rather than three and one.
+                let n = left.div_ceil(left.div_ceil(most));
+                let place = |i: usize| ((at + i) / full, (at + i) % full * L::N);
+                match n {
+                    1 => self.tile::<L, B, 1, false>(first, packed, place, 0),
+                    2 => self.tile::<L, B, 2, false>(first, packed, place, 0),
+                    3 => self.tile::<L, B, 3, false>(first, packed, place, 0),
+                    4 => self.tile::<L, B, 4, false>(first, packed, place, 0),
+                    5 => self.tile::<L, B, 5, false>(first, packed, place, 0),
+                    _ => self.tile::<L, B, 6, false>(first, packed, place, 0),
+                }
+                at += n;
+            }
+            if tail > 0 {
+                let mut row = 0;
+                while row < self.rows {
+                    let place = |i: usize| (row + i, full * L::N);
+                    let left = self.rows - row;
+                    row += match left {
+                        1 => {
+                            self.tile::<L, B, 1, true>(first, packed, place, tail);
+                            1
+                        }
+                        2 => {
+                            self.tile::<L, B, 2, true>(first, packed, place, tail);
+                            2
+                        }
+                        _ => {
+                            self.tile::<L, B, 3, true>(first, packed, place, tail);
+                            3
+                        }
+                    };
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn tile<L: Lanes, const B: usize, const P: usize, const TAIL: bool>(
+        &self,
+        first: usize,
+        packed: *const f32,
+        place: impl Fn(usize) -> (usize, usize),
+        tail: usize,
+    ) {
+        // SAFETY: the caller's.
+        unsafe {
+            let src: [*const f32; P] = std::array::from_fn(|p| {
+                let (row, column) = place(p);
+                self.src.wrapping_add(row * self.src_row + column)
+            });
+            let live = (self.outputs - first).min(B);
+            let mut sums = [[L::splat(0.0); P]; B];
+            if !self.bias.is_null() {
+                // A loop of constant length with a test inside: the sums then never leave their registers.
+                for (b, sums) in sums.iter_mut().enumerate() {
+                    if b < live {
+                        *sums = [L::splat(*self.bias.add(first + b)); P];
+                    }
+                }
+            }
+            let mut w = packed;
+            for k in 0..self.inputs {
+                let off = *self.offsets.add(k);
+                let x: [L; P] = std::array::from_fn(|p| {
+                    let at = src[p].wrapping_offset(off);
+                    if TAIL { L::load_head(at, tail) } else { L::load(at) }
+                });
+                for (b, sums) in sums.iter_mut().enumerate() {
+                    let w = L::splat(*w.add(b));
+                    for p in 0..P {
+                        sums[p] = x[p].mul_add(w, sums[p]);
+                    }
+                }
+                w = w.add(B);
+            }
+            for (b, sums) in sums.iter().enumerate() {
+                if b < live {
+                    for (p, sum) in sums.iter().enumerate() {
+                        let (row, column) = place(p);
+                        let to = self.dst.add((first + b) * self.dst_channel + row * self.dst_row + column);
+                        if TAIL { sum.store_head(to, tail) } else { sum.store(to) }
+                    }
+                }
+            }
+        }
+    }
+}

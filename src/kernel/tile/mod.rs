@@ -1,0 +1,34 @@
+//! Stages: sweeps over a grid that keep what lies between two volumes in the cache. Kernels for rows and tiles, and the machine
+//! that runs a [`Stage`]. Free of Burn; uses rayon and nothing of the crate.
+//!
+//! A stage is checked when it is made ([`Sweep::new`]): every place that a node can touch lies in what its volume or local holds.
+//! So running it is safe, and the pointers below are sound.
+
+mod check;
+mod combine;
+mod depthwise;
+mod functions;
+mod grids;
+mod jobs;
+mod lanes;
+mod make;
+mod memory;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod rows;
+mod run;
+mod stage;
+mod sweep;
+mod winograd;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub use combine::pack;
+pub use lanes::Form;
+pub use memory::{Arena, advise};
+pub use run::{Bound, run};
+pub use stage::{
+    Affine, Column, Function, Kind, Local, Matrix, Moments, Node, Operand, Place, Source, Space, Stage, Term, Times, Volume, Window,
+};
+pub use sweep::Sweep;
+pub use winograd::{REACH as WINOGRAD_REACH, transform};

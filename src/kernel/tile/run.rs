@@ -1,0 +1,334 @@
+//! Runs a sweep: tiles in parallel, each plane by plane through its rings.
+
+use std::cell::RefCell;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use rayon::prelude::*;
+
+use super::combine::fold;
+use super::jobs::Sums;
+use super::lanes;
+use super::stage::{Affine, Column, Kind, Matrix, Moments, Node, Operand, Place, Space};
+use super::sweep::{Span, Sweep, clip, node_size};
+
+/// What a run works on.
+pub struct Bound<'a, 'b, 'c> {
+    pub arena: &'a mut [f32],
+    pub inputs: &'a [&'c [f32]],
+    pub outputs: &'a mut [&'b mut [f32]],
+    /// Numbers by channel that were computed before: see [`Column`].
+    pub table: &'a [f32],
+}
+
+/// Floats of a cache line.
+const LINE: usize = 16;
+
+/// Pointers that tasks share: each writes the rows of its own tile only.
+#[derive(Clone, Copy)]
+struct Shared(*mut f32);
+
+// SAFETY: the tasks of a run write disjoint rows of the volumes and read volumes that none of them writes (see `sweep::check`).
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+/// Runs a sweep and gives the moments of each batch item and wanted channel.
+///
+/// # Errors
+/// When a buffer is shorter than the stage needs.
+pub fn run(sweep: &Sweep, bound: Bound) -> Result<Vec<Moments>, String> {
+    let stage = sweep.stage();
+    let mut bases = vec![];
+    for v in &stage.volumes {
+        let len = [stage.batch, v.channels, v.size[0], v.size[1], v.size[2]].iter().try_fold(1usize, |a, n| a.checked_mul(*n));
+        let len = len.ok_or("a volume beyond what can be addressed")?;
+        // Inputs are only read (checked when the sweep was made).
+        let (base, held) = match v.space {
+            Space::Arena(at) => (bound.arena.as_mut_ptr().wrapping_add(at), bound.arena.len().checked_sub(at)),
+            Space::Input(i) => bound.inputs.get(i).map_or((std::ptr::null_mut(), None), |x| (x.as_ptr().cast_mut(), Some(x.len()))),
+            Space::Output(i) => bound.outputs.get_mut(i).map_or((std::ptr::null_mut(), None), |x| (x.as_mut_ptr(), Some(x.len()))),
+        };
+        if held.is_none_or(|h| h < len) {
+            return Err(format!("a volume of {len} floats does not fit into its buffer"));
+        }
+        bases.push(Shared(base));
+    }
+    columns_fit(sweep, bound.table.len())?;
+    let (bands, chunks) = sweep.tiles();
+    let tiles = stage.batch * bands * chunks;
+    let table = bound.table;
+    let parts: Vec<Vec<Moments>> = (0..tiles)
+        .into_par_iter()
+        .with_max_len(1)
+        .map(|tile| {
+            thread_local! {
+                static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(vec![]) };
+            }
+            SCRATCH.with(|held| {
+                let mut fallback = vec![];
+                // A task may be taken up while another of this thread waits; it then has scratch of its own.
+                let mut held = held.try_borrow_mut();
+                let scratch = match &mut held {
+                    Ok(s) => &mut **s,
+                    Err(_) => &mut fallback,
+                };
+                if scratch.len() < sweep.scratch + LINE {
+                    scratch.resize(sweep.scratch + LINE, 0.0);
+                }
+                // From a cache line's beginning, so that vectors do not lie across two.
+                let skip = (scratch.as_ptr() as usize).next_multiple_of(LINE * 4) - scratch.as_ptr() as usize;
+                let scratch = &mut scratch[skip / 4..];
+                let (n, band, chunk) = (tile / (bands * chunks), tile / chunks % bands, tile % chunks);
+                Tile::new(sweep, &bases, table, scratch, n, band, chunk).run()
+            })
+        })
+        .collect();
+    let per = bands * chunks;
+    let item = |n: usize| (0..stage.moments).map(move |c| (n, c));
+    let all = (0..stage.batch).flat_map(item);
+    Ok(all.map(|(n, c)| parts[n * per..(n + 1) * per].iter().fold(Moments::default(), |m, p| m.join(p[c]))).collect())
+}
+
+fn columns_fit(sweep: &Sweep, len: usize) -> Result<(), String> {
+    let stage = sweep.stage();
+    let fits = |c: &Column, channels: usize| {
+        (stage.batch - 1)
+            .checked_mul(c.stride)
+            .and_then(|n| n.checked_add(c.offset))
+            .and_then(|n| n.checked_add(channels))
+            .is_some_and(|n| n <= len)
+    };
+    for n in &stage.nodes {
+        let affine = |a: &Option<Affine>, channels: usize| a.is_none_or(|a| fits(&a.scale, channels) && fits(&a.shift, channels));
+        let size: usize = node_size(stage, n).iter().sum();
+        let good = match &n.kind {
+            Kind::Point { terms, .. } => terms.iter().all(|t| {
+                affine(&t.affine, n.channels)
+                    && match &t.x {
+                        Operand::Rows(_) => true,
+                        Operand::Vector(c) => fits(c, n.channels),
+                        Operand::Separable(c) => n.channels.checked_mul(size).is_some_and(|m| fits(c, m)),
+                    }
+            }),
+            Kind::Pointwise { affine: a, matrix, .. } | Kind::Up { affine: a, matrix, .. } => affine(a, matrix.inputs),
+            _ => true,
+        };
+        if !good {
+            return Err(format!("`{}`: the table is too short", n.name));
+        }
+    }
+    Ok(())
+}
+
+/// How a place is reached: plane `d`, row `h` of channel `c`.
+#[derive(Clone, Copy)]
+pub(super) struct View {
+    pub(super) base: *mut f32,
+    pub(super) slots: isize,
+    pub(super) plane: usize,
+    pub(super) channel: usize,
+    pub(super) row: usize,
+    pub(super) first: isize,
+    /// Columns of a phase.
+    pub(super) phase: usize,
+}
+
+impl View {
+    #[inline(always)]
+    pub(super) fn at(&self, c: usize, d: isize, h: isize) -> *mut f32 {
+        let slot = d.rem_euclid(self.slots) as usize;
+        self.base.wrapping_add(slot * self.plane + c * self.channel).wrapping_offset((h - self.first) * self.row as isize)
+    }
+}
+
+pub(super) type Range = (isize, isize);
+
+pub(super) struct Tile<'a> {
+    pub(super) sweep: &'a Sweep,
+    pub(super) table: &'a [f32],
+    pub(super) n: usize,
+    pub(super) volumes: Vec<View>,
+    pub(super) locals: Vec<View>,
+    pub(super) rows: Vec<Span>,
+    pub(super) band: Range,
+    pub(super) planes: Range,
+    pub(super) room: *mut f32,
+    pub(super) offsets: Vec<isize>,
+    /// Matrices with an affine folded in, by node.
+    pub(super) folded: Vec<Option<Matrix>>,
+    pub(super) moments: Vec<Moments>,
+    pub(super) shifts: Vec<Option<f32>>,
+}
+
+impl<'a> Tile<'a> {
+    fn new(sweep: &'a Sweep, bases: &[Shared], table: &'a [f32], scratch: &mut [f32], n: usize, band: usize, chunk: usize) -> Self {
+        let stage = sweep.stage();
+        let [d, h, _] = stage.size;
+        let cut = |i: usize, step: usize, size: usize| ((i * step).min(size) as isize, ((i + 1) * step).min(size) as isize);
+        let band = cut(band, sweep.band, h);
+        let rows = sweep.needs(1, band);
+        let volumes = stage.volumes.iter().zip(bases).map(|(v, b)| {
+            let plane = v.size[1] * v.size[2];
+            let channel = v.size[0] * plane;
+            View {
+                base: b.0.wrapping_add(n * v.channels * channel),
+                slots: isize::MAX,
+                plane,
+                channel,
+                row: v.size[2],
+                first: 0,
+                phase: v.size[2],
+            }
+        });
+        let base = scratch.as_mut_ptr();
+        let locals = stage.locals.iter().enumerate().map(|(i, l)| {
+            let lay = &sweep.layouts[i];
+            let row = lay.phase * l.phases;
+            let channel = lay.rows * row;
+            if lay.padded {
+                // With the margin behind the last row.
+                let len = lay.slots * l.channels * channel + lay.left;
+                scratch[lay.offset..lay.offset + len].fill(0.0);
+            }
+            View {
+                base: base.wrapping_add(lay.offset + lay.left),
+                slots: lay.slots.max(1) as isize,
+                plane: l.channels * channel,
+                channel,
+                row,
+                first: rows[i].map_or(0, |r| r.0),
+                phase: lay.phase,
+            }
+        });
+        let (volumes, locals) = (volumes.collect(), locals.collect());
+        let folded = stage.nodes.iter().map(|node| match &node.kind {
+            Kind::Pointwise { matrix, affine: Some(a), .. } => Some(folded(sweep, table, n, matrix, a, 1)),
+            Kind::Up { matrix, affine: Some(a), .. } => Some(folded(sweep, table, n, matrix, a, matrix.outputs / node.channels)),
+            _ => None,
+        });
+        Self {
+            folded: folded.collect(),
+            sweep,
+            table,
+            n,
+            volumes,
+            locals,
+            rows,
+            band,
+            planes: cut(chunk, sweep.chunk, d),
+            room: base.wrapping_add(sweep.room),
+            offsets: vec![],
+            moments: vec![Moments::default(); stage.moments],
+            shifts: vec![None; stage.moments],
+        }
+    }
+
+    fn run(mut self) -> Vec<Moments> {
+        let stage = self.sweep.stage();
+        let mut have: Vec<Option<isize>> = vec![None; stage.locals.len()];
+        let mut from = self.planes.0;
+        while from < self.planes.1 {
+            let to = (from + self.sweep.step as isize).min(self.planes.1);
+            let needs = self.sweep.needs(0, (from, to));
+            for (i, node) in stage.nodes.iter().enumerate() {
+                let start = Instant::now();
+                match node.to {
+                    Place::Volume(v) => {
+                        let view = self.volumes[v];
+                        self.make(i, node, view, (from, to), self.band);
+                        self.measure(node, view, (from, to), self.band);
+                    }
+                    Place::Local(l) => {
+                        let (Some(need), Some(rows)) = (needs[l], self.rows[l]) else { continue };
+                        let planes = (have[l].unwrap_or(need.0).max(need.0), need.1);
+                        have[l] = Some(need.1);
+                        let (size, view) = (stage.locals[l].size, self.locals[l]);
+                        let rows = clip(rows, size[1]);
+                        let inside = clip(planes, size[0]);
+                        if self.sweep.layouts[l].padded {
+                            for d in (planes.0..planes.1).filter(|d| !(0..size[0] as isize).contains(d)) {
+                                // SAFETY: a slot of this local.
+                                unsafe { view.at(0, d, view.first).sub(self.sweep.layouts[l].left).write_bytes(0, view.plane) };
+                            }
+                        }
+                        if inside.0 < inside.1 && rows.0 < rows.1 {
+                            self.make(i, node, view, inside, rows);
+                        }
+                        let own = (inside.0.max(self.planes.0), inside.1.min(self.planes.1));
+                        if own.0 < own.1 {
+                            if let Some(v) = node.keep {
+                                self.keep(node, view, self.volumes[v], own);
+                            }
+                            self.measure(node, view, own, self.band);
+                        }
+                    }
+                }
+                self.sweep.spent[i].fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+            }
+            from = to;
+        }
+        for (m, shift) in self.moments.iter_mut().zip(&self.shifts) {
+            // Until now: the sums of x - shift and of its square.
+            if m.count > 0.0 {
+                let mean = m.mean / m.count;
+                *m = Moments { count: m.count, mean: mean + f64::from(shift.unwrap_or(0.0)), square: (m.square - mean * m.mean).max(0.0) };
+            }
+        }
+        self.moments
+    }
+
+    pub(super) fn view(&self, p: Place) -> View {
+        match p {
+            Place::Volume(i) => self.volumes[i],
+            Place::Local(i) => self.locals[i],
+        }
+    }
+
+    fn keep(&self, node: &Node, from: View, to: View, planes: Range) {
+        let width = node_size(self.sweep.stage(), node)[2];
+        for c in 0..node.channels {
+            for d in planes.0..planes.1 {
+                for h in self.band.0..self.band.1 {
+                    // SAFETY: a row of the local and one of this tile's own rows of the volume.
+                    unsafe { std::ptr::copy_nonoverlapping(from.at(c, d, h), to.at(c, d, h), width) };
+                }
+            }
+        }
+    }
+
+    fn measure(&mut self, node: &Node, view: View, planes: Range, rows: Range) {
+        let Some(first) = node.moments else { return };
+        let width = node_size(self.sweep.stage(), node)[2];
+        let count = (rows.1 - rows.0) as usize;
+        for c in 0..node.channels {
+            for d in planes.0..planes.1 {
+                let x = view.at(c, d, rows.0);
+                // SAFETY: the rows have just been made.
+                let shift = *self.shifts[first + c].get_or_insert_with(|| unsafe { *x });
+                let shift = if shift.is_finite() { shift } else { 0.0 };
+                self.shifts[first + c] = Some(shift);
+                // SAFETY: as above.
+                let (sum, square) = unsafe { lanes::run(self.sweep.form, Sums { x, step: view.row, rows: count, width, shift }) };
+                let m = &mut self.moments[first + c];
+                m.count += (count * width) as f64;
+                m.mean += sum;
+                m.square += square;
+            }
+        }
+    }
+
+    pub(super) fn column(&self, c: &Column) -> &'a [f32] {
+        &self.table[c.offset + self.n * c.stride..]
+    }
+}
+
+/// The matrix of `W (a x + b)`; each output has `blocks` places that share its bias.
+fn folded(sweep: &Sweep, table: &[f32], n: usize, m: &Matrix, a: &Affine, _blocks: usize) -> Matrix {
+    let scale = &table[a.scale.offset + n * a.scale.stride..];
+    let shift = &table[a.shift.offset + n * a.shift.stride..];
+    let mut m = m.clone();
+    let more = fold(m.inputs, m.outputs, sweep.form, &mut m.packed, |k| scale[k], |k| shift[k]);
+    m.bias = more.iter().enumerate().map(|(o, v)| v + m.bias.get(o).copied().unwrap_or(0.0)).collect();
+    m
+}

@@ -1,0 +1,265 @@
+//! What a stage is: a small dataflow program that a sweep over one grid runs plane by plane.
+//!
+//! A node's value either goes straight into a volume in memory, or into a *local*: a ring of planes that lies in the second-level
+//! cache and holds, of the rows of one tile, as many planes as its readers look at together. Locals have zeros where a convolution
+//! looks over an edge of the volume. Nothing here is unsafe; [`super::sweep`] runs it.
+
+/// Where the numbers of a volume are, `[N, C, D, H, W]` without gaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Space {
+    /// At a float of the arena.
+    Arena(usize),
+    /// An input of the run.
+    Input(usize),
+    /// An output of the run.
+    Output(usize),
+}
+
+/// A volume in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Volume {
+    pub space: Space,
+    pub channels: usize,
+    pub size: [usize; 3],
+}
+
+/// A value that exists only inside the stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Local {
+    pub channels: usize,
+    pub size: [usize; 3],
+    /// Columns `j` with the same `j % phases` lie side by side: what a convolution of that stride in width reads.
+    pub phases: usize,
+}
+
+/// Where a node reads or writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    Volume(usize),
+    Local(usize),
+}
+
+/// For each channel of what is read, its place and its channel there. So concatenations and slices are never made.
+pub type Source = Vec<(Place, usize)>;
+
+/// A function of every number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    Identity,
+    Silu,
+    Relu,
+    LeakyRelu,
+    Gelu,
+    Sigmoid,
+    Tanh,
+    Abs,
+}
+
+/// Numbers in the run's table: that of channel `c` of batch item `n` stands at `offset + n * stride + c`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column {
+    pub offset: usize,
+    pub stride: usize,
+}
+
+/// `scale x + shift` by channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Affine {
+    pub scale: Column,
+    pub shift: Column,
+}
+
+/// What a term takes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Operand {
+    /// As many channels as the node gives, or one that stands for all.
+    Rows(Source),
+    /// `a[d] + b[h] + c[w]` of each channel: `[N, C, D + H + W]` in the table.
+    Separable(Column),
+    /// A number a channel.
+    Vector(Column),
+}
+
+/// `gain * function(affine(x)) * (scale * times + shift)`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Term {
+    pub x: Operand,
+    pub affine: Option<Affine>,
+    pub function: Function,
+    pub gain: f32,
+    pub times: Option<Times>,
+}
+
+/// A factor: as many channels as the node gives, or one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Times {
+    pub source: Source,
+    pub scale: f32,
+    pub shift: f32,
+}
+
+/// How a convolution looks at its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    pub kernel: [usize; 3],
+    pub stride: [usize; 3],
+    pub padding: [usize; 3],
+    pub dilation: [usize; 3],
+}
+
+impl Window {
+    pub fn taps(&self) -> usize {
+        self.kernel.iter().product()
+    }
+}
+
+/// Weights of linear combinations of rows, in the order in which they are read: see [`super::combine::pack`].
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Matrix {
+    pub inputs: usize,
+    pub outputs: usize,
+    pub packed: Vec<f32>,
+    /// One number an output, or none.
+    pub bias: Vec<f32>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    /// `post(sum of terms)`
+    Point {
+        terms: Vec<Term>,
+        post: Function,
+    },
+    Softmax {
+        x: Source,
+    },
+    /// A linear map of the channels, of `affine(x)` when there is one.
+    Pointwise {
+        x: Source,
+        matrix: Matrix,
+        affine: Option<Affine>,
+    },
+    /// A convolution of a local, group by group; `matrices` have `channels * taps` inputs.
+    Dense {
+        x: usize,
+        window: Window,
+        matrices: Vec<Matrix>,
+    },
+    /// A convolution of kernel 3, stride 1, by Winograd's form: matrices for blocks of four rows (`tall`) and of two, each of
+    /// `channels * 3` inputs; a last plane or row of an odd number by the `direct` one.
+    Winograd {
+        x: usize,
+        window: Window,
+        tall: Vec<Matrix>,
+        matrices: Vec<Matrix>,
+        direct: Matrix,
+    },
+    /// One kernel a channel, stride 1: `[C, kD, kW, kH]`.
+    Depthwise {
+        x: usize,
+        window: Window,
+        weights: Vec<f32>,
+        bias: Vec<f32>,
+    },
+    /// A transposed convolution whose stride is its kernel; the matrix has an output for each channel and place in the block.
+    Up {
+        x: Source,
+        stride: [usize; 3],
+        matrix: Matrix,
+        affine: Option<Affine>,
+    },
+    /// Trilinear, half-pixel centres.
+    Resize {
+        x: Source,
+    },
+    /// The largest of each block.
+    Pool {
+        x: Source,
+        kernel: [usize; 3],
+    },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// What the user calls it.
+    pub name: String,
+    pub kind: Kind,
+    pub channels: usize,
+    pub to: Place,
+    /// A volume that gets a copy of the tile's own part of a local.
+    pub keep: Option<usize>,
+    /// Moments of each channel are wanted: where the first stands in the stage's list.
+    pub moments: Option<usize>,
+}
+
+/// A sweep.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stage {
+    pub batch: usize,
+    /// The grid of what the stage gives.
+    pub size: [usize; 3],
+    pub volumes: Vec<Volume>,
+    pub locals: Vec<Local>,
+    /// Each after those that it reads.
+    pub nodes: Vec<Node>,
+    /// Channels whose moments are wanted.
+    pub moments: usize,
+}
+
+/// Count, mean and sum of squared differences from the mean.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Moments {
+    pub count: f64,
+    pub mean: f64,
+    pub square: f64,
+}
+
+impl Moments {
+    /// Of both together.
+    pub fn join(self, o: Self) -> Self {
+        if o.count == 0.0 {
+            return self;
+        }
+        if self.count == 0.0 {
+            return o;
+        }
+        let count = self.count + o.count;
+        let d = o.mean - self.mean;
+        Self { count, mean: self.mean + d * o.count / count, square: self.square + o.square + d * d * self.count * o.count / count }
+    }
+}
+
+impl Kind {
+    /// What it reads.
+    pub fn places(&self) -> Vec<Place> {
+        let mut all = vec![];
+        match self {
+            Kind::Point { terms, .. } => {
+                for t in terms {
+                    if let Operand::Rows(s) = &t.x {
+                        all.extend(s.iter().map(|p| p.0));
+                    }
+                    all.extend(t.times.iter().flat_map(|m| m.source.iter().map(|p| p.0)));
+                }
+            }
+            Kind::Softmax { x } | Kind::Pointwise { x, .. } | Kind::Up { x, .. } | Kind::Resize { x } | Kind::Pool { x, .. } => {
+                all.extend(x.iter().map(|p| p.0));
+            }
+            Kind::Dense { x, .. } | Kind::Winograd { x, .. } | Kind::Depthwise { x, .. } => all.push(Place::Local(*x)),
+        }
+        all.sort_by_key(|p| match p {
+            Place::Volume(i) => (0, *i),
+            Place::Local(i) => (1, *i),
+        });
+        all.dedup();
+        all
+    }
+
+    /// The window of a convolution that pads.
+    pub fn window(&self) -> Option<&Window> {
+        match self {
+            Kind::Dense { window, .. } | Kind::Winograd { window, .. } | Kind::Depthwise { window, .. } => Some(window),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! How a stage is swept: tiles of rows and planes, rings of planes for what is looked at again, and where all of it lies in the
+//! scratch of a thread. What is decided here depends on shapes alone, so results do not depend on the number of threads.
+
+use std::sync::atomic::AtomicU64;
+
+use super::lanes::Form;
+use super::stage::{Kind, Node, Place, Stage, Window};
+
+/// Floats of scratch that a second-level cache holds beside what streams through it.
+const NEAR: usize = 180 << 10;
+/// Tiles that keep a machine busy.
+const TILES: usize = 16;
+/// Floats behind a buffer that a vector may read beyond its end.
+const SLACK: usize = 64;
+
+/// Where a local lies and how: `[slot, channel, row, phase, column]`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Layout {
+    /// Columns before the first, zeros, which also stand behind the last of the row before.
+    pub left: usize,
+    /// Columns of a phase, those before it included.
+    pub phase: usize,
+    pub rows: usize,
+    pub slots: usize,
+    pub offset: usize,
+    /// There are zeros around.
+    pub padded: bool,
+    /// A plane is read in a later step than the one that makes it.
+    pub kept: bool,
+}
+
+/// Places of an axis of which something is wanted, which may lie beyond its ends.
+pub(super) type Span = Option<(isize, isize)>;
+
+/// What one place of a resized axis is made of: two places and the share of the second.
+pub(super) type Mix = (usize, usize, f32);
+
+/// A stage with the decisions of its sweep.
+#[derive(Debug)]
+pub struct Sweep {
+    pub(super) stage: Stage,
+    pub(super) form: Form,
+    /// Rows and planes of a tile, and planes of a step.
+    pub(super) band: usize,
+    pub(super) chunk: usize,
+    pub(super) step: usize,
+    pub(super) layouts: Vec<Layout>,
+    /// For each node that resizes: the mixes of each axis.
+    pub(super) mixes: Vec<[Vec<Mix>; 3]>,
+    /// Floats of scratch: locals, then room for rows that come and go.
+    pub(super) room: usize,
+    pub(super) scratch: usize,
+    /// Nanoseconds that each node has taken, over all threads.
+    pub(super) spent: Vec<AtomicU64>,
+}
+
+impl Sweep {
+    /// Checks a stage and decides how to sweep it.
+    ///
+    /// # Errors
+    /// What does not fit together: a mistake of the stage's maker.
+    pub fn new(stage: Stage, form: Form) -> Result<Self, String> {
+        super::check::check(&stage)?;
+        let mixes = stage.nodes.iter().map(|n| match &n.kind {
+            Kind::Resize { x } => {
+                let (from, to) = (source_size(&stage, x.first().map(|p| p.0)), node_size(&stage, n));
+                std::array::from_fn(|a| mix(from[a], to[a]))
+            }
+            _ => Default::default(),
+        });
+        let spent = stage.nodes.iter().map(|_| AtomicU64::new(0)).collect();
+        let mut s = Self {
+            mixes: mixes.collect(),
+            form: form.available(),
+            band: 0,
+            chunk: 0,
+            step: 0,
+            layouts: vec![],
+            room: 0,
+            scratch: 0,
+            spent,
+            stage,
+        };
+        let [d, h, _] = s.stage.size;
+        // Winograd's form and what doubles planes take them by pairs.
+        let pairs = s.stage.nodes.iter().any(|n| matches!(n.kind, Kind::Winograd { .. } | Kind::Up { .. }));
+        let step = if pairs { 2.min(d) } else { 1 };
+        let mut best: Option<(usize, usize)> = None;
+        for band in [h, 64, 48, 32, 24, 16, 12, 8, 6, 4] {
+            if band > h {
+                continue;
+            }
+            s.lay(band, d, step);
+            if best.is_none_or(|(_, size)| s.scratch < size) {
+                best = Some((band, s.scratch));
+            }
+            if s.scratch <= NEAR {
+                best = Some((band, s.scratch));
+                break;
+            }
+            if band <= 8 && s.scratch <= 2 * NEAR {
+                break;
+            }
+        }
+        let band = best.map_or(h, |(b, _)| b);
+        // Equal bands.
+        let band = h.div_ceil(h.div_ceil(band)).next_multiple_of(2).min(h);
+        let halo = s.depth_halo();
+        let least = (4 * halo).max(8);
+        let (bands, mut chunks) = (h.div_ceil(band), 1);
+        while s.stage.batch * bands * chunks < TILES && d.div_ceil(chunks + 1) >= least {
+            chunks += 1;
+        }
+        if chunks == 1 && s.stage.batch * bands == 1 && d >= 4 {
+            chunks = 2;
+        }
+        let chunk = d.div_ceil(chunks).next_multiple_of(step).min(d);
+        s.lay(band, chunk, step);
+        Ok(s)
+    }
+
+    pub fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    /// Rows of a tile, its planes, the planes of a step.
+    pub fn shape(&self) -> [usize; 3] {
+        [self.band, self.chunk, self.step]
+    }
+
+    /// Bytes of scratch that each thread takes.
+    pub fn scratch_bytes(&self) -> usize {
+        self.scratch * 4
+    }
+
+    /// Seconds that each node has taken since the last call, over all threads.
+    pub fn spent(&self) -> Vec<f64> {
+        self.spent.iter().map(|t| t.swap(0, std::sync::atomic::Ordering::Relaxed) as f64 * 1e-9).collect()
+    }
+
+    pub(super) fn tiles(&self) -> (usize, usize) {
+        (self.stage.size[1].div_ceil(self.band), self.stage.size[0].div_ceil(self.chunk))
+    }
+
+    /// Places of each local that a part of the stage's grid needs.
+    pub(super) fn needs(&self, axis: usize, part: (isize, isize)) -> Vec<Span> {
+        let mut needs: Vec<Span> = vec![None; self.stage.locals.len()];
+        for (i, node) in self.stage.nodes.iter().enumerate().rev() {
+            let own = match node.to {
+                Place::Volume(_) => part,
+                Place::Local(l) => {
+                    if node.keep.is_some() || node.moments.is_some() {
+                        needs[l] = Some(join(needs[l], part));
+                    }
+                    match needs[l].map(|(a, b)| clip((a, b), self.stage.locals[l].size[axis])) {
+                        Some((a, b)) if a < b => (a, b),
+                        _ => continue,
+                    }
+                }
+            };
+            for p in node.kind.places() {
+                if let Place::Local(l) = p {
+                    needs[l] = Some(join(needs[l], self.reach(i, axis, own)));
+                }
+            }
+        }
+        needs
+    }
+
+    /// The places of its inputs that a part of a node's value needs.
+    fn reach(&self, node: usize, axis: usize, (lo, hi): (isize, isize)) -> (isize, isize) {
+        let n = &self.stage.nodes[node];
+        match &n.kind {
+            Kind::Point { .. } | Kind::Softmax { .. } | Kind::Pointwise { .. } => (lo, hi),
+            Kind::Dense { window, .. } | Kind::Winograd { window, .. } | Kind::Depthwise { window, .. } => {
+                let Window { kernel, stride, padding, dilation } = window;
+                let (k, s, p, d) = (kernel[axis] as isize, stride[axis] as isize, padding[axis] as isize, dilation[axis] as isize);
+                (lo * s - p, (hi - 1) * s - p + (k - 1) * d + 1)
+            }
+            Kind::Up { stride, .. } => {
+                let s = stride[axis] as isize;
+                (lo.div_euclid(s), (hi - 1).div_euclid(s) + 1)
+            }
+            Kind::Pool { kernel, .. } => (lo * kernel[axis] as isize, hi * kernel[axis] as isize),
+            Kind::Resize { .. } => {
+                let mixes = &self.mixes[node][axis];
+                let at = |i: isize| mixes[(i.max(0) as usize).min(mixes.len() - 1)];
+                (at(lo).0 as isize, at(hi - 1).1 as isize + 1)
+            }
+        }
+    }
+
+    /// How many planes of the stage's grid a tile makes twice, at most.
+    fn depth_halo(&self) -> usize {
+        let d = self.stage.size[0] as isize;
+        let needs = self.needs(0, (0, d));
+        let over = needs.iter().zip(&self.stage.locals).filter_map(|(n, l)| n.map(|(a, b)| ((-a).max(b - l.size[0] as isize), l.size[0])));
+        over.map(|(n, size)| (n.max(0) as usize * d as usize).div_ceil(size.max(1))).max().unwrap_or(0)
+    }
+
+    /// Lays the locals out for tiles of a shape.
+    fn lay(&mut self, band: usize, chunk: usize, step: usize) {
+        (self.band, self.chunk, self.step) = (band, chunk, step);
+        let [d, h, _] = self.stage.size;
+        let mut layouts: Vec<Layout> = self.stage.locals.iter().map(|_| Layout::default()).collect();
+        for first in (0..h).step_by(band) {
+            let needs = self.needs(1, (first as isize, (first + band).min(h) as isize));
+            for ((l, need), local) in layouts.iter_mut().zip(needs).zip(&self.stage.locals) {
+                if let Some((a, b)) = need {
+                    l.rows = l.rows.max((b - a).max(0) as usize);
+                    l.padded |= a < 0 || b > local.size[1] as isize;
+                }
+            }
+        }
+        for first in (0..d).step_by(chunk) {
+            let mut have: Vec<Option<isize>> = vec![None; layouts.len()];
+            for from in (first..(first + chunk).min(d)).step_by(step) {
+                let to = (from + step).min(first + chunk).min(d);
+                let needs = self.needs(0, (from as isize, to as isize));
+                for (i, need) in needs.into_iter().enumerate() {
+                    let Some((a, b)) = need else { continue };
+                    let l = &mut layouts[i];
+                    l.slots = l.slots.max((b - a).max(1) as usize);
+                    l.padded |= a < 0 || b > self.stage.locals[i].size[0] as isize;
+                    l.kept |= have[i].is_some_and(|have| have > a);
+                    have[i] = Some(have[i].unwrap_or(b).max(b));
+                }
+            }
+        }
+        let lanes = self.form.lanes();
+        for node in &self.stage.nodes {
+            let (Some(w), Some(Place::Local(i))) = (node.kind.window(), node.kind.places().first().copied()) else { continue };
+            let (left, right) = margins(w, node_size(&self.stage, node)[2], self.stage.locals[i].size[2]);
+            let l = &mut layouts[i];
+            l.padded |= left > 0 || right > 0;
+            // The margin before a row is the one behind the row before it.
+            l.left = l.left.max(left.max(right).next_multiple_of(lanes));
+        }
+        for (l, local) in layouts.iter_mut().zip(&self.stage.locals) {
+            let columns = local.size[2].div_ceil(local.phases);
+            l.phase = if l.padded { (l.left + columns).next_multiple_of(lanes) } else { columns };
+        }
+        self.place(&mut layouts);
+        self.layouts = layouts;
+    }
+
+    /// Gives each local its place; those that live within a step share.
+    fn place(&mut self, layouts: &mut [Layout]) {
+        let size = |l: &Layout, i: usize| {
+            let local = &self.stage.locals[i];
+            (l.slots * local.channels * l.rows * l.phase * local.phases + SLACK).next_multiple_of(16)
+        };
+        let mut end = 0;
+        for (i, l) in layouts.iter_mut().enumerate().filter(|(_, l)| l.padded || l.kept) {
+            l.offset = end;
+            end += size(l, i);
+        }
+        let base = end;
+        // First and last node that touches each of the others.
+        let mut lives: Vec<Option<(usize, usize)>> = vec![None; layouts.len()];
+        for (n, node) in self.stage.nodes.iter().enumerate() {
+            for p in node.kind.places().into_iter().chain([node.to]) {
+                if let Place::Local(i) = p {
+                    lives[i] = Some((lives[i].map_or(n, |l| l.0), n));
+                }
+            }
+        }
+        let mut placed: Vec<(usize, usize, usize, usize)> = vec![];
+        for i in 0..layouts.len() {
+            let (false, Some((first, last))) = (layouts[i].padded || layouts[i].kept, lives[i]) else { continue };
+            let bytes = size(&layouts[i], i);
+            let mut taken: Vec<(usize, usize)> = placed.iter().filter(|p| p.2 <= last && first <= p.3).map(|p| (p.0, p.1)).collect();
+            taken.sort_unstable();
+            let mut at = base;
+            for (a, b) in taken {
+                if a >= at + bytes {
+                    break;
+                }
+                at = at.max(b);
+            }
+            layouts[i].offset = at;
+            placed.push((at, at + bytes, first, last));
+            end = end.max(at + bytes);
+        }
+        self.room = end;
+        let rows = self.stage.nodes.iter().map(|n| self.node_room(n, layouts)).max().unwrap_or(0);
+        self.scratch = end + rows.next_multiple_of(16) + SLACK;
+    }
+
+    /// Floats that a node needs for rows that come and go.
+    fn node_room(&self, node: &Node, layouts: &[Layout]) -> usize {
+        let [.., w] = node_size(&self.stage, node);
+        let from = |p: Option<Place>| source_size(&self.stage, p)[2];
+        match &node.kind {
+            Kind::Winograd { matrices, .. } => {
+                let m = matrices.first();
+                let channels = m.map_or(0, |m| m.inputs / 3);
+                super::winograd::room(channels, m.map_or(0, |m| m.outputs), w, self.form.lanes())
+            }
+            Kind::Up { x, matrix, .. } => {
+                matrix.outputs * up_rows(from(x.first().map(|p| p.0))) * up_row(from(x.first().map(|p| p.0))) + matrix.inputs * 8
+            }
+            Kind::Resize { x } => {
+                let rows = match node.to {
+                    Place::Local(i) => layouts[i].rows,
+                    Place::Volume(_) => self.band,
+                };
+                from(x.first().map(|p| p.0)) + 2 * SLACK + rows * resize_row(w)
+            }
+            Kind::Pool { x, .. } => from(x.first().map(|p| p.0)) + SLACK,
+            _ => w + SLACK,
+        }
+    }
+}
+
+/// Rows of a transposed convolution's input that are taken at once: more where they are short.
+pub(super) fn up_rows(width: usize) -> usize {
+    (64 / width.max(1)).clamp(1, 4)
+}
+
+/// Floats of a row of its products.
+pub(super) fn up_row(width: usize) -> usize {
+    width.next_multiple_of(16)
+}
+
+/// Floats of a row that a resize has stretched.
+pub(super) fn resize_row(width: usize) -> usize {
+    width.next_multiple_of(16)
+}
+
+/// Columns before the first and behind the last (of a phase) that a convolution looks at.
+fn margins(w: &Window, out: usize, width: usize) -> (usize, usize) {
+    let (s, p, d) = (w.stride[2] as isize, w.padding[2] as isize, w.dilation[2] as isize);
+    let columns = width.div_ceil(w.stride[2]) as isize;
+    let (mut left, mut right) = (0, 0);
+    for k in 0..w.kernel[2] as isize {
+        let shift = (k * d - p).div_euclid(s);
+        left = left.max(-shift);
+        right = right.max(shift + out as isize - columns);
+    }
+    (left.max(0) as usize, right.max(0) as usize)
+}
+
+fn join(a: Span, (lo, hi): (isize, isize)) -> (isize, isize) {
+    a.map_or((lo, hi), |(x, y)| (x.min(lo), y.max(hi)))
+}
+
+pub(super) fn clip((lo, hi): (isize, isize), size: usize) -> (isize, isize) {
+    (lo.max(0), hi.min(size as isize))
+}
+
+/// Linear interpolation between the centres of `from` places at those of `to`.
+fn mix(from: usize, to: usize) -> Vec<Mix> {
+    if from == to {
+        return (0..to).map(|i| (i, i, 0.0)).collect();
+    }
+    let ratio = from as f64 / to as f64;
+    let one = |i: usize| {
+        let x = ((i as f64 + 0.5) * ratio - 0.5).max(0.0);
+        let a = (x as usize).min(from - 1);
+        (a, (a + 1).min(from - 1), (x - a as f64) as f32)
+    };
+    (0..to).map(one).collect()
+}
+
+pub(super) fn size_of(stage: &Stage, p: Place) -> ([usize; 3], usize) {
+    match p {
+        Place::Volume(i) => (stage.volumes[i].size, stage.volumes[i].channels),
+        Place::Local(i) => (stage.locals[i].size, stage.locals[i].channels),
+    }
+}
+
+fn source_size(stage: &Stage, p: Option<Place>) -> [usize; 3] {
+    p.map_or([1; 3], |p| size_of(stage, p).0)
+}
+
+pub(super) fn node_size(stage: &Stage, node: &Node) -> [usize; 3] {
+    size_of(stage, node.to).0
+}

@@ -1,0 +1,249 @@
+//! Winograd's form of dense convolutions of kernel 3: F(2, 3) in depth, F(4, 3) or F(2, 3) in height (Lavin and Gray 2016). Of two
+//! planes by four rows of outputs, 24 products by rows of transformed input in place of 72; along the width the three taps stay as
+//! they are, so no lanes change places. The rounding is a few times that of the direct sum.
+
+use super::combine::Combine;
+use super::lanes::{Form, Lanes};
+use super::stage::Matrix;
+
+const TWO: [[f64; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
+const FOUR: [[f64; 3]; 6] = [
+    [0.25, 0.0, 0.0],
+    [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
+    [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
+    [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
+    [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
+    [0.0, 0.0, 1.0],
+];
+
+/// The transformed kernels for blocks of `rows` (2 or 4) rows, 4 in depth by `rows + 2` in height, each `[channel, kW]` by output;
+/// `weight(output, channel, kd, kh, kw)`.
+pub fn transform(
+    rows: usize,
+    inputs: usize,
+    outputs: usize,
+    form: Form,
+    weight: impl Fn(usize, usize, usize, usize, usize) -> f32,
+) -> Vec<Matrix> {
+    let high: &[[f64; 3]] = if rows == 4 { &FOUR } else { &TWO };
+    let one = |a: &[f64; 3], b: &[f64; 3]| {
+        let packed = super::combine::pack(inputs * 3, outputs, form, |k, o| {
+            let mut sum = 0.0;
+            for (d, a) in a.iter().enumerate() {
+                for (h, b) in b.iter().enumerate() {
+                    sum += a * b * f64::from(weight(o, k / 3, d, h, k % 3));
+                }
+            }
+            sum as f32
+        });
+        Matrix { inputs: inputs * 3, outputs, packed, bias: vec![] }
+    };
+    TWO.iter().flat_map(|a| high.iter().map(move |b| (a, b))).map(|(a, b)| one(a, b)).collect()
+}
+
+/// Two planes by two or four rows of outputs.
+pub struct Block<'a> {
+    /// The four input planes at the first channel, the first row, `lead` columns before the first tap: a place
+    /// where vectors are aligned.
+    pub planes: [*const f32; 4],
+    pub lead: usize,
+    pub src_channel: usize,
+    pub src_row: usize,
+    pub channels: usize,
+    pub matrices: &'a [Matrix],
+    pub bias: &'a [f32],
+    /// The two output planes at the first row.
+    pub dst: [*mut f32; 2],
+    pub dst_channel: usize,
+    pub dst_row: usize,
+    pub width: usize,
+    /// Room for [`room`] floats.
+    pub room: *mut f32,
+    pub form: Form,
+}
+
+/// Columns of a row of transformed input.
+fn row(width: usize, lanes: usize) -> usize {
+    (lanes + width + 2).next_multiple_of(lanes) + lanes
+}
+
+/// The most columns that the convolution may reach before the first.
+pub const REACH: usize = 4;
+
+/// Floats that a block needs: transformed input and products of one frequency in depth, and the outputs.
+pub fn room(channels: usize, outputs: usize, width: usize, lanes: usize) -> usize {
+    (6 * (channels + outputs) + 8 * outputs) * row(width, lanes) + 64
+}
+
+impl Block<'_> {
+    /// One frequency in depth after the other, so that what is in use stays near.
+    ///
+    /// # Safety
+    /// The planes have two rows more than the outputs, of `lead + width + 2` columns in whole vectors, for each channel; the outputs
+    /// are this call's own.
+    #[inline(always)]
+    pub unsafe fn run<L: Lanes>(self, offsets: &mut Vec<isize>) {
+        // SAFETY: the caller's.
+        unsafe { if self.matrices.len() == 24 { self.high::<L, 6>(offsets) } else { self.high::<L, 4>(offsets) } }
+    }
+
+    /// With `F` frequencies in height.
+    #[inline(always)]
+    unsafe fn high<L: Lanes, const F: usize>(self, offsets: &mut Vec<isize>) {
+        let outputs = self.matrices.first().map_or(0, |m| m.outputs);
+        let row = row(self.width, L::N);
+        let lead = self.lead;
+        offsets.clear();
+        offsets.extend((0..self.channels).flat_map(|c| (0..3).map(move |k| (c * row + lead + k) as isize)));
+        let v = self.room;
+        // SAFETY: the caller's; rooms are as long as `room` says.
+        unsafe {
+            let m = v.add(F * self.channels * row);
+            let y = m.add(F * outputs * row);
+            self.spread::<L, F, false>(v, row, 0, 2);
+            self.products::<L, F>(v, m, row, 0, offsets);
+            self.gather::<L, F, 0>(m, y, row);
+            self.spread::<L, F, true>(v, row, 1, 2);
+            self.products::<L, F>(v, m, row, 1, offsets);
+            self.gather::<L, F, 1>(m, y, row);
+            self.spread::<L, F, false>(v, row, 2, 1);
+            self.products::<L, F>(v, m, row, 2, offsets);
+            self.gather::<L, F, 2>(m, y, row);
+            self.spread::<L, F, false>(v, row, 1, 3);
+            self.products::<L, F>(v, m, row, 3, offsets);
+            self.gather::<L, F, 3>(m, y, row);
+        }
+    }
+
+    /// The rows of plane `a` plus or minus plane `b`, transformed in height.
+    #[inline(always)]
+    unsafe fn spread<L: Lanes, const F: usize, const PLUS: bool>(&self, v: *mut f32, row: usize, a: usize, b: usize) {
+        // SAFETY: see `run`.
+        unsafe {
+            let step = self.channels * row;
+            for c in 0..self.channels {
+                let (a, b) = (self.planes[a].add(c * self.src_channel), self.planes[b].add(c * self.src_channel));
+                let v = v.add(c * row);
+                let mut at = 0;
+                while at < self.lead + self.width + 2 {
+                    macro_rules! x {
+                        ($h:literal) => {{
+                            let (a, b) = (L::load(a.add($h * self.src_row + at)), L::load(b.add($h * self.src_row + at)));
+                            if PLUS { a.add(b) } else { a.sub(b) }
+                        }};
+                    }
+                    let (x0, x1, x2, x3) = (x!(0), x!(1), x!(2), x!(3));
+                    let to = v.add(at);
+                    if F == 4 {
+                        x0.sub(x2).store(to);
+                        x1.add(x2).store(to.add(step));
+                        x2.sub(x1).store(to.add(2 * step));
+                        x1.sub(x3).store(to.add(3 * step));
+                    } else {
+                        let (x4, x5) = (x!(4), x!(5));
+                        let (two, four, five) = (L::splat(2.0), L::splat(-4.0), L::splat(-5.0));
+                        let (even, odd) = (x2.mul_add(four, x4), x1.mul_add(four, x3));
+                        x2.mul_add(five, x0.mul_add(L::splat(4.0), x4)).store(to);
+                        even.add(odd).store(to.add(step));
+                        even.sub(odd).store(to.add(2 * step));
+                        let (even, odd) = (x4.sub(x2), x3.sub(x1).mul(two));
+                        even.add(odd).store(to.add(3 * step));
+                        even.sub(odd).store(to.add(4 * step));
+                        x3.mul_add(five, x1.mul_add(L::splat(4.0), x5)).store(to.add(5 * step));
+                    }
+                    at += L::N;
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn products<L: Lanes, const F: usize>(&self, v: *const f32, m: *mut f32, row: usize, depth: usize, offsets: &[isize]) {
+        for h in 0..F {
+            let matrix = &self.matrices[depth * F + h];
+            let combine = Combine {
+                src: v.wrapping_add(h * self.channels * row),
+                src_row: row,
+                offsets: offsets.as_ptr(),
+                inputs: matrix.inputs,
+                packed: matrix.packed.as_ptr(),
+                bias: std::ptr::null(),
+                outputs: matrix.outputs,
+                dst: m.wrapping_add(h * matrix.outputs * row),
+                dst_channel: row,
+                dst_row: row,
+                rows: 1,
+                // Whole vectors: there is room behind.
+                width: self.width.next_multiple_of(L::N),
+                form: self.form,
+            };
+            // SAFETY: see `run`.
+            unsafe { combine.run::<L>() };
+        }
+    }
+
+    /// Adds the products of frequency `D` in depth, transformed back in height, to the outputs: the first plane is the sum of
+    /// frequencies 0, 1 and 2, the second that of 1, -2 and -3.
+    #[inline(always)]
+    unsafe fn gather<L: Lanes, const F: usize, const D: usize>(&self, m: *const f32, y: *mut f32, row: usize) {
+        let outputs = self.matrices.first().map_or(0, |m| m.outputs);
+        // SAFETY: see `run`.
+        unsafe {
+            for o in 0..outputs {
+                let bias = L::splat(self.bias.get(o).copied().unwrap_or(0.0));
+                let (m, y) = (m.add(o * row), y.add(o * row));
+                let step = outputs * row;
+                let mut at = 0;
+                while at < self.width {
+                    let m = m.add(at);
+                    let (x0, x1, x2, x3) = (L::load(m), L::load(m.add(step)), L::load(m.add(2 * step)), L::load(m.add(3 * step)));
+                    let n = (self.width - at).min(L::N);
+                    macro_rules! row {
+                        ($r:literal, $of:expr, $s:expr) => {{
+                            let s = $s;
+                            // A row of the first plane and one of the second, as far as they have been summed.
+                            let (y0, y1) = (y.add($r * step + at), y.add(($of + $r) * step + at));
+                            let to = |d: usize| self.dst[d].add(o * self.dst_channel + $r * self.dst_row + at);
+                            match D {
+                                0 => s.add(bias).store(y0),
+                                1 => {
+                                    L::load(y0).add(s).store(y0);
+                                    s.add(bias).store(y1);
+                                }
+                                2 => {
+                                    L::load(y0).add(s).store_part(to(0), n);
+                                    L::load(y1).sub(s).store(y1);
+                                }
+                                _ => L::load(y1).sub(s).store_part(to(1), n),
+                            }
+                        }};
+                    }
+                    if F == 4 {
+                        row!(0, 2, x0.add(x1).add(x2));
+                        row!(1, 2, x1.sub(x2).sub(x3));
+                    } else {
+                        let (x4, x5) = (L::load(m.add(4 * step)), L::load(m.add(5 * step)));
+                        let (s, d, p, q) = (x1.add(x2), x1.sub(x2), x3.add(x4), x3.sub(x4));
+                        row!(0, 4, x0.add(s).add(p));
+                        row!(1, 4, q.mul_add(L::splat(2.0), d));
+                        row!(2, 4, p.mul_add(L::splat(4.0), s));
+                        row!(3, 4, q.mul_add(L::splat(8.0), d).add(x5));
+                    }
+                    at += L::N;
+                }
+            }
+        }
+    }
+}
+
+trait StorePart: Lanes {
+    /// # Safety
+    /// See [`Lanes`].
+    #[inline(always)]
+    unsafe fn store_part(self, to: *mut f32, n: usize) {
+        // SAFETY: the caller's.
+        unsafe { if n == Self::N { self.store(to) } else { self.store_head(to, n) } }
+    }
+}
+
+impl<L: Lanes> StorePart for L {}

@@ -1,0 +1,320 @@
+//! Lanes of an AVX register and of an AVX-512 register. Uses nothing of the crate.
+
+use std::arch::x86_64::*;
+
+use super::lanes::{EXP_HI, EXP_LO, EXP_POLY, EXP2_POLY, LN2_HI, LN2_LO, LOG2E, Lanes, ROUND};
+
+/// Lanes in one AVX register.
+#[derive(Clone, Copy)]
+pub struct Avx2(__m256);
+
+#[inline(always)]
+unsafe fn head8(n: usize) -> __m256i {
+    // SAFETY: called where AVX2 is enabled.
+    unsafe { _mm256_cmpgt_epi32(_mm256_set1_epi32(n as i32), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)) }
+}
+
+// SAFETY of every block below: a value of `Avx2` exists only where AVX2 and FMA are enabled (see `Lanes`); pointers are the
+// caller's to vouch for, and loads and stores need no alignment.
+impl Lanes for Avx2 {
+    const N: usize = 8;
+    const REGISTERS: usize = 16;
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> Self {
+        // SAFETY: see above.
+        Avx2(unsafe { _mm256_loadu_ps(p) })
+    }
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32) {
+        // SAFETY: see above.
+        unsafe { _mm256_storeu_ps(p, self.0) }
+    }
+    #[inline(always)]
+    unsafe fn load_head(p: *const f32, n: usize) -> Self {
+        // SAFETY: see above; masked lanes are not touched.
+        Avx2(unsafe { _mm256_maskload_ps(p, head8(n)) })
+    }
+    #[inline(always)]
+    unsafe fn store_head(self, p: *mut f32, n: usize) {
+        // SAFETY: as in `load_head`.
+        unsafe { _mm256_maskstore_ps(p, head8(n), self.0) }
+    }
+    #[inline(always)]
+    unsafe fn splat(v: f32) -> Self {
+        // SAFETY: see above.
+        Avx2(unsafe { _mm256_set1_ps(v) })
+    }
+    #[inline(always)]
+    unsafe fn mul_add(self, a: Self, b: Self) -> Self {
+        // SAFETY: see above.
+        Avx2(unsafe { _mm256_fmadd_ps(self.0, a.0, b.0) })
+    }
+    #[inline(always)]
+    unsafe fn add(self, o: Self) -> Self {
+        // SAFETY: see above.
+        Avx2(unsafe { _mm256_add_ps(self.0, o.0) })
+    }
+    #[inline(always)]
+    unsafe fn sub(self, o: Self) -> Self {
+        // SAFETY: see above.
+        Avx2(unsafe { _mm256_sub_ps(self.0, o.0) })
+    }
+    #[inline(always)]
+    unsafe fn mul(self, o: Self) -> Self {
+        // SAFETY: see above.
+        Avx2(unsafe { _mm256_mul_ps(self.0, o.0) })
+    }
+    #[inline(always)]
+    unsafe fn div(self, o: Self) -> Self {
+        // SAFETY: see above.
+        Avx2(unsafe { _mm256_div_ps(self.0, o.0) })
+    }
+    #[inline(always)]
+    unsafe fn max(self, o: Self) -> Self {
+        // SAFETY: see above. `max` returns its second operand when one is NaN, so only a NaN in `self` needs the blend.
+        Avx2(unsafe { _mm256_blendv_ps(_mm256_max_ps(self.0, o.0), self.0, _mm256_cmp_ps::<_CMP_UNORD_Q>(self.0, self.0)) })
+    }
+    #[inline(always)]
+    unsafe fn abs(self) -> Self {
+        // SAFETY: see above.
+        Avx2(unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), self.0) })
+    }
+    #[inline(always)]
+    unsafe fn where_negative(self, a: Self, b: Self) -> Self {
+        // SAFETY: see above.
+        Avx2(unsafe { _mm256_blendv_ps(b.0, a.0, _mm256_cmp_ps::<_CMP_LT_OQ>(self.0, _mm256_setzero_ps())) })
+    }
+    #[inline(always)]
+    unsafe fn sum(self) -> f32 {
+        // SAFETY: see above.
+        unsafe {
+            let s = _mm_add_ps(_mm256_castps256_ps128(self.0), _mm256_extractf128_ps::<1>(self.0));
+            let s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+            _mm_cvtss_f32(_mm_add_ss(s, _mm_shuffle_ps::<1>(s, s)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn exp(self) -> Self {
+        // SAFETY: see above.
+        unsafe {
+            let s = |v| _mm256_set1_ps(v);
+            let x = self.0;
+            let c = _mm256_max_ps(s(EXP_LO), _mm256_min_ps(s(EXP_HI), x));
+            let t = _mm256_fmadd_ps(c, s(LOG2E), s(ROUND));
+            let n = _mm256_sub_ps(t, s(ROUND));
+            let r = _mm256_fnmadd_ps(n, s(LN2_LO), _mm256_fnmadd_ps(n, s(LN2_HI), c));
+            let mut p = s(EXP_POLY[0]);
+            for k in &EXP_POLY[1..] {
+                p = _mm256_fmadd_ps(p, r, s(*k));
+            }
+            let p = _mm256_add_ps(_mm256_fmadd_ps(p, _mm256_mul_ps(r, r), r), s(1.0));
+            let n = _mm256_sub_epi32(_mm256_castps_si256(t), _mm256_set1_epi32(ROUND.to_bits() as i32));
+            let half = _mm256_srai_epi32::<1>(n);
+            let bias = _mm256_set1_epi32(127);
+            let a = _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(half, bias)));
+            let b = _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(_mm256_sub_epi32(n, half), bias)));
+            Avx2(_mm256_mul_ps(_mm256_mul_ps(p, a), b))
+        }
+    }
+    #[inline(always)]
+    unsafe fn sigmoid(self) -> Self {
+        // SAFETY: see above.
+        unsafe {
+            let s = |v| _mm256_set1_ps(v);
+            // 2^t, bounded so that its exponent is that of a normal float.
+            let t = _mm256_max_ps(s(-126.0), _mm256_min_ps(s(126.0), _mm256_mul_ps(self.0, s(-LOG2E))));
+            let r = _mm256_add_ps(t, s(ROUND));
+            let f = _mm256_sub_ps(t, _mm256_sub_ps(r, s(ROUND)));
+            let mut p = s(EXP2_POLY[0]);
+            for k in &EXP2_POLY[1..] {
+                p = _mm256_fmadd_ps(p, f, s(*k));
+            }
+            let e = _mm256_add_epi32(_mm256_slli_epi32::<23>(_mm256_castps_si256(r)), _mm256_castps_si256(p));
+            let d = _mm256_add_ps(_mm256_castsi256_ps(e), s(1.0));
+            let y = _mm256_rcp_ps(d);
+            let z = _mm256_fmadd_ps(y, _mm256_fnmadd_ps(d, y, s(1.0)), y);
+            // A NaN has no exponent to be shifted.
+            Avx2(_mm256_blendv_ps(z, self.0, _mm256_cmp_ps::<_CMP_UNORD_Q>(self.0, self.0)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn prefetch(p: *const f32) {
+        // SAFETY: a hint, which faults nowhere.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn interleave(self, o: Self) -> (Self, Self) {
+        // SAFETY: see above.
+        unsafe {
+            let (l, h) = (_mm256_unpacklo_ps(self.0, o.0), _mm256_unpackhi_ps(self.0, o.0));
+            (Avx2(_mm256_permute2f128_ps::<0x20>(l, h)), Avx2(_mm256_permute2f128_ps::<0x31>(l, h)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn split(self, o: Self) -> (Self, Self) {
+        // SAFETY: see above.
+        unsafe {
+            let (l, h) = (_mm256_permute2f128_ps::<0x20>(self.0, o.0), _mm256_permute2f128_ps::<0x31>(self.0, o.0));
+            (Avx2(_mm256_shuffle_ps::<0x88>(l, h)), Avx2(_mm256_shuffle_ps::<0xdd>(l, h)))
+        }
+    }
+}
+
+/// Lanes in one AVX-512 register.
+#[derive(Clone, Copy)]
+pub struct Avx512(__m512);
+
+#[inline(always)]
+fn head16(n: usize) -> __mmask16 {
+    ((1u32 << n.min(16)) - 1) as __mmask16
+}
+
+// SAFETY of every block below: a value of `Avx512` exists only where AVX-512 F, DQ and VL are enabled (see `Lanes`); pointers are
+// the caller's to vouch for, and loads and stores need no alignment.
+impl Lanes for Avx512 {
+    const N: usize = 16;
+    const REGISTERS: usize = 32;
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> Self {
+        // SAFETY: see above.
+        Avx512(unsafe { _mm512_loadu_ps(p) })
+    }
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32) {
+        // SAFETY: see above.
+        unsafe { _mm512_storeu_ps(p, self.0) }
+    }
+    #[inline(always)]
+    unsafe fn load_head(p: *const f32, n: usize) -> Self {
+        // SAFETY: see above; masked lanes are not touched.
+        Avx512(unsafe { _mm512_maskz_loadu_ps(head16(n), p) })
+    }
+    #[inline(always)]
+    unsafe fn store_head(self, p: *mut f32, n: usize) {
+        // SAFETY: as in `load_head`.
+        unsafe { _mm512_mask_storeu_ps(p, head16(n), self.0) }
+    }
+    #[inline(always)]
+    unsafe fn splat(v: f32) -> Self {
+        // SAFETY: see above.
+        Avx512(unsafe { _mm512_set1_ps(v) })
+    }
+    #[inline(always)]
+    unsafe fn mul_add(self, a: Self, b: Self) -> Self {
+        // SAFETY: see above.
+        Avx512(unsafe { _mm512_fmadd_ps(self.0, a.0, b.0) })
+    }
+    #[inline(always)]
+    unsafe fn add(self, o: Self) -> Self {
+        // SAFETY: see above.
+        Avx512(unsafe { _mm512_add_ps(self.0, o.0) })
+    }
+    #[inline(always)]
+    unsafe fn sub(self, o: Self) -> Self {
+        // SAFETY: see above.
+        Avx512(unsafe { _mm512_sub_ps(self.0, o.0) })
+    }
+    #[inline(always)]
+    unsafe fn mul(self, o: Self) -> Self {
+        // SAFETY: see above.
+        Avx512(unsafe { _mm512_mul_ps(self.0, o.0) })
+    }
+    #[inline(always)]
+    unsafe fn div(self, o: Self) -> Self {
+        // SAFETY: see above.
+        Avx512(unsafe { _mm512_div_ps(self.0, o.0) })
+    }
+    #[inline(always)]
+    unsafe fn max(self, o: Self) -> Self {
+        // SAFETY: see above. `max` returns its second operand when one is NaN, so only a NaN in `self` needs the blend.
+        Avx512(unsafe {
+            let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(self.0, self.0);
+            _mm512_mask_mov_ps(_mm512_max_ps(self.0, o.0), nan, self.0)
+        })
+    }
+    #[inline(always)]
+    unsafe fn abs(self) -> Self {
+        // SAFETY: see above.
+        Avx512(unsafe { _mm512_abs_ps(self.0) })
+    }
+    #[inline(always)]
+    unsafe fn where_negative(self, a: Self, b: Self) -> Self {
+        // SAFETY: see above.
+        Avx512(unsafe { _mm512_mask_mov_ps(b.0, _mm512_cmp_ps_mask::<_CMP_LT_OQ>(self.0, _mm512_setzero_ps()), a.0) })
+    }
+    #[inline(always)]
+    unsafe fn sum(self) -> f32 {
+        // SAFETY: see above.
+        unsafe { _mm512_reduce_add_ps(self.0) }
+    }
+    #[inline(always)]
+    unsafe fn exp(self) -> Self {
+        // SAFETY: see above.
+        unsafe {
+            let s = |v| _mm512_set1_ps(v);
+            // The second operand is the one that is kept when there is a NaN.
+            let c = _mm512_max_ps(s(EXP_LO), _mm512_min_ps(s(EXP_HI), self.0));
+            let n = _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(_mm512_mul_ps(c, s(LOG2E)));
+            let r = _mm512_fnmadd_ps(n, s(LN2_LO), _mm512_fnmadd_ps(n, s(LN2_HI), c));
+            let mut p = s(EXP_POLY[0]);
+            for k in &EXP_POLY[1..] {
+                p = _mm512_fmadd_ps(p, r, s(*k));
+            }
+            let p = _mm512_add_ps(_mm512_fmadd_ps(p, _mm512_mul_ps(r, r), r), s(1.0));
+            Avx512(_mm512_scalef_ps(p, n))
+        }
+    }
+    #[inline(always)]
+    unsafe fn inverse(self) -> Self {
+        // SAFETY: see above.
+        unsafe {
+            // One step of Newton's; the error of an infinite argument (0 * infinity) is masked away.
+            let y = _mm512_rcp14_ps(self.0);
+            let e = _mm512_fnmadd_ps(self.0, y, _mm512_set1_ps(1.0));
+            let z = _mm512_fmadd_ps(y, e, y);
+            let finite = _mm512_cmp_ps_mask::<_CMP_NEQ_OQ>(self.0, _mm512_set1_ps(f32::INFINITY));
+            Avx512(_mm512_mask_mov_ps(y, finite, z))
+        }
+    }
+    #[inline(always)]
+    unsafe fn sigmoid(self) -> Self {
+        // SAFETY: see above.
+        unsafe {
+            let s = |v| _mm512_set1_ps(v);
+            // 2^t with t bounded above alone, so that the sum below is finite; far below 0 the power is 0.
+            let t = _mm512_min_ps(s(126.0), _mm512_mul_ps(self.0, s(-LOG2E)));
+            let n = _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(t);
+            let f = _mm512_sub_ps(t, n);
+            let mut p = s(EXP2_POLY[0]);
+            for k in &EXP2_POLY[1..] {
+                p = _mm512_fmadd_ps(p, f, s(*k));
+            }
+            let d = _mm512_add_ps(_mm512_scalef_ps(p, n), s(1.0));
+            let y = _mm512_rcp14_ps(d);
+            Avx512(_mm512_fmadd_ps(y, _mm512_fnmadd_ps(d, y, s(1.0)), y))
+        }
+    }
+    #[inline(always)]
+    unsafe fn prefetch(p: *const f32) {
+        // SAFETY: a hint, which faults nowhere.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+    }
+    #[inline(always)]
+    unsafe fn interleave(self, o: Self) -> (Self, Self) {
+        // SAFETY: see above.
+        unsafe {
+            let lo = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+            let hi = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+            (Avx512(_mm512_permutex2var_ps(self.0, lo, o.0)), Avx512(_mm512_permutex2var_ps(self.0, hi, o.0)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn split(self, o: Self) -> (Self, Self) {
+        // SAFETY: see above.
+        unsafe {
+            let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+            let odd = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+            (Avx512(_mm512_permutex2var_ps(self.0, even, o.0)), Avx512(_mm512_permutex2var_ps(self.0, odd, o.0)))
+        }
+    }
+}
