@@ -15,10 +15,12 @@ const LEVELS: &[(&str, u8)] = &[
     ("read", 4),
     ("compile", 5),
     ("show", 6),
+    ("exec", 6),
     ("net", 6),
     ("infer", 7),
     ("train", 8),
-    ("cli", 9),
+    ("bench", 9),
+    ("cli", 10),
 ];
 
 /// Modules that must build without Burn.

@@ -72,8 +72,10 @@ pub fn read_image(paths: &[PathBuf]) -> Result<Volume, Diagnostic> {
                 if apart > half_step(&all) {
                     return Err(elsewhere(Code::E0703, first, path, apart));
                 }
-                all.data = concatenate(Axis(0), &[all.data.view(), volume.data.view()])
-                    .map_err(|e| Diagnostic::error(Code::E0703, format!("cannot join `{}`: {e}", path.display())))?;
+                all.data = concatenate(Axis(0), &[all.data.view(), volume.data.view()]).map_err(|e| {
+                    Diagnostic::error(Code::E0703, format!("cannot join `{}`: {e}", path.display()))
+                        .help("the files of a case have one shape")
+                })?;
                 (first, all)
             }
         });

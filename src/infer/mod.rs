@@ -5,11 +5,13 @@
 mod card;
 mod model;
 mod predict;
+mod runner;
 pub mod window;
 
 pub use card::Card;
-pub use model::{Model, probabilities};
+pub use model::Model;
 pub use predict::Prediction;
+pub use runner::Runner;
 
 #[cfg(test)]
 mod tests;

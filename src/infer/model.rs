@@ -3,28 +3,32 @@
 //! Part of `infer`; may use `net` and `text`.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use burn::module::Module;
-use burn::tensor::activation::softmax;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use ndarray::{Array3, Array4, ArrayView4};
 
-use super::Card;
 use super::window::{self, Window};
+use super::{Card, Runner};
 use crate::net::{self, Network};
 use crate::text::{Code, Diagnostic, Result};
 
-/// A trained network, ready to segment.
+/// A trained network, ready to segment. Copies share what runs it.
 #[derive(Clone, Debug)]
 pub struct Model {
-    network: Network,
+    runner: Arc<Mutex<Runner>>,
+    classes: usize,
     card: Card,
 }
 
 impl Model {
     /// From a network that was just trained. Gradients are not kept.
-    pub fn new(network: &Network, card: Card) -> Self {
-        Self { network: network.valid(), card }
+    ///
+    /// # Errors
+    /// As [`Runner::new`].
+    pub fn new(network: &Network, card: Card) -> Result<Self> {
+        let classes = network.program().classes();
+        Ok(Self { runner: Arc::new(Mutex::new(Runner::new(network)?)), classes, card })
     }
 
     /// From a checkpoint.
@@ -50,7 +54,7 @@ impl Model {
             .help("its metadata was changed after training; use the checkpoint as `lmsc train` wrote it")
             .into());
         }
-        Ok(Self { network, card })
+        Self::new(&network, card)
     }
 
     /// What the checkpoint says of itself.
@@ -64,7 +68,8 @@ impl Model {
     /// E0901 when the device gives the result up.
     pub fn probabilities(&self, image: ArrayView4<f32>) -> Result<Array4<f32>> {
         let window = Window { patch: self.card.patch, overlap: self.card.overlap };
-        probabilities(&self.network, image, &window)
+        let mut runner = self.runner.lock().unwrap_or_else(PoisonError::into_inner);
+        window::slide(image, &window, self.classes, |patch| runner.probabilities(patch))
     }
 
     /// The class of every voxel `[D, H, W]` of a normalised image `[C, D, H, W]`.
@@ -74,28 +79,4 @@ impl Model {
     pub fn segment(&self, image: ArrayView4<f32>) -> Result<Array3<u8>> {
         Ok(window::argmax(self.probabilities(image)?.view()))
     }
-}
-
-/// Class probabilities `[K, D, H, W]` of a normalised image `[C, D, H, W]`, window by window, on the network's device.
-///
-/// # Errors
-/// E0901 when the device gives the result up.
-pub fn probabilities(network: &Network, image: ArrayView4<f32>, window: &Window) -> Result<Array4<f32>> {
-    // Every network here has parameters, and they are all on one device.
-    let device = network.devices().into_iter().next().unwrap_or_default();
-    let classes = network.program().classes();
-    window::slide(image, window, classes, |patch| {
-        let (c, d, h, w) = patch.dim();
-        let values: Vec<f32> = patch.iter().copied().collect();
-        let input = Tensor::<5>::from_data(TensorData::new(values, [1, c, d, h, w]), &device);
-        let output = softmax(network.forward(input), 1);
-        let values = output.try_into_data().map_err(|e| lost(&e.to_string()))?;
-        let values = values.try_into_vec::<f32>().map_err(|e| lost(&format!("{e:?}")))?;
-        Array4::from_shape_vec((classes, d, h, w), values).map_err(|e| lost(&e.to_string()).into())
-    })
-}
-
-fn lost(why: &str) -> Diagnostic {
-    Diagnostic::error(Code::E0901, format!("the device did not give the network's output back: {why}"))
-        .help("try a smaller patch, or --device cpu")
 }

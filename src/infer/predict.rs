@@ -18,6 +18,8 @@ pub struct Prediction {
     pub image: Volume,
     /// `[D, H, W]`, on the image's grid: values as in the label files of the training data.
     pub labels: Array3<u8>,
+    /// Value and name of every class.
+    pub classes: Vec<(u8, String)>,
 }
 
 impl Prediction {
@@ -35,7 +37,8 @@ impl Prediction {
     /// E0603 when the file cannot be written, E0703 when the reference has another shape.
     pub fn picture(&self, path: &Path, reference: Option<ArrayView3<u8>>) -> Result<()> {
         let image = self.image.data.index_axis(Axis(0), 0);
-        Ok(overlay::write(path, &Overlay { image, reference, prediction: self.labels.view(), affine: self.image.affine })?)
+        let prediction = self.labels.view();
+        Ok(overlay::write(path, &Overlay { image, reference, prediction, affine: self.image.affine, classes: &self.classes })?)
     }
 }
 
@@ -63,9 +66,10 @@ impl Model {
         }
         let mut data = image.data.clone();
         self.card().normalise.apply(&mut data);
-        let values: Vec<u8> = self.card().labels.iter().map(|(value, _)| *value).collect();
+        let classes = self.card().labels.clone();
+        let values: Vec<u8> = classes.iter().map(|(value, _)| *value).collect();
         let labels = self.segment(data.view())?.mapv(|class| values.get(usize::from(class)).copied().unwrap_or_default());
-        Ok(Prediction { image, labels })
+        Ok(Prediction { image, labels, classes })
     }
 }
 

@@ -37,7 +37,7 @@ fn model() -> Model {
         validation_dice: None,
         seed: 0,
     };
-    Model::new(&Network::new(program, &Device::flex(), 3).unwrap(), card)
+    Model::new(&Network::new(program, &Device::flex(), 3).unwrap(), card).unwrap()
 }
 
 /// Smooth waves, so that a random network answers with regions and not with noise.

@@ -1,5 +1,6 @@
 //! Devices by name.
 
+use burn::backend::DispatchDevice;
 use burn::tensor::Device;
 
 use crate::text::{Code, Diagnostic, Result};
@@ -22,6 +23,15 @@ pub fn device(name: &str) -> Result<Device> {
             Err(_) => Err(refuse(format!("`{name}` does not name a device"), "write `cuda`, or `cuda:1` for the second GPU")),
         },
         _ => Err(refuse(format!("there is no device `{name}`"), "use `auto`, `cpu`, `cuda` or `cuda:1`")),
+    }
+}
+
+/// Whether this is the CPU.
+pub fn on_cpu(device: &Device) -> bool {
+    match device.as_dispatch() {
+        DispatchDevice::Flex(_) => true,
+        DispatchDevice::Autodiff(device) => matches!(**device, DispatchDevice::Flex(_)),
+        _ => false,
     }
 }
 

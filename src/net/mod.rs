@@ -9,9 +9,9 @@ mod probe;
 mod tensors;
 mod weights;
 
-pub use device::device;
+pub use device::{device, on_cpu};
 pub use map::NameMap;
 pub use network::{Named, Network};
 pub use probe::{forward, port};
 pub use tensors::{Tensors, read_tensors, write_tensors};
-pub use weights::{assign, load, save};
+pub use weights::{assign, load, numbers, save};

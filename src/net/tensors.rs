@@ -1,7 +1,6 @@
 //! Named float32 tensors in safetensors files, checked before use and written whole or not at all.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};

@@ -24,9 +24,7 @@ pub fn save(path: &Path, network: &Network, meta: &BTreeMap<String, String>) -> 
     t.metadata.insert("lmsc.graph".into(), program.resolved().into());
     t.metadata.insert("lmsc.params".into(), serde_json::to_string(&program.params).unwrap_or_default());
     t.metadata.insert("lmsc.hash".into(), program.hash().to_string());
-    for (name, w) in network.weights() {
-        t.all.insert(name.clone(), numbers(w));
-    }
+    t.all.extend(numbers(network));
     write_tensors(path, &t)
 }
 
@@ -90,8 +88,13 @@ pub fn assign(network: &mut Network, tensors: &BTreeMap<String, (Vec<usize>, Vec
     found.or(())
 }
 
+/// Every learned tensor of a network: its name, its dimensions (PyTorch's layout), its numbers.
+pub fn numbers(network: &Network) -> impl Iterator<Item = (String, (Vec<usize>, Vec<f32>))> + '_ {
+    network.weights().iter().map(|(name, w)| (name.clone(), read(w)))
+}
+
 /// The shape and numbers of a learned tensor.
-pub(super) fn numbers(w: &Learned) -> (Vec<usize>, Vec<f32>) {
+pub(super) fn read(w: &Learned) -> (Vec<usize>, Vec<f32>) {
     match w {
         Learned::Vector(p) => values(p.val()),
         Learned::Matrix(p) => values(p.val()),

@@ -243,12 +243,12 @@ pub fn compare(all: &[Stats], format: Format, width: usize) -> String {
             let cost = columns(convention)[4].heading;
             let mut columns = [
                 ("graph", false, 0),
-                ("input", false, 3),
+                ("input", false, 2),
                 ("params", true, 0),
                 ("change", true, 5),
                 (cost, true, 0),
                 ("GFLOP", true, 7),
-                ("fvcore G", true, 2),
+                ("fvcore G", true, 3),
                 ("infer MiB", true, 6),
                 ("train MiB", true, 4),
             ]

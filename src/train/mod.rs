@@ -16,7 +16,7 @@ mod store;
 mod validate;
 
 pub use config::{FIELDS, Optimiser, RunConfig, Schedule, SplitSpec};
-pub use folder::{Folder, write};
+pub use folder::Folder;
 pub use job::Job;
 pub use journal::Record;
 pub use loss::{Objective, Target, Terms};

@@ -8,7 +8,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::folder::{Folder, refuse};
+use super::folder::Folder;
 use super::job::Job;
 use super::journal::{Journal, Record};
 use super::loader::{Batch, Loader, Recipe};
@@ -102,7 +102,7 @@ pub fn train(job: &Job, folder: &Folder, device: &Device) -> Result<Outcome> {
             return Err(stopped_at(format!("weights are no longer finite at the end of epoch {epoch}"), folder));
         }
 
-        let model = Model::new(&network, job.card(epoch, None));
+        let model = Model::new(&network, job.card(epoch, None))?;
         let of = job.validation.len();
         let scores = validate(&model, &job.store, &job.validation, |at| progress.validating(at + 1, of))?;
         let [loss, loss_dice, loss_cross_entropy, loss_boundary] = mean.value();

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{LABELS, MODALITIES, describe, generate};
-use crate::text::{Code, Diagnostic, unwritable, write_text};
+use crate::text::{Diagnostic, unwritable, write_text};
 use crate::volume::{Header, write_image, write_labels};
 
 /// Writes a phantom to `root`: `dataset.json`, `imagesTr`, `labelsTr`.

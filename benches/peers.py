@@ -1,0 +1,217 @@
+"""One peer in a process of its own: computes what `lmsc bench --export DIR` wrote, is compared with our outputs, and times runs when told.
+
+    python peers.py onnx FOLDER              writes FOLDER/model.onnx
+    python peers.py PEER FOLDER [--threads 2] [--step] [--serve] [--runs 5]
+
+PEER is eager or compiled (PyTorch), onnxruntime or openvino; the last two run FOLDER/model.onnx. Prints one JSON line when it is
+ready: seconds of loading and of the first run, the peak memory and what of it was there before the network was loaded, and the
+difference to our outputs (--step: the losses of the first steps). With --serve it then answers each line `run N` with the seconds of
+N runs, until `end`; otherwise it makes --runs runs and prints a summary.
+"""
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy
+
+
+def memory(field):
+    """VmHWM (peak) or VmRSS (now) of this process in MB, where the system says."""
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith(field + ":"):
+                return int(line.split()[1]) * 1024 / 1e6
+    except OSError:
+        pass
+    return None
+
+
+def tensors(path):
+    from safetensors.numpy import load_file
+    return load_file(path)
+
+
+def difference(folder, outputs):
+    """Against our outputs: the largest absolute difference, and the norm of the difference over the norm of ours."""
+    graph = json.loads((folder / "graph.json").read_text())
+    ours = tensors(folder / "output.safetensors")
+    largest = relative = 0.0
+    for place, theirs in zip(graph["outputs"], outputs):
+        own = ours[place["name"]]
+        if own.shape != theirs.shape:
+            raise SystemExit(f"{place['name']}: {theirs.shape}, ours is {own.shape}")
+        d = theirs.astype("float64") - own
+        largest = max(largest, float(abs(d).max()))
+        relative = max(relative, float(numpy.linalg.norm(d) / numpy.linalg.norm(own.astype("float64"))))
+    return {"largest": largest, "relative": relative}
+
+
+def as_tuple(y):
+    return y if isinstance(y, (tuple, list)) else (y,)
+
+
+class Torch:
+    """PyTorch, as it is or compiled."""
+
+    def __init__(self, folder, threads, compiled):
+        import torch
+        torch.set_num_threads(threads)
+        torch.set_num_interop_threads(1)
+        self.libraries = memory("VmRSS")
+        import network
+        self.torch = torch
+        self.network, self.inputs, _ = network.load(folder)
+        self.network.eval()
+        self.call = torch.compile(self.network) if compiled else self.network
+
+    def run(self):
+        with self.torch.inference_mode():
+            return as_tuple(self.call(*self.inputs))
+
+    def numbers(self, y):
+        return [t.numpy() for t in y]
+
+
+class TorchStep(Torch):
+    """A training step in PyTorch: forward, loss, backward, AdamW."""
+
+    def __init__(self, folder, threads, compiled):
+        super().__init__(folder, threads, False)
+        import network
+        import torch
+        _, _, labels = network.load(folder)
+        graph = json.loads((folder / "graph.json").read_text())
+        shapes = {op["value"]: op["shape"] for op in graph["ops"]}
+        classes = shapes[graph["outputs"][0]["value"]][1]
+        truth = torch.nn.functional.one_hot(labels.long(), classes).movedim(-1, 1).float().contiguous()
+        self.network.train()
+        net, inputs = self.network, self.inputs
+
+        def forward():
+            return network.objective(as_tuple(net(*inputs))[0], truth)
+
+        self.loss = torch.compile(forward) if compiled else forward
+        self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01)
+        self.losses = []
+
+    def run(self):
+        loss = self.loss()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        self.losses.append(float(loss))
+
+
+class OnnxRuntime:
+    def __init__(self, folder, threads):
+        import onnxruntime
+        self.libraries = memory("VmRSS")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        self.session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
+        given = tensors(folder / "input.safetensors")
+        graph = json.loads((folder / "graph.json").read_text())
+        names = [i.name for i in self.session.get_inputs()]
+        self.feed = dict(zip(names, [given[i["name"]] for i in graph["inputs"]]))
+
+    def run(self):
+        return self.session.run(None, self.feed)
+
+    def numbers(self, y):
+        return y
+
+
+class OpenVino:
+    """Reads the ONNX file; converted from PyTorch directly the network came out no faster."""
+
+    def __init__(self, folder, threads):
+        import openvino
+        self.libraries = memory("VmRSS")
+        # float32 throughout: on processors with bfloat16 instructions the default would be bfloat16.
+        settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+        self.model = openvino.Core().compile_model(str(folder / "model.onnx"), "CPU", settings)
+        self.request = self.model.create_infer_request()
+        given = tensors(folder / "input.safetensors")
+        graph = json.loads((folder / "graph.json").read_text())
+        self.feed = [given[i["name"]] for i in graph["inputs"]]
+
+    def run(self):
+        # Shared: neither inputs nor outputs are copied.
+        found = self.request.infer(self.feed, share_inputs=True, share_outputs=True)
+        return [found[o] for o in self.model.outputs]
+
+    def numbers(self, y):
+        return y
+
+
+def write_onnx(folder):
+    import torch
+    import network
+    net, inputs, _ = network.load(folder)
+    with torch.inference_mode():
+        torch.onnx.export(net.eval(), tuple(inputs), str(folder / "model.onnx"), dynamo=True, optimize=True, external_data=False)
+
+
+def make(peer, folder, threads, step):
+    if peer in ("eager", "compiled"):
+        return (TorchStep if step else Torch)(folder, threads, peer == "compiled")
+    if step:
+        raise SystemExit(f"{peer} does not train")
+    return {"onnxruntime": OnnxRuntime, "openvino": OpenVino}[peer](folder, threads)
+
+
+def timed(peer, count):
+    seconds = []
+    for _ in range(count):
+        start = time.perf_counter()
+        peer.run()
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("peer", choices=["onnx", "eager", "compiled", "onnxruntime", "openvino"])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--step", action="store_true")
+    parser.add_argument("--serve", action="store_true")
+    given = parser.parse_args()
+    if given.peer == "onnx":
+        return write_onnx(given.folder)
+
+    start = time.perf_counter()
+    peer = make(given.peer, given.folder, given.threads, given.step)
+    load = time.perf_counter() - start
+    start = time.perf_counter()
+    y = peer.run()
+    first = time.perf_counter() - start
+    timed(peer, 2)
+    # Before the comparison, which takes memory of its own.
+    ready = {"peer": given.peer, "load": load, "first": first, "peak_mb": memory("VmHWM"), "libraries_mb": peer.libraries}
+    if given.step:
+        ready["losses"] = list(peer.losses)
+    else:
+        ready["difference"] = difference(given.folder, peer.numbers(y))
+    del y
+    print(json.dumps(ready), flush=True)
+    if not given.serve:
+        seconds = sorted(timed(peer, given.runs))
+        print(json.dumps({"median": seconds[(len(seconds) - 1) // 2], "least": seconds[0], "most": seconds[-1]}))
+        return None
+    for line in sys.stdin:
+        word, *count = line.split()
+        if word == "end":
+            break
+        timed(peer, 1)
+        print(json.dumps({"seconds": timed(peer, int(count[0]))}), flush=True)
+    return None
+
+
+if __name__ == "__main__":
+    main()

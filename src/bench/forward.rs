@@ -1,0 +1,229 @@
+//! A forward pass, timed as a whole, and part by part: by the executor on the CPU, by Burn elsewhere or when asked for.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Instant;
+
+use burn::tensor::Tensor;
+
+use super::case::Case;
+use crate::exec::{Executor, Shape};
+use crate::ir::{Operator, Value};
+use crate::op::{Forward as _, Learned, Weights};
+use crate::text::Result;
+
+/// What runs a forward pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// The compiled program in fused stages, on the CPU.
+    Executor,
+    /// Operation by operation, on the device of the case.
+    Burn,
+}
+
+/// A forward pass that can be repeated.
+#[derive(Debug)]
+pub struct Forward<'a> {
+    case: &'a Case,
+    way: Way,
+}
+
+#[derive(Debug)]
+enum Way {
+    Executor { executor: Box<Executor>, shape: Shape, outputs: Vec<Vec<f32>> },
+    Burn { inputs: Vec<Tensor<5>>, wanted: Vec<Value> },
+}
+
+/// A part of a pass: an operation, or a stage with the operations inside it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Part {
+    /// The path of the operation, or what the executor calls the stage.
+    pub name: String,
+    pub kind: String,
+    /// Seconds from the beginning of the pass.
+    pub start: f64,
+    pub seconds: f64,
+    pub macs: u64,
+    /// What it reads and writes, once.
+    pub bytes: u64,
+    /// The operations of a stage, which share its time by what they took over all threads.
+    pub inside: Vec<Part>,
+}
+
+impl<'a> Forward<'a> {
+    /// All outputs of the graph will be computed.
+    ///
+    /// # Errors
+    /// What keeps the executor from running the program.
+    pub fn new(case: &'a Case, engine: Engine) -> Result<Self> {
+        let outputs = &case.program.graph.outputs;
+        let way = match engine {
+            Engine::Burn => Way::Burn { inputs: case.tensors(), wanted: outputs.iter().map(|(_, v)| *v).collect() },
+            Engine::Executor => {
+                let weights: BTreeMap<&str, (Vec<usize>, Vec<f32>)> =
+                    case.network.weights().iter().map(|(n, w)| (n.as_str(), numbers(w))).collect();
+                let trained = |name: &str| weights.get(name).map(|(dims, w)| (dims.as_slice(), w.as_slice()));
+                let executor = Box::new(Executor::new(&case.program, &trained)?);
+                let shape = Shape { batch: case.batch, size: executor.compiled().size };
+                let room = |v: &Value| vec![0.0; case.program.graph.fact(*v).dims().iter().product()];
+                Way::Executor { executor, shape, outputs: outputs.iter().map(|(_, v)| room(v)).collect() }
+            }
+        };
+        Ok(Self { case, way })
+    }
+
+    /// Runs it once; gives the seconds that it took.
+    ///
+    /// # Errors
+    /// What keeps the executor from running.
+    pub fn once(&mut self) -> Result<f64> {
+        let start = Instant::now();
+        match &mut self.way {
+            Way::Burn { inputs, wanted } => {
+                let y = self.case.network.run(inputs.clone(), wanted);
+                wait(self.case);
+                let seconds = start.elapsed().as_secs_f64();
+                drop(y);
+                return Ok(seconds);
+            }
+            Way::Executor { executor, shape, outputs } => {
+                let inputs: Vec<&[f32]> = self.case.inputs.iter().map(Vec::as_slice).collect();
+                let mut outputs: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
+                executor.run_into(&inputs, *shape, &mut outputs)?;
+            }
+        }
+        Ok(start.elapsed().as_secs_f64())
+    }
+
+    /// Runs it once more and gives all outputs.
+    ///
+    /// # Errors
+    /// As [`Forward::once`].
+    pub fn outputs(&mut self) -> Result<Vec<Vec<f32>>> {
+        match &self.way {
+            Way::Burn { inputs, wanted } => {
+                let all = self.case.network.run(inputs.clone(), wanted);
+                Ok(all.into_iter().map(|t| t.into_data().convert::<f32>().try_into_vec().unwrap_or_default()).collect())
+            }
+            Way::Executor { .. } => {
+                self.once()?;
+                match &self.way {
+                    Way::Executor { outputs, .. } => Ok(outputs.clone()),
+                    Way::Burn { .. } => unreachable!("the way stays the same"),
+                }
+            }
+        }
+    }
+
+    /// One pass with each of its parts timed.
+    ///
+    /// # Errors
+    /// As [`Forward::once`].
+    pub fn profile(&mut self) -> Result<Vec<Part>> {
+        if let Way::Burn { inputs, .. } = &self.way {
+            return Ok(one_by_one(self.case, inputs));
+        }
+        if let Way::Executor { executor, .. } = &mut self.way {
+            // What has been counted so far is of other passes.
+            executor.report();
+        }
+        self.once()?;
+        let Way::Executor { executor, .. } = &mut self.way else { unreachable!("the way stays the same") };
+        let mut at = 0.0;
+        let mut all = vec![];
+        for stage in executor.report() {
+            let over_threads: f64 = stage.nodes.iter().map(|n| n.seconds).sum();
+            let scale = if over_threads > 0.0 { stage.seconds / over_threads } else { 0.0 };
+            let mut inside_at = at;
+            let mut inside = vec![];
+            for n in stage.nodes {
+                let seconds = n.seconds * scale;
+                inside.push(Part { name: n.name, start: inside_at, seconds, ..Part::default() });
+                inside_at += seconds;
+            }
+            let (macs, bytes, seconds) = (stage.macs, stage.bytes, stage.seconds);
+            all.push(Part { name: stage.name, kind: "stage".into(), start: at, seconds, macs, bytes, inside });
+            at += seconds;
+        }
+        Ok(all)
+    }
+}
+
+/// Waits for a device that computes on its own time. What it could not compute shows where its values are read.
+pub(super) fn wait(case: &Case) {
+    let _ = case.device.sync();
+}
+
+/// The shape and the numbers of a weight.
+fn numbers(w: &Learned) -> (Vec<usize>, Vec<f32>) {
+    let (dims, data) = match w {
+        Learned::Vector(p) => (p.val().dims().to_vec(), p.val().into_data()),
+        Learned::Matrix(p) => (p.val().dims().to_vec(), p.val().into_data()),
+        Learned::Kernel(p) => (p.val().dims().to_vec(), p.val().into_data()),
+    };
+    (dims, data.convert::<f32>().try_into_vec().unwrap_or_default())
+}
+
+/// One pass with each operation timed by itself. Where the device computes on its own time, each is waited for.
+fn one_by_one(case: &Case, inputs: &[Tensor<5>]) -> Vec<Part> {
+    let graph = &case.program.graph;
+    let mut owned: HashMap<Value, Vec<(&'static str, &Learned)>> = HashMap::new();
+    for ((v, _, w), (_, learned)) in graph.weights().into_iter().zip(case.network.weights()) {
+        owned.entry(v).or_default().push((w.name, learned));
+    }
+    let mut last: Vec<usize> = (0..graph.len()).collect();
+    graph.values().for_each(|v| graph.inputs(v).iter().for_each(|i| last[i.0] = v.0));
+    let mut values = vec![None; graph.len()];
+    for ((_, v), x) in case.program.inputs.iter().zip(inputs) {
+        values[v.0] = Some(x.clone());
+    }
+    let begun = Instant::now();
+    let mut parts = vec![];
+    for v in graph.values().filter(|v| !graph.inputs(*v).is_empty()) {
+        let node = graph.node(v);
+        // A value is given away at its last use, so that an operation may work in place; one that is used twice at once is copied.
+        let twice = |i: &Value| node.inputs.iter().filter(|j| *j == i).count() > 1;
+        let x = node.inputs.iter().filter_map(|i| if last[i.0] == v.0 && !twice(i) { values[i.0].take() } else { values[i.0].clone() });
+        let x = x.collect();
+        let none = vec![];
+        let weights = Weights(owned.get(&node.shares.unwrap_or(v)).unwrap_or(&none));
+        let start = begun.elapsed().as_secs_f64();
+        let y = node.op.forward(&weights, x);
+        wait(case);
+        node.inputs.iter().filter(|i| last[i.0] == v.0).for_each(|i| values[i.0] = None);
+        let seconds = begun.elapsed().as_secs_f64() - start;
+        let cost = graph.cost(v).unwrap_or_default();
+        let (macs, bytes) = (cost.macs, cost.moved());
+        parts.push(Part { name: node.path.clone(), kind: node.op.kind().into(), start, seconds, macs, bytes, inside: vec![] });
+        values[v.0] = Some(y);
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::Given;
+    use crate::compile::compile;
+    use crate::text::Source;
+    use burn::tensor::Device;
+
+    #[test]
+    fn both_engines_give_the_same_and_say_where_the_time_went() {
+        let text = "(name:\"n\",inputs:{\"x\":(channels:2,size:(6,8,10))},nodes:{\"g\":GhostConv3D(x:\"x\",out:4),\
+                    \"p\":PointwiseConv3D(x:\"g\",out:3,norm:1,activation:silu)},outputs:{\"y\":\"p\"})";
+        let program = compile(&Source::new("n.ron", text), &[], None).expect("it compiles");
+        let case = Case::new(program, 2, Given::default(), &Device::flex()).expect("it fits");
+        let mut outputs = vec![];
+        for engine in [Engine::Burn, Engine::Executor] {
+            let mut forward = Forward::new(&case, engine).expect("it runs");
+            assert!(forward.once().expect("it runs") > 0.0);
+            let parts = forward.profile().expect("it runs");
+            assert!(!parts.is_empty() && parts.iter().all(|p| p.seconds >= 0.0 && !p.name.is_empty()), "{parts:?}");
+            outputs.push(forward.outputs().expect("it runs"));
+        }
+        let [burn, executor] = &outputs[..] else { panic!("two engines") };
+        assert_eq!(burn[0].len(), 2 * 3 * 6 * 8 * 10);
+        let largest = burn[0].iter().zip(&executor[0]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(largest < 1e-4, "{largest}");
+    }
+}

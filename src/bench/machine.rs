@@ -1,0 +1,84 @@
+//! What the figures were taken on: processor, threads, ceilings, and the memory that this process took.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::kernel::ceiling;
+
+/// The machine and its measured ceilings.
+#[derive(Clone, Debug, Serialize)]
+pub struct Machine {
+    pub cpu: String,
+    pub threads: usize,
+    pub instructions: &'static str,
+    /// Float32 operations a second, all threads together.
+    pub flops: f64,
+    /// Bytes a second, read and written together, of copies between volumes that fit into no cache.
+    pub bandwidth: f64,
+}
+
+impl Machine {
+    /// Looks at the machine; takes half a second.
+    pub fn measure() -> Self {
+        Self {
+            cpu: cpu(),
+            threads: rayon::current_num_threads(),
+            instructions: ceiling::instructions(),
+            flops: ceiling::flops(),
+            bandwidth: ceiling::bandwidth(),
+        }
+    }
+
+    /// The seconds that this many multiply-accumulates and bytes take at the ceilings, whichever of the two takes longer.
+    pub fn least(&self, macs: u64, bytes: u64) -> f64 {
+        (2.0 * macs as f64 / self.flops).max(bytes as f64 / self.bandwidth)
+    }
+
+    /// In a line.
+    pub fn line(&self) -> String {
+        let threads = if self.threads == 1 { "1 thread".to_owned() } else { format!("{} threads", self.threads) };
+        let (flops, bytes) = (self.flops / 1e9, self.bandwidth / 1e9);
+        format!("{}, {threads}, {}; ceilings {flops:.0} GFLOP/s and {bytes:.1} GB/s", self.cpu, self.instructions)
+    }
+}
+
+/// Lets this process compute with so many threads. Must come before anything is computed; later it does nothing.
+pub fn use_threads(count: usize) {
+    // Refused only when the threads are there already.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(count).build_global();
+}
+
+/// The most memory that this process has held, in bytes, where the system says.
+pub fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// The processor's name, where the system says.
+fn cpu() -> String {
+    let text = std::fs::read_to_string(Path::new("/proc/cpuinfo")).unwrap_or_default();
+    let name = text.lines().find_map(|l| l.strip_prefix("model name")?.split_once(':')).map(|(_, n)| n.trim().to_owned());
+    name.filter(|n| !n.is_empty()).unwrap_or_else(|| std::env::consts::ARCH.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ceiling_that_binds_is_the_slower_one() {
+        let m = Machine { cpu: "x".into(), threads: 1, instructions: "portable", flops: 1e9, bandwidth: 1e9 };
+        assert_eq!(m.least(1_000_000_000, 1_000_000_000), 2.0);
+        assert_eq!(m.least(1_000_000, 1_000_000_000), 1.0);
+        assert_eq!(m.line(), "x, 1 thread, portable; ceilings 1 GFLOP/s and 1.0 GB/s");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn memory_is_at_least_what_is_held() {
+        let held = vec![1u8; 32 << 20];
+        assert!(peak_memory().is_some_and(|p| p >= std::hint::black_box(&held).len() as u64));
+    }
+}

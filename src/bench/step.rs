@@ -1,0 +1,68 @@
+//! A training step: forward pass, Dice and cross-entropy, backward pass, AdamW.
+
+use std::time::Instant;
+
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::Tensor;
+
+use super::case::Case;
+use super::forward::wait;
+use crate::train::{Objective, Target};
+
+/// What is minimised: Dice plus cross-entropy, every class alike. The boundary term is left out: no other framework has it.
+const OBJECTIVE: Objective = Objective { dice: 1.0, cross_entropy: 1.0, boundary: 0.0, radius: 0, inverse_frequency: 0.0 };
+/// The learning rate; the rest is AdamW's usual 0.9, 0.999, 1e-8 and a decay of 0.01.
+const RATE: f64 = 1e-3;
+
+/// Seconds of the parts of a step, and the loss before it.
+#[derive(Clone, Copy, Debug, Default, serde::Serialize)]
+pub struct Parts {
+    pub forward: f64,
+    pub backward: f64,
+    pub update: f64,
+    pub loss: f64,
+}
+
+/// A training step that can be repeated; each goes on from the weights that the one before left.
+pub struct Step {
+    case: Case,
+    input: Tensor<5>,
+    target: Target,
+    optimiser: ModuleOptimizer,
+}
+
+impl Step {
+    /// The case must have been made on a device with autodiff, and its graph takes one input; else there is nothing to step.
+    pub fn new(case: Case) -> Option<Self> {
+        let [input] = <[Tensor<5>; 1]>::try_from(case.tensors()).ok()?;
+        let y = case.output();
+        let [d, h, w] = y.size;
+        let target = Target::new(&case.labels(), [y.batch, d, h, w], y.channels, &OBJECTIVE);
+        let optimiser = AdamWConfig::new().with_beta_1(0.9).with_beta_2(0.999).with_epsilon(1e-8).with_weight_decay(0.01).init();
+        Some(Self { case, input, target, optimiser })
+    }
+
+    /// Makes one step.
+    pub fn once(self) -> (Self, Parts) {
+        let Self { case, input, target, mut optimiser } = self;
+        let start = Instant::now();
+        let terms = OBJECTIVE.terms(case.network.forward(input.clone()), &target, &case.device);
+        let loss = f64::from(terms.total.clone().into_scalar::<f32>());
+        let forward = start.elapsed().as_secs_f64();
+        let gradients = GradientsParams::from_grads(terms.total.backward(), &case.network);
+        wait(&case);
+        let backward = start.elapsed().as_secs_f64() - forward;
+        let network = optimiser.step(RATE, case.network.clone(), gradients);
+        let case = Case { network, ..case };
+        wait(&case);
+        let update = start.elapsed().as_secs_f64() - forward - backward;
+        (Self { case, input, target, optimiser }, Parts { forward, backward, update, loss })
+    }
+}
+
+impl Parts {
+    /// The whole step.
+    pub fn seconds(&self) -> f64 {
+        self.forward + self.backward + self.update
+    }
+}

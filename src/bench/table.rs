@@ -1,0 +1,188 @@
+//! Times as tables for people.
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use super::machine::Machine;
+use super::node::{Node, Stage, median};
+use super::ops::OpTime;
+
+/// Seconds of runs that do the same.
+#[derive(Clone, Debug, Serialize)]
+pub struct Times {
+    /// The first run, which makes buffers and packs weights.
+    pub first: f64,
+    /// Those after the warm-up, in their order.
+    pub runs: Vec<f64>,
+    pub median: f64,
+    pub least: f64,
+    pub most: f64,
+}
+
+impl Times {
+    /// Of the first run and the counted ones.
+    pub fn new(first: f64, runs: Vec<f64>) -> Self {
+        let least = runs.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = runs.iter().copied().fold(0.0, f64::max);
+        Self { first, median: median(runs.clone()), least, most, runs }
+    }
+
+    /// In a line.
+    pub fn line(&self) -> String {
+        let n = self.runs.len();
+        let runs = if n == 1 { "1 run".to_owned() } else { format!("{n} runs") };
+        format!("{} median of {runs} ({} to {}), first {}", time(self.median), time(self.least), time(self.most), time(self.first))
+    }
+}
+
+/// `1.234 s`, `12.3 ms` or `45.6 us`.
+fn time(seconds: f64) -> String {
+    match seconds {
+        s if s >= 1.0 => format!("{s:.3} s"),
+        s if s >= 1e-3 => format!("{:.1} ms", s * 1e3),
+        s => format!("{:.1} us", s * 1e6),
+    }
+}
+
+fn per_second(amount: f64, seconds: f64) -> String {
+    if amount == 0.0 || seconds <= 0.0 { String::new() } else { format!("{:.1}", amount / seconds / 1e9) }
+}
+
+/// Time at the ceiling for each time that was taken, in percent.
+fn share(least: f64, seconds: f64) -> String {
+    if least == 0.0 || seconds <= 0.0 { String::new() } else { format!("{:.0}%", 100.0 * least / seconds) }
+}
+
+fn shape(dims: [usize; 5]) -> String {
+    let [n, c, d, h, w] = dims;
+    let batch = if n == 1 { String::new() } else { format!("{n}x") };
+    if [d, h, w] == [1; 3] { format!("{batch}{c}") } else { format!("{batch}{c}x{d}x{h}x{w}") }
+}
+
+/// Each node's static cost, its time, and how near it comes to the machine's ceilings.
+pub fn node_table(nodes: &[Node]) -> String {
+    let whole = nodes.last().map_or(0.0, |n| n.seconds).max(f64::MIN_POSITIVE);
+    let headings = ["node", "block", "output", "MMAC", "MB moved", "ms", "share", "GFLOP/s", "GB/s", "of ceiling"];
+    let row = |n: &Node| {
+        vec![
+            format!("{}{}", "  ".repeat(n.depth), n.node.rsplit('.').next().unwrap_or(&n.node)),
+            n.block.clone(),
+            if n.output == [0; 5] { String::new() } else { shape(n.output) },
+            format!("{:.1}", n.macs as f64 / 1e6),
+            format!("{:.1}", n.bytes as f64 / 1e6),
+            format!("{:.2}", n.seconds * 1e3),
+            format!("{:.1}%", 100.0 * n.seconds / whole),
+            per_second(2.0 * n.macs as f64, n.seconds),
+            per_second(n.bytes as f64, n.seconds),
+            share(n.least_seconds, n.seconds),
+        ]
+    };
+    lines(&headings, nodes.iter().map(row).collect(), 3)
+}
+
+/// What the executor runs at once, each with its time and how near it comes to the machine's ceilings.
+pub fn stage_table(stages: &[Stage]) -> String {
+    let whole: f64 = stages.iter().map(|s| s.seconds).sum::<f64>().max(f64::MIN_POSITIVE);
+    let headings = ["stage", "MMAC", "MB", "ms", "share", "GFLOP/s", "GB/s", "of ceiling"];
+    let row = |s: &Stage| {
+        vec![
+            short(&s.name),
+            format!("{:.1}", s.macs as f64 / 1e6),
+            format!("{:.1}", s.bytes as f64 / 1e6),
+            format!("{:.2}", s.seconds * 1e3),
+            format!("{:.1}%", 100.0 * s.seconds / whole),
+            per_second(2.0 * s.macs as f64, s.seconds),
+            per_second(s.bytes as f64, s.seconds),
+            share(s.least_seconds, s.seconds),
+        ]
+    };
+    lines(&headings, stages.iter().map(row).collect(), 1)
+}
+
+/// Of a stage that is called after many operations, the first and the last.
+fn short(name: &str) -> String {
+    let names: Vec<&str> = name.split(", ").collect();
+    match names.as_slice() {
+        [first, _, .., last] => format!("{first} … {last} ({})", names.len()),
+        _ => name.to_owned(),
+    }
+}
+
+/// Each operation's times beside the ceilings.
+pub fn op_table(ops: &[OpTime]) -> String {
+    let headings = ["operation", "input", "MMAC", "forward ms", "GFLOP/s", "GB/s", "of ceiling", "with backward ms"];
+    let row = |o: &OpTime| {
+        vec![
+            o.name.clone(),
+            shape(o.input),
+            format!("{:.1}", o.macs as f64 / 1e6),
+            format!("{:.2}", o.forward * 1e3),
+            per_second(2.0 * o.macs as f64, o.forward),
+            per_second(o.bytes as f64, o.forward),
+            share(o.least_seconds, o.forward),
+            format!("{:.2}", o.both * 1e3),
+        ]
+    };
+    lines(&headings, ops.iter().map(row).collect(), 2)
+}
+
+/// What the columns mean, under a table.
+pub fn legend(machine: &Machine) -> String {
+    format!(
+        "GFLOP/s counts 2 x MACs, GB/s what is read and written, by a node's operations as if they ran one after the other. \"of ceiling\"\n\
+         is the time at the ceiling that binds ({:.0} GFLOP/s or {:.1} GB/s, measured here) for the time taken; above 100% values stay in\n\
+         caches or are never written.\n",
+        machine.flops / 1e9,
+        machine.bandwidth / 1e9
+    )
+}
+
+/// Rows under headings; the first `text` columns are words.
+fn lines(headings: &[&str], rows: Vec<Vec<String>>, text: usize) -> String {
+    let mut t = Table::new();
+    t.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    t.set_header(headings).add_rows(rows);
+    for (i, column) in t.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        column.set_cell_alignment(if i < text { CellAlignment::Left } else { CellAlignment::Right });
+    }
+    t.lines().map(|l| l.trim_end().to_owned() + "\n").collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units_and_a_spread() {
+        assert_eq!(Times::new(2.0, vec![0.03, 0.01, 0.02]).line(), "20.0 ms median of 3 runs (10.0 ms to 30.0 ms), first 2.000 s");
+        assert_eq!(time(4.56e-5), "45.6 us");
+    }
+
+    #[test]
+    fn stages_are_called_by_their_ends() {
+        assert_eq!(short("a.b, c, d.e"), "a.b … d.e (3)");
+        assert_eq!(short("a.b, c"), "a.b, c");
+        let stage = Stage { name: "a".into(), macs: 1_000_000, bytes: 2_000_000, seconds: 1e-3, least_seconds: 1e-4 };
+        let text = stage_table(&[stage]);
+        let cells: Vec<&str> = text.lines().nth(1).expect("a row").split_whitespace().collect();
+        assert_eq!(cells, ["a", "1.0", "2.0", "1.00", "100.0%", "2.0", "2.0", "10%"]);
+    }
+
+    #[test]
+    fn a_node_without_arithmetic_has_no_rate() {
+        let node = Node {
+            node: "a.b".into(),
+            block: "Concat".into(),
+            depth: 1,
+            output: [2, 3, 4, 4, 4],
+            macs: 0,
+            bytes: 4_000_000,
+            seconds: 1e-3,
+            least_seconds: 5e-4,
+        };
+        let text = node_table(&[node]);
+        let cells: Vec<&str> = text.lines().nth(1).expect("a row").split_whitespace().collect();
+        assert_eq!(cells, ["b", "Concat", "2x3x4x4x4", "0.0", "4.0", "1.00", "100.0%", "4.0", "50%"]);
+    }
+}

@@ -1,0 +1,106 @@
+//! What runs a trained network: the executor on a CPU, Burn on any other device.
+//!
+//! Part of `infer`; may use `net`, `exec` and `text`.
+
+use std::collections::HashMap;
+
+use burn::module::Module;
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor, TensorData};
+use ndarray::{Array4, ArrayView4, Axis};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
+use crate::exec::{Executor, Shape};
+use crate::net::{self, Network};
+use crate::text::{Code, Diagnostic, Result};
+
+/// A network ready to run. Gradients are not kept.
+#[derive(Debug)]
+pub enum Runner {
+    Cpu(Box<Executor>),
+    Device(Box<Network>, Device),
+}
+
+impl Runner {
+    /// For the device that the network is on.
+    ///
+    /// # Errors
+    /// As [`Executor::new`].
+    pub fn new(network: &Network) -> Result<Self> {
+        // Every network here has parameters, and they are all on one device.
+        let device = network.devices().into_iter().next().unwrap_or_default();
+        if !net::on_cpu(&device) {
+            return Ok(Self::Device(Box::new(network.valid()), device));
+        }
+        let trained: HashMap<String, (Vec<usize>, Vec<f32>)> = net::numbers(network).collect();
+        let find = |name: &str| trained.get(name).map(|(dims, values)| (dims.as_slice(), values.as_slice()));
+        Ok(Self::Cpu(Box::new(Executor::new(network.program(), &find)?)))
+    }
+
+    /// Class probabilities `[K, D, H, W]` of a patch `[C, D, H, W]`.
+    ///
+    /// # Errors
+    /// E0303 for a size that the network does not take, E0901 when the device gives the result up.
+    pub fn probabilities(&mut self, patch: ArrayView4<f32>) -> Result<Array4<f32>> {
+        let (c, d, h, w) = patch.dim();
+        let values: Vec<f32> = patch.iter().copied().collect();
+        let (values, classes) = match self {
+            Self::Cpu(executor) => {
+                let mut outputs = executor.run(&[&values], Shape { batch: 1, size: [d, h, w] })?;
+                if outputs.is_empty() {
+                    unreachable!("a compiled graph has an output");
+                }
+                let logits = outputs.swap_remove(0);
+                let classes = logits.len() / (d * h * w);
+                (logits, classes)
+            }
+            Self::Device(network, device) => {
+                let input = Tensor::<5>::from_data(TensorData::new(values, [1, c, d, h, w]), &*device);
+                let output = softmax(network.forward(input), 1);
+                let values = output.try_into_data().map_err(|e| lost(&e.to_string()))?;
+                (values.try_into_vec::<f32>().map_err(|e| lost(&format!("{e:?}")))?, network.program().classes())
+            }
+        };
+        let mut p = Array4::from_shape_vec((classes, d, h, w), values).map_err(|e| lost(&e.to_string()))?;
+        if matches!(self, Self::Cpu(_)) {
+            normalise(&mut p);
+        }
+        Ok(p)
+    }
+}
+
+/// Softmax over the classes, plane by plane.
+fn normalise(logits: &mut Array4<f32>) {
+    let planes: Vec<_> = logits.axis_iter_mut(Axis(1)).collect();
+    planes.into_par_iter().for_each(|mut plane| {
+        for mut voxel in plane.lanes_mut(Axis(0)) {
+            let most = voxel.fold(f32::NEG_INFINITY, |a, b| a.max(*b));
+            voxel.mapv_inplace(|v| (v - most).exp());
+            let sum = voxel.sum();
+            voxel.mapv_inplace(|v| v / sum);
+        }
+    });
+}
+
+fn lost(why: &str) -> Diagnostic {
+    Diagnostic::error(Code::E0901, format!("the device did not give the network's output back: {why}"))
+        .help("try a smaller patch, or --device cpu")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probabilities_sum_to_one_whatever_the_logits() {
+        let mut p = Array4::from_shape_fn((3, 2, 3, 4), |(k, z, y, x)| (k * 700) as f32 - (z * 5 + y * 3 + x) as f32);
+        let logits = p.clone();
+        normalise(&mut p);
+        for (i, v) in p.indexed_iter() {
+            let row: Vec<f64> = (0..3).map(|k| f64::from(logits[[k, i.1, i.2, i.3]])).collect();
+            let most = row.iter().fold(f64::MIN, |a, b| a.max(*b));
+            let sum: f64 = row.iter().map(|v| (v - most).exp()).sum();
+            assert!((f64::from(*v) - (row[i.0] - most).exp() / sum).abs() < 1e-6);
+        }
+    }
+}

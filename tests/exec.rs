@@ -1,0 +1,319 @@
+//! The executor gives what the operations say: against an independent implementation's tensors, against every operation written out
+//! plainly (over all operations, blocks and graphs, and over graphs drawn at random), with every form of lanes, for any number of
+//! threads, at sizes and batches other than the compiled ones.
+#![cfg(feature = "run")]
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use lmsc::block::Spec;
+use lmsc::compile::memory::facts_at;
+use lmsc::compile::{Program, compile};
+use lmsc::exec::{Executor, Form, Shape, Tensor, evaluate};
+use lmsc::ir::{Fact, Graph, Operator, Triple, Value};
+use lmsc::net::{NameMap, read_tensors};
+use lmsc::op::{self, Op};
+use lmsc::text::Source;
+
+/// Tensors by name.
+type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+
+/// Numbers drawn from a seed.
+struct Draw(u64);
+
+impl Draw {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        self.next() as usize % n
+    }
+
+    /// Between -1 and 1.
+    fn number(&mut self) -> f32 {
+        self.next() as f32 / (1u64 << 30) as f32 - 1.0
+    }
+
+    fn numbers(&mut self, n: usize) -> Vec<f32> {
+        (0..n).map(|_| self.number()).collect()
+    }
+}
+
+fn weights(p: &Program, draw: &mut Draw) -> Tensors {
+    let one = |(_, name, w): (Value, String, lmsc::ir::Weight)| {
+        let n: usize = w.dims.iter().product();
+        // As large as a network's, so that values keep their size from layer to layer.
+        let fan: usize = w.dims.iter().skip(1).product::<usize>().max(1);
+        let scale = if w.dims.len() == 1 { 0.5 } else { (3.0 / fan as f32).sqrt() };
+        let base = if w.init == lmsc::ir::Init::Ones { 1.0 } else { 0.0 };
+        (name, (w.dims, draw.numbers(n).into_iter().map(|v| base + scale * v).collect()))
+    };
+    p.graph.weights().into_iter().map(one).collect()
+}
+
+/// The outputs, every operation computed plainly in the order of the graph.
+fn plainly(p: &Program, facts: &[Fact], w: &Tensors, inputs: &[Vec<f32>]) -> Vec<Vec<f32>> {
+    let g = &p.graph;
+    let mut values: HashMap<Value, Vec<f32>> = p.inputs.iter().map(|(_, v)| *v).zip(inputs.iter().cloned()).collect();
+    for v in g.values().filter(|v| !g.inputs(*v).is_empty()) {
+        let owner = g.node(v).shares.unwrap_or(v);
+        let weight = |name: &str| w.get(&format!("{}.{name}", g.node(owner).path)).map_or(&[][..], |t| t.1.as_slice());
+        let x: Vec<Tensor> = g.inputs(v).iter().map(|i| Tensor { fact: facts[i.0], data: &values[i] }).collect();
+        let y = evaluate(&g.node(v).op, &weight, &x, facts[v.0]);
+        values.insert(v, y);
+    }
+    g.outputs.iter().map(|(_, v)| values[v].clone()).collect()
+}
+
+/// |a - b| / |b|
+fn relative(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|v| v * v).sum::<f64>().sqrt();
+    let difference = norm(&mut a.iter().zip(b).map(|(a, b)| f64::from(*a) - f64::from(*b)));
+    difference / norm(&mut b.iter().map(|b| f64::from(*b))).max(1e-12)
+}
+
+fn executor(p: &Program, w: &Tensors) -> Executor {
+    let find = |name: &str| w.get(name).map(|(d, v)| (d.as_slice(), v.as_slice()));
+    Executor::new(p, &find).unwrap_or_else(|e| panic!("{}: {e:?}", p.name))
+}
+
+/// The forms of lanes that this processor has.
+fn forms() -> Vec<Form> {
+    let mut all = vec![Form::Portable];
+    #[cfg(target_arch = "x86_64")]
+    all.extend([Form::Avx2, Form::Avx512]);
+    all.retain(|f| f.available() == *f);
+    all
+}
+
+/// Runs a program at a shape in all forms and compares.
+fn agrees(name: &str, p: &Program, shape: Shape, seed: u64) {
+    let Ok(facts) = facts_at(p, shape.batch, Some(shape.size)) else { panic!("{name} does not take {shape:?}") };
+    let mut draw = Draw(seed);
+    let w = weights(p, &mut draw);
+    let inputs: Vec<Vec<f32>> = p.inputs.iter().map(|(_, v)| draw.numbers(facts[v.0].dims().iter().product())).collect();
+    let slices: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
+    let want = plainly(p, &facts, &w, &inputs);
+    for form in forms() {
+        let mut e = executor(p, &w).with_lanes(form);
+        let got = e.run(&slices, shape).unwrap_or_else(|d| panic!("{name} at {shape:?}: {d:?}"));
+        assert_eq!(got.len(), want.len());
+        for ((got, want), (output, _)) in got.iter().zip(&want).zip(&p.graph.outputs) {
+            let error = relative(got, want);
+            assert!(
+                error < 2e-5,
+                "{name}, {output} at {shape:?} with {}: {error:e}\n{}",
+                form.name(),
+                e.listing(shape).unwrap_or_default()
+            );
+        }
+    }
+}
+
+/// The first input's batch and size.
+fn compiled(p: &Program) -> Shape {
+    let f = p.graph.fact(p.inputs[0].1);
+    Shape { batch: f.batch, size: f.size }
+}
+
+fn reference(file: &str) -> Option<PathBuf> {
+    let shared = std::env::var_os("LMSC_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+    let path = shared.join("reference").join(file);
+    if path.exists() {
+        return Some(path);
+    }
+    assert!(std::env::var_os("LMSC_REQUIRE_SHARED").is_none(), "{} is not there", path.display());
+    eprintln!("not run: {} is not there", path.display());
+    None
+}
+
+#[test]
+fn the_reference_networks() {
+    let pairs = [
+        ("lightmedseg.ron", "r-k8.safetensors"),
+        ("lightmedseg-standard.ron", "r-standard-conv.safetensors"),
+        ("lightmedseg-literal.ron", "literal-k8.safetensors"),
+        ("lightmedseg-no-lspm.ron", "r-no-lspm.safetensors"),
+    ];
+    for (graph, file) in pairs {
+        let Some(path) = reference(file) else { continue };
+        let theirs = read_tensors(&path).expect("the reference").all;
+        let dims = &theirs["input"].0;
+        let source = Source::read(&Path::new("graphs").join(graph)).expect("the graph");
+        let size = [dims[2], dims[3], dims[4]];
+        let p = compile(&source, &[], Some(size)).expect("it compiles");
+        let map = NameMap::read(Path::new("maps/reference.map")).expect("the map");
+        let known: HashSet<String> = p.graph.weights().into_iter().map(|(_, n, _)| n).collect();
+        let named = theirs.iter().filter(|(k, _)| k.starts_with("param/"));
+        let w: Tensors = named.map(|(k, t)| (map.apply(k, &known).unwrap_or_else(|| panic!("no place for {k}")), t.clone())).collect();
+        let got = executor(&p, &w).run(&[&theirs["input"].1], Shape { batch: dims[0], size }).expect("it runs");
+        let error = relative(&got[0], &theirs["out/logits"].1);
+        assert!(error < 1e-5, "{graph}: {error:e}");
+    }
+}
+
+#[test]
+fn every_operation_alone() {
+    for (i, e) in Op::examples().into_iter().enumerate() {
+        let mut graph: Graph<Op> = Graph::default();
+        let inputs: Vec<_> =
+            e.inputs.iter().enumerate().map(|(i, f)| (format!("x{i}"), graph.input(format!("x{i}"), op::Input.into(), *f))).collect();
+        let values: Vec<_> = inputs.iter().map(|(_, v)| *v).collect();
+        if matches!(e.op, Op::Input(_)) {
+            continue;
+        }
+        let y = graph.add("op".into(), e.op.clone(), &values).expect("an example fits");
+        graph.outputs.push(("y".into(), y));
+        let p = Program::from_graph("alone", graph, inputs);
+        agrees(&format!("{:?} on {:?}", e.op, e.inputs), &p, compiled(&p), i as u64);
+    }
+}
+
+#[test]
+fn every_block() {
+    for (i, e) in Spec::LIST.iter().enumerate() {
+        let size = |scale: usize| if scale == 0 { [1; 3] } else { [4, 2, 6].map(|n| n * scale) };
+        let inputs: Vec<String> =
+            e.shapes.iter().map(|(name, c, scale)| format!("\"{name}\": (channels: {c}, size: {:?})", Triple(size(*scale)).0)).collect();
+        let inputs = inputs.join(", ").replace('[', "(").replace(']', ")");
+        let outputs = match e.name {
+            "LSPM" => "\"a\": \"node.texture\", \"b\": \"node.features\"",
+            "SkipRouter" => "\"a\": \"node.s1\", \"b\": \"node.s2\"",
+            _ => "\"y\": \"node\"",
+        };
+        let text = format!("(inputs: {{ {inputs} }}, nodes: {{ \"node\": {} }}, outputs: {{ {outputs} }})", e.example);
+        let first = e.shapes.first().map(|(_, _, s)| size(*s));
+        let p = compile(&Source::new(e.name, text), &[], first).unwrap_or_else(|found| panic!("{}: {found:?}", e.name));
+        for batch in [1, 2] {
+            agrees(e.name, &p, Shape { batch, ..compiled(&p) }, i as u64);
+        }
+    }
+}
+
+#[test]
+fn every_graph_at_sizes_and_batches() {
+    let mut files: Vec<PathBuf> = std::fs::read_dir("graphs").expect("graphs/").map(|e| e.expect("an entry").path()).collect();
+    files.retain(|p| p.extension().is_some_and(|e| e == "ron"));
+    files.sort();
+    for file in files {
+        let p = compile(&Source::read(&file).expect("it can be read"), &[], Some([32, 16, 48])).expect("it compiles");
+        // A batch of two, and another size than the compiled one.
+        agrees(&file.display().to_string(), &p, Shape { batch: 2, size: [16, 32, 16] }, 5);
+    }
+}
+
+/// A graph of operations drawn at random, on values drawn from those before.
+fn drawn(draw: &mut Draw, batch: usize, nodes: usize) -> Program {
+    let mut g: Graph<Op> = Graph::default();
+    let odd = [5 + draw.below(3), 6 + draw.below(4), 7 + draw.below(30)];
+    let even = odd.map(|n| n / 2 * 2);
+    let size = if draw.below(2) == 0 { even } else { odd };
+    let x = g.input("x0".into(), op::Input.into(), Fact::new(batch, 4, size));
+    let v = g.input("x1".into(), op::Input.into(), Fact::vector(batch, 6));
+    let inputs = vec![("x0".to_owned(), x), ("x1".to_owned(), v)];
+    let mut values = vec![x, v];
+    let functions =
+        [op::Function::Silu, op::Function::Relu, op::Function::Sigmoid, op::Function::Tanh, op::Function::Gelu, op::Function::Abs];
+    let mut tries = 0;
+    while values.len() < nodes && tries < 50 * nodes {
+        tries += 1;
+        let pick = |draw: &mut Draw, all: &[Value]| {
+            all[if draw.below(3) == 0 { draw.below(all.len()) } else { all.len() - 1 - draw.below(all.len().min(3)) }]
+        };
+        let (a, b) = (pick(draw, &values), pick(draw, &values));
+        let c = g.fact(a).channels;
+        let k = Triple([1 + 2 * draw.below(2), 3, 3 + 2 * draw.below(2)]);
+        let (op, x): (Op, Vec<Value>) = match draw.below(22) {
+            0 | 1 => (op::Conv3d::new(4 + draw.below(6), Triple::all(3)).bias(draw.below(2) == 0).into(), vec![a]),
+            2 => (op::Conv3d::new(3, Triple::all(1)).into(), vec![a]),
+            3 => (op::Conv3d::new(c, k).groups(c).into(), vec![a]),
+            4 => (op::Conv3d::new(c, Triple::all(5)).groups(c).bias(false).into(), vec![a]),
+            5 => (op::Conv3d::new(5, Triple::all(3)).stride(Triple([2, 1, 2])).into(), vec![a]),
+            6 => (op::ConvTranspose3d { out: 3, kernel: Triple::all(2), stride: Triple::all(2), bias: true }.into(), vec![a]),
+            7 | 8 => (op::GroupNorm::new(if c.is_multiple_of(2) { 2 } else { 1 }).into(), vec![a]),
+            9 | 10 => (op::Activation { function: functions[draw.below(functions.len())] }.into(), vec![a]),
+            11 => (op::Add.into(), vec![a, b]),
+            12 => (op::Sub.into(), vec![a, b]),
+            13 | 14 => (op::Mul.into(), vec![a, b]),
+            15 => (op::Softmax.into(), vec![a]),
+            16 => (op::Concat.into(), vec![a, b]),
+            17 => (op::Slice { start: draw.below(c), channels: 1 }.into(), vec![a]),
+            18 => (op::MaxPool3d { kernel: Triple([1, 2, 2]) }.into(), vec![a]),
+            19 => (op::Resize::LIKE.into(), vec![a, b]),
+            20 => (op::GlobalAvgPool.into(), vec![a]),
+            _ => match draw.below(3) {
+                0 => (op::PositionMap.into(), vec![a, b]),
+                1 => (op::Linear::new(6).into(), vec![a]),
+                _ => (op::ScaleShift { scale: -0.5, shift: 1.0 }.into(), vec![a]),
+            },
+        };
+        let facts: Vec<Fact> = x.iter().map(|v| g.fact(*v)).collect();
+        let small = |f: Fact| f.channels <= 24 && f.elements().is_ok_and(|n| n < 200_000);
+        if op.infer(&facts).is_ok_and(small)
+            && let Ok(v) = g.add(format!("n{}", g.len()), op, &x)
+        {
+            values.push(v);
+        }
+    }
+    let last = values[values.len() - 1];
+    let other = values[2 + draw.below(values.len() - 2)];
+    g.outputs = vec![("a".into(), last), ("b".into(), other)];
+    Program::from_graph("drawn", g, inputs)
+}
+
+#[test]
+fn graphs_drawn_at_random() {
+    for seed in 0..150 {
+        let mut draw = Draw(seed);
+        let p = drawn(&mut draw, 1 + seed as usize % 2, 5 + seed as usize % 20);
+        agrees(&format!("graph {seed}"), &p, compiled(&p), seed);
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    let p = compile(&Source::read(Path::new("graphs/lightmedseg.ron")).expect("it can be read"), &[], Some([32; 3])).expect("it compiles");
+    let mut draw = Draw(3);
+    let w = weights(&p, &mut draw);
+    let x = draw.numbers(4 * 32 * 32 * 32);
+    let shape = Shape { batch: 1, size: [32; 3] };
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        pool.install(|| executor(&p, &w).run(&[&x], shape).expect("it runs"))
+    };
+    let one = run(1);
+    assert!(one == run(2) && one == run(5));
+    // And a second run of the same executor, on memory that holds the first's numbers.
+    let mut e = executor(&p, &w);
+    assert!(e.run(&[&x], shape).expect("it runs") == one && e.run(&[&x], shape).expect("it runs") == one);
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let p = compile(&Source::read(Path::new("graphs/lightmedseg.ron")).expect("it can be read"), &[], Some([16; 3])).expect("it compiles");
+    let mut w = weights(&p, &mut Draw(1));
+    let mut e = executor(&p, &w);
+    let shape = Shape { batch: 1, size: [16; 3] };
+    assert!(e.run(&[&[0.0; 5]], shape).is_err(), "too short an input");
+    assert!(e.run(&[], shape).is_err(), "no input");
+    let mut short = vec![0.0; 3];
+    assert!(e.run_into(&[&vec![0.0; 4 * 4096]], shape, &mut [&mut short]).is_err(), "too short an output");
+    assert!(e.run(&[&[0.0; 4]], Shape { batch: 1, size: [1; 3] }).is_err(), "a size that no pooling takes");
+    w.remove("head.conv.weight");
+    let find = |name: &str| w.get(name).map(|(d, v)| (d.as_slice(), v.as_slice()));
+    assert!(Executor::new(&p, &find).is_err(), "a weight is missing");
+}
+
+#[test]
+fn the_bytes_of_a_run_are_known_before() {
+    let p = compile(&Source::read(Path::new("graphs/lightmedseg.ron")).expect("it can be read"), &[], None).expect("it compiles");
+    let mut e = executor(&p, &weights(&p, &mut Draw(1)));
+    let shape = e.compiled();
+    assert_eq!(shape.size, [128; 3]);
+    let bytes = e.bytes(shape, 2).expect("a size that it takes");
+    // Beside 34 MB of input and 34 MB of output.
+    assert!(bytes < 220_000_000, "{bytes}");
+}
