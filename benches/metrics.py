@@ -77,10 +77,12 @@ def main():
             line("nibabel, reading alone", timed(voxels, args.repeats))
             asked = [args.lmsc, "eval", "--pred", p, "--ref", r, "--json", "-"]
             nothing = asked + ["--labels", "9"]
-            line("lmsc eval --labels 9 (reading, counting)", timed(lambda: subprocess.run(nothing, check=True, capture_output=True), args.repeats))
+            counting = lambda: subprocess.run(nothing, check=True, capture_output=True)  # noqa: E731
+            line("lmsc eval --labels 9 (reading, counting)", timed(counting, args.repeats))
             for tool, of in compare.TOOLS.items():
                 regions = [a for n, v in REGIONS.items() for a in ("--region", f"{n}={','.join(map(str, v))}")]
-                ours = lambda: subprocess.run(asked + regions + ["--convention", tool], check=True, capture_output=True).stdout  # noqa: E731
+                command = asked + regions + ["--convention", tool]
+                ours = lambda: subprocess.run(command, check=True, capture_output=True).stdout  # noqa: E731
                 t_ours, out = line(f"lmsc eval --convention {tool}", timed(ours, args.repeats))
 
                 def theirs():

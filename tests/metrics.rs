@@ -131,8 +131,8 @@ mod program {
         write_labels(&folder.join(set).join(format!("{case}.nii.gz")), labels, &Header::plain(SIZE, 1, SPACING)).expect("a file");
     }
 
-    /// Seven cases: references, predictions that are off by a voxel, and others that are off by three. One lacks label 2 everywhere but in the
-    /// others, one has it in the reference only.
+    /// Seven cases: references, predictions `near` them, off by a voxel, and `far` from them, off by three. Label 2 of case 5 is in `far`
+    /// alone; `near` has none of it in case 6.
     fn cases() -> tempfile::TempDir {
         let dir = tempfile::tempdir().expect("a folder");
         for i in 0..7u64 {

@@ -69,6 +69,7 @@ pub fn time_operations(runs: usize, shrink: usize, engine: Engine, machine: &Mac
         .collect()
 }
 
+#[allow(clippy::too_many_arguments, reason = "one row of a table, written once")]
 fn one(
     name: &str,
     ops: Vec<Op>,

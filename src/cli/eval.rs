@@ -32,10 +32,10 @@ const SHOWN: &[Figure] = &[
 
 /// Score predictions against references
 ///
-/// Files are matched by name. Every label value above 0 is a region unless --labels or --region say otherwise. Dice, IoU, precision, recall,
-/// surface Dice, HD95, Hausdorff distance, average surface distance and volume errors, in mm and ml, over the cases: mean, standard deviation,
-/// median, quartiles, the 95% bootstrap interval of the mean, and the worst cases. No case is dropped: what a figure is where a region is
-/// in neither file, or in one of them only, stands under the table. --json and --csv have every figure of every case.
+/// Files are matched by name. Every label value above 0 is a region unless --labels or --region say otherwise. Dice, IoU, precision,
+/// recall, surface Dice, HD95, Hausdorff distance, average surface distance and volume errors, in mm and ml; over the cases their mean,
+/// standard deviation, median, quartiles, the 95% bootstrap interval of the mean, and the worst case. No case is dropped: what a figure
+/// is where a region is in neither file, or in one of them only, stands under the table. --json and --csv have every figure of every case.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:

@@ -62,7 +62,7 @@ impl Lesions {
         Self::brought_together(0, 0, 0, 0.0, 0.0)
     }
 
-    /// Scores two masks `[D, H, W]` of one shape; `spacing` in mm along the same axes. `far` stands for a distance that there is none of, mm.
+    /// Scores two masks `[D, H, W]` of one shape; `spacing` in mm along the same axes. `far` (mm) stands where there is no distance.
     pub fn of(
         prediction: ArrayView3<'_, bool>,
         reference: ArrayView3<'_, bool>,

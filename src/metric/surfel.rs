@@ -6,7 +6,7 @@
 //! and outside at its middle and spans triangles over the cuts. Corners that only share a diagonal of a face are kept apart; where more
 //! than four are inside, it is the outside corners that are. So the surface falls into one piece for each group of corners that hang
 //! together by edges, and there are six shapes of pieces, whose areas follow from their triangles. With F(a) the face across axis `a`,
-//! e(a) = √(F(b)² + F(c)²) / 2 the cut along an edge of axis `a`, and q = √(F(0)² + F(1)² + F(2)²) / 8 the triangle that cuts off one corner:
+//! e(a) = √(F(b)² + F(c)²) / 2 the cut along an edge of axis `a`, and q = √(F(0)² + F(1)² + F(2)²) / 8 the triangle that cuts off a corner:
 //!
 //! | corners of the piece | area |
 //! |---|---|

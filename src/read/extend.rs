@@ -233,8 +233,9 @@ fn add(base: &mut Tree, own: &Entry) -> std::result::Result<(), Diagnostic> {
             .help(format!("write `{}: {{ \"name\": ... }}`", own.key)));
     };
     match base.entries_mut().and_then(|e| e.iter_mut().find(|e| e.key == own.key)) {
-        Some(e) => match e.value.entries_mut() {
-            Some(entries) => {
+        // Where the base has no map here, that is told when the graph is read.
+        Some(e) => {
+            if let Some(entries) = e.value.entries_mut() {
                 let mut at: HashMap<String, usize> = entries.iter().enumerate().map(|(i, e)| (e.key.clone(), i)).collect();
                 for n in new {
                     match at.get(&n.key) {
@@ -246,9 +247,7 @@ fn add(base: &mut Tree, own: &Entry) -> std::result::Result<(), Diagnostic> {
                     }
                 }
             }
-            // What the base has here is no map, which is told when the graph is read.
-            None => {}
-        },
+        }
         None => put(base, own.clone()),
     }
     Ok(())

@@ -59,7 +59,7 @@ pub(super) fn check(stage: &Stage) -> Result<(), String> {
             )
         };
         let matrix = |m: &Matrix, inputs: usize, outputs: usize| {
-            let floor = inputs.checked_mul(outputs).unwrap_or(usize::MAX);
+            let floor = inputs.saturating_mul(outputs);
             ensure(
                 m.inputs == inputs && m.outputs == outputs && m.packed.len() >= floor && (m.bias.is_empty() || m.bias.len() == outputs),
                 "a matrix",
@@ -87,7 +87,7 @@ pub(super) fn check(stage: &Stage) -> Result<(), String> {
                 window(*x, w)?;
                 let groups = matrices.len().max(1);
                 let inputs = stage.locals[*x].channels;
-                ensure(inputs % groups == 0 && channels % groups == 0, "groups", name)?;
+                ensure(inputs.is_multiple_of(groups) && channels.is_multiple_of(groups), "groups", name)?;
                 matrices.iter().try_for_each(|m| matrix(m, inputs / groups * w.taps(), channels / groups))?;
             }
             Kind::Winograd { x, window: w, tall, matrices, direct } => {
