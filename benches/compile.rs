@@ -1,5 +1,5 @@
-//! How fast the compiler answers: `lmsc check` and `lmsc stats` as whole processes, on the network and on generated chains of
-//! growing length.
+//! How fast the compiler answers: `lmsc check` and `lmsc stats` as whole processes, on the network and on generated graphs of growing
+//! size: chains, a value that all others take, composites in composites. Ten times the nodes should take about ten times as long.
 //!
 //! `cargo bench --no-default-features --bench compile` measures the compiler alone, without the running half.
 
@@ -19,22 +19,24 @@ fn main() {
     println!("{:<44}{:>12}{:>12}{:>12}", "whole process, wall time", "median", "least", "limit");
     let mut sound = true;
     for verb in ["check", "stats"] {
-        sound &= report(verb, Path::new("graphs/lightmedseg.ron"), 50, Some(LIMITS.0));
+        sound &= report(verb, Path::new("graphs/lightmedseg.ron"), 50, Some(LIMITS.0)).0;
     }
-    for verb in ["check", "stats"] {
+    let shapes: [(&str, fn(usize) -> String); 3] = [("chain", chain), ("fan", fan), ("nested", nested)];
+    for (verb, (shape, text)) in ["check", "stats"].iter().flat_map(|v| shapes.iter().map(move |s| (*v, *s))) {
         let mut last: Option<(usize, Duration)> = None;
         for nodes in [1_000, 10_000, 100_000] {
-            let file = folder.join(format!("chain-{nodes}.ron"));
-            if let Err(e) = std::fs::write(&file, chain(nodes)) {
+            let file = folder.join(format!("{shape}-{nodes}.ron"));
+            if let Err(e) = std::fs::write(&file, text(nodes)) {
                 eprintln!("cannot write {}: {e}", file.display());
                 return;
             }
-            sound &= report(verb, &file, 5, (nodes == 100_000).then_some(LIMITS.1));
-            let now = (nodes, median(&time(verb, &file, 3)));
+            let limit = (shape == "chain" && nodes == 100_000).then_some(LIMITS.1);
+            let (within, now) = report(verb, &file, 5, limit);
+            sound &= within;
             if let Some((fewer, before)) = last {
-                println!("{:<44}{:>11.1}x", format!("  {}x the nodes", nodes / fewer), now.1.as_secs_f64() / before.as_secs_f64());
+                println!("{:<44}{:>11.1}x", format!("  {}x the nodes", nodes / fewer), now.as_secs_f64() / before.as_secs_f64());
             }
-            last = Some(now);
+            last = Some((nodes, now));
         }
     }
     let _ = std::fs::remove_dir_all(&folder);
@@ -60,13 +62,38 @@ fn chain(nodes: usize) -> String {
     text
 }
 
-fn report(verb: &str, file: &Path, runs: usize, limit: Option<Duration>) -> bool {
+/// One value that all other nodes take, and one node that takes them all.
+fn fan(nodes: usize) -> String {
+    let arms = nodes - 1;
+    format!(
+        "(inputs:{{\"image\":(channels:4,size:(4,4,4))}},nodes:{{\"a{{i}}\":Activation(for:\"i in 0..{arms}\",x:\"image\",function:relu),\"y\":Add(x:[\"a{{0..{arms}}}\"])}},outputs:{{\"y\":\"y\"}})\n"
+    )
+}
+
+/// Composites of ten of the one before, three times over, as often as it takes.
+fn nested(nodes: usize) -> String {
+    let level = |name: &str, of: &str| {
+        let inner: String =
+            (0..10).map(|i| format!("\"n{i}\":{of}(x:\"{}\"),", if i == 0 { "x".into() } else { format!("n{}", i - 1) })).collect();
+        format!("\"{name}\":(inputs:[\"x\"],nodes:{{{inner}}},output:\"n9\"),")
+    };
+    let blocks = level("B", "A") + &level("C", "B");
+    let body: String =
+        (0..nodes / 100).map(|i| format!("\"n{i}\":C(x:\"{}\"),\n", if i == 0 { "image".into() } else { format!("n{}", i - 1) })).collect();
+    format!(
+        "(inputs:{{\"image\":(channels:4,size:(4,4,4))}},blocks:{{\"A\":(inputs:[\"x\"],nodes:{{\"a\":Activation(x:\"x\",function:relu)}},output:\"a\"),{blocks}}},nodes:{{{body}}},outputs:{{\"y\":\"n{}\"}})\n",
+        nodes / 100 - 1
+    )
+}
+
+/// Prints a line; whether the median is within the limit, and the median.
+fn report(verb: &str, file: &Path, runs: usize, limit: Option<Duration>) -> (bool, Duration) {
     let all = time(verb, file, runs);
     let (middle, least) = (median(&all), all.first().copied().unwrap_or_default());
     let shown = file.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let ms = |d: Duration| format!("{:.1} ms", d.as_secs_f64() * 1e3);
     println!("{:<44}{:>12}{:>12}{:>12}", format!("lmsc {verb} {shown}"), ms(middle), ms(least), limit.map(ms).unwrap_or_default());
-    limit.is_none_or(|l| middle <= l)
+    (limit.is_none_or(|l| middle <= l), middle)
 }
 
 /// The times of so many runs, from short to long.

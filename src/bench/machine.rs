@@ -19,7 +19,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Looks at the machine; takes half a second.
+    /// Looks at the machine; takes about a second.
     pub fn measure() -> Self {
         Self {
             cpu: cpu(),

@@ -9,7 +9,8 @@ use super::plain::{self, Tensor};
 use super::plan::{Plan, Step, plan};
 use super::report::{NodeReport, StageReport};
 use super::table::Filler;
-use crate::compile::{Program, memory::facts_at, passes::optimise};
+use crate::compile::passes::{Trained, optimise};
+use crate::compile::{Program, memory::facts_at};
 use crate::ir::{Fact, Value};
 use crate::kernel::tile::{Arena, Bound, Form, Moments, Space, run};
 use crate::text::{Code, Diagnostic, Result};
@@ -20,9 +21,6 @@ pub struct Shape {
     pub batch: usize,
     pub size: [usize; 3],
 }
-
-/// Finds a trained weight by name: its dimensions and numbers.
-pub type Trained<'f, 'w> = dyn Fn(&str) -> Option<(&'w [usize], &'w [f32])> + 'f;
 
 /// Plans that are held for sizes that come again.
 const PLANS: usize = 4;
@@ -52,7 +50,7 @@ impl Executor {
     ///
     /// # Errors
     /// E0802 for a weight that is missing or has another shape.
-    pub fn new(program: &Program, trained: &Trained) -> Result<Self> {
+    pub fn new<'w>(program: &Program, trained: &dyn Fn(&str) -> Option<Trained<'w>>) -> Result<Self> {
         let o = optimise(program).map_err(|f| Diagnostic::error(f.code, f.message))?;
         let all = o.refits.weights(&o.program.graph, trained).map_err(|f| Diagnostic::error(Code::E0802, f.message))?;
         let weights = Named(all.into_iter().map(|(n, (_, w))| (n, w)).collect());

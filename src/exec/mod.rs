@@ -20,6 +20,6 @@ mod table;
 mod terms;
 
 pub use crate::kernel::tile::Form;
-pub use executor::{Executor, Shape, Trained};
+pub use executor::{Executor, Shape};
 pub use plain::{Tensor, evaluate};
 pub use report::{NodeReport, StageReport};

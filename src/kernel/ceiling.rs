@@ -9,11 +9,11 @@ use rayon::prelude::*;
 /// Independent sums of each thread: enough to hide the latency of a multiply-add (4 or 5 cycles, two units).
 const CHAINS: usize = 12;
 /// Multiply-adds of each chain between two looks at the clock.
-const STEPS: usize = 1_000_000;
+const STEPS: usize = 200_000;
 /// Floats that are copied, 128 MiB: more than any cache.
 const COPIED: usize = 1 << 25;
 /// How long each ceiling is looked for. The best moment counts: a ceiling is what the machine can do undisturbed.
-const WINDOW: Duration = Duration::from_millis(250);
+const WINDOW: Duration = Duration::from_millis(400);
 
 /// The vector instructions that float32 arithmetic can use here: `AVX-512`, `AVX2+FMA`, `NEON` or `portable`.
 pub fn instructions() -> &'static str {

@@ -93,7 +93,7 @@ pub(super) fn unclosed(source: &Arc<Source>) -> Option<Diagnostic> {
 }
 
 /// The length of a string, raw or not, or of a word that begins with `r`; else how it begins and what would close it.
-fn string(text: &str) -> std::result::Result<usize, (&str, String)> {
+pub(super) fn string(text: &str) -> std::result::Result<usize, (&str, String)> {
     let hashes = text[1..].len() - text[1..].trim_start_matches('#').len();
     let Some(raw) = text.strip_prefix('r') else {
         let mut escaped = false;
@@ -156,7 +156,8 @@ pub(super) fn offset(source: &Source, part: &str) -> usize {
 /// The text after blanks and comments.
 pub(super) fn skip_blank(mut s: &str) -> &str {
     loop {
-        s = s.trim_start();
+        // `ron` takes the marks of direction for blanks, too.
+        s = s.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '\u{200e}' | '\u{200f}'));
         if let Some(rest) = s.strip_prefix("//") {
             s = rest.find('\n').map_or("", |i| &rest[i..]);
         } else if s.starts_with("/*") {

@@ -1,14 +1,13 @@
 //! RON as a tree in which every value, key and name knows its place.
 //!
-//! `ron` parses; each value is first taken as raw text, whose position in the source is its place.
+//! `ron` says whether a text is RON and what its strings and numbers are; the tree is built beside it, because `ron` gives no places.
 
-use std::fmt;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use ron::value::RawValue;
-use serde::de::{Deserialize, MapAccess, SeqAccess, Visitor};
 
-use super::syntax::{offset, skip_blank, syntax, unclosed};
+use super::syntax::{offset, skip_blank, string, syntax, unclosed};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, Span, printable};
 
 /// A value and where it stands.
@@ -136,168 +135,230 @@ pub fn parse(source: &Arc<Source>) -> Result<Tree> {
         Err(e) => return Err(syntax(source, text, &e).into()),
     };
     let mut found = Diagnostics::default();
-    let tree = Reader { source, found: &mut found }.value(raw.get_ron())?;
+    let mut reader = Reader { source, text, at: offset(source, raw.get_ron()), found: &mut found };
+    let tree = reader.value()?;
     found.or(tree)
 }
 
+/// Builds the tree of a text that `ron` has accepted, in one pass; so its nesting is within `ron`'s limit, and every bracket, string
+/// and comment has its end.
 struct Reader<'a> {
     source: &'a Arc<Source>,
+    text: &'a str,
+    /// How far it has read.
+    at: usize,
     found: &'a mut Diagnostics,
 }
 
-impl Reader<'_> {
-    /// `raw` is a slice of the source that `ron` accepts; the nesting is therefore bounded by `ron`'s limit.
-    fn value(&mut self, raw: &str) -> Result<Tree> {
-        let text = skip_blank(raw).trim_end();
-        let start = offset(self.source, text);
-        let place = Place::new(self.source, Span::new(start, start + text.len()));
-        let word: String = text.chars().take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '#' | '.' | '+' | '-')).collect();
-        let first = text.chars().next().unwrap_or('(');
-        let kind = match first {
-            '(' => self.parenthesis(None, text)?,
-            '[' => Kind::List(self.all(self.take::<Vec<&RawValue>>(text)?)?),
-            '{' => Kind::Map(self.entries(self.take::<Pairs<true>>(text)?.0)?),
-            '"' => Kind::Str(self.take(text)?),
-            'r' if text[1..].starts_with(['"', '#']) => Kind::Str(self.take(text)?),
-            'b' if text[1..].starts_with(['"', '\'']) || text.starts_with("br") && text[2..].starts_with(['"', '#']) => {
+impl<'a> Reader<'a> {
+    fn value(&mut self) -> Result<Tree> {
+        let rest = self.rest();
+        let start = self.at;
+        let kind = match rest.chars().next().unwrap_or_default() {
+            '(' => self.parenthesis(None)?,
+            '[' => Kind::List(self.items(']')?),
+            '{' => Kind::Map(self.entries('}')?),
+            '"' => Kind::Str(self.string()?),
+            'r' if is_raw(rest) => Kind::Str(self.string()?),
+            'b' if rest[1..].starts_with(['"', '\'']) || rest[1..].starts_with('r') && is_raw(&rest[1..]) => {
+                let place = self.place(start, start + 1);
                 return Err(refuse(&place, "bytes are not used here", "write a text, without the `b` before it"));
             }
-            c if c.is_ascii_digit() || matches!(c, '+' | '-' | '.') => self.number(text, &place)?,
-            c if c.is_alphabetic() || c == '_' => match word.as_str() {
-                "true" => Kind::Bool(true),
-                "false" => Kind::Bool(false),
-                "inf" | "NaN" => {
-                    return Err(refuse(&place, &format!("`{word}` is not a number that means anything here"), "write a finite number"));
-                }
-                _ => {
-                    let after = skip_blank(&text[word.len()..]);
-                    if after.is_empty() { Kind::Word(word) } else { self.parenthesis(Some(word), after)? }
-                }
-            },
-            _ => return Err(refuse(&place, "this kind of value is not used here", "use numbers, texts, words, lists, maps and fields")),
+            c if c.is_ascii_digit() || matches!(c, '+' | '-' | '.') => {
+                let number = self.token();
+                self.number(number, start)?
+            }
+            c if c.is_alphabetic() || c == '_' => self.word(start)?,
+            c => {
+                let place = self.place(start, start + c.len_utf8());
+                return Err(refuse(&place, "this kind of value is not used here", "use numbers, texts, words, lists, maps and fields"));
+            }
         };
-        Ok(Tree { kind, place })
+        Ok(Tree { kind, place: self.place(start, self.at) })
     }
 
-    fn number(&self, text: &str, place: &Place) -> Result<Kind> {
+    /// The text from the next value, bracket or sign on.
+    fn rest(&mut self) -> &'a str {
+        let rest = skip_blank(&self.text[self.at..]);
+        self.at = self.text.len() - rest.len();
+        rest
+    }
+
+    /// Takes a sign if it is next.
+    fn eat(&mut self, sign: char) -> bool {
+        let there = self.rest().starts_with(sign);
+        self.at += if there { sign.len_utf8() } else { 0 };
+        there
+    }
+
+    /// A word or a number, up to what cannot belong to it.
+    fn token(&mut self) -> &'a str {
+        let rest = self.rest();
+        let ends = |c: char| {
+            c.is_whitespace() || matches!(c, '(' | ')' | '[' | ']' | '{' | '}' | ',' | ':' | '"' | '\'' | '/' | '\u{200e}' | '\u{200f}')
+        };
+        let token = &rest[..rest.find(ends).unwrap_or(rest.len())];
+        self.at += token.len();
+        token
+    }
+
+    fn place(&self, start: usize, end: usize) -> Place {
+        Place::new(self.source, Span::new(start, end))
+    }
+
+    fn word(&mut self, start: usize) -> Result<Kind> {
+        let word = self.token();
+        let end = self.at;
+        if self.rest().starts_with('(') {
+            return self.parenthesis(Some(bare(word).to_owned()));
+        }
+        self.at = end;
+        match word {
+            "true" => Ok(Kind::Bool(true)),
+            "false" => Ok(Kind::Bool(false)),
+            "inf" | "NaN" => {
+                let message = format!("`{word}` is not a number that means anything here");
+                Err(refuse(&self.place(start, end), &message, "write a finite number"))
+            }
+            _ => Ok(Kind::Word(bare(word).to_owned())),
+        }
+    }
+
+    fn string(&mut self) -> Result<String> {
+        let rest = self.rest();
+        let end = string(rest).unwrap_or(rest.len());
+        let written = &rest[..end];
+        self.at += end;
+        match written.strip_prefix('"').and_then(|s| s.strip_suffix('"')) {
+            Some(plain) if !plain.contains(['\\', '\r']) => Ok(plain.to_owned()),
+            _ => ron::from_str(written).map_err(|e| syntax(self.source, written, &e).into()),
+        }
+    }
+
+    fn number(&self, text: &str, start: usize) -> Result<Kind> {
+        if text.len() < 19
+            && text.bytes().all(|b| b.is_ascii_digit())
+            && let Ok(n) = text.parse()
+        {
+            return Ok(Kind::Int(n));
+        }
         if let Ok(n) = ron::from_str::<i64>(text) {
             return Ok(Kind::Int(n.into()));
         }
         if let Ok(n) = ron::from_str::<u64>(text) {
             return Ok(Kind::Int(n.into()));
         }
+        let place = self.place(start, start + text.len());
         if !text.contains(['.', 'e', 'E']) {
             let whole = text.trim_start_matches(['+', '-']).chars().all(|c| c.is_ascii_digit() || c == '_');
             return Err(match whole {
-                true => refuse(place, &format!("`{}` is not a whole number below 2^64", printable(text)), "use a smaller number"),
-                false => refuse(place, &format!("`{}` is not a number", printable(text)), "write it in digits, without a suffix"),
+                true => refuse(&place, &format!("`{}` is not a whole number below 2^64", printable(text)), "use a smaller number"),
+                false => refuse(&place, &format!("`{}` is not a number", printable(text)), "write it in digits, without a suffix"),
             });
         }
         match ron::from_str::<f64>(text) {
             Ok(f) if f.is_finite() => Ok(Kind::Float(f)),
             _ => Err(refuse(
-                place,
+                &place,
                 &format!("`{}` is not a number that can be used", printable(text)),
                 "write it without a suffix, below 2^64",
             )),
         }
     }
 
-    fn parenthesis(&mut self, name: Option<String>, text: &str) -> Result<Kind> {
-        Ok(match self.take::<Inside>(text)? {
-            Inside::Named(pairs) => Kind::Struct(name, self.entries(pairs)?),
-            Inside::Plain(items) => Kind::Tuple(name, self.all(items)?),
-        })
+    fn parenthesis(&mut self, name: Option<String>) -> Result<Kind> {
+        let start = self.at;
+        self.eat('(');
+        let named = self.rest().starts_with(|c: char| c.is_alphabetic() || c == '_') && {
+            self.token();
+            self.eat(':')
+        };
+        self.at = start;
+        Ok(if named { Kind::Struct(name, self.entries(')')?) } else { Kind::Tuple(name, self.items(')')?) })
     }
 
-    fn all(&mut self, raw: Vec<&RawValue>) -> Result<Vec<Tree>> {
-        raw.into_iter().map(|r| self.value(r.get_ron())).collect()
-    }
-
-    fn entries(&mut self, pairs: Vec<(&str, &RawValue)>) -> Result<Vec<Entry>> {
-        let mut all: Vec<Entry> = Vec::with_capacity(pairs.len());
-        let mut seen: std::collections::HashMap<String, Place> = std::collections::HashMap::with_capacity(pairs.len());
-        for (raw_key, value) in pairs {
-            let text = skip_blank(raw_key).trim_end();
-            let start = offset(self.source, text);
-            let key_place = Place::new(self.source, Span::new(start, start + text.len()));
-            let key = if text.starts_with('"') { self.take::<String>(text)? } else { text.trim_start_matches("r#").to_owned() };
-            let value = self.value(value.get_ron())?;
-            match seen.get(&key) {
-                Some(first) => self.found.push(
-                    Diagnostic::error(Code::E0103, format!("`{}` stands twice", printable(&key)))
-                        .at(key_place, "here again")
-                        .also(first.clone(), "first here")
-                        .help("rename or remove one of them"),
-                ),
-                None => {
-                    seen.insert(key.clone(), key_place.clone());
-                    all.push(Entry { key, key_place, value });
-                }
-            }
+    /// Values in brackets, from the opening one to the one that closes.
+    fn items(&mut self, close: char) -> Result<Vec<Tree>> {
+        self.at += 1;
+        let mut all = vec![];
+        while !self.eat(close) {
+            all.push(self.value()?);
+            self.eat(',');
         }
         Ok(all)
     }
 
-    fn take<'de, T: Deserialize<'de>>(&self, text: &'de str) -> Result<T> {
-        ron::from_str(text).map_err(|e| syntax(self.source, text, &e).into())
+    /// Keys with values: those of a map are values themselves, most often texts; those of a struct are words.
+    fn entries(&mut self, close: char) -> Result<Vec<Entry>> {
+        self.at += 1;
+        let mut all: Vec<Entry> = vec![];
+        let mut seen = Seen::default();
+        while !self.eat(close) {
+            let rest = self.rest();
+            let start = self.at;
+            let key = match close {
+                '}' if rest.starts_with('"') || is_raw(rest) => self.string()?,
+                '}' => {
+                    self.value()?;
+                    self.text[start..self.at].to_owned()
+                }
+                _ => bare(self.token()).to_owned(),
+            };
+            let key_place = self.place(start, self.at);
+            if !self.eat(':') {
+                return Err(refuse(&key_place, "a `:` and a value are expected after this", "write `name: value`"));
+            }
+            let value = self.value()?;
+            self.eat(',');
+            match seen.before(&key, &all) {
+                Some(first) => self.found.push(
+                    Diagnostic::error(Code::E0103, format!("`{}` stands twice", printable(&key)))
+                        .at(key_place, "here again")
+                        .also(first, "first here")
+                        .help("rename or remove one of them"),
+                ),
+                None => all.push(Entry { key, key_place, value }),
+            }
+        }
+        Ok(all)
     }
+}
+
+/// Which keys have been there: few are looked through, many are hashed.
+#[derive(Default)]
+struct Seen(HashMap<String, usize>);
+
+impl Seen {
+    const FEW: usize = 16;
+
+    /// The place of the key among `all`, those that came before it; else remembers it as the next.
+    fn before(&mut self, key: &str, all: &[Entry]) -> Option<Place> {
+        if all.len() < Self::FEW {
+            return all.iter().find(|e| e.key == key).map(|e| e.key_place.clone());
+        }
+        if self.0.is_empty() {
+            self.0.extend(all.iter().enumerate().map(|(i, e)| (e.key.clone(), i)));
+        }
+        match self.0.get(key) {
+            Some(i) => all.get(*i).map(|e| e.key_place.clone()),
+            None => {
+                self.0.insert(key.to_owned(), all.len());
+                None
+            }
+        }
+    }
+}
+
+/// A word without the `r#` that RON allows before it.
+fn bare(word: &str) -> &str {
+    word.strip_prefix("r#").unwrap_or(word)
+}
+
+/// Whether a raw string begins here: `r"`, `r#"`.
+fn is_raw(text: &str) -> bool {
+    text.strip_prefix('r').is_some_and(|t| t.trim_start_matches('#').starts_with('"'))
 }
 
 fn refuse(place: &Place, message: &str, help: &str) -> Diagnostics {
     Diagnostic::error(Code::E0104, message).at(place.clone(), "here").help(help).into()
-}
-
-/// Keys and raw values of a map (`QUOTED`) or a struct.
-struct Pairs<'de, const QUOTED: bool>(Vec<(&'de str, &'de RawValue)>);
-
-/// What stands between parentheses.
-enum Inside<'de> {
-    Named(Vec<(&'de str, &'de RawValue)>),
-    Plain(Vec<&'de RawValue>),
-}
-
-struct Collect<const QUOTED: bool>;
-
-impl<'de, const QUOTED: bool> Visitor<'de> for Collect<QUOTED> {
-    type Value = Inside<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("fields or values in parentheses")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut all = vec![];
-        while let Some(key) = if QUOTED { map.next_key::<&RawValue>()?.map(RawValue::get_ron) } else { map.next_key::<&str>()? } {
-            all.push((key, map.next_value()?));
-        }
-        Ok(Inside::Named(all))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut all = vec![];
-        while let Some(v) = seq.next_element()? {
-            all.push(v);
-        }
-        Ok(Inside::Plain(all))
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Inside::Plain(vec![]))
-    }
-}
-
-impl<'de> Deserialize<'de> for Inside<'de> {
-    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        d.deserialize_any(Collect::<false>)
-    }
-}
-
-impl<'de> Deserialize<'de> for Pairs<'de, true> {
-    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        match d.deserialize_map(Collect::<true>)? {
-            Inside::Named(all) => Ok(Self(all)),
-            Inside::Plain(_) => Ok(Self(vec![])),
-        }
-    }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use lmsc::compile::{Program, compile};
 use lmsc::read::Set;
-use lmsc::show::diff::{Comparison, Status, compare, json, page, text as diff_text};
+use lmsc::show::diff::{compare, json, page, text as diff_text};
 use lmsc::show::picture::{Holds, Kind, Picture, Plan, Plans, Style, View, draw, place, plans};
 use lmsc::text::{Source, render};
 

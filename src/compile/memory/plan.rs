@@ -128,6 +128,10 @@ fn most_alive(buffers: &[Buffer], steps: usize) -> Result<u64, Fault> {
     Ok(most)
 }
 
+/// After so many looks at buffers that are alive together the rest is put behind the others: where a hundred thousand values live
+/// at once there is little to share, and looking at each pair of them takes minutes.
+const LOOKS: usize = 1 << 25;
+
 /// The largest first, each into the tightest gap between those that are alive with it. Gives the end of the last.
 fn place(buffers: &mut [Buffer], steps: usize) -> Result<u64, Fault> {
     let mut order: Vec<usize> = (0..buffers.len()).collect();
@@ -135,10 +139,17 @@ fn place(buffers: &mut [Buffer], steps: usize) -> Result<u64, Fault> {
     let mut placed = Lifetimes::new(steps + 1);
     let mut end = 0;
     let mut taken: Vec<(u64, u64)> = vec![];
+    let mut looks = 0;
     for i in order {
         let (first, last, bytes) = (buffers[i].first, buffers[i].last, buffers[i].bytes);
+        if looks > LOOKS {
+            buffers[i].offset = end;
+            end = end.checked_add(bytes).ok_or_else(overflow)?;
+            continue;
+        }
         taken.clear();
         placed.meeting(first, last, |j| taken.push((buffers[j].offset, buffers[j].offset + buffers[j].bytes)));
+        looks += taken.len();
         taken.sort_unstable();
         let mut free = 0;
         let mut best: Option<(u64, u64)> = None;
