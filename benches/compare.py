@@ -207,6 +207,14 @@ def operations(options, folder):
     return lines + [""]
 
 
+def ceilings(results, folder):
+    """The machine, with the ceilings of its quietest moment."""
+    found = [r["machine"] for result in results for r in result["ours"]]
+    if not found:
+        found = [json.loads((folder / "operations.json").read_text())["machine"]]
+    return found[0] | {k: max(m[k] for m in found) for k in ("flops", "bandwidth")}
+
+
 def heading(options, machine, load):
     versions = {p: importlib.metadata.version(p) for p in ("torch", "onnxruntime", "openvino", "onnx", "numpy")}
     python = platform.python_version()
@@ -241,22 +249,26 @@ def main():
     parser.add_argument("--quick", action="store_true", help="small sizes and few runs: does everything work?")
     options = parser.parse_args()
     load = os.getloadavg()
-    lines, results = [], []
+    lines, results, single = [], [], []
+
+    def write():
+        """What there is so far, so that a run that is broken off leaves what it has found."""
+        (options.work / "results.json").write_text(json.dumps(results, indent=1))
+        machine = ceilings(results, options.work)
+        network = ["## The network", ""] if results else []
+        options.out.write_text("\n".join(heading(options, machine, load) + network + lines + single).rstrip() + "\n")
+
+    options.work.mkdir(parents=True, exist_ok=True)
     for i, case in enumerate(QUICK if options.quick else CASES):
         if options.only in case[0]:
             results.append(compare(case, options, options.work / f"case{i}"))
             lines += case_lines(results[-1])
+            write()
     if options.only in "operations":
-        lines += operations(options, options.work)
-    options.work.mkdir(parents=True, exist_ok=True)
-    (options.work / "results.json").write_text(json.dumps(results, indent=1))
-    if results:
-        # The ceilings of the quietest moment.
-        machine = max((r["machine"] for result in results for r in result["ours"]), key=lambda m: m["flops"])
-        machine["bandwidth"] = max(r["machine"]["bandwidth"] for result in results for r in result["ours"])
-    else:
-        machine = json.loads((options.work / "operations.json").read_text())["machine"]
-    options.out.write_text("\n".join(heading(options, machine, load) + ["## The network", ""] * bool(results) + lines).rstrip() + "\n")
+        single += operations(options, options.work)
+        write()
+    if not (results or single):
+        raise SystemExit(f"--only: no case is called `{options.only}`")
     say(f"written to {options.out}")
 
 

@@ -265,6 +265,47 @@ fn drawn(draw: &mut Draw, batch: usize, nodes: usize) -> Program {
 }
 
 #[test]
+fn windows_of_all_kinds() {
+    let conv = |out: usize, kernel: [usize; 3]| op::Conv3d::new(out, Triple(kernel));
+    let padded = |c: op::Conv3d, p: [usize; 3]| op::Conv3d { padding: Triple(p), ..c };
+    let convolutions = [
+        padded(conv(6, [3, 3, 3]), [0, 0, 0]),
+        padded(conv(6, [3, 3, 3]), [2, 1, 4]),
+        padded(conv(6, [3, 3, 3]), [0, 2, 6]),
+        op::Conv3d { dilation: Triple([1, 2, 3]), ..padded(conv(5, [3, 3, 3]), [1, 2, 3]) },
+        conv(4, [5, 3, 7]),
+        conv(4, [1, 1, 131]),
+        padded(conv(3, [2, 4, 2]), [1, 0, 1]),
+        padded(conv(3, [1, 1, 1]), [1, 2, 3]),
+        conv(3, [1, 1, 1]).stride(Triple([2, 3, 2])),
+        conv(8, [3, 3, 3]).stride(Triple([1, 2, 3])).groups(2),
+        conv(8, [3, 3, 3]).groups(2),
+        conv(4, [7, 7, 3]).groups(4),
+        conv(4, [1, 7, 9]).groups(4).bias(false),
+        conv(4, [1, 1, 131]).groups(4),
+        conv(4, [3, 9, 3]).groups(4),
+        conv(8, [5, 5, 5]).groups(4),
+        conv(4, [5, 5, 5]).groups(4).stride(Triple::all(2)),
+    ];
+    for (i, c) in convolutions.into_iter().enumerate() {
+        for (batch, size) in [(1, [7, 9, 70]), (2, [6, 8, 17])] {
+            let mut g: Graph<Op> = Graph::default();
+            let x = g.input("x".into(), op::Input.into(), Fact::new(batch, 4, size));
+            let y = g.add("norm".into(), op::GroupNorm::new(2).into(), &[x]).expect("it fits");
+            let y = g.add("act".into(), op::Activation::SILU.into(), &[y]).expect("it fits");
+            // Once from what the stage makes, once from memory, and once more after it.
+            let a = g.add("a".into(), c.clone().into(), &[y]).expect("it fits");
+            let b = g.add("b".into(), c.clone().into(), &[x]).expect("it fits");
+            let sum = g.add("sum".into(), op::Add.into(), &[a, b]).expect("it fits");
+            let z = g.add("z".into(), op::Conv3d::new(4, Triple::all(3)).into(), &[sum]).expect("it fits");
+            g.outputs = vec![("z".into(), z), ("a".into(), a)];
+            let p = Program::from_graph("window", g, vec![("x".into(), x)]);
+            agrees(&format!("{c:?}"), &p, compiled(&p), i as u64);
+        }
+    }
+}
+
+#[test]
 fn graphs_drawn_at_random() {
     for seed in 0..150 {
         let mut draw = Draw(seed);

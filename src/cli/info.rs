@@ -10,7 +10,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::{output, print};
-use crate::text::{Code, Diagnostic, Diagnostics, MAX_TEXT_BYTES, Result, Source, columns, printable, reason, wrap};
+use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, columns, printable, reason, wrap};
+
+/// Bytes that tell what a file is.
+const HEAD: u64 = 4096;
 
 /// Say what there is to know of a volume, a model or a graph
 ///

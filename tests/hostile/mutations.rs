@@ -163,9 +163,7 @@ fn each_token_once_in_the_whole_network() {
     let text = std::fs::read_to_string("graphs/lightmedseg.ron").expect("the graph");
     let all = tokens(&text);
     for i in (0..all.len()).filter(|i| !all[*i].trim().is_empty()) {
-        for new in ["", "18446744073709551615"] {
-            sound("graphs/lightmedseg.ron", &[all[..i].concat().as_str(), new, &all[i + 1..].concat()].concat());
-        }
+        sound("graphs/lightmedseg.ron", &[all[..i].concat().as_str(), EXTREMES[i % EXTREMES.len()], &all[i + 1..].concat()].concat());
     }
 }
 

@@ -105,6 +105,7 @@ pub(super) fn score(own: Pairs, other: Option<Pairs>, scope: &Scope, settings: &
     let all: Vec<_> = own.into_iter().chain(other.iter().flatten().map(|(n, f)| (n.clone(), f.clone()))).collect();
     let mut found = Diagnostics::default();
     let mut cases: Vec<Case> = scored(&all, scope, settings).into_iter().filter_map(|r| found.keep(r)).collect();
+    found.dedup();
     found.or(())?;
     let used = std::array::from_fn(|v| cases.iter().any(|c| c.used[v]));
     let mut regions = scope.regions(&used)?;

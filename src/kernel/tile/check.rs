@@ -2,7 +2,7 @@
 //! are read, and what is written overlaps nothing else.
 
 use super::depthwise::Depthwise;
-use super::stage::{Kind, Matrix, Operand, Place, Space, Stage, Window};
+use super::stage::{Kind, Matrix, Operand, Place, Space, Stage, Volume, Window};
 use super::sweep::size_of;
 
 /// Everything that running relies on.
@@ -87,14 +87,19 @@ pub(super) fn check(stage: &Stage) -> Result<(), String> {
                 window(*x, w)?;
                 let groups = matrices.len().max(1);
                 let inputs = stage.locals[*x].channels;
-                ensure(inputs.is_multiple_of(groups) && channels.is_multiple_of(groups), "groups", name)?;
+                ensure(inputs.is_multiple_of(groups) && channels % groups == 0, "groups", name)?;
                 matrices.iter().try_for_each(|m| matrix(m, inputs / groups * w.taps(), channels / groups))?;
             }
             Kind::Winograd { x, window: w, tall, matrices, direct } => {
                 window(*x, w)?;
                 let inputs = stage.locals[*x].channels;
                 ensure(
-                    w.kernel == [3; 3] && w.stride == [1; 3] && w.dilation == [1; 3] && matrices.len() == 16 && tall.len() == 24,
+                    w.kernel == [3; 3]
+                        && w.stride == [1; 3]
+                        && w.dilation == [1; 3]
+                        && matrices.len() == 16
+                        && tall.len() == 24
+                        && w.padding[2] <= super::winograd::REACH,
                     "not for Winograd's form",
                     name,
                 )?;
@@ -155,10 +160,11 @@ pub(super) fn check(stage: &Stage) -> Result<(), String> {
     }
     for (i, v) in stage.volumes.iter().enumerate().filter(|(i, _)| written[*i]) {
         ensure(!matches!(v.space, Space::Input(_)), "writes an input", "stage")?;
-        let len = stage.batch * v.channels * v.size.iter().product::<usize>();
+        let floats = |v: &Volume| [stage.batch, v.channels].iter().chain(&v.size).fold(1usize, |a, n| a.saturating_mul(*n));
+        let len = floats(v);
         for (_, o) in stage.volumes.iter().enumerate().filter(|(j, _)| *j != i) {
             let apart = match (v.space, o.space) {
-                (Space::Arena(a), Space::Arena(b)) => a + len <= b || b + stage.batch * o.channels * o.size.iter().product::<usize>() <= a,
+                (Space::Arena(a), Space::Arena(b)) => a.saturating_add(len) <= b || b.saturating_add(floats(o)) <= a,
                 (a, b) => a != b,
             };
             ensure(apart, "writes over what it reads or writes", "stage")?;

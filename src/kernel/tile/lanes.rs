@@ -179,7 +179,7 @@ pub(super) const EXP_POLY: [f32; 6] = [1.987_569_1e-4, 1.398_2e-3, 8.333_452e-3,
 
 /// Minimax polynomial of 2^f on |f| <= 1/2 (relative error 7.5e-08), highest power first.
 #[cfg(target_arch = "x86_64")]
-pub(super) const EXP2_POLY: [f32; 6] = [1.327_647_1e-3, 9.675_542e-3, 5.550_713e-2, 0.240_221_2, 0.693_146_94, 1.000_000_1];
+pub(super) const EXP2_POLY: [f32; 6] = [1.327_647_1e-3, 9.675_542e-3, 5.550_713e-2, 2.402_212e-1, 6.931_469_4e-1, 1.000_000_1];
 
 /// Lanes of the portable form.
 const WIDTH: usize = 8;

@@ -32,3 +32,6 @@ pub use stage::{
 };
 pub use sweep::Sweep;
 pub use winograd::{REACH as WINOGRAD_REACH, transform};
+
+#[cfg(test)]
+mod tests;

@@ -281,8 +281,8 @@ impl Lanes for Avx512 {
         // SAFETY: see above.
         unsafe {
             let s = |v| _mm512_set1_ps(v);
-            // 2^t with t bounded above alone, so that the sum below is finite; far below 0 the power is 0.
-            let t = _mm512_min_ps(s(126.0), _mm512_mul_ps(self.0, s(-LOG2E)));
+            // 2^t, bounded so that what follows is finite; the second operand is the one that is kept when there is a NaN.
+            let t = _mm512_max_ps(s(-126.0), _mm512_min_ps(s(126.0), _mm512_mul_ps(self.0, s(-LOG2E))));
             let n = _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(t);
             let f = _mm512_sub_ps(t, n);
             let mut p = s(EXP2_POLY[0]);

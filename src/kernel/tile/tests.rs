@@ -1,0 +1,114 @@
+//! Lanes of every form against double precision. (What stages give is tested with the executor.)
+
+use super::functions::Map;
+use super::lanes::{Form, Job, Lanes, run};
+use super::stage::{Function, Moments};
+
+fn forms() -> Vec<Form> {
+    let mut all = vec![Form::Portable];
+    #[cfg(target_arch = "x86_64")]
+    all.extend([Form::Avx2, Form::Avx512]);
+    #[cfg(target_arch = "aarch64")]
+    all.push(Form::Neon);
+    all.retain(|f| f.available() == *f);
+    all
+}
+
+struct Each<'a>(Function, &'a [f32], &'a mut [f32]);
+
+impl Job for Each<'_> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        for at in (0..self.1.len()).step_by(L::N) {
+            let n = (self.1.len() - at).min(L::N);
+            // SAFETY: `n` floats from `at` on in both.
+            unsafe { self.0.of(L::load_head(self.1.as_ptr().add(at), n)).store_head(self.2.as_mut_ptr().add(at), n) };
+        }
+    }
+}
+
+fn apply(form: Form, f: Function, x: &[f32]) -> Vec<f32> {
+    let mut y = vec![0.0; x.len()];
+    // SAFETY: the slices are as long as each other.
+    unsafe { run(form, Each(f, x, &mut y)) };
+    y
+}
+
+fn exact(f: Function, x: f64) -> f64 {
+    let sigmoid = 1.0 / (1.0 + (-x).exp());
+    match f {
+        Function::Identity => x,
+        Function::Silu => x * sigmoid,
+        Function::Relu => x.max(0.0),
+        Function::LeakyRelu => x.max(0.01 * x),
+        Function::Sigmoid => sigmoid,
+        Function::Tanh => x.tanh(),
+        Function::Abs => x.abs(),
+        // Simpson's rule for the integral of the error function.
+        Function::Gelu => {
+            let n = 2000;
+            let z = x / std::f64::consts::SQRT_2;
+            let g = |i: usize| (-(z * i as f64 / n as f64).powi(2)).exp();
+            let sum: f64 = (0..=n).map(|i| g(i) * if i == 0 || i == n { 1.0 } else { 2.0 + 2.0 * (i % 2) as f64 }).sum();
+            0.5 * x * (1.0 + sum * z / n as f64 / 3.0 * std::f64::consts::FRAC_2_SQRT_PI)
+        }
+    }
+}
+
+const ALL: [Function; 8] = [
+    Function::Identity,
+    Function::Silu,
+    Function::Relu,
+    Function::LeakyRelu,
+    Function::Gelu,
+    Function::Sigmoid,
+    Function::Tanh,
+    Function::Abs,
+];
+
+#[test]
+fn functions_are_exact_within_float_rounding() {
+    let x: Vec<f32> = (-4000..4001).map(|i| i as f32 * 0.005).collect();
+    for form in forms() {
+        for f in ALL {
+            for (x, y) in x.iter().zip(apply(form, f, &x)) {
+                let want = exact(f, f64::from(*x));
+                let error = (f64::from(y) - want).abs();
+                assert!(error < 6e-7 * want.abs().max(1.0), "{f:?}({x}) = {y}, not {want}, with {}", form.name());
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_not_finite_stays_so() {
+    for form in forms() {
+        for f in ALL {
+            assert!(apply(form, f, &[f32::NAN; 3]).iter().all(|y| y.is_nan()), "{f:?} of NaN with {}", form.name());
+        }
+        let ends = [f32::INFINITY, 1e30, 1000.0];
+        for (f, want) in [(Function::Sigmoid, [1.0; 3]), (Function::Silu, ends), (Function::Tanh, [1.0; 3])] {
+            for (y, want) in apply(form, f, &ends).into_iter().zip(want) {
+                assert!(y == want || (y / want - 1.0).abs() < 2e-7, "{f:?} is {y}, not {want}, with {}", form.name());
+            }
+        }
+        let small = apply(form, Function::Sigmoid, &ends.map(|v| -v));
+        assert!(small.iter().all(|y| (0.0..1e-37).contains(y)), "{small:?} with {}", form.name());
+        assert!(apply(form, Function::Silu, &[-1000.0, -100.0]).iter().all(|y| y.abs() < 1e-30), "{}", form.name());
+    }
+}
+
+#[test]
+fn moments_of_parts_are_those_of_the_whole() {
+    let of = |x: &[f64]| {
+        let mean = x.iter().sum::<f64>() / x.len() as f64;
+        Moments { count: x.len() as f64, mean, square: x.iter().map(|v| (v - mean).powi(2)).sum() }
+    };
+    let x: Vec<f64> = (0..100).map(|i| 1000.0 + (f64::from(i) * 0.7).sin()).collect();
+    let parts = [&x[..1], &x[1..40], &[], &x[40..]];
+    let joined = parts.iter().fold(Moments::default(), |m, p| if p.is_empty() { m.join(Moments::default()) } else { m.join(of(p)) });
+    let whole = of(&x);
+    assert!((joined.mean - whole.mean).abs() < 1e-9 && (joined.square - whole.square).abs() < 1e-9 * whole.square);
+    assert_eq!(joined.count, 100.0);
+}
