@@ -26,8 +26,9 @@ CASES = [
     ("training step 1x48x64x48, batch 4", "1x48x64x48", 4, ["modalities=1"], True),
 ]
 QUICK = [("forward 4x64x64x64, batch 1", "4x64x64x64", 1, [], False), ("training step 4x32x32x32, batch 1", "4x32x32x32", 1, [], True)]
-# A peer whose outputs differ by more than this share of their norm computes something else.
-SAME = 1e-4
+# A peer whose outputs differ by more than this share of their norm computes something else. ONNX Runtime's sums over the voxels of a
+# norm cost it four digits at 128^3.
+SAME = 1e-3
 
 
 def say(text):

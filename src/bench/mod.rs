@@ -20,7 +20,7 @@ pub use forward::{Engine, Forward, Part};
 pub use listing::listing;
 pub use machine::{Machine, peak_memory, use_threads};
 pub use node::{Node, Stage, medians, nodes, stages};
-pub use ops::{OpTime, time_operations};
+pub use ops::{OpTime, Setting, time_operations};
 pub use step::{Parts, Step};
 pub use table::{Times, legend, node_table, op_table, stage_table};
 pub use trace::trace;

@@ -58,30 +58,30 @@ fn list() -> Vec<(&'static str, Vec<Op>, usize, usize)> {
     ]
 }
 
-/// Times every operation of the list. `shrink` divides the edges of their inputs, for a quick look.
+/// How operations are timed.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting<'a> {
+    pub runs: usize,
+    /// Divides the edges of the inputs, for a quick look.
+    pub shrink: usize,
+    /// Of the forward pass; the backward pass is Burn's.
+    pub engine: Engine,
+    pub machine: &'a Machine,
+    pub device: &'a Device,
+}
+
+/// Times every operation of the list.
 ///
 /// # Errors
 /// What keeps a graph of one operation from being run.
-pub fn time_operations(runs: usize, shrink: usize, engine: Engine, machine: &Machine, device: &Device) -> Result<Vec<OpTime>> {
-    list()
-        .into_iter()
-        .map(|(name, ops, channels, edge)| one(name, ops, channels, edge / shrink.max(1), runs, engine, machine, device))
-        .collect()
+pub fn time_operations(setting: Setting) -> Result<Vec<OpTime>> {
+    list().into_iter().map(|(name, ops, channels, edge)| one(name, ops, Fact::new(1, channels, [edge; 3]), setting)).collect()
 }
 
-#[allow(clippy::too_many_arguments, reason = "one row of a table, written once")]
-fn one(
-    name: &str,
-    ops: Vec<Op>,
-    channels: usize,
-    edge: usize,
-    runs: usize,
-    engine: Engine,
-    machine: &Machine,
-    device: &Device,
-) -> Result<OpTime> {
-    let program = program(name, ops, Fact::new(1, channels, [edge.max(2); 3]))
-        .map_err(|f| Diagnostics::from(Diagnostic::error(f.code, format!("`{name}`: {}", f.message))))?;
+fn one(name: &str, ops: Vec<Op>, x: Fact, setting: Setting) -> Result<OpTime> {
+    let Setting { runs, shrink, engine, machine, device } = setting;
+    let x = Fact { size: x.size.map(|n| (n / shrink.max(1)).max(2)), ..x };
+    let program = program(name, ops, x).map_err(|f| Diagnostics::from(Diagnostic::error(f.code, format!("`{name}`: {}", f.message))))?;
     let cost = program.cost(0..program.graph.len()).unwrap_or_default();
     let graph = listing(&program);
     let case = Case::new(program.clone(), 1, Given::default(), device)?;
@@ -130,7 +130,8 @@ mod tests {
     #[test]
     fn every_operation_of_the_list_runs_both_ways() {
         let machine = Machine { cpu: "x".into(), threads: 1, instructions: "portable", flops: 1e9, bandwidth: 1e9 };
-        let all = time_operations(1, 16, Engine::Executor, &machine, &Device::flex()).expect("they run");
+        let all = time_operations(Setting { runs: 1, shrink: 16, engine: Engine::Executor, machine: &machine, device: &Device::flex() })
+            .expect("they run");
         assert_eq!(all.len(), list().len());
         for o in &all {
             assert!(o.forward > 0.0 && o.both > 0.0 && o.bytes > 0 && o.least_seconds > 0.0, "{o:?}");

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::graph::program;
 use super::print;
-use crate::bench::{self, Case, Engine, Forward, Given, Machine, Step, Times};
+use crate::bench::{self, Case, Engine, Forward, Given, Machine, Setting, Step, Times};
 use crate::net;
 use crate::text::{Code, Diagnostic, Result, write_text};
 
@@ -220,7 +220,8 @@ fn steps(args: &Args, case: Case, engine: Engine, load: f64) -> Result<()> {
 /// Times single operations.
 fn operations(args: &Args, engine: Engine, device: &burn::tensor::Device) -> Result<()> {
     let machine = Machine::measure();
-    let ops = bench::time_operations(args.runs as usize, args.shrink.into(), engine, &machine, device)?;
+    let setting = Setting { runs: args.runs as usize, shrink: args.shrink.into(), engine, machine: &machine, device };
+    let ops = bench::time_operations(setting)?;
     if args.json {
         print(&format!("{:#}\n", json!({ "machine": machine, "operations": ops })));
         return Ok(());
