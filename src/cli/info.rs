@@ -72,7 +72,7 @@ fn sheet(path: &Path) -> Result<Sheet> {
 fn head(path: &Path) -> Result<Vec<u8>> {
     let mut head = vec![];
     if path.is_file() {
-        let file = std::fs::File::open(path).and_then(|f| f.take(4096).read_to_end(&mut head));
+        let file = std::fs::File::open(path).and_then(|f| f.take(HEAD).read_to_end(&mut head));
         file.map_err(|e| {
             Diagnostic::error(Code::E0101, format!("cannot read `{}`: {}", path.display(), reason(&e)))
                 .help("check the path and its permissions")
