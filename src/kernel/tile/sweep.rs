@@ -248,7 +248,7 @@ impl Sweep {
     fn place(&mut self, layouts: &mut [Layout]) {
         let size = |l: &Layout, i: usize| {
             let local = &self.stage.locals[i];
-            (l.slots * local.channels * l.rows * l.phase * local.phases + SLACK).next_multiple_of(16)
+            (l.slots * local.channels * l.rows * l.phase * local.phases + l.left + SLACK).next_multiple_of(16)
         };
         let mut end = 0;
         for (i, l) in layouts.iter_mut().enumerate().filter(|(_, l)| l.padded || l.kept) {
