@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 /// What a graph of the project may take, and a chain of 100,000 nodes.
 const LIMITS: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
+/// The text of a graph of so many nodes.
+type Shape = fn(usize) -> String;
+
 fn main() {
     let folder = std::env::temp_dir().join(format!("lmsc-bench-{}", std::process::id()));
     if let Err(e) = std::fs::create_dir_all(&folder) {
@@ -21,7 +24,7 @@ fn main() {
     for verb in ["check", "stats"] {
         sound &= report(verb, Path::new("graphs/lightmedseg.ron"), 50, Some(LIMITS.0)).0;
     }
-    let shapes: [(&str, fn(usize) -> String); 3] = [("chain", chain), ("fan", fan), ("nested", nested)];
+    let shapes: [(&str, Shape); 3] = [("chain", chain), ("fan", fan), ("nested", nested)];
     for (verb, (shape, text)) in ["check", "stats"].iter().flat_map(|v| shapes.iter().map(move |s| (*v, *s))) {
         let mut last: Option<(usize, Duration)> = None;
         for nodes in [1_000, 10_000, 100_000] {

@@ -59,13 +59,17 @@ pub fn run(args: Args) -> Result<()> {
 /// What is known of one file.
 fn sheet(path: &Path) -> Result<Sheet> {
     let head = head(path)?;
-    if is_weights(&head) {
-        return model::sheet(path);
-    }
-    // A volume's header has zeros in it, a text none.
+    let named = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    // A volume's header has zeros in it, a text none. A text that has the name of something else is told what it should be.
     let text = !head.is_empty() && !head.contains(&0) && std::str::from_utf8(&head).map_or_else(|e| e.error_len().is_none(), |_| true);
-    let named = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("ron"));
-    if text || named { graph::sheet(&Source::read(path)?) } else { volume::sheet(path, head.starts_with(&[0x1f, 0x8b])) }
+    match named.as_str() {
+        _ if is_weights(&head) => model::sheet(path),
+        "safetensors" if text || head.is_empty() => model::sheet(path),
+        "ron" => graph::sheet(&Source::read(path)?),
+        "nii" | "gz" | "hdr" | "img" => volume::sheet(path, head.starts_with(&[0x1f, 0x8b])),
+        _ if text => graph::sheet(&Source::read(path)?),
+        _ => volume::sheet(path, head.starts_with(&[0x1f, 0x8b])),
+    }
 }
 
 /// The first bytes of a file. What is no file is left to the reader of volumes, which says so.

@@ -88,15 +88,18 @@ fn described(sheet: &mut Sheet, card: &Card) {
 fn weights(sheet: &mut Sheet, program: Option<&Program>, tensors: &Tensors, size: u64) {
     let all = || tensors.all.values().flat_map(|(_, v)| v.iter().copied());
     let numbers = all().count() as u64;
-    sheet.row(
-        "weights",
-        format!("{} numbers in {} tensors, {} on disk", thousands(numbers), thousands(tensors.all.len() as u64), bytes(size)),
-    );
+    let count = tensors.all.len() as u64;
+    let tensors_in_words = if count == 1 { "1 tensor".into() } else { format!("{} tensors", thousands(count)) };
+    sheet.row("weights", format!("{} numbers in {tensors_in_words}, {} on disk", thousands(numbers), bytes(size)));
     let bad = all().filter(|v| !v.is_finite()).count() as u64;
     sheet.json["numbers"] = json!(numbers);
     sheet.json["not_finite"] = json!(bad);
     if bad > 0 {
         sheet.doubts.push(format!("{} of its weights are not finite", thousands(bad)));
+    }
+    let params = program.and_then(|p| p.cost(0..p.graph.len()).ok()).map_or(0, |c| c.params);
+    if numbers < params {
+        sheet.doubts.push(format!("its graph has {} parameters, more than it holds", thousands(params)));
     }
     if program.is_none() {
         let shape = |dims: &[usize]| dims.iter().map(usize::to_string).collect::<Vec<_>>().join("x");

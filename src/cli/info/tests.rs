@@ -67,20 +67,53 @@ fn a_graph_and_weights_are_told_by_their_content() {
     crate::net::write_tensors(&path, &tensors).unwrap();
     let page = sheet(&path).unwrap().page(80);
     assert!(
-        page.contains("without a graph") && page.contains("6 numbers in 1 tensors") && page.contains("1 of its weights are not"),
+        page.contains("without a graph") && page.contains("6 numbers in 1 tensor,") && page.contains("1 of its weights are not"),
         "{page}"
     );
 }
 
 #[test]
+fn a_model_says_how_it_was_made() {
+    let folder = folder();
+    let path = folder.path().join("best");
+    let card = crate::infer::Card {
+        modalities: vec!["FLAIR".into()],
+        labels: vec![(0, "background".into()), (4, "enhancing tumour".into())],
+        normalise: crate::volume::Normalise::ZScore,
+        patch: [32, 64, 48],
+        overlap: 0.5,
+        epoch: 7,
+        validation_dice: Some(0.8125),
+        seed: 3,
+    };
+    let mut tensors = crate::net::Tensors { metadata: card.entries(), ..Default::default() };
+    tensors.metadata.insert("lmsc.graph".into(), std::fs::read_to_string("graphs/lightmedseg.ron").unwrap());
+    tensors.metadata.insert("lmsc.hash".into(), "0".repeat(64));
+    tensors.all.insert("a".into(), (vec![2], vec![1.0, 2.0]));
+    crate::net::write_tensors(&path, &tensors).unwrap();
+    let sheet = sheet(&path).unwrap();
+    let page = sheet.page(80);
+    let words = ["a model, lightmedseg", "1 channel: FLAIR", "4  enhancing tumour", "32 x 64 x 48", "validation Dice 0.8125", "482,778"];
+    for words in words.into_iter().chain(["warning: its graph is not the one", "more than it holds"]) {
+        assert!(page.contains(words), "{words} is not in\n{page}");
+    }
+    assert_eq!((sheet.json["kind"].as_str(), sheet.json["card"]["epoch"].as_u64()), (Some("model"), Some(7)));
+    tensors.metadata.remove("patch");
+    crate::net::write_tensors(&path, &tensors).unwrap();
+    assert!(super::sheet(&path).unwrap().page(80).contains("cannot predict"));
+}
+
+#[test]
 fn what_is_none_of_them_is_refused_by_name() {
     let folder = folder();
-    for (name, content) in [("empty", &b""[..]), ("noise", &[0, 1, 2, 255, 254][..]), ("notes.txt", b"just words")] {
+    let files = [("empty", &b""[..], "empty"), ("noise", &[0, 1, 2, 255, 254], "E0702"), ("notes.txt", b"just words", "E0102")];
+    let named = [("a.nii", &b"just words"[..], "a text file"), ("a.safetensors", b"just words", "E0801"), ("b.safetensors", b"", "E0801")];
+    for (name, content, word) in files.into_iter().chain(named) {
         let path = folder.path().join(name);
         std::fs::write(&path, content).unwrap();
         let found = sheet(&path).err().unwrap();
         let text = format!("{found:?}");
-        assert!(text.contains(name), "{text}");
+        assert!(text.contains(name) && text.contains(word), "{text}");
     }
     assert!(format!("{:?}", sheet(folder.path()).err().unwrap()).contains("it is a folder"));
     assert!(format!("{:?}", sheet(Path::new("nowhere.nii")).err().unwrap()).contains("no such file"));
