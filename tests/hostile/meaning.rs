@@ -166,7 +166,7 @@ fn counts_beyond_64_bits() {
     let big = 1u64 << 62;
     for nodes in [
         format!("«\"a\": Conv3D(x: \"image\", out: {big})"),
-        format!("«\"a\": Conv3D(x: \"image\", out: 4294967296, groups: 1, kernel: 65537)"),
+        "«\"a\": Conv3D(x: \"image\", out: 4294967296, groups: 1, kernel: 65537)".to_string(),
         format!("«\"a\": GhostConv3D(x: \"image\", out: {big})"),
     ] {
         if let Err(found) = compiled(&graph(&nodes.replace('«', ""), "a")) {
