@@ -3,8 +3,10 @@
 //! threads, at sizes and batches other than the compiled ones.
 #![cfg(feature = "run")]
 
+mod given;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use lmsc::block::Spec;
 use lmsc::compile::memory::facts_at;
@@ -119,17 +121,6 @@ fn compiled(p: &Program) -> Shape {
     Shape { batch: f.batch, size: f.size }
 }
 
-fn reference(file: &str) -> Option<PathBuf> {
-    let shared = std::env::var_os("LMSC_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let path = shared.join("reference").join(file);
-    if path.exists() {
-        return Some(path);
-    }
-    assert!(std::env::var_os("LMSC_REQUIRE_SHARED").is_none(), "{} is not there", path.display());
-    eprintln!("not run: {} is not there", path.display());
-    None
-}
-
 #[test]
 fn the_reference_networks() {
     let pairs = [
@@ -139,7 +130,7 @@ fn the_reference_networks() {
         ("lightmedseg-no-lspm.ron", "r-no-lspm.safetensors"),
     ];
     for (graph, file) in pairs {
-        let Some(path) = reference(file) else { continue };
+        let Some(path) = given::beside(&format!("reference/{file}")) else { continue };
         let theirs = read_tensors(&path).expect("the reference").all;
         let dims = &theirs["input"].0;
         let source = Source::read(&Path::new("graphs").join(graph)).expect("the graph");
@@ -158,16 +149,10 @@ fn the_reference_networks() {
 #[test]
 fn every_operation_alone() {
     for (i, e) in Op::examples().into_iter().enumerate() {
-        let mut graph: Graph<Op> = Graph::default();
-        let inputs: Vec<_> =
-            e.inputs.iter().enumerate().map(|(i, f)| (format!("x{i}"), graph.input(format!("x{i}"), op::Input.into(), *f))).collect();
-        let values: Vec<_> = inputs.iter().map(|(_, v)| *v).collect();
         if matches!(e.op, Op::Input(_)) {
             continue;
         }
-        let y = graph.add("op".into(), e.op.clone(), &values).expect("an example fits");
-        graph.outputs.push(("y".into(), y));
-        let p = Program::from_graph("alone", graph, inputs);
+        let p = given::alone(&e);
         agrees(&format!("{:?} on {:?}", e.op, e.inputs), &p, compiled(&p), i as u64);
     }
 }
@@ -175,18 +160,7 @@ fn every_operation_alone() {
 #[test]
 fn every_block() {
     for (i, e) in Spec::LIST.iter().enumerate() {
-        let size = |scale: usize| if scale == 0 { [1; 3] } else { [4, 2, 6].map(|n| n * scale) };
-        let inputs: Vec<String> =
-            e.shapes.iter().map(|(name, c, scale)| format!("\"{name}\": (channels: {c}, size: {:?})", Triple(size(*scale)).0)).collect();
-        let inputs = inputs.join(", ").replace('[', "(").replace(']', ")");
-        let outputs = match e.name {
-            "LSPM" => "\"a\": \"node.texture\", \"b\": \"node.features\"",
-            "SkipRouter" => "\"a\": \"node.s1\", \"b\": \"node.s2\"",
-            _ => "\"y\": \"node\"",
-        };
-        let text = format!("(inputs: {{ {inputs} }}, nodes: {{ \"node\": {} }}, outputs: {{ {outputs} }})", e.example);
-        let first = e.shapes.first().map(|(_, _, s)| size(*s));
-        let p = compile(&Source::new(e.name, text), &[], first).unwrap_or_else(|found| panic!("{}: {found:?}", e.name));
+        let p = given::block(e, e.example).unwrap_or_else(|found| panic!("{}: {found:?}", e.name));
         for batch in [1, 2] {
             agrees(e.name, &p, Shape { batch, ..compiled(&p) }, i as u64);
         }
@@ -195,11 +169,8 @@ fn every_block() {
 
 #[test]
 fn every_graph_at_sizes_and_batches() {
-    let mut files: Vec<PathBuf> = std::fs::read_dir("graphs").expect("graphs/").map(|e| e.expect("an entry").path()).collect();
-    files.retain(|p| p.extension().is_some_and(|e| e == "ron"));
-    files.sort();
-    for file in files {
-        let p = compile(&Source::read(&file).expect("it can be read"), &[], Some([32, 16, 48])).expect("it compiles");
+    for file in given::graphs() {
+        let p = given::graph_at(&file, Some([32, 16, 48]));
         // A batch of two, and another size than the compiled one.
         agrees(&file.display().to_string(), &p, Shape { batch: 2, size: [16, 32, 16] }, 5);
     }

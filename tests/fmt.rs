@@ -1,5 +1,7 @@
 //! Laying out keeps meaning and comments, and does nothing the second time.
 
+mod given;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,14 +11,7 @@ use lmsc::text::Source;
 use proptest::prelude::*;
 
 fn files() -> Vec<PathBuf> {
-    let mut all: Vec<PathBuf> = ["graphs", "configs"]
-        .iter()
-        .flat_map(|f| std::fs::read_dir(f).expect("a folder"))
-        .map(|e| e.expect("an entry").path())
-        .filter(|p| p.extension().is_some_and(|e| e == "ron"))
-        .collect();
-    all.sort();
-    all
+    [given::graphs(), given::ron_files("configs")].concat()
 }
 
 /// What stands in comments, in order.

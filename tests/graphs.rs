@@ -1,6 +1,8 @@
 //! Every graph of the project compiles, to the counts that are known of it.
 
-use std::path::{Path, PathBuf};
+mod given;
+
+use std::path::Path;
 
 use lmsc::compile::{Program, compile};
 use lmsc::read::Set;
@@ -18,13 +20,6 @@ fn program(file: &str, sets: &[&str]) -> Program {
 fn params(file: &str, sets: &[&str]) -> u64 {
     let p = program(file, sets);
     p.cost(0..p.graph.len()).expect("it fits").params
-}
-
-fn files() -> Vec<PathBuf> {
-    let mut all: Vec<PathBuf> = std::fs::read_dir("graphs").expect("graphs/").map(|e| e.expect("an entry").path()).collect();
-    all.retain(|p| p.extension().is_some_and(|e| e == "ron"));
-    all.sort();
-    all
 }
 
 #[test]
@@ -86,7 +81,7 @@ fn every_block_costs_what_the_specification_says() {
 
 #[test]
 fn every_graph_takes_other_modalities_and_classes() {
-    for file in files() {
+    for file in given::graphs() {
         let name = file.file_name().and_then(|n| n.to_str()).expect("a name");
         let p = program(name, &["modalities=1", "classes=3"]);
         assert_eq!((p.input_channels(), p.classes()), (1, 3), "{name}");
@@ -96,7 +91,7 @@ fn every_graph_takes_other_modalities_and_classes() {
 
 #[test]
 fn a_resolved_graph_is_the_same_graph() {
-    for file in files() {
+    for file in given::graphs() {
         let name = file.file_name().and_then(|n| n.to_str()).expect("a name");
         let p = program(name, &["anchors=16"]);
         let again = compile(&Source::new("resolved.ron", p.resolved()), &[], None).expect("it compiles");
@@ -111,7 +106,7 @@ fn compiled_graphs_and_stats_are_as_kept() {
     settings.set_snapshot_path("../snapshots/graphs");
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
-    for file in files() {
+    for file in given::graphs() {
         let name = file.file_stem().and_then(|n| n.to_str()).expect("a name");
         let p = program(&format!("{name}.ron"), &[]);
         let stats = lmsc::show::stats(&p, 3, &[]).expect("it fits").print(lmsc::show::Format::Table);

@@ -4,48 +4,13 @@
 //! 4 RON -> spec -> RON is the identity. 5 Any spec on any input either infers or faults. 6 Every parameter gets a gradient.
 //! (7, that passes keep the output, begins with the first pass.)
 
-use lmsc::block::{Entry, Spec};
-use lmsc::compile::{Program, compile};
+mod given;
+
+use lmsc::block::Spec;
+use lmsc::compile::Program;
 use lmsc::ir::{Fact, Operator};
 use lmsc::op::Op;
-use lmsc::text::{Diagnostics, Source};
-
-/// A program of one operation.
-#[cfg(feature = "run")]
-fn alone(e: &lmsc::op::Example) -> Program {
-    use lmsc::{ir::Graph, op::Input};
-    let mut graph: Graph<Op> = Graph::default();
-    let inputs: Vec<_> =
-        e.inputs.iter().enumerate().map(|(i, f)| (format!("x{i}"), graph.input(format!("x{i}"), Input.into(), *f))).collect();
-    let values: Vec<_> = inputs.iter().map(|(_, v)| *v).collect();
-    let y = graph.add("op".into(), e.op.clone(), &values).expect("an example fits");
-    graph.outputs.push(("y".into(), y));
-    Program::from_graph("alone", graph, inputs)
-}
-
-/// The text of a graph that holds one block, its inputs as the block's example wants them.
-fn around(e: &Entry, node: &str) -> String {
-    let unit = [4, 2, 6];
-    let inputs: Vec<String> = e
-        .shapes
-        .iter()
-        .map(|(name, channels, scale)| {
-            let [d, h, w] = if *scale == 0 { [1; 3] } else { unit.map(|n| n * scale) };
-            format!("\"{name}\": (channels: {channels}, size: ({d}, {h}, {w}))")
-        })
-        .collect();
-    let outputs = match e.name {
-        "LSPM" => "\"a\": \"node.texture\", \"b\": \"node.features\"",
-        "SkipRouter" => "\"a\": \"node.s1\", \"b\": \"node.s2\"",
-        _ => "\"y\": \"node\"",
-    };
-    format!("(inputs: {{ {} }}, nodes: {{ \"node\": {node} }}, outputs: {{ {outputs} }})", inputs.join(", "))
-}
-
-fn compiled(e: &Entry, node: &str) -> Result<Program, Diagnostics> {
-    let first = e.shapes.first().map_or([4, 2, 6], |(_, _, s)| if *s == 0 { [1; 3] } else { [4 * s, 2 * s, 6 * s] });
-    compile(&Source::new(e.name, around(e, node)), &[], Some(first))
-}
+use lmsc::text::Source;
 
 #[test]
 fn the_lists_are_whole() {
@@ -58,7 +23,7 @@ fn the_lists_are_whole() {
         for p in e.inputs {
             assert!(fields.contains(&format!("{}:", p.name)), "the example of {} leaves out the input {}", e.name, p.name);
         }
-        compiled(e, e.example).unwrap_or_else(|found| panic!("{}: {found:?}", e.name));
+        given::block(e, e.example).unwrap_or_else(|found| panic!("{}: {found:?}", e.name));
     }
 }
 
@@ -155,7 +120,7 @@ fn any_block_compiles_or_faults() {
     let mut compiled_ = 0;
     for e in Spec::LIST {
         for node in mutations(e.example) {
-            match compiled(e, &node) {
+            match given::block(e, &node) {
                 Ok(_) => compiled_ += 1,
                 Err(found) => assert!(found.0.iter().all(|d| !d.message.is_empty() && !d.labels.is_empty()), "{node}: {found:?}"),
             }
@@ -177,8 +142,8 @@ mod running {
 
     /// Every operation and every block as a program, with a name.
     fn programs() -> Vec<(String, Program)> {
-        let ops = Op::examples().into_iter().map(|e| (format!("{:?} on {:?}", e.op, e.inputs), alone(&e)));
-        let blocks = Spec::LIST.iter().map(|e| (e.example.to_owned(), compiled(e, e.example).expect("an example compiles")));
+        let ops = Op::examples().into_iter().map(|e| (format!("{:?} on {:?}", e.op, e.inputs), given::alone(&e)));
+        let blocks = Spec::LIST.iter().map(|e| (e.example.to_owned(), given::block(e, e.example).expect("an example compiles")));
         ops.chain(blocks).collect()
     }
 

@@ -4,24 +4,15 @@
 //! tests say so and pass, unless `LMSC_REQUIRE_SHARED` is set.
 #![cfg(feature = "run")]
 
-use std::path::{Path, PathBuf};
+mod given;
+
+use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
 use lmsc::compile::compile;
 use lmsc::net::{self, NameMap, Network, Tensors};
 use lmsc::text::Source;
-
-fn reference(file: &str) -> Option<PathBuf> {
-    let shared = std::env::var_os("LMSC_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let path = shared.join("reference").join(file);
-    if path.exists() {
-        return Some(path);
-    }
-    assert!(std::env::var_os("LMSC_REQUIRE_SHARED").is_none(), "{} is not there", path.display());
-    eprintln!("not run: {} is not there", path.display());
-    None
-}
 
 /// The name of a part's output in the graph.
 fn part(name: &str) -> String {
@@ -42,7 +33,7 @@ fn relative(a: &[f32], b: &[f32]) -> f64 {
 }
 
 fn agrees(graph: &str, file: &str) {
-    let Some(path) = reference(file) else { return };
+    let Some(path) = given::beside(&format!("reference/{}", file)) else { return };
     let theirs = net::read_tensors(&path).expect("the reference");
     let shape = &theirs.all["input"].0;
     let source = Source::read(&Path::new("graphs").join(graph)).expect("the graph");

@@ -8,10 +8,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::listing::listing;
 use crate::compile::Program;
 use crate::ir::{Fact, Value};
 use crate::net::{self, NameMap, Network, Tensors};
+use crate::show::operations_text;
 use crate::text::{Code, Diagnostic, Diagnostics, Result, unwritable, write_text};
 
 /// Weights, inputs and labels are drawn from this.
@@ -84,7 +84,7 @@ impl Case {
         (0..voxels).map(|_| (rng.next_u32() % classes.max(1)) as u8).collect()
     }
 
-    /// Writes into a folder what another program needs to compute the same: `graph.json` (see [`listing()`]), `weights.safetensors`,
+    /// Writes into a folder what another program needs to compute the same: `graph.json` (see [`operations_text`]), `weights.safetensors`,
     /// `input.safetensors` (the inputs by name, `labels` as `[N, D, H, W]`) and `output.safetensors` (the outputs by name, as they
     /// were computed).
     ///
@@ -92,7 +92,7 @@ impl Case {
     /// E0603 when something cannot be written.
     pub fn export(&self, folder: &Path, outputs: &[Vec<f32>]) -> Result<()> {
         std::fs::create_dir_all(folder).map_err(|e| unwritable(folder, &e))?;
-        write_text(&folder.join("graph.json"), &format!("{}\n", listing(&self.program)))?;
+        write_text(&folder.join("graph.json"), &operations_text(&self.program))?;
         net::save(&folder.join("weights.safetensors"), &self.network, &BTreeMap::new())?;
         let mut input = Tensors::default();
         for ((name, v), x) in self.program.inputs.iter().zip(&self.inputs) {

@@ -37,10 +37,23 @@ impl Machine {
 
     /// In a line.
     pub fn line(&self) -> String {
-        let threads = if self.threads == 1 { "1 thread".to_owned() } else { format!("{} threads", self.threads) };
         let (flops, bytes) = (self.flops / 1e9, self.bandwidth / 1e9);
-        format!("{}, {threads}, {}; ceilings {flops:.0} GFLOP/s and {bytes:.1} GB/s", self.cpu, self.instructions)
+        format!("{}, {}; ceilings {flops:.0} GFLOP/s and {bytes:.1} GB/s", with_threads(&self.cpu, self.threads), self.instructions)
     }
+}
+
+fn with_threads(cpu: &str, threads: usize) -> String {
+    format!("{cpu}, {threads} {}", if threads == 1 { "thread" } else { "threads" })
+}
+
+/// The processor's name and the threads that it offers.
+pub fn processor() -> String {
+    with_threads(&cpu(), std::thread::available_parallelism().map_or(1, usize::from))
+}
+
+/// The vector instructions that the kernels use here.
+pub fn instructions() -> &'static str {
+    ceiling::instructions()
 }
 
 /// Lets this process compute with so many threads. Must come before anything is computed; later it does nothing.

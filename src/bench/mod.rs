@@ -7,7 +7,6 @@
 
 mod case;
 mod forward;
-mod listing;
 mod machine;
 mod node;
 mod ops;
@@ -17,8 +16,7 @@ mod trace;
 
 pub use case::{Case, Given};
 pub use forward::{Engine, Forward, Part};
-pub use listing::listing;
-pub use machine::{Machine, peak_memory, use_threads};
+pub use machine::{Machine, instructions, peak_memory, processor, use_threads};
 pub use node::{Node, Stage, medians, nodes, stages};
 pub use ops::{OpTime, Setting, time_operations};
 pub use step::{Parts, Step};

@@ -8,19 +8,19 @@ use serde_json::Value as Json;
 
 use super::case::{Case, Given};
 use super::forward::{Engine, Forward, wait};
-use super::listing::listing;
 use super::machine::Machine;
 use super::node::median;
 use crate::compile::Program;
 use crate::ir::{Fact, Fault, Graph, Triple};
 use crate::op::{Activation, Conv3d, ConvTranspose3d, GroupNorm, Input, MaxPool3d, Op, Resize, Softmax};
+use crate::show::operations;
 use crate::text::{Diagnostic, Diagnostics, Result};
 
 /// An operation (or two that belong together) with its times.
 #[derive(Clone, Debug, Serialize)]
 pub struct OpTime {
     pub name: String,
-    /// As [`listing()`] gives it.
+    /// As [`operations`] gives it.
     pub graph: Json,
     /// `[N, C, D, H, W]`
     pub input: [usize; 5],
@@ -83,7 +83,7 @@ fn one(name: &str, ops: Vec<Op>, x: Fact, setting: Setting) -> Result<OpTime> {
     let x = Fact { size: x.size.map(|n| (n / shrink.max(1)).max(2)), ..x };
     let program = program(name, ops, x).map_err(|f| Diagnostics::from(Diagnostic::error(f.code, format!("`{name}`: {}", f.message))))?;
     let cost = program.cost(0..program.graph.len()).unwrap_or_default();
-    let graph = listing(&program);
+    let graph = operations(&program);
     let case = Case::new(program.clone(), 1, Given::default(), device)?;
     let (input, output) = (case.shapes().first().copied().unwrap_or_default(), case.output().dims());
     let elements = |dims: [usize; 5]| dims.iter().product::<usize>() as u64;

@@ -1,11 +1,11 @@
 //! Times as tables for people.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use super::machine::Machine;
 use super::node::{Node, Stage, median};
 use super::ops::OpTime;
+use crate::show::{Column, table};
 
 /// Seconds of runs that do the same.
 #[derive(Clone, Debug, Serialize)]
@@ -53,6 +53,19 @@ fn share(least: f64, seconds: f64) -> String {
     if least == 0.0 || seconds <= 0.0 { String::new() } else { format!("{:.0}%", 100.0 * least / seconds) }
 }
 
+/// The columns of what was done in a time: millions of MACs and bytes, ms, share of the whole, GFLOP/s, GB/s, share of the ceiling.
+fn pace(macs: u64, bytes: u64, seconds: f64, least: f64, whole: f64) -> [String; 7] {
+    [
+        format!("{:.1}", macs as f64 / 1e6),
+        format!("{:.1}", bytes as f64 / 1e6),
+        format!("{:.2}", seconds * 1e3),
+        format!("{:.1}%", 100.0 * seconds / whole),
+        per_second(2.0 * macs as f64, seconds),
+        per_second(bytes as f64, seconds),
+        share(least, seconds),
+    ]
+}
+
 fn shape(dims: [usize; 5]) -> String {
     let [n, c, d, h, w] = dims;
     let batch = if n == 1 { String::new() } else { format!("{n}x") };
@@ -64,18 +77,13 @@ pub fn node_table(nodes: &[Node]) -> String {
     let whole = nodes.last().map_or(0.0, |n| n.seconds).max(f64::MIN_POSITIVE);
     let headings = ["node", "block", "output", "MMAC", "MB moved", "ms", "share", "GFLOP/s", "GB/s", "of ceiling"];
     let row = |n: &Node| {
-        vec![
+        let mut cells = vec![
             format!("{}{}", "  ".repeat(n.depth), n.node.rsplit('.').next().unwrap_or(&n.node)),
             n.block.clone(),
             if n.output == [0; 5] { String::new() } else { shape(n.output) },
-            format!("{:.1}", n.macs as f64 / 1e6),
-            format!("{:.1}", n.bytes as f64 / 1e6),
-            format!("{:.2}", n.seconds * 1e3),
-            format!("{:.1}%", 100.0 * n.seconds / whole),
-            per_second(2.0 * n.macs as f64, n.seconds),
-            per_second(n.bytes as f64, n.seconds),
-            share(n.least_seconds, n.seconds),
-        ]
+        ];
+        cells.extend(pace(n.macs, n.bytes, n.seconds, n.least_seconds, whole));
+        cells
     };
     lines(&headings, nodes.iter().map(row).collect(), 3)
 }
@@ -85,16 +93,9 @@ pub fn stage_table(stages: &[Stage]) -> String {
     let whole: f64 = stages.iter().map(|s| s.seconds).sum::<f64>().max(f64::MIN_POSITIVE);
     let headings = ["stage", "MMAC", "MB", "ms", "share", "GFLOP/s", "GB/s", "of ceiling"];
     let row = |s: &Stage| {
-        vec![
-            short(&s.name),
-            format!("{:.1}", s.macs as f64 / 1e6),
-            format!("{:.1}", s.bytes as f64 / 1e6),
-            format!("{:.2}", s.seconds * 1e3),
-            format!("{:.1}%", 100.0 * s.seconds / whole),
-            per_second(2.0 * s.macs as f64, s.seconds),
-            per_second(s.bytes as f64, s.seconds),
-            share(s.least_seconds, s.seconds),
-        ]
+        let mut cells = vec![short(&s.name)];
+        cells.extend(pace(s.macs, s.bytes, s.seconds, s.least_seconds, whole));
+        cells
     };
     lines(&headings, stages.iter().map(row).collect(), 1)
 }
@@ -137,16 +138,10 @@ pub fn legend(machine: &Machine) -> String {
     )
 }
 
-/// Rows under headings; the first `text` columns are words.
-fn lines(headings: &[&str], rows: Vec<Vec<String>>, text: usize) -> String {
-    let mut t = Table::new();
-    t.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    t.set_header(headings).add_rows(rows);
-    for (i, column) in t.column_iter_mut().enumerate() {
-        column.set_padding((0, 2));
-        column.set_cell_alignment(if i < text { CellAlignment::Left } else { CellAlignment::Right });
-    }
-    t.lines().map(|l| l.trim_end().to_owned() + "\n").collect()
+/// Rows under headings; the first `words` columns are words.
+fn lines(headings: &[&'static str], rows: Vec<Vec<String>>, words: usize) -> String {
+    let columns: Vec<Column> = headings.iter().enumerate().map(|(i, h)| Column::new(*h, i >= words, 0)).collect();
+    table(&columns, rows, false)
 }
 
 #[cfg(test)]
@@ -165,7 +160,7 @@ mod tests {
         assert_eq!(short("a.b, c"), "a.b, c");
         let stage = Stage { name: "a".into(), macs: 1_000_000, bytes: 2_000_000, seconds: 1e-3, least_seconds: 1e-4 };
         let text = stage_table(&[stage]);
-        let cells: Vec<&str> = text.lines().nth(1).expect("a row").split_whitespace().collect();
+        let cells: Vec<&str> = text.lines().nth(2).expect("a row").split_whitespace().collect();
         assert_eq!(cells, ["a", "1.0", "2.0", "1.00", "100.0%", "2.0", "2.0", "10%"]);
     }
 
@@ -182,7 +177,7 @@ mod tests {
             least_seconds: 5e-4,
         };
         let text = node_table(&[node]);
-        let cells: Vec<&str> = text.lines().nth(1).expect("a row").split_whitespace().collect();
+        let cells: Vec<&str> = text.lines().nth(2).expect("a row").split_whitespace().collect();
         assert_eq!(cells, ["b", "Concat", "2x3x4x4x4", "0.0", "4.0", "1.00", "100.0%", "4.0", "50%"]);
     }
 }

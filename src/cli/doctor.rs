@@ -1,10 +1,11 @@
 //! `lmsc doctor`: what this machine has for running networks, and what is missing.
 //!
-//! May use `net`, `text`.
+//! May use `bench`, `text`.
 
 use std::path::{Path, PathBuf};
 
 use super::print;
+use crate::bench;
 use crate::text::Result;
 
 /// Say what this machine has for running networks, and what is missing
@@ -67,17 +68,13 @@ fn missing(what: &'static str, found: impl Into<String>, remedy: impl Into<Strin
 
 /// Everything, of a machine whose files lie under `root`.
 fn findings(root: &Path) -> Vec<Finding> {
-    vec![program(), processor(root), memory(root), driver(root), card(root), compiler(root)]
+    vec![program(), processor(), memory(root), driver(root), card(root), compiler(root)]
 }
 
 fn program() -> Finding {
     let kind = if cfg!(debug_assertions) { "development build: slow" } else { "release build" };
-    let parts = match (cfg!(feature = "run"), cfg!(feature = "cuda")) {
-        (_, true) => "the compiler, the CPU and CUDA",
-        (true, _) => "the compiler and the CPU",
-        _ => "the compiler alone",
-    };
-    let found = format!("{}, {kind}, with {parts}", env!("CARGO_PKG_VERSION"));
+    let devices = if cfg!(feature = "cuda") { "the CPU and CUDA" } else { "the CPU" };
+    let found = format!("{}, {kind}, for {devices}", env!("CARGO_PKG_VERSION"));
     if cfg!(feature = "cuda") {
         sound("lmsc", found)
     } else {
@@ -85,38 +82,11 @@ fn program() -> Finding {
     }
 }
 
-fn processor(root: &Path) -> Finding {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let named = std::fs::read_to_string(root.join("proc/cpuinfo")).unwrap_or_default();
-    let name = named.lines().find_map(|l| l.strip_prefix("model name")?.split_once(':').map(|(_, n)| n.trim().to_owned()));
-    let name = name.unwrap_or_else(|| std::env::consts::ARCH.to_owned());
-    let threads = format!("{threads} {}", if threads == 1 { "thread" } else { "threads" });
-    match vectors() {
-        Some(v) => sound("processor", format!("{name}, {threads}, {v}")),
-        None => missing(
-            "processor",
-            format!("{name}, {threads}"),
-            "no AVX2 with FMA and no NEON: the portable kernels run, several times slower",
-        ),
-    }
-}
-
-/// The vector instructions that the kernels look for.
-fn vectors() -> Option<&'static str> {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("fma") {
-            return Some("AVX-512");
-        }
-        (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some("AVX2 with FMA")
-    }
-    #[cfg(target_arch = "aarch64")]
-    {
-        Some("NEON")
-    }
-    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    {
-        None
+fn processor() -> Finding {
+    let found = bench::processor();
+    match bench::instructions() {
+        "portable" => missing("processor", found, "no AVX2 with FMA and no NEON: the portable kernels run, several times slower"),
+        instructions => sound("processor", format!("{found}, {instructions}")),
     }
 }
 

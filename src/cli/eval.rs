@@ -203,7 +203,7 @@ pub fn run(args: Args) -> Result<()> {
     let files: Vec<(PathBuf, String)> = json.into_iter().chain(csv).collect();
     let standard = Path::new("-");
     if files.iter().all(|(path, _)| path != standard) {
-        let style = if args.markdown { Style::Markdown } else { Style::Plain(output::width(&std::io::stdout())) };
+        let style = if args.markdown { Style::Markdown } else { Style::Plain(output::width(&std::io::stdout(), output::WIDTH)) };
         print(&report.text(style, list));
     }
     for (path, text) in files {
@@ -222,5 +222,5 @@ pub(super) fn compare(predictions: &Path, references: &Path) -> Result<String> {
     let (own, _): (Set, _) = cases::score(pairs, None, &Scope::EachLabel, &settings)?;
     let shown = SHOWN.iter().copied().filter(|f| !f.is_lesion_wise()).collect();
     let report = Report { own: &own, other: None, settings, seed: 1, shown };
-    Ok(report.text(Style::Plain(output::width(&std::io::stdout())), own.evaluation.cases.len() <= LISTED))
+    Ok(report.text(Style::Plain(output::width(&std::io::stdout(), output::WIDTH)), own.evaluation.cases.len() <= LISTED))
 }

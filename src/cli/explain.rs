@@ -38,7 +38,7 @@ fn code(text: &str) -> std::result::Result<Code, String> {
 /// None: a code that is not there is refused when the arguments are read.
 pub fn run(args: Args) -> Result<()> {
     let out = std::io::stdout();
-    let pen = Pen { colour: colour(out.is_terminal()), width: width(&out).min(WIDEST) };
+    let pen = Pen { colour: colour(out.is_terminal()), width: width(&out, WIDEST).min(WIDEST) };
     print(&match args.code {
         Some(code) => page(code, &pen),
         None => list(&pen),

@@ -13,7 +13,7 @@ use crate::compile::{Program, compile};
 use crate::ir::Fault;
 use crate::read::Set;
 use crate::show::picture::{Picture, Style, draw};
-use crate::show::{listing, operations, scheduled};
+use crate::show::{listing, operations_text, scheduled};
 use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, printable, suggestion, write_text};
 
 /// Draw a graph: in the terminal, for a paper, or as a page to explore
@@ -98,7 +98,7 @@ pub fn run(args: Args) -> Result<()> {
     match (args.format, &optimised) {
         (Format::Listing, None) => return deliver(&listing(&program), args.out.as_deref()),
         (Format::Listing, Some(o)) => return deliver(&scheduled(o).map_err(|f| said(&program, f))?, args.out.as_deref()),
-        (Format::Json, _) => return deliver(&operations(&program), args.out.as_deref()),
+        (Format::Json, _) => return deliver(&operations_text(&program), args.out.as_deref()),
         _ => {}
     }
     let changes: Vec<String> = args.set.iter().cloned().chain(args.after.iter().map(|name| format!("after {name}"))).collect();

@@ -49,7 +49,7 @@ pub fn run(args: Args) -> Result<()> {
             print(&format!("{}\n", sheet.json));
         } else {
             let gap = if first { "" } else { "\n" };
-            print(&format!("{gap}{}", sheet.page(output::width(&std::io::stdout()))));
+            print(&format!("{gap}{}", sheet.page(output::width(&std::io::stdout(), output::WIDTH))));
         }
         first = false;
     }

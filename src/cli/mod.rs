@@ -10,6 +10,7 @@ mod completions;
 #[cfg(feature = "run")]
 mod demo;
 mod diff;
+#[cfg(feature = "run")]
 mod doctor;
 #[cfg(feature = "run")]
 mod eval;
@@ -62,6 +63,7 @@ enum Verb {
     Fmt(fmt::Args),
     Explain(explain::Args),
     Completions(completions::Args),
+    #[cfg(feature = "run")]
     Doctor(doctor::Args),
     #[cfg(feature = "run")]
     Train(train::Args),
@@ -96,6 +98,7 @@ impl Cli {
             Verb::Fmt(a) => fmt::run(a),
             Verb::Explain(a) => explain::run(a),
             Verb::Completions(a) => completions::run(a),
+            #[cfg(feature = "run")]
             Verb::Doctor(a) => doctor::run(a),
             #[cfg(feature = "run")]
             Verb::Train(a) => train::run(a),

@@ -9,7 +9,10 @@ use std::sync::OnceLock;
 use crate::text::{Code, Diagnostics, Severity, render, wrap};
 
 /// The width of lines where neither a terminal nor COLUMNS says it.
-const WIDTH: usize = 140;
+pub const WIDTH: usize = 140;
+
+/// No terminal is taken to be narrower.
+const LEAST: usize = 20;
 
 /// As many messages are shown in full; the rest are counted.
 const SHOWN: usize = 100;
@@ -65,7 +68,7 @@ pub fn complain(found: &Diagnostics) {
     }
     let one_a_line = |line: fn(&_) -> String| found.0.iter().map(|d| line(d) + "\n").collect();
     let text: String = match CHOSEN.get().copied().unwrap_or_default().error_format {
-        Format::Full => in_full(found, colour(std::io::stderr().is_terminal()), width(&std::io::stderr())),
+        Format::Full => in_full(found, colour(std::io::stderr().is_terminal()), width(&std::io::stderr(), WIDTH)),
         Format::Concise => one_a_line(render::concise),
         Format::Json => one_a_line(render::json),
     };
@@ -117,9 +120,9 @@ pub fn colour(terminal: bool) -> bool {
     }
 }
 
-/// The columns of a stream: what COLUMNS says, or the terminal.
-pub fn width(stream: &impl IsTerminal) -> usize {
+/// The columns of a stream: what COLUMNS says, or the terminal, or `otherwise`; at least 20.
+pub fn width(stream: &impl IsTerminal, otherwise: usize) -> usize {
     let asked = std::env::var("COLUMNS").ok().and_then(|c| c.trim().parse().ok()).filter(|w| *w > 0);
     let terminal = || comfy_table::Table::new().use_stderr().width().map(usize::from);
-    asked.or_else(|| if stream.is_terminal() { terminal() } else { None }).unwrap_or(WIDTH)
+    asked.or_else(|| if stream.is_terminal() { terminal() } else { None }).unwrap_or(otherwise).max(LEAST)
 }

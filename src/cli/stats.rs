@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use super::print;
+use super::output::{print, width};
 use crate::compile::memory::{Optimiser, Precision};
 use crate::compile::{Program, compile};
 use crate::read::Set;
@@ -150,8 +150,8 @@ pub fn run(args: Args) -> Result<()> {
     }
     found.or(())?;
     print(&match all.as_slice() {
-        [one] => one.print_within(format, width()),
-        many => compare(many, format, width()),
+        [one] => one.print_within(format, width(&std::io::stdout(), show::WIDTH)),
+        many => compare(many, format, width(&std::io::stdout(), show::WIDTH)),
     });
     Ok(())
 }
@@ -197,12 +197,6 @@ fn question(args: &Args) -> Result<Question> {
         filter: args.filter.clone(),
         fit: args.fit.as_deref().map(|t| Ok::<_, Diagnostics>((t.to_owned(), bytes(t)?))).transpose()?,
     })
-}
-
-/// The columns of the terminal.
-fn width() -> usize {
-    let told = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
-    told.or_else(|| comfy_table::Table::new().width().map(usize::from)).filter(|w| *w >= 20).unwrap_or(show::WIDTH)
 }
 
 /// Reads `24GiB`, `500 MB` or a number of bytes.

@@ -9,7 +9,6 @@
 //! - `plain` is every operation written out.
 //! - [`Executor`] plans once for a size and runs.
 
-mod arena;
 mod build;
 mod choose;
 mod executor;

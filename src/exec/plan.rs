@@ -4,9 +4,9 @@
 
 use std::collections::HashMap;
 
-use super::arena::{Life, place};
 use super::build::{Builder, Entry, Known, Table, Weights};
 use super::choose::{Choice, Class, choose, is_vector, reads};
+use crate::compile::memory::{ALIGNMENT, Life, place};
 use crate::ir::{Fact, Graph, Value};
 use crate::kernel::tile::{Form, Place, Space, Sweep};
 use crate::op::Op;
@@ -70,10 +70,12 @@ pub fn plan(graph: &Graph<Op>, inputs: &[Value], facts: Vec<Fact>, weights: &dyn
     // Volumes of the arena live from the step that makes them to the last that reads them.
     let lives = lives(graph, &choice, &facts, &spaces, &order);
     let all: Vec<Life> = lives.iter().map(|(_, l)| *l).collect();
-    let (offsets, arena) = place(&all).ok_or("an arena beyond what can be addressed")?;
+    let (offsets, arena) = place(&all).map_err(|f| f.message)?;
+    let floats = |bytes: u64| usize::try_from(bytes / 4).map_err(|_| "an arena beyond what can be addressed");
     for ((v, _), at) in lives.iter().zip(&offsets) {
-        spaces.insert(*v, Space::Arena(*at));
+        spaces.insert(*v, Space::Arena(floats(*at)?));
     }
+    let arena = floats(arena)?;
     let mut table = Table::default();
     for v in graph.values() {
         let f = &facts[v.0];
@@ -153,7 +155,8 @@ fn order(graph: &Graph<Op>, choice: &Choice) -> Vec<Order> {
 
 /// The lives of the volumes that lie in the arena.
 fn lives(graph: &Graph<Op>, choice: &Choice, facts: &[Fact], spaces: &HashMap<Value, Space>, order: &[Order]) -> Vec<(Value, Life)> {
-    let floats = |v: Value| facts[v.0].dims().iter().product::<usize>();
+    // That each volume can be addressed has been seen.
+    let bytes = |v: Value| (4 * facts[v.0].dims().iter().product::<usize>() as u64).next_multiple_of(ALIGNMENT);
     let mut lives: HashMap<Value, Life> = HashMap::new();
     for (at, o) in order.iter().enumerate() {
         let (made, epoch): (Vec<Value>, usize) = match o {
@@ -180,7 +183,7 @@ fn lives(graph: &Graph<Op>, choice: &Choice, facts: &[Fact], spaces: &HashMap<Va
         for v in made {
             let own = choice.kept[v.0] && !is_vector(&facts[v.0]) && !spaces.contains_key(&v);
             if own {
-                lives.entry(v).or_insert(Life { floats: floats(v), first: at, last: at });
+                lives.entry(v).or_insert(Life { bytes: bytes(v), first: at, last: at });
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Level 6: may use `compile`, `ir`, `op`, `text`.
 
-use serde::Serialize;
+use serde_json::{Map, Value as Json, json};
 
 use super::format::mebibytes;
 use crate::compile::Program;
@@ -72,55 +72,51 @@ fn shares(g: &Graph<Op>, v: Value) -> String {
     g.node(v).shares.map_or(String::new(), |s| format!(" weights of %{}", s.0))
 }
 
-/// The op graph for programs: every operation with its fields, the numbers of its inputs, its shape `[N, C, D, H, W]` and the names
-/// and dimensions of its weights, in an order that can be run; a line each.
-pub fn operations(program: &Program) -> String {
-    #[derive(Serialize)]
-    struct Tensor {
-        name: String,
-        dims: Vec<usize>,
-    }
-    #[derive(Serialize)]
-    struct Operation<'a> {
-        id: usize,
-        path: &'a str,
-        kind: &'static str,
-        op: &'a Op,
-        inputs: Vec<usize>,
-        shape: [usize; 5],
-        weights: Vec<Tensor>,
-    }
-    #[derive(Serialize)]
-    struct Named<'a> {
-        name: &'a str,
-        id: usize,
-    }
+/// The op graph for programs: all that an interpreter in another language needs to run it. `inputs` and `outputs` by name, and `ops` in
+/// an order that can be run. An op has its `value` (a number that others name in their `inputs`), `path`, `kind`, `op` (its fields under
+/// its type), `shape` `[N, C, D, H, W]`, the names of its `weights` (those of the owner where they are shared) and its cost: `macs`, and
+/// `bytes` read and written at float32.
+pub fn operations(program: &Program) -> Json {
     let g = &program.graph;
     let operation = |v: Value| {
         let n = g.node(v);
-        let owner = n.shares.unwrap_or(v);
-        let weights = g.node(owner).op.weights(&g.input_facts(owner));
-        Operation {
-            id: v.0,
-            path: &n.path,
-            kind: n.op.kind(),
-            op: &n.op,
-            inputs: g.inputs(v).iter().map(|i| i.0).collect(),
-            shape: n.fact.dims(),
-            weights: weights.into_iter().map(|w| Tensor { name: format!("{}.{}", g.node(owner).path, w.name), dims: w.dims }).collect(),
+        let owner = &g.node(n.shares.unwrap_or(v)).path;
+        let weights = n.op.weights(&g.input_facts(v)).into_iter();
+        let weights: Map<String, Json> =
+            weights.map(|w| (w.name.to_owned(), json!({"name": format!("{owner}.{}", w.name), "shape": w.dims}))).collect();
+        let cost = g.cost(v).unwrap_or_default();
+        json!({
+            "value": v.0,
+            "path": n.path,
+            "kind": n.op.kind(),
+            "op": serde_json::to_value(&n.op).unwrap_or_default(),
+            "inputs": g.inputs(v).iter().map(|i| i.0).collect::<Vec<_>>(),
+            "shape": n.fact.dims(),
+            "weights": weights,
+            "macs": cost.macs,
+            "bytes": cost.moved(),
+        })
+    };
+    let named = |all: &[(String, Value)]| all.iter().map(|(n, v)| json!({"name": n, "value": v.0})).collect::<Vec<_>>();
+    json!({
+        "name": program.name,
+        "hash": program.hash().to_string(),
+        "inputs": named(&program.inputs),
+        "outputs": named(&g.outputs),
+        "ops": g.values().map(operation).collect::<Vec<_>>(),
+    })
+}
+
+/// [`operations`] as text, an operation a line.
+pub fn operations_text(program: &Program) -> String {
+    let all = operations(program);
+    let each = |v: &Json| match v {
+        Json::Array(items) => {
+            let lines: Vec<String> = items.iter().map(|i| format!("  {i}")).collect();
+            format!("[\n{}\n]", lines.join(",\n"))
         }
+        other => other.to_string(),
     };
-    let named = |all: &[(String, Value)]| {
-        let all: Vec<Named> = all.iter().map(|(n, v)| Named { name: n, id: v.0 }).collect();
-        serde_json::to_string(&all).unwrap_or_default()
-    };
-    let each: Vec<String> = g.values().map(|v| serde_json::to_string(&operation(v)).unwrap_or_default()).collect();
-    format!(
-        "{{\n\"name\": {},\n\"hash\": \"{}\",\n\"inputs\": {},\n\"operations\": [\n{}\n],\n\"outputs\": {}\n}}\n",
-        serde_json::Value::from(program.name.as_str()),
-        program.hash(),
-        named(&program.inputs),
-        each.join(",\n"),
-        named(&g.outputs)
-    )
+    let fields = all.as_object().into_iter().flatten().map(|(k, v)| format!("{}: {}", Json::from(k.as_str()), each(v)));
+    format!("{{\n{}\n}}\n", fields.collect::<Vec<_>>().join(",\n"))
 }

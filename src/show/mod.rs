@@ -10,9 +10,11 @@ pub mod picture;
 pub mod reference;
 mod sheet;
 mod stats;
+mod table;
 
 pub use convention::Convention;
 pub use format::{Format, millions};
-pub use listing::{listing, operations, scheduled};
+pub use listing::{listing, operations, operations_text, scheduled};
 pub use sheet::{WIDTH, compare};
 pub use stats::{Fitting, Line, Memory, Question, Sort, Stats, measure, stats};
+pub use table::{Column, csv, fit, table};

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::convention::Convention;
-use super::format::{Column, Format, bar, billions, csv, fit, mebibytes, millions, table, tenths};
+use super::format::{Format, bar, billions, mebibytes, millions, tenths};
 use super::stats::{Fitting, Line, Stats};
+use super::table::{Column, csv, fit, table};
 use crate::ir::Fact;
 use crate::text::thousands;
 
@@ -153,7 +154,7 @@ fn columns(convention: Convention) -> Vec<Column> {
         ("share", true, 0),
         ("", false, 3),
     ]
-    .map(|(heading, number, worth)| Column { heading, number, worth })
+    .map(|(heading, number, worth)| Column::new(heading, number, worth))
     .to_vec()
 }
 
@@ -240,20 +241,18 @@ pub fn compare(all: &[Stats], format: Format, width: usize) -> String {
                     ]
                 })
                 .collect();
-            let cost = columns(convention)[4].heading;
-            let mut columns = [
-                ("graph", false, 0),
-                ("input", false, 2),
-                ("params", true, 0),
-                ("change", true, 5),
-                (cost, true, 0),
-                ("GFLOP", true, 7),
-                ("fvcore G", true, 3),
-                ("infer MiB", true, 6),
-                ("train MiB", true, 4),
-            ]
-            .map(|(heading, number, worth)| Column { heading, number, worth })
-            .to_vec();
+            let cost = columns(convention)[4].heading.clone();
+            let mut columns = vec![
+                Column::new("graph", false, 0),
+                Column::new("input", false, 2),
+                Column::new("params", true, 0),
+                Column::new("change", true, 5),
+                Column::new(cost, true, 0),
+                Column::new("GFLOP", true, 7),
+                Column::new("fvcore G", true, 3),
+                Column::new("infer MiB", true, 6),
+                Column::new("train MiB", true, 4),
+            ];
             let markdown = format == Format::Markdown;
             fit(&mut columns, &mut rows, if markdown { usize::MAX } else { width });
             table(&columns, rows, markdown)

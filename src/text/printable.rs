@@ -1,5 +1,7 @@
 //! Characters that a terminal must not get from a user's text, and how wide the others are.
 
+use unicode_width::UnicodeWidthChar;
+
 /// A user's name made safe for a message: hidden characters are escaped, long ones cut.
 pub fn printable(name: &str) -> String {
     let mut out = String::new();
@@ -38,24 +40,8 @@ pub fn columns(text: &str) -> usize {
 
 /// Columns of a character: 0 for marks that are put on the one before, 2 for East Asian and emoji characters.
 pub(super) fn width(c: char) -> usize {
-    match c {
-        ' '..='~' => 1,
-        '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{591}'..='\u{5bd}' | '\u{610}'..='\u{61a}' | '\u{64b}'..='\u{65f}' => 0,
-        '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe00}'..='\u{fe0f}' | '\u{fe20}'..='\u{fe2f}' => {
-            0
-        }
-        '\u{e0100}'..='\u{e01ef}' => 0,
-        '\u{1100}'..='\u{115f}' | '\u{231a}' | '\u{231b}' | '\u{2329}' | '\u{232a}' | '\u{23e9}'..='\u{23ec}' => 2,
-        '\u{2e80}'..='\u{303e}' | '\u{3041}'..='\u{33ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' => 2,
-        '\u{a000}'..='\u{a4cf}' | '\u{a960}'..='\u{a97c}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' => 2,
-        '\u{2614}' | '\u{2615}' | '\u{2648}'..='\u{2653}' | '\u{26a1}' | '\u{2705}' | '\u{2728}' | '\u{274c}' | '\u{2753}'..='\u{2755}' => {
-            2
-        }
-        '\u{fe30}'..='\u{fe6f}' | '\u{ff01}'..='\u{ff60}' | '\u{ffe0}'..='\u{ffe6}' => 2,
-        '\u{1f300}'..='\u{1f64f}' | '\u{1f680}'..='\u{1f6ff}' | '\u{1f900}'..='\u{1f9ff}' | '\u{1fa70}'..='\u{1faff}' => 2,
-        '\u{20000}'..='\u{3fffd}' => 2,
-        _ => 1,
-    }
+    // What controls a terminal is escaped before it is printed.
+    c.width().unwrap_or(1)
 }
 
 /// Breaks a text into lines of at most `width` columns, at spaces; a longer word stays whole. Line breaks stay, and the lines that come

@@ -5,8 +5,9 @@ use lmsc::compile::passes::{self, Optimised, Refit};
 use lmsc::ir::{Fact, Operator, Triple, Value};
 use lmsc::op::{self, Op};
 
+use crate::given::{graph_at, graphs};
 use crate::law::Before;
-use crate::programs::{Drawing, X, after, conv, every_pass, files, graph_at, kinds, scale};
+use crate::programs::{Drawing, X, after, conv, every_pass, kinds, scale};
 
 fn map(out: usize, bias: bool) -> op::Conv3d {
     op::Conv3d::new(out, Triple::all(1)).bias(bias)
@@ -321,7 +322,7 @@ fn equal_operations_are_one() {
 #[test]
 fn multiply_accumulates_of_the_graphs() {
     let mut text = String::new();
-    for file in files() {
+    for file in graphs() {
         let p = graph_at(&file, None);
         let mut line = format!("{:<40} {:>12}", file.file_name().expect("a file").to_string_lossy(), macs(&p));
         let mut last = macs(&p);

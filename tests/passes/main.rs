@@ -1,6 +1,8 @@
 //! Passes leave every output as it is (law 7), and the memory plan keeps apart what is alive together.
 
 mod carried;
+#[path = "../given/mod.rs"]
+mod given;
 mod law;
 mod plain;
 mod plans;
@@ -14,7 +16,8 @@ use lmsc::compile::passes::{self, Refit};
 use lmsc::ir::{Fact, Operator, Triple, Value};
 use lmsc::op;
 
-use programs::{Drawing, X, after, conv, graph_at, kinds, scale};
+use given::graph_at;
+use programs::{Drawing, X, after, conv, kinds, scale};
 
 fn dead() -> Program {
     let mut d = Drawing::new();

@@ -6,7 +6,8 @@ use lmsc::ir::{Fact, Graph, Operator, Value};
 use lmsc::op::{self, Op};
 
 use crate::drawings;
-use crate::programs::{Drawing, X, conv, every_pass, files, graph_at, programs, scale};
+use crate::given::{graph_at, graphs};
+use crate::programs::{Drawing, X, conv, every_pass, programs, scale};
 
 /// A schedule computes every value once, after what it reads.
 fn check_order(name: &str, g: &Graph<Op>, schedule: &Schedule) {
@@ -100,7 +101,7 @@ fn plans_keep_apart_what_is_alive_together() {
 
 #[test]
 fn plans_of_the_graphs_are_tight() {
-    for file in files() {
+    for file in graphs() {
         let name = file.display().to_string();
         let p = graph_at(&file, None);
         let o = passes::optimise(&p).expect("it fits");

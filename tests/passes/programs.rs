@@ -1,57 +1,19 @@
 //! What the passes are tried on: the graphs, every operation and block, and graphs drawn by hand.
 
-use std::path::{Path, PathBuf};
-
 use lmsc::block::Spec;
+use lmsc::compile::Program;
 use lmsc::compile::passes::{self, Optimised};
-use lmsc::compile::{Program, compile};
 use lmsc::ir::{Fact, Graph, Operator, Triple, Value};
+
 use lmsc::op::{self, Op};
-use lmsc::text::Source;
 
-/// A program of one operation.
-pub fn alone(e: &op::Example) -> Program {
-    let mut graph: Graph<Op> = Graph::default();
-    let inputs: Vec<_> =
-        e.inputs.iter().enumerate().map(|(i, f)| (format!("x{i}"), graph.input(format!("x{i}"), op::Input.into(), *f))).collect();
-    let values: Vec<_> = inputs.iter().map(|(_, v)| *v).collect();
-    let y = graph.add("op".into(), e.op.clone(), &values).expect("an example fits");
-    graph.outputs.push(("y".into(), y));
-    Program::from_graph("alone", graph, inputs)
-}
-
-/// A program of one block.
-pub fn around(e: &lmsc::block::Entry) -> Program {
-    let size = |scale: usize| if scale == 0 { [1; 3] } else { [4, 2, 6].map(|n| n * scale) };
-    let inputs: Vec<String> =
-        e.shapes.iter().map(|(name, c, scale)| format!("\"{name}\": (channels: {c}, size: {:?})", Triple(size(*scale)).0)).collect();
-    let inputs = inputs.join(", ").replace('[', "(").replace(']', ")");
-    let outputs = match e.name {
-        "LSPM" => "\"a\": \"node.texture\", \"b\": \"node.features\"",
-        "SkipRouter" => "\"a\": \"node.s1\", \"b\": \"node.s2\"",
-        _ => "\"y\": \"node\"",
-    };
-    let text = format!("(inputs: {{ {inputs} }}, nodes: {{ \"node\": {} }}, outputs: {{ {outputs} }})", e.example);
-    let first = e.shapes.first().map(|(_, _, s)| size(*s));
-    compile(&Source::new(e.name, text), &[], first).unwrap_or_else(|found| panic!("{}: {found:?}", e.name))
-}
-
-pub fn files() -> Vec<PathBuf> {
-    let mut all: Vec<PathBuf> = std::fs::read_dir("graphs").expect("graphs/").map(|e| e.expect("an entry").path()).collect();
-    all.retain(|p| p.extension().is_some_and(|e| e == "ron"));
-    all.sort();
-    all
-}
-
-pub fn graph_at(file: &Path, size: Option<[usize; 3]>) -> Program {
-    compile(&Source::read(file).expect("it can be read"), &[], size).unwrap_or_else(|found| panic!("{}: {found:?}", file.display()))
-}
+use crate::given;
 
 /// Every graph, operation and block, small.
 pub fn programs() -> Vec<(String, Program)> {
-    let graphs = files().into_iter().map(|f| (f.display().to_string(), graph_at(&f, Some([16, 32, 16]))));
-    let ops = Op::examples().into_iter().map(|e| (format!("{:?} on {:?}", e.op, e.inputs), alone(&e)));
-    let blocks = Spec::LIST.iter().map(|e| (e.name.to_owned(), around(e)));
+    let graphs = given::graphs().into_iter().map(|f| (f.display().to_string(), given::graph_at(&f, Some([16, 32, 16]))));
+    let ops = Op::examples().into_iter().map(|e| (format!("{:?} on {:?}", e.op, e.inputs), given::alone(&e)));
+    let blocks = Spec::LIST.iter().map(|e| (e.name.to_owned(), given::block(e, e.example).expect("an example compiles")));
     graphs.chain(ops).chain(blocks).collect()
 }
 

@@ -1,9 +1,13 @@
 //! The op graph as text and as JSON, as written and after each pass.
 
 use lmsc::compile::{Program, passes};
+use lmsc::ir::{Fact, Graph, Triple};
+use lmsc::op::{Conv3d, Input, Softmax};
 use lmsc::show::picture::{Picture, Style, draw};
-use lmsc::show::{listing, operations, scheduled};
+use lmsc::show::{listing, operations, operations_text, scheduled};
 use lmsc::text::Source;
+
+use serde_json::json;
 
 use super::{SMALL, compiled, settings};
 
@@ -14,17 +18,36 @@ fn small() -> Program {
 #[test]
 fn operations_for_programs_are_those_of_the_graph() {
     let p = small();
-    let all: serde_json::Value = serde_json::from_str(&operations(&p)).expect("JSON");
-    let each = all["operations"].as_array().expect("a list");
+    let all: serde_json::Value = serde_json::from_str(&operations_text(&p)).expect("JSON");
+    assert_eq!(all, operations(&p));
+    let each = all["ops"].as_array().expect("a list");
     assert_eq!(each.len(), p.graph.len());
     for (i, o) in each.iter().enumerate() {
-        assert_eq!(o["id"].as_u64(), Some(i as u64));
+        assert_eq!(o["value"].as_u64(), Some(i as u64));
         assert!(o["inputs"].as_array().expect("a list").iter().all(|j| j.as_u64() < Some(i as u64)), "an order that can be run: {o}");
     }
-    let names: Vec<&str> = each.iter().flat_map(|o| o["weights"].as_array().expect("a list")).filter_map(|w| w["name"].as_str()).collect();
+    let weights = each.iter().flat_map(|o| o["weights"].as_object().expect("by name").values());
+    let names: Vec<&str> = weights.filter_map(|w| w["name"].as_str()).collect();
     let owned: Vec<String> = p.graph.weights().into_iter().map(|(_, name, _)| name).collect();
-    assert!(owned.iter().all(|n| names.contains(&n.as_str())));
+    assert_eq!(names, owned);
     assert_eq!(all["outputs"][0]["name"], "logits");
+}
+
+#[test]
+fn weights_that_are_shared_go_by_their_owner() {
+    let mut g = Graph::default();
+    let x = g.input("x".into(), Input.into(), Fact::new(1, 2, [4, 4, 4]));
+    let conv = Conv3d::new(2, Triple::all(3)).bias(false);
+    let a = g.add("a".into(), conv.clone().into(), &[x]).expect("it fits");
+    let b = g.add_shared("b".into(), conv.into(), &[a], a).expect("it fits");
+    let s = g.add("s".into(), Softmax.into(), &[b]).expect("it fits");
+    g.outputs.push(("y".into(), s));
+    let all = operations(&Program::from_graph("two", g, vec![("x".into(), x)]));
+    assert_eq!(all["ops"][2]["weights"]["weight"], json!({ "name": "a.weight", "shape": [2, 2, 3, 3, 3] }));
+    assert_eq!(all["ops"][2]["op"]["Conv3d"]["kernel"], json!(3));
+    assert_eq!(all["ops"][3]["op"], json!({ "Softmax": null }));
+    assert_eq!((&all["ops"][3]["inputs"], &all["outputs"][0]["value"]), (&json!([2]), &json!(3)));
+    assert_eq!(all["ops"][1]["macs"], 2 * 2 * 27 * 64);
 }
 
 #[test]

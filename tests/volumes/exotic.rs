@@ -2,8 +2,9 @@
 
 use lmsc::volume::{self, Volume};
 
+use crate::given::beside;
 use crate::oracle::{Row, rows, type_name};
-use crate::{shared, walk};
+use crate::walk;
 
 /// Read by nibabel and refused here, each with a word of the reason.
 const STRICTER: &[(&str, &str)] = &[
@@ -42,7 +43,7 @@ const MORE: &[(&str, f64)] = &[
 
 #[test]
 fn every_file_is_read_as_nibabel_reads_it_or_refused() {
-    let Some(root) = shared("exotic") else { return };
+    let Some(root) = beside("exotic") else { return };
     let rows = rows(&root);
     let (mut equal, mut refused, mut more, mut stricter, mut beside) = (0, 0, 0, 0, 0);
     for path in walk(&root) {
@@ -118,7 +119,7 @@ fn compare(v: &Volume, row: &Row) {
 
 #[test]
 fn a_bomb_is_refused_within_a_budget() {
-    let Some(path) = shared("exotic/generated/bomb_1GB_zeros.nii.gz") else { return };
+    let Some(path) = beside("exotic/generated/bomb_1GB_zeros.nii.gz") else { return };
     let d = volume::read_within(&path, 512 << 20).expect_err("a gigabyte");
     assert!(d.message.contains("1000 MiB") && d.message.contains("512 MiB are allowed"), "{}", d.message);
 }

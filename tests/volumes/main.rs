@@ -5,22 +5,13 @@
 #![cfg(feature = "run")]
 
 mod exotic;
+#[path = "../given/mod.rs"]
+mod given;
 mod oracle;
 mod orientation;
 mod real;
 
 use std::path::{Path, PathBuf};
-
-fn shared(part: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("LMSC_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let path = root.join(part);
-    if path.exists() {
-        return Some(path);
-    }
-    assert!(std::env::var_os("LMSC_REQUIRE_SHARED").is_none(), "{} is not there", path.display());
-    eprintln!("not run: {} is not there", path.display());
-    None
-}
 
 /// Every file in a folder and the folders in it, by name.
 fn walk(root: &Path) -> Vec<PathBuf> {

@@ -2,11 +2,12 @@
 
 use lmsc::volume::{self, Between, Grid, Orientation, Volume, resample_labels};
 
-use crate::{shared, walk};
+use crate::given::beside;
+use crate::walk;
 
 /// The image as it stands in files that differ in axis order and in form (sform, qform), by name.
 fn images() -> Option<Vec<(String, Volume)>> {
-    let root = shared("exotic/niivue/packages/niivue/tests/images/nifti_space")?;
+    let root = beside("exotic/niivue/packages/niivue/tests/images/nifti_space")?;
     let named = |p: &std::path::PathBuf| p.file_name().expect("a name").to_string_lossy().into_owned();
     let files = walk(&root).into_iter().filter(|p| named(p).contains(".nii"));
     Some(files.map(|p| (named(&p), volume::read(&p).expect("it is read"))).collect())

@@ -3,11 +3,12 @@
 use lmsc::data::{Dataset, Spec};
 use lmsc::volume::{self, Normalise};
 
-use crate::{shared, walk};
+use crate::given::beside;
+use crate::walk;
 
 #[test]
 fn every_labelled_hippocampus_loads() {
-    let Some(root) = shared("data/Task04_Hippocampus") else { return };
+    let Some(root) = beside("data/Task04_Hippocampus") else { return };
     let dataset = Dataset::open(&Spec::Msd { root }, Normalise::ZScore).expect("the data set");
     let ids = dataset.description.ids();
     assert_eq!((ids.len(), dataset.description.labels.len()), (208, 3));
@@ -23,7 +24,7 @@ fn every_labelled_hippocampus_loads() {
 
 #[test]
 fn a_label_map_goes_out_and_comes_back_on_the_images_grid() {
-    let Some(root) = shared("data/open_ms") else { return };
+    let Some(root) = beside("data/open_ms") else { return };
     let image = walk(&root).into_iter().find(|p| p.to_string_lossy().contains("FLAIR")).expect("an image");
     let v = volume::read(&image).expect("it is read");
     let [d, h, w] = v.size();

@@ -2,11 +2,11 @@
 //!
 //! May use `metric`, `text`, and `cases` beside it.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use serde_json::{Map, Value, json};
 
 use super::cases::Set;
 use crate::metric::{Compared, Figure, Occurrence, RESAMPLES, Row, SIGNIFICANT, Settings, conventions, value};
+use crate::show::{Column, csv, fit, table};
 use crate::text::wrap;
 
 /// How tables are printed.
@@ -28,9 +28,6 @@ pub(super) struct Report<'a> {
     pub shown: Vec<Figure>,
 }
 
-/// A column: its heading, whether numbers stand in it, and its worth. Of those that do not fit the least worth goes first; 0 stays.
-type Column = (String, bool, u8);
-
 impl Report<'_> {
     /// The tables. `list`: every case, too.
     pub(super) fn text(&self, style: Style, list: bool) -> String {
@@ -48,9 +45,9 @@ impl Report<'_> {
 
     fn cases(&self, style: Style) -> String {
         let evaluation = &self.own.evaluation;
-        let mut columns: Vec<Column> = vec![("case".into(), false, 0), ("region".into(), false, 0)];
+        let mut columns: Vec<Column> = vec![Column::new("case", false, 0), Column::new("region", false, 0)];
         let worth = |i: usize| if i == 0 { 0 } else { 100 - i.min(99) as u8 };
-        columns.extend(self.shown.iter().enumerate().map(|(i, f)| (f.heading().to_owned(), true, worth(i))));
+        columns.extend(self.shown.iter().enumerate().map(|(i, f)| Column::new(f.heading(), true, worth(i))));
         let mut rows = vec![];
         for case in &evaluation.cases {
             for (i, region) in evaluation.rows().into_iter().enumerate() {
@@ -59,21 +56,21 @@ impl Report<'_> {
                 rows.push([name, region.to_owned()].into_iter().chain(figures).collect());
             }
         }
-        table(columns, rows, style)
+        printed(columns, rows, style)
     }
 
     fn summary(&self, style: Style) -> String {
         let summary = self.own.evaluation.summary(&self.shown, self.seed);
-        let columns = [
-            (self.count(), false, 0),
-            ("figure".into(), false, 0),
-            ("mean".into(), true, 0),
-            ("SD".into(), true, 6),
-            ("median".into(), true, 5),
-            ("quartiles".into(), true, 2),
-            ("95% of mean".into(), true, 4),
-            ("worst".into(), true, 3),
-            ("case".into(), false, 3),
+        let columns = vec![
+            Column::new(self.count(), false, 0),
+            Column::new("figure", false, 0),
+            Column::new("mean", true, 0),
+            Column::new("SD", true, 7),
+            Column::new("median", true, 6),
+            Column::new("quartiles", true, 2),
+            Column::new("95% of mean", true, 5),
+            Column::new("worst", true, 4),
+            Column::new("case", false, 3),
         ];
         let mut last = "";
         let rows = summary.iter().map(|r| {
@@ -95,21 +92,21 @@ impl Report<'_> {
             ]
         });
         let rows = rows.collect();
-        table(columns.to_vec(), rows, style)
+        printed(columns, rows, style)
     }
 
     fn comparison(&self, other: &Set, style: Style) -> String {
-        let columns = [
-            ("against".into(), false, 0),
-            ("figure".into(), false, 0),
-            ("mean".into(), true, 4),
-            ("other".into(), true, 4),
-            ("difference".into(), true, 0),
-            ("95% of it".into(), true, 2),
-            ("better/worse".into(), true, 3),
-            ("p".into(), true, 1),
-            ("p Holm".into(), true, 0),
-            ("this is".into(), false, 0),
+        let columns = vec![
+            Column::new("against", false, 0),
+            Column::new("figure", false, 0),
+            Column::new("mean", true, 4),
+            Column::new("other", true, 4),
+            Column::new("difference", true, 0),
+            Column::new("95% of it", true, 2),
+            Column::new("better/worse", true, 3),
+            Column::new("p", true, 1),
+            Column::new("p Holm", true, 0),
+            Column::new("this is", false, 0),
         ];
         let compared = self.compared(other);
         let mut last = "";
@@ -132,7 +129,7 @@ impl Report<'_> {
             ]
         });
         let rows = rows.collect();
-        table(columns.to_vec(), rows, style)
+        printed(columns, rows, style)
     }
 
     /// Where regions were missing, and what the figures mean.
@@ -180,20 +177,20 @@ impl Report<'_> {
     pub(super) fn csv(&self) -> String {
         let keys: Vec<&str> = self.every().iter().map(|f| f.key()).collect();
         let head = ["set", "case", "region", "presence", "reference_ml", "prediction_ml"];
-        let mut out = [&head[..], &keys].concat().join(",") + "\n";
+        let mut rows = vec![];
         for (name, set) in [("pred", Some(self.own)), ("against", self.other)] {
             let Some(set) = set else { continue };
             for case in &set.evaluation.cases {
                 for (region, scores) in set.evaluation.regions.iter().zip(&case.scores) {
                     let presence = json!(scores.presence).as_str().unwrap_or_default().to_owned();
-                    let mut cells = vec![name.to_owned(), quoted(&case.id), quoted(&region.name), presence];
+                    let mut cells = vec![name.to_owned(), case.id.clone(), region.name.clone(), presence];
                     cells.extend([scores.reference_ml, scores.prediction_ml].map(|v| v.to_string()));
                     cells.extend(self.every().iter().filter_map(|f| f.of(scores)).map(|v| v.to_string()));
-                    out += &(cells.join(",") + "\n");
+                    rows.push(cells);
                 }
             }
         }
-        out
+        csv(&[&head[..], &keys].concat(), &rows)
     }
 
     /// Everything.
@@ -253,48 +250,9 @@ fn probability(p: f64) -> String {
     if p < 0.0001 { format!("{p:.0e}") } else { format!("{p:.4}") }
 }
 
-fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
-}
-
-fn table(mut columns: Vec<Column>, mut rows: Vec<Vec<String>>, style: Style) -> String {
+fn printed(mut columns: Vec<Column>, mut rows: Vec<Vec<String>>, style: Style) -> String {
     if let Style::Plain(width) = style {
         fit(&mut columns, &mut rows, width);
     }
-    let mut t = Table::new();
-    let preset = if style == Style::Markdown { presets::ASCII_MARKDOWN } else { presets::NOTHING };
-    t.load_style(preset).set_content_arrangement(ContentArrangement::Disabled);
-    t.set_header(columns.iter().map(|(heading, ..)| heading));
-    t.add_rows(rows);
-    for (cells, (_, number, _)) in t.column_iter_mut().zip(&columns) {
-        cells.set_cell_alignment(if *number { CellAlignment::Right } else { CellAlignment::Left });
-        if style != Style::Markdown {
-            cells.set_padding((0, 2));
-        }
-    }
-    let mut lines: Vec<String> = t.lines().map(|l| l.trim_end().to_owned()).collect();
-    if style != Style::Markdown {
-        let wide = lines.iter().map(|l| l.chars().count()).max().unwrap_or(0);
-        lines.insert(lines.len().min(1), "─".repeat(wide));
-    }
-    lines.join("\n") + "\n"
-}
-
-/// Leaves out columns until the table is at most `width` wide.
-fn fit(columns: &mut Vec<Column>, rows: &mut [Vec<String>], width: usize) {
-    loop {
-        let cells =
-            |i: usize| rows.iter().filter_map(move |r| r.get(i)).chain([&columns[i].0]).map(|t| t.chars().count()).max().unwrap_or(0);
-        let wide = (0..columns.len()).map(|i| cells(i) + 2).sum::<usize>().saturating_sub(2);
-        let Some(least) = columns.iter().map(|(_, _, worth)| *worth).filter(|w| *w > 0).min() else { return };
-        if wide <= width {
-            return;
-        }
-        let keep: Vec<bool> = columns.iter().map(|(_, _, worth)| *worth != least).collect();
-        let kept = |i: usize| keep.get(i).copied().unwrap_or(true);
-        for row in rows.iter_mut() {
-            *row = row.drain(..).enumerate().filter(|(i, _)| kept(*i)).map(|(_, cell)| cell).collect();
-        }
-        *columns = columns.drain(..).enumerate().filter(|(i, _)| kept(*i)).map(|(_, column)| column).collect();
-    }
+    table(&columns, rows, style == Style::Markdown)
 }

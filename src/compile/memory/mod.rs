@@ -4,11 +4,13 @@
 //! May use `ir`, `op` and `compile::program`. Weights are counted apart from what flows.
 
 mod fit;
+mod place;
 mod plan;
 mod schedule;
 mod training;
 
 pub use fit::{Aspect, facts_at, largest};
+pub use place::{Life, place};
 pub use plan::{ALIGNMENT, Buffer, Plan, in_place, plan};
 pub use schedule::{Schedule, Step};
 pub use training::{Optimiser, Training, training};

@@ -1,8 +1,7 @@
 //! A place in one arena for each value: values that are never alive together share bytes, and an operation that may writes over
 //! an input that nobody needs after it.
 
-use std::collections::BTreeSet;
-
+use super::place::{Life, place};
 use super::{Precision, Schedule, overflow};
 use crate::ir::{Fact, Fault, Graph, Operator, Reach, Value};
 
@@ -109,7 +108,9 @@ pub fn plan<O: Operator>(graph: &Graph<O>, facts: &[Fact], schedule: &Schedule, 
         homes[y.0] = Some(home);
     }
     let alive = most_alive(&buffers, schedule.steps.len())?;
-    let bytes = place(&mut buffers, schedule.steps.len())?;
+    let lives: Vec<Life> = buffers.iter().map(|b| Life { bytes: b.bytes, first: b.first, last: b.last }).collect();
+    let (offsets, bytes) = place(&lives)?;
+    buffers.iter_mut().zip(offsets).for_each(|(b, at)| b.offset = at);
     Ok(Plan { buffers, bytes, alive, homes })
 }
 
@@ -126,87 +127,4 @@ fn most_alive(buffers: &[Buffer], steps: usize) -> Result<u64, Fault> {
         most = most.max(now);
     }
     Ok(most)
-}
-
-/// After so many looks at buffers that are alive together the rest is put behind the others: where a hundred thousand values live
-/// at once there is little to share, and looking at each pair of them takes minutes.
-const LOOKS: usize = 1 << 25;
-
-/// The largest first, each into the tightest gap between those that are alive with it. Gives the end of the last.
-fn place(buffers: &mut [Buffer], steps: usize) -> Result<u64, Fault> {
-    let mut order: Vec<usize> = (0..buffers.len()).collect();
-    order.sort_by_key(|i| (std::cmp::Reverse(buffers[*i].bytes), buffers[*i].first, *i));
-    let mut placed = Lifetimes::new(steps + 1);
-    let mut end = 0;
-    let mut taken: Vec<(u64, u64)> = vec![];
-    let mut looks = 0;
-    for i in order {
-        let (first, last, bytes) = (buffers[i].first, buffers[i].last, buffers[i].bytes);
-        if looks > LOOKS {
-            buffers[i].offset = end;
-            end = end.checked_add(bytes).ok_or_else(overflow)?;
-            continue;
-        }
-        taken.clear();
-        placed.meeting(first, last, |j| taken.push((buffers[j].offset, buffers[j].offset + buffers[j].bytes)));
-        looks += taken.len();
-        taken.sort_unstable();
-        let mut free = 0;
-        let mut best: Option<(u64, u64)> = None;
-        for (from, to) in &taken {
-            let gap = from.saturating_sub(free);
-            if gap >= bytes && best.is_none_or(|(g, _)| gap < g) {
-                best = Some((gap, free));
-            }
-            free = free.max(*to);
-        }
-        let offset = best.map_or(free, |(_, o)| o);
-        buffers[i].offset = offset;
-        end = end.max(offset.checked_add(bytes).ok_or_else(overflow)?);
-        placed.insert(i, first, last);
-    }
-    Ok(end)
-}
-
-/// Lifetimes that can be asked which of them meet another: a segment tree for those that began before it, and an ordered set for
-/// those that begin within it. So placing a chain takes `n log n`.
-struct Lifetimes {
-    leaves: usize,
-    tree: Vec<Vec<usize>>,
-    begin: BTreeSet<(usize, usize)>,
-}
-
-impl Lifetimes {
-    fn new(steps: usize) -> Self {
-        let leaves = steps.next_power_of_two();
-        Self { leaves, tree: vec![vec![]; 2 * leaves], begin: BTreeSet::new() }
-    }
-
-    fn insert(&mut self, i: usize, first: usize, last: usize) {
-        self.begin.insert((first, i));
-        let (mut from, mut to) = (first + self.leaves, last + self.leaves + 1);
-        while from < to {
-            if from % 2 == 1 {
-                self.tree[from].push(i);
-                from += 1;
-            }
-            if to % 2 == 1 {
-                to -= 1;
-                self.tree[to].push(i);
-            }
-            from /= 2;
-            to /= 2;
-        }
-    }
-
-    fn meeting(&self, first: usize, last: usize, mut found: impl FnMut(usize)) {
-        let mut at = first + self.leaves;
-        while at > 0 {
-            self.tree[at].iter().for_each(|i| found(*i));
-            at /= 2;
-        }
-        if first < last {
-            self.begin.range((first + 1, 0)..=(last, usize::MAX)).for_each(|(_, i)| found(*i));
-        }
-    }
 }

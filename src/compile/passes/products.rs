@@ -5,20 +5,13 @@
 use super::linear::{is_dense, is_map, list, weights, widened};
 use super::price::{Reader, alone, readers};
 use super::refit::DEEPEST;
-use super::rewrite::{Change, Made, Source, rewrite};
+use super::rewrite::{Change, Made, Source, again, rewrite};
 use super::{Optimised, Refit, dead};
 use crate::ir::{Fault, Triple, Value};
 use crate::op::Op;
 
-/// Maps may follow each other.
-const ROUNDS: usize = 32;
-
-pub fn run(mut o: Optimised) -> Result<Optimised, Fault> {
-    for _ in 0..ROUNDS {
-        let Some(next) = round(&o)? else { break };
-        o = next;
-    }
-    Ok(o)
+pub fn run(o: Optimised) -> Result<Optimised, Fault> {
+    again(o, round)
 }
 
 fn round(o: &Optimised) -> Result<Option<Optimised>, Fault> {

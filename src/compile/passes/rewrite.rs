@@ -224,3 +224,18 @@ pub fn readers(graph: &Graph<Op>) -> Vec<usize> {
     graph.outputs.iter().for_each(|(_, v)| all[v.0] += 1);
     all
 }
+
+/// Maps may follow each other so often before they are left as they are.
+const ROUNDS: usize = 32;
+
+/// Takes one step after another until one finds nothing to change.
+///
+/// # Errors
+/// Those of the steps.
+pub fn again(mut o: Optimised, step: fn(&Optimised) -> Result<Option<Optimised>, Fault>) -> Result<Optimised, Fault> {
+    for _ in 0..ROUNDS {
+        let Some(next) = step(&o)? else { break };
+        o = next;
+    }
+    Ok(o)
+}

@@ -4,20 +4,13 @@
 
 use super::linear::{is_map, list, weights, widened};
 use super::price::{Price, alone, bytes, read};
-use super::rewrite::{Change, Made, Source, rewrite};
+use super::rewrite::{Change, Made, Source, again, rewrite};
 use super::{Optimised, dead};
 use crate::ir::{Fact, Fault, Value};
 use crate::op::Op;
 
-/// Maps may follow each other.
-const ROUNDS: usize = 32;
-
-pub fn run(mut o: Optimised) -> Result<Optimised, Fault> {
-    for _ in 0..ROUNDS {
-        let Some(next) = round(&o)? else { break };
-        o = next;
-    }
-    Ok(o)
+pub fn run(o: Optimised) -> Result<Optimised, Fault> {
+    again(o, round)
 }
 
 fn round(o: &Optimised) -> Result<Option<Optimised>, Fault> {

@@ -1,7 +1,7 @@
 //! Pages as text and Markdown.
 
 use super::page::{Field, Page};
-use crate::text::thousands;
+use crate::text::{thousands, wrap};
 
 /// Text is broken at this column.
 const WIDTH: usize = 100;
@@ -105,17 +105,7 @@ fn section(out: &mut String, title: &str, headings: &[&str], rows: Vec<Vec<Strin
 
 /// Text broken into lines, each behind `indent` blanks.
 fn wrapped(text: &str, indent: usize) -> String {
-    let mut out = String::new();
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        if !line.is_empty() && indent + line.chars().count() + 1 + word.chars().count() > WIDTH {
-            out.push_str(&format!("{}{line}\n", " ".repeat(indent)));
-            line.clear();
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    out + &format!("{}{line}\n", " ".repeat(indent))
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let lines = wrap(&words.join(" "), WIDTH.saturating_sub(indent));
+    lines.iter().map(|l| format!("{}{l}\n", " ".repeat(indent))).collect()
 }

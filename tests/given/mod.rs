@@ -1,0 +1,80 @@
+//! What several tests are given: the project's graphs, a program of each operation and of each block, and the data that lies beside
+//! the checkout.
+#![allow(dead_code, reason = "each test takes what it needs")]
+
+use std::path::{Path, PathBuf};
+
+use lmsc::block::Entry;
+use lmsc::compile::{Program, compile};
+use lmsc::ir::Graph;
+use lmsc::op::{Example, Input, Op};
+use lmsc::text::{Diagnostics, Source};
+
+/// The project's graphs, by name.
+pub fn graphs() -> Vec<PathBuf> {
+    ron_files("graphs")
+}
+
+/// The `.ron` files of a folder, by name.
+pub fn ron_files(folder: &str) -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> = std::fs::read_dir(folder).expect("a folder").map(|e| e.expect("an entry").path()).collect();
+    all.retain(|p| p.extension().is_some_and(|e| e == "ron"));
+    all.sort();
+    all
+}
+
+/// A graph, compiled at a size or its own.
+pub fn graph_at(file: &Path, size: Option<[usize; 3]>) -> Program {
+    compile(&Source::read(file).expect("it can be read"), &[], size).unwrap_or_else(|found| panic!("{}: {found:?}", file.display()))
+}
+
+/// A program of one operation.
+pub fn alone(e: &Example) -> Program {
+    let mut graph: Graph<Op> = Graph::default();
+    let inputs: Vec<_> =
+        e.inputs.iter().enumerate().map(|(i, f)| (format!("x{i}"), graph.input(format!("x{i}"), Input.into(), *f))).collect();
+    let values: Vec<_> = inputs.iter().map(|(_, v)| *v).collect();
+    let y = graph.add("op".into(), e.op.clone(), &values).expect("an example fits");
+    graph.outputs.push(("y".into(), y));
+    Program::from_graph("alone", graph, inputs)
+}
+
+/// The text of a graph that holds one block, written as `node`, its inputs as the block's example wants them.
+pub fn around(e: &Entry, node: &str) -> String {
+    let inputs: Vec<String> = e
+        .shapes
+        .iter()
+        .map(|(name, channels, scale)| {
+            let [d, h, w] = size(*scale);
+            format!("\"{name}\": (channels: {channels}, size: ({d}, {h}, {w}))")
+        })
+        .collect();
+    let outputs = match e.name {
+        "LSPM" => "\"a\": \"node.texture\", \"b\": \"node.features\"",
+        "SkipRouter" => "\"a\": \"node.s1\", \"b\": \"node.s2\"",
+        _ => "\"y\": \"node\"",
+    };
+    format!("(inputs: {{ {} }}, nodes: {{ \"node\": {node} }}, outputs: {{ {outputs} }})", inputs.join(", "))
+}
+
+/// A program of one block, written as `node`.
+pub fn block(e: &Entry, node: &str) -> Result<Program, Diagnostics> {
+    let first = e.shapes.first().map_or(1, |(_, _, scale)| *scale);
+    compile(&Source::new(e.name, around(e, node)), &[], Some(size(first)))
+}
+
+fn size(scale: usize) -> [usize; 3] {
+    if scale == 0 { [1; 3] } else { [4, 2, 6].map(|n| n * scale) }
+}
+
+/// A file beside the checkout (`../shared`, or `$LMSC_SHARED`). Says so when it is not there, and fails if `LMSC_REQUIRE_SHARED` is set.
+pub fn beside(file: &str) -> Option<PathBuf> {
+    let shared = std::env::var_os("LMSC_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+    let path = shared.join(file);
+    if path.exists() {
+        return Some(path);
+    }
+    assert!(std::env::var_os("LMSC_REQUIRE_SHARED").is_none(), "{} is not there", path.display());
+    eprintln!("not run: {} is not there", path.display());
+    None
+}
