@@ -7,7 +7,6 @@
 mod given;
 
 use lmsc::block::Spec;
-use lmsc::compile::Program;
 use lmsc::ir::{Fact, Operator};
 use lmsc::op::Op;
 use lmsc::text::Source;
@@ -137,6 +136,7 @@ mod running {
     use burn::backend::ir::{FloatOperationIr, ModuleOperationIr, OperationIr};
     use burn::module::Module;
     use burn::tensor::{Device, Tensor, TensorData};
+    use lmsc::compile::Program;
     use lmsc::net::Network;
     use lmsc::op::Learned;
 

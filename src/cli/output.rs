@@ -66,6 +66,7 @@ pub fn complain(found: &Diagnostics) {
     if found.0.is_empty() {
         return;
     }
+    let found = &found.in_order();
     let one_a_line = |line: fn(&_) -> String| found.0.iter().map(|d| line(d) + "\n").collect();
     let text: String = match CHOSEN.get().copied().unwrap_or_default().error_format {
         Format::Full => in_full(found, colour(std::io::stderr().is_terminal()), width(&std::io::stderr(), WIDTH)),
@@ -123,6 +124,6 @@ pub fn colour(terminal: bool) -> bool {
 /// The columns of a stream: what COLUMNS says, or the terminal, or `otherwise`; at least 20.
 pub fn width(stream: &impl IsTerminal, otherwise: usize) -> usize {
     let asked = std::env::var("COLUMNS").ok().and_then(|c| c.trim().parse().ok()).filter(|w| *w > 0);
-    let terminal = || comfy_table::Table::new().use_stderr().width().map(usize::from);
+    let terminal = || terminal_size::terminal_size().map(|(columns, _)| columns.0.into());
     asked.or_else(|| if stream.is_terminal() { terminal() } else { None }).unwrap_or(otherwise).max(LEAST)
 }

@@ -95,7 +95,7 @@ pub fn plan(graph: &Graph<Op>, inputs: &[Value], facts: Vec<Fact>, weights: &dyn
             },
             Order::Stage(key) => {
                 let sinks = &choice.stages[&key];
-                let form = if key.1[2] <= 8 { widest.min(narrow()) } else { widest }.available();
+                let form = widest.for_rows(key.1[2]).available();
                 let known = Known { graph, facts: &facts, choice: &choice, weights, spaces: &spaces, form };
                 let built = Builder::new(known, &mut table, key, batch).build(sinks);
                 let bytes = built.stage.volumes.iter().map(|v| 4 * (batch * v.channels * v.size.iter().product::<usize>()) as u64).sum();
@@ -109,18 +109,6 @@ pub fn plan(graph: &Graph<Op>, inputs: &[Value], facts: Vec<Fact>, weights: &dyn
     }
     let seconds = vec![0.0; steps.len()];
     Ok(Plan { class: choice.class, facts, steps, spaces, table, arena, seconds })
-}
-
-/// The form for rows of few columns.
-fn narrow() -> Form {
-    #[cfg(target_arch = "x86_64")]
-    {
-        Form::Avx2
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        Form::widest()
-    }
 }
 
 /// Multiply-accumulates of a stage's nodes, those of a node that is made in several stages in each.

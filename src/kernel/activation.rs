@@ -1,7 +1,7 @@
 //! SiLU and the logistic function, with a vectorised exponential; backward from the input (SiLU) or the output (logistic).
 
 use super::buffer::{Input, Output, each};
-use super::lanes::{Job, LANES, Lanes, run};
+use super::lanes::{Form, Job, Lanes, run};
 use super::on_cpu;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -95,7 +95,7 @@ fn map<const N: usize, F: Formula>(inputs: [FlexTensor; N], formula: impl Fn([*c
         let first = task * BLOCK;
         let pointers = std::array::from_fn(|i| inputs[i].data()[first..].as_ptr());
         // SAFETY: the block lies inside every input (all of one shape) and is this task's own part of the output.
-        unsafe { run(Map { formula: formula(pointers), out: to.at(first), len: BLOCK.min(len - first) }) };
+        unsafe { run(Form::widest(), Map { formula: formula(pointers), out: to.at(first), len: BLOCK.min(len - first) }) };
     });
     // SAFETY: the tasks cover every element.
     unsafe { out.finish() }
@@ -114,9 +114,9 @@ impl<F: Formula> Job for Map<F> {
         let mut i = 0;
         // SAFETY: whole vectors and a head, inside the block.
         unsafe {
-            while i + LANES <= self.len {
+            while i + L::N <= self.len {
                 self.formula.at(|p| L::load(p.add(i))).store(self.out.add(i));
-                i += LANES;
+                i += L::N;
             }
             let left = self.len - i;
             if left > 0 {
@@ -131,7 +131,7 @@ impl<F: Formula> Job for Map<F> {
 unsafe fn logistic<L: Lanes>(x: L) -> L {
     // SAFETY: the caller's.
     unsafe {
-        let e = x.neg_abs().exp();
+        let e = L::splat(0.0).sub(x.abs()).exp();
         let one = L::splat(1.0);
         let r = one.div(one.add(e));
         x.where_negative(e.mul(r), r)

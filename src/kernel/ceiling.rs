@@ -1,10 +1,11 @@
-//! What this machine can do at most, measured: multiply-adds in registers, and copies between volumes. Uses rayon, nothing of
-//! the crate.
+//! What this machine can do at most, measured: multiply-adds in registers, and copies between volumes. Uses rayon and `lanes`.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
+
+use super::lanes::{Form, Job, Lanes, run};
 
 /// Independent sums of each thread: enough to hide the latency of a multiply-add (4 or 5 cycles, two units).
 const CHAINS: usize = 12;
@@ -15,26 +16,18 @@ const COPIED: usize = 1 << 25;
 /// How long each ceiling is looked for. The best moment counts: a ceiling is what the machine can do undisturbed.
 const WINDOW: Duration = Duration::from_millis(400);
 
-/// The vector instructions that float32 arithmetic can use here: `AVX-512`, `AVX2+FMA`, `NEON` or `portable`.
+/// The vector instructions that float32 arithmetic can use here: `AVX-512`, `AVX2`, `NEON` or `portable`.
 pub fn instructions() -> &'static str {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") {
-            return "AVX-512";
-        }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            return "AVX2+FMA";
-        }
-    }
-    if cfg!(target_arch = "aarch64") { "NEON" } else { "portable" }
+    Form::widest().name()
 }
 
 /// Float32 operations a second of all rayon threads together, in FLOP/s (a multiply-add is two).
 pub fn flops() -> f64 {
-    let threads = rayon::current_num_threads().max(1);
-    let count = |lanes: usize| (threads * CHAINS * STEPS * lanes * 2) as f64;
+    let form = Form::widest();
+    // SAFETY: the job has no pointers.
+    let one = || unsafe { run(form, MultiplyAdds { scale: black_box(0.999), shift: black_box(1e-3) }) };
     // Every thread gets its own part, however late it wakes up.
-    best(|| count(rayon::broadcast(|_| multiply_adds()).first().copied().unwrap_or(1)))
+    best(|| 2.0 * rayon::broadcast(|_| one()).into_iter().sum::<usize>() as f64)
 }
 
 /// Bytes a second, read and written together, when all rayon threads copy volumes that fit into no cache.
@@ -63,67 +56,28 @@ fn best(mut work: impl FnMut() -> f64) -> f64 {
     most
 }
 
-/// [`STEPS`] multiply-adds in each of [`CHAINS`] registers; gives the floats of a register.
-fn multiply_adds() -> usize {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") {
-            // SAFETY: the processor has AVX-512F.
-            unsafe { x86::avx512(black_box(0.999), black_box(1e-3)) };
-            return 16;
-        }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            // SAFETY: the processor has AVX2 and FMA.
-            unsafe { x86::avx2(black_box(0.999), black_box(1e-3)) };
-            return 8;
-        }
-    }
-    portable(black_box(0.999), black_box(1e-3));
-    4
+/// [`STEPS`] multiply-adds in each of [`CHAINS`] vectors; gives how many there were.
+struct MultiplyAdds {
+    scale: f32,
+    shift: f32,
 }
 
-/// Four floats a register, as every target's base instructions have them.
-fn portable(scale: f32, shift: f32) {
-    let mut sums = [[0f32; 4]; CHAINS];
-    for _ in 0..STEPS {
-        for sum in &mut sums {
-            for s in sum {
-                // aarch64 always has the fused form; elsewhere `mul_add` may be a call.
-                *s = if cfg!(target_arch = "aarch64") { s.mul_add(scale, shift) } else { *s * scale + shift };
+impl Job for MultiplyAdds {
+    type Out = usize;
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) -> usize {
+        // SAFETY: no pointers.
+        unsafe {
+            let (scale, shift) = (L::splat(self.scale), L::splat(self.shift));
+            let mut sums = [L::splat(0.0); CHAINS];
+            for _ in 0..STEPS {
+                for s in &mut sums {
+                    *s = s.mul_add(scale, shift);
+                }
             }
+            black_box(sums.map(|s| s.sum()));
         }
-    }
-    black_box(sums);
-}
-
-#[cfg(target_arch = "x86_64")]
-mod x86 {
-    use super::{CHAINS, STEPS};
-    use std::arch::x86_64::*;
-    use std::hint::black_box;
-
-    #[target_feature(enable = "avx512f")]
-    pub fn avx512(scale: f32, shift: f32) {
-        let (scale, shift) = (_mm512_set1_ps(scale), _mm512_set1_ps(shift));
-        let mut sums = [_mm512_setzero_ps(); CHAINS];
-        for _ in 0..STEPS {
-            for s in &mut sums {
-                *s = _mm512_fmadd_ps(*s, scale, shift);
-            }
-        }
-        black_box(sums);
-    }
-
-    #[target_feature(enable = "avx2,fma")]
-    pub fn avx2(scale: f32, shift: f32) {
-        let (scale, shift) = (_mm256_set1_ps(scale), _mm256_set1_ps(shift));
-        let mut sums = [_mm256_setzero_ps(); CHAINS];
-        for _ in 0..STEPS {
-            for s in &mut sums {
-                *s = _mm256_fmadd_ps(*s, scale, shift);
-            }
-        }
-        black_box(sums);
+        CHAINS * STEPS * L::N
     }
 }
 

@@ -5,7 +5,7 @@
 use super::buffer::{Input, Output, each, scratch, tensor};
 use super::conv3d::Geometry;
 use super::halo::{Halo, row_extent};
-use super::lanes::run;
+use super::lanes::{Form, run};
 use super::reduce::Split;
 use super::sweep::{BLOCK, Correlate, Sweep, pack};
 use burn::backend::flex::FlexTensor;
@@ -22,8 +22,9 @@ fn chunk(planes: usize, plane_floats: usize) -> usize {
 }
 
 impl Geometry {
-    /// The window of the input under output planes `[first, first + planes)`, and the offsets of the taps in it.
-    fn window(&self, channels: usize, volume: [usize; 3], out: [usize; 3], first: usize, planes: usize) -> (Halo, Vec<usize>) {
+    /// The window of the input under output planes, the first and their number, and the offsets of the taps in it.
+    fn window(&self, form: Form, channels: usize, volume: [usize; 3], out: [usize; 3], planes: (usize, usize)) -> (Halo, Vec<usize>) {
+        let (first, planes) = planes;
         let [k, s, l] = [self.kernel, self.stride, self.dilation];
         let reach: [usize; 3] = std::array::from_fn(|a| (k[a] - 1) * l[a]);
         let halo = Halo {
@@ -33,7 +34,7 @@ impl Geometry {
             extent: [
                 (planes.max(1) - 1) * s[0] + reach[0] + 1,
                 (out[1].max(1) - 1) * s[1] + reach[1] + 1,
-                row_extent(out[2], reach[2] / s[2]),
+                row_extent(form, out[2], reach[2] / s[2]),
             ],
             step: s[2],
         };
@@ -93,6 +94,7 @@ pub fn forward(x: FlexTensor, w: FlexTensor, bias: Option<FlexTensor>, geometry:
     let pairs = Pairs::new(x.dims(), w.dims());
     let out_size = geometry.output([d, h, wd]);
     let [od, oh, ow] = out_size;
+    let form = Form::of(ow);
     let (space, out_space) = (d * h * wd, od * oh * ow);
     let taps_n: usize = geometry.kernel.iter().product();
     let bias = bias.as_ref().map_or(&[][..], Input::data);
@@ -104,14 +106,14 @@ pub fn forward(x: FlexTensor, w: FlexTensor, bias: Option<FlexTensor>, geometry:
         .collect();
     let mut out = Output::new(&[n, o, od, oh, ow]);
     let to = out.shared();
-    let planes = chunk(od, geometry.window(pairs.inputs, [d, h, wd], out_size, 0, 1).0.plane() * pairs.inputs * geometry.stride[0]);
+    let planes = chunk(od, geometry.window(form, pairs.inputs, [d, h, wd], out_size, (0, 1)).0.plane() * pairs.inputs * geometry.stride[0]);
     let chunks = od.div_ceil(planes);
     let blocks = Blocks::new(pairs.outputs, n * pairs.groups * chunks);
     each(n * pairs.groups * chunks * blocks.count, n * o * out_space * taps_n, |task| {
         let (task, outputs) = blocks.of(task);
         let (b, group, first) = (task / (pairs.groups * chunks), task / chunks % pairs.groups, task % chunks * planes);
         let count = planes.min(od - first);
-        let (halo, taps) = geometry.window(pairs.inputs, [d, h, wd], out_size, first, count);
+        let (halo, taps) = geometry.window(form, pairs.inputs, [d, h, wd], out_size, (first, count));
         scratch(halo.len(), |buffer| {
             halo.fill(&x.data()[(b * c + group * pairs.inputs) * space..], buffer);
             let sweep = Sweep {
@@ -134,7 +136,7 @@ pub fn forward(x: FlexTensor, w: FlexTensor, bias: Option<FlexTensor>, geometry:
             };
             // SAFETY: the halo reaches from the first tap to the last for every output, in whole vectors; the outputs are this
             // task's own planes.
-            unsafe { run(sweep) }
+            unsafe { run(form, sweep) }
         });
     });
     // SAFETY: the tasks cover every plane of every channel.
@@ -173,6 +175,7 @@ pub fn spread(x_dims: [usize; 5], w: FlexTensor, gy: FlexTensor, bias: Option<Fl
         (all().min().unwrap_or(0), all().max().unwrap_or(0))
     });
     let places: [usize; 3] = std::array::from_fn(|a| [d, h, wd][a].div_ceil(s[a]));
+    let form = Form::of(places[2]);
     let window = |first: usize, planes: usize| Halo {
         channels: pairs.outputs,
         volume: [od, oh, ow],
@@ -180,7 +183,7 @@ pub fn spread(x_dims: [usize; 5], w: FlexTensor, gy: FlexTensor, bias: Option<Fl
         extent: [
             planes + (range[0].1 - range[0].0) as usize,
             places[1] + (range[1].1 - range[1].0) as usize,
-            row_extent(places[2], (range[2].1 - range[2].0) as usize),
+            row_extent(form, places[2], (range[2].1 - range[2].0) as usize),
         ],
         step: 1,
     };
@@ -250,7 +253,7 @@ pub fn spread(x_dims: [usize; 5], w: FlexTensor, gy: FlexTensor, bias: Option<Fl
                     size,
                 };
                 // SAFETY: as in `forward`; the phases of a task are disjoint and run one after the other.
-                unsafe { run(sweep) }
+                unsafe { run(form, sweep) }
             }
         });
     });
@@ -267,18 +270,20 @@ pub fn weight_gradient(x: FlexTensor, w_dims: [usize; 5], gy: FlexTensor, geomet
     let (space, out_space) = (d * h * wd, od * oh * ow);
     let taps_n: usize = geometry.kernel.iter().product();
     let split = Split::planes(n, od, oh * ow, pairs.outputs);
-    let step = chunk(od, geometry.window(pairs.inputs, [d, h, wd], [od, oh, ow], 0, 1).0.plane() * pairs.inputs * geometry.stride[0]);
+    let form = Form::of(ow);
+    let step =
+        chunk(od, geometry.window(form, pairs.inputs, [d, h, wd], [od, oh, ow], (0, 1)).0.plane() * pairs.inputs * geometry.stride[0]);
     let mut total = Vec::with_capacity(w_dims.iter().product());
     for group in 0..pairs.groups {
         total.extend(split.sum(pairs.inputs * taps_n, n * pairs.outputs * out_space * taps_n, |b, planes, outputs, total| {
             for first in planes.clone().step_by(step) {
                 let count = step.min(planes.end - first);
-                let (halo, taps) = geometry.window(pairs.inputs, [d, h, wd], [od, oh, ow], first, count);
+                let (halo, taps) = geometry.window(form, pairs.inputs, [d, h, wd], [od, oh, ow], (first, count));
                 let grad = Halo {
                     channels: outputs.len(),
                     volume: [od, oh, ow],
                     origin: [first as isize, 0, 0],
-                    extent: [count, oh, row_extent(ow, 0)],
+                    extent: [count, oh, row_extent(form, ow, 0)],
                     step: 1,
                 };
                 scratch(halo.len() + grad.len(), |buffer| {
@@ -301,7 +306,7 @@ pub fn weight_gradient(x: FlexTensor, w_dims: [usize; 5], gy: FlexTensor, geomet
                         total: &mut *total,
                     };
                     // SAFETY: both boxes hold every place of the task's planes, in whole vectors.
-                    unsafe { run(correlate) }
+                    unsafe { run(form, correlate) }
                 });
             }
         }));

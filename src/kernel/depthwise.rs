@@ -5,7 +5,7 @@
 use super::buffer::{Input, Output, each, scratch, sum, tensor};
 use super::conv3d::Geometry;
 use super::halo::{Halo, row_extent};
-use super::lanes::{Job, LANES, Lanes, run};
+use super::lanes::{Form, Job, Lanes, run};
 use burn::backend::flex::FlexTensor;
 
 /// Output rows of a block.
@@ -23,12 +23,12 @@ pub fn fits(geometry: &Geometry) -> bool {
         && (0..3).all(|a| geometry.kernel[a] % 2 == 1 && geometry.padding[a] == geometry.kernel[a] / 2)
 }
 
-fn window(kernel: [usize; 3], volume: [usize; 3], first: usize, planes: usize) -> Halo {
+fn window(form: Form, kernel: [usize; 3], volume: [usize; 3], first: usize, planes: usize) -> Halo {
     Halo {
         channels: 1,
         volume,
         origin: [first as isize - (kernel[0] / 2) as isize, -((kernel[1] / 2) as isize), -((kernel[2] / 2) as isize)],
-        extent: [planes + kernel[0] - 1, volume[1].next_multiple_of(ROWS) + kernel[1] - 1, row_extent(volume[2], kernel[2] - 1)],
+        extent: [planes + kernel[0] - 1, volume[1].next_multiple_of(ROWS) + kernel[1] - 1, row_extent(form, volume[2], kernel[2] - 1)],
         step: 1,
     }
 }
@@ -49,13 +49,14 @@ pub fn data_gradient(w: FlexTensor, gy: FlexTensor, geometry: &Geometry) -> Flex
 fn convolve(x: Input, w: &[f32], bias: Option<&[f32]>, kernel: [usize; 3]) -> FlexTensor {
     let [n, c, d, h, wd] = x.dims();
     let (space, taps) = (d * h * wd, kernel.iter().product::<usize>());
+    let form = Form::of(wd);
     let mut out = Output::new(&[n, c, d, h, wd]);
     let to = out.shared();
     let chunks = d.div_ceil(PLANES);
     each(n * c * chunks, n * c * space * taps, |task| {
         let (channel, first) = (task / chunks, task % chunks * PLANES);
         let planes = PLANES.min(d - first);
-        let halo = window(kernel, [d, h, wd], first, planes);
+        let halo = window(form, kernel, [d, h, wd], first, planes);
         scratch(halo.len(), |buffer| {
             halo.fill(&x.data()[channel * space..], buffer);
             let job = Slide {
@@ -70,7 +71,7 @@ fn convolve(x: Input, w: &[f32], bias: Option<&[f32]>, kernel: [usize; 3]) -> Fl
                 size: [planes, h, wd],
             };
             // SAFETY: the box holds what whole blocks of rows and vectors read; the outputs are this task's own planes.
-            unsafe { run(job) }
+            unsafe { run(form, job) }
         });
     });
     // SAFETY: the tasks cover every plane of every channel.
@@ -114,7 +115,7 @@ impl Slide<'_> {
                 while at < width {
                     // SAFETY: whole blocks of rows and vectors lie inside the box.
                     at += unsafe {
-                        if width - at > LANES { self.tile::<L, K, 2>(plane, row, at) } else { self.tile::<L, K, 1>(plane, row, at) }
+                        if width - at > L::N { self.tile::<L, K, 2>(plane, row, at) } else { self.tile::<L, K, 1>(plane, row, at) }
                     };
                 }
             }
@@ -132,7 +133,7 @@ impl Slide<'_> {
                 for kw in 0..K {
                     let w: [L; K] = std::array::from_fn(|kh| L::splat(self.weights[(kd * K + kh) * K + kw]));
                     for r in 0..ROWS + K - 1 {
-                        let x: [L; V] = std::array::from_fn(|v| L::load(source.add(r * self.row + kw + v * LANES)));
+                        let x: [L; V] = std::array::from_fn(|v| L::load(source.add(r * self.row + kw + v * L::N)));
                         for kh in 0..K {
                             if r >= kh && r - kh < ROWS {
                                 for v in 0..V {
@@ -148,12 +149,12 @@ impl Slide<'_> {
                 if row + r < rows {
                     let out = self.out.add((plane * rows + row + r) * width + at);
                     for (v, sum) in sums.iter().enumerate() {
-                        let n = (width - at).saturating_sub(v * LANES);
-                        if n >= LANES { sum.store(out.add(v * LANES)) } else { sum.store_head(out.add(v * LANES), n) }
+                        let n = (width - at).saturating_sub(v * L::N);
+                        if n >= L::N { sum.store(out.add(v * L::N)) } else { sum.store_head(out.add(v * L::N), n) }
                     }
                 }
             }
-            V * LANES
+            V * L::N
         }
     }
 }
@@ -162,15 +163,15 @@ impl Slide<'_> {
 pub fn weight_gradient(x: FlexTensor, gy: FlexTensor, geometry: &Geometry) -> FlexTensor {
     let (x, gy) = (Input::new(x), Input::new(gy));
     let [n, c, d, h, wd] = x.dims();
-    let kernel = geometry.kernel;
+    let (kernel, form) = (geometry.kernel, Form::of(wd));
     let (space, taps) = (d * h * wd, kernel.iter().product::<usize>());
     let chunks = d.div_ceil(PLANES);
     let total = sum(c * chunks, c * taps, n * c * space * taps, |task, total| {
         let (channel, first) = (task / chunks, task % chunks * PLANES);
         let planes = PLANES.min(d - first);
-        let halo = window(kernel, [d, h, wd], first, planes);
+        let halo = window(form, kernel, [d, h, wd], first, planes);
         let grad =
-            Halo { channels: 1, volume: [d, h, wd], origin: [first as isize, 0, 0], extent: [planes, h, row_extent(wd, 0)], step: 1 };
+            Halo { channels: 1, volume: [d, h, wd], origin: [first as isize, 0, 0], extent: [planes, h, row_extent(form, wd, 0)], step: 1 };
         scratch(halo.len() + grad.len(), |buffer| {
             let (source, rows) = buffer.split_at_mut(halo.len());
             for b in 0..n {
@@ -187,7 +188,7 @@ pub fn weight_gradient(x: FlexTensor, gy: FlexTensor, geometry: &Geometry) -> Fl
                     total: &mut total[channel * taps..][..taps],
                 };
                 // SAFETY: both boxes hold every place of the task's planes, in whole vectors.
-                unsafe { run(job) }
+                unsafe { run(form, job) }
             }
         });
     });
@@ -246,7 +247,7 @@ impl Match<'_> {
                                         }
                                     }
                                 }
-                                at += LANES;
+                                at += L::N;
                             }
                         }
                         for (i, sums) in sums.iter().enumerate() {

@@ -2,7 +2,7 @@
 //! in `f64`), one pass to apply. The backward pass keeps the input, the means and the reciprocal deviations only.
 
 use super::buffer::{Input, Output, each, tensor};
-use super::lanes::{Job, LANES, Lanes, run};
+use super::lanes::{Form, Job, Lanes, run};
 use super::on_cpu;
 use super::reduce::{BLOCK, Sum, row_sums};
 use burn::backend::autodiff::NodeId;
@@ -118,10 +118,11 @@ fn statistics(x: &Input, groups: usize, eps: f64) -> Statistics {
     let [n, c, d, h, w] = x.dims();
     let len = c / groups * d * h * w;
     // SAFETY: the job reads its slice only.
-    let sums = row_sums(n * groups, len, |_, block| [unsafe { run(Sum(&x.data()[block])) }]);
+    let sums = row_sums(n * groups, len, |_, block| [unsafe { run(Form::widest(), Sum(&x.data()[block])) }]);
     let mean: Vec<f32> = sums.iter().map(|[s]| (s / len as f64) as f32).collect();
     // SAFETY: as above.
-    let squares = row_sums(n * groups, len, |row, block| [unsafe { run(Squares { x: &x.data()[block], mean: mean[row] }) }]);
+    let squares =
+        row_sums(n * groups, len, |row, block| [unsafe { run(Form::widest(), Squares { x: &x.data()[block], mean: mean[row] }) }]);
     // The squares are about the rounded mean; what that adds to the variance is the square of its error.
     let scale = sums.iter().zip(&mean).zip(&squares).map(|(([s], m), [q])| {
         let off = s / len as f64 - f64::from(*m);
@@ -149,7 +150,7 @@ fn apply(x: &Input, statistics: &Statistics, weight: &Input, bias: &Input) -> Fl
         let (mean, scale) = statistics.of(channel, c);
         let (factor, shift) = (scale * weight.data()[channel % c], bias.data()[channel % c]);
         // SAFETY: the block of the input and of the output, the latter this task's own.
-        unsafe { run(Affine { x: &x.data()[first..first + count], out: to.at(first), mean, factor, shift }) }
+        unsafe { run(Form::widest(), Affine { x: &x.data()[first..first + count], out: to.at(first), mean, factor, shift }) }
     });
     // SAFETY: the blocks cover every element.
     unsafe { out.finish() }
@@ -161,7 +162,7 @@ fn gradient_sums(x: &Input, gy: &Input, statistics: &Statistics) -> Vec<[f64; 2]
     row_sums(n * c, d * h * w, |channel, block| {
         let (mean, scale) = statistics.of(channel, c);
         // SAFETY: the job reads its two slices of one length.
-        let (plain, product) = unsafe { run(Products { x: &x.data()[block.clone()], gy: &gy.data()[block], mean }) };
+        let (plain, product) = unsafe { run(Form::widest(), Products { x: &x.data()[block.clone()], gy: &gy.data()[block], mean }) };
         [plain, product * f64::from(scale)]
     })
 }
@@ -194,7 +195,7 @@ fn data_gradient(x: &Input, gy: &Input, weight: &Input, statistics: &Statistics,
             shift: (-f64::from(scale) * plain) as f32,
         };
         // SAFETY: the job reads its slices and writes its block.
-        unsafe { run(job) }
+        unsafe { run(Form::widest(), job) }
     });
     // SAFETY: the blocks cover every element.
     unsafe { out.finish() }
@@ -214,10 +215,10 @@ impl Job for Squares<'_> {
         unsafe {
             let mean = L::splat(self.mean);
             let mut sums = [L::splat(0.0); 4];
-            let mut blocks = self.x.chunks_exact(4 * LANES);
+            let mut blocks = self.x.chunks_exact(4 * L::N);
             for block in &mut blocks {
                 for (v, sum) in sums.iter_mut().enumerate() {
-                    let x = L::load(block.as_ptr().add(v * LANES)).sub(mean);
+                    let x = L::load(block.as_ptr().add(v * L::N)).sub(mean);
                     *sum = x.mul_add(x, *sum);
                 }
             }
@@ -243,12 +244,12 @@ impl Job for Products<'_> {
             let mean = L::splat(self.mean);
             let mut plain = [L::splat(0.0); 2];
             let mut product = [L::splat(0.0); 2];
-            let (mut xs, mut gs) = (self.x.chunks_exact(2 * LANES), self.gy.chunks_exact(2 * LANES));
+            let (mut xs, mut gs) = (self.x.chunks_exact(2 * L::N), self.gy.chunks_exact(2 * L::N));
             for (x, g) in (&mut xs).zip(&mut gs) {
                 for v in 0..2 {
-                    let g = L::load(g.as_ptr().add(v * LANES));
+                    let g = L::load(g.as_ptr().add(v * L::N));
                     plain[v] = plain[v].add(g);
-                    product[v] = L::load(x.as_ptr().add(v * LANES)).sub(mean).mul_add(g, product[v]);
+                    product[v] = L::load(x.as_ptr().add(v * L::N)).sub(mean).mul_add(g, product[v]);
                 }
             }
             let mut total = (f64::from(plain[0].add(plain[1]).sum()), f64::from(product[0].add(product[1]).sum()));
@@ -277,9 +278,9 @@ impl Job for Affine<'_> {
         // SAFETY: whole vectors and a head, inside the slice and its block of the output.
         unsafe {
             let (mean, factor, shift) = (L::splat(self.mean), L::splat(self.factor), L::splat(self.shift));
-            for (i, block) in self.x.chunks(LANES).enumerate() {
-                let out = self.out.add(i * LANES);
-                if block.len() == LANES {
+            for (i, block) in self.x.chunks(L::N).enumerate() {
+                let out = self.out.add(i * L::N);
+                if block.len() == L::N {
                     L::load(block.as_ptr()).sub(mean).mul_add(factor, shift).store(out);
                 } else {
                     L::load_head(block.as_ptr(), block.len()).sub(mean).mul_add(factor, shift).store_head(out, block.len());
@@ -308,10 +309,10 @@ impl Job for Gradient<'_> {
         unsafe {
             let (mean, factor) = (L::splat(self.mean), L::splat(self.factor));
             let (slope, shift) = (L::splat(self.slope), L::splat(self.shift));
-            for (i, (x, gy)) in self.x.chunks(LANES).zip(self.gy.chunks(LANES)).enumerate() {
-                let out = self.out.add(i * LANES);
+            for (i, (x, gy)) in self.x.chunks(L::N).zip(self.gy.chunks(L::N)).enumerate() {
+                let out = self.out.add(i * L::N);
                 let at = |x: L, gy: L| gy.mul_add(factor, x.sub(mean).mul_add(slope, shift));
-                if x.len() == LANES {
+                if x.len() == L::N {
                     at(L::load(x.as_ptr()), L::load(gy.as_ptr())).store(out);
                 } else {
                     at(L::load_head(x.as_ptr(), x.len()), L::load_head(gy.as_ptr(), x.len())).store_head(out, x.len());

@@ -1,7 +1,7 @@
 //! Maximum over boxes that tile the volume. Forward keeps which place of its box won, backward gives it the gradient.
 
 use super::buffer::{Input, Output, each, scratch};
-use super::lanes::{Job, LANES, Lanes, run};
+use super::lanes::{Form, Job, Lanes, run};
 use super::on_cpu;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -109,7 +109,7 @@ fn forward(x: &Input, kernel: [usize; 3], keep: bool) -> (FlexTensor, Vec<u8>) {
                 from.fill(0.0);
                 for line in 1..kd * kh {
                     // SAFETY: three rows of one length.
-                    unsafe { run(Better { source: source(line), line: line as f32, top, from }) }
+                    unsafe { run(Form::widest(), Better { source: source(line), line: line as f32, top, from }) }
                 }
                 if keep {
                     along::<true>(top, from, kw, out, places);
@@ -140,8 +140,8 @@ impl Job for Better<'_> {
         // SAFETY: whole vectors and a head, inside the three slices.
         unsafe {
             let line = L::splat(self.line);
-            let whole = len / LANES * LANES;
-            for i in (0..whole).step_by(LANES) {
+            let whole = len / L::N * L::N;
+            for i in (0..whole).step_by(L::N) {
                 let (v, t, f) = (L::load(source.add(i)), L::load(top.add(i)), L::load(from.add(i)));
                 v.where_beats(t, v, t).store(top.add(i));
                 v.where_beats(t, line, f).store(from.add(i));

@@ -1,15 +1,16 @@
 //! Pointwise convolution (kernel 1): a product `[O, C] x [C, D H W]` over blocks of voxels.
 
 use super::buffer::{Input, Output, each, scratch, tensor};
-use super::lanes::run;
+use super::lanes::{Form, run};
 use super::reduce::Split;
 use super::sweep::{Correlate, Sweep, pack};
 use burn::backend::flex::FlexTensor;
 
 /// Voxels copied together, so that their channels lie side by side in the first-level cache: a multiple of what the sweep holds
 /// in registers.
-fn tile(channels: usize) -> usize {
-    (6144 / channels.max(1) / 24 * 24).clamp(24, 480)
+fn tile(form: Form, channels: usize) -> usize {
+    let held = 3 * form.lanes();
+    (6144 / channels.max(1) / held * held).clamp(held, 480)
 }
 
 /// Copies `count` voxels of `channels` channels that are `space` apart into rows of `tile`, zeros beyond.
@@ -40,7 +41,8 @@ fn product(x: Input, packed: &[f32], bias: &[f32], outputs: usize) -> FlexTensor
     let space = d * h * w;
     let mut out = Output::new(&[n, outputs, d, h, w]);
     let to = out.shared();
-    let tile = tile(c);
+    let form = Form::of(space);
+    let tile = tile(form, c);
     let tiles = space.div_ceil(tile);
     each(n * tiles, n * space * c.max(outputs), |task| {
         let (b, first) = (task / tiles, task % tiles * tile);
@@ -66,7 +68,7 @@ fn product(x: Input, packed: &[f32], bias: &[f32], outputs: usize) -> FlexTensor
                 size: [1, 1, count],
             };
             // SAFETY: the copy holds whole vectors; the outputs are this task's own voxels.
-            unsafe { run(sweep) }
+            unsafe { run(form, sweep) }
         });
     });
     // SAFETY: the tasks cover every voxel of every channel.
@@ -80,7 +82,8 @@ pub fn weight_gradient(x: FlexTensor, gy: FlexTensor) -> FlexTensor {
     let o = gy.dims()[1];
     let space = d * h * w;
     let split = Split::new(n, space, o);
-    let tile = tile(c);
+    let form = Form::of(space);
+    let tile = tile(form, c);
     let taps: Vec<usize> = (0..c).map(|i| i * tile).collect();
     let total = split.sum(c, n * space * o.max(c), |b, voxels, outputs, total| {
         for first in voxels.clone().step_by(tile) {
@@ -106,7 +109,7 @@ pub fn weight_gradient(x: FlexTensor, gy: FlexTensor) -> FlexTensor {
                     total: &mut *total,
                 };
                 // SAFETY: both copies hold whole vectors.
-                unsafe { run(correlate) }
+                unsafe { run(form, correlate) }
             });
         }
     });

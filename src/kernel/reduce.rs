@@ -1,7 +1,7 @@
 //! Sums over volumes, the same for any number of threads: fixed blocks, each in vectors, added in `f64` in order.
 
 use super::buffer::{Input, collect, tensor};
-use super::lanes::{Job, LANES, Lanes, run};
+use super::lanes::{Form, Job, Lanes, run};
 use burn::backend::flex::FlexTensor;
 use std::ops::Range;
 
@@ -25,7 +25,7 @@ pub fn channel_sums(x: FlexTensor) -> FlexTensor {
     let x = Input::new(x);
     let [n, c, d, h, w] = x.dims();
     // SAFETY: the job reads its slice only.
-    let sums = row_sums(n * c, d * h * w, |_, block| [unsafe { run(Sum(&x.data()[block])) }]);
+    let sums = row_sums(n * c, d * h * w, |_, block| [unsafe { run(Form::widest(), Sum(&x.data()[block])) }]);
     tensor((0..c).map(|i| (0..n).map(|b| sums[b * c + i][0]).sum::<f64>() as f32).collect(), &[c])
 }
 
@@ -41,15 +41,15 @@ impl Job for Sum<'_> {
             let mut sums = [L::splat(0.0); 4];
             let (p, n) = (self.0.as_ptr(), self.0.len());
             let mut i = 0;
-            while i + 4 * LANES <= n {
+            while i + 4 * L::N <= n {
                 for (v, sum) in sums.iter_mut().enumerate() {
-                    *sum = sum.add(L::load(p.add(i + v * LANES)));
+                    *sum = sum.add(L::load(p.add(i + v * L::N)));
                 }
-                i += 4 * LANES;
+                i += 4 * L::N;
             }
             while i < n {
-                sums[0] = sums[0].add(L::load_head(p.add(i), (n - i).min(LANES)));
-                i += LANES;
+                sums[0] = sums[0].add(L::load_head(p.add(i), (n - i).min(L::N)));
+                i += L::N;
             }
             f64::from(sums[0].add(sums[1]).add(sums[2].add(sums[3])).sum())
         }

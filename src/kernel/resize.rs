@@ -2,7 +2,7 @@
 //! The backward pass gathers by the transposed weights, so no two threads add to one place.
 
 use super::buffer::{Input, Output, each, scratch};
-use super::lanes::{Job, LANES, Lanes, run};
+use super::lanes::{Form, Job, Lanes, run};
 use super::on_cpu;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -221,13 +221,13 @@ fn mix(out: &mut [f32], parts: &[(&[f32], f32)]) {
         [(part, weight)] if *weight == 1.0 => out.copy_from_slice(part),
         [(a, u), (_, v)] if *u == 1.0 && *v == 0.0 => out.copy_from_slice(a),
         // SAFETY: the job reads and writes slices of one length.
-        [a, b] => unsafe { run(Mix { out, a: *a, b: Some(*b), add: false }) },
+        [a, b] => unsafe { run(Form::widest(), Mix { out, a: *a, b: Some(*b), add: false }) },
         [a, rest @ ..] => {
             // SAFETY: as above.
-            unsafe { run(Mix { out, a: *a, b: None, add: false }) };
+            unsafe { run(Form::widest(), Mix { out, a: *a, b: None, add: false }) };
             for part in rest {
                 // SAFETY: as above.
-                unsafe { run(Mix { out, a: *part, b: None, add: true }) };
+                unsafe { run(Form::widest(), Mix { out, a: *part, b: None, add: true }) };
             }
         }
     }
@@ -245,32 +245,20 @@ impl Job for Mix<'_> {
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
         let n = self.out.len().min(self.a.0.len()).min(self.b.map_or(usize::MAX, |b| b.0.len()));
-        // SAFETY: whole vectors inside the slices; the rest by index.
+        let (a, u) = (self.a.0.as_ptr(), self.a.1);
+        let out = self.out.as_mut_ptr();
+        // SAFETY: whole vectors and a head, inside the slices.
         unsafe {
-            let (a, u) = (self.a.0.as_ptr(), L::splat(self.a.1));
-            let out = self.out.as_mut_ptr();
-            let whole = n / LANES * LANES;
-            match (self.b, self.add) {
-                (Some((b, v)), _) => {
-                    let (b, v) = (b.as_ptr(), L::splat(v));
-                    for i in (0..whole).step_by(LANES) {
-                        L::load(a.add(i)).mul_add(u, L::load(b.add(i)).mul(v)).store(out.add(i));
-                    }
-                }
-                (None, false) => {
-                    for i in (0..whole).step_by(LANES) {
-                        L::load(a.add(i)).mul(u).store(out.add(i));
-                    }
-                }
-                (None, true) => {
-                    for i in (0..whole).step_by(LANES) {
-                        L::load(a.add(i)).mul_add(u, L::load(out.add(i))).store(out.add(i));
-                    }
-                }
-            }
-            for i in whole..n {
-                let before = if self.add { self.out[i] } else { 0.0 };
-                self.out[i] = before + self.a.0[i] * self.a.1 + self.b.map_or(0.0, |(b, v)| b[i] * v);
+            let u = L::splat(u);
+            for i in (0..n).step_by(L::N) {
+                let live = (n - i).min(L::N);
+                let load = |p: *const f32| if live == L::N { L::load(p.add(i)) } else { L::load_head(p.add(i), live) };
+                let mixed = match (self.b, self.add) {
+                    (Some((b, v)), _) => load(a).mul_add(u, load(b.as_ptr()).mul(L::splat(v))),
+                    (None, false) => load(a).mul(u),
+                    (None, true) => load(a).mul_add(u, load(out)),
+                };
+                if live == L::N { mixed.store(out.add(i)) } else { mixed.store_head(out.add(i), live) }
             }
         }
     }

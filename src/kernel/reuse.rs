@@ -2,16 +2,18 @@
 //! from the system each would be fresh pages, which cost more to map and clear than most operations take. What is kept and what
 //! is in use never exceed what was in use at most by more than a quarter. Uses nothing of the crate.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use mimalloc::MiMalloc;
 
 /// The allocator. A program takes it with `#[global_allocator] static MEMORY: Reuse = Reuse::new();`.
 pub struct Reuse {
     kept: Mutex<Kept>,
 }
 
-/// Smaller blocks are the system's.
+/// Smaller blocks are mimalloc's alone.
 const LARGE: usize = 1 << 16;
 /// Alignment of large blocks, in bytes: a cache line.
 const ALIGN: usize = 64;
@@ -81,7 +83,7 @@ impl Kept {
             while self.idle > room {
                 let Some(old) = self.pop(class) else { break };
                 // SAFETY: the block came from the system with this layout.
-                unsafe { System.dealloc(old, block(bytes_of(class))) };
+                unsafe { MiMalloc.dealloc(old, block(bytes_of(class))) };
             }
         }
     }
@@ -122,8 +124,8 @@ unsafe impl GlobalAlloc for Reuse {
         // SAFETY: the caller's layout has a size; so has the class'.
         unsafe {
             match class(layout) {
-                None => System.alloc(layout),
-                Some((class, bytes)) => self.take(class, bytes).unwrap_or_else(|| self.settle(System.alloc(block(bytes)), bytes)),
+                None => MiMalloc.alloc(layout),
+                Some((class, bytes)) => self.take(class, bytes).unwrap_or_else(|| self.settle(MiMalloc.alloc(block(bytes)), bytes)),
             }
         }
     }
@@ -132,13 +134,13 @@ unsafe impl GlobalAlloc for Reuse {
         // SAFETY: as above.
         unsafe {
             match class(layout) {
-                None => System.alloc_zeroed(layout),
+                None => MiMalloc.alloc_zeroed(layout),
                 Some((class, bytes)) => match self.take(class, bytes) {
                     Some(old) => {
                         old.write_bytes(0, layout.size());
                         old
                     }
-                    None => self.settle(System.alloc_zeroed(block(bytes)), bytes),
+                    None => self.settle(MiMalloc.alloc_zeroed(block(bytes)), bytes),
                 },
             }
         }
@@ -147,7 +149,7 @@ unsafe impl GlobalAlloc for Reuse {
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         match class(layout) {
             // SAFETY: the caller's.
-            None => unsafe { System.dealloc(pointer, layout) },
+            None => unsafe { MiMalloc.dealloc(pointer, layout) },
             Some((class, bytes)) => {
                 let mut kept = self.kept();
                 kept.live -= bytes;
@@ -162,7 +164,7 @@ unsafe impl GlobalAlloc for Reuse {
         let new = unsafe { Layout::from_size_align_unchecked(size, layout.align()) };
         match (class(layout), class(new)) {
             // SAFETY: the caller's.
-            (None, None) => unsafe { System.realloc(pointer, layout, size) },
+            (None, None) => unsafe { MiMalloc.realloc(pointer, layout, size) },
             (Some(old), Some(new)) if old == new => pointer,
             // SAFETY: two blocks, both at least as large as what is copied.
             _ => unsafe {

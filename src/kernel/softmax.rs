@@ -2,7 +2,7 @@
 //! order. Backward from the output.
 
 use super::buffer::{Input, Output, each};
-use super::lanes::{Job, LANES, Lanes, run};
+use super::lanes::{Form, Job, Lanes, run};
 use super::on_cpu;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -27,7 +27,7 @@ impl Softmax for Flex {
         let x = Input::new(x);
         over_voxels(x.dims(), |first, out, count, step, channels| {
             // SAFETY: `over_voxels` gives voxels inside the volume, and the task's own part of the output.
-            unsafe { run(Forward { x: x.data()[first..].as_ptr(), out, count, step, channels }) }
+            unsafe { run(Form::widest(), Forward { x: x.data()[first..].as_ptr(), out, count, step, channels }) }
         })
     }
 }
@@ -58,7 +58,7 @@ impl Backward<Flex, 1> for SoftmaxBackward {
             let dx = over_voxels(y.dims(), |first, out, count, step, channels| {
                 let (y, gy) = (y.data()[first..].as_ptr(), gy.data()[first..].as_ptr());
                 // SAFETY: as in the forward pass; `y` and `gy` have one shape.
-                unsafe { run(Gradient { y, gy, out, count, step, channels }) }
+                unsafe { run(Form::widest(), Gradient { y, gy, out, count, step, channels }) }
             });
             grads.register::<Flex>(node.id, dx);
         }
@@ -102,14 +102,14 @@ impl Job for Forward {
         unsafe {
             let mut i = 0;
             while i < self.count {
-                let live = (self.count - i).min(LANES);
+                let live = (self.count - i).min(L::N);
                 let load = |p: *const f32, c: usize| {
                     let p = p.add(c * self.step + i);
-                    if live == LANES { L::load(p) } else { L::load_head(p, live) }
+                    if live == L::N { L::load(p) } else { L::load_head(p, live) }
                 };
                 let store = |v: L, c: usize| {
                     let p = self.out.add(c * self.step + i);
-                    if live == LANES { v.store(p) } else { v.store_head(p, live) }
+                    if live == L::N { v.store(p) } else { v.store_head(p, live) }
                 };
                 let mut top = load(self.x, 0);
                 for c in 1..self.channels {
@@ -125,7 +125,7 @@ impl Job for Forward {
                 for c in 0..self.channels {
                     store(load(self.out, c).mul(scale), c);
                 }
-                i += LANES;
+                i += L::N;
             }
         }
     }
@@ -149,10 +149,10 @@ impl Job for Gradient {
         unsafe {
             let mut i = 0;
             while i < self.count {
-                let live = (self.count - i).min(LANES);
+                let live = (self.count - i).min(L::N);
                 let load = |p: *const f32, c: usize| {
                     let p = p.add(c * self.step + i);
-                    if live == LANES { L::load(p) } else { L::load_head(p, live) }
+                    if live == L::N { L::load(p) } else { L::load_head(p, live) }
                 };
                 let mut dot = L::splat(0.0);
                 for c in 0..self.channels {
@@ -161,9 +161,9 @@ impl Job for Gradient {
                 for c in 0..self.channels {
                     let v = load(self.y, c).mul(load(self.gy, c).sub(dot));
                     let p = self.out.add(c * self.step + i);
-                    if live == LANES { v.store(p) } else { v.store_head(p, live) }
+                    if live == L::N { v.store(p) } else { v.store_head(p, live) }
                 }
-                i += LANES;
+                i += L::N;
             }
         }
     }

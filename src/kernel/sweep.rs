@@ -2,7 +2,7 @@
 //! volume. A tap is an offset into that volume, so kernels, strides and dilations of any kind, and the data gradient (a
 //! convolution of the output's gradient for each phase of the stride) are all the same loop.
 
-use super::lanes::{Job, LANES, Lanes};
+use super::lanes::{Job, Lanes, WIDEST};
 
 /// Output channels of a block, held in registers together.
 pub const BLOCK: usize = 4;
@@ -59,7 +59,7 @@ impl Job for Sweep<'_> {
         let mut block = 0;
         while block < blocks {
             // Narrow rows fill the units with two blocks instead of two vectors.
-            let pair = width <= LANES && block + 1 < blocks;
+            let pair = width <= L::N && block + 1 < blocks;
             let first = block * BLOCK;
             let live = (self.outputs - first).min(if pair { 2 * BLOCK } else { BLOCK });
             for plane in 0..planes {
@@ -74,7 +74,7 @@ impl Job for Sweep<'_> {
                             let left = width - at;
                             let tile = Tile { source: source.add(at), weights, first, live, out: out.add(at * self.out_step) };
                             // Four vectors go by two and two: a single one leaves the units waiting for its sums.
-                            at += match left.div_ceil(LANES) {
+                            at += match left.div_ceil(L::N) {
                                 1 if pair => self.tile::<L, { 2 * BLOCK }, 1>(tile, left),
                                 1 => self.tile::<L, BLOCK, 1>(tile, left),
                                 2 | 4 => self.tile::<L, BLOCK, 2>(tile, left),
@@ -118,7 +118,7 @@ impl Sweep<'_> {
             for c in 0..self.channels {
                 let source = tile.source.add(c * self.channel);
                 for &tap in self.taps {
-                    let x: [L; V] = std::array::from_fn(|v| L::load(source.add(tap + v * LANES)));
+                    let x: [L; V] = std::array::from_fn(|v| L::load(source.add(tap + v * L::N)));
                     for (b, sums) in sums.iter_mut().enumerate() {
                         let w = L::splat(*weight.add(b / BLOCK * next + b % BLOCK));
                         for v in 0..V {
@@ -131,12 +131,12 @@ impl Sweep<'_> {
             for (b, sums) in sums.iter().enumerate() {
                 if b < tile.live {
                     for (v, sum) in sums.iter().enumerate() {
-                        let n = left.saturating_sub(v * LANES).min(LANES);
-                        self.put(*sum, tile.out.add(b * self.out_channel + v * LANES * self.out_step), n);
+                        let n = left.saturating_sub(v * L::N).min(L::N);
+                        self.put(*sum, tile.out.add(b * self.out_channel + v * L::N * self.out_step), n);
                     }
                 }
             }
-            V * LANES
+            V * L::N
         }
     }
 
@@ -145,10 +145,10 @@ impl Sweep<'_> {
     unsafe fn put<L: Lanes>(&self, sum: L, out: *mut f32, n: usize) {
         // SAFETY: see `run`.
         unsafe {
-            if self.out_step == 1 && n == LANES {
+            if self.out_step == 1 && n == L::N {
                 sum.store(out);
             } else {
-                let mut t = [0f32; LANES];
+                let mut t = [0f32; WIDEST];
                 sum.store(t.as_mut_ptr());
                 for (i, t) in t.iter().enumerate().take(n) {
                     *out.add(i * self.out_step) = *t;
@@ -190,7 +190,7 @@ impl Job for Correlate<'_> {
     #[inline(always)]
     unsafe fn run<L: Lanes>(mut self) {
         let [planes, rows, width] = self.size;
-        let block_rows = (HOT / (BLOCK * width.next_multiple_of(LANES)).max(1)).clamp(1, rows.max(1));
+        let block_rows = (HOT / (BLOCK * width.next_multiple_of(L::N)).max(1)).clamp(1, rows.max(1));
         for plane in 0..planes {
             for row in (0..rows).step_by(block_rows) {
                 let count = block_rows.min(rows - row);
@@ -242,7 +242,7 @@ impl Correlate<'_> {
                             sums[b][t] = x[t].mul_add(g, sums[b][t]);
                         }
                     }
-                    at += LANES;
+                    at += L::N;
                 }
             }
             for (b, sums) in sums.iter().enumerate() {

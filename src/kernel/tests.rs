@@ -1,6 +1,7 @@
 //! Every function against Burn's own composition, forward and all gradients.
 
 use super::conv3d::Geometry;
+use super::lanes::{Form, MOST};
 use super::*;
 use burn::tensor::{Device, TensorData};
 use rand::{RngExt, SeedableRng};
@@ -120,28 +121,30 @@ fn pointwise_convolutions() {
     }
 }
 
-/// Runs a test on threads of its own.
-fn on_threads(threads: usize, portable: bool, test: impl FnOnce() + Send) {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).start_handler(move |_| super::lanes::PORTABLE.set(portable));
+/// Runs a test on threads of its own that use lanes of a form, or narrower ones.
+fn on_threads(threads: usize, form: Form, test: impl FnOnce() + Send) {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).start_handler(move |_| MOST.set(Some(form)));
     pool.build().unwrap().install(test);
 }
 
 #[test]
-fn the_portable_lanes_compute_the_same() {
-    on_threads(2, true, || {
-        assert!(super::lanes::PORTABLE.get());
-        depthwise_convolutions();
-        dense_convolutions();
-        pointwise_convolutions();
-        transposed_convolutions();
-        group_norms();
-        activations();
-        the_logistic_function_is_right_at_its_ends();
-        softmax_over_channels();
-        trilinear_resizing();
-        max_pooling();
-        a_nan_wins_the_pool();
-    });
+fn lanes_of_every_form_compute_the_same() {
+    for form in Form::all() {
+        on_threads(2, form, || {
+            assert_eq!(Form::widest(), form);
+            depthwise_convolutions();
+            dense_convolutions();
+            pointwise_convolutions();
+            transposed_convolutions();
+            group_norms();
+            activations();
+            the_logistic_function_is_right_at_its_ends();
+            softmax_over_channels();
+            trilinear_resizing();
+            max_pooling();
+            a_nan_wins_the_pool();
+        });
+    }
 }
 
 /// The outputs and gradients of one network of every operation.
@@ -178,7 +181,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
     let vector = random([8]) + 1.5;
     let mut results = Vec::new();
     for threads in [1, 2, 5] {
-        on_threads(threads, false, || results.push(everything(&leaves, &vector)));
+        on_threads(threads, Form::widest(), || results.push(everything(&leaves, &vector)));
     }
     assert!(results[0].iter().flatten().all(|v| v.is_finite()));
     assert!(results[0] == results[1] && results[0] == results[2]);

@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
-
 use crate::text;
 
 /// A column of a table.
@@ -24,11 +22,7 @@ impl Column {
 
 /// Leaves out columns until the table is at most `width` wide; gives the headings of those that went.
 pub fn fit(columns: &mut Vec<Column>, rows: &mut [Vec<String>], width: usize) -> Vec<Cow<'static, str>> {
-    let mut widths: Vec<usize> = columns
-        .iter()
-        .enumerate()
-        .map(|(i, c)| rows.iter().filter_map(|r| r.get(i)).map(|t| text::columns(t)).max().unwrap_or(0).max(text::columns(&c.heading)))
-        .collect();
+    let mut widths = widths(columns, rows);
     let mut gone = vec![];
     while widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1) > width {
         let least = (0..columns.len()).filter(|i| columns[*i].worth > 0).min_by_key(|i| columns[*i].worth);
@@ -40,25 +34,53 @@ pub fn fit(columns: &mut Vec<Column>, rows: &mut [Vec<String>], width: usize) ->
     gone
 }
 
-/// Rows under headings.
+/// Rows under headings, a rule between; as Markdown, or for a terminal.
 pub fn table(columns: &[Column], rows: Vec<Vec<String>>, markdown: bool) -> String {
-    let mut t = Table::new();
-    t.load_style(if markdown { presets::ASCII_MARKDOWN } else { presets::NOTHING }).set_content_arrangement(ContentArrangement::Disabled);
-    t.set_header(columns.iter().map(|c| c.heading.as_ref()));
-    t.add_rows(rows);
-    for (c, column) in t.column_iter_mut().zip(columns) {
-        if column.number {
-            c.set_cell_alignment(CellAlignment::Right);
+    let rows: Vec<Vec<String>> = if markdown { rows.into_iter().map(escaped).collect() } else { rows };
+    let widths = widths(columns, &rows);
+    let mut out = String::new();
+    let mut line = |cells: &mut dyn Iterator<Item = &str>| {
+        let start = out.len();
+        for ((cell, column), width) in cells.zip(columns).zip(&widths) {
+            let blanks = width - text::columns(cell).min(*width);
+            let (before, after) = if column.number { (blanks, 0) } else { (0, blanks) };
+            out.push_str(if markdown { "| " } else { "" });
+            out.extend(std::iter::repeat_n(' ', before));
+            out.push_str(cell);
+            out.extend(std::iter::repeat_n(' ', after));
+            out.push_str(if markdown { " " } else { "  " });
         }
-        if !markdown {
-            c.set_padding((0, 2));
+        if markdown {
+            out.push('|');
+        } else {
+            out.truncate(start + out[start..].trim_end().len());
         }
+        out.push('\n');
+    };
+    line(&mut columns.iter().map(|c| c.heading.as_ref()));
+    rows.iter().for_each(|r| line(&mut r.iter().map(String::as_str)));
+    let rule = if markdown {
+        let dashes = |(c, w): (&Column, &usize)| format!("|{}{}", "-".repeat(w + 1), if c.number { ":" } else { "-" });
+        columns.iter().zip(&widths).map(dashes).collect::<String>() + "|\n"
+    } else {
+        "─".repeat(out.lines().map(text::columns).max().unwrap_or(0)) + "\n"
+    };
+    let at = out.find('\n').map_or(out.len(), |i| i + 1);
+    out.insert_str(at, &rule);
+    out
+}
+
+/// What stands in a cell of Markdown.
+fn escaped(row: Vec<String>) -> Vec<String> {
+    row.into_iter().map(|cell| if cell.contains('|') { cell.replace('|', "\\|") } else { cell }).collect()
+}
+
+fn widths(columns: &[Column], rows: &[Vec<String>]) -> Vec<usize> {
+    let mut widths: Vec<usize> = columns.iter().map(|c| text::columns(&c.heading)).collect();
+    for row in rows {
+        widths.iter_mut().zip(row).for_each(|(w, cell)| *w = (*w).max(text::columns(cell)));
     }
-    let mut out: Vec<String> = t.lines().map(|l| l.trim_end().to_owned()).collect();
-    if !markdown && let Some(width) = out.iter().map(|l| text::columns(l)).max() {
-        out.insert(1, "─".repeat(width));
-    }
-    out.join("\n") + "\n"
+    widths
 }
 
 /// Rows as comma-separated values.
@@ -83,6 +105,16 @@ mod tests {
         assert_eq!(fit(&mut columns, &mut rows, 16), ["cccc"]);
         assert_eq!(rows, [["1", "2"]]);
         assert_eq!(fit(&mut columns, &mut rows, 1), ["bbbb"]);
+    }
+
+    #[test]
+    fn numbers_stand_at_the_right() {
+        let columns = [Column::new("name", false, 0), Column::new("n", true, 0), Column::new("", false, 0)];
+        let rows = vec![vec!["脳".to_owned(), "1".into(), "█".into()], vec!["a|b".into(), "1,234".into(), String::new()]];
+        let plain = "name      n\n──────────────\n脳        1  █\na|b   1,234\n";
+        assert_eq!(table(&columns, rows.clone(), false), plain);
+        let markdown = "| name |     n |   |\n|------|------:|---|\n| 脳   |     1 | █ |\n| a\\|b | 1,234 |   |\n";
+        assert_eq!(table(&columns, rows, true), markdown);
     }
 
     #[test]

@@ -98,6 +98,26 @@ impl Diagnostics {
         });
     }
 
+    /// Those of one file in the order of their places, files in the order in which they come up; what has no place first.
+    pub fn in_order(&self) -> Self {
+        let place = |d: &Diagnostic| d.labels.iter().find(|l| l.primary).or(d.labels.first()).map(|l| l.place.clone());
+        let mut files: Vec<String> = vec![];
+        let mut all: Vec<(Option<(usize, usize)>, Diagnostic)> = vec![];
+        for d in &self.0 {
+            let at = place(d).map(|p| {
+                let known = files.iter().position(|f| *f == p.source.name);
+                let file = known.unwrap_or_else(|| {
+                    files.push(p.source.name.clone());
+                    files.len() - 1
+                });
+                (file, p.span.start)
+            });
+            all.push((at, d.clone()));
+        }
+        all.sort_by_key(|(at, _)| *at);
+        Self(all.into_iter().map(|(_, d)| d).collect())
+    }
+
     /// `value` if nothing is wrong, else everything that is.
     pub fn or<T>(self, value: T) -> Result<T, Diagnostics> {
         if self.has_errors() { Err(self) } else { Ok(value) }

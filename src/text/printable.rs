@@ -35,7 +35,7 @@ fn hidden(c: char) -> bool {
 
 /// Columns that a text takes on a terminal.
 pub fn columns(text: &str) -> usize {
-    text.chars().map(width).sum()
+    if text.is_ascii() { text.len() } else { text.chars().map(width).sum() }
 }
 
 /// Columns of a character: 0 for marks that are put on the one before, 2 for East Asian and emoji characters.

@@ -15,7 +15,7 @@ pub struct Life {
 
 /// After so many looks at buffers that are alive together the rest is put behind the others: where a hundred thousand values live
 /// at once there is little to share, and looking at each pair of them takes minutes.
-const LOOKS: usize = 1 << 25;
+const LOOKS: usize = 1 << 22;
 
 /// The largest first, each into the tightest gap between those that are alive with it. Gives the offset of each and the end of the last.
 ///

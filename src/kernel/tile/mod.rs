@@ -10,18 +10,15 @@ mod depthwise;
 mod functions;
 mod grids;
 mod jobs;
-mod lanes;
 mod make;
 mod memory;
-#[cfg(target_arch = "aarch64")]
-mod neon;
 mod rows;
 mod run;
 mod stage;
 mod sweep;
 mod winograd;
-#[cfg(target_arch = "x86_64")]
-mod x86;
+
+use super::lanes;
 
 pub use combine::pack;
 pub use lanes::Form;

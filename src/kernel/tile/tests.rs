@@ -4,16 +4,6 @@ use super::functions::Map;
 use super::lanes::{Form, Job, Lanes, run};
 use super::stage::{Function, Moments};
 
-fn forms() -> Vec<Form> {
-    let mut all = vec![Form::Portable];
-    #[cfg(target_arch = "x86_64")]
-    all.extend([Form::Avx2, Form::Avx512]);
-    #[cfg(target_arch = "aarch64")]
-    all.push(Form::Neon);
-    all.retain(|f| f.available() == *f);
-    all
-}
-
 struct Each<'a>(Function, &'a [f32], &'a mut [f32]);
 
 impl Job for Each<'_> {
@@ -70,7 +60,7 @@ const ALL: [Function; 8] = [
 #[test]
 fn functions_are_exact_within_float_rounding() {
     let x: Vec<f32> = (-4000..4001).map(|i| i as f32 * 0.005).collect();
-    for form in forms() {
+    for form in Form::all() {
         for f in ALL {
             for (x, y) in x.iter().zip(apply(form, f, &x)) {
                 let want = exact(f, f64::from(*x));
@@ -83,7 +73,7 @@ fn functions_are_exact_within_float_rounding() {
 
 #[test]
 fn what_is_not_finite_stays_so() {
-    for form in forms() {
+    for form in Form::all() {
         for f in ALL {
             assert!(apply(form, f, &[f32::NAN; 3]).iter().all(|y| y.is_nan()), "{f:?} of NaN with {}", form.name());
         }

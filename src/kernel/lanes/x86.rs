@@ -2,11 +2,21 @@
 
 use std::arch::x86_64::*;
 
-use super::lanes::{EXP_HI, EXP_LO, EXP_POLY, EXP2_POLY, LN2_HI, LN2_LO, LOG2E, Lanes, ROUND};
+use super::{LOG2E, Lanes};
+
+/// Minimax polynomial of 2^f on |f| <= 1/2 (relative error 7.5e-08), highest power first.
+const EXP2_POLY: [f32; 6] = [1.327_647_1e-3, 9.675_542e-3, 5.550_713e-2, 2.402_212e-1, 6.931_469_4e-1, 1.000_000_1];
+/// 1.5 * 2^23: adding it rounds to an integer, which then stands in the low bits.
+const ROUND: f32 = 12_582_912.0;
+const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
 
 /// Lanes in one AVX register.
 #[derive(Clone, Copy)]
 pub struct Avx2(__m256);
+
+/// Lanes in one AVX-512 register.
+#[derive(Clone, Copy)]
+pub struct Avx512(__m512);
 
 #[inline(always)]
 unsafe fn head8(n: usize) -> __m256i {
@@ -14,21 +24,57 @@ unsafe fn head8(n: usize) -> __m256i {
     unsafe { _mm256_cmpgt_epi32(_mm256_set1_epi32(n as i32), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)) }
 }
 
-// SAFETY of every block below: a value of `Avx2` exists only where AVX2 and FMA are enabled (see `Lanes`); pointers are the
-// caller's to vouch for, and loads and stores need no alignment.
+#[inline(always)]
+fn head16(n: usize) -> __mmask16 {
+    ((1u32 << n.min(16)) - 1) as __mmask16
+}
+
+// SAFETY of every block below: a value of `Avx2` exists only where AVX2 and FMA are enabled, one of `Avx512` only where AVX-512 F,
+// DQ and VL are (see `Lanes`); pointers are the caller's to vouch for, and loads and stores need no alignment.
+
+/// The methods in which both differ by the names of the instructions alone.
+macro_rules! named {
+    ($form:ident, $load:ident, $store:ident, $splat:ident, $mul_add:ident; $($method:ident $instruction:ident),*) => {
+        #[inline(always)]
+        unsafe fn load(p: *const f32) -> Self {
+            // SAFETY: see above.
+            $form(unsafe { $load(p) })
+        }
+        #[inline(always)]
+        unsafe fn store(self, p: *mut f32) {
+            // SAFETY: see above.
+            unsafe { $store(p, self.0) }
+        }
+        #[inline(always)]
+        unsafe fn splat(v: f32) -> Self {
+            // SAFETY: see above.
+            $form(unsafe { $splat(v) })
+        }
+        #[inline(always)]
+        unsafe fn mul_add(self, a: Self, b: Self) -> Self {
+            // SAFETY: see above.
+            $form(unsafe { $mul_add(self.0, a.0, b.0) })
+        }
+        $(
+            #[inline(always)]
+            unsafe fn $method(self, o: Self) -> Self {
+                // SAFETY: see above.
+                $form(unsafe { $instruction(self.0, o.0) })
+            }
+        )*
+        #[inline(always)]
+        unsafe fn prefetch(p: *const f32) {
+            // SAFETY: a hint, which faults nowhere.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+        }
+    };
+}
+
 impl Lanes for Avx2 {
     const N: usize = 8;
     const REGISTERS: usize = 16;
-    #[inline(always)]
-    unsafe fn load(p: *const f32) -> Self {
-        // SAFETY: see above.
-        Avx2(unsafe { _mm256_loadu_ps(p) })
-    }
-    #[inline(always)]
-    unsafe fn store(self, p: *mut f32) {
-        // SAFETY: see above.
-        unsafe { _mm256_storeu_ps(p, self.0) }
-    }
+    named!(Avx2, _mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_fmadd_ps;
+        add _mm256_add_ps, sub _mm256_sub_ps, mul _mm256_mul_ps, div _mm256_div_ps);
     #[inline(always)]
     unsafe fn load_head(p: *const f32, n: usize) -> Self {
         // SAFETY: see above; masked lanes are not touched.
@@ -38,36 +84,6 @@ impl Lanes for Avx2 {
     unsafe fn store_head(self, p: *mut f32, n: usize) {
         // SAFETY: as in `load_head`.
         unsafe { _mm256_maskstore_ps(p, head8(n), self.0) }
-    }
-    #[inline(always)]
-    unsafe fn splat(v: f32) -> Self {
-        // SAFETY: see above.
-        Avx2(unsafe { _mm256_set1_ps(v) })
-    }
-    #[inline(always)]
-    unsafe fn mul_add(self, a: Self, b: Self) -> Self {
-        // SAFETY: see above.
-        Avx2(unsafe { _mm256_fmadd_ps(self.0, a.0, b.0) })
-    }
-    #[inline(always)]
-    unsafe fn add(self, o: Self) -> Self {
-        // SAFETY: see above.
-        Avx2(unsafe { _mm256_add_ps(self.0, o.0) })
-    }
-    #[inline(always)]
-    unsafe fn sub(self, o: Self) -> Self {
-        // SAFETY: see above.
-        Avx2(unsafe { _mm256_sub_ps(self.0, o.0) })
-    }
-    #[inline(always)]
-    unsafe fn mul(self, o: Self) -> Self {
-        // SAFETY: see above.
-        Avx2(unsafe { _mm256_mul_ps(self.0, o.0) })
-    }
-    #[inline(always)]
-    unsafe fn div(self, o: Self) -> Self {
-        // SAFETY: see above.
-        Avx2(unsafe { _mm256_div_ps(self.0, o.0) })
     }
     #[inline(always)]
     unsafe fn max(self, o: Self) -> Self {
@@ -85,6 +101,14 @@ impl Lanes for Avx2 {
         Avx2(unsafe { _mm256_blendv_ps(b.0, a.0, _mm256_cmp_ps::<_CMP_LT_OQ>(self.0, _mm256_setzero_ps())) })
     }
     #[inline(always)]
+    unsafe fn where_beats(self, o: Self, a: Self, b: Self) -> Self {
+        // SAFETY: see above.
+        Avx2(unsafe {
+            let nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(self.0, self.0);
+            _mm256_blendv_ps(b.0, a.0, _mm256_or_ps(nan, _mm256_cmp_ps::<_CMP_GT_OQ>(self.0, o.0)))
+        })
+    }
+    #[inline(always)]
     unsafe fn sum(self) -> f32 {
         // SAFETY: see above.
         unsafe {
@@ -94,27 +118,26 @@ impl Lanes for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn exp(self) -> Self {
+    unsafe fn clamp(self, low: f32, high: f32) -> Self {
+        // SAFETY: see above. The second operand is the one that is kept when there is a NaN.
+        Avx2(unsafe { _mm256_max_ps(_mm256_set1_ps(low), _mm256_min_ps(_mm256_set1_ps(high), self.0)) })
+    }
+    #[inline(always)]
+    unsafe fn round(self) -> Self {
         // SAFETY: see above.
-        unsafe {
-            let s = |v| _mm256_set1_ps(v);
-            let x = self.0;
-            let c = _mm256_max_ps(s(EXP_LO), _mm256_min_ps(s(EXP_HI), x));
-            let t = _mm256_fmadd_ps(c, s(LOG2E), s(ROUND));
-            let n = _mm256_sub_ps(t, s(ROUND));
-            let r = _mm256_fnmadd_ps(n, s(LN2_LO), _mm256_fnmadd_ps(n, s(LN2_HI), c));
-            let mut p = s(EXP_POLY[0]);
-            for k in &EXP_POLY[1..] {
-                p = _mm256_fmadd_ps(p, r, s(*k));
-            }
-            let p = _mm256_add_ps(_mm256_fmadd_ps(p, _mm256_mul_ps(r, r), r), s(1.0));
-            let n = _mm256_sub_epi32(_mm256_castps_si256(t), _mm256_set1_epi32(ROUND.to_bits() as i32));
+        Avx2(unsafe { _mm256_round_ps::<NEAREST>(self.0) })
+    }
+    #[inline(always)]
+    unsafe fn scale(self, n: Self) -> Self {
+        // SAFETY: see above.
+        Avx2(unsafe {
+            let (n, bias) = (_mm256_cvtps_epi32(n.0), _mm256_set1_epi32(127));
+            // Two factors, since 2^n itself may be no normal float.
             let half = _mm256_srai_epi32::<1>(n);
-            let bias = _mm256_set1_epi32(127);
             let a = _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(half, bias)));
             let b = _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(_mm256_sub_epi32(n, half), bias)));
-            Avx2(_mm256_mul_ps(_mm256_mul_ps(p, a), b))
-        }
+            _mm256_mul_ps(_mm256_mul_ps(self.0, a), b)
+        })
     }
     #[inline(always)]
     unsafe fn sigmoid(self) -> Self {
@@ -138,11 +161,6 @@ impl Lanes for Avx2 {
         }
     }
     #[inline(always)]
-    unsafe fn prefetch(p: *const f32) {
-        // SAFETY: a hint, which faults nowhere.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
-    }
-    #[inline(always)]
     unsafe fn interleave(self, o: Self) -> (Self, Self) {
         // SAFETY: see above.
         unsafe {
@@ -160,30 +178,11 @@ impl Lanes for Avx2 {
     }
 }
 
-/// Lanes in one AVX-512 register.
-#[derive(Clone, Copy)]
-pub struct Avx512(__m512);
-
-#[inline(always)]
-fn head16(n: usize) -> __mmask16 {
-    ((1u32 << n.min(16)) - 1) as __mmask16
-}
-
-// SAFETY of every block below: a value of `Avx512` exists only where AVX-512 F, DQ and VL are enabled (see `Lanes`); pointers are
-// the caller's to vouch for, and loads and stores need no alignment.
 impl Lanes for Avx512 {
     const N: usize = 16;
     const REGISTERS: usize = 32;
-    #[inline(always)]
-    unsafe fn load(p: *const f32) -> Self {
-        // SAFETY: see above.
-        Avx512(unsafe { _mm512_loadu_ps(p) })
-    }
-    #[inline(always)]
-    unsafe fn store(self, p: *mut f32) {
-        // SAFETY: see above.
-        unsafe { _mm512_storeu_ps(p, self.0) }
-    }
+    named!(Avx512, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_fmadd_ps;
+        add _mm512_add_ps, sub _mm512_sub_ps, mul _mm512_mul_ps, div _mm512_div_ps);
     #[inline(always)]
     unsafe fn load_head(p: *const f32, n: usize) -> Self {
         // SAFETY: see above; masked lanes are not touched.
@@ -193,36 +192,6 @@ impl Lanes for Avx512 {
     unsafe fn store_head(self, p: *mut f32, n: usize) {
         // SAFETY: as in `load_head`.
         unsafe { _mm512_mask_storeu_ps(p, head16(n), self.0) }
-    }
-    #[inline(always)]
-    unsafe fn splat(v: f32) -> Self {
-        // SAFETY: see above.
-        Avx512(unsafe { _mm512_set1_ps(v) })
-    }
-    #[inline(always)]
-    unsafe fn mul_add(self, a: Self, b: Self) -> Self {
-        // SAFETY: see above.
-        Avx512(unsafe { _mm512_fmadd_ps(self.0, a.0, b.0) })
-    }
-    #[inline(always)]
-    unsafe fn add(self, o: Self) -> Self {
-        // SAFETY: see above.
-        Avx512(unsafe { _mm512_add_ps(self.0, o.0) })
-    }
-    #[inline(always)]
-    unsafe fn sub(self, o: Self) -> Self {
-        // SAFETY: see above.
-        Avx512(unsafe { _mm512_sub_ps(self.0, o.0) })
-    }
-    #[inline(always)]
-    unsafe fn mul(self, o: Self) -> Self {
-        // SAFETY: see above.
-        Avx512(unsafe { _mm512_mul_ps(self.0, o.0) })
-    }
-    #[inline(always)]
-    unsafe fn div(self, o: Self) -> Self {
-        // SAFETY: see above.
-        Avx512(unsafe { _mm512_div_ps(self.0, o.0) })
     }
     #[inline(always)]
     unsafe fn max(self, o: Self) -> Self {
@@ -243,26 +212,32 @@ impl Lanes for Avx512 {
         Avx512(unsafe { _mm512_mask_mov_ps(b.0, _mm512_cmp_ps_mask::<_CMP_LT_OQ>(self.0, _mm512_setzero_ps()), a.0) })
     }
     #[inline(always)]
+    unsafe fn where_beats(self, o: Self, a: Self, b: Self) -> Self {
+        // SAFETY: see above.
+        Avx512(unsafe {
+            let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(self.0, self.0);
+            _mm512_mask_mov_ps(b.0, nan | _mm512_cmp_ps_mask::<_CMP_GT_OQ>(self.0, o.0), a.0)
+        })
+    }
+    #[inline(always)]
     unsafe fn sum(self) -> f32 {
         // SAFETY: see above.
         unsafe { _mm512_reduce_add_ps(self.0) }
     }
     #[inline(always)]
-    unsafe fn exp(self) -> Self {
+    unsafe fn clamp(self, low: f32, high: f32) -> Self {
+        // SAFETY: see above. The second operand is the one that is kept when there is a NaN.
+        Avx512(unsafe { _mm512_max_ps(_mm512_set1_ps(low), _mm512_min_ps(_mm512_set1_ps(high), self.0)) })
+    }
+    #[inline(always)]
+    unsafe fn round(self) -> Self {
         // SAFETY: see above.
-        unsafe {
-            let s = |v| _mm512_set1_ps(v);
-            // The second operand is the one that is kept when there is a NaN.
-            let c = _mm512_max_ps(s(EXP_LO), _mm512_min_ps(s(EXP_HI), self.0));
-            let n = _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(_mm512_mul_ps(c, s(LOG2E)));
-            let r = _mm512_fnmadd_ps(n, s(LN2_LO), _mm512_fnmadd_ps(n, s(LN2_HI), c));
-            let mut p = s(EXP_POLY[0]);
-            for k in &EXP_POLY[1..] {
-                p = _mm512_fmadd_ps(p, r, s(*k));
-            }
-            let p = _mm512_add_ps(_mm512_fmadd_ps(p, _mm512_mul_ps(r, r), r), s(1.0));
-            Avx512(_mm512_scalef_ps(p, n))
-        }
+        Avx512(unsafe { _mm512_roundscale_ps::<NEAREST>(self.0) })
+    }
+    #[inline(always)]
+    unsafe fn scale(self, n: Self) -> Self {
+        // SAFETY: see above.
+        Avx512(unsafe { _mm512_scalef_ps(self.0, n.0) })
     }
     #[inline(always)]
     unsafe fn inverse(self) -> Self {
@@ -283,7 +258,7 @@ impl Lanes for Avx512 {
             let s = |v| _mm512_set1_ps(v);
             // 2^t, bounded so that what follows is finite; the second operand is the one that is kept when there is a NaN.
             let t = _mm512_max_ps(s(-126.0), _mm512_min_ps(s(126.0), _mm512_mul_ps(self.0, s(-LOG2E))));
-            let n = _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(t);
+            let n = _mm512_roundscale_ps::<NEAREST>(t);
             let f = _mm512_sub_ps(t, n);
             let mut p = s(EXP2_POLY[0]);
             for k in &EXP2_POLY[1..] {
@@ -293,11 +268,6 @@ impl Lanes for Avx512 {
             let y = _mm512_rcp14_ps(d);
             Avx512(_mm512_fmadd_ps(y, _mm512_fnmadd_ps(d, y, s(1.0)), y))
         }
-    }
-    #[inline(always)]
-    unsafe fn prefetch(p: *const f32) {
-        // SAFETY: a hint, which faults nowhere.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
     }
     #[inline(always)]
     unsafe fn interleave(self, o: Self) -> (Self, Self) {

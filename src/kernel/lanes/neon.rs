@@ -2,7 +2,7 @@
 
 use std::arch::aarch64::*;
 
-use super::lanes::{EXP_HI, EXP_LO, EXP_POLY, LN2_HI, LN2_LO, LOG2E, Lanes};
+use super::Lanes;
 
 /// Four floats.
 #[derive(Clone, Copy)]
@@ -91,28 +91,37 @@ impl Lanes for Neon {
         Neon(unsafe { vbslq_f32(vcltzq_f32(self.0), a.0, b.0) })
     }
     #[inline(always)]
+    unsafe fn where_beats(self, o: Self, a: Self, b: Self) -> Self {
+        // SAFETY: see above.
+        Neon(unsafe {
+            let nan = vmvnq_u32(vceqq_f32(self.0, self.0));
+            vbslq_f32(vorrq_u32(nan, vcgtq_f32(self.0, o.0)), a.0, b.0)
+        })
+    }
+    #[inline(always)]
     unsafe fn sum(self) -> f32 {
         // SAFETY: see above.
         unsafe { vaddvq_f32(self.0) }
     }
     #[inline(always)]
-    unsafe fn exp(self) -> Self {
+    unsafe fn clamp(self, low: f32, high: f32) -> Self {
         // SAFETY: see above. Minimum and maximum keep a NaN.
+        Neon(unsafe { vmaxq_f32(vminq_f32(self.0, vdupq_n_f32(high)), vdupq_n_f32(low)) })
+    }
+    #[inline(always)]
+    unsafe fn round(self) -> Self {
+        // SAFETY: see above.
+        Neon(unsafe { vrndnq_f32(self.0) })
+    }
+    #[inline(always)]
+    unsafe fn scale(self, n: Self) -> Self {
+        // SAFETY: see above.
         unsafe {
-            let s = |v| vdupq_n_f32(v);
-            let c = vmaxq_f32(vminq_f32(self.0, s(EXP_HI)), s(EXP_LO));
-            let n = vrndnq_f32(vmulq_f32(c, s(LOG2E)));
-            let r = vfmsq_f32(vfmsq_f32(c, n, s(LN2_HI)), n, s(LN2_LO));
-            let mut p = s(EXP_POLY[0]);
-            for k in &EXP_POLY[1..] {
-                p = vfmaq_f32(s(*k), p, r);
-            }
-            let p = vaddq_f32(vfmaq_f32(r, p, vmulq_f32(r, r)), s(1.0));
-            let n = vcvtq_s32_f32(n);
+            let n = vcvtq_s32_f32(n.0);
             let half = vshrq_n_s32::<1>(n);
             let power = |n: int32x4_t| vreinterpretq_f32_s32(vshlq_n_s32::<23>(vaddq_s32(n, vdupq_n_s32(127))));
             // Two factors, since 2^n itself may be no normal float.
-            Neon(vmulq_f32(vmulq_f32(p, power(half)), power(vsubq_s32(n, half))))
+            Neon(vmulq_f32(vmulq_f32(self.0, power(half)), power(vsubq_s32(n, half))))
         }
     }
     #[inline(always)]

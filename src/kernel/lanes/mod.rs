@@ -1,0 +1,266 @@
+//! Vectors of `f32` of the widest form that the processor has: AVX-512 (16 lanes), AVX2 with FMA (8), NEON (4), and a portable
+//! form (8) that the compiler vectorises. Uses nothing of the crate.
+//!
+//! A kernel is a [`Job`]: its arguments and one body that is generic over [`Lanes`]. The body is inlined into one function for
+//! each form, in which that form's features are enabled; [`run`] calls the one for a [`Form`].
+
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+#[cfg(target_arch = "aarch64")]
+use neon::Neon;
+use portable::Portable;
+#[cfg(target_arch = "x86_64")]
+use x86::{Avx2, Avx512};
+
+/// Lanes of the widest form there is: room for a vector of any form.
+pub const WIDEST: usize = 16;
+
+/// A vector of `N` floats.
+///
+/// # Safety
+/// Pointers need `N` readable or writable floats (`n` of them in the `head` forms) and no alignment. Values of a form may only be
+/// made where its features are enabled, which [`run`] sees to.
+pub trait Lanes: Copy {
+    /// At most [`WIDEST`].
+    const N: usize;
+    /// Vector registers that the form has.
+    const REGISTERS: usize;
+    unsafe fn load(p: *const f32) -> Self;
+    unsafe fn store(self, p: *mut f32);
+    /// The first `n` (0 to `N`) floats; the other lanes are 0.
+    unsafe fn load_head(p: *const f32, n: usize) -> Self;
+    /// Writes the first `n` (0 to `N`) lanes.
+    unsafe fn store_head(self, p: *mut f32, n: usize);
+    unsafe fn splat(v: f32) -> Self;
+    /// `self * a + b`, fused where the form has it.
+    unsafe fn mul_add(self, a: Self, b: Self) -> Self;
+    unsafe fn add(self, o: Self) -> Self;
+    unsafe fn sub(self, o: Self) -> Self;
+    unsafe fn mul(self, o: Self) -> Self;
+    unsafe fn div(self, o: Self) -> Self;
+    /// The larger of both; a NaN on either side gives NaN.
+    unsafe fn max(self, o: Self) -> Self;
+    unsafe fn abs(self) -> Self;
+    /// Lanes of `a` where `self` is below zero, lanes of `b` elsewhere.
+    unsafe fn where_negative(self, a: Self, b: Self) -> Self;
+    /// Lanes of `a` where `self` is above `o` or NaN, lanes of `b` elsewhere.
+    unsafe fn where_beats(self, o: Self, a: Self, b: Self) -> Self;
+    /// Sum of the lanes, always in the same order.
+    unsafe fn sum(self) -> f32;
+    /// Not below `low`, not above `high`; NaN stays NaN.
+    unsafe fn clamp(self, low: f32, high: f32) -> Self;
+    /// The nearest whole number, for what lies within 2^22 of zero.
+    unsafe fn round(self) -> Self;
+    /// `self * 2^n` for whole numbers `n` from -250 to 250, rounded once or twice where it is no normal float. NaN in `self` stays.
+    unsafe fn scale(self, n: Self) -> Self;
+    /// `a0 b0 a1 b1 ...` in two vectors.
+    unsafe fn interleave(self, o: Self) -> (Self, Self);
+    /// The lanes of even and of odd places of both, one after the other.
+    unsafe fn split(self, o: Self) -> (Self, Self);
+    /// Relative error below 2e-7 where the result is a normal float; 0 below -104, infinity above 88.8, NaN stays NaN.
+    #[inline(always)]
+    unsafe fn exp(self) -> Self {
+        // SAFETY: no pointers.
+        unsafe {
+            let x = self.clamp(EXP_LO, EXP_HI);
+            let n = x.mul(Self::splat(LOG2E)).round();
+            let r = n.mul_add(Self::splat(-LN2_LO), n.mul_add(Self::splat(-LN2_HI), x));
+            r.polynomial(&EXP_POLY).mul_add(r.mul(r), r).add(Self::splat(1.0)).scale(n)
+        }
+    }
+    /// The polynomial with these coefficients, highest power first.
+    #[inline(always)]
+    unsafe fn polynomial(self, coefficients: &[f32; 6]) -> Self {
+        // SAFETY: no pointers.
+        unsafe {
+            let mut p = Self::splat(coefficients[0]);
+            for k in &coefficients[1..] {
+                p = p.mul_add(self, Self::splat(*k));
+            }
+            p
+        }
+    }
+    /// `1 / self` for what lies in `[1, infinity]`, relative error below 3e-7.
+    #[inline(always)]
+    unsafe fn inverse(self) -> Self {
+        // SAFETY: no pointers.
+        unsafe { Self::splat(1.0).div(self) }
+    }
+    /// `1 / (1 + exp(-self))`, absolute error below 3e-7.
+    #[inline(always)]
+    unsafe fn sigmoid(self) -> Self {
+        // SAFETY: no pointers.
+        unsafe { Self::splat(1.0).add(Self::splat(0.0).sub(self).exp()).inverse() }
+    }
+    /// Asks for what will be read; any address will do.
+    #[inline(always)]
+    unsafe fn prefetch(_: *const f32) {}
+}
+
+/// The result is 0 from here down, for it is below half of the smallest float.
+const EXP_LO: f32 = -104.0;
+/// The result is infinite from a little before here up.
+const EXP_HI: f32 = 88.8;
+const LOG2E: f32 = std::f32::consts::LOG2_E;
+/// ln 2 in two parts, the first with so few bits that `n * LN2_HI` is exact.
+const LN2_HI: f32 = 0.693_359_4;
+const LN2_LO: f32 = -2.121_944_4e-4;
+/// Minimax polynomial of (exp(r) - 1 - r) / r^2 on |r| <= ln 2 / 2, highest power first.
+const EXP_POLY: [f32; 6] = [1.987_569_1e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
+
+/// What is run with lanes of a form.
+pub trait Job {
+    type Out;
+    /// # Safety
+    /// The processor has what `L` needs, and the job's pointers cover what its body touches.
+    unsafe fn run<L: Lanes>(self) -> Self::Out;
+}
+
+/// The forms, from narrow to wide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Form {
+    Portable,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+#[cfg(test)]
+thread_local! {
+    /// The widest form that this thread may use.
+    pub static MOST: std::cell::Cell<Option<Form>> = const { std::cell::Cell::new(None) };
+}
+
+impl Form {
+    /// The widest that this processor has.
+    pub fn widest() -> Self {
+        #[cfg(test)]
+        if let Some(most) = MOST.get() {
+            return most.min(Self::detected());
+        }
+        Self::detected()
+    }
+
+    fn detected() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") && is_x86_feature_detected!("avx512vl") {
+                return Form::Avx512;
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                return Form::Avx2;
+            }
+            Form::Portable
+        }
+        #[cfg(target_arch = "aarch64")]
+        {
+            Form::Neon
+        }
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        {
+            Form::Portable
+        }
+    }
+
+    /// Every form that this processor has, from narrow to wide.
+    #[cfg(test)]
+    pub fn all() -> Vec<Self> {
+        let mut all = vec![Form::Portable];
+        #[cfg(target_arch = "x86_64")]
+        all.extend([Form::Avx2, Form::Avx512]);
+        #[cfg(target_arch = "aarch64")]
+        all.push(Form::Neon);
+        all.retain(|f| *f <= Self::detected());
+        all
+    }
+
+    /// The form for rows of so many columns.
+    pub fn of(columns: usize) -> Self {
+        Self::widest().for_rows(columns)
+    }
+
+    /// This form, or a narrower one where rows of so many columns would leave half of its lanes or more idle.
+    pub fn for_rows(self, columns: usize) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if columns <= Form::Avx2.lanes() {
+            return self.min(Form::Avx2);
+        }
+        let _ = columns;
+        self
+    }
+
+    /// This form, or the widest where the processor lacks it.
+    pub fn available(self) -> Self {
+        self.min(Self::widest())
+    }
+
+    pub fn lanes(self) -> usize {
+        match self {
+            Form::Portable => Portable::N,
+            #[cfg(target_arch = "aarch64")]
+            Form::Neon => Neon::N,
+            #[cfg(target_arch = "x86_64")]
+            Form::Avx2 => Avx2::N,
+            #[cfg(target_arch = "x86_64")]
+            Form::Avx512 => Avx512::N,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Form::Portable => "portable",
+            #[cfg(target_arch = "aarch64")]
+            Form::Neon => "NEON",
+            #[cfg(target_arch = "x86_64")]
+            Form::Avx2 => "AVX2",
+            #[cfg(target_arch = "x86_64")]
+            Form::Avx512 => "AVX-512",
+        }
+    }
+}
+
+/// Runs a job with lanes of a form, or of the widest where the processor lacks it.
+///
+/// # Safety
+/// The job's pointers cover what its body touches.
+#[inline]
+pub unsafe fn run<J: Job>(form: Form, job: J) -> J::Out {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx2,fma")]
+        unsafe fn avx512<J: Job>(job: J) -> J::Out {
+            // SAFETY: the features are enabled here; the caller vouches for the pointers.
+            unsafe { job.run::<Avx512>() }
+        }
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn avx2<J: Job>(job: J) -> J::Out {
+            // SAFETY: as above.
+            unsafe { job.run::<Avx2>() }
+        }
+        match form.available() {
+            // SAFETY: `available` has seen the features.
+            Form::Avx512 => return unsafe { avx512(job) },
+            // SAFETY: as above.
+            Form::Avx2 => return unsafe { avx2(job) },
+            Form::Portable => {}
+        }
+    }
+    #[cfg(target_arch = "aarch64")]
+    if form == Form::Neon {
+        // SAFETY: NEON is part of the architecture.
+        return unsafe { job.run::<Neon>() };
+    }
+    let _ = form;
+    // SAFETY: the portable form needs nothing; the caller vouches for the pointers.
+    unsafe { job.run::<Portable>() }
+}
+
+#[cfg(test)]
+mod tests;
