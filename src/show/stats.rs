@@ -4,7 +4,8 @@ use serde::{Serialize, Serializer};
 
 use super::convention::Convention;
 use crate::compile::Program;
-use crate::compile::memory::{Aspect, Optimiser, Precision, Schedule, Training, facts_at, largest, parameters, plan, training};
+use crate::compile::memory::{Aspect, Optimiser, Plan, Precision, Training, facts_at, largest, parameters, plan, training};
+use crate::compile::passes::{Optimised, optimise};
 use crate::ir::{Cost, Fact, Fault};
 
 /// What rows are sorted by, within the composite that they stand in.
@@ -92,9 +93,9 @@ impl Line {
 pub struct Memory {
     pub precision: &'static str,
     pub optimiser: &'static str,
-    /// The weights as they are held for inference.
+    /// The weights as they are held for inference, after all passes.
     pub weight_bytes: u64,
-    /// The arena of a forward pass: the memory plan's size, input and output included.
+    /// The arena of a forward pass after all passes: the memory plan's size, input and output included.
     pub inference_value_bytes: u64,
     /// The most that is alive at once in it.
     pub inference_alive_bytes: u64,
@@ -166,6 +167,7 @@ pub fn stats(program: &Program, depth: usize, set: &[String]) -> Result<Stats, F
 pub fn measure(program: &Program, q: &Question) -> Result<Stats, Fault> {
     let facts = facts_at(program, q.batch, None).map_err(|(_, f)| f)?;
     let costs = costs(program, &facts, q.precision)?;
+    let optimised = optimise(program)?;
     let line = |node: &str, block: &str, depth, output: Fact, values: std::ops::Range<usize>| -> Result<Line, Fault> {
         let sum = costs.get(values).unwrap_or_default().iter().try_fold(Counts::default(), |a, b| a.plus(b))?;
         Ok(sum.line(node, block, depth, output))
@@ -192,8 +194,8 @@ pub fn measure(program: &Program, q: &Question) -> Result<Stats, Fault> {
         convention: q.convention,
         filtered: q.filter.is_some(),
         total: line("total", "", 0, first, 0..program.graph.len())?,
-        memory: memory(program, &facts, q)?,
-        largest_input: q.fit.as_ref().map(|(written, bytes)| fitting(program, q, written, *bytes)),
+        memory: memory(program, &optimised, &facts, q)?,
+        largest_input: q.fit.as_ref().map(|(written, bytes)| fitting(program, &optimised, q, written, *bytes)),
         nodes,
     })
 }
@@ -260,10 +262,10 @@ fn costs(program: &Program, facts: &[Fact], precision: Precision) -> Result<Vec<
         .collect()
 }
 
-fn memory(program: &Program, facts: &[Fact], q: &Question) -> Result<Memory, Fault> {
+/// Training runs the graph as it is written; a forward pass runs what the passes have made of it.
+fn memory(program: &Program, optimised: &Optimised, facts: &[Fact], q: &Question) -> Result<Memory, Fault> {
     let g = &program.graph;
-    let weights = parameters(g)?.saturating_mul(q.precision.bytes());
-    let p = plan(g, facts, &Schedule::plain(g), q.precision)?;
+    let (p, weights) = inference(optimised, q, &facts_at(&optimised.program, q.batch, None).map_err(|(_, f)| f)?)?;
     let t: Training = training(g, facts, q.precision, q.optimiser)?;
     Ok(Memory {
         precision: q.precision.name(),
@@ -281,22 +283,27 @@ fn memory(program: &Program, facts: &[Fact], q: &Question) -> Result<Memory, Fau
     })
 }
 
-fn fitting(program: &Program, q: &Question, written: &str, budget: u64) -> Fitting {
+/// The plan of a forward pass and the bytes of its weights.
+fn inference(o: &Optimised, q: &Question, facts: &[Fact]) -> Result<(Plan, u64), Fault> {
+    let g = &o.program.graph;
+    Ok((plan(g, facts, &o.schedule, q.precision)?, parameters(g)?.saturating_mul(q.precision.bytes())))
+}
+
+fn fitting(program: &Program, optimised: &Optimised, q: &Question, written: &str, budget: u64) -> Fitting {
     let g = &program.graph;
-    let schedule = Schedule::plain(g);
-    let weights = parameters(g).unwrap_or(u64::MAX).saturating_mul(q.precision.bytes());
-    let inference = |f: &[Fact]| Ok(plan(g, f, &schedule, q.precision)?.bytes.saturating_add(weights));
+    let infer = |f: &[Fact]| inference(optimised, q, f).map(|(p, weights)| p.bytes.saturating_add(weights));
     let train = |f: &[Fact]| Ok(training(g, f, q.precision, q.optimiser)?.total());
     let cube = program.inputs.first().is_some_and(|(_, v)| g.fact(*v).size.windows(2).all(|w| w[0] == w[1]));
-    let keep =
-        |need: &dyn Fn(&[Fact]) -> Result<u64, Fault>| if cube { None } else { largest(program, q.batch, budget, Aspect::Keep, need) };
+    let keep = |program: &Program, need: &dyn Fn(&[Fact]) -> Result<u64, Fault>| {
+        if cube { None } else { largest(program, q.batch, budget, Aspect::Keep, need) }
+    };
     Fitting {
         written: written.to_owned(),
         budget_bytes: budget,
-        inference_cube: largest(program, q.batch, budget, Aspect::Cube, inference),
+        inference_cube: largest(&optimised.program, q.batch, budget, Aspect::Cube, infer),
         training_cube: largest(program, q.batch, budget, Aspect::Cube, train),
-        inference_same_aspect: keep(&inference),
-        training_same_aspect: keep(&train),
+        inference_same_aspect: keep(&optimised.program, &infer),
+        training_same_aspect: keep(program, &train),
     }
 }
 
