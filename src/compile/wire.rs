@@ -138,6 +138,7 @@ pub fn wire<'n, 't>(
             d = if k == 0 { d.at(n.id_place.clone(), text) } else { d.also(n.id_place.clone(), text) };
         }
         found.push(d.help("a network has no loops: take one of these connections from an earlier node"));
+        used.extend(ring);
     }
 
     let ends: Vec<Option<usize>> = outputs.iter().filter_map(|(_, r)| known(r, budget, found)).collect();

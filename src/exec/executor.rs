@@ -135,12 +135,8 @@ impl Executor {
     pub fn run(&mut self, inputs: &[&[f32]], shape: Shape) -> Result<Vec<Vec<f32>>> {
         let mut outputs = vec![];
         for (_, f) in self.outputs(shape)? {
-            let n = f.elements().ok().and_then(|n| usize::try_from(n).ok()).filter(|n| *n < isize::MAX as usize / 8);
-            let mut probe: Vec<f32> = vec![];
-            let Some(n) = n.filter(|n| probe.try_reserve_exact(*n).is_ok()) else { return Err(no_memory("an output").into()) };
-            drop(probe);
-            let mut y = vec![0.0; n];
-            crate::kernel::tile::advise(&mut y);
+            let n = f.elements().ok().and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
+            let y = crate::kernel::tile::zeros(n).map_err(|_| no_memory("an output"))?;
             outputs.push(y);
         }
         let mut slices: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();

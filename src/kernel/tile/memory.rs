@@ -1,6 +1,8 @@
 //! The arena: one allocation for all volumes of a run, in large pages where the system gives them, so that a first run is not
 //! spent on page faults.
 
+use std::alloc::{Layout, alloc_zeroed};
+
 /// Floats that begin at a multiple of 2 MiB.
 #[derive(Debug, Default)]
 pub struct Arena {
@@ -17,15 +19,10 @@ impl Arena {
     /// # Errors
     /// The number of bytes that could not be had.
     pub fn new(len: usize) -> Result<Self, usize> {
-        let floats = len.checked_add(PAGE / 4).filter(|n| *n < isize::MAX as usize / 4).ok_or(usize::MAX)?;
-        let mut probe: Vec<f32> = vec![];
-        probe.try_reserve_exact(floats).map_err(|_| floats.saturating_mul(4))?;
-        drop(probe);
-        // Zeroed by the system, page by page, when they are first written.
-        let held = vec![0f32; floats];
+        let floats = len.checked_add(PAGE / 4).ok_or(usize::MAX)?;
+        let held = zeros(floats)?;
         let address = held.as_ptr() as usize;
         let start = (address.next_multiple_of(PAGE) - address) / 4;
-        large_pages(address + start * 4, len * 4);
         Ok(Self { held, start, len })
     }
 
@@ -65,12 +62,28 @@ fn large_pages(address: usize, bytes: usize) {
     let _ = (address, bytes);
 }
 
-/// Asks for large pages behind a buffer that is to be written.
-pub fn advise(buffer: &mut [f32]) {
-    let address = buffer.as_ptr() as usize;
-    let first = address.next_multiple_of(PAGE);
-    let end = address + buffer.len() * 4;
+/// Zeros that no page holds yet, in large pages where the system gives them. (A reserve that is tried first and given back would
+/// come back as used memory, which is cleared by hand.)
+///
+/// # Errors
+/// The number of bytes that could not be had.
+pub fn zeros(len: usize) -> Result<Vec<f32>, usize> {
+    let Ok(layout) = Layout::array::<f32>(len) else { return Err(usize::MAX) };
+    if layout.size() == 0 {
+        return Ok(vec![]);
+    }
+    // SAFETY: the layout has a size, and is that of a vector of so many floats, all bits of which may be zero.
+    let held = unsafe {
+        let start = alloc_zeroed(layout).cast::<f32>();
+        if start.is_null() {
+            return Err(layout.size());
+        }
+        Vec::from_raw_parts(start, len, len)
+    };
+    let address = held.as_ptr() as usize;
+    let (first, end) = (address.next_multiple_of(PAGE), address + layout.size());
     if end > first {
         large_pages(first, end - first);
     }
+    Ok(held)
 }

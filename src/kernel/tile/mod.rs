@@ -22,7 +22,7 @@ use super::lanes;
 
 pub use combine::pack;
 pub use lanes::Form;
-pub use memory::{Arena, advise};
+pub use memory::{Arena, zeros};
 pub use run::{Bound, run};
 pub use stage::{
     Affine, Column, Function, Kind, Local, Matrix, Moments, Node, Operand, Place, Source, Space, Stage, Term, Times, Volume, Window,
