@@ -3,12 +3,13 @@
 //! May use `train`, `net`, `read` and `text`.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::print;
 use crate::net;
 use crate::read::Set;
 use crate::text::{Code, Diagnostics, Result, Source};
-use crate::train::{self, BEST, FIELDS, Folder, Job, Outcome, RunConfig};
+use crate::train::{self, BEST, Ending, FIELDS, Folder, Job, Outcome, RunConfig};
 
 /// Train a network as a run config says
 ///
@@ -26,12 +27,22 @@ Examples:
   lmsc train configs/phantom.ron --set epochs=5 --set optimiser.lr=5e-4 --set anchors=16
       the first two change the run config; `anchors` is no field of it, so it is given to the graph
 
+  lmsc train configs/hippocampus.ron --set split.folds=5 --set split.fold=2
+      the third of five folds, those of nnU-Net (and of scikit-learn's KFold with seed 12345)
+
+  lmsc train --resume runs/hippo
+      go on with a run that was interrupted, in whatever way: the weights come out as if it never had been
+
 The run folder holds graph.ron and config.ron (complete: `lmsc train runs/phantom/config.ron` makes the run again), split.json,
-metrics.csv, best.safetensors and last.safetensors.")]
+metrics.csv, best.safetensors, last.safetensors and resume.state. Ctrl-C finishes the step at hand and saves it.")]
 pub struct Args {
     /// The run config, a RON file
-    #[arg(value_name = "CONFIG")]
-    pub config: PathBuf,
+    #[arg(value_name = "CONFIG", required_unless_present = "resume")]
+    pub config: Option<PathBuf>,
+
+    /// Go on with the run in this folder
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "sets", "out", "force"])]
+    pub resume: Option<PathBuf>,
 
     /// Change a field of the config (batch=4, data.root=/volumes) or a parameter of the graph (anchors=16); may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE")]
@@ -55,20 +66,33 @@ pub struct Args {
 /// # Errors
 /// Everything that is wrong with the config, the graph, the data or the device, before anything is written; then what stops training.
 pub fn run(args: Args) -> Result<()> {
-    let source = Source::read(&args.config)?;
+    let file = match (&args.resume, args.config) {
+        (Some(run), _) => run.join("config.ron"),
+        (None, Some(config)) => config,
+        (None, None) => unreachable!("one of both is required"),
+    };
+    // The folder first: that it is no run folder says more than that its config is missing.
+    let old = args.resume.as_deref().map(Folder::open).transpose()?;
+    let source = Source::read(&file)?;
     let (own, graph_sets) = divide(&args.sets)?;
     let mut config = RunConfig::read(&source, &own)?;
     if let Some(device) = args.device {
         config.device = device;
     }
-    let graph = Source::read(&config.graph_path(&args.config)).map_err(|d| {
+    let graph = Source::read(&config.graph_path(&file)).map_err(|d| {
         let help = format!("`graph` is {} in `{}`; a relative path starts at the config's folder", config.graph.display(), source.name);
         d.help(help)
     })?;
     let job = Job::prepare(config, &source, &graph, &graph_sets).map_err(|e| explain(e, &graph_sets))?;
     let device = net::device(&job.config.device)?;
-    let name = args.config.file_stem().map_or("run".into(), |s| s.to_string_lossy().into_owned());
-    let folder = Folder::create(args.out.as_deref().or(job.config.out.as_deref()), &name, args.force)?;
+    let resumed = old.is_some();
+    let folder = match old {
+        Some(folder) => folder,
+        None => {
+            let name = file.file_stem().map_or("run".into(), |s| s.to_string_lossy().into_owned());
+            Folder::create(args.out.as_deref().or(job.config.out.as_deref()), &name, args.force)?
+        }
+    };
 
     eprintln!(
         "{}: {} training and {} validation cases, {} epochs of {} steps, on {}",
@@ -79,10 +103,34 @@ pub fn run(args: Args) -> Result<()> {
         job.steps(),
         job.config.device
     );
-    let outcome = train::train(&job, &folder, &device)?;
+    let begin = if resumed { train::resume } else { train::train };
+    let outcome = begin(&job, &folder, &device, asked_to_stop())?;
     print(&format!("{}\n", summary(&job, &outcome, folder.path())));
+    leave_if_asked(&outcome, folder.path());
     print(&format!("next: lmsc predict {} IMAGE.nii.gz --out predictions\n", folder.file(BEST).display()));
     Ok(())
+}
+
+/// Becomes true with the first Ctrl-C (or TERM, or HUP); the second ends the program at once.
+pub(super) fn asked_to_stop() -> &'static AtomicBool {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    // Without a handler, which only a second one in this process keeps from being set, Ctrl-C ends the program as it always does.
+    let _ = ctrlc::set_handler(|| {
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("finishing the step; press again to stop at once");
+    });
+    &STOP
+}
+
+/// Ends the program where the run was stopped before its end.
+pub(super) fn leave_if_asked(outcome: &Outcome, folder: &Path) {
+    if outcome.ending == Ending::Asked {
+        eprintln!("stopped as asked; go on with: lmsc train --resume {}", folder.display());
+        // As a shell reports a program that an interrupt has ended.
+        std::process::exit(130);
+    }
 }
 
 /// Changes of the run config, and those of the graph: names that are no field of the config.
@@ -109,17 +157,17 @@ fn explain(mut errors: Diagnostics, sets: &[Set]) -> Diagnostics {
 /// How a run went, in two lines.
 pub(super) fn summary(job: &Job, outcome: &Outcome, folder: &Path) -> String {
     let labels = job.store.description().foreground();
-    let dice: Vec<String> = labels.iter().zip(&outcome.best.dice).map(|(l, d)| format!("{l} {d:.3}")).collect();
-    format!(
-        "trained {} epochs in {}; best after epoch {}: mean Dice {:.3} on {} validation cases ({})\nrun folder: {}",
-        job.config.epochs,
-        train::span(outcome.duration),
-        outcome.best.epoch,
-        outcome.best.dice_mean,
-        job.validation.len(),
-        dice.join(", "),
-        folder.display()
-    )
+    let best = outcome.best.as_ref().map_or("no epoch was finished".to_owned(), |best| {
+        let dice: Vec<String> = labels.iter().zip(&best.dice).map(|(l, d)| format!("{l} {d:.3}")).collect();
+        let (epoch, cases) = (best.epoch, job.validation.len());
+        format!("best after epoch {epoch}: mean Dice {:.3} on {cases} validation cases ({})", best.dice_mean, dice.join(", "))
+    });
+    let ended = match outcome.ending {
+        Ending::Patience => ", and none was better for as many as `patience` says",
+        Ending::Whole | Ending::Asked => "",
+    };
+    let time = train::span(outcome.duration);
+    format!("{} of {} epochs trained{ended}, {time}; {best}\nrun folder: {}", outcome.epochs, job.config.epochs, folder.display())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use burn::module::{Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor, Param};
+use burn::module::{Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -64,7 +64,8 @@ impl Network {
                 Init::Uniform(bound) => values.extend((0..n).map(|_| (bound * (2.0 * rng.random::<f64>() - 1.0)) as f32)),
             }
             owned.entry(v.0).or_default().push((w.name, named.len()));
-            named.push((name, learned(values, &w.dims, device)));
+            let tensor = learned(&name, values, &w.dims, device);
+            named.push((name, tensor));
         }
         let plan = Plan { steps: Arc::new(steps(&program, &owned)), program };
         Ok(Self { weights: Named(named), plan })
@@ -120,6 +121,22 @@ impl Network {
         &self.weights.0
     }
 
+    /// Becomes the mean of itself, by `keep`, and `other`, by the rest. Both are of one graph; this one has no gradients.
+    pub fn blend(&mut self, other: &Network, keep: f64) {
+        fn mean<const D: usize>(a: &mut Param<Tensor<D>>, b: &Param<Tensor<D>>, keep: f64) {
+            let b = b.val().inner();
+            *a = a.clone().map(|a| a * keep + b * (1.0 - keep));
+        }
+        for ((_, a), (_, b)) in self.weights.0.iter_mut().zip(&other.weights.0) {
+            match (a, b) {
+                (Learned::Vector(a), Learned::Vector(b)) => mean(a, b, keep),
+                (Learned::Matrix(a), Learned::Matrix(b)) => mean(a, b, keep),
+                (Learned::Kernel(a), Learned::Kernel(b)) => mean(a, b, keep),
+                _ => unreachable!("the same weight has the same rank"),
+            }
+        }
+    }
+
     pub(super) fn weights_mut(&mut self) -> &mut Vec<(String, Learned)> {
         &mut self.weights.0
     }
@@ -150,14 +167,23 @@ fn steps(program: &Program, owned: &HashMap<usize, Vec<(&'static str, usize)>>) 
     all
 }
 
-/// A learned tensor from its numbers, of the rank that its dimensions say.
-pub(super) fn learned(values: Vec<f32>, dims: &[usize], device: &Device) -> Learned {
+/// A learned tensor from its numbers, of the rank that its dimensions say. Its id follows from its name, so that an optimiser's
+/// state fits the same network made again.
+pub(super) fn learned(name: &str, values: Vec<f32>, dims: &[usize], device: &Device) -> Learned {
+    let mut head = [0; 8];
+    head.copy_from_slice(&blake3::hash(name.as_bytes()).as_bytes()[..8]);
+    let id = ParamId::from(u64::from_le_bytes(head));
     let data = TensorData::new(values, dims.to_vec());
     match dims.len() {
-        1 => Learned::Vector(Param::from_tensor(Tensor::from_data(data, device))),
-        2 => Learned::Matrix(Param::from_tensor(Tensor::from_data(data, device))),
-        _ => Learned::Kernel(Param::from_tensor(Tensor::from_data(data, device))),
+        1 => Learned::Vector(parameter(id, Tensor::from_data(data, device))),
+        2 => Learned::Matrix(parameter(id, Tensor::from_data(data, device))),
+        _ => Learned::Kernel(parameter(id, Tensor::from_data(data, device))),
     }
+}
+
+fn parameter<const D: usize>(id: ParamId, tensor: Tensor<D>) -> Param<Tensor<D>> {
+    let (_, tensor, mapper) = Param::from_tensor(tensor).consume();
+    Param::from_mapped_value(id, tensor, mapper)
 }
 
 impl Module for Named {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::loss::Objective;
+use super::schedule::Course;
 use crate::data::{Augment, Spec};
 use crate::read::{self, Set, Value};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, Span};
@@ -49,6 +50,9 @@ pub struct RunConfig {
     /// Optimiser steps of an epoch; without it, as many as show every training case about once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
+    /// Stop after so many epochs without a better one; without it, all epochs are trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<usize>,
     /// Overlap of the windows at validation and prediction, 0 to below 1.
     #[serde(default = "half")]
     pub overlap: f64,
@@ -79,58 +83,103 @@ pub const FIELDS: &[&str] = &[
     "schedule",
     "epochs",
     "steps",
+    "patience",
     "overlap",
     "seed",
     "device",
     "out",
 ];
 
-/// Which cases are kept for validation.
+/// Which cases are kept for validation: a part of them, or one of several folds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SplitSpec {
-    /// The part of the cases, above 0 and below 1.
+    /// The part of the cases, above 0 and below 1; with `folds` it has no say.
     pub validation: f64,
+    /// Cross-validation in so many folds of the sorted cases, as scikit-learn's `KFold(folds, shuffle=True, random_state=seed)`
+    /// makes them. Seed 12345, which is taken if none is given, is that of nnU-Net.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folds: Option<usize>,
+    /// The fold that is kept for validation, from 0.
+    pub fold: usize,
     /// Separate from the run's seed, so that runs with other seeds are compared on the same cases.
-    pub seed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
 }
 
 impl Default for SplitSpec {
     fn default() -> Self {
-        Self { validation: 0.2, seed: 0 }
+        Self { validation: 0.2, folds: None, fold: 0, seed: None }
     }
 }
 
-/// AdamW.
+/// Optimisers by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(non_camel_case_types)]
+pub enum Kind {
+    /// Adam with decoupled weight decay.
+    #[default]
+    adamw,
+    /// Gradient descent with momentum, as in PyTorch; weight decay is added to the gradients.
+    sgd,
+}
+
+/// What moves the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Optimiser {
+    pub kind: Kind,
     /// The learning rate at the end of the warmup.
     pub lr: f64,
-    /// Decoupled weight decay.
     pub weight_decay: f64,
+    /// Of AdamW.
     pub betas: [f64; 2],
+    /// Of SGD.
+    pub momentum: f64,
+    /// Whether SGD's momentum is Nesterov's.
+    pub nesterov: bool,
+    /// The most that all gradients together may be long; longer ones are shortened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f64>,
+    /// Batches whose gradients make one step.
+    pub accumulate: usize,
+    /// What a step keeps of the moving average of the weights, as 0.999; the average is what is validated and saved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub average: Option<f64>,
 }
 
 impl Default for Optimiser {
     fn default() -> Self {
-        Self { lr: 1e-3, weight_decay: 1e-2, betas: [0.9, 0.999] }
+        Self {
+            kind: Kind::adamw,
+            lr: 1e-3,
+            weight_decay: 1e-2,
+            betas: [0.9, 0.999],
+            momentum: 0.99,
+            nesterov: true,
+            clip: None,
+            accumulate: 1,
+            average: None,
+        }
     }
 }
 
-/// The course of the learning rate.
+/// The course of the learning rate after the warmup.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Schedule {
+    pub kind: Course,
     /// Epochs (fractions count) of linear warmup.
     pub warmup: f64,
     /// The learning rate at the end.
     pub min_lr: f64,
+    /// Of the polynomial.
+    pub power: f64,
 }
 
 impl Default for Schedule {
     fn default() -> Self {
-        Self { warmup: 1.0, min_lr: 1e-6 }
+        Self { kind: Course::cosine, warmup: 1.0, min_lr: 1e-6, power: 0.9 }
     }
 }
 
@@ -179,6 +228,19 @@ impl RunConfig {
         must(rate(o.lr), "optimiser.lr", o.lr.to_string(), "a number above 0");
         must(weight(o.weight_decay), "optimiser.weight_decay", o.weight_decay.to_string(), "0 or more");
         must(o.betas.iter().all(|b| (0.0..1.0).contains(b)), "optimiser.betas", format!("{:?}", o.betas), "two numbers from 0 to below 1");
+        must((0.0..1.0).contains(&o.momentum), "optimiser.momentum", o.momentum.to_string(), "from 0 to below 1");
+        must(
+            !(o.kind == Kind::sgd && o.nesterov && o.momentum == 0.0),
+            "optimiser.nesterov",
+            "true without momentum".into(),
+            "false, or `optimiser.momentum` above 0",
+        );
+        must(o.clip.is_none_or(rate), "optimiser.clip", format!("{:?}", o.clip.unwrap_or_default()), "a number above 0");
+        must(o.accumulate >= 1, "optimiser.accumulate", o.accumulate.to_string(), "1 batch or more");
+        let kept = o.average.unwrap_or_default();
+        must((0.0..1.0).contains(&kept), "optimiser.average", kept.to_string(), "from 0 to below 1");
+        must(rate(s.power), "schedule.power", s.power.to_string(), "a number above 0");
+        must(self.patience != Some(0), "patience", "0".into(), "1 epoch or more");
         must(weight(s.warmup), "schedule.warmup", s.warmup.to_string(), "0 epochs or more");
         must(weight(s.min_lr) && s.min_lr <= o.lr, "schedule.min_lr", s.min_lr.to_string(), "from 0 to `optimiser.lr`");
         for (field, v) in [
@@ -202,6 +264,14 @@ impl RunConfig {
         must((0.0..=1.0).contains(&self.foreground), "foreground", self.foreground.to_string(), "from 0 to 1");
         must((0.0..1.0).contains(&self.overlap), "overlap", self.overlap.to_string(), "from 0 to below 1");
         let v = self.split.validation;
+        let k = self.split.folds;
+        must(k.is_none_or(|k| k >= 2), "split.folds", k.unwrap_or_default().to_string(), "2 or more");
+        must(
+            k.is_none_or(|k| self.split.fold < k.max(1)),
+            "split.fold",
+            self.split.fold.to_string(),
+            &format!("below `split.folds`, from 0 to {}", k.unwrap_or(1).saturating_sub(1)),
+        );
         must(v > 0.0 && v < 1.0, "split.validation", v.to_string(), "above 0 and below 1");
         if let Some((field, why)) = self.augment.fault() {
             found.push(fault(source, &format!("augment.{field}"), format!("`augment.{field}`: {why}")));
@@ -278,7 +348,7 @@ mod tests {
     #[test]
     fn the_list_of_fields_is_that_of_the_struct() {
         let mut c = read(&[]).unwrap();
-        (c.steps, c.out) = (Some(1), Some("x".into()));
+        (c.steps, c.patience, c.out) = (Some(1), Some(9), Some("x".into()));
         let value = serde_json::to_value(&c).unwrap();
         let fields: Vec<&String> = value.as_object().unwrap().keys().collect();
         assert_eq!(fields, FIELDS);

@@ -2,17 +2,21 @@
 //!
 //! Part of `train`; may use `text`.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::text::{Code, Diagnostic, Result, unwritable, write_text};
 
-/// A folder of one run.
-#[derive(Clone, Debug)]
+/// A folder of one run, which no other process can train in as long as this lives.
+#[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
+    /// Locked; the system unlocks it when the process ends, however it does.
+    _lock: File,
 }
+
+const LOCK: &str = "run.lock";
 
 impl Folder {
     /// Makes the folder `out`, which must be new or empty (unless `force`); without one, the first free of `runs/NAME`,
@@ -34,9 +38,32 @@ impl Folder {
             }
             None => next_free(Path::new("runs"), name)?,
         };
-        // A folder may exist and yet not take files.
-        tempfile::NamedTempFile::new_in(&path).map_err(|e| unwritable(&path, &e))?;
-        Ok(Self { path })
+        Self::lock(path)
+    }
+
+    /// Opens the folder of a run that was begun.
+    ///
+    /// # Errors
+    /// E0601 when it is none, or another process trains in it.
+    pub fn open(path: &Path) -> Result<Self> {
+        if !path.join("config.ron").is_file() {
+            return Err(Diagnostic::error(Code::E0601, format!("`{}` is no run folder: it has no config.ron", path.display()))
+                .help("name the folder that `lmsc train` said it made, as in runs/hippocampus")
+                .into());
+        }
+        Self::lock(path.to_owned())
+    }
+
+    fn lock(path: PathBuf) -> Result<Self> {
+        let file = path.join(LOCK);
+        let lock = File::options().create(true).truncate(false).write(true).open(&file).map_err(|e| unwritable(&file, &e))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path, _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(Diagnostic::error(Code::E0601, format!("another process trains in `{}`", path.display()))
+                .help("wait for it or stop it, or give another folder with --out")
+                .into()),
+            Err(TryLockError::Error(e)) => Err(unwritable(&file, &e).into()),
+        }
     }
 
     /// The folder's path, as given.
@@ -84,8 +111,13 @@ mod tests {
         assert_eq!(fs::read_to_string(out.join("graph.ron")).unwrap(), "()");
         let e = Folder::create(Some(&out), "x", false).unwrap_err();
         assert_eq!(e.0[0].code, Code::E0601);
+        let e = Folder::create(Some(&out), "x", true).unwrap_err();
+        assert!(e.0[0].message.contains("another process"), "{e:?}");
+        drop(folder);
         assert!(Folder::create(Some(&out), "x", true).is_ok());
-        assert_eq!(fs::read_dir(&out).unwrap().count(), 1, "the probe leaves nothing behind");
+        assert!(Folder::open(&out).unwrap_err().0[0].message.contains("no run folder"));
+        fs::write(out.join("config.ron"), "()").unwrap();
+        assert!(Folder::open(&out).is_ok());
     }
 
     #[test]

@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
-use super::config::{RunConfig, fault};
+use super::config::{RunConfig, SplitSpec, fault};
 use super::store::Store;
 use crate::compile::{self, Program};
-use crate::data::{self, Dataset};
+use crate::data::{self, CANONICAL, Dataset};
 use crate::infer::Card;
 use crate::read::Set;
 use crate::text::{Code, Diagnostic, Diagnostics, Result, Source};
+use crate::volume::Colour;
 
 /// Everything that a run needs, checked before anything is written.
 #[derive(Clone, Debug)]
@@ -60,7 +61,7 @@ impl Job {
             }
         }
         let ids = store.ids().to_vec();
-        let (training, validation) = data::split(&ids, config.split.seed, config.split.validation);
+        let (training, validation) = divide(&ids, &config.split);
         if training.is_empty() || validation.is_empty() {
             let message = format!(
                 "of {} cases, {} are for training and {} for validation; both need one",
@@ -68,17 +69,28 @@ impl Job {
                 training.len(),
                 validation.len()
             );
-            found.push(Diagnostic::error(Code::E0601, message).help("add cases to the data set, or change `split.validation`"));
+            found.push(Diagnostic::error(Code::E0601, message).help("add cases to the data set, or change `split`"));
         }
-        let index = |names: Vec<String>| names.iter().filter_map(|n| ids.iter().position(|id| id == n)).collect();
-        let job =
-            Self { training: index(training), validation: index(validation), config, program: Arc::new(program), store: Arc::new(store) };
+        let job = Self { training, validation, config, program: Arc::new(program), store: Arc::new(store) };
         found.or(job)
     }
 
     /// Optimiser steps of an epoch.
     pub fn steps(&self) -> usize {
-        self.config.steps.unwrap_or_else(|| self.training.len().div_ceil(self.config.batch).max(1))
+        let patches = self.config.batch.saturating_mul(self.config.optimiser.accumulate);
+        self.config.steps.unwrap_or_else(|| self.training.len().div_ceil(patches).max(1))
+    }
+
+    /// What the run's weights follow from: its config, graph and split, and the version of the program.
+    pub fn identity(&self) -> String {
+        let config = RunConfig { out: None, device: String::new(), ..self.resolved() };
+        let parts = [
+            env!("CARGO_PKG_VERSION").to_owned(),
+            ron::to_string(&config).unwrap_or_default(),
+            self.program.hash().to_string(),
+            self.split_text(),
+        ];
+        blake3::hash(parts.join("\0").as_bytes()).to_string()
     }
 
     /// The config that makes this run again, from the run folder.
@@ -88,15 +100,21 @@ impl Job {
     }
 
     /// What a checkpoint of this run says of itself.
-    pub fn card(&self, epoch: usize, validation_dice: Option<f64>) -> Card {
+    pub fn card(&self, epoch: usize, validation_dice: Option<f64>, class_dice: Vec<f64>) -> Card {
+        let about = self.store.description();
         Card {
-            modalities: self.store.description().modalities.clone(),
-            labels: self.store.description().labels.clone(),
+            modalities: about.modalities.clone(),
+            labels: about.labels.clone(),
+            colours: about.labels.iter().map(|(value, _)| Colour::of(*value)).collect(),
             normalise: self.config.normalise,
+            orientation: CANONICAL,
+            spacing: None,
+            postprocess: None,
             patch: self.config.patch,
             overlap: self.config.overlap,
             epoch,
             validation_dice,
+            class_dice,
             seed: self.config.seed,
         }
     }
@@ -106,10 +124,28 @@ impl Job {
         let ids = self.store.ids();
         let names = |cases: &[usize]| cases.iter().filter_map(|&i| ids.get(i).cloned()).collect::<Vec<_>>();
         let value = serde_json::json!({
-            "seed": self.config.split.seed,
+            "seed": seed(&self.config.split),
             "training": names(&self.training),
             "validation": names(&self.validation),
         });
         format!("{value:#}\n")
     }
+}
+
+/// The seed of a split; with folds that of nnU-Net unless another is given.
+fn seed(split: &SplitSpec) -> u64 {
+    split.seed.unwrap_or(if split.folds.is_some() { 12345 } else { 0 })
+}
+
+/// Cases for training and for validation, by their index.
+fn divide(ids: &[String], split: &SplitSpec) -> (Vec<usize>, Vec<usize>) {
+    let held = match split.folds {
+        Some(folds) => {
+            // The ids of a data set are sorted.
+            let own = data::fold(ids.len(), folds, split.fold, seed(split) as u32);
+            own.into_iter().filter_map(|i| ids.get(i).cloned()).collect()
+        }
+        None => data::split(ids, seed(split), split.validation).1,
+    };
+    (0..ids.len()).partition(|i| !held.contains(&ids[*i]))
 }

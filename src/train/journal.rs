@@ -6,10 +6,12 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::text::{Result, unwritable};
 
 /// The figures of an epoch.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// From 1.
     pub epoch: usize,
@@ -28,6 +30,8 @@ pub struct Record {
     pub dice_mean: f64,
     /// Wall time of the epoch, validation included.
     pub seconds: f64,
+    /// The part of it that was spent waiting for batches.
+    pub waited: f64,
 }
 
 /// An open `metrics.csv`.
@@ -48,7 +52,7 @@ impl Journal {
         let mut columns: Vec<String> =
             ["epoch", "step", "lr", "loss", "loss_dice", "loss_cross_entropy", "loss_boundary"].map(String::from).to_vec();
         columns.extend(labels.iter().map(|l| quoted(&format!("dice_{l}"))));
-        columns.extend(["dice_mean".to_owned(), "seconds".to_owned()]);
+        columns.extend(["dice_mean".to_owned(), "seconds".to_owned(), "waited".to_owned()]);
         journal.line(&columns)?;
         Ok(journal)
     }
@@ -61,7 +65,7 @@ impl Journal {
         let mut cells = vec![r.epoch.to_string(), r.step.to_string(), format!("{:e}", r.lr)];
         cells.extend([r.loss, r.loss_dice, r.loss_cross_entropy, r.loss_boundary].map(|v| format!("{v:.6}")));
         cells.extend(r.dice.iter().map(|d| format!("{d:.6}")));
-        cells.extend([format!("{:.6}", r.dice_mean), format!("{:.2}", r.seconds)]);
+        cells.extend([format!("{:.6}", r.dice_mean), format!("{:.2}", r.seconds), format!("{:.2}", r.waited)]);
         self.line(&cells)
     }
 
@@ -97,12 +101,13 @@ mod tests {
             dice: vec![0.5, 0.25],
             dice_mean: 0.5,
             seconds: 2.345,
+            waited: 0.25,
         };
         journal.add(&record).unwrap();
         assert_eq!(
             std::fs::read_to_string(&path).unwrap(),
-            "epoch,step,lr,loss,loss_dice,loss_cross_entropy,loss_boundary,\"dice_core, \"\"enhancing\"\"\",dice_edema,dice_mean,seconds\n\
-             1,83,1e-3,1.500000,0.500000,0.750000,0.250000,0.500000,0.250000,0.500000,2.35\n"
+            "epoch,step,lr,loss,loss_dice,loss_cross_entropy,loss_boundary,\"dice_core, \"\"enhancing\"\"\",dice_edema,dice_mean,seconds,waited\n\
+             1,83,1e-3,1.500000,0.500000,0.750000,0.250000,0.500000,0.250000,0.500000,2.35,0.25\n"
         );
     }
 }

@@ -25,8 +25,8 @@ pub struct Recipe {
     /// `[D, H, W]`
     pub patch: [usize; 3],
     pub batch: usize,
-    /// Steps of an epoch.
-    pub steps: usize,
+    /// Batches of an epoch, at least one.
+    pub batches: usize,
     pub classes: usize,
     /// The part of the patches that hold a foreground voxel.
     pub foreground: f64,
@@ -53,21 +53,19 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Starts on the batches of `epochs` epochs, in order.
+    /// Starts on the batches of `epochs` epochs, in order, from batch `from` of the whole run on.
     ///
     /// # Errors
     /// E0901 when the system gives no thread.
-    pub fn start(store: Arc<Store>, recipe: Recipe, epochs: usize) -> Result<Self> {
+    pub fn start(store: Arc<Store>, recipe: Recipe, epochs: usize, from: usize) -> Result<Self> {
         let (send, batches) = sync_channel(AHEAD);
         let work = move || {
-            for epoch in 0..epochs {
-                for step in 0..recipe.steps {
-                    let batch = recipe.batch(&store, epoch, step);
-                    let last = batch.is_err();
-                    // Nobody listens any more: the run was stopped.
-                    if send.send(batch).is_err() || last {
-                        return;
-                    }
+            for at in from..epochs.saturating_mul(recipe.batches) {
+                let batch = recipe.batch(&store, at / recipe.batches, at % recipe.batches);
+                let last = batch.is_err();
+                // Nobody listens any more: the run was stopped.
+                if send.send(batch).is_err() || last {
+                    return;
                 }
             }
         };
@@ -102,7 +100,7 @@ impl Drop for Loader {
 }
 
 impl Recipe {
-    /// The batch of an epoch and step, both from 0.
+    /// A batch by its epoch and its number in it, both from 0.
     ///
     /// The order of the cases is shuffled anew each epoch; an epoch longer than the cases goes round again.
     fn batch(&self, store: &Store, epoch: usize, step: usize) -> Result<Batch> {
@@ -140,7 +138,7 @@ mod tests {
             cases: (0..20).collect(),
             patch: [8; 3],
             batch: 2,
-            steps: 10,
+            batches: 10,
             classes: 2,
             foreground: 0.5,
             augment: Augment::default(),

@@ -9,20 +9,23 @@ mod job;
 mod journal;
 mod loader;
 mod loss;
+mod optimise;
 mod progress;
 mod run;
 mod schedule;
+mod state;
 mod store;
 mod validate;
 
-pub use config::{FIELDS, Optimiser, RunConfig, Schedule, SplitSpec};
+pub use config::{FIELDS, Kind, Optimiser, RunConfig, Schedule, SplitSpec};
 pub use folder::Folder;
 pub use job::Job;
 pub use journal::Record;
 pub use loss::{Objective, Target, Terms};
 pub use progress::span;
-pub use run::{BEST, LAST, Outcome, train};
-pub use schedule::Cosine;
+pub use run::{BEST, Ending, LAST, Outcome, resume, train};
+pub use schedule::{Course, Rates};
+pub use state::RESUME;
 
 #[cfg(test)]
 mod tests;

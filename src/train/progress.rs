@@ -15,14 +15,15 @@ pub struct Progress {
     bar: Option<ProgressBar>,
     epochs: usize,
     steps: usize,
+    before: usize,
     start: Instant,
     dice: Option<f64>,
     labels: Vec<String>,
 }
 
 impl Progress {
-    /// A run of `epochs` times `steps` optimiser steps. `labels` are the foreground classes.
-    pub fn new(epochs: usize, steps: usize, labels: Vec<String>) -> Self {
+    /// A run of `epochs` times `steps` optimiser steps, of which `before` were done earlier. `labels` are the foreground classes.
+    pub fn new(epochs: usize, steps: usize, labels: Vec<String>, before: usize) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new((epochs * steps) as u64);
             if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {wide_msg}") {
@@ -31,7 +32,7 @@ impl Progress {
             bar.enable_steady_tick(Duration::from_millis(500));
             bar
         });
-        Self { bar, epochs, steps, start: Instant::now(), dice: None, labels }
+        Self { bar, epochs, steps, before, start: Instant::now(), dice: None, labels }
     }
 
     /// After each step. `epoch` is from 1, `done` counts all steps so far.
@@ -76,7 +77,8 @@ impl Progress {
 
     fn left(&self, done: usize) -> Duration {
         let all = self.epochs * self.steps;
-        self.start.elapsed().mul_f64(all.saturating_sub(done) as f64 / done.max(1) as f64)
+        let own = done.saturating_sub(self.before).max(1);
+        self.start.elapsed().mul_f64(all.saturating_sub(done) as f64 / own as f64)
     }
 }
 
@@ -135,6 +137,7 @@ mod tests {
             dice: vec![0.75, 0.5],
             dice_mean: 0.75,
             seconds: 12.3,
+            waited: 0.0,
         };
         let labels = ["core".to_owned(), "edema".to_owned()];
         assert_eq!(

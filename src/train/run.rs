@@ -2,18 +2,20 @@
 //!
 //! Part of `train`; may use `net`, `infer` and Burn's optimiser.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::folder::Folder;
 use super::job::Job;
 use super::journal::{Journal, Record};
 use super::loader::{Batch, Loader, Recipe};
+use super::optimise::Stepper;
 use super::progress::Progress;
-use super::schedule::Cosine;
+use super::schedule::Rates;
+use super::state::{About, Numbers, RESUME, State};
 use super::validate::validate;
 use crate::infer::Model;
 use crate::net::{self, Network};
@@ -27,88 +29,226 @@ pub const LAST: &str = "last.safetensors";
 /// How a run went.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// The epoch whose checkpoint is the best.
-    pub best: Record,
+    /// The epoch whose checkpoint is the best; none where no epoch was finished.
+    pub best: Option<Record>,
+    /// Epochs that are finished.
+    pub epochs: usize,
+    /// Of this process.
     pub duration: Duration,
+    pub ending: Ending,
 }
 
-/// Means over an epoch of the loss and its three terms.
-#[derive(Default)]
-struct Mean {
-    sum: [f64; 4],
-    count: usize,
+/// Why a run came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// All epochs are done.
+    Whole,
+    /// No epoch was better for as many as the config waits.
+    Patience,
+    /// It was asked to stop; it can be resumed.
+    Asked,
 }
+
+/// Between two looks at the clock for saving what to go on from, beside the end of each epoch.
+const SAVE_EVERY: Duration = Duration::from_secs(600);
 
 /// Trains on a device, and leaves in the folder: `graph.ron` and `config.ron` (resolved), `split.json`, `metrics.csv`,
-/// [`BEST`] and [`LAST`].
+/// [`BEST`], [`LAST`] and [`RESUME`]. When `stop` becomes true the step at hand is finished and the run saved.
 ///
-/// The same job on the same device gives the same weights: the network from the seed, the batches from (seed, epoch, step).
+/// The same job on the same device gives the same weights: the network from the seed, the batches from (seed, epoch, number).
 ///
 /// # Errors
 /// E0901 for a loss or weights that are no longer finite: the checkpoints of the epochs before stay. E0603 when the folder cannot
 /// be written; what is wrong with a case's files.
-pub fn train(job: &Job, folder: &Folder, device: &Device) -> Result<Outcome> {
-    let start = Instant::now();
-    let config = &job.config;
+pub fn train(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) -> Result<Outcome> {
     folder.write("graph.ron", job.program.resolved())?;
     let text = ron::ser::to_string_pretty(&job.resolved(), ron::ser::PrettyConfig::new().struct_names(false))
         .map_err(|e| unwritable(&folder.file("config.ron"), &std::io::Error::other(e)))?;
     folder.write("config.ron", &(text + "\n"))?;
     folder.write("split.json", &job.split_text())?;
-    let labels = job.store.description().foreground();
-    // A former run's checkpoints (with --force) must not pass for this one's.
-    for name in [BEST, LAST] {
+    // A former run's files (with --force) must not pass for this one's.
+    for name in [BEST, LAST, RESUME] {
         let file = folder.file(name);
         if file.exists() {
             std::fs::remove_file(&file).map_err(|e| unwritable(&file, &e))?;
         }
     }
-    let mut journal = Journal::create(&folder.file("metrics.csv"), &labels)?;
-
     let device = device.clone().autodiff();
-    let mut network = Network::new(job.program.clone(), &device, config.seed)?;
-    let mut optimiser = AdamWConfig::new()
-        .with_beta_1(config.optimiser.betas[0] as f32)
-        .with_beta_2(config.optimiser.betas[1] as f32)
-        .with_epsilon(1e-8)
-        .with_weight_decay(config.optimiser.weight_decay as f32)
-        .init();
+    let network = Network::new(job.program.clone(), &device, job.config.seed)?;
+    let stepper = Stepper::new(job.config.optimiser, &network);
+    run(job, folder, &device, stop, network, stepper, About { run: job.identity(), ..About::default() })
+}
+
+/// Goes on with a run where its folder's [`RESUME`] was written; from the beginning where there is none. The weights come out as if it
+/// had never been interrupted.
+///
+/// # Errors
+/// As [`train`]; E0801 when the file was damaged or is of another run.
+pub fn resume(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) -> Result<Outcome> {
+    let path = folder.file(RESUME);
+    let Some(state) = State::load(&path)? else { return train(job, folder, device, stop) };
+    let refuse = |why: &str| Diagnostic::error(Code::E0801, format!("`{}` cannot be gone on from: {why}", path.display()));
+    if state.about.run != job.identity() {
+        return Err(refuse("it belongs to a run of another config, graph, data set or version of lmsc")
+            .help("config.ron, graph.ron and the data must be as they were when the run began")
+            .help("start a new run in another folder")
+            .into());
+    }
+    let device = device.clone().autodiff();
+    let file = path.display().to_string();
+    let made = |numbers: Numbers| -> Result<Network> {
+        let mut network = Network::new(job.program.clone(), &device, job.config.seed)?;
+        net::assign(&mut network, &numbers.into_iter().collect(), &file, &device)?;
+        Ok(network)
+    };
+    let network = made(state.weights)?;
+    let average = if state.average.is_empty() { None } else { Some(made(state.average)?.valid()) };
+    let stepper = Stepper::new(job.config.optimiser, &network)
+        .resume(state.optimiser, state.about.steps, average)
+        .map_err(|e| refuse(&format!("the optimiser's state is not readable: {e}")))?;
+    run(job, folder, &device, stop, network, stepper, state.about)
+}
+
+/// How long an epoch takes, what was spent before an interruption included.
+struct Clock {
+    before: f64,
+    begun: Instant,
+}
+
+impl Clock {
+    fn seconds(&self) -> f64 {
+        self.before + self.begun.elapsed().as_secs_f64()
+    }
+}
+
+/// A run that is under way.
+struct Running<'a> {
+    job: &'a Job,
+    folder: &'a Folder,
+    network: Network,
+    stepper: Stepper,
+    about: About,
+    saved: Instant,
+}
+
+fn run(
+    job: &Job,
+    folder: &Folder,
+    device: &Device,
+    stop: &AtomicBool,
+    network: Network,
+    stepper: Stepper,
+    about: About,
+) -> Result<Outcome> {
+    let start = Instant::now();
+    let config = &job.config;
+    let labels = job.store.description().foreground();
+    let mut journal = Journal::create(&folder.file("metrics.csv"), &labels)?;
+    about.records.iter().try_for_each(|r| journal.add(r))?;
     let steps = job.steps();
-    let schedule = Cosine {
+    let rates = Rates {
+        course: config.schedule.kind,
         peak: config.optimiser.lr,
         minimum: config.schedule.min_lr,
         warmup: (config.schedule.warmup * steps as f64).round() as usize,
         total: config.epochs.saturating_mul(steps),
+        power: config.schedule.power,
     };
-    let loader = Loader::start(job.store.clone(), recipe(job), config.epochs)?;
-    let mut progress = Progress::new(config.epochs, steps, labels);
-    let mut best: Option<Record> = None;
+    let mut r = Running { job, folder, network, stepper, about, saved: start };
+    let mut progress = Progress::new(config.epochs, steps, labels, r.about.steps);
+    let outcome =
+        |r: &Running, ending| Outcome { best: r.best().cloned(), epochs: r.about.records.len(), duration: start.elapsed(), ending };
+    if r.about.finished {
+        return Ok(outcome(&r, if r.about.records.len() < config.epochs { Ending::Patience } else { Ending::Whole }));
+    }
+    let loader = Loader::start(job.store.clone(), recipe(job), config.epochs, r.about.steps * config.optimiser.accumulate)?;
     let mut warned = 0;
+    while r.about.records.len() < config.epochs {
+        let epoch = r.about.records.len() + 1;
+        let clock = Clock { before: r.about.seconds[0], begun: Instant::now() };
+        while r.about.steps < epoch * steps {
+            let lr = rates.rate(r.about.steps);
+            r.step(&loader, device, lr, epoch)?;
+            r.about.seconds[0] = clock.seconds();
+            progress.step(epoch, r.about.steps, r.about.sums[0] / r.about.batches.max(1) as f64);
+            if stop.load(Ordering::Relaxed) && r.about.steps < epoch * steps {
+                r.save()?;
+                progress.finish();
+                return Ok(outcome(&r, Ending::Asked));
+            }
+            if r.saved.elapsed() > SAVE_EVERY {
+                r.save()?;
+            }
+        }
+        let (record, better) = r.close(epoch, rates.rate(r.about.steps - 1), &clock, &mut progress)?;
+        journal.add(&record)?;
+        for warning in job.store.warnings(warned) {
+            progress.say(&render::concise(&warning));
+            warned += 1;
+        }
+        progress.epoch(&record, better);
+        let late = config.patience.is_some_and(|p| r.best().is_some_and(|b| epoch >= b.epoch + p));
+        r.about.finished = late || epoch == config.epochs;
+        r.save()?;
+        if late {
+            progress.finish();
+            return Ok(outcome(&r, Ending::Patience));
+        }
+        if stop.load(Ordering::Relaxed) && epoch < config.epochs {
+            progress.finish();
+            return Ok(outcome(&r, Ending::Asked));
+        }
+    }
+    progress.finish();
+    Ok(outcome(&r, Ending::Whole))
+}
 
-    for epoch in 1..=config.epochs {
-        let begun = Instant::now();
-        let mut mean = Mean::default();
-        let mut lr = 0.0;
-        for step in 0..steps {
-            let done = (epoch - 1) * steps + step;
-            lr = schedule.rate(done);
+impl Running<'_> {
+    /// The epoch with the highest mean Dice, the first of several.
+    fn best(&self) -> Option<&Record> {
+        self.about.records.iter().reduce(|best, r| if r.dice_mean > best.dice_mean { r } else { best })
+    }
+
+    /// One step of the optimiser: its batches forward and backward, then the weights.
+    fn step(&mut self, loader: &Loader, device: &Device, lr: f64, epoch: usize) -> Result<()> {
+        let step = self.about.steps - (epoch - 1) * self.job.steps();
+        for _ in 0..self.job.config.optimiser.accumulate {
+            let asked = Instant::now();
             let batch = loader.next()?;
-            let (stepped, terms) = update(network, &mut optimiser, &batch, job, lr, &device, || stopped(&batch, epoch, step, folder))?;
-            network = stepped;
-            mean.add(terms);
-            progress.step(epoch, done + 1, terms[0]);
+            self.about.seconds[1] += asked.elapsed().as_secs_f64();
+            let input = Tensor::<5>::from_data(TensorData::new(batch.image.clone(), batch.shape), device);
+            let terms = self.job.config.loss.terms(self.network.forward(input), &batch.target, device);
+            // One transfer for the four figures.
+            let figures = Tensor::cat(vec![terms.total.clone(), terms.dice, terms.cross_entropy, terms.boundary], 0);
+            let figures = figures.try_into_data().ok().and_then(|d| d.try_into_vec::<f32>().ok()).unwrap_or_default();
+            let mut values = [f64::NAN; 4];
+            values.iter_mut().zip(figures).for_each(|(v, f)| *v = f64::from(f));
+            if !values[0].is_finite() {
+                return Err(stopped(&batch, epoch, step, self.folder));
+            }
+            self.about.sums.iter_mut().zip(values).for_each(|(s, t)| *s += t);
+            self.about.batches += 1;
+            // A network without its weights is never seen: the clone shares them until the optimiser gives new ones.
+            self.network = self.stepper.batch(lr, self.network.clone(), terms.total.backward());
         }
-        if !is_finite(&network) {
-            return Err(stopped_at(format!("weights are no longer finite at the end of epoch {epoch}"), folder));
-        }
+        self.about.steps += 1;
+        Ok(())
+    }
 
-        let model = Model::new(&network, job.card(epoch, None))?;
+    /// Validates, writes the checkpoints, and begins the next epoch's sums.
+    fn close(&mut self, epoch: usize, lr: f64, clock: &Clock, progress: &mut Progress) -> Result<(Record, bool)> {
+        if !is_finite(&self.network) {
+            return Err(stopped_at(format!("weights are no longer finite at the end of epoch {epoch}"), self.folder));
+        }
+        let job = self.job;
+        let network = self.stepper.average().unwrap_or(&self.network);
+        let model = Model::new(network, job.card(epoch, None, vec![]))?;
         let of = job.validation.len();
         let scores = validate(&model, &job.store, &job.validation, |at| progress.validating(at + 1, of))?;
-        let [loss, loss_dice, loss_cross_entropy, loss_boundary] = mean.value();
+        let [loss, loss_dice, loss_cross_entropy, loss_boundary] = self.about.sums.map(|s| s / self.about.batches.max(1) as f64);
         let record = Record {
             epoch,
-            step: epoch * steps,
+            step: self.about.steps,
             lr,
             loss,
             loss_dice,
@@ -116,27 +256,34 @@ pub fn train(job: &Job, folder: &Folder, device: &Device) -> Result<Outcome> {
             loss_boundary,
             dice: scores.classes.iter().map(|c| c.mean).collect(),
             dice_mean: scores.mean,
-            seconds: begun.elapsed().as_secs_f64(),
+            seconds: clock.seconds(),
+            waited: self.about.seconds[1],
         };
-        let entries = job.card(epoch, Some(record.dice_mean)).entries();
-        net::save(&folder.file(LAST), &network, &entries)?;
-        let better = best.as_ref().is_none_or(|b| record.dice_mean > b.dice_mean);
+        let better = self.best().is_none_or(|b| record.dice_mean > b.dice_mean);
+        let entries = job.card(epoch, Some(record.dice_mean), record.dice.clone()).entries();
         if better {
-            net::save(&folder.file(BEST), &network, &entries)?;
+            net::save(&self.folder.file(BEST), network, &entries)?;
         }
-        journal.add(&record)?;
-        for warning in job.store.warnings(warned) {
-            progress.say(&render::concise(&warning));
-            warned += 1;
-        }
-        progress.epoch(&record, better);
-        if better {
-            best = Some(record);
-        }
+        net::save(&self.folder.file(LAST), network, &entries)?;
+        self.about.records.push(record.clone());
+        (self.about.sums, self.about.batches, self.about.seconds) = ([0.0; 4], 0, [0.0; 2]);
+        Ok((record, better))
     }
-    progress.finish();
-    let best = best.ok_or_else(|| Diagnostic::error(Code::E0601, "a run without an epoch").help("give `epochs` 1 or more"))?;
-    Ok(Outcome { best, duration: start.elapsed() })
+
+    /// Saves what to go on from.
+    fn save(&mut self) -> Result<()> {
+        let path = self.folder.file(RESUME);
+        let optimiser = self.stepper.state().map_err(|e| unwritable(&path, &std::io::Error::other(e)))?;
+        let state = State {
+            about: self.about.clone(),
+            weights: net::numbers(&self.network).collect(),
+            average: self.stepper.average().map(|n| net::numbers(n).collect()).unwrap_or_default(),
+            optimiser,
+        };
+        state.save(&path)?;
+        self.saved = Instant::now();
+        Ok(())
+    }
 }
 
 fn recipe(job: &Job) -> Recipe {
@@ -145,46 +292,11 @@ fn recipe(job: &Job) -> Recipe {
         cases: job.training.clone(),
         patch: job.config.patch,
         batch: job.config.batch,
-        steps: job.steps(),
+        batches: job.steps().saturating_mul(job.config.optimiser.accumulate).max(1),
         classes: job.program.classes(),
         foreground: job.config.foreground,
         augment: job.config.augment,
         objective: job.config.loss,
-    }
-}
-
-/// One optimiser step. Gives the loss and its terms as they were before it.
-fn update(
-    network: Network,
-    optimiser: &mut ModuleOptimizer,
-    batch: &Batch,
-    job: &Job,
-    lr: f64,
-    device: &Device,
-    stop: impl FnOnce() -> Diagnostics,
-) -> Result<(Network, [f64; 4])> {
-    let input = Tensor::<5>::from_data(TensorData::new(batch.image.clone(), batch.shape), device);
-    let terms = job.config.loss.terms(network.forward(input), &batch.target, device);
-    // One transfer for the four figures.
-    let figures = Tensor::cat(vec![terms.total.clone(), terms.dice, terms.cross_entropy, terms.boundary], 0);
-    let figures = figures.try_into_data().ok().and_then(|d| d.try_into_vec::<f32>().ok()).unwrap_or_default();
-    let mut values = [f64::NAN; 4];
-    values.iter_mut().zip(figures).for_each(|(v, f)| *v = f64::from(f));
-    if !values[0].is_finite() {
-        return Err(stop());
-    }
-    let gradients = GradientsParams::from_grads(terms.total.backward(), &network);
-    Ok((optimiser.step(lr, network, gradients), values))
-}
-
-impl Mean {
-    fn add(&mut self, terms: [f64; 4]) {
-        self.sum.iter_mut().zip(terms).for_each(|(s, t)| *s += t);
-        self.count += 1;
-    }
-
-    fn value(&self) -> [f64; 4] {
-        self.sum.map(|s| s / self.count.max(1) as f64)
     }
 }
 

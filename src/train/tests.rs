@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use burn::tensor::Device;
 
@@ -11,17 +12,7 @@ use crate::net::read_tensors;
 use crate::read::Set;
 use crate::text::{Code, Result, Source};
 
-const GRAPH: &str = r#"(
-    name: "tiny",
-    params: { "modalities": 4, "classes": 4 },
-    inputs: { "image": (channels: "modalities", size: (16, 16, 16)) },
-    nodes: {
-        "down": Conv3D(x: "image", out: 8, kernel: 3, stride: 2, norm: 2, activation: silu),
-        "up": UpConv3D(x: "down", out: 8),
-        "head": SegHead(x: "up", classes: "classes"),
-    },
-    outputs: { "logits": "head" },
-)"#;
+const GRAPH: &str = include_str!("../../tests/given/tiny.ron");
 
 const CONFIG: &str = r#"(
     graph: "tiny.ron",
@@ -42,11 +33,118 @@ fn job(sets: &[&str], graph_sets: &[&str]) -> Result<Job> {
 }
 
 fn train_in(dir: &Path, job: &Job) -> Result<Outcome> {
-    train(job, &Folder::create(Some(dir), "x", false)?, &Device::flex())
+    train(job, &Folder::create(Some(dir), "x", false)?, &Device::flex(), &AtomicBool::new(false))
 }
 
 fn lines(path: &Path) -> Vec<String> {
     std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// The lines of a run's `metrics.csv` without the times, its last two columns.
+fn figures(run: &Path) -> Vec<String> {
+    lines(&run.join("metrics.csv")).iter().map(|l| l.rsplitn(3, ',').last().unwrap().to_owned()).collect()
+}
+
+/// That two runs left the same weights and figures.
+#[track_caller]
+fn same(a: &Path, b: &Path) {
+    for name in [BEST, LAST] {
+        let [x, y] = [a, b].map(|run| read_tensors(&run.join(name)).unwrap());
+        assert!(x.all == y.all, "the weights in {name} differ");
+    }
+    assert_eq!(figures(a), figures(b));
+}
+
+const OPTIMISERS: [&[&str]; 3] = [
+    &["epochs=2", "steps=3"],
+    &["epochs=2", "steps=2", "optimiser.kind=sgd", "optimiser.clip=0.5", "optimiser.accumulate=2", "optimiser.average=0.9"],
+    &["epochs=2", "steps=2", "optimiser.clip=0.1", "schedule.kind=polynomial", "schedule.warmup=0"],
+];
+
+#[test]
+fn a_run_that_is_interrupted_after_every_step_gives_the_same_to_the_bit() {
+    for sets in OPTIMISERS {
+        let root = tempfile::tempdir().unwrap();
+        let [whole, cut] = ["whole", "cut"].map(|n| root.path().join(n));
+        let job = job(sets, &[]).unwrap();
+        train_in(&whole, &job).unwrap();
+        let stop = AtomicBool::new(true);
+        let first = train(&job, &Folder::create(Some(&cut), "x", false).unwrap(), &Device::flex(), &stop).unwrap();
+        assert_eq!((first.ending, first.epochs), (Ending::Asked, 0));
+        let mut times = 1;
+        loop {
+            let outcome = resume(&job, &Folder::open(&cut).unwrap(), &Device::flex(), &stop).unwrap();
+            times += 1;
+            if outcome.ending == Ending::Whole {
+                break;
+            }
+            assert!(times <= 2 * job.steps(), "{sets:?}: {times} times");
+        }
+        assert_eq!(times, 2 * job.steps(), "{sets:?}");
+        same(&whole, &cut);
+        // Nothing is left to do: the files stay, and so does what is said of them.
+        let again = resume(&job, &Folder::open(&cut).unwrap(), &Device::flex(), &stop).unwrap();
+        assert_eq!((again.ending, again.epochs), (Ending::Whole, 2));
+        same(&whole, &cut);
+    }
+}
+
+#[test]
+fn what_is_asked_of_the_optimiser_changes_the_weights() {
+    let root = tempfile::tempdir().unwrap();
+    let base = ["epochs=1", "steps=2"];
+    let more: [&[&str]; 6] = [
+        &[],
+        &["optimiser.kind=sgd"],
+        &["optimiser.kind=sgd", "optimiser.nesterov=false"],
+        &["optimiser.clip=0.001"],
+        &["optimiser.accumulate=2"],
+        &["optimiser.average=0.5"],
+    ];
+    let mut seen = vec![];
+    for (i, sets) in more.iter().enumerate() {
+        let dir = root.path().join(i.to_string());
+        train_in(&dir, &job(&[&base[..], sets].concat(), &[]).unwrap()).unwrap();
+        let weights = read_tensors(&dir.join(LAST)).unwrap().all;
+        assert!(!seen.contains(&weights), "{sets:?}");
+        seen.push(weights);
+    }
+}
+
+#[test]
+fn patience_ends_a_run_that_gets_no_better() {
+    let root = tempfile::tempdir().unwrap();
+    let job = job(&["optimiser.lr=1e-30", "schedule.min_lr=0", "epochs=9", "steps=1", "patience=2"], &[]).unwrap();
+    let outcome = train_in(root.path(), &job).unwrap();
+    assert_eq!((outcome.ending, outcome.epochs, outcome.best.unwrap().epoch), (Ending::Patience, 3, 1));
+    let again = resume(&job, &Folder::open(root.path()).unwrap(), &Device::flex(), &AtomicBool::new(false)).unwrap();
+    assert_eq!((again.ending, again.epochs), (Ending::Patience, 3));
+}
+
+#[test]
+fn the_state_of_another_run_is_refused() {
+    let root = tempfile::tempdir().unwrap();
+    let stop = AtomicBool::new(true);
+    let run = |sets: &[&str]| job(sets, &[]).unwrap();
+    train(&run(&[]), &Folder::create(Some(root.path()), "x", false).unwrap(), &Device::flex(), &stop).unwrap();
+    for sets in [&["seed=1"], &["optimiser.lr=0.02"], &["split.seed=5"], &["epochs=4"]] {
+        let e = resume(&run(sets), &Folder::open(root.path()).unwrap(), &Device::flex(), &stop).unwrap_err();
+        assert!(e.0[0].code == Code::E0801 && e.0[0].message.contains("another config"), "{e:?}");
+    }
+    assert!(resume(&run(&[]), &Folder::open(root.path()).unwrap(), &Device::flex(), &stop).is_ok());
+}
+
+#[test]
+fn folds_hold_every_case_once() {
+    let of = |fold: usize| {
+        let j = job(&["split.folds=5", &format!("split.fold={fold}")], &[]).unwrap();
+        (j.training.len(), j.validation)
+    };
+    let all: Vec<(usize, Vec<usize>)> = (0..5).map(of).collect();
+    let mut held: Vec<usize> = all.iter().flat_map(|(_, v)| v.clone()).collect();
+    held.sort_unstable();
+    assert_eq!((held, all.iter().all(|(n, v)| n + v.len() == 5)), ((0..5).collect(), true));
+    assert!(job(&["split.folds=5", "split.fold=5"], &[]).is_err());
 }
 
 #[test]
@@ -59,9 +157,10 @@ fn the_same_seed_gives_the_same_run_and_the_run_folder_makes_it_again() {
         let [x, y] = [&a, &b].map(|run| read_tensors(&run.join(name)).unwrap());
         assert!(x.all == y.all, "the weights in {name} differ");
         assert_eq!(x.metadata, y.metadata, "{name}");
+        let [x, y] = [&a, &b].map(|run| std::fs::read(run.join(name)).unwrap());
+        assert!(x == y, "the bytes of {name} differ");
     }
-    // All but the seconds, the last column.
-    let cut = |p: &Path| lines(&p.join("metrics.csv")).iter().map(|l| l.rsplit_once(',').unwrap().0.to_owned()).collect::<Vec<_>>();
+    let cut = figures;
     let metrics = cut(&a);
     assert_eq!(metrics, cut(&b));
     assert_eq!(metrics.len(), 4);
@@ -83,10 +182,12 @@ fn the_same_seed_gives_the_same_run_and_the_run_folder_makes_it_again() {
     let job = job(&[], &[]).unwrap();
     let model = Model::load(&a.join(BEST), &Device::flex()).unwrap();
     let card = model.card();
-    assert_eq!((card.epoch, card.validation_dice), (outcome.best.epoch, Some(outcome.best.dice_mean)));
+    let best = outcome.best.unwrap();
+    assert_eq!((card.epoch, card.validation_dice), (best.epoch, Some(best.dice_mean)));
+    assert_eq!(card.class_dice, best.dice);
     assert_eq!(card.labels[3], (3, "enhancing".to_owned()));
     let scores = super::validate::validate(&model, &job.store, &job.validation, |_| ()).unwrap();
-    assert!((scores.mean - outcome.best.dice_mean).abs() < 1e-6);
+    assert!((scores.mean - best.dice_mean).abs() < 1e-6);
     let split: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(a.join("split.json")).unwrap()).unwrap();
     assert_eq!((split["training"].as_array().unwrap().len(), split["validation"].as_array().unwrap().len()), (4, 1));
 }
