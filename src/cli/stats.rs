@@ -60,6 +60,9 @@ pub struct Args {
     /// What updates the weights in training
     #[arg(long, value_enum, default_value_t = Updates::Adamw)]
     pub optimiser: Updates,
+    /// Count the memory of a forward pass after all passes of the compiler, as lmsc runs it on a CPU (see `lmsc graph --after`)
+    #[arg(long)]
+    pub optimised: bool,
     /// Find the largest input that fits into a memory, as in 24GiB
     #[arg(long, value_name = "MEMORY")]
     pub fit: Option<String>,
@@ -144,6 +147,8 @@ pub fn run(args: Args) -> Result<()> {
                         question.depth = 1;
                     }
                     all.extend(found.keep(counted(&p, &question)));
+                    // The program ends with the table: to give back the blocks of a large graph one by one would take longer.
+                    std::mem::forget(p);
                 }
             }
         }
@@ -195,6 +200,8 @@ fn question(args: &Args) -> Result<Question> {
             By::Name => Sort::Name,
         }),
         filter: args.filter.clone(),
+        optimised: args.optimised,
+        hash: matches!(args.format, Style::Json),
         fit: args.fit.as_deref().map(|t| Ok::<_, Diagnostics>((t.to_owned(), bytes(t)?))).transpose()?,
     })
 }

@@ -93,7 +93,7 @@ impl Stats {
              MACs         {} M (multiply-accumulates of convolutions and linear layers); FLOPs are 2 x MACs\n\
              other tools  fvcore {} G, ptflops {} G, thop {} G (what they print as FLOPs or MACs)\n\
              activations  {} MiB (all values together, {}, {each})\n\
-             inference    {} MiB at the peak: {} weights, {} values\n\
+             inference    {} MiB at the peak: {} weights, {} values{}\n\
              training     {} MiB at the peak: {} weights, {} gradients, {} optimiser ({}),\n             {} kept for the backward pass, {} in flight\n",
             thousands(t.params),
             millions(t.macs),
@@ -105,6 +105,7 @@ impl Stats {
             mib(m.inference_peak_bytes),
             mib(m.weight_bytes),
             mib(m.inference_value_bytes),
+            if m.optimised { ", after all passes" } else { "" },
             mib(m.training_peak_bytes),
             mib(m.training_weight_bytes),
             mib(m.training_gradient_bytes),

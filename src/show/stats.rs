@@ -4,8 +4,8 @@ use serde::{Serialize, Serializer};
 
 use super::convention::Convention;
 use crate::compile::Program;
-use crate::compile::memory::{Aspect, Optimiser, Plan, Precision, Training, facts_at, largest, parameters, plan, training};
-use crate::compile::passes::{Optimised, optimise};
+use crate::compile::memory::{Aspect, Optimiser, Plan, Precision, Schedule, Training, facts_at, largest, parameters, plan, training};
+use crate::compile::passes::optimise;
 use crate::ir::{Cost, Fact, Fault};
 
 /// What rows are sorted by, within the composite that they stand in.
@@ -32,6 +32,10 @@ pub struct Question {
     pub sort: Option<Sort>,
     /// Only nodes whose path or block contains this, with `*` for anything.
     pub filter: Option<String>,
+    /// Whether the memory of a forward pass is that of the graph after all passes, or of the graph as it is written.
+    pub optimised: bool,
+    /// Whether to name the graph's hash.
+    pub hash: bool,
     /// A memory in bytes, as written and as a number, for which the largest input is looked for.
     pub fit: Option<(String, u64)>,
 }
@@ -39,7 +43,19 @@ pub struct Question {
 impl Default for Question {
     fn default() -> Self {
         let (precision, optimiser, convention) = Default::default();
-        Self { depth: 1, set: vec![], batch: 1, precision, optimiser, convention, sort: None, filter: None, fit: None }
+        Self {
+            depth: 1,
+            set: vec![],
+            batch: 1,
+            precision,
+            optimiser,
+            convention,
+            sort: None,
+            filter: None,
+            optimised: false,
+            hash: true,
+            fit: None,
+        }
     }
 }
 
@@ -91,11 +107,13 @@ impl Line {
 /// Bytes that a program needs.
 #[derive(Clone, Debug, Serialize)]
 pub struct Memory {
+    /// Whether a forward pass is counted after all passes of the compiler.
+    pub optimised: bool,
     pub precision: &'static str,
     pub optimiser: &'static str,
-    /// The weights as they are held for inference, after all passes.
+    /// The weights as they are held for inference.
     pub weight_bytes: u64,
-    /// The arena of a forward pass after all passes: the memory plan's size, input and output included.
+    /// The arena of a forward pass: the memory plan's size, input and output included.
     pub inference_value_bytes: u64,
     /// The most that is alive at once in it.
     pub inference_alive_bytes: u64,
@@ -130,7 +148,8 @@ pub struct Stats {
     pub name: String,
     /// What was changed from outside, `anchors=16`.
     pub set: Vec<String>,
-    pub hash: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
     pub batch: usize,
     pub input: String,
     pub output: String,
@@ -167,7 +186,11 @@ pub fn stats(program: &Program, depth: usize, set: &[String]) -> Result<Stats, F
 pub fn measure(program: &Program, q: &Question) -> Result<Stats, Fault> {
     let facts = facts_at(program, q.batch, None).map_err(|(_, f)| f)?;
     let costs = costs(program, &facts, q.precision)?;
-    let optimised = optimise(program)?;
+    let passed = if q.optimised { Some(optimise(program)?) } else { None };
+    let runs = match &passed {
+        Some(o) => Runs { program: &o.program, schedule: o.schedule.clone() },
+        None => Runs { program, schedule: Schedule::plain(&program.graph) },
+    };
     let line = |node: &str, block: &str, depth, output: Fact, values: std::ops::Range<usize>| -> Result<Line, Fault> {
         let sum = costs.get(values).unwrap_or_default().iter().try_fold(Counts::default(), |a, b| a.plus(b))?;
         Ok(sum.line(node, block, depth, output))
@@ -185,7 +208,7 @@ pub fn measure(program: &Program, q: &Question) -> Result<Stats, Fault> {
     Ok(Stats {
         name: program.name.clone(),
         set: q.set.clone(),
-        hash: program.hash().to_string(),
+        hash: q.hash.then(|| program.hash().to_string()),
         batch: q.batch,
         input: shown(&program.inputs),
         output: shown(&program.graph.outputs),
@@ -194,8 +217,8 @@ pub fn measure(program: &Program, q: &Question) -> Result<Stats, Fault> {
         convention: q.convention,
         filtered: q.filter.is_some(),
         total: line("total", "", 0, first, 0..program.graph.len())?,
-        memory: memory(program, &optimised, &facts, q)?,
-        largest_input: q.fit.as_ref().map(|(written, bytes)| fitting(program, &optimised, q, written, *bytes)),
+        memory: memory(program, &runs, &facts, q)?,
+        largest_input: q.fit.as_ref().map(|(written, bytes)| fitting(program, &runs, q, written, *bytes)),
         nodes,
     })
 }
@@ -262,12 +285,19 @@ fn costs(program: &Program, facts: &[Fact], precision: Precision) -> Result<Vec<
         .collect()
 }
 
-/// Training runs the graph as it is written; a forward pass runs what the passes have made of it.
-fn memory(program: &Program, optimised: &Optimised, facts: &[Fact], q: &Question) -> Result<Memory, Fault> {
+/// What a forward pass runs. Training runs the graph as it is written.
+struct Runs<'p> {
+    program: &'p Program,
+    schedule: Schedule,
+}
+
+fn memory(program: &Program, runs: &Runs, facts: &[Fact], q: &Question) -> Result<Memory, Fault> {
     let g = &program.graph;
-    let (p, weights) = inference(optimised, q, &facts_at(&optimised.program, q.batch, None).map_err(|(_, f)| f)?)?;
+    let own = if q.optimised { Some(facts_at(runs.program, q.batch, None).map_err(|(_, f)| f)?) } else { None };
+    let (p, weights) = inference(runs, q, own.as_deref().unwrap_or(facts))?;
     let t: Training = training(g, facts, q.precision, q.optimiser)?;
     Ok(Memory {
+        optimised: q.optimised,
         precision: q.precision.name(),
         optimiser: q.optimiser.name(),
         weight_bytes: weights,
@@ -284,14 +314,14 @@ fn memory(program: &Program, optimised: &Optimised, facts: &[Fact], q: &Question
 }
 
 /// The plan of a forward pass and the bytes of its weights.
-fn inference(o: &Optimised, q: &Question, facts: &[Fact]) -> Result<(Plan, u64), Fault> {
-    let g = &o.program.graph;
-    Ok((plan(g, facts, &o.schedule, q.precision)?, parameters(g)?.saturating_mul(q.precision.bytes())))
+fn inference(runs: &Runs, q: &Question, facts: &[Fact]) -> Result<(Plan, u64), Fault> {
+    let g = &runs.program.graph;
+    Ok((plan(g, facts, &runs.schedule, q.precision)?, parameters(g)?.saturating_mul(q.precision.bytes())))
 }
 
-fn fitting(program: &Program, optimised: &Optimised, q: &Question, written: &str, budget: u64) -> Fitting {
+fn fitting(program: &Program, runs: &Runs, q: &Question, written: &str, budget: u64) -> Fitting {
     let g = &program.graph;
-    let infer = |f: &[Fact]| inference(optimised, q, f).map(|(p, weights)| p.bytes.saturating_add(weights));
+    let infer = |f: &[Fact]| inference(runs, q, f).map(|(p, weights)| p.bytes.saturating_add(weights));
     let train = |f: &[Fact]| Ok(training(g, f, q.precision, q.optimiser)?.total());
     let cube = program.inputs.first().is_some_and(|(_, v)| g.fact(*v).size.windows(2).all(|w| w[0] == w[1]));
     let keep = |program: &Program, need: &dyn Fn(&[Fact]) -> Result<u64, Fault>| {
@@ -300,9 +330,9 @@ fn fitting(program: &Program, optimised: &Optimised, q: &Question, written: &str
     Fitting {
         written: written.to_owned(),
         budget_bytes: budget,
-        inference_cube: largest(&optimised.program, q.batch, budget, Aspect::Cube, infer),
+        inference_cube: largest(runs.program, q.batch, budget, Aspect::Cube, infer),
         training_cube: largest(program, q.batch, budget, Aspect::Cube, train),
-        inference_same_aspect: keep(&optimised.program, &infer),
+        inference_same_aspect: keep(runs.program, &infer),
         training_same_aspect: keep(program, &train),
     }
 }

@@ -36,7 +36,8 @@ pub fn rows(sheet: &mut Sheet, program: &Program, s: &Stats) {
     sheet.row("outputs", ends(&program.graph.outputs));
     sheet.row("sizes", program.sizes());
     let nodes = program.rows.iter().filter(|r| r.depth == 0).count();
-    sheet.row("made of", format!("{nodes} nodes, {} operations", thousands(program.graph.len() as u64)));
+    let plural = if nodes == 1 { "" } else { "s" };
+    sheet.row("made of", format!("{nodes} node{plural}, {} operations", thousands(program.graph.len() as u64)));
     sheet.row("parameters", thousands(s.total.params));
     sheet.row("MACs", format!("{} at that input (FLOPs {})", thousands(s.total.macs), thousands(s.total.flops)));
     let memory = &s.memory;
@@ -44,7 +45,7 @@ pub fn rows(sheet: &mut Sheet, program: &Program, s: &Stats) {
         "memory",
         format!("{} to predict, {} to train, in float32 at batch 1", bytes(memory.inference_peak_bytes), bytes(memory.training_peak_bytes)),
     );
-    sheet.row("hash", s.hash.clone());
+    sheet.row("hash", program.hash().to_string());
 }
 
 /// The costs without those of each node.
