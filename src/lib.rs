@@ -100,7 +100,7 @@ pub mod bench;
 pub mod block;
 pub mod cli;
 pub mod compile;
-#[cfg(feature = "run")]
+#[cfg(feature = "volume")]
 pub mod data;
 #[cfg(feature = "run")]
 pub mod exec;
@@ -109,7 +109,7 @@ pub mod infer;
 pub mod ir;
 #[cfg(feature = "run")]
 pub mod kernel;
-#[cfg(feature = "run")]
+#[cfg(feature = "volume")]
 pub mod metric;
 #[cfg(feature = "run")]
 pub mod net;
@@ -119,5 +119,5 @@ pub mod show;
 pub mod text;
 #[cfg(feature = "run")]
 pub mod train;
-#[cfg(feature = "run")]
+#[cfg(feature = "volume")]
 pub mod volume;

@@ -3,12 +3,15 @@
 //!
 //! `hostile/text.rs`: files and RON. `hostile/meaning.rs`: names, ports, shapes, counts. `hostile/limits.rs`: what is refused for its
 //! size. `hostile/program.rs`: the same through the program, with its exit code and little memory. `hostile/mutations.rs`: every graph
-//! of the project, broken in many ways, and the corpus of `fuzz/`.
+//! of the project, broken in many ways, and the corpus of `fuzz/`. `hostile/models.rs`: the same of model files.
 
 #[path = "hostile/limits.rs"]
 mod limits;
 #[path = "hostile/meaning.rs"]
 mod meaning;
+#[cfg(feature = "run")]
+#[path = "hostile/models.rs"]
+mod models;
 #[path = "hostile/mutations.rs"]
 mod mutations;
 #[path = "hostile/program.rs"]

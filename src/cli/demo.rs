@@ -8,7 +8,7 @@ use ndarray::ArrayView3;
 
 use super::{eval, print, train};
 use crate::data::{Spec, phantom};
-use crate::infer::Model;
+use crate::infer::{Model, Options, Predictor};
 use crate::net;
 use crate::read::Set;
 use crate::text::{Code, Diagnostic, Result, Source};
@@ -60,9 +60,10 @@ pub fn run(args: Args) -> Result<()> {
     let folder = Folder::create(args.out.as_deref(), "demo", false)?;
 
     eprintln!("training {} on generated volumes, into {}", job.program.name, folder.path().display());
-    let outcome = crate::train::train(&job, &folder, &device)?;
+    let outcome = crate::train::train(&job, &folder, &device, super::train::asked_to_stop())?;
 
-    let model = Model::load(&folder.file(BEST), &device)?;
+    train::leave_if_asked(&outcome, folder.path());
+    let predictor = Predictor::new(Model::load(&folder.file(BEST), &device)?, Options::default());
     let [images, labels, predictions] = ["images", "labels", "predictions"].map(|n| folder.file(n));
     for dir in [&images, &labels, &predictions] {
         std::fs::create_dir_all(dir)
@@ -70,7 +71,7 @@ pub fn run(args: Args) -> Result<()> {
     }
     for &case in &job.validation {
         let (name, label) = write_case(&job, case, &images, &labels)?;
-        let prediction = model.predict(&[images.join(&name)])?;
+        let prediction = predictor.predict(&[images.join(&name)], || ())?;
         prediction.write(&predictions.join(&name))?;
         let label: ArrayView3<u8> = label.view();
         prediction.picture(&predictions.join(name.replace(".nii.gz", ".png")), Some(label))?;

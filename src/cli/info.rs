@@ -18,13 +18,13 @@ const HEAD: u64 = 4096;
 /// Say what there is to know of a volume, a model or a graph
 ///
 /// What a file is, is told by its content. Of a volume (NIfTI): voxels, type, spacing, orientation, affine and the forms it comes from, the range of
-/// its intensities or its labels with their volumes, and what is odd about it. Of a model: its graph, labels, preprocessing, training and weights.
-/// Of a graph: inputs, outputs, parameters, MACs and memory in short; `lmsc stats` says more.
+/// its intensities or its labels with their volumes, and what is odd about it. Of a model: its graph, labels and their colours, preprocessing, training, weights and whether its seal
+/// holds. Of a graph: inputs, outputs, parameters, MACs and memory in short; `lmsc stats` says more.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   lmsc info t1.nii.gz
-  lmsc info runs/hippocampus/best.safetensors
+  lmsc info runs/hippocampus/best.safetensors --tensors
   lmsc info graphs/lightmedseg.ron
   lmsc info labelsTr/*.nii.gz --json")]
 pub struct Args {
@@ -34,6 +34,9 @@ pub struct Args {
     /// Print for programs: one object a file, one a line
     #[arg(long)]
     pub json: bool,
+    /// Of weights, also every tensor: its shape and what its numbers are like
+    #[arg(long)]
+    pub tensors: bool,
 }
 
 /// Runs the verb.
@@ -44,7 +47,7 @@ pub fn run(args: Args) -> Result<()> {
     let mut found = Diagnostics::default();
     let mut first = true;
     for file in &args.files {
-        let Some(sheet) = found.keep(sheet(file)) else { continue };
+        let Some(sheet) = found.keep(sheet(file, args.tensors)) else { continue };
         if args.json {
             print(&format!("{}\n", sheet.json));
         } else {
@@ -56,15 +59,15 @@ pub fn run(args: Args) -> Result<()> {
     found.or(())
 }
 
-/// What is known of one file.
-fn sheet(path: &Path) -> Result<Sheet> {
+/// What is known of one file; of weights every tensor, if so wished.
+fn sheet(path: &Path, tensors: bool) -> Result<Sheet> {
     let head = head(path)?;
     let named = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     // A volume's header has zeros in it, a text none. A text that has the name of something else is told what it should be.
     let text = !head.is_empty() && !head.contains(&0) && std::str::from_utf8(&head).map_or_else(|e| e.error_len().is_none(), |_| true);
     match named.as_str() {
-        _ if is_weights(&head) => model::sheet(path),
-        "safetensors" if text || head.is_empty() => model::sheet(path),
+        _ if is_weights(&head) => model::sheet(path, tensors),
+        "safetensors" if text || head.is_empty() => model::sheet(path, tensors),
         "ron" => graph::sheet(&Source::read(path)?),
         "nii" | "gz" | "hdr" | "img" => volume::sheet(path, head.starts_with(&[0x1f, 0x8b])),
         _ if text => graph::sheet(&Source::read(path)?),

@@ -28,6 +28,8 @@ mod predict;
 mod stats;
 #[cfg(feature = "run")]
 mod train;
+#[cfg(feature = "run")]
+mod view;
 
 pub use output::{complain, print};
 
@@ -70,6 +72,8 @@ enum Verb {
     #[cfg(feature = "run")]
     Predict(predict::Args),
     #[cfg(feature = "run")]
+    View(view::Args),
+    #[cfg(feature = "run")]
     Eval(eval::Args),
     #[cfg(feature = "run")]
     Demo(demo::Args),
@@ -104,6 +108,8 @@ impl Cli {
             Verb::Train(a) => train::run(a),
             #[cfg(feature = "run")]
             Verb::Predict(a) => predict::run(a),
+            #[cfg(feature = "run")]
+            Verb::View(a) => view::run(a),
             #[cfg(feature = "run")]
             Verb::Eval(a) => eval::run(a),
             #[cfg(feature = "run")]

@@ -1,21 +1,36 @@
-//! `lmsc predict`: a checkpoint and images become segmentations.
+//! `lmsc predict`: checkpoints and images become segmentations.
 //!
-//! May use `infer`, `net`, `train` (names of checkpoints), `volume` and `text`.
+//! May use `infer`, `net`, `train` (names of checkpoints), `bench` (memory), `volume` and `text`.
+
+mod cases;
+mod memory;
+mod progress;
+mod report;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+pub(super) use cases::{case_name, images_in};
+
 use super::print;
-use crate::infer::Model;
+use crate::bench;
+use crate::infer::{Card, Flips, Model, Need, Options, Postprocess, Prediction, Predictor, need};
 use crate::net;
-use crate::text::{Code, Diagnostic, Diagnostics, Result, reason, unwritable};
+use crate::text::{Code, Diagnostic, Diagnostics, Result, suggestion, unwritable, write_text};
 use crate::train::BEST;
+use progress::Progress;
+use report::{ClassVolume, Hashed, Origin, Report};
+
+/// The word for all classes but the background together.
+const FOREGROUND: &str = "foreground";
 
 /// Segment images with a trained network
 ///
-/// Each image becomes a NIfTI file of labels on the image's own grid, under the image's name. Any size is taken: small volumes are
-/// padded, large ones are gone over in overlapping windows.
+/// Each image becomes a NIfTI file of labels on the image's own grid, under the image's name. Any size, axis order and orientation is
+/// taken: the image is turned to the axes that the network knows, small volumes are padded, large ones are gone over in overlapping
+/// windows, and the labels are turned back. Beside it a JSON file tells from what the segmentation came and how large each class is; a
+/// case that is done is not done again.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -26,7 +41,13 @@ Examples:
       a run folder stands for its best.safetensors, a folder of images for all in it; --overlay adds a PNG of each
 
   lmsc predict runs/brats/best.safetensors p1_flair.nii.gz,p1_t1.nii.gz,p1_t1ce.nii.gz,p1_t2.nii.gz --out predictions
-      one case in four files, joined by commas in the order of the training data's modalities")]
+      one case in four files, joined by commas in the order of the training data's modalities
+
+  lmsc predict runs/fold0 imagesTs --with runs/fold1 --with runs/fold2 --flips --out predictions
+      the mean of three networks and eight mirror images: 24 times the work
+
+  lmsc predict runs/liver imagesTs --largest liver --min-size 50 --max-memory 4GiB --json all.json --out predictions
+      of the liver only the largest piece, no piece of anything below 50 mm³; a case that needs more than 4 GiB is refused")]
 pub struct Args {
     /// A checkpoint (.safetensors) or a run folder
     #[arg(value_name = "MODEL")]
@@ -44,141 +65,244 @@ pub struct Args {
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
 
+    /// Average with another model of the same configuration; may be repeated
+    #[arg(long = "with", value_name = "MODEL")]
+    pub with: Vec<PathBuf>,
+
+    /// Average over mirror images along these axes: d (feet, head), h (back, front), w (left, right); all eight without a value
+    #[arg(long, value_name = "AXES", num_args = 0..=1, require_equals = true, default_missing_value = "dhw")]
+    pub flips: Option<Flips>,
+
+    /// Also write the probabilities of every class, float32, into DIR/probabilities
+    #[arg(long)]
+    pub probabilities: bool,
+
+    /// Keep only the largest piece of these classes, by name or value; `foreground` for all of them together
+    #[arg(long, value_name = "CLASS", value_delimiter = ',')]
+    pub largest: Vec<String>,
+
+    /// Drop pieces of a class that are smaller than this, in mm³
+    #[arg(long, value_name = "MM3", value_parser = positive)]
+    pub min_size: Option<f64>,
+
+    /// Leave out the postprocessing that the model asks for
+    #[arg(long, conflicts_with_all = ["largest", "min_size"])]
+    pub no_postprocess: bool,
+
+    /// Refuse cases that need more memory than this (2GiB, 800MB)
+    #[arg(long, value_name = "SIZE", value_parser = memory::parse)]
+    pub max_memory: Option<u64>,
+
     /// Also write a PNG of each image with its segmentation
     #[arg(long)]
     pub overlay: bool,
+
+    /// Segment again what has been segmented from the same image with the same model and options
+    #[arg(long)]
+    pub again: bool,
+
+    /// Write the reports of all cases into one file
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    text.parse::<f64>().ok().filter(|v| v.is_finite() && *v > 0.0).ok_or_else(|| "write a positive number".into())
 }
 
 /// Runs the verb. A case that fails does not stop the others.
 ///
 /// # Errors
-/// What is wrong with the checkpoint or any of the images.
+/// What is wrong with a checkpoint or any of the images.
 pub fn run(args: Args) -> Result<()> {
-    let cases = cases(&args.images, &args.out)?;
-    let device = net::device(&args.device)?;
-    let path = if args.model.is_dir() { args.model.join(BEST) } else { args.model.clone() };
-    let model = Model::load(&path, &device)?;
+    let cases = cases::cases(&args.images, &args.out)?;
+    let (predictor, models) = load(&args)?;
+    let work = Work { args: &args, predictor, models, held: memory::held(), progress: Progress::new(cases.len()) };
     std::fs::create_dir_all(&args.out).map_err(|e| unwritable(&args.out, &e))?;
+    work.announce(&cases);
 
     let mut found = Diagnostics::default();
-    let mut written = 0;
-    for (name, files) in &cases {
-        if let Some(()) = found.keep(one(&model, files, &args.out, name, args.overlay)) {
-            written += 1;
+    let mut reports = vec![];
+    let mut failed = vec![];
+    for (at, (name, files)) in cases.iter().enumerate() {
+        match work.one(at + 1, name, files) {
+            Ok(report) => reports.push(report),
+            Err(e) => {
+                work.progress.say(&format!("{name}  failed"));
+                failed.push(serde_json::json!({ "case": name, "errors": e.0.iter().map(|d| d.message.clone()).collect::<Vec<_>>() }));
+                found.0.extend(e.0);
+            }
         }
     }
-    if written > 0 {
-        let labels: Vec<String> = model.card().labels.iter().map(|(value, name)| format!("{value} {name}")).collect();
-        print(&format!("{written} of {} written to {} ({})\n", cases.len(), args.out.display(), labels.join(", ")));
+    work.progress.finish();
+    if !reports.is_empty() {
+        let labels: Vec<String> = work.predictor.card().labels.iter().map(|(value, name)| format!("{value} {name}")).collect();
+        print(&format!("{} of {} in {} ({})\n", reports.len(), cases.len(), args.out.display(), labels.join(", ")));
+    }
+    if let Some(file) = &args.json {
+        let all = serde_json::json!({ "cases": reports, "failed": failed });
+        found.keep(write_text(file, &format!("{all:#}\n")));
     }
     found.or(())
 }
 
-fn one(model: &Model, files: &[PathBuf], out: &Path, name: &str, overlay: bool) -> Result<()> {
-    let start = Instant::now();
-    let prediction = model.predict(files)?;
-    let path = out.join(format!("{name}.nii.gz"));
-    prediction.write(&path)?;
-    if overlay {
-        prediction.picture(&out.join(format!("{name}.png")), None)?;
-    }
-    eprintln!("{}  {:.1} s", path.display(), start.elapsed().as_secs_f64());
-    Ok(())
-}
-
-/// The files of each case, by the name that its segmentation gets.
-fn cases(images: &[String], out: &Path) -> Result<BTreeMap<String, Vec<PathBuf>>> {
+/// The models that are averaged, and what their files are.
+fn load(args: &Args) -> Result<(Predictor, Vec<Hashed>)> {
+    let device = net::device(&args.device)?;
     let mut found = Diagnostics::default();
-    let mut cases = BTreeMap::new();
-    let mut add = |files: Vec<PathBuf>, found: &mut Diagnostics| {
-        let Some(name) = files.first().and_then(|f| case_name(f)) else {
-            let shown = files.iter().map(|f| f.display().to_string()).collect::<Vec<_>>().join(",");
-            found.push(
-                Diagnostic::error(Code::E0702, format!("`{shown}` is no image: its name ends neither in .nii nor in .nii.gz"))
-                    .help("name NIfTI files"),
-            );
-            return;
-        };
-        let target = out.join(format!("{name}.nii.gz"));
-        if let Some(file) = files.iter().find(|f| same(f, &target)) {
-            found.push(
-                Diagnostic::error(Code::E0603, format!("the segmentation of `{}` would be written over the image", file.display()))
-                    .help("give another folder with --out"),
-            );
-        } else if let Some(other) = cases.insert(name.clone(), files.clone())
-            && !other.iter().zip(&files).all(|(a, b)| same(a, b))
-        {
-            found.push(
-                Diagnostic::error(Code::E0603, format!("two images are called `{name}`; one segmentation would be written over the other"))
-                    .help("predict them into different folders"),
-            );
-        }
-    };
-    for image in images {
-        // A file may have a comma in its name.
-        if image.contains(',') && !Path::new(image).exists() {
-            add(image.split(',').map(PathBuf::from).collect(), &mut found);
-        } else if Path::new(image).is_dir() {
-            for file in found.keep(images_in(Path::new(image))).unwrap_or_default() {
-                add(vec![file], &mut found);
-            }
+    let mut all = vec![];
+    for path in std::iter::once(&args.model).chain(&args.with) {
+        let path = if path.is_dir() { path.join(BEST) } else { path.clone() };
+        let model = Model::load(&path, &device).and_then(|model| Ok((Hashed::of(&path, Code::E0801)?, model)));
+        all.extend(found.keep(model));
+    }
+    found.or(())?;
+    let mut all = all.into_iter();
+    let Some((hash, first)) = all.next() else { unreachable!("there is one model at least, or an error") };
+    let options =
+        Options { flips: args.flips.unwrap_or_default(), probabilities: args.probabilities, postprocess: postprocess(args, first.card())? };
+    let mut hashes = vec![hash];
+    let mut predictor = Predictor::new(first, options);
+    for (hash, model) in all {
+        predictor = predictor.with(&hash.file, model)?;
+        hashes.push(hash);
+    }
+    Ok((predictor, hashes))
+}
+
+/// What the options say of postprocessing; `None` leaves it to the model.
+fn postprocess(args: &Args, card: &Card) -> Result<Option<Postprocess>> {
+    if args.no_postprocess {
+        return Ok(Some(Postprocess::default()));
+    }
+    if args.largest.is_empty() && args.min_size.is_none() {
+        return Ok(None);
+    }
+    let mut post = Postprocess { min_mm3: args.min_size.unwrap_or_default(), ..Postprocess::default() };
+    let classes = card.labels.iter().skip(1);
+    for wanted in args.largest.iter().map(|l| l.trim()) {
+        if let Some((value, _)) = classes.clone().find(|(value, name)| name.eq_ignore_ascii_case(wanted) || value.to_string() == wanted) {
+            post.largest.push(*value);
+        } else if wanted.eq_ignore_ascii_case(FOREGROUND) {
+            post.largest_foreground = true;
         } else {
-            add(vec![image.into()], &mut found);
+            let known = classes.clone().map(|(_, name)| name.as_str()).chain([FOREGROUND]);
+            let message = format!("the model knows no class `{}`", crate::text::printable(wanted));
+            return Err(Diagnostic::error(Code::E0601, message).help(suggestion(wanted, known, "classes")).into());
         }
     }
-    found.or(cases)
+    post.largest.sort_unstable();
+    post.largest.dedup();
+    Ok(Some(post))
 }
 
-/// Whether both are one file on disk.
-fn same(a: &Path, b: &Path) -> bool {
-    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+struct Work<'a> {
+    args: &'a Args,
+    predictor: Predictor,
+    models: Vec<Hashed>,
+    /// Bytes that the process held when the models were loaded.
+    held: u64,
+    progress: Progress,
 }
 
-/// The NIfTI files of a folder, sorted by name; hidden ones are left out.
-///
-/// # Errors
-/// E0702 when there are none or the folder cannot be read.
-pub(super) fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
-    let refuse = |why: String| {
-        Diagnostic::error(Code::E0702, format!("`{}`: {why}", folder.display())).help("name a folder that holds .nii or .nii.gz files")
-    };
-    let entries = std::fs::read_dir(folder).map_err(|e| refuse(format!("the folder cannot be read: {}", reason(&e))))?;
-    let mut files: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.is_file() && case_name(p).is_some()).collect();
-    if files.is_empty() {
-        return Err(refuse("the folder holds no NIfTI file".into()).into());
-    }
-    files.sort();
-    Ok(files)
-}
-
-/// `hippocampus_001` of `imagesTr/hippocampus_001.nii.gz`.
-pub(super) fn case_name(file: &Path) -> Option<String> {
-    let name = file.file_name()?.to_str()?;
-    let stem = name.strip_suffix(".nii.gz").or_else(|| name.strip_suffix(".nii"))?;
-    (!stem.is_empty() && !stem.starts_with('.')).then(|| stem.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cases_from_files_folders_and_commas() {
-        let dir = tempfile::tempdir().unwrap();
-        for name in ["b.nii", "a.nii.gz", "._a.nii.gz", "notes.txt"] {
-            std::fs::write(dir.path().join(name), "").unwrap();
+impl Work<'_> {
+    /// Says before anything begins what the largest case needs, and whether that is there.
+    fn announce(&self, cases: &BTreeMap<String, Vec<PathBuf>>) {
+        let needs = cases.iter().filter_map(|(name, files)| Some((name, self.need(files).ok()?)));
+        let Some((name, most)) = needs.max_by_key(|(_, need)| need.bytes()) else { return };
+        let [d, h, w] = most.size;
+        let passes = self.predictor.passes();
+        let passes = if passes > 1 { format!(" of {passes} passes") } else { String::new() };
+        let which = if cases.len() > 1 { format!("{} cases; the largest, {name}: ", cases.len()) } else { format!("{name}: ") };
+        self.progress.say(&format!("{which}{w}x{h}x{d} voxels, {} windows{passes}, needs {most}", most.windows));
+        if let Some(free) = memory::available().filter(|free| most.bytes().saturating_sub(self.held) > *free) {
+            self.progress
+                .say(&format!("only {} are free: the system may stop it; --max-memory leaves out what does not fit", need::size(free)));
         }
-        let folder = dir.path().display().to_string();
-        let got = cases(&[folder.clone(), "x/p_t1.nii.gz,x/p_t2.nii.gz".into()], Path::new("out")).unwrap();
-        let names: Vec<&String> = got.keys().collect();
-        assert_eq!(names, ["a", "b", "p_t1"]);
-        assert_eq!(got["p_t1"], [PathBuf::from("x/p_t1.nii.gz"), PathBuf::from("x/p_t2.nii.gz")]);
-
-        let twice = cases(&[folder.clone(), "other/a.nii".into()], Path::new("out")).unwrap_err();
-        assert_eq!(twice.0[0].code, Code::E0603);
-        let over = cases(&[folder], dir.path()).unwrap_err();
-        assert!(over.0.iter().any(|d| d.message.contains("over the image")), "{over:?}");
-        let not = cases(&["a.png".into(), "b.txt".into()], Path::new("out")).unwrap_err();
-        assert_eq!(not.0.len(), 2);
     }
+
+    fn need(&self, files: &[PathBuf]) -> Result<Need> {
+        Ok(Need { program: self.held, ..self.predictor.need(files)? })
+    }
+
+    fn one(&self, at: usize, name: &str, files: &[PathBuf]) -> Result<Report> {
+        let start = Instant::now();
+        let out = &self.args.out;
+        let old = Report::read(out, name)?;
+        let images = files.iter().map(|f| Hashed::of(f, Code::E0702)).collect::<Result<Vec<_>>>()?;
+        let flips = self.args.flips.unwrap_or_default().to_string();
+        let postprocess = self.predictor.postprocess();
+        let origin = Origin { lmsc: env!("CARGO_PKG_VERSION").into(), models: self.models.clone(), images, flips, postprocess };
+        let wanted = self.outputs(name);
+        if let Some(old) = old.filter(|old| !self.args.again && old.still_holds(&origin, &wanted)) {
+            self.progress.say(&format!("{}  as before; {}", wanted[0].1.display(), old.volumes_text()));
+            return Ok(old);
+        }
+
+        let need = self.need(files)?;
+        if let Some(limit) = self.args.max_memory.filter(|limit| need.bytes() > *limit) {
+            return Err(memory::above(name, &need, limit).into());
+        }
+        self.progress.begin(at, name, need.windows);
+        memory::restart_peak();
+        let prediction = self.predictor.predict(files, || self.progress.tick())?;
+        let outputs = write(&prediction, &wanted)?;
+        let report = Report { outputs, seconds: start.elapsed().as_secs_f64(), ..self.report(name, origin, &prediction, &need) };
+        report.write(out)?;
+        let peak = report.peak_bytes.map_or(String::new(), |b| format!(", {}", need::size(b)));
+        self.progress.say(&format!("{}  {:.1} s{peak}; {}", wanted[0].1.display(), report.seconds, report.volumes_text()));
+        Ok(report)
+    }
+
+    /// What is to be written for a case, the labels first.
+    fn outputs(&self, name: &str) -> Vec<(&'static str, PathBuf)> {
+        let out = &self.args.out;
+        let mut all = vec![("labels", out.join(format!("{name}.nii.gz")))];
+        if self.args.probabilities {
+            all.push(("probabilities", out.join("probabilities").join(format!("{name}.nii.gz"))));
+        }
+        if self.args.overlay {
+            all.push(("overlay", out.join(format!("{name}.png"))));
+        }
+        all
+    }
+
+    fn report(&self, name: &str, origin: Origin, p: &Prediction, need: &Need) -> Report {
+        let [d, h, w] = p.image.size();
+        let [sd, sh, sw] = p.image.spacing;
+        let volumes = p.classes.iter().zip(p.volumes_ml());
+        Report {
+            case: name.to_owned(),
+            origin,
+            outputs: BTreeMap::new(),
+            size: [w, h, d],
+            spacing_mm: [sw, sh, sd],
+            orientation: p.image.grid().orientation().to_string(),
+            volumes: volumes.map(|(c, ml)| ClassVolume { value: c.value, name: c.name.clone(), ml }).collect(),
+            cleared_voxels: p.cleared,
+            windows: p.windows,
+            passes: self.predictor.passes(),
+            seconds: 0.0,
+            needed_bytes: need.bytes(),
+            peak_bytes: bench::peak_memory(),
+        }
+    }
+}
+
+/// Writes each of `wanted`, and hashes what was written.
+fn write(prediction: &Prediction, wanted: &[(&'static str, PathBuf)]) -> Result<BTreeMap<String, Hashed>> {
+    let mut outputs = BTreeMap::new();
+    for (kind, path) in wanted {
+        match *kind {
+            "probabilities" => {
+                let folder = path.parent().unwrap_or(Path::new("."));
+                std::fs::create_dir_all(folder).map_err(|e| unwritable(folder, &e))?;
+                prediction.write_probabilities(path)?;
+            }
+            "overlay" => prediction.picture(path, None)?,
+            _ => prediction.write(path)?,
+        }
+        outputs.insert((*kind).to_owned(), Hashed::of(path, Code::E0603)?);
+    }
+    Ok(outputs)
 }

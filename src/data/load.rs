@@ -4,26 +4,28 @@
 
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array3, Array4, Axis, concatenate};
+use ndarray::{Array3, Axis};
 
 use super::dataset::{Case, Description};
 use super::phantom::Phantom;
 use super::sample::Sample;
 use crate::text::{Code, Diagnostic};
-use crate::volume::{Affine, Header, Normalise, Volume, corner_distance, read};
+use crate::volume::{Affine, Grid, Header, Normalise, Orientation, Volume, corner_distance, read, reorient};
 
+/// The axis order in which networks see volumes, whatever that of the files is: D to the head, H to the front, W to the right.
+pub const CANONICAL: Orientation = Orientation::RAS;
 /// Two grids further apart than this at a corner, in mm, are worth a warning.
 const SAME_GRID: f64 = 1e-3;
 /// A stored label may miss its integer by this much.
 const SAME_LABEL: f32 = 1e-4;
 
-/// A loaded case.
+/// A loaded case, turned to [`CANONICAL`].
 #[derive(Clone, Debug)]
 pub struct Loaded {
     pub sample: Sample,
-    /// The image's grid, to write a segmentation on.
+    /// The sample's grid.
     pub header: Header,
-    /// The image's affine, voxel to mm.
+    /// The sample's affine, voxel to mm.
     pub affine: Affine,
     /// What is odd, but not wrong.
     pub warnings: Vec<Diagnostic>,
@@ -50,14 +52,15 @@ pub struct Labels {
     pub header: Header,
 }
 
-/// Reads an image of one or several files; their channels follow each other. Intensities are as in the files.
+/// Reads an image of one or several files; their channels follow each other. Intensities are as in the files, and voxels as in the first of
+/// them: a further file that holds the same grid in another axis order is turned.
 ///
 /// # Errors
 /// E0702 when a file cannot be read or holds numbers that are not finite; E0703 when the files lie on different grids.
 pub fn read_image(paths: &[PathBuf]) -> Result<Volume, Diagnostic> {
     let mut whole: Option<(&PathBuf, Volume)> = None;
     for path in paths {
-        let volume = read(path)?;
+        let mut volume = read(path)?;
         if let Some((at, v)) = volume.data.indexed_iter().find(|(_, v)| !v.is_finite()) {
             let (c, d, h, w) = at;
             let message = format!("`{}` holds {v} at voxel i={w}, j={h}, k={d} (channel {c})", path.display());
@@ -67,12 +70,15 @@ pub fn read_image(paths: &[PathBuf]) -> Result<Volume, Diagnostic> {
         whole = Some(match whole {
             None => (path, volume),
             Some((first, mut all)) => {
+                if let Some(to) = other_order(&volume.grid(), &all.grid()) {
+                    volume = volume.reoriented(to);
+                }
                 same_size(first, all.size(), path, volume.size())?;
                 let apart = corner_distance(&all.affine, &volume.affine, all.size());
-                if apart > half_step(&all) {
+                if apart > half_step(&all.grid()) {
                     return Err(elsewhere(Code::E0703, first, path, apart));
                 }
-                all.data = concatenate(Axis(0), &[all.data.view(), volume.data.view()]).map_err(|e| {
+                all.data.append(Axis(0), volume.data.view()).map_err(|e| {
                     Diagnostic::error(Code::E0703, format!("cannot join `{}`: {e}", path.display()))
                         .help("the files of a case have one shape")
                 })?;
@@ -129,9 +135,9 @@ fn unexpected(path: &Path, value: f32, stored: &Array3<f32>, expected: Option<&[
 
 /// Loads one case from its files.
 pub(super) fn load(case: &Case, description: &Description, normalise: Normalise) -> Result<Loaded, Diagnostic> {
-    let Volume { data: mut image, spacing, affine, header } = read_image(&case.image)?;
+    let image = read_image(&case.image)?;
     let first = case.image.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
-    let channels = image.dim().0;
+    let channels = image.data.dim().0;
     if channels != description.modalities.len() {
         let names = description.modalities.join(", ");
         let message = format!(
@@ -144,14 +150,21 @@ pub(super) fn load(case: &Case, description: &Description, normalise: Normalise)
     let Some(path) = &case.label else {
         return Err(Diagnostic::error(Code::E0701, format!("case `{}` has no label", case.id)).help("add its label, or take the case out"));
     };
-    let label = read_labels(path, Some(&description.labels))?;
-    let (_, d, h, w) = image.dim();
-    same_size(first, [d, h, w], path, label.data.dim().into())?;
-    let apart = corner_distance(&affine, &label.affine, [d, h, w]);
+    let mut label = read_labels(path, Some(&description.labels))?;
+    let mut own = Grid { size: label.data.dim().into(), affine: label.affine };
+    let grid = image.grid();
     let mut warnings = vec![];
+    if let Some(to) = other_order(&own, &grid) {
+        let message = format!("`{}` runs {} and `{}` {to}: the label is turned", path.display(), own.orientation(), first.display());
+        warnings.push(Diagnostic::warning(Code::E0703, message).help("write both in one axis order to have no doubt"));
+        label.data = reorient(label.data.view(), own.orientation(), to);
+        own = own.reoriented(to);
+    }
+    same_size(first, grid.size, path, own.size)?;
+    let apart = corner_distance(&grid.affine, &own.affine, grid.size);
     // Headers differ by rounding in many a good data set, and voxels still belong together. Half a voxel and more is another grid:
     // a shifted or mirrored label would train without a word.
-    if apart > spacing.iter().copied().fold(f64::INFINITY, f64::min) / 2.0 {
+    if apart > half_step(&grid) {
         return Err(elsewhere(Code::E0703, first, path, apart));
     }
     if apart > SAME_GRID {
@@ -159,16 +172,22 @@ pub(super) fn load(case: &Case, description: &Description, normalise: Normalise)
         d.severity = crate::text::Severity::Warning;
         warnings.push(d);
     }
-    normalise.apply(&mut image);
-    Ok(Loaded { sample: Sample::new(&case.id, standard(image), label.data, spacing), header, affine, warnings })
+    // The label's voxels are the image's: both are turned alike, though their affines may differ by rounding.
+    let label = reorient(label.data.view(), grid.orientation(), CANONICAL);
+    let Volume { mut data, spacing, affine, header } = image.reoriented(CANONICAL);
+    normalise.apply(&mut data);
+    Ok(Loaded { sample: Sample::new(&case.id, data, label, spacing), header, affine, warnings })
 }
 
-fn standard(image: Array4<f32>) -> Array4<f32> {
-    if image.is_standard_layout() { image } else { image.as_standard_layout().into_owned() }
+/// The axis order that lays a grid onto that of the image, where it is the image's grid in another order.
+fn other_order(own: &Grid, image: &Grid) -> Option<Orientation> {
+    let to = image.orientation();
+    let slack = half_step(image);
+    (!own.is_near(image, slack) && own.reoriented(to).is_near(image, slack)).then_some(to)
 }
 
-fn half_step(v: &Volume) -> f64 {
-    v.spacing.iter().copied().fold(f64::INFINITY, f64::min) / 2.0
+fn half_step(grid: &Grid) -> f64 {
+    grid.spacing().iter().copied().fold(f64::INFINITY, f64::min) / 2.0
 }
 
 fn same_size(first: &Path, a: [usize; 3], second: &Path, b: [usize; 3]) -> Result<(), Diagnostic> {

@@ -7,8 +7,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::Postprocess;
+use crate::data::CANONICAL;
 use crate::text::{Code, Diagnostic, Result};
-use crate::volume::Normalise;
+use crate::volume::{Class, Colour, Normalise, Orientation};
 
 /// The metadata of a trained network. Every field is one entry of the checkpoint's metadata, as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,8 +19,19 @@ pub struct Card {
     pub modalities: Vec<String>,
     /// Value in label files and name of every class; a class index is a place in this list.
     pub labels: Vec<(u8, String)>,
+    /// The colour of every class in pictures, in the order of `labels`.
+    pub colours: Vec<Colour>,
     /// How intensities are brought to the scale the network was trained on.
     pub normalise: Normalise,
+    /// The axis order in which the network sees volumes: D, H, W are its k, j, i.
+    #[serde(default = "canonical")]
+    pub orientation: Orientation,
+    /// The spacing in mm, along D, H, W of that order, to which images are brought; absent where they keep their own.
+    #[serde(default)]
+    pub spacing: Option<[f64; 3]>,
+    /// What is done with the labels after the network; absent where nothing was found to help.
+    #[serde(default)]
+    pub postprocess: Option<Postprocess>,
     /// `[D, H, W]` of the training patches, in voxels.
     pub patch: [usize; 3],
     /// Overlap of the windows at prediction.
@@ -27,8 +40,14 @@ pub struct Card {
     pub epoch: usize,
     /// Mean Dice on the validation cases after that epoch, 0 to 1; absent where none was computed.
     pub validation_dice: Option<f64>,
+    /// The same of each class but the background, in the order of `labels`; empty where none was computed.
+    pub class_dice: Vec<f64>,
     /// The seed of the run.
     pub seed: u64,
+}
+
+fn canonical() -> Orientation {
+    CANONICAL
 }
 
 impl Card {
@@ -53,10 +72,34 @@ impl Card {
         let fields: serde_json::Map<String, serde_json::Value> =
             entries.iter().filter_map(|(k, v)| Some((k.clone(), serde_json::from_str(v).ok()?))).collect();
         let card: Self = serde_json::from_value(serde_json::Value::Object(fields)).map_err(|e| refuse(e.to_string()))?;
-        if card.patch.contains(&0) || !(0.0..1.0).contains(&card.overlap) {
-            return Err(refuse(format!("its patch is {:?} and its overlap {}", card.patch, card.overlap)).into());
+        match card.fault() {
+            Some(fault) => Err(refuse(fault).into()),
+            None => Ok(card),
         }
-        Ok(card)
+    }
+
+    /// What makes no sense in it.
+    fn fault(&self) -> Option<String> {
+        let count = self.labels.len();
+        let twice = |at: usize| self.labels.iter().take(at).any(|(value, _)| *value == self.labels[at].0);
+        if self.patch.contains(&0) || !(0.0..1.0).contains(&self.overlap) {
+            Some(format!("its patch is {:?} and its overlap {}", self.patch, self.overlap))
+        } else if let Some(at) = (0..count).find(|at| twice(*at)) {
+            Some(format!("two of its labels have the value {}", self.labels[at].0))
+        } else if self.colours.len() != count {
+            Some(format!("it has {count} labels and {} colours", self.colours.len()))
+        } else if !self.class_dice.is_empty() && self.class_dice.len() + 1 != count {
+            Some(format!("it has {count} labels and the Dice of {} classes", self.class_dice.len()))
+        } else {
+            let spacing = self.spacing.filter(|s| s.iter().any(|s| !(s.is_finite() && *s > 0.0)));
+            spacing.map(|s| format!("its spacing is {s:?} mm"))
+        }
+    }
+
+    /// Every class with its name and colour, for pictures.
+    pub fn classes(&self) -> Vec<Class> {
+        let all = self.labels.iter().zip(&self.colours);
+        all.map(|((value, name), colour)| Class { value: *value, name: name.clone(), colour: *colour }).collect()
     }
 }
 
@@ -68,11 +111,16 @@ mod tests {
         Card {
             modalities: vec!["MRI \"T1\"".into()],
             labels: vec![(0, "background".into()), (2, "Anterior".into())],
+            colours: vec![Colour::of(0), Colour([255, 0, 16])],
             normalise: Normalise::default(),
+            orientation: CANONICAL,
+            spacing: Some([3.0, 0.5, 0.5]),
+            postprocess: Some(Postprocess { largest: vec![2], ..Postprocess::default() }),
             patch: [32, 64, 48],
             overlap: 0.5,
             epoch: 7,
             validation_dice: Some(0.8125),
+            class_dice: vec![0.8125],
             seed: u64::MAX,
         }
     }
@@ -81,6 +129,7 @@ mod tests {
     fn entries_and_back() {
         let mut entries = card().entries();
         assert_eq!(entries["labels"], r#"[[0,"background"],[2,"Anterior"]]"#);
+        assert_eq!(entries["colours"], r##"["#000000","#ff0010"]"##);
         entries.insert("graph".into(), "(nodes: {})".into());
         assert_eq!(Card::from_entries(Path::new("m"), &entries).unwrap(), card());
     }
@@ -93,8 +142,26 @@ mod tests {
             let e = Card::from_entries(Path::new("m.safetensors"), &entries).unwrap_err();
             assert!(e.0[0].message.contains(gone) && e.0[0].code == Code::E0801, "{e:?}");
         }
+        for (name, value, words) in [
+            ("patch", "[0,1,1]", "its patch is [0, 1, 1]"),
+            ("overlap", "1", "its overlap 1"),
+            ("labels", r#"[[2,"a"],[2,"b"]]"#, "two of its labels have the value 2"),
+            ("labels", r#"[[0,"a"]]"#, "1 labels and 2 colours"),
+            ("labels", r#"[[256,"a"],[2,"b"]]"#, "256"),
+            ("colours", r##"["#000000","red"]"##, "`red` is no colour"),
+            ("spacing", "[1.0,0.0,1.0]", "its spacing is [1.0, 0.0, 1.0] mm"),
+            ("spacing", "[1.0,-2.0,1.0]", "its spacing is [1.0, -2.0, 1.0] mm"),
+            ("orientation", "\"RAR\"", "RAR"),
+            ("class_dice", "[0.5,0.5]", "2 labels and the Dice of 2 classes"),
+        ] {
+            let mut entries = card().entries();
+            entries.insert(name.into(), value.into());
+            let e = Card::from_entries(Path::new("m"), &entries).unwrap_err();
+            assert!(e.0[0].message.contains(words), "{e:?}");
+        }
         let mut entries = card().entries();
-        entries.insert("patch".into(), "[0,1,1]".into());
-        assert!(Card::from_entries(Path::new("m"), &entries).is_err());
+        entries.retain(|name, _| !["orientation", "spacing", "postprocess"].contains(&name.as_str()));
+        let plain = Card { spacing: None, postprocess: None, ..card() };
+        assert_eq!(Card::from_entries(Path::new("m"), &entries).unwrap(), plain, "images keep their spacing, labels what they are");
     }
 }

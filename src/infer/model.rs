@@ -3,12 +3,13 @@
 //! Part of `infer`; may use `net` and `text`.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::tensor::Device;
-use ndarray::{Array3, Array4, ArrayView4};
+use ndarray::{Array3, Array4, ArrayView4, s};
 
-use super::window::{self, Window};
+use super::prepare::Prepared;
+use super::window::{self, Window, Windows};
 use super::{Card, Runner};
 use crate::net::{self, Network};
 use crate::text::{Code, Diagnostic, Result};
@@ -62,21 +63,53 @@ impl Model {
         &self.card
     }
 
-    /// Class probabilities `[K, D, H, W]` of a normalised image `[C, D, H, W]` of any size, on its own grid.
-    ///
-    /// # Errors
-    /// E0901 when the device gives the result up.
-    pub fn probabilities(&self, image: ArrayView4<f32>) -> Result<Array4<f32>> {
-        let window = Window { patch: self.card.patch, overlap: self.card.overlap };
-        let mut runner = self.runner.lock().unwrap_or_else(PoisonError::into_inner);
-        window::slide(image, &window, self.classes, |patch| runner.probabilities(patch))
+    /// How many classes it tells apart, the background among them.
+    pub fn classes(&self) -> usize {
+        self.classes
     }
 
-    /// The class of every voxel `[D, H, W]` of a normalised image `[C, D, H, W]`.
+    /// How windows lie for it.
+    pub fn window(&self) -> Window {
+        Window { patch: self.card.patch, overlap: self.card.overlap }
+    }
+
+    /// Class probabilities `[K, d, h, w]` of one patch `[C, d, h, w]`, in its axis order and on its scale.
     ///
     /// # Errors
-    /// As [`Model::probabilities`].
+    /// As [`Runner::probabilities`].
+    pub fn patch(&self, patch: ArrayView4<f32>) -> Result<Array4<f32>> {
+        self.runner().probabilities(patch)
+    }
+
+    /// Bytes that a patch takes on this machine, what is held between patches included; 0 on another device.
+    ///
+    /// # Errors
+    /// As [`Runner::bytes`].
+    pub fn bytes(&self) -> Result<u64> {
+        self.runner().bytes(self.card.patch)
+    }
+
+    /// The class of every voxel `[D, H, W]` of an image `[C, D, H, W]` of any size that is prepared: in the network's axis order, normalised.
+    ///
+    /// # Errors
+    /// As [`Model::patch`].
     pub fn segment(&self, image: ArrayView4<f32>) -> Result<Array3<u8>> {
-        Ok(window::argmax(self.probabilities(image)?.view()))
+        let (_, d, h, w) = image.dim();
+        let mut labels = Array3::zeros((d, h, w));
+        let windows = Windows::new([d, h, w], &self.window());
+        windows.sweep(
+            &Prepared::ready(image),
+            self.classes,
+            |patch| self.patch(patch),
+            |first, planes| {
+                labels.slice_mut(s![first..first + planes.dim().1, .., ..]).assign(&window::argmax(planes));
+                Ok(())
+            },
+        )?;
+        Ok(labels)
+    }
+
+    fn runner(&self) -> MutexGuard<'_, Runner> {
+        self.runner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,12 +4,32 @@
 
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array3, ArrayView3, Axis};
+use ndarray::{Array3, Array4, ArrayView3, ArrayView4, Axis, s};
 
-use super::Model;
+use super::need::Need;
+use super::postprocess::Postprocess;
+use super::prepare::Prepared;
+use super::restore::Restore;
+use super::window::{self, Windows};
+use super::{Card, Flips, Model};
 use crate::data;
 use crate::text::{Code, Diagnostic, Result};
-use crate::volume::{self, Volume, overlay, overlay::Overlay};
+use crate::volume::overlay::{self, Overlay, Slices};
+use crate::volume::{self, BUDGET, Class, Grid, Volume, read_grid, reorient, turned};
+
+/// A spacing that differs by less, relative to the network's, is the network's.
+const SAME_SPACING: f64 = 1e-3;
+
+/// How to predict.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Options {
+    /// Mirror images over which to average.
+    pub flips: Flips,
+    /// Whether to keep the probabilities of the whole volume.
+    pub probabilities: bool,
+    /// What to do with the labels; `None` for what the model says.
+    pub postprocess: Option<Postprocess>,
+}
 
 /// An image and what the network sees in it.
 #[derive(Clone, Debug)]
@@ -18,8 +38,14 @@ pub struct Prediction {
     pub image: Volume,
     /// `[D, H, W]`, on the image's grid: values as in the label files of the training data.
     pub labels: Array3<u8>,
-    /// Value and name of every class.
-    pub classes: Vec<(u8, String)>,
+    /// `[K, D, H, W]`, on the image's grid, before any postprocessing; if they were asked for.
+    pub probabilities: Option<Array4<f32>>,
+    /// Every class with its name and colour.
+    pub classes: Vec<Class>,
+    /// Windows that lay on the volume.
+    pub windows: usize,
+    /// Voxels that postprocessing set to the background.
+    pub cleared: u64,
 }
 
 impl Prediction {
@@ -31,45 +57,243 @@ impl Prediction {
         Ok(volume::write_labels(path, &self.labels, &self.image.header)?)
     }
 
+    /// Writes the probabilities as 4-D NIfTI of float32 on the image's own grid, one channel for each class; nothing where none were kept.
+    ///
+    /// # Errors
+    /// E0603 when the file cannot be written.
+    pub fn write_probabilities(&self, path: &Path) -> Result<()> {
+        self.probabilities.as_ref().map_or(Ok(()), |p| Ok(volume::write_image(path, p, &self.image.header)?))
+    }
+
     /// Writes a PNG: planes of the first modality, alone, with `reference` (if there is one on the same grid) and with the labels.
     ///
     /// # Errors
     /// E0603 when the file cannot be written, E0703 when the reference has another shape.
     pub fn picture(&self, path: &Path, reference: Option<ArrayView3<u8>>) -> Result<()> {
         let image = self.image.data.index_axis(Axis(0), 0);
-        let prediction = self.labels.view();
-        Ok(overlay::write(path, &Overlay { image, reference, prediction, affine: self.image.affine, classes: &self.classes })?)
+        let title = path.file_stem().unwrap_or_default().to_string_lossy();
+        Ok(overlay::write(
+            path,
+            &Overlay {
+                title: &title,
+                image,
+                reference,
+                prediction: Some(self.labels.view()),
+                affine: self.image.affine,
+                classes: &self.classes,
+                slices: Slices::Foreground,
+            },
+        )?)
+    }
+
+    /// The volume of each class in ml, in the order of [`Prediction::classes`].
+    pub fn volumes_ml(&self) -> Vec<f64> {
+        let mut count = [0u64; 256];
+        self.labels.iter().for_each(|l| count[usize::from(*l)] += 1);
+        let mm3 = self.image.spacing.iter().product::<f64>();
+        self.classes.iter().map(|c| count[usize::from(c.value)] as f64 * mm3 / 1000.0).collect()
     }
 }
 
-impl Model {
-    /// Segments one case: one file with all modalities (4-D, or 3-D for one modality), or one 3-D file for each, in the order of
-    /// the model's modalities.
+/// One model or several of one configuration, whose probabilities are averaged.
+#[derive(Clone, Debug)]
+pub struct Predictor {
+    first: Model,
+    others: Vec<Model>,
+    options: Options,
+}
+
+impl Predictor {
+    pub fn new(model: Model, options: Options) -> Self {
+        Self { first: model, others: vec![], options }
+    }
+
+    /// Adds the model that was read from `path`.
     ///
     /// # Errors
-    /// E0702 for a file that cannot be read or holds numbers that are not finite, E0703 when the files lie on different grids, E0302 when their channels are not the
-    /// model's modalities.
-    pub fn predict(&self, files: &[PathBuf]) -> Result<Prediction> {
-        let image = data::read_image(files)?;
-        let channels = image.data.dim().0;
-        let wanted = &self.card().modalities;
-        if channels != wanted.len() {
-            let what = if channels == 1 { "1 channel".into() } else { format!("{channels} channels") };
-            let error = format!("{} has {what}, and the model was trained on {}: {}", names(files), wanted.len(), wanted.join(", "));
-            return Err(Diagnostic::error(Code::E0302, error)
-                .help(if wanted.len() == 1 {
-                    "give a 3-D image".into()
-                } else {
-                    format!("give one 4-D file, or {} 3-D files joined by commas in that order: t1.nii.gz,t2.nii.gz,...", wanted.len())
-                })
+    /// E0802 when it was trained for other modalities or labels, or sees images in another way.
+    pub fn with(mut self, path: &Path, model: Model) -> Result<Self> {
+        let (a, b) = (self.card(), model.card());
+        let differs = [
+            ("modalities", a.modalities != b.modalities),
+            ("labels", a.labels != b.labels),
+            ("normalisation", a.normalise != b.normalise),
+            ("axis order", a.orientation != b.orientation),
+            ("spacing", a.spacing != b.spacing),
+            ("patch", a.patch != b.patch),
+        ];
+        if let Some((what, _)) = differs.iter().find(|(_, differs)| *differs) {
+            return Err(Diagnostic::error(Code::E0802, format!("`{}` has other {what} than the first model", path.display()))
+                .help("only models of one configuration are averaged, for instance the folds of a cross-validation")
                 .into());
         }
-        let mut data = image.data.clone();
-        self.card().normalise.apply(&mut data);
-        let classes = self.card().labels.clone();
-        let values: Vec<u8> = classes.iter().map(|(value, _)| *value).collect();
-        let labels = self.segment(data.view())?.mapv(|class| values.get(usize::from(class)).copied().unwrap_or_default());
-        Ok(Prediction { image, labels, classes })
+        self.others.push(model);
+        Ok(self)
+    }
+
+    /// What the first model says of itself; the others agree in how images are prepared and in what labels mean.
+    pub fn card(&self) -> &Card {
+        self.first.card()
+    }
+
+    /// How often a network runs for each window.
+    pub fn passes(&self) -> usize {
+        (1 + self.others.len()) * self.options.flips.ways().count()
+    }
+
+    /// What is done with the labels.
+    pub fn postprocess(&self) -> Postprocess {
+        self.options.postprocess.clone().or_else(|| self.card().postprocess.clone()).unwrap_or_default()
+    }
+
+    /// The memory that a case takes, from the headers of its files.
+    ///
+    /// # Errors
+    /// E0702 for a file that cannot be read.
+    pub fn need(&self, files: &[PathBuf]) -> Result<Need> {
+        let mut channels = 0;
+        let mut grid = None;
+        for file in files {
+            let (own, count) = read_grid(file)?;
+            channels += count as u64;
+            grid.get_or_insert(own);
+        }
+        let Some(grid) = grid else { return Ok(Need::default()) };
+        self.need_on(&grid, channels)
+    }
+
+    fn need_on(&self, grid: &Grid, channels: u64) -> Result<Need> {
+        let (own, other) = self.grids(grid)?;
+        let seen = other.unwrap_or(own);
+        let windows = Windows::new(seen.size, &self.first.window());
+        let count = |n: [usize; 3]| n.iter().fold(1u64, |all, n| all.saturating_mul(*n as u64));
+        let planes = |n: usize, grid: &Grid| count([n, grid.size[1], grid.size[2]]);
+        let classes = self.first.classes() as u64;
+        let depth = windows.depth();
+        // The sums of the slab in f32; labels and the best value so far of planes that are finished.
+        let mut slab = (4 * classes).saturating_mul(planes(depth, &seen));
+        let mut finished = planes(depth, &seen);
+        if other.is_some() {
+            let back = planes(Restore::new(seen, own).planes(depth), &own);
+            let taken = planes(depth + 2, &seen);
+            slab = slab.saturating_add((4 * classes).saturating_mul(taken.saturating_add(back))).saturating_add(4 * back);
+            finished = back;
+        }
+        let answers = (8 * classes).saturating_mul(count(self.card().patch));
+        let mut network = answers;
+        for model in std::iter::once(&self.first).chain(&self.others) {
+            network = network.saturating_add(model.bytes()?);
+        }
+        Ok(Need {
+            size: seen.size,
+            windows: windows.count(),
+            program: 0,
+            image: (4 * channels).saturating_mul(count(own.size).saturating_add(other.map_or(0, |g| count(g.size)))),
+            labels: 2 * count(own.size),
+            slab: slab.saturating_add(6 * finished),
+            probabilities: if self.options.probabilities { (4 * classes).saturating_mul(count(own.size)) } else { 0 },
+            network,
+        })
+    }
+
+    /// The image's grid in the network's axis order, and the grid of the network's spacing if that is another.
+    fn grids(&self, image: &Grid) -> Result<(Grid, Option<Grid>)> {
+        let own = image.reoriented(self.card().orientation);
+        let near = |wanted: &[f64; 3]| wanted.iter().zip(own.spacing()).all(|(w, s)| (s / w - 1.0).abs() <= SAME_SPACING);
+        let other = self.card().spacing.filter(|wanted| !near(wanted)).map(|wanted| own.resampled(wanted));
+        // Looked at before anything is made that grows with it.
+        let voxels = other.map_or(0, |grid| grid.size.iter().fold(1u64, |n, d| n.saturating_mul(*d as u64)));
+        if voxels > BUDGET / 4 {
+            let shown = self.card().spacing.unwrap_or_default().map(|s| s.to_string()).join(" x ");
+            let message =
+                format!("at the model's spacing of {shown} mm the image has {voxels} voxels, and they need more than {} MiB", BUDGET >> 20);
+            return Err(Diagnostic::error(Code::E0702, message).help("crop the image, or look whether its spacing is right").into());
+        }
+        Ok((own, other))
+    }
+
+    /// Segments one case: one file with all modalities (4-D, or 3-D for one modality), or one 3-D file for each, in the order of
+    /// the model's modalities. `tick` is called after each window.
+    ///
+    /// # Errors
+    /// E0702 for a file that cannot be read or holds numbers that are not finite, E0703 when the files lie on different grids, E0302 when their
+    /// channels are not the model's modalities.
+    pub fn predict(&self, files: &[PathBuf], mut tick: impl FnMut()) -> Result<Prediction> {
+        let image = data::read_image(files)?;
+        self.fits(files, image.data.dim().0)?;
+        let card = self.card();
+        let (from, to) = (image.grid().orientation(), card.orientation);
+        let (own, other) = self.grids(&image.grid())?;
+        let at_spacing = other.map(|grid| image.onto(&grid)).transpose()?;
+        let prepared = match &at_spacing {
+            Some(v) => Prepared::new(v.data.view(), to, to, card.normalise),
+            None => Prepared::new(image.data.view(), from, to, card.normalise),
+        };
+
+        let classes = self.first.classes();
+        let values: Vec<u8> = card.labels.iter().map(|(value, _)| *value).collect();
+        let [d, h, w] = image.size();
+        let mut labels = Array3::zeros(own.size);
+        let mut all = self.options.probabilities.then(|| Array4::<f32>::zeros((classes, d, h, w)));
+        let mut give = |first: usize, planes: ArrayView4<f32>| {
+            let range = first..first + planes.dim().1;
+            let found = window::argmax(planes).mapv(|class| values.get(usize::from(class)).copied().unwrap_or_default());
+            labels.slice_mut(s![range.clone(), .., ..]).assign(&found);
+            for (class, kept) in planes.axis_iter(Axis(0)).zip(all.iter_mut().flat_map(|all| all.axis_iter_mut(Axis(0)))) {
+                turned(kept, from, to).slice_mut(s![range.clone(), .., ..]).assign(&class);
+            }
+            Ok(())
+        };
+        let mut back = other.map(|grid| Restore::new(grid, own));
+        let windows = Windows::new(prepared.size(), &self.first.window());
+        windows.sweep(
+            &prepared,
+            classes,
+            |patch| {
+                let said = self.patch(patch);
+                tick();
+                said
+            },
+            |first, planes| match &mut back {
+                Some(back) => back.take(first, planes, &mut give),
+                None => give(first, planes),
+            },
+        )?;
+
+        let cleared = self.postprocess().apply(&mut labels, image.spacing.iter().product());
+        let labels = reorient(labels.view(), to, from);
+        Ok(Prediction { labels, probabilities: all, classes: card.classes(), windows: windows.count(), cleared, image })
+    }
+
+    /// The mean probabilities of all models and mirror images.
+    fn patch(&self, patch: ArrayView4<f32>) -> Result<Array4<f32>> {
+        self.options.flips.average(patch, |patch| {
+            let mut sum = self.first.patch(patch)?;
+            for other in &self.others {
+                sum += &other.patch(patch)?;
+            }
+            if !self.others.is_empty() {
+                let count = 1.0 + self.others.len() as f32;
+                sum.mapv_inplace(|v| v / count);
+            }
+            Ok(sum)
+        })
+    }
+
+    fn fits(&self, files: &[PathBuf], channels: usize) -> Result<()> {
+        let wanted = &self.card().modalities;
+        if channels == wanted.len() {
+            return Ok(());
+        }
+        let what = if channels == 1 { "1 channel".into() } else { format!("{channels} channels") };
+        let error = format!("{} has {what}, and the model was trained on {}: {}", names(files), wanted.len(), wanted.join(", "));
+        Err(Diagnostic::error(Code::E0302, error)
+            .help(if wanted.len() == 1 {
+                "give a 3-D image".into()
+            } else {
+                format!("give one 4-D file, or {} 3-D files joined by commas in that order: t1.nii.gz,t2.nii.gz,...", wanted.len())
+            })
+            .into())
     }
 }
 

@@ -37,6 +37,26 @@ impl Runner {
         Ok(Self::Cpu(Box::new(Executor::new(network.program(), &find)?)))
     }
 
+    /// Bytes that a patch of `size` D, H, W takes in this machine's memory, with its answer and what is kept from one to the next; 0 on another
+    /// device.
+    ///
+    /// # Errors
+    /// E0303 for a size that the network does not take.
+    pub fn bytes(&mut self, size: [usize; 3]) -> Result<u64> {
+        match self {
+            Self::Cpu(executor) => {
+                let shape = Shape { batch: 1, size };
+                let threads = rayon::current_num_threads();
+                let outputs = executor.outputs(shape)?.iter().filter_map(|(_, f)| f.elements().ok()).sum::<u64>();
+                let channels = executor.program().input_channels() as u64;
+                let voxels = size.iter().fold(1u64, |n, d| n.saturating_mul(*d as u64));
+                // The patch twice: as cut, and as the executor reads it.
+                Ok(executor.bytes(shape, threads)?.saturating_add(4 * (outputs + 2 * channels * voxels)))
+            }
+            Self::Device(..) => Ok(0),
+        }
+    }
+
     /// Class probabilities `[K, D, H, W]` of a patch `[C, D, H, W]`.
     ///
     /// # Errors

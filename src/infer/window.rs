@@ -1,9 +1,10 @@
-//! A network that knows one patch size, applied to a volume of any size: padding, overlapping windows, Gaussian weights.
+//! A network that knows one patch size, applied to a volume of any size: padding, overlapping windows, Gaussian weights, slab by slab.
 //!
 //! Part of `infer`; knows arrays and a function of patches, not the network.
 
-use ndarray::{Array3, Array4, ArrayView3, ArrayView4, Axis, Slice, s};
+use ndarray::{Array3, Array4, ArrayView3, ArrayView4, Axis, s};
 
+use super::prepare::Prepared;
 use crate::text::Result;
 
 /// How the windows lie.
@@ -33,76 +34,149 @@ fn bell(patch: usize) -> Vec<f32> {
     (0..patch).map(|i| (-0.5 * ((i as f64 - middle) / sigma).powi(2)).exp() as f32).collect()
 }
 
-fn weights([d, h, w]: [usize; 3]) -> Array3<f32> {
-    let (a, b, c) = (bell(d), bell(h), bell(w));
-    Array3::from_shape_fn((d, h, w), |(z, y, x)| a[z] * b[y] * c[x])
+/// The windows along one axis of a volume.
+#[derive(Clone, Debug)]
+struct Along {
+    /// Voxels of the volume.
+    size: usize,
+    patch: usize,
+    /// The volume's voxel on which each window begins; negative where the volume is padded.
+    starts: Vec<isize>,
+    bell: Vec<f32>,
+    /// The sum of the windows' weights at each voxel.
+    sum: Vec<f64>,
 }
 
-/// Pads every axis that is shorter than `size` with zeros, half before and half after.
-fn pad(image: ArrayView4<f32>, size: [usize; 3]) -> (Array4<f32>, [usize; 3]) {
-    let (c, d, h, w) = image.dim();
-    let own = [d, h, w];
-    let full: [usize; 3] = std::array::from_fn(|i| own[i].max(size[i]));
-    let before: [usize; 3] = std::array::from_fn(|i| (full[i] - own[i]) / 2);
-    let mut out = Array4::zeros((c, full[0], full[1], full[2]));
-    let [z, y, x] = before;
-    out.slice_mut(s![.., z..z + d, y..y + h, x..x + w]).assign(&image);
-    (out, before)
-}
-
-/// Class probabilities `[K, D, H, W]` of an image `[C, D, H, W]`, of its own size.
-///
-/// `forward` gives the probabilities `[K, d, h, w]` of one patch `[C, d, h, w]`. Where windows overlap, their answers are
-/// averaged, each voxel weighted by how near it is to the middle of the window (there the network sees most around it).
-/// Beside the image this holds `K + 1` volumes of f32.
-///
-/// # Errors
-/// What `forward` refuses.
-pub fn slide(
-    image: ArrayView4<f32>,
-    window: &Window,
-    classes: usize,
-    mut forward: impl FnMut(ArrayView4<f32>) -> Result<Array4<f32>>,
-) -> Result<Array4<f32>> {
-    let (_, d, h, w) = image.dim();
-    let (padded, [z, y, x]) = pad(image, window.patch);
-    let own = s![.., z..z + d, y..y + h, x..x + w];
-    let full = [padded.dim().1, padded.dim().2, padded.dim().3];
-    if full == window.patch {
-        return Ok(forward(padded.view())?.slice(own).to_owned());
+impl Along {
+    fn new(size: usize, patch: usize, overlap: f64) -> Self {
+        // Half of the padding stands before the volume.
+        let before = (patch.saturating_sub(size) / 2) as isize;
+        let starts: Vec<isize> = starts(size.max(patch), patch, overlap).into_iter().map(|s| s as isize - before).collect();
+        let bell = bell(patch);
+        let mut sum = vec![0.0; size];
+        for start in &starts {
+            for (i, weight) in bell.iter().enumerate() {
+                if let Some(sum) = start.checked_add_unsigned(i).and_then(|at| sum.get_mut(usize::try_from(at).ok()?)) {
+                    *sum += f64::from(*weight);
+                }
+            }
+        }
+        Self { size, patch, starts, bell, sum }
     }
 
-    let weights = weights(window.patch);
-    let mut sum = Array4::<f32>::zeros((classes, full[0], full[1], full[2]));
-    let mut norm = Array3::<f32>::zeros((full[0], full[1], full[2]));
-    let along: [Vec<usize>; 3] = std::array::from_fn(|i| starts(full[i], window.patch[i], window.overlap));
-    for &z in &along[0] {
-        for &y in &along[1] {
-            for &x in &along[2] {
-                let start = [0, z, y, x];
-                let probabilities = forward(cut(padded.view(), start, window.patch))?;
-                let [d, h, w] = window.patch;
-                let mut here = sum.slice_mut(s![.., z..z + d, y..y + h, x..x + w]);
-                for (mut total, p) in here.axis_iter_mut(Axis(0)).zip(probabilities.axis_iter(Axis(0))) {
-                    ndarray::Zip::from(&mut total).and(p).and(&weights).for_each(|t, &p, &w| *t += p * w);
+    /// The part of a window that lies on the volume: its first voxel in the window, its first voxel in the volume, and how many.
+    fn part(&self, start: isize) -> (usize, usize, usize) {
+        let before = start.min(0).unsigned_abs();
+        let from = start.max(0).unsigned_abs();
+        (before, from, (self.patch - before.min(self.patch)).min(self.size.saturating_sub(from)))
+    }
+}
+
+/// Where the windows lie on a volume, and what they weigh.
+#[derive(Clone, Debug)]
+pub struct Windows {
+    along: [Along; 3],
+}
+
+impl Windows {
+    /// The windows on a volume of `size` D, H, W.
+    pub fn new(size: [usize; 3], window: &Window) -> Self {
+        Self { along: [0, 1, 2].map(|a| Along::new(size[a], window.patch[a], window.overlap)) }
+    }
+
+    /// How many.
+    pub fn count(&self) -> usize {
+        self.along.iter().map(|a| a.starts.len()).product()
+    }
+
+    /// Planes along D that [`Windows::sweep`] holds, and at most gives at once.
+    pub fn depth(&self) -> usize {
+        self.along[0].patch.min(self.along[0].size)
+    }
+
+    /// Class probabilities of an image, given to `take` plane by plane along D: the first plane, and `[K, n, H, W]` from there on.
+    ///
+    /// `forward` gives the probabilities `[K, d, h, w]` of one patch `[C, d, h, w]`. Where windows overlap, their answers are averaged, each voxel
+    /// weighted by how near it is to the middle of the window (there the network sees most around it). A plane is finished once no window
+    /// reaches back to it, so beside the image only `K` times [`Windows::depth`] planes of f32 are held: the sum of the weights is a product of
+    /// three sums along the axes.
+    ///
+    /// # Errors
+    /// What `forward` and `take` refuse.
+    pub fn sweep(
+        &self,
+        image: &Prepared<'_>,
+        classes: usize,
+        mut forward: impl FnMut(ArrayView4<f32>) -> Result<Array4<f32>>,
+        mut take: impl FnMut(usize, ArrayView4<f32>) -> Result<()>,
+    ) -> Result<()> {
+        let [along_d, along_h, along_w] = &self.along;
+        let patch = [along_d.patch, along_h.patch, along_w.patch];
+        let mut slab = Array4::<f32>::zeros((classes, self.depth(), along_h.size, along_w.size));
+        // The plane that stands first in the slab.
+        let mut first = 0;
+        for &z in &along_d.starts {
+            let (_, begin, _) = along_d.part(z);
+            if begin > first {
+                self.finish(&mut slab, first, begin - first, &mut take)?;
+                first = begin;
+            }
+            for &y in &along_h.starts {
+                for &x in &along_w.starts {
+                    let probabilities = forward(image.cut([z, y, x], patch).view())?;
+                    self.add(&mut slab, first, [z, y, x], &probabilities);
                 }
-                norm.slice_mut(s![z..z + d, y..y + h, x..x + w]).zip_mut_with(&weights, |n, &w| *n += w);
+            }
+        }
+        self.finish(&mut slab, first, along_d.size - first, &mut take)
+    }
+
+    /// Adds the weighted answer of the window at `start` to the slab, whose first plane is `first`.
+    fn add(&self, slab: &mut Array4<f32>, first: usize, start: [isize; 3], probabilities: &Array4<f32>) {
+        let [along_d, along_h, along_w] = &self.along;
+        let [(z0, z, d), (y0, y, h), (x0, x, w)] = [along_d.part(start[0]), along_h.part(start[1]), along_w.part(start[2])];
+        let z = z - first;
+        let mut here = slab.slice_mut(s![.., z..z + d, y..y + h, x..x + w]);
+        let said = probabilities.slice(s![.., z0..z0 + d, y0..y0 + h, x0..x0 + w]);
+        for (mut sum, said) in here.axis_iter_mut(Axis(0)).zip(said.axis_iter(Axis(0))) {
+            for ((mut sum, said), a) in sum.axis_iter_mut(Axis(0)).zip(said.axis_iter(Axis(0))).zip(&along_d.bell[z0..]) {
+                for ((sum, said), b) in sum.rows_mut().into_iter().zip(said.rows()).zip(&along_h.bell[y0..]) {
+                    let row = a * b;
+                    sum.into_iter().zip(said).zip(&along_w.bell[x0..]).for_each(|((sum, p), c)| *sum += p * (row * c));
+                }
             }
         }
     }
-    for mut class in sum.axis_iter_mut(Axis(0)) {
-        class.zip_mut_with(&norm, |p, &n| *p /= n);
-    }
-    Ok(sum.slice(own).to_owned())
-}
 
-fn cut(image: ArrayView4<'_, f32>, start: [usize; 4], patch: [usize; 3]) -> ArrayView4<'_, f32> {
-    let mut view = image;
-    for axis in 0..3 {
-        let from = start[axis + 1];
-        view.slice_axis_inplace(Axis(axis + 1), Slice::from(from..from + patch[axis]));
+    /// Divides the first `count` planes of the slab by their weights, gives them away, and moves the others up.
+    fn finish(
+        &self,
+        slab: &mut Array4<f32>,
+        first: usize,
+        count: usize,
+        take: &mut impl FnMut(usize, ArrayView4<f32>) -> Result<()>,
+    ) -> Result<()> {
+        let [along_d, along_h, along_w] = &self.along;
+        let mut done = slab.slice_mut(s![.., ..count, .., ..]);
+        for mut class in done.axis_iter_mut(Axis(0)) {
+            for (mut plane, a) in class.axis_iter_mut(Axis(0)).zip(&along_d.sum[first..]) {
+                for (row, b) in plane.rows_mut().into_iter().zip(&along_h.sum) {
+                    row.into_iter().zip(&along_w.sum).for_each(|(p, c)| *p = (f64::from(*p) / (a * b * c)) as f32);
+                }
+            }
+        }
+        take(first, done.view())?;
+        let plane = along_h.size * along_w.size;
+        for mut class in slab.axis_iter_mut(Axis(0)) {
+            // A slab is made in standard layout, so each class is one slice.
+            if let Some(class) = class.as_slice_mut() {
+                class.copy_within(count * plane.., 0);
+                let rest = class.len() - count * plane;
+                class[rest..].fill(0.0);
+            }
+        }
+        Ok(())
     }
-    view
 }
 
 /// The class of the greatest probability of every voxel; the first of several.
@@ -123,78 +197,4 @@ pub fn argmax(probabilities: ArrayView4<f32>) -> Array3<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn windows_reach_both_ends_with_the_overlap_asked_for() {
-        assert_eq!(starts(10, 10, 0.5), [0]);
-        assert_eq!(starts(11, 10, 0.5), [0, 1]);
-        assert_eq!(starts(20, 10, 0.5), [0, 5, 10]);
-        assert_eq!(starts(20, 10, 0.0), [0, 10]);
-        for size in 8..60 {
-            for patch in 1..=8 {
-                for overlap in [0.0, 0.3, 0.5, 0.99] {
-                    let s = starts(size, patch, overlap);
-                    assert_eq!((s[0], s[s.len() - 1]), (0, size - patch));
-                    let most = (patch as f64 * (1.0 - overlap)).max(1.0).ceil() as usize;
-                    assert!(s.windows(2).all(|p| p[1] > p[0] && p[1] - p[0] <= most), "{size} {patch} {overlap} {s:?}");
-                }
-            }
-        }
-    }
-
-    /// Two "classes" that are pointwise functions of the two channels: windows must not change them.
-    fn pointwise(x: ArrayView4<f32>) -> Result<Array4<f32>> {
-        let mut y = x.to_owned();
-        y.index_axis_mut(Axis(0), 0).mapv_inplace(|v| v * 0.5);
-        Ok(y)
-    }
-
-    #[test]
-    fn a_pointwise_network_is_not_changed_by_windows_or_padding() {
-        for size in [(5, 9, 7), (4, 4, 4), (3, 2, 1), (12, 3, 8), (1, 17, 4)] {
-            let image = Array4::from_shape_fn((2, size.0, size.1, size.2), |(c, z, y, x)| (c * 1000 + z * 100 + y * 10 + x) as f32);
-            for overlap in [0.0, 0.5, 0.9] {
-                let mut count = 0;
-                let window = Window { patch: [4, 4, 4], overlap };
-                let out = slide(image.view(), &window, 2, |p| {
-                    count += 1;
-                    assert_eq!(p.dim(), (2, 4, 4, 4));
-                    pointwise(p)
-                })
-                .unwrap();
-                assert_eq!(out.dim(), image.dim());
-                let want = pointwise(image.view()).unwrap();
-                assert!(out.iter().zip(&want).all(|(a, b)| (a - b).abs() <= 1e-4 * b.abs()), "{size:?} {overlap}");
-                assert!(count >= 1);
-            }
-        }
-    }
-
-    #[test]
-    fn the_middle_of_a_window_counts_most() {
-        // Two windows of 8 over 12 voxels; the first says 0, the second 1.
-        let image = Array4::<f32>::zeros((1, 8, 8, 12));
-        let mut said = -1.0;
-        let out = slide(image.view(), &Window { patch: [8, 8, 8], overlap: 0.5 }, 1, |p| {
-            said += 1.0;
-            Ok(Array4::from_elem((1, p.dim().1, p.dim().2, p.dim().3), said))
-        })
-        .unwrap();
-        let line: Vec<f32> = out.slice(s![0, 4, 4, ..]).to_vec();
-        assert_eq!(&line[..4], [0.0; 4]);
-        assert_eq!(&line[8..], [1.0; 4]);
-        // Voxel 4 is half a voxel right of the middle of the first window and at the second's first voxel: sigma is 1.
-        let (near, far) = ((-0.125f64).exp(), (-0.5 * 3.5f64 * 3.5).exp());
-        assert!((f64::from(line[4]) - far / (near + far)).abs() < 1e-6);
-        assert!(line.windows(2).all(|p| p[0] <= p[1]));
-    }
-
-    #[test]
-    fn argmax_takes_the_first_of_equals() {
-        let p =
-            Array4::from_shape_vec((3, 1, 1, 4), vec![0.5, 0.2, 0.3, f32::NAN, 0.5, 0.6, 0.3, f32::NAN, 0.0, 0.2, 0.4, f32::NAN]).unwrap();
-        assert_eq!(argmax(p.view()).into_raw_vec_and_offset().0, [0, 1, 2, 0]);
-    }
-}
+mod tests;

@@ -2,10 +2,12 @@
 //!
 //! Level 6: may use `text`, `ir`, `op`, `block`, `read`, `compile`, `kernel`.
 
+mod container;
 mod device;
 mod map;
 mod network;
 mod probe;
+mod seal;
 mod tensors;
 mod weights;
 
@@ -13,5 +15,6 @@ pub use device::{device, on_cpu};
 pub use map::NameMap;
 pub use network::{Named, Network};
 pub use probe::{forward, port};
+pub use seal::FORMAT;
 pub use tensors::{Tensors, read_tensors, write_tensors};
-pub use weights::{assign, load, numbers, save};
+pub use weights::{assign, graph_of, load, numbers, save};

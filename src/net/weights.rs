@@ -8,9 +8,9 @@ use burn::tensor::{Device, Tensor};
 
 use super::network::{Network, learned};
 use super::tensors::{Tensors, read_tensors, write_tensors};
-use crate::compile::compile;
+use crate::compile::{Program, compile};
 use crate::op::Learned;
-use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, suggestion};
+use crate::text::{Code, Diagnostic, Diagnostics, MAX_TEXT_BYTES, Result, Source, printable, suggestion};
 
 /// Writes the network's weights with `meta` beside the graph's own metadata (`lmsc.graph`, `lmsc.params`, `lmsc.hash`).
 ///
@@ -28,34 +28,60 @@ pub fn save(path: &Path, network: &Network, meta: &BTreeMap<String, String>) -> 
     write_tensors(path, &t)
 }
 
-/// Reads a file that [`save`] wrote: the network as its graph says, and all of the file's metadata.
+/// Reads a file that [`save`] wrote: the network as its graph says, and all of the file's metadata. Everything in the file is checked first.
 ///
 /// # Errors
-/// E0801 when the file cannot be read or holds no graph, E0802 when the weights do not fit the graph.
+/// E0801 when the file cannot be read or holds no graph; what is wrong with its graph; E0802 when the weights do not fit it; E0803 when the
+/// file was damaged, or a weight is no finite number.
 pub fn load(path: &Path, device: &Device) -> Result<(Network, BTreeMap<String, String>)> {
     let t = read_tensors(path)?;
-    let Some(text) = t.metadata.get("lmsc.graph") else {
-        return Err(Diagnostic::error(Code::E0801, format!("`{}` holds weights but no graph", path.display()))
+    let file = path.display().to_string();
+    let Some(program) = graph_of(path, &t)? else {
+        return Err(Diagnostic::error(Code::E0801, format!("`{file}` holds weights but no graph"))
             .help("a model is a file that `lmsc train` wrote; weights from elsewhere are run by `lmsc forward GRAPH --weights FILE`")
             .into());
     };
-    let source = Source::new(format!("{} (its graph)", path.display()), text.clone());
-    let program = compile(&source, &[], None)?;
     if let Some(hash) = t.metadata.get("lmsc.hash").filter(|h| **h != program.hash().to_string()) {
-        return Err(Diagnostic::error(
-            Code::E0802,
-            format!("the graph in `{}` is not the one that its weights were trained with", path.display()),
-        )
-        .help(format!(
-            "hash {} in the file, {} of the graph; it may come from another version of lmsc",
-            &hash[..hash.len().min(12)],
-            &program.hash().to_string()[..12]
-        ))
-        .into());
+        let ours = program.hash().to_string();
+        let short = |hash: &str| hash.chars().take(12).collect::<String>();
+        return Err(Diagnostic::error(Code::E0802, format!("the graph in `{file}` is not the one that its weights were trained with"))
+            .help(format!("hash {} in the file, {} of the graph; it may come from another version of lmsc", short(hash), short(&ours)))
+            .into());
     }
+    // Before memory is taken for the network: its graph may ask for more than the file has.
+    let mut found = Diagnostics::default();
+    let own: BTreeMap<String, Vec<usize>> = program.graph.weights().into_iter().map(|(_, name, w)| (name, w.dims)).collect();
+    found.keep(compare(own.iter().map(|(name, dims)| (name.clone(), dims.clone())), &t.all, &file));
+    let extra: Vec<&String> = t.all.keys().filter(|name| !own.contains_key(*name)).collect();
+    if let Some(first) = extra.first() {
+        let message = format!("`{}`{} in `{file}` is of no use to its graph", printable(first), more(extra.len()));
+        found.push(Diagnostic::error(Code::E0802, message).help("the weights belong to another graph or to other parameters of it"));
+    }
+    if let Some((name, n)) =
+        t.all.iter().find_map(|(name, (_, v))| Some((name, v.iter().filter(|v| !v.is_finite()).count())).filter(|f| f.1 > 0))
+    {
+        let message = format!("{n} numbers of `{}` in `{file}` are not finite", printable(name));
+        found
+            .push(Diagnostic::error(Code::E0803, message).help("its training failed; use a checkpoint of an earlier epoch, or train anew"));
+    }
+    found.or(())?;
     let mut network = Network::new(Arc::new(program), device, 0)?;
-    assign(&mut network, &t.all, &path.display().to_string(), device)?;
+    assign(&mut network, &t.all, &file, device)?;
     Ok((network, t.metadata))
+}
+
+/// The graph in a file of weights, compiled; `None` where there is none.
+///
+/// # Errors
+/// What is wrong with it, at its place in the text; E0801 when the text is too long.
+pub fn graph_of(path: &Path, tensors: &Tensors) -> Result<Option<Program>> {
+    let Some(text) = tensors.metadata.get("lmsc.graph") else { return Ok(None) };
+    if text.len() as u64 > MAX_TEXT_BYTES {
+        let message =
+            format!("the graph in `{}` has {} bytes, and a graph's text has at most {MAX_TEXT_BYTES}", path.display(), text.len());
+        return Err(Diagnostic::error(Code::E0801, message).help("use the file as `lmsc train` wrote it").into());
+    }
+    compile(&Source::new(format!("{} (its graph)", path.display()), text.clone()), &[], None).map(Some)
 }
 
 /// Gives every weight of the network its numbers from `tensors`, by name; tensors of other names are left alone.
@@ -63,29 +89,46 @@ pub fn load(path: &Path, device: &Device) -> Result<(Network, BTreeMap<String, S
 /// # Errors
 /// E0802 for every weight that is missing or has another shape, all at once.
 pub fn assign(network: &mut Network, tensors: &BTreeMap<String, (Vec<usize>, Vec<f32>)>, file: &str, device: &Device) -> Result<()> {
-    let mut found = Diagnostics::default();
-    let known: Vec<&str> = tensors.keys().map(String::as_str).collect();
-    let mut missing = vec![];
+    compare(network.weights().iter().map(|(name, w)| (name.clone(), dims(w))), tensors, file)?;
     for (name, w) in network.weights_mut() {
-        let own = dims(w);
-        match tensors.get(name.as_str()) {
-            None => missing.push(name.clone()),
+        if let Some((shape, values)) = tensors.get(name.as_str()) {
+            *w = learned(name, values.clone(), shape, device);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file has every one of the weights, in its shape.
+fn compare(
+    weights: impl Iterator<Item = (String, Vec<usize>)>,
+    tensors: &BTreeMap<String, (Vec<usize>, Vec<f32>)>,
+    file: &str,
+) -> Result<()> {
+    let mut found = Diagnostics::default();
+    let mut missing = vec![];
+    for (name, own) in weights {
+        match tensors.get(&name) {
+            None => missing.push(name),
             Some((shape, _)) if *shape != own => {
                 found.push(
                     Diagnostic::error(Code::E0802, format!("`{name}` is {own:?} in the graph but {shape:?} in `{file}`"))
                         .help("the weights belong to another graph or to other parameters of it"),
                 );
             }
-            Some((shape, values)) => *w = learned(values.clone(), shape, device),
+            Some(_) => {}
         }
     }
     if let Some(first) = missing.first() {
-        let n = missing.len();
-        let more = if n > 1 { format!(" and {} more", n - 1) } else { String::new() };
-        let d = Diagnostic::error(Code::E0802, format!("`{first}`{more} of the graph's weights are not in `{file}`"));
-        found.push(d.help(suggestion(first, known.iter().copied(), "tensors in the file")));
+        let message = format!("`{first}`{} of the graph's weights are not in `{file}`", more(missing.len()));
+        let known = tensors.keys().map(String::as_str);
+        found.push(Diagnostic::error(Code::E0802, message).help(suggestion(first, known, "tensors in the file")));
     }
     found.or(())
+}
+
+/// ` and 3 more` of four.
+fn more(all: usize) -> String {
+    if all > 1 { format!(" and {} more", all - 1) } else { String::new() }
 }
 
 /// Every learned tensor of a network: its name, its dimensions (PyTorch's layout), its numbers.

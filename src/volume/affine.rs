@@ -9,7 +9,7 @@ use super::refusal::{HEADER, Refusal};
 /// Voxel (i, j, k, 1) to mm (x, y, z, 1).
 pub type Affine = [[f64; 4]; 4];
 
-/// A quaternion may miss unit length by this much and still be a rotation.
+/// b² + c² + d² of a quaternion may be above 1 by this much: float32 is no better, and version 2 headers are made from those of version 1.
 const QUATERNION_SLACK: f64 = 3.0 * f32::EPSILON as f64;
 
 impl Header {
@@ -55,7 +55,10 @@ impl Header {
         if rest.is_nan() || rest < -QUATERNION_SLACK {
             return Err(Refusal::new(format!("its qform is no rotation: b² + c² + d² is {}", b * b + c * c + d * d), HEADER));
         }
-        let a = rest.max(0.0).sqrt();
+        // So near to half a turn the rest is rounding, and its root would be a turn of up to 0.07 degrees: nibabel takes it for 0, by the
+        // precision of the header's numbers.
+        let noise = if self.version == 2 { 3.0 * f64::EPSILON } else { QUATERNION_SLACK };
+        let a = if rest < noise { 0.0 } else { rest.sqrt() };
         let [si, sj, sk] = self.steps()?;
         // Only -1 turns: nibabel takes any other qfac for 1.
         let sk = if self.pixdim[0] == -1.0 { -sk } else { sk };

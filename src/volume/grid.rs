@@ -43,11 +43,12 @@ impl Grid {
         Turn::new(self.orientation(), to).grid(self)
     }
 
-    /// A grid along the same axes around the same centre, with voxels of `spacing` (mm, along D, H, W). It has the nearest number of voxels,
-    /// so its edge lies within half a new voxel of the old one.
+    /// A grid along the same axes around the same centre, with voxels of `spacing` (mm, along D, H, W), and as many as cover the old grid:
+    /// its edge lies at most half a new voxel beyond the old one, so that every voxel of either grid has its centre within the other.
     pub fn resampled(&self, spacing: [f64; 3]) -> Self {
         let old = self.spacing();
-        let size = [0, 1, 2].map(|a| ((self.size[a] as f64 * old[a] / spacing[a]).round() as usize).max(1));
+        // Rounding of spacings in float32 adds no voxel.
+        let size = [0, 1, 2].map(|a| ((self.size[a] as f64 * old[a] / spacing[a] * (1.0 - 1e-6)).ceil() as usize).max(1));
         let ratio = [0, 1, 2].map(|a| spacing[a] / old[a]);
         // Voxel 0 of the new grid, in voxels of the old one.
         let first = [0, 1, 2].map(|a| (self.size[a] as f64 - 1.0 - (size[a] as f64 - 1.0) * ratio[a]) / 2.0);

@@ -82,12 +82,17 @@ impl Header {
             let reason = format!("it is CIFTI-2 (intent {}): rows and columns of a table, not a volume", raw.intent);
             return Err(Refusal::new(reason, "a volume of voxels is needed"));
         }
+        let mut pixdim = raw.pixdim;
+        if raw.qform_code <= 0 && raw.sform_code <= 0 {
+            // An axis that the image has not got has no step either, unless a form says where it runs.
+            pixdim.iter_mut().zip(0..).skip(1).filter(|(_, axis)| raw.dim[0] < *axis).for_each(|(step, _)| *step = 1.0);
+        }
         let known = |code: i32| i16::try_from(code).ok().filter(|c| (0..=5).contains(c)).unwrap_or(0);
         Ok(Self {
             version: kind.version,
             pair: kind.pair,
             dim: extents(&raw.dim)?,
-            pixdim: raw.pixdim,
+            pixdim,
             units: raw.units,
             qform_code: known(raw.qform_code),
             sform_code: known(raw.sform_code),

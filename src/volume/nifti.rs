@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use ndarray::Array4;
 
 use super::affine::{Affine, steps};
+use super::grid::Grid;
 use super::gzip::{MAX_RATIO, Stream};
 use super::header::{Header, Kind, SIZE_1, shown};
 use super::pair;
@@ -66,6 +67,17 @@ pub fn read_within(path: &Path, budget: u64) -> Result<Volume, Diagnostic> {
 /// E0702 as [`read`], for what can be known from the header.
 pub fn read_header(path: &Path) -> Result<Header, Diagnostic> {
     find_header(path).map(|(_, header, _)| header).map_err(|r| r.of(path))
+}
+
+/// Reads where the voxels of a NIfTI file lie, and how many channels it has; its voxels are not looked at.
+///
+/// # Errors
+/// E0702 as [`read`], for what can be known from the header.
+pub fn read_grid(path: &Path) -> Result<(Grid, usize), Diagnostic> {
+    let (path, header, _) = find_header(path).map_err(|r| r.of(path))?;
+    let affine = header.affine().map_err(|r| r.of(&path))?;
+    let [i, j, k, channels] = header.dim;
+    Ok((Grid { size: [k, j, i], affine }, channels))
 }
 
 fn load(path: &Path, budget: u64) -> Result<Volume, Refusal> {

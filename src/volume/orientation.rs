@@ -5,9 +5,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ndarray::{Array3, ArrayView3, Axis};
+use ndarray::{Array3, ArrayBase, ArrayView3, Axis, Ix3, RawData};
+use serde::{Deserialize, Serialize};
 
-use super::affine::{Affine, steps};
+use super::affine::{Affine, inverse, steps};
 use super::grid::Grid;
 
 /// A side of the patient.
@@ -62,7 +63,8 @@ impl Side {
 }
 
 /// The side that each voxel axis runs towards, along i, j, k: `RAS`, `LPI` and 46 others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Orientation([Side; 3]);
 
 impl Orientation {
@@ -76,23 +78,24 @@ impl Orientation {
         (seen == [true; 3]).then_some(Self(sides))
     }
 
-    /// The axis order that is nearest to an affine: the one whose axes make the smallest angles with its own, by the sum of their cosines.
-    /// The first of equals, in the order of [`Orientation::all`].
+    /// The axis order that is nearest to an affine, by nibabel's rule: of the rotation that is nearest to the affine the column with the largest
+    /// number takes the world axis of that number, then the column with the next largest, among the axes that are left. Where numbers are
+    /// equal several orders fit the rule, and the first of them in the order of [`Orientation::all`] is taken: RAS if it fits.
     pub fn of(affine: &Affine) -> Self {
-        let steps = steps(affine);
-        let cosine = |axis: usize, column: usize| affine[axis][column] / steps[column];
-        let mut best = (f64::NEG_INFINITY, [0, 1, 2]);
-        for order in ORDERS {
-            let sum: f64 = order.iter().enumerate().map(|(column, axis)| cosine(*axis, column).abs()).sum();
-            if sum > best.0 + 1e-12 {
-                best = (sum, order);
-            }
-        }
-        let mut column = 0;
-        Self(best.1.map(|axis| {
-            column += 1;
-            Side::of(axis, cosine(axis, column - 1) >= 0.0)
-        }))
+        let turn = rotation(affine);
+        let size = |column: usize, axis: usize| turn[axis][column].abs();
+        let largest = |column: usize| (0..3).map(|axis| size(column, axis)).fold(0.0, f64::max);
+        // Whether the rule can lead to an order when columns have their turns in a given one.
+        let leads = |order: [usize; 3], turns: [usize; 3]| {
+            (0..3).all(|n| {
+                let (column, rest) = (turns[n], &turns[n..]);
+                rest.iter().all(|later| {
+                    largest(column) > largest(*later) - EQUAL && size(column, order[column]) > size(column, order[*later]) - EQUAL
+                })
+            })
+        };
+        let order = ORDERS.into_iter().find(|order| ORDERS.into_iter().any(|turns| leads(*order, turns))).unwrap_or(ORDERS[0]);
+        Self([0, 1, 2].map(|column| Side::of(order[column], turn[order[column]][column] >= 0.0)))
     }
 
     /// All 48.
@@ -105,6 +108,9 @@ impl Orientation {
         self.0
     }
 }
+
+/// Numbers of a rotation that differ by less are equal.
+const EQUAL: f64 = 1e-12;
 
 const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
 
@@ -123,6 +129,42 @@ impl FromStr for Orientation {
         let sides: Option<Vec<Side>> = text.chars().map(side).collect();
         let sides = sides.and_then(|s| <[Side; 3]>::try_from(s).ok());
         sides.and_then(Self::new).ok_or_else(|| format!("`{text}` is no orientation: write one of R L, one of A P, one of S I, as in RAS"))
+    }
+}
+
+/// The rotation (or reflection) that is nearest to the directions of an affine's columns: its polar factor, by Newton's iteration
+/// X <- (X + X^-T) / 2. Higham, "Computing the polar decomposition - with applications" (1986).
+fn rotation(affine: &Affine) -> Affine {
+    let steps = steps(affine);
+    let mut x = [[0.0; 4]; 4];
+    (0..3).for_each(|r| (0..3).for_each(|c| x[r][c] = affine[r][c] / steps[c]));
+    for _ in 0..100 {
+        let back = inverse(&x);
+        let mut next = x;
+        (0..3).for_each(|r| (0..3).for_each(|c| next[r][c] = (x[r][c] + back[c][r]) / 2.0));
+        let moved = next.iter().flatten().zip(x.iter().flatten()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        if !next.iter().flatten().all(|v| v.is_finite()) {
+            break;
+        }
+        x = next;
+        if moved < 1e-15 {
+            break;
+        }
+    }
+    x
+}
+
+impl From<Orientation> for String {
+    fn from(o: Orientation) -> Self {
+        o.to_string()
+    }
+}
+
+impl TryFrom<String> for Orientation {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
     }
 }
 
@@ -146,7 +188,7 @@ impl Turn {
     }
 
     /// An array `[D, H, W]` (k, j, i) in the new order, without a copy.
-    pub fn view<'a, T>(&self, array: ArrayView3<'a, T>) -> ArrayView3<'a, T> {
+    pub fn view<S: RawData>(&self, array: ArrayBase<S, Ix3>) -> ArrayBase<S, Ix3> {
         let [i, j, k] = self.from;
         let mut view = array.permuted_axes([2 - k.0, 2 - j.0, 2 - i.0]);
         for (n, (_, backwards)) in [k, j, i].into_iter().enumerate() {
@@ -175,9 +217,14 @@ impl Turn {
     }
 }
 
+/// An array `[D, H, W]` or a view of one (k, j, i of a grid that lies as `from`), its axes as on the same grid turned to `to`. Nothing is copied.
+pub fn turned<S: RawData>(array: ArrayBase<S, Ix3>, from: Orientation, to: Orientation) -> ArrayBase<S, Ix3> {
+    Turn::new(from, to).view(array)
+}
+
 /// An array `[D, H, W]` (k, j, i of a grid that lies as `from`) as it stands on the same grid turned to `to`. Exact: voxels change places only.
 pub fn reorient<T: Clone>(array: ArrayView3<'_, T>, from: Orientation, to: Orientation) -> Array3<T> {
-    Turn::new(from, to).view(array).as_standard_layout().into_owned()
+    turned(array, from, to).as_standard_layout().into_owned()
 }
 
 #[cfg(test)]
@@ -210,6 +257,11 @@ mod tests {
         // i runs to the feet, j to the left, k to the front, tilted a little.
         let a = [[0.0, -2.0, 0.1, 0.0], [0.1, 0.0, 3.0, 0.0], [-1.0, 0.1, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]];
         assert_eq!(Orientation::of(&a).to_string(), "ILA");
+        // So near to three equal numbers that only rounding tells them apart: the turned grid is RAS all the same.
+        let (s, l) = (1.0 / 3.0, 2.0 / 3.0);
+        let a = [[s, l, l, 0.0], [l, s, -l, 0.0], [-l, l, -s, 0.0], [0.0, 0.0, 0.0, 1.0]];
+        let grid = Grid { size: [2, 3, 4], affine: a };
+        assert_eq!(grid.reoriented(Orientation::RAS).orientation(), Orientation::RAS);
         // At 45 degrees both orders fit alike: the one that leaves the axes in place is taken.
         let h = std::f64::consts::FRAC_1_SQRT_2;
         let a = [[h, -h, 0.0, 0.0], [h, h, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]];

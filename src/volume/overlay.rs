@@ -1,7 +1,9 @@
-//! Pictures of a segmentation: three planes through the lesion, the image alone, with the reference and with the prediction.
+//! Pictures of a segmentation, as a paper shows them: three planes through what is labelled, the image alone, with the reference and with the
+//! prediction.
 //!
-//! May use `text`, and `affine`, `canvas`, `lettering`, `plane`, `write` beside it. Planes are shown as radiologists see them: the patient's right is on the left,
-//! front and head are up; letters at the edges say so. Distances are true: voxels are drawn as large as they are. A legend names the classes.
+//! May use `text`, and `affine`, `canvas`, `legend`, `lettering`, `palette`, `plane`, `write` beside it. Planes are shown as radiologists see them: the
+//! patient's right is on the left, front and head are up; letters at the edges say so. Distances are true: voxels are drawn as large as they are, all
+//! planes at one scale, and a bar says how long it is.
 
 use std::io;
 use std::path::Path;
@@ -10,7 +12,9 @@ use ndarray::ArrayView3;
 
 use super::affine::Affine;
 use super::canvas::Canvas;
+use super::legend::{LINE, Legend, round_length};
 use super::lettering::{self, Style};
+use super::palette::{Class, Colour, classes, seen};
 use super::plane::{Plane, planes};
 use super::write::fill_file;
 use crate::text::{Code, Diagnostic};
@@ -18,15 +22,28 @@ use crate::text::{Code, Diagnostic};
 /// What is drawn. All arrays are `[D, H, W]` of one grid.
 #[derive(Clone, Copy, Debug)]
 pub struct Overlay<'a> {
+    /// The name of the case.
+    pub title: &'a str,
     /// One channel of the image, in any unit.
     pub image: ArrayView3<'a, f32>,
-    /// The label by hand; its column is left out when there is none.
+    /// The label by hand; its column is left out when there is none. The slices are chosen by it if it is there.
     pub reference: Option<ArrayView3<'a, u8>>,
-    pub prediction: ArrayView3<'a, u8>,
+    pub prediction: Option<ArrayView3<'a, u8>>,
     /// Voxel (i, j, k) to mm.
     pub affine: Affine,
-    /// Value and name of the classes, for the legend; what is not named is called by its value.
-    pub classes: &'a [(u8, String)],
+    /// The classes for the legend; what is not among them is called by its value.
+    pub classes: &'a [Class],
+    pub slices: Slices,
+}
+
+/// Where the planes lie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Slices {
+    /// Where most is labelled, whatever the class.
+    #[default]
+    Foreground,
+    /// Three planes for each class that is there, where most of it is; the largest [`MOST_GROUPS`] classes.
+    EachClass,
 }
 
 /// Pixels, three bytes each.
@@ -37,23 +54,40 @@ pub struct Picture {
     pub rgb: Vec<u8>,
 }
 
+/// The most classes that have planes of their own.
+pub const MOST_GROUPS: usize = 12;
+
 /// Width of a column and the gap between panels, in pixels.
 const COLUMN: usize = 320;
 const GAP: usize = 10;
-/// Height of the line of titles, and of a line of the legend.
-const TITLE: usize = 26;
-const LINE: usize = 24;
-/// Side of a colour in the legend.
-const SWATCH: usize = 14;
+/// Height of the line with the case, of that with the titles of columns, and of that over the planes of a class.
+const HEAD: usize = 30;
+const TITLE: usize = 22;
 
+const CASE: Style = Style { height: 13.0, ink: [20, 20, 20], rim: None };
 const TEXT: Style = Style { height: 11.0, ink: [40, 40, 40], rim: None };
 const LETTER: Style = Style { height: 12.0, ink: [255, 255, 255], rim: Some([0, 0, 0]) };
 
-/// The colour of a class, 1 and up; they come again after eight.
-pub fn colour(class: u8) -> [u8; 3] {
-    const COLOURS: [[u8; 3]; 8] =
-        [[76, 201, 240], [239, 71, 111], [255, 196, 46], [6, 214, 160], [171, 130, 255], [255, 150, 60], [180, 220, 80], [255, 140, 200]];
-    COLOURS[usize::from(class.max(1) - 1) % COLOURS.len()]
+/// Three planes, and the class that they are for.
+struct Group {
+    class: Option<Class>,
+    planes: [Plane; 3],
+}
+
+/// How intensities become grey and labels colours.
+struct Look {
+    window: [f32; 2],
+    inks: [[u8; 3]; 256],
+    /// Pixels in a mm.
+    scale: f64,
+}
+
+impl Look {
+    /// Rows and columns of a plane in pixels.
+    fn size(&self, plane: &Plane) -> [usize; 2] {
+        let pixels = |mm: f64| ((mm * self.scale).round() as usize).max(1);
+        [pixels(plane.extent[0]), pixels(plane.extent[1]).min(COLUMN)]
+    }
 }
 
 /// Draws it.
@@ -62,9 +96,9 @@ pub fn colour(class: u8) -> [u8; 3] {
 /// E0703 when the arrays differ in shape or are empty.
 pub fn draw(what: &Overlay<'_>) -> Result<Picture, Diagnostic> {
     let shape = what.image.dim();
-    let same = what.prediction.dim() == shape && what.reference.is_none_or(|r| r.dim() == shape);
-    if !same || what.image.is_empty() {
-        let message = format!("cannot draw an image of {shape:?} voxels with labels of {:?}", what.prediction.dim());
+    let labels = || what.reference.iter().chain(&what.prediction);
+    if let Some(other) = labels().map(|l| l.dim()).find(|d| *d != shape).or(what.image.is_empty().then_some(shape)) {
+        let message = format!("cannot draw an image of {shape:?} voxels with labels of {other:?}");
         return Err(Diagnostic::error(Code::E0703, message).help("image, reference and prediction must lie on one grid"));
     }
     // A cut-away background, even after normalisation (where 0 is a middling grey), is shown black.
@@ -72,87 +106,119 @@ pub fn draw(what: &Overlay<'_>) -> Result<Picture, Diagnostic> {
     let window = window(&what.image, outside);
     let image = what.image.mapv(|v| if v.is_finite() && !(outside && v == 0.0) { v.clamp(window[0], window[1]) } else { window[0] });
     let what = &Overlay { image: image.view(), ..*what };
-    let guide = what.reference.filter(|r| r.iter().any(|l| *l > 0)).unwrap_or(what.prediction);
-    let planes = planes(&what.affine, &guide);
+
+    let all = classes(what.classes, &seen(labels().flatten()));
+    let groups = groups(what, &all);
     // One scale for all planes: the widest fills its column.
-    let widest = planes.iter().map(|p| p.extent[1]).fold(f64::MIN_POSITIVE, f64::max);
-    let tallest = planes.iter().map(|p| p.extent[0]).fold(f64::MIN_POSITIVE, f64::max);
-    let scale = (COLUMN as f64 / widest).min(2.0 * COLUMN as f64 / tallest);
+    let largest = |side: usize| groups.iter().flat_map(|g| &g.planes).map(|p| p.extent[side]).fold(f64::MIN_POSITIVE, f64::max);
+    let mut inks = std::array::from_fn(|n| Colour::of(n as u8).0);
+    all.iter().for_each(|c| inks[usize::from(c.value)] = c.colour.0);
+    let look = Look { window, inks, scale: (COLUMN as f64 / largest(1)).min(2.0 * COLUMN as f64 / largest(0)) };
+
     let mut columns = vec![("image", None)];
     columns.extend(what.reference.map(|r| ("reference", Some(r))));
-    columns.push(("prediction", Some(what.prediction)));
-    let pixels = |mm: f64| ((mm * scale).round() as usize).max(1);
-    let heights: Vec<usize> = planes.iter().map(|p| pixels(p.extent[0])).collect();
+    columns.extend(what.prediction.map(|p| ("prediction", Some(p))));
     let width = GAP + columns.len() * (COLUMN + GAP);
-    let legend = legend(what, width - 2 * GAP);
-    let lines = legend.last().map_or(0, |e| e.line + 1);
-    let bottom = TITLE + heights.iter().map(|h| h + GAP).sum::<usize>();
-    let height = bottom + lines * LINE;
-    let mut canvas = Canvas::new(width, height);
+    let legend = Legend::new(&all, width - 2 * GAP, TEXT);
+    let body: usize = groups.iter().map(|g| height(g, &look)).sum();
+    let mut canvas = Canvas::new(width, HEAD + TITLE + body + legend.height());
+    lettering::write(&mut canvas, &cut(what.title, width - 2 * GAP), GAP as f32, 9.0, CASE);
     for (n, (title, _)) in columns.iter().enumerate() {
         let left = GAP + n * (COLUMN + GAP) + (COLUMN - lettering::width(title, TEXT.height)) / 2;
-        lettering::write(&mut canvas, title, left as f32, 7.0, TEXT);
+        lettering::write(&mut canvas, title, left as f32, HEAD as f32 + 3.0, TEXT);
     }
-    let mut top = TITLE;
-    for (plane, row) in planes.iter().zip(&heights) {
-        for (n, (_, labels)) in columns.iter().enumerate() {
-            let left = GAP + n * (COLUMN + GAP);
-            panel(&mut canvas, what, plane, labels.as_ref(), window, [top, left, *row, pixels(plane.extent[1]).min(COLUMN)]);
+    let mut top = HEAD + TITLE;
+    for group in &groups {
+        let mut row = top;
+        if let Some(class) = &group.class {
+            Legend::new(std::slice::from_ref(class), width - 2 * GAP, TEXT).draw(&mut canvas, row, GAP);
+            row += LINE;
         }
-        top += row + GAP;
+        for plane in &group.planes {
+            for (n, (_, labels)) in columns.iter().enumerate() {
+                panel(&mut canvas, what, plane, labels.as_ref(), &look, [row, GAP + n * (COLUMN + GAP)], n == 0);
+            }
+            row += look.size(plane)[0] + GAP;
+        }
+        top += height(group, &look);
     }
-    for entry in &legend {
-        let (top, left) = (bottom + entry.line * LINE, GAP + entry.left);
-        canvas.fill([top + 1, left, SWATCH, SWATCH], entry.colour);
-        lettering::write(&mut canvas, &entry.name, (left + SWATCH + 7) as f32, top as f32 + 2.5, TEXT);
-    }
+    legend.draw(&mut canvas, top, GAP);
+    let height = HEAD + TITLE + body + legend.height();
     Ok(Picture { width, height, rgb: canvas.into_rgb() })
 }
 
-/// A class in the legend; `left` from the start of its line, in pixels.
-struct Entry {
-    name: String,
-    colour: [u8; 3],
-    line: usize,
-    left: usize,
-}
-
-/// The classes that are named or seen, in lines of at most `width` pixels.
-fn legend(what: &Overlay<'_>, width: usize) -> Vec<Entry> {
-    let mut seen = [false; 256];
-    what.prediction.iter().chain(what.reference.iter().flatten()).for_each(|l| seen[usize::from(*l)] = true);
-    let name = |class: u8| what.classes.iter().find(|(value, _)| *value == class).map(|(_, name)| name.clone());
-    let (mut line, mut left) = (0, 0);
-    let mut all = vec![];
-    for class in (1..=u8::MAX).filter(|c| seen[usize::from(*c)] || name(*c).is_some()) {
-        let mut name = name(class).unwrap_or_else(|| class.to_string());
-        let room = width - SWATCH - 7;
-        while lettering::width(&name, TEXT.height) > room {
-            name.pop();
-        }
-        let wide = SWATCH + 7 + lettering::width(&name, TEXT.height);
-        if left > 0 && left + wide > width {
-            (line, left) = (line + 1, 0);
-        }
-        all.push(Entry { name, colour: colour(class), line, left });
-        left += wide + 22;
+/// The planes of a picture.
+fn groups(what: &Overlay<'_>, all: &[Class]) -> Vec<Group> {
+    let size: [usize; 3] = what.image.dim().into();
+    let guide = what.reference.filter(|r| r.iter().any(|l| *l > 0)).or(what.prediction).or(what.reference);
+    let mut counts = [0usize; 256];
+    guide.iter().flatten().for_each(|l| counts[usize::from(*l)] += 1);
+    let mut there: Vec<&Class> = all.iter().filter(|c| counts[usize::from(c.value)] > 0).collect();
+    there.sort_by_key(|c| std::cmp::Reverse(counts[usize::from(c.value)]));
+    there.truncate(MOST_GROUPS);
+    there.sort_by_key(|c| c.value);
+    if what.slices == Slices::Foreground || there.is_empty() {
+        return vec![Group { class: None, planes: planes(&what.affine, size, guide.as_ref(), |l| l > 0) }];
     }
-    all
+    let group = |c: &Class| Group { class: Some(c.clone()), planes: planes(&what.affine, size, guide.as_ref(), |l| l == c.value) };
+    there.into_iter().map(group).collect()
 }
 
-/// One panel: a black cell with the plane in its middle. `place`: top, left, rows and columns of the plane.
-fn panel(canvas: &mut Canvas, what: &Overlay<'_>, plane: &Plane, labels: Option<&ArrayView3<'_, u8>>, window: [f32; 2], place: [usize; 4]) {
-    let [top, left, rows, columns] = place;
+/// The height of a group in pixels.
+fn height(group: &Group, look: &Look) -> usize {
+    group.class.as_ref().map_or(0, |_| LINE) + group.planes.iter().map(|p| look.size(p)[0] + GAP).sum::<usize>()
+}
+
+/// A title that fits.
+fn cut(title: &str, width: usize) -> String {
+    let mut title = title.to_owned();
+    while lettering::width(&title, CASE.height) > width {
+        title.pop();
+    }
+    title
+}
+
+/// One panel: a black cell with the plane in its middle; `at`: top, left.
+fn panel(
+    canvas: &mut Canvas,
+    what: &Overlay<'_>,
+    plane: &Plane,
+    labels: Option<&ArrayView3<'_, u8>>,
+    look: &Look,
+    at: [usize; 2],
+    bar: bool,
+) {
+    let ([top, left], [rows, columns], window) = (at, look.size(plane), look.window);
     canvas.fill([top, left, rows, COLUMN], [0; 3]);
-    let left = left + (COLUMN - columns) / 2;
+    let inner = left + (COLUMN - columns) / 2;
     let grey = plane.smooth(&what.image, rows, columns);
     let grey = grey.iter().map(|v| ((v - window[0]) / (window[1] - window[0])).clamp(0.0, 1.0) * 255.0);
     let mut shown: Vec<[f32; 3]> = grey.map(|g| [g; 3]).collect();
     if let Some(labels) = labels {
-        plane.paint(labels, rows, columns, &mut shown);
+        plane.paint(labels, &look.inks, rows, columns, &mut shown);
     }
-    canvas.put(top, left, columns, &shown);
-    letters(canvas, plane, place);
+    canvas.put(top, inner, columns, &shown);
+    letters(canvas, plane, [top, left, rows, columns]);
+    if bar {
+        scale_bar(canvas, look.scale, [top, left, rows]);
+    }
+}
+
+/// A round length at the left bottom of a panel; left out where the panel is too low for it.
+fn scale_bar(canvas: &mut Canvas, scale: f64, [top, left, rows]: [usize; 3]) {
+    const MARGIN: usize = 8;
+    const THICK: usize = 3;
+    let Some((length, words)) = round_length(COLUMN as f64 / scale / 4.0) else { return };
+    let high = LETTER.height as usize;
+    if rows < 5 * high {
+        return;
+    }
+    let pixels = ((length * scale).round() as usize).clamp(1, COLUMN / 2);
+    let (row, column) = (top + rows - MARGIN - THICK, left + MARGIN);
+    canvas.fill([row - 1, column - 1, THICK + 2, pixels + 2], [0; 3]);
+    canvas.fill([row, column, THICK, pixels], [255; 3]);
+    let small = Style { height: 10.0, ..LETTER };
+    lettering::write(canvas, &words, column as f32, (row - 16) as f32, small);
 }
 
 /// The sides of the patient, at the edges of a plane; left out where it is too small for them.
@@ -221,6 +287,26 @@ mod tests {
 
     const IDENTITY: Affine = [[1., 0., 0., 0.], [0., 1., 0., 0.], [0., 0., 1., 0.], [0., 0., 0., 1.]];
 
+    fn of<'a>(image: &'a Array3<f32>, reference: Option<&'a Array3<u8>>, prediction: &'a Array3<u8>) -> Overlay<'a> {
+        Overlay {
+            title: "case",
+            image: image.view(),
+            reference: reference.map(|r| r.view()),
+            prediction: Some(prediction.view()),
+            affine: IDENTITY,
+            classes: &[],
+            slices: Slices::Foreground,
+        }
+    }
+
+    /// The pixel at a part of the width and height of a panel, of square panels.
+    fn at(p: &Picture, row: usize, column: usize, y: f64, x: f64) -> [u8; 3] {
+        let inside = |part: f64| (part * COLUMN as f64) as usize;
+        let (y, x) = (HEAD + TITLE + row * (COLUMN + GAP) + inside(y), GAP + column * (COLUMN + GAP) + inside(x));
+        let i = 3 * (y * p.width + x);
+        [p.rgb[i], p.rgb[i + 1], p.rgb[i + 2]]
+    }
+
     #[test]
     fn a_label_is_where_it_should_be() {
         // Bright at the patient's right front top; labelled there in the prediction only.
@@ -228,51 +314,66 @@ mod tests {
         let image = Array3::from_shape_fn((10, 10, 10), |p| f32::from(u8::from(corner(p))));
         let label = Array3::from_shape_fn((10, 10, 10), |p| u8::from(corner(p)));
         let none = Array3::zeros((10, 10, 10));
-        let overlay =
-            Overlay { image: image.view(), reference: Some(none.view()), prediction: label.view(), affine: IDENTITY, classes: &[] };
-        let p = draw(&overlay).unwrap();
-        assert_eq!((p.width, p.height), (GAP + 3 * (COLUMN + GAP), TITLE + 3 * (COLUMN + GAP) + LINE));
-        let at = |row: usize, column: usize, y: f64, x: f64| {
-            let place = |n: usize, part: f64| GAP + n * (COLUMN + GAP) + (part * COLUMN as f64) as usize;
-            let i = 3 * ((place(row, y) + TITLE - GAP) * p.width + place(column, x));
-            [p.rgb[i], p.rgb[i + 1], p.rgb[i + 2]]
-        };
+        let p = draw(&of(&image, Some(&none), &label)).unwrap();
+        assert_eq!((p.width, p.height), (GAP + 3 * (COLUMN + GAP), HEAD + TITLE + 3 * (COLUMN + GAP) + LINE));
         let tinted = |c: [u8; 3]| c[0] != c[2];
         for row in 0..3 {
             // In every plane it is at the top left: right, front and top of the patient (front left in the sagittal one).
-            assert_eq!(at(row, 0, 0.1, 0.1), [255; 3], "row {row}");
-            assert_eq!(at(row, 0, 0.9, 0.9), [0; 3]);
-            assert!(!tinted(at(row, 1, 0.1, 0.1)));
-            assert!(tinted(at(row, 2, 0.1, 0.1)) && !tinted(at(row, 2, 0.9, 0.9)));
+            assert_eq!(at(&p, row, 0, 0.1, 0.1), [255; 3], "row {row}");
+            assert_eq!(at(&p, row, 0, 0.9, 0.9), [0; 3]);
+            assert!(!tinted(at(&p, row, 1, 0.1, 0.1)));
+            assert!(tinted(at(&p, row, 2, 0.1, 0.1)) && !tinted(at(&p, row, 2, 0.9, 0.9)));
         }
+    }
+
+    #[test]
+    fn classes_have_their_own_planes_and_colours() {
+        let image = Array3::from_shape_fn((10, 10, 10), |(d, _, _)| d as f32);
+        // Class 1 is large and low, class 3 small and high.
+        let label = Array3::from_shape_fn((10, 10, 10), |(d, h, w)| match d {
+            0..=4 => 1,
+            8 if h < 5 && w < 5 => 3,
+            _ => 0,
+        });
+        let class = |value: u8, ink: [u8; 3]| Class { value, name: "a".into(), colour: Colour(ink) };
+        let classes = [class(0, [9; 3]), class(1, [0, 0, 255]), class(2, [1; 3]), class(3, [255, 0, 0])];
+        let one = Overlay { classes: &classes, ..of(&image, None, &label) };
+        let p = draw(&one).unwrap();
+        let [r, g, b] = at(&p, 0, 1, 0.5, 0.5);
+        assert!(b > r && r == g, "class 1 in its own blue");
+        let each = draw(&Overlay { slices: Slices::EachClass, ..one }).unwrap();
+        // Class 2 is nowhere: two groups.
+        let group = LINE + 3 * (COLUMN + GAP);
+        assert_eq!(each.height, HEAD + TITLE + 2 * group + LINE);
+        // The axial plane of the second group, at the patient's left back: low h, low w, so right bottom.
+        let below = Picture { rgb: each.rgb[3 * each.width * (group + LINE)..].to_vec(), ..each };
+        let [r, g, b] = at(&below, 0, 1, 0.75, 0.75);
+        assert!(r > g && g == b, "class 3 in its own red: {r} {g} {b}");
+    }
+
+    #[test]
+    fn distances_are_true() {
+        // Slices 5 mm apart, voxels of 1 mm: the coronal and the sagittal plane are as high as the axial one is wide.
+        let mut affine = IDENTITY;
+        affine[2][2] = 5.0;
+        let (image, label) = (Array3::from_shape_fn((8, 40, 40), |(d, h, w)| (d * h + w) as f32), Array3::zeros((8, 40, 40)));
+        let p = draw(&Overlay { affine, prediction: None, ..of(&image, None, &label) }).unwrap();
+        assert_eq!((p.width, p.height), (GAP + COLUMN + GAP, HEAD + TITLE + 3 * (COLUMN + GAP)));
     }
 
     #[test]
     fn odd_shapes_are_drawn_or_refused() {
         let image = Array3::from_elem((1, 1, 200), f32::NAN);
         let label = Array3::zeros((1, 1, 200));
-        assert!(draw(&Overlay { image: image.view(), reference: None, prediction: label.view(), affine: IDENTITY, classes: &[] }).is_ok());
+        let title = "a very long name of a case ".repeat(20);
+        assert!(draw(&Overlay { title: &title, ..of(&image, None, &label) }).is_ok());
+        assert!(draw(&Overlay { slices: Slices::EachClass, ..of(&image, None, &label) }).is_ok());
         let other = Array3::zeros((1, 1, 199));
-        let wrong =
-            Overlay { image: image.view(), reference: Some(other.view()), prediction: label.view(), affine: IDENTITY, classes: &[] };
+        let wrong = of(&image, Some(&other), &label);
         assert_eq!(draw(&wrong).unwrap_err().code, Code::E0703);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
         write(&path, &Overlay { reference: None, ..wrong }).unwrap();
         assert!(std::fs::read(path).unwrap().starts_with(b"\x89PNG"));
-    }
-
-    #[test]
-    fn the_legend_names_what_is_named_or_seen() {
-        let image = Array3::from_elem((4, 4, 4), 1.0);
-        let label = Array3::from_shape_fn((4, 4, 4), |(d, _, _)| if d == 0 { 9 } else { 0 });
-        let classes = [(0, "background".into()), (2, "edema".into()), (4, "a name that is far too long for a line ".repeat(5))];
-        let overlay = Overlay { image: image.view(), reference: None, prediction: label.view(), affine: IDENTITY, classes: &classes };
-        let all = legend(&overlay, 650);
-        let names: Vec<&str> = all.iter().map(|e| e.name.as_str()).collect();
-        assert_eq!((names[0], names[2], names.len()), ("edema", "9", 3));
-        assert_eq!(all.iter().map(|e| e.line).collect::<Vec<_>>(), [0, 1, 2]);
-        assert!(all.iter().all(|e| e.left + SWATCH + 7 + lettering::width(&e.name, TEXT.height) <= 650));
-        draw(&overlay).unwrap();
     }
 }

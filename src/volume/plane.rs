@@ -6,7 +6,6 @@ use ndarray::ArrayView3;
 
 use super::affine::{Affine, steps};
 use super::orientation::{Orientation, Side};
-use super::overlay::colour;
 
 /// An array axis (0 to 2 of `[D, H, W]`) and whether it is shown backwards.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,20 +32,20 @@ pub(super) struct Plane {
 /// How strongly the inside of a label covers the image.
 const FILL: f32 = 0.42;
 
-/// The axial, coronal and sagittal plane with the most labelled voxels; through the middle when there are none.
-pub(super) fn planes(affine: &Affine, labels: &ArrayView3<'_, u8>) -> [Plane; 3] {
+/// The axial, coronal and sagittal plane of a grid (`size` is D, H, W) with the most voxels in which `labels` are wanted; through the middle
+/// when there are none.
+pub(super) fn planes(affine: &Affine, size: [usize; 3], labels: Option<&ArrayView3<'_, u8>>, wanted: impl Fn(u8) -> bool) -> [Plane; 3] {
+    let marked = marked(size, labels, wanted);
     // Right, front and head are at low rows and columns: the ways run against x, y, z.
     let [x, y, z] = patient_axes(affine);
-    let size: [usize; 3] = labels.dim().into();
     let [i, j, k] = steps(affine);
     let spacing = [k, j, i];
     [(z, y, x, [1, 0]), (y, z, x, [2, 0]), (x, z, y, [2, 1])].map(|(fixed, down, right, world)| {
-        let mut marked = vec![0usize; size[fixed.axis]];
-        for (at, _) in labels.indexed_iter().filter(|(_, l)| **l > 0) {
-            marked[[at.0, at.1, at.2][fixed.axis]] += 1;
-        }
+        let marked = &marked[fixed.axis];
         let most = marked.iter().copied().max().unwrap_or(0);
-        let slice = if most == 0 { size[fixed.axis] / 2 } else { marked.iter().position(|m| *m == most).unwrap_or(0) };
+        // The middle one of equals: the ends of a round thing are not in its middle.
+        let best: Vec<usize> = (0..marked.len()).filter(|s| marked[*s] == most).collect();
+        let slice = if most == 0 { size[fixed.axis] / 2 } else { best.get(best.len() / 2).copied().unwrap_or(0) };
         let along = |w: Way| (size[w.axis], size[w.axis] as f64 * spacing[w.axis]);
         let ((rows, height), (columns, width)) = (along(down), along(right));
         // The high side of each world axis comes first.
@@ -54,6 +53,17 @@ pub(super) fn planes(affine: &Affine, labels: &ArrayView3<'_, u8>) -> [Plane; 3]
         let sides = [top, top.opposite(), left, left.opposite()];
         Plane { fixed: fixed.axis, slice, down, right, count: [rows, columns], extent: [height, width], sides }
     })
+}
+
+/// How many voxels are wanted in each slice along D, H and W.
+fn marked(size: [usize; 3], labels: Option<&ArrayView3<'_, u8>>, wanted: impl Fn(u8) -> bool) -> [Vec<usize>; 3] {
+    let mut marked = size.map(|n| vec![0usize; n]);
+    for (at, _) in labels.iter().flat_map(|l| l.indexed_iter()).filter(|(_, l)| wanted(**l)) {
+        for (along, n) in marked.iter_mut().zip([at.0, at.1, at.2]) {
+            along[n] += 1;
+        }
+    }
+    marked
 }
 
 /// The array axes nearest to the patient's x, y, z, shown from high to low.
@@ -88,7 +98,7 @@ impl Plane {
     }
 
     /// Paints labels over pixels: a tint inside, a line at the edge. The voxels' own corners are kept.
-    pub fn paint(&self, labels: &ArrayView3<'_, u8>, rows: usize, columns: usize, pixels: &mut [[f32; 3]]) {
+    pub fn paint(&self, labels: &ArrayView3<'_, u8>, inks: &[[u8; 3]; 256], rows: usize, columns: usize, pixels: &mut [[f32; 3]]) {
         // Three by three points a pixel, so that lines are smooth.
         const FINE: usize = 3;
         let (h, w) = (rows * FINE, columns * FINE);
@@ -117,7 +127,7 @@ impl Plane {
                     _ if edge(y, x) => 1.0,
                     _ => FILL,
                 };
-                let ink = colour(own);
+                let ink = inks[usize::from(own)];
                 (0..3).for_each(|c| sum[c] += pixel[c] + (f32::from(ink[c]) - pixel[c]) * cover);
             }
             *pixel = sum.map(|s| s / (FINE * FINE) as f32);

@@ -9,6 +9,7 @@ use std::path::Path;
 use flate2::{Compression, write::GzEncoder};
 use ndarray::{Array3, Array4};
 
+use super::affine::steps;
 use super::header::{Header, SIZE_1, SIZE_2, shown};
 use crate::text::{Code, Diagnostic, write_whole};
 
@@ -19,7 +20,7 @@ const MOST_1: usize = i16::MAX as usize;
 /// Gzip if the name ends in `.gz`.
 ///
 /// # Errors
-/// E0603 when the file cannot be written; E0703 when the extents differ.
+/// E0603 when the file cannot be written or has another name; E0703 when the extents differ.
 pub fn write_labels<T: Copy + Into<u16>>(path: &Path, labels: &Array3<T>, like: &Header) -> Result<(), Diagnostic> {
     let (d, h, w) = labels.dim();
     fits(path, [w, h, d], like)?;
@@ -39,7 +40,7 @@ pub fn write_labels<T: Copy + Into<u16>>(path: &Path, labels: &Array3<T>, like: 
 /// Gzip if the name ends in `.gz`.
 ///
 /// # Errors
-/// E0603 when the file cannot be written; E0703 when the extents differ.
+/// E0603 when the file cannot be written or has another name; E0703 when the extents differ.
 pub fn write_image(path: &Path, image: &Array4<f32>, like: &Header) -> Result<(), Diagnostic> {
     let (c, d, h, w) = image.dim();
     fits(path, [w, h, d], like)?;
@@ -52,6 +53,11 @@ pub fn write_image(path: &Path, image: &Array4<f32>, like: &Header) -> Result<()
 }
 
 fn fits(path: &Path, size: [usize; 3], like: &Header) -> Result<(), Diagnostic> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    if !(name.ends_with(".nii") || name.ends_with(".nii.gz")) {
+        let message = format!("cannot write `{}`: a volume's name ends in .nii or in .nii.gz", path.display());
+        return Err(Diagnostic::error(Code::E0603, message).help("give it such a name: other programs go by it"));
+    }
     let [i, j, k, _] = like.dim;
     let wrong = if size != [i, j, k] {
         format!("it has {} voxels, but its grid has {}", shown(&size), shown(&[i, j, k]))
@@ -76,8 +82,34 @@ pub(super) fn fill_file(path: &Path, fill: impl Fn(&mut dyn Write) -> io::Result
     })
 }
 
+/// The header as other programs want it, who look into fields that are not in force: steps are positive lengths, qfac is 1 or -1, a qform
+/// that is no rotation is left out, a quaternion that rounding made longer than 1 is brought to 1, and a form without a code has no number that is not finite.
+fn tidied(like: &Header) -> Header {
+    let mut h = like.clone();
+    let known = like.affine().map(|a| steps(&a).map(|s| s / like.unit())).unwrap_or([1.0; 3]);
+    h.pixdim[0] = if like.pixdim[0] == -1.0 { -1.0 } else { 1.0 };
+    for (said, known) in h.pixdim[1..].iter_mut().zip(known) {
+        *said = if said.is_finite() && *said != 0.0 { said.abs() } else { known };
+    }
+    if like.qform_code != 0 && (Header { sform_code: 0, ..like.clone() }).affine().is_err() {
+        h.qform_code = 0;
+    }
+    let square: f64 = h.quaternion[..3].iter().map(|v| v * v).sum();
+    if square > 1.0 {
+        h.quaternion[..3].iter_mut().for_each(|v| *v /= square.sqrt());
+    }
+    if h.qform_code == 0 {
+        h.quaternion.iter_mut().filter(|v| !v.is_finite()).for_each(|v| *v = 0.0);
+    }
+    if h.sform_code == 0 {
+        h.sform.iter_mut().flatten().filter(|v| !v.is_finite()).for_each(|v| *v = 0.0);
+    }
+    h
+}
+
 /// The header and the four bytes that say "no extensions". `extents`: i, j, k and perhaps channels.
 fn lay_out(like: &Header, extents: &[usize], datatype: i16, bits: i16, description: &[u8]) -> Vec<u8> {
+    let like = &tidied(like);
     let second = like.version == 2 || extents.iter().any(|n| *n > MOST_1);
     let mut b = vec![0; 4 + if second { SIZE_2 } else { SIZE_1 }];
     let length = b.len();

@@ -171,6 +171,17 @@ def lesions(p, r, spacing, dilation, smallest=0.0):
 
 
 TOOLS = {"deepmind": deepmind, "monai": monai, "medpy": medpy}
+PACKAGES = {"deepmind": "surface_distance", "monai": "monai", "medpy": "medpy"}
+
+
+def installed():
+    """The tools that are there; says which are not."""
+    from importlib.util import find_spec
+
+    missing = [tool for tool, package in PACKAGES.items() if not find_spec(package)]
+    for tool in missing:
+        print(f"{tool}: not installed, not compared")
+    return {tool: of for tool, of in TOOLS.items() if tool not in missing}
 
 
 def expected():
@@ -237,7 +248,7 @@ def compare(lmsc, predictions, references, limit):
     """Prints the largest relative difference of each figure between `lmsc eval` and the tool; whether any is too large."""
     worst, counted, left = {}, 0, 0
     files = sorted(set(named(predictions)) & set(named(references)))[:limit]
-    for tool, of in TOOLS.items():
+    for tool, of in installed().items():
         with tempfile.NamedTemporaryFile(suffix=".json") as out:
             asked = ["eval", "--pred", predictions, "--ref", references, "--convention", tool, "--tolerance", str(TOLERANCE)]
             lesion_wise = ["--lesions", "--lesion-dilation", str(DILATION)] if tool == "deepmind" else []

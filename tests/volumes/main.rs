@@ -1,15 +1,19 @@
 //! Real and odd volumes.
 //!
-//! Needs the data beside the checkout (`../shared`, or `$LMSC_SHARED`); without it the tests say so and pass, unless
+//! All but `odd` need the data beside the checkout (`../shared`, or `$LMSC_SHARED`); without it the tests say so and pass, unless
 //! `LMSC_REQUIRE_SHARED` is set.
-#![cfg(feature = "run")]
+#![cfg(feature = "volume")]
 
+mod agree;
 mod exotic;
 #[path = "../given/mod.rs"]
 mod given;
+mod mutations;
+mod odd;
 mod oracle;
 mod orientation;
 mod real;
+mod sound;
 
 use std::path::{Path, PathBuf};
 

@@ -15,27 +15,37 @@ pub struct Row {
     pub min: f64,
     pub max: f64,
     pub non_finite: Option<usize>,
+    /// The axis order, as `RAS`; empty where the table does not say it.
+    pub axes: String,
+    /// The sum where voxel n weighs 1 + n mod 97, if the table has it.
+    pub weighted: Option<f64>,
+    /// A word of the reason for which the file is refused here though nibabel reads it; `*` for any.
+    pub refused: String,
+    /// The sum of the voxels of a file that is read here though nibabel refuses it; `*` for any.
+    pub more: String,
 }
 
-/// Reads `oracle.csv` of a folder.
-pub fn rows(root: &Path) -> Vec<Row> {
-    let mut lines = records(&std::fs::read_to_string(root.join("oracle.csv")).expect("the oracle")).into_iter();
+/// Reads a table.
+pub fn rows(table: &Path) -> Vec<Row> {
+    let mut lines = records(&std::fs::read_to_string(table).expect("the table")).into_iter();
     let names = lines.next().expect("a heading");
-    let column = |name: &str| names.iter().position(|n| n == name).unwrap_or_else(|| panic!("no column {name}"));
-    let columns = ["file", "nib", "nib_shape", "nib_dtype", "nib_affine", "nib_sum", "nib_min", "nib_max", "nib_nonfinite"].map(column);
     let number = |text: &str| text.parse().unwrap_or(f64::NAN);
     let row = |cells: Vec<String>| {
-        let [file, nib, shape, dtype, affine, sum, min, max, non_finite] = columns.map(|n| cells[n].as_str());
+        let cell = |name: &str| names.iter().position(|n| n == name).map_or("", |n| cells[n].as_str());
         Row {
-            file: file.into(),
-            reads: nib == "ok",
-            shape: numbers(shape).into_iter().map(|n| n as usize).collect(),
-            dtype: dtype.into(),
-            affine: numbers(affine),
-            sum: number(sum),
-            min: number(min),
-            max: number(max),
-            non_finite: non_finite.parse().ok(),
+            file: cell("file").into(),
+            reads: cell("nib") == "ok",
+            shape: numbers(cell("nib_shape")).into_iter().map(|n| n as usize).collect(),
+            dtype: cell("nib_dtype").into(),
+            affine: numbers(cell("nib_affine")),
+            sum: number(cell("nib_sum")),
+            min: number(cell("nib_min")),
+            max: number(cell("nib_max")),
+            non_finite: cell("nib_nonfinite").parse().ok(),
+            axes: cell("nib_axes").into(),
+            weighted: cell("nib_weighted").parse().ok(),
+            refused: cell("refused").into(),
+            more: cell("more").into(),
         }
     };
     lines.filter(|cells| cells.len() == names.len()).map(row).collect()

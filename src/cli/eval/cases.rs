@@ -13,8 +13,8 @@ use crate::metric::{Evaluation, Pair, Region, Scored, Scores, Settings};
 use crate::text::{Code, Diagnostic, Diagnostics, Result};
 use crate::volume::{corner_distance, read_header};
 
-/// A prediction and its reference may lie this far apart at a corner, in mm.
-const SAME_GRID: f64 = 1e-3;
+/// Grids whose corners lie farther apart, in mm, are worth a word: headers round. By half a voxel they are two grids, as for images and labels.
+pub(super) const SAME_GRID: f64 = 1e-3;
 /// Cases are begun while their need, together, is below this. One that needs more is scored alone.
 const MEMORY: u64 = 4 << 30;
 /// What a case needs at its peak, in bytes a voxel: a file as it is read, two label maps, two surfaces and a distance map of them.
@@ -86,6 +86,8 @@ pub(super) struct Files {
     /// D, H, W.
     pub size: [usize; 3],
     pub spacing: [f64; 3],
+    /// How far the corners of the two grids lie apart at most, mm.
+    pub apart: f64,
 }
 
 /// One case before all is known.
@@ -166,12 +168,12 @@ fn one(id: &str, prediction: &Path, reference: &Path, scope: &Scope, settings: &
     };
     let size = r.data.dim().into();
     let far = corner_distance(&p.affine, &r.affine, size);
-    if far > SAME_GRID {
+    if far > r.spacing.iter().copied().fold(f64::INFINITY, f64::min) / 2.0 {
         return Err(differ(format!("their corners lie {far:.3} mm apart")));
     }
     let used = pair.used();
     let scores = scope.regions(&used)?.into_iter().map(|region| (region.clone(), pair.score(&region, settings))).collect();
-    let files = Files { prediction: prediction.to_owned(), reference: reference.to_owned(), size, spacing: r.spacing };
+    let files = Files { prediction: prediction.to_owned(), reference: reference.to_owned(), size, spacing: r.spacing, apart: far };
     Ok(Case { id: id.to_owned(), files, used, scores })
 }
 
@@ -245,12 +247,21 @@ mod tests {
     #[test]
     fn other_grids_are_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let (a, b, c) = (label(dir.path(), "a.nii", [0; 8], 1.0), label(dir.path(), "b.nii", [0; 8], 1.01), dir.path().join("c.nii"));
+        let (a, b, c) = (label(dir.path(), "a.nii", [0; 8], 1.0), label(dir.path(), "b.nii", [0; 8], 1.7), dir.path().join("c.nii"));
         write_labels(&c, &Array3::<u8>::zeros((2, 2, 3)), &Header::plain([2, 2, 3], 1, [1.0; 3])).unwrap();
         let pairs = Pairs::from([("x".to_owned(), (a.clone(), b)), ("y".to_owned(), (a, c))]);
         let e = score(pairs, None, &Scope::EachLabel, &SETTINGS).unwrap_err();
-        assert!(e.0[0].code == Code::E0703 && e.0[0].message.ends_with("their corners lie 0.017 mm apart"), "{e:?}");
+        assert!(e.0[0].code == Code::E0703 && e.0[0].message.ends_with("their corners lie 1.212 mm apart"), "{e:?}");
         assert!(e.0[1].message.ends_with("2x2x2 and 3x2x2 voxels"), "{e:?}");
+    }
+
+    #[test]
+    fn grids_that_differ_by_rounding_are_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b) = (label(dir.path(), "a.nii", [1; 8], 1.0), label(dir.path(), "b.nii", [1; 8], 1.01));
+        let (set, _) = score(Pairs::from([("x".to_owned(), (a, b))]), None, &Scope::EachLabel, &SETTINGS).unwrap();
+        // One voxel farther along each of three axes: 0.01 times the root of 3.
+        assert!((set.files[0].apart - 0.01 * 3f64.sqrt()).abs() < 1e-6, "{:?}", set.files);
     }
 
     #[test]

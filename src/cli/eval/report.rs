@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::cases::Set;
+use super::cases::{SAME_GRID, Set};
 use crate::metric::{Compared, Figure, Occurrence, RESAMPLES, Row, SIGNIFICANT, Settings, conventions, value};
 use crate::show::{Column, csv, fit, table};
 use crate::text::wrap;
@@ -139,7 +139,9 @@ impl Report<'_> {
             let values: Vec<String> = self.own.unscored.iter().map(u8::to_string).collect();
             notes.push(format!("label values in no region, not scored: {}", values.join(", ")));
         }
+        notes.extend(apart(self.own));
         if let Some(set) = self.other {
+            notes.extend(apart(set).map(|note| format!("against: {note}")));
             notes.extend(set.evaluation.occurrences().iter().filter_map(|o| Some(format!("against: {}", missing(o, set.files.len())?))));
         }
         notes.extend(self.conventions());
@@ -205,6 +207,7 @@ impl Report<'_> {
                     "reference": files.reference.display().to_string(),
                     "size_dhw": files.size,
                     "spacing_mm_dhw": files.spacing,
+                    "grids_apart_mm": files.apart,
                     "regions": regions,
                 })
             };
@@ -236,6 +239,20 @@ impl Report<'_> {
     fn every(&self) -> Vec<Figure> {
         Figure::ALL.iter().copied().filter(|f| self.settings.lesions.is_some() || !f.is_lesion_wise()).collect()
     }
+}
+
+/// In how many cases the two files have not quite one grid; none if in none.
+fn apart(set: &Set) -> Option<String> {
+    let cases = set.evaluation.cases.iter().zip(&set.files).filter(|(_, f)| f.apart > SAME_GRID);
+    let (worst, files) = cases.clone().max_by(|(_, a), (_, b)| a.apart.total_cmp(&b.apart))?;
+    Some(format!(
+        "the two files have not quite one grid in {} of {} cases, their corners lie up to {:.3} mm apart ({}): less than half a voxel, so \
+         voxels are compared one to one",
+        cases.count(),
+        set.files.len(),
+        files.apart,
+        worst.id
+    ))
 }
 
 /// In how many cases a region was missing; none if in none.

@@ -7,18 +7,21 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{Sheet, bytes, graph, number, shown, table};
-use crate::compile::{Program, compile};
+use crate::compile::Program;
 use crate::infer::Card;
-use crate::net::{Tensors, read_tensors};
+use crate::net::{FORMAT, Tensors, graph_of, read_tensors};
 use crate::show::stats;
-use crate::text::{Diagnostic, Result, Source, printable, thousands};
-use crate::volume::Normalise;
+use crate::text::{Diagnostic, Result, printable, thousands};
+use crate::volume::{Class, Normalise, Summary};
 
 /// Tensors that are named where a file says nothing of itself.
 const NAMED: usize = 5;
 
-/// Everything of the safetensors file at `path`.
-pub fn sheet(path: &Path) -> Result<Sheet> {
+/// Everything of the safetensors file at `path`; with `each`, every tensor.
+///
+/// # Errors
+/// What is wrong with the file, damage included, or with its graph.
+pub fn sheet(path: &Path, each: bool) -> Result<Sheet> {
     let tensors = read_tensors(path)?;
     let size = std::fs::metadata(path).map(|m| m.len()).unwrap_or_default();
     let file = path.display().to_string();
@@ -28,15 +31,23 @@ pub fn sheet(path: &Path) -> Result<Sheet> {
         doubts: vec![],
         json: json!({"file": file, "kind": "weights", "bytes": size, "tensors": tensors.all.len()}),
     };
-    let program = match tensors.metadata.get("lmsc.graph") {
-        None => None,
-        Some(text) => Some(compile(&Source::new(format!("{file} (its graph)"), text.clone()), &[], None)?),
-    };
+    let program = graph_of(path, &tensors)?;
     match &program {
         None => sheet.title = format!("{}: weights (safetensors) without a graph", shown(&file)),
         Some(program) => model(&mut sheet, path, program, &tensors)?,
     }
     weights(&mut sheet, program.as_ref(), &tensors, size);
+    if each {
+        every(&mut sheet, &tensors);
+    } else if program.is_none() {
+        first(&mut sheet, &tensors);
+    }
+    if let Some(seal) = tensors.metadata.get("lmsc.seal") {
+        // It was checked: these are the digits of a hash.
+        sheet.row("seal", seal.clone());
+        sheet.json["seal"] = json!(seal);
+        sheet.json["format"] = json!(FORMAT);
+    }
     sheet.json["warnings"] = json!(sheet.doubts);
     Ok(sheet)
 }
@@ -76,12 +87,23 @@ fn described(sheet: &mut Sheet, card: &Card) {
         Normalise::ZScoreNonZero => "each channel to mean 0 and deviation 1, over voxels that are not 0",
     };
     sheet.row("prepared by", scale);
-    let rows: Vec<Vec<String>> = card.labels.iter().map(|(value, name)| vec![value.to_string(), printable(name)]).collect();
-    sheet.rows.push(("labels", table(&rows, 2)));
+    let spacing = card.spacing.map_or("at its own spacing".into(), |s| format!("at {} mm", s.map(|s| number(s, 3)).join(" x ")));
+    sheet.row("seen in", format!("axis order {}, {spacing}", card.orientation));
+    let row = |(at, c): (usize, Class)| {
+        // The background has no Dice.
+        let dice = at.checked_sub(1).and_then(|n| card.class_dice.get(n)).map(|d| format!("Dice {}", number(*d, 4)));
+        vec![c.value.to_string(), printable(&c.name), c.colour.to_string(), dice.unwrap_or_default()]
+    };
+    let rows: Vec<Vec<String>> = card.classes().into_iter().enumerate().map(row).collect();
+    sheet.rows.push(("labels", table(&rows, 4)));
     let [d, h, w] = card.patch;
     sheet.row("patch", format!("{d} x {h} x {w} voxels, windows overlap by {}", number(card.overlap, 3)));
+    if let Some(p) = &card.postprocess {
+        sheet.row("cleaned by", p.to_string());
+    }
     let dice = card.validation_dice.map_or("not validated".into(), |d| format!("validation Dice {}", number(d, 4)));
-    sheet.row("trained", format!("{} epochs, seed {}, {dice}", card.epoch, card.seed));
+    let epochs = if card.epoch == 1 { "1 epoch".into() } else { format!("{} epochs", card.epoch) };
+    sheet.row("trained", format!("{epochs}, seed {}, {dice}", card.seed));
 }
 
 /// What the tensors hold.
@@ -101,12 +123,31 @@ fn weights(sheet: &mut Sheet, program: Option<&Program>, tensors: &Tensors, size
     if numbers < params {
         sheet.doubts.push(format!("its graph has {} parameters, more than it holds", thousands(params)));
     }
-    if program.is_none() {
-        let shape = |dims: &[usize]| dims.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
-        let mut rows: Vec<Vec<String>> = tensors.all.iter().take(NAMED).map(|(n, (dims, _))| vec![printable(n), shape(dims)]).collect();
-        if tensors.all.len() > NAMED {
-            rows.push(vec![format!("... and {} more", tensors.all.len() - NAMED)]);
-        }
-        sheet.rows.push(("tensors", table(&rows, 2)));
+}
+
+fn shape(dims: &[usize]) -> String {
+    dims.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
+}
+
+/// The first tensors of a file that says nothing of itself.
+fn first(sheet: &mut Sheet, tensors: &Tensors) {
+    let mut rows: Vec<Vec<String>> = tensors.all.iter().take(NAMED).map(|(n, (dims, _))| vec![printable(n), shape(dims)]).collect();
+    if tensors.all.len() > NAMED {
+        rows.push(vec![format!("... and {} more (--tensors)", tensors.all.len() - NAMED)]);
     }
+    sheet.rows.push(("tensors", table(&rows, 2)));
+}
+
+/// Every tensor with what its numbers are like.
+fn every(sheet: &mut Sheet, tensors: &Tensors) {
+    let mut rows = vec![["name", "shape", "least", "most", "mean", "deviation"].map(String::from).to_vec()];
+    let mut all = vec![];
+    for (name, (dims, values)) in &tensors.all {
+        let s = Summary::of(values.iter().copied());
+        let figures = [s.min, s.max, s.mean, s.deviation].map(|v| number(v, 4));
+        rows.push([vec![printable(name), shape(dims)], figures.to_vec()].concat());
+        all.push(json!({"name": name, "shape": dims, "numbers": s}));
+    }
+    sheet.rows.push(("tensors", table(&rows, 2)));
+    sheet.json["each"] = json!(all);
 }

@@ -21,8 +21,10 @@ fn a_volume_is_told_by_its_content() {
     let folder = folder();
     let path = folder.path().join("labels.ron.txt");
     let labels = Array3::from_shape_fn((3, 4, 5), |(d, _, _)| [0u8, 0, 7][d]);
-    write_labels(&path, &labels, &Header::plain([3, 4, 5], 1, [2.5, 2.0, 10.0])).unwrap();
-    let sheet = sheet(&path).unwrap();
+    let written = folder.path().join("labels.nii");
+    write_labels(&written, &labels, &Header::plain([3, 4, 5], 1, [2.5, 2.0, 10.0])).unwrap();
+    std::fs::rename(&written, &path).unwrap();
+    let sheet = sheet(&path, false).unwrap();
     let page = sheet.page(80);
     for words in
         ["a volume, NIfTI-1", "5 x 4 x 3 (i, j, k), 1 channel", "10 x 2 x 2.5 mm", "RAS: i to the right", "uint8", "0 to 7", "33.3 %"]
@@ -42,7 +44,7 @@ fn channels_and_doubts_are_shown() {
     image[[0, 0, 0, 0]] = f32::NAN;
     let header = Header { sform_code: 0, qform_code: 0, ..Header::plain([3, 4, 5], 2, [1.0; 3]) };
     write_image(&path, &image, &header).unwrap();
-    let page = sheet(&path).unwrap().page(80);
+    let page = sheet(&path, false).unwrap().page(80);
     for words in [
         "gzip",
         "2 channels",
@@ -56,7 +58,7 @@ fn channels_and_doubts_are_shown() {
 
 #[test]
 fn a_graph_and_weights_are_told_by_their_content() {
-    let graph = sheet(Path::new("graphs/lightmedseg.ron")).unwrap();
+    let graph = sheet(Path::new("graphs/lightmedseg.ron"), false).unwrap();
     let page = graph.page(80);
     assert!(page.contains("482,778") && page.contains("a graph, lightmedseg") && page.lines().all(|l| columns(l) <= 80), "{page}");
     assert_eq!(graph.json["stats"]["total"]["params"], 482_778);
@@ -65,7 +67,7 @@ fn a_graph_and_weights_are_told_by_their_content() {
     let mut tensors = crate::net::Tensors::default();
     tensors.all.insert("a".into(), (vec![2, 3], vec![1.0, 2.0, f32::NAN, 0.0, 0.0, 0.0]));
     crate::net::write_tensors(&path, &tensors).unwrap();
-    let page = sheet(&path).unwrap().page(80);
+    let page = sheet(&path, false).unwrap().page(80);
     assert!(
         page.contains("without a graph") && page.contains("6 numbers in 1 tensor,") && page.contains("1 of its weights are not"),
         "{page}"
@@ -79,11 +81,16 @@ fn a_model_says_how_it_was_made() {
     let card = crate::infer::Card {
         modalities: vec!["FLAIR".into()],
         labels: vec![(0, "background".into()), (4, "enhancing tumour".into())],
+        colours: [0, 4].map(crate::volume::Colour::of).to_vec(),
         normalise: crate::volume::Normalise::ZScore,
+        orientation: crate::data::CANONICAL,
+        spacing: None,
+        postprocess: None,
         patch: [32, 64, 48],
         overlap: 0.5,
         epoch: 7,
         validation_dice: Some(0.8125),
+        class_dice: vec![0.8125],
         seed: 3,
     };
     let mut tensors = crate::net::Tensors { metadata: card.entries(), ..Default::default() };
@@ -91,16 +98,24 @@ fn a_model_says_how_it_was_made() {
     tensors.metadata.insert("lmsc.hash".into(), "0".repeat(64));
     tensors.all.insert("a".into(), (vec![2], vec![1.0, 2.0]));
     crate::net::write_tensors(&path, &tensors).unwrap();
-    let sheet = sheet(&path).unwrap();
+    let sheet = sheet(&path, false).unwrap();
     let page = sheet.page(80);
-    let words = ["a model, lightmedseg", "1 channel: FLAIR", "4  enhancing tumour", "32 x 64 x 48", "validation Dice 0.8125", "482,778"];
+    let words = [
+        "a model, lightmedseg",
+        "1 channel: FLAIR",
+        "4  enhancing tumour  #06d6a0  Dice 0.8125",
+        "32 x 64 x 48",
+        "validation Dice 0.8125",
+        "482,778",
+    ];
     for words in words.into_iter().chain(["warning: its graph is not the one", "more than it holds"]) {
         assert!(page.contains(words), "{words} is not in\n{page}");
     }
+    assert_eq!(sheet.json["seal"].as_str().map(str::len), Some(64));
     assert_eq!((sheet.json["kind"].as_str(), sheet.json["card"]["epoch"].as_u64()), (Some("model"), Some(7)));
     tensors.metadata.remove("patch");
     crate::net::write_tensors(&path, &tensors).unwrap();
-    assert!(super::sheet(&path).unwrap().page(80).contains("cannot predict"));
+    assert!(super::sheet(&path, false).unwrap().page(80).contains("cannot predict"));
 }
 
 #[test]
@@ -111,10 +126,10 @@ fn what_is_none_of_them_is_refused_by_name() {
     for (name, content, word) in files.into_iter().chain(named) {
         let path = folder.path().join(name);
         std::fs::write(&path, content).unwrap();
-        let found = sheet(&path).err().unwrap();
+        let found = sheet(&path, false).err().unwrap();
         let text = format!("{found:?}");
         assert!(text.contains(name) && text.contains(word), "{text}");
     }
-    assert!(format!("{:?}", sheet(folder.path()).err().unwrap()).contains("it is a folder"));
-    assert!(format!("{:?}", sheet(Path::new("nowhere.nii")).err().unwrap()).contains("no such file"));
+    assert!(format!("{:?}", sheet(folder.path(), false).err().unwrap()).contains("it is a folder"));
+    assert!(format!("{:?}", sheet(Path::new("nowhere.nii"), false).err().unwrap()).contains("no such file"));
 }

@@ -77,7 +77,7 @@ fn another_grid_is_refused_and_a_slight_shift_is_told() {
     assert!(run(with(0.0005)).unwrap().warnings.is_empty());
     assert_eq!(run(with(0.01)).unwrap().warnings.len(), 1);
     assert_eq!(run(with(0.6)).unwrap_err().code, Code::E0703);
-    let mirrored = f.put("l.nii", &zero, |h| (h.sform[0][0], h.sform[0][3]) = (-1.0, 3.0));
+    let mirrored = f.put("l.nii", &zero, |h| (h.sform[0][0], h.sform[0][3]) = (-1.0, 0.0));
     assert_eq!(run(mirrored).unwrap_err().code, Code::E0703);
     let other = f.put("l.nii", &Array4::zeros((1, 2, 3, 5)), |_| ());
     let e = run(other).unwrap_err();
@@ -91,4 +91,38 @@ fn what_is_not_finite_is_named() {
     let e = read_image(&[image]).unwrap_err();
     assert!(e.code == Code::E0702 && e.message.contains("NaN at voxel i=1, j=1, k=0"), "{}", e.message);
     assert_eq!(read_image(&[]).unwrap_err().code, Code::E0701);
+}
+
+#[test]
+fn a_case_is_one_sample_in_whatever_order_its_files_are() {
+    let f = Folder::new();
+    let label = ramp().mapv(|v| if v < 3.0 { 4.0 } else { f32::from(v == 5.0) });
+    let volume = |data: &Array4<f32>| {
+        let header = Header {
+            sform: [[1.0, 0.0, 0.1, -4.0], [0.0, 2.0, 0.0, 7.0], [-0.1, 0.0, 3.0, 5.0]],
+            ..Header::plain([2, 3, 4], 1, [3.0, 2.0, 1.0])
+        };
+        let path = f.put("x.nii", data, |h| *h = header.clone());
+        read(&path).unwrap()
+    };
+    let put = |name: String, v: &Volume, to: Orientation| {
+        let v = v.reoriented(to);
+        let path = f.0.path().join(name);
+        write_image(&path, &v.data, &v.header).unwrap();
+        path
+    };
+    let (image, label) = (volume(&ramp()), volume(&label));
+    let load = |a: Orientation, b: Orientation, c: Orientation| {
+        let files = [put("a.nii".into(), &image, a), put("b.nii".into(), &image, b), put("l.nii".into(), &label, c)];
+        load(&case(&[&files[0], &files[1]], &files[2]), &description(2), Normalise::ZScore).unwrap()
+    };
+    let plain = load(CANONICAL, CANONICAL, CANONICAL);
+    assert_eq!(plain.sample.label[[0, 0, 2]], 2, "in RAS voxels stay in their places");
+    assert!(plain.warnings.is_empty());
+    let all: Vec<Orientation> = Orientation::all().collect();
+    for (n, o) in all.iter().enumerate() {
+        let turned = load(*o, all[(n * 7 + 5) % 48], all[(n * 11 + 3) % 48]);
+        assert_eq!(turned.sample, plain.sample, "{o}");
+        assert!(corner_distance(&turned.affine, &plain.affine, [2, 3, 4]) < 1e-5);
+    }
 }

@@ -12,8 +12,8 @@ use super::super::refusal::{CONVERT, DAMAGED, HEADER, Refusal};
 pub const SIZE_1: usize = 348;
 pub const SIZE_2: usize = 540;
 
-/// What every NIfTI-2 file has at byte 4, after `n+2` or `ni2`: damage by a text-mode transfer shows.
-const ENDINGS: &[u8] = b"\0\r\n\x1a\n";
+/// What a NIfTI-2 file has after `n+2` or `ni2`, so that damage by a text-mode transfer shows; some writers leave it out.
+const ENDINGS: [&[u8]; 2] = [b"\0\r\n\x1a\n", &[0; 5]];
 
 /// The version of a header and the order of its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Kind {
             }
             _ => return Err(Refusal::new("it has the size of a NIfTI-2 header but not its mark", DAMAGED)),
         };
-        if version == 2 && rest != ENDINGS {
+        if version == 2 && !ENDINGS.contains(&rest) {
             return Err(Refusal::new("its NIfTI-2 mark is spoilt: it was copied as text", "copy the original again as binary"));
         }
         Ok(Self { version, big_endian, pair })

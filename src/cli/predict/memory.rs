@@ -1,0 +1,105 @@
+//! What memory there is, what this process has held, and what it may take.
+//!
+//! Part of `cli::predict`; may use `infer` and `text`. Linux says all of it; elsewhere nothing is known and nothing is compared.
+
+use std::path::Path;
+
+use crate::infer::{Need, need};
+use crate::text::{Code, Diagnostic};
+
+/// Reads `2GiB`, `800 MB`, `1.5g`, `123456` as bytes: KB, MB, GB, TB are powers of 1000; KiB and the like, and single letters, of 1024.
+///
+/// # Errors
+/// How a size is written.
+pub fn parse(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let unit = unit.trim().to_ascii_lowercase();
+    let power = |letter: &str| match letter {
+        "" => Some(0),
+        _ => "kmgt".find(letter).map(|p| p as i32 + 1),
+    };
+    let factor = match unit.strip_suffix("ib").map(|l| (l, 1024f64)).or(unit.strip_suffix('b').map(|l| (l, 1000.0))) {
+        Some((letter, base)) if letter.len() <= 1 => power(letter).map(|p| base.powi(p)),
+        None if unit.len() <= 1 => power(&unit).map(|p| 1024f64.powi(p)),
+        _ => None,
+    };
+    match (number.parse::<f64>(), factor) {
+        (Ok(n), Some(factor)) if n > 0.0 && n * factor < u64::MAX as f64 => Ok((n * factor) as u64),
+        _ => Err("write a size as 2GiB, 800MB or a number of bytes".into()),
+    }
+}
+
+/// Bytes that programs can still take: what the machine has free, or less where this process may not have all of it.
+pub fn available() -> Option<u64> {
+    let free = kilobytes("/proc/meminfo", "MemAvailable:");
+    let group = Path::new("/sys/fs/cgroup");
+    let limit = std::fs::read_to_string(group.join("memory.max")).ok().and_then(|t| t.trim().parse::<u64>().ok());
+    // Files that are cached count for the group, and give way.
+    let stat = std::fs::read_to_string(group.join("memory.stat")).unwrap_or_default();
+    let taken = stat.lines().find_map(|l| l.strip_prefix("anon ")?.trim().parse::<u64>().ok()).unwrap_or_default();
+    let room = limit.map(|limit| limit.saturating_sub(taken));
+    free.into_iter().chain(room).min()
+}
+
+/// Bytes that this process holds now.
+pub fn held() -> u64 {
+    kilobytes("/proc/self/status", "VmRSS:").unwrap_or_default()
+}
+
+/// Forgets the most that this process has held, so that the next peak is of what comes; whether the system does that.
+pub fn restart_peak() -> bool {
+    std::fs::write("/proc/self/clear_refs", "5").is_ok()
+}
+
+fn kilobytes(file: &str, key: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let line = text.lines().find_map(|l| l.strip_prefix(key))?;
+    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// The refusal of a case that needs more than it may take.
+pub fn above(name: &str, need: &Need, limit: u64) -> Diagnostic {
+    let message = format!("`{name}` needs {need}, and --max-memory allows {}", need::size(limit));
+    let advice = if need.probabilities > 0 {
+        "leave out --probabilities, allow more, or crop the image"
+    } else if need.image > need.bytes() / 2 {
+        "allow more, or crop the image: its voxels alone take most of it"
+    } else {
+        "allow more, or crop the image at its left, right, front and back"
+    };
+    Diagnostic::error(Code::E0902, message).help(advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read() {
+        for (text, bytes) in [
+            ("2GiB", 2 << 30),
+            ("2g", 2 << 30),
+            ("800 MB", 800_000_000),
+            ("1.5 kib", 1536),
+            ("123456", 123_456),
+            ("7b", 7),
+            ("1TB", 1_000_000_000_000),
+        ] {
+            assert_eq!(parse(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "GiB", "-1GB", "0", "1e400", "5 parsecs", "2GG", "1.2.3MB", "99999999999999TB", "nan"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_system_says_what_is_there() {
+        assert!(available().is_some_and(|b| b > 1 << 20));
+        let before = held();
+        let block = vec![1u8; 64 << 20];
+        assert!(held() >= before + (60 << 20), "{} bytes more", block.len());
+    }
+}

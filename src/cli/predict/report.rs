@@ -1,0 +1,220 @@
+//! What is kept of a case beside its segmentation: from what it came, and what it holds. A later run reads it to leave out what is done.
+//!
+//! Part of `cli::predict`; may use `infer` and `text`.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::infer::Postprocess;
+use crate::text::{Code, Diagnostic, Result, reason, unwritable, write_text};
+
+/// A file and the BLAKE3 hash of its bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hashed {
+    pub file: PathBuf,
+    pub blake3: String,
+}
+
+impl Hashed {
+    /// Hashes a file.
+    ///
+    /// # Errors
+    /// `code` when it cannot be read.
+    pub fn of(file: &Path, code: Code) -> Result<Self> {
+        let refuse = |e: std::io::Error| {
+            Diagnostic::error(code, format!("cannot read `{}`: {}", file.display(), reason(&e))).help("check the path and its permissions")
+        };
+        let about = std::fs::metadata(file).map_err(refuse)?;
+        if !about.is_file() {
+            return Err(refuse(std::io::Error::other("it is not a regular file")).into());
+        }
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(File::open(file).map_err(refuse)?).map_err(refuse)?;
+        Ok(Self { file: file.to_owned(), blake3: hasher.finalize().to_hex().to_string() })
+    }
+
+    /// Whether the file still has these bytes.
+    fn holds(&self) -> bool {
+        Self::of(&self.file, Code::E0702).is_ok_and(|now| now.blake3 == self.blake3)
+    }
+}
+
+/// From what a segmentation follows: with the same of each it would come out the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The version of the program.
+    pub lmsc: String,
+    pub models: Vec<Hashed>,
+    pub images: Vec<Hashed>,
+    /// Axes of the mirror images.
+    pub flips: String,
+    pub postprocess: Postprocess,
+}
+
+impl Origin {
+    /// Whether both are the same, wherever the files lie.
+    fn same(&self, other: &Self) -> bool {
+        let hashes = |all: &[Hashed]| all.iter().map(|h| h.blake3.clone()).collect::<Vec<_>>();
+        let of = |o: &Self| (o.lmsc.clone(), hashes(&o.models), hashes(&o.images), o.flips.clone(), o.postprocess.clone());
+        of(self) == of(other)
+    }
+}
+
+/// How much of a volume a class takes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassVolume {
+    /// The class's value in the label file.
+    pub value: u8,
+    pub name: String,
+    pub ml: f64,
+}
+
+/// A case that was segmented.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    pub case: String,
+    pub origin: Origin,
+    /// What was written: `labels`, and `probabilities` and `overlay` if they were asked for.
+    pub outputs: BTreeMap<String, Hashed>,
+    /// Voxels along i, j, k.
+    pub size: [usize; 3],
+    /// Along i, j, k.
+    pub spacing_mm: [f64; 3],
+    /// The sides that i, j, k run towards.
+    pub orientation: String,
+    pub volumes: Vec<ClassVolume>,
+    /// Voxels that postprocessing set to the background.
+    pub cleared_voxels: u64,
+    pub windows: usize,
+    /// How often a network ran for each window: models times mirror images.
+    pub passes: usize,
+    pub seconds: f64,
+    /// The memory that was foreseen.
+    pub needed_bytes: u64,
+    /// The most that the process held, where the system says.
+    pub peak_bytes: Option<u64>,
+}
+
+impl Report {
+    /// Where the report of a case is kept.
+    pub fn path(out: &Path, case: &str) -> PathBuf {
+        out.join(format!("{case}.json"))
+    }
+
+    /// Reads the report of a case, if there is one.
+    ///
+    /// # Errors
+    /// E0603 when a file of its name is there that is none: it would be written over.
+    pub fn read(out: &Path, case: &str) -> Result<Option<Self>> {
+        let path = Self::path(out, case);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = std::fs::read_to_string(&path).map_err(|e| unwritable(&path, &e))?;
+        serde_json::from_str(&text).map(Some).map_err(|_| {
+            Diagnostic::error(Code::E0603, format!("`{}` is no report of a prediction, and would be written over", path.display()))
+                .help("give another folder with --out, or move that file away")
+                .into()
+        })
+    }
+
+    /// Whether it tells of just this, and all of `wanted` was written and is as it was.
+    pub fn still_holds(&self, origin: &Origin, wanted: &[(&str, PathBuf)]) -> bool {
+        let here = |(kind, path): &(&str, PathBuf)| {
+            self.outputs.get(*kind).is_some_and(|h| Hashed { file: path.clone(), blake3: h.blake3.clone() }.holds())
+        };
+        self.origin.same(origin) && wanted.iter().all(here)
+    }
+
+    /// Writes it into `out`.
+    ///
+    /// # Errors
+    /// E0603 when it cannot be written.
+    pub fn write(&self, out: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(self).unwrap_or_default();
+        Ok(write_text(&Self::path(out, &self.case), &(text + "\n"))?)
+    }
+
+    /// `liver 1203.4 ml, tumour 3.1 ml`.
+    pub fn volumes_text(&self) -> String {
+        self.volumes.iter().filter(|v| v.value != 0).map(|v| format!("{} {:.1} ml", v.name, v.ml)).collect::<Vec<_>>().join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(dir: &Path) -> Report {
+        let labels = dir.join("a.nii.gz");
+        std::fs::write(&labels, "labels").unwrap();
+        let hashed = |text: &str| Hashed { file: text.into(), blake3: text.into() };
+        Report {
+            case: "a".into(),
+            origin: Origin {
+                lmsc: "1".into(),
+                models: vec![hashed("m")],
+                images: vec![hashed("i")],
+                flips: "dhw".into(),
+                postprocess: Postprocess { min_mm3: 0.1, ..Postprocess::default() },
+            },
+            outputs: [("labels".to_owned(), Hashed::of(&labels, Code::E0702).unwrap())].into(),
+            size: [1, 2, 3],
+            spacing_mm: [0.1, 0.75, 3.0],
+            orientation: "RAS".into(),
+            volumes: vec![
+                ClassVolume { value: 0, name: "background".into(), ml: 2.0 },
+                ClassVolume { value: 7, name: "liver".into(), ml: 1.25 },
+            ],
+            cleared_voxels: 0,
+            windows: 4,
+            passes: 8,
+            seconds: 1.5,
+            needed_bytes: 9,
+            peak_bytes: None,
+        }
+    }
+
+    #[test]
+    fn it_holds_until_something_is_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let r = report(dir.path());
+        assert_eq!(r.volumes_text(), "liver 1.2 ml");
+        r.write(dir.path()).unwrap();
+        let read = Report::read(dir.path(), "a").unwrap().unwrap();
+        assert_eq!(read, r);
+        let wanted = [("labels", dir.path().join("a.nii.gz"))];
+        assert!(read.still_holds(&r.origin, &wanted));
+        let mut moved = r.origin.clone();
+        moved.models[0].file = "elsewhere".into();
+        assert!(read.still_holds(&moved, &wanted), "where the files lie does not matter");
+        let changes: [fn(&mut Origin); 5] = [
+            |o| o.lmsc = "2".into(),
+            |o| o.models[0].blake3 = "n".into(),
+            |o| o.images.push(o.images[0].clone()),
+            |o| o.flips.clear(),
+            |o| o.postprocess.largest.push(7),
+        ];
+        for change in changes {
+            let mut other = r.origin.clone();
+            change(&mut other);
+            assert!(!read.still_holds(&other, &wanted), "{other:?}");
+        }
+        assert!(!read.still_holds(&r.origin, &[wanted[0].clone(), ("overlay", dir.path().join("a.png"))]), "it was not asked for then");
+        std::fs::write(&wanted[0].1, "labelz").unwrap();
+        assert!(!read.still_holds(&r.origin, &wanted));
+        std::fs::remove_file(&wanted[0].1).unwrap();
+        assert!(!read.still_holds(&r.origin, &wanted));
+    }
+
+    #[test]
+    fn a_file_of_another_kind_is_not_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Report::read(dir.path(), "a").unwrap(), None);
+        std::fs::write(dir.path().join("a.json"), "{\"RepetitionTime\": 2}").unwrap();
+        assert_eq!(Report::read(dir.path(), "a").unwrap_err().0[0].code, Code::E0603);
+    }
+}

@@ -1,0 +1,104 @@
+//! An image as a network sees it, without a copy: turned to the network's axis order, each channel on its own scale, zeros around it.
+//!
+//! Part of `infer`; may use `volume`.
+
+use ndarray::{Array4, ArrayView3, ArrayView4, Axis, Slice, s};
+
+use crate::volume::{Normalise, Orientation, Scale, turned};
+
+/// An image in the axis order and on the scale that a network was trained on.
+#[derive(Clone, Debug)]
+pub struct Prepared<'a> {
+    channels: Vec<(ArrayView3<'a, f32>, Scale)>,
+    size: [usize; 3],
+}
+
+impl<'a> Prepared<'a> {
+    /// From intensities `[C, D, H, W]` on a grid that lies as `from`. The scale is that of the voxels in the order of `to`, so it is the same to
+    /// the last bit whatever order a file has.
+    pub fn new(image: ArrayView4<'a, f32>, from: Orientation, to: Orientation, normalise: Normalise) -> Self {
+        Self::of(image, |channel| {
+            let channel = turned(channel, from, to);
+            (channel, normalise.scale(channel))
+        })
+    }
+
+    /// From an image `[C, D, H, W]` that is in that order and on that scale.
+    pub fn ready(image: ArrayView4<'a, f32>) -> Self {
+        Self::of(image, |channel| (channel, Scale::IDENTITY))
+    }
+
+    fn of(image: ArrayView4<'a, f32>, each: impl Fn(ArrayView3<'a, f32>) -> (ArrayView3<'a, f32>, Scale)) -> Self {
+        let (count, d, h, w) = image.dim();
+        let channels: Vec<_> = (0..count).map(|c| each(image.index_axis_move(Axis(0), c))).collect();
+        let size = channels.first().map_or((d, h, w), |(channel, _)| channel.dim());
+        Self { channels, size: size.into() }
+    }
+
+    /// D, H, W.
+    pub fn size(&self) -> [usize; 3] {
+        self.size
+    }
+
+    /// The box `[C, d, h, w]` of `size` voxels whose first voxel is `start`; 0 where it reaches beyond the image.
+    pub fn cut(&self, start: [isize; 3], size: [usize; 3]) -> Array4<f32> {
+        let mut out = Array4::zeros((self.channels.len(), size[0], size[1], size[2]));
+        // Along each axis: the first voxel in the box, the first in the image, how many.
+        let part = [0, 1, 2].map(|a| {
+            let before = start[a].min(0).unsigned_abs();
+            let from = start[a].max(0).unsigned_abs();
+            (before, from, size[a].saturating_sub(before).min(self.size[a].saturating_sub(from)))
+        });
+        if part.iter().any(|(_, _, count)| *count == 0) {
+            return out;
+        }
+        let [z, y, x] = part.map(|(before, _, count)| before..before + count);
+        for ((channel, scale), mut to) in self.channels.iter().zip(out.axis_iter_mut(Axis(0))) {
+            let mut from = *channel;
+            for (axis, (_, first, count)) in part.iter().enumerate() {
+                from.slice_axis_inplace(Axis(axis), Slice::from(*first..first + count));
+            }
+            to.slice_mut(s![z.clone(), y.clone(), x.clone()]).zip_mut_with(&from, |to, v| *to = scale.of_value(*v));
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::volume::{reorient, z_score};
+
+    #[test]
+    fn what_is_cut_is_what_a_turned_and_normalised_copy_holds() {
+        let size = [3, 4, 5];
+        let image = Array4::from_shape_fn((2, 3, 4, 5), |(c, z, y, x)| (c * 7 + z * z * 20 + y * 5 + x) as f32 % 17.0);
+        for from in Orientation::all() {
+            let mut copy = ndarray::stack(
+                Axis(0),
+                &image
+                    .axis_iter(Axis(0))
+                    .map(|c| reorient(c, from, Orientation::RAS))
+                    .collect::<Vec<_>>()
+                    .iter()
+                    .map(|c| c.view())
+                    .collect::<Vec<_>>(),
+            )
+            .unwrap();
+            z_score(&mut copy, true);
+            let prepared = Prepared::new(image.view(), from, Orientation::RAS, Normalise::ZScoreNonZero);
+            assert_eq!(prepared.cut([0; 3], prepared.size()), copy, "{from}");
+            // A box that reaches beyond on both sides: voxel by voxel.
+            let own = prepared.size();
+            let cut = prepared.cut([-1, 1, -2], [5, 4, 9]);
+            for ((c, z, y, x), v) in cut.indexed_iter() {
+                let at = [z as isize - 1, y as isize + 1, x as isize - 2];
+                let inside = at.iter().zip(own).all(|(a, n)| (0..n as isize).contains(a));
+                let want = if inside { copy[[c, at[0] as usize, at[1] as usize, at[2] as usize]] } else { 0.0 };
+                assert_eq!(*v, want);
+            }
+        }
+        let beyond = Prepared::ready(image.view()).cut([9, 0, 0], size);
+        assert!(beyond.iter().all(|v| *v == 0.0));
+    }
+}

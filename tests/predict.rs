@@ -1,0 +1,280 @@
+//! `lmsc predict` from the command line: cases, options, reports, resuming; and one image in 48 axis orders.
+#![cfg(feature = "run")]
+
+mod given;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use assert_cmd::Command;
+use burn::tensor::Device;
+use lmsc::compile::compile;
+use lmsc::data::CANONICAL;
+use lmsc::infer::{Card, Model, Options, Postprocess, Predictor};
+use lmsc::net::{self, Network};
+use lmsc::text::Source;
+use lmsc::volume::{Colour, Header, Normalise, Orientation, read, reorient, write_image};
+use ndarray::{Array3, Array4, Axis};
+use serde_json::Value;
+
+fn graph(modalities: usize) -> String {
+    format!(
+        r#"(
+    name: "tiny",
+    params: {{ "modalities": {modalities}, "classes": 3 }},
+    inputs: {{ "image": (channels: "modalities", size: (16, 16, 16)) }},
+    nodes: {{
+        "down": Conv3D(x: "image", out: 4, kernel: 3, stride: 2, norm: 2, activation: silu),
+        "up": UpConv3D(x: "down", out: 4),
+        "head": SegHead(x: "up", classes: "classes"),
+    }},
+    outputs: {{ "logits": "head" }},
+)"#
+    )
+}
+
+fn network(modalities: usize, seed: u64) -> Network {
+    let program = Arc::new(compile(&Source::new("tiny.ron", graph(modalities)), &[], None).expect("it compiles"));
+    Network::new(program, &Device::flex(), seed).expect("it is made")
+}
+
+fn card(modalities: usize) -> Card {
+    Card {
+        modalities: ["t1", "t2"].iter().take(modalities).map(|m| (*m).to_owned()).collect(),
+        labels: vec![(0, "background".into()), (7, "liver".into()), (9, "tumour".into())],
+        colours: [0, 7, 9].map(Colour::of).to_vec(),
+        normalise: Normalise::ZScore,
+        orientation: CANONICAL,
+        spacing: None,
+        postprocess: None,
+        patch: [8, 16, 12],
+        overlap: 0.5,
+        epoch: 1,
+        validation_dice: None,
+        class_dice: vec![],
+        seed: 0,
+    }
+}
+
+/// A folder with a model (`model.safetensors`), and images of one modality in `images`.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new(images: &[&str]) -> Self {
+        let place = Self { folder: tempfile::tempdir().expect("a folder") };
+        std::fs::create_dir(place.at("images")).expect("a folder");
+        place.model("model.safetensors", 3, card(1));
+        images.iter().enumerate().for_each(|(n, name)| place.image(name, n));
+        place
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn model(&self, name: &str, seed: u64, card: Card) {
+        net::save(&self.at(name), &network(card.modalities.len(), seed), &card.entries()).expect("it is saved");
+    }
+
+    /// Smooth waves, so that random weights give regions and not noise.
+    fn image(&self, name: &str, kind: usize) {
+        let data = Array4::from_shape_fn((1, 21, 18, 25), |(_, z, y, x)| {
+            100.0 + 50.0 * (z as f32 / 3.0 + kind as f32).sin() * ((y + 2 * x) as f32 / 5.0).cos()
+        });
+        write_image(&self.at("images").join(name), &data, &Header::plain([21, 18, 25], 1, [2.0, 1.0, 0.5])).expect("written");
+    }
+
+    /// Runs `lmsc predict model.safetensors ...` there; the exit code and what it says.
+    fn predict(&self, args: &[&str]) -> (i32, String, String) {
+        let mut command = Command::cargo_bin("lmsc").expect("the program");
+        let command =
+            command.current_dir(&self.folder).args(["predict", "model.safetensors"]).args(args).env("NO_COLOR", "1").env("COLUMNS", "400");
+        let out = command.output().expect("it runs");
+        let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
+        (out.status.code().unwrap_or(-1), text(&out.stdout), text(&out.stderr))
+    }
+
+    fn json(&self, name: &str) -> Value {
+        serde_json::from_str(&std::fs::read_to_string(self.at(name)).expect("a report")).expect("JSON")
+    }
+
+    fn bytes(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.at(name)).expect("a file")
+    }
+}
+
+#[test]
+fn a_folder_of_cases_with_reports_and_what_is_done_is_left_alone() {
+    let place = Place::new(&["a.nii.gz", "b.nii"]);
+    let options = ["images", "--out", "out", "--json", "all.json"];
+    let (code, out, err) = place.predict(&options);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.starts_with("2 of 2 in out (0 background, 7 liver, 9 tumour)"), "{out}");
+    assert!(err.contains("2 cases; the largest, ") && err.contains("25x18x21 voxels") && err.contains("windows, needs "), "{err}");
+    let labels = read(&place.at("out/a.nii.gz")).expect("labels");
+    let values: BTreeSet<u8> = labels.data.iter().map(|v| *v as u8).collect();
+    assert!(values.len() > 1 && values.is_subset(&[0, 7, 9].into()), "{values:?}");
+
+    let all = place.json("all.json");
+    let report = &all["cases"][0];
+    assert_eq!((&report["case"], report), (&"a".into(), &place.json("out/a.json")));
+    assert_eq!(report["origin"]["models"][0]["blake3"], blake3::hash(&place.bytes("model.safetensors")).to_hex().to_string());
+    assert_eq!(report["outputs"]["labels"]["blake3"], blake3::hash(&place.bytes("out/a.nii.gz")).to_hex().to_string());
+    // 21 in steps of 4 with windows of 8, 18 in 16, 25 in steps of 6 with 12.
+    assert_eq!(report["windows"], 5 * 2 * 4);
+    for volume in report["volumes"].as_array().expect("classes") {
+        // 2 x 1 x 0.5 mm is 1 mm³.
+        let count = labels.data.iter().filter(|v| f64::from(**v) == volume["value"].as_f64().expect("a value")).count();
+        assert!((volume["ml"].as_f64().expect("a volume") - count as f64 / 1000.0).abs() < 1e-12);
+    }
+    assert!(report["needed_bytes"].as_u64() > Some(0) && report["seconds"].as_f64() > Some(0.0));
+
+    let when = |name: &str| std::fs::metadata(place.at(name)).and_then(|m| m.modified()).expect("a time");
+    let times = ["out/a.nii.gz", "out/b.nii.gz"].map(when);
+    let (code, _, err) = place.predict(&options);
+    assert!(code == 0 && err.matches("as before").count() == 2, "{err}");
+    assert_eq!(["out/a.nii.gz", "out/b.nii.gz"].map(when), times);
+    assert_eq!(place.json("all.json"), all, "the reports of cases that were left alone are there");
+
+    // Another image, another option, a file that was changed, and being asked to: each is done again, the other case is not.
+    place.image("b.nii", 5);
+    let (_, _, err) = place.predict(&options);
+    assert!(err.matches("as before").count() == 1 && err.contains("out/a.nii.gz  as before"), "{err}");
+    std::fs::write(place.at("out/a.nii.gz"), "cut off").expect("written");
+    let (_, _, err) = place.predict(&options);
+    assert!(err.contains("out/b.nii.gz  as before") && !err.contains("out/a.nii.gz  as before"), "{err}");
+    let more: Vec<&str> = options.into_iter().chain(["--overlay", "--probabilities"]).collect();
+    let (_, _, err) = place.predict(&more);
+    assert!(!err.contains("as before") && place.at("out/a.png").exists() && place.at("out/probabilities/b.nii.gz").exists(), "{err}");
+    let (_, _, err) = place.predict(&more);
+    assert!(err.matches("as before").count() == 2, "{err}");
+    let (_, _, err) = place.predict(&[&options[..], &["--again"]].concat());
+    assert!(!err.contains("as before"), "{err}");
+    let (_, _, err) = place.predict(&[&options[..], &["--flips=w"]].concat());
+    assert!(!err.contains("as before"), "{err}");
+    place.model("model.safetensors", 4, card(1));
+    let (_, _, err) = place.predict(&[&options[..], &["--flips=w"]].concat());
+    assert!(!err.contains("as before"), "another model: {err}");
+}
+
+#[test]
+fn a_case_that_fails_does_not_stop_the_others() {
+    let place = Place::new(&["a.nii.gz", "c.nii.gz"]);
+    std::fs::write(place.at("images/b.nii"), "no volume at all").expect("written");
+    std::fs::create_dir(place.at("out")).expect("a folder");
+    std::fs::write(place.at("out/c.json"), "{\"RepetitionTime\": 2}").expect("written");
+    let (code, out, err) = place.predict(&["images", "--out", "out", "--json", "all.json"]);
+    assert_eq!(code, 1, "{err}");
+    assert!(out.starts_with("1 of 3"), "{out}");
+    assert!(
+        err.contains("b.nii") && err.contains("E0702") && err.contains("c.json") && err.contains("E0603") && err.contains("2 errors"),
+        "{err}"
+    );
+    let all = place.json("all.json");
+    assert_eq!(
+        (all["cases"].as_array().map(Vec::len), all["failed"][0]["case"].as_str(), all["failed"][1]["case"].as_str()),
+        (Some(1), Some("b"), Some("c"))
+    );
+    assert!(!place.at("out/b.nii.gz").exists() && !place.at("out/c.nii.gz").exists());
+    assert_eq!(place.bytes("out/c.json"), b"{\"RepetitionTime\": 2}");
+}
+
+#[test]
+fn memory_is_told_and_kept() {
+    let place = Place::new(&["a.nii"]);
+    let (code, _, err) = place.predict(&["images/a.nii", "--out", "out", "--max-memory", "1MiB"]);
+    assert!(code == 1 && err.contains("E0902") && err.contains("--max-memory allows 1 MiB") && err.contains("network"), "{err}");
+    assert!(!place.at("out/a.nii.gz").exists());
+    assert_eq!(place.predict(&["images/a.nii", "--out", "out", "--max-memory", "2GiB"]).0, 0);
+    let (code, _, err) = place.predict(&["images/a.nii", "--out", "out", "--max-memory", "much"]);
+    assert!(code == 2 && err.contains("2GiB"), "{err}");
+}
+
+#[test]
+fn several_models_postprocessing_and_probabilities() {
+    let place = Place::new(&["a.nii"]);
+    place.model("second.safetensors", 9, card(1));
+    place.model("third.safetensors", 9, Card { labels: vec![(0, "background".into()), (1, "x".into()), (2, "y".into())], ..card(1) });
+    let (code, _, err) = place.predict(&["images", "--out", "o", "--with", "third.safetensors"]);
+    assert!(code == 1 && err.contains("third.safetensors") && err.contains("labels"), "{err}");
+    let (code, _, err) = place.predict(&["images", "--out", "o", "--with", "second.safetensors", "--flips", "--probabilities"]);
+    assert!(code == 0 && err.contains("40 windows of 16 passes"), "{err}");
+    let (p, labels) = (read(&place.at("o/probabilities/a.nii.gz")).expect("4-D"), read(&place.at("o/a.nii.gz")).expect("labels"));
+    assert_eq!(p.data.dim(), (3, 21, 18, 25));
+    for ((z, y, x), label) in labels.data.index_axis(Axis(0), 0).indexed_iter() {
+        let own = [0.0, 7.0, 9.0].iter().position(|v| v == label).expect("a class");
+        assert!((0..3).all(|c| p.data[[c, z, y, x]] <= p.data[[own, z, y, x]]));
+    }
+
+    let options = ["images", "--out", "post", "--no-postprocess"];
+    assert_eq!(place.predict(&options).0, 0);
+    let mut want = read(&place.at("post/a.nii.gz")).expect("labels").data.index_axis(Axis(0), 0).mapv(|v| v as u8);
+    let post = Postprocess { largest: vec![7], min_mm3: 12.5, ..Postprocess::default() };
+    let cleared = post.apply(&mut want, 1.0);
+    assert!(cleared > 0);
+    let (code, _, err) = place.predict(&["images", "--out", "post", "--largest", "Liver", "--min-size", "12.5"]);
+    assert!(code == 0 && !err.contains("as before"), "{err}");
+    assert_eq!(read(&place.at("post/a.nii.gz")).expect("labels").data.index_axis(Axis(0), 0).mapv(|v| v as u8), want);
+    assert_eq!(place.json("post/a.json")["cleared_voxels"], cleared);
+    let (code, _, err) = place.predict(&["images", "--out", "post", "--largest", "lever"]);
+    assert!(code == 1 && err.contains("`lever`") && err.contains("liver"), "{err}");
+    for wrong in [["--flips=x", "dhw"], ["--min-size=-3", "positive"]] {
+        let (code, _, err) = place.predict(&["images", "--out", "post", wrong[0]]);
+        assert!(code == 2 && err.contains(wrong[1]), "{err}");
+    }
+}
+
+/// One image of the files in 48 axis orders that another project tests its viewer with.
+#[test]
+fn files_in_48_axis_orders_have_one_segmentation_in_space() {
+    let Some(root) = given::beside("exotic/niivue/packages/niivue/tests/images/nifti_space") else { return };
+    let mut files: Vec<PathBuf> = std::fs::read_dir(root).expect("a folder").map(|e| e.expect("an entry").path()).collect();
+    files.retain(|p| p.to_string_lossy().contains(".nii"));
+    files.sort();
+    let model = Model::new(&network(1, 3), Card { patch: [32; 3], ..card(1) }).expect("a model");
+    let predictor = Predictor::new(model, Options::default());
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut first: Option<Array3<u8>> = None;
+    let mut orders = BTreeSet::new();
+    for file in &files {
+        let out = folder.path().join("labels.nii.gz");
+        predictor.predict(std::slice::from_ref(file), || ()).expect("it is segmented").write(&out).expect("written");
+        let (image, labels) = (read(file).expect("an image"), read(&out).expect("labels"));
+        assert_eq!((labels.size(), labels.affine), (image.size(), image.affine), "{}", file.display());
+        let order: Orientation = image.grid().orientation();
+        orders.insert(order.to_string());
+        let turned = reorient(labels.data.index_axis(Axis(0), 0), order, CANONICAL).mapv(|v| v as u8);
+        match &first {
+            None => {
+                assert!(turned.iter().collect::<BTreeSet<_>>().len() > 1, "there is something to see");
+                first = Some(turned);
+            }
+            Some(first) => assert_eq!(turned, *first, "{}", file.display()),
+        }
+    }
+    println!("{} files in {} axis orders: one segmentation", files.len(), orders.len());
+    assert_eq!(orders.len(), 48);
+}
+
+/// What is written for a real case lies on its grid, and the memory that was foreseen is not exceeded by much.
+#[test]
+fn real_volumes_are_segmented_on_their_grid() {
+    let Some(root) = given::beside("data/Task04_Hippocampus/imagesTr") else { return };
+    let place = Place::new(&[]);
+    let mut files: Vec<PathBuf> = std::fs::read_dir(root).expect("a folder").map(|e| e.expect("an entry").path()).collect();
+    files.retain(|p| p.extension().is_some_and(|e| e == "gz") && !p.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.')));
+    files.sort();
+    let files: Vec<&Path> = files.iter().take(3).map(PathBuf::as_path).collect();
+    let names: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
+    let args: Vec<&str> = names.iter().map(String::as_str).chain(["--out", "out"]).collect();
+    let (code, _, err) = place.predict(&args);
+    assert_eq!(code, 0, "{err}");
+    for file in files {
+        let labels = read(&place.at("out").join(file.file_name().expect("a name"))).expect("labels");
+        let image = read(file).expect("an image");
+        assert_eq!((labels.size(), labels.affine, labels.header.sform_code), (image.size(), image.affine, image.header.sform_code));
+    }
+}
