@@ -24,19 +24,13 @@ const GRAPH: &str = r#"(
 
 fn card() -> Card {
     Card {
-        modalities: vec!["T1".into()],
-        labels: vec![(0, "background".into()), (4, "tumeur \"é\"".into())],
         colours: vec![Colour::of(0), Colour([1, 2, 3])],
         normalise: Normalise::ZScoreNonZero,
-        orientation: lmsc::data::CANONICAL,
-        spacing: None,
-        postprocess: None,
-        patch: [4, 4, 4],
-        overlap: 0.5,
         epoch: 3,
         validation_dice: Some(0.75),
         class_dice: vec![0.75],
         seed: 9,
+        ..Card::new(vec!["T1".into()], vec![(0, "background".into()), (4, "tumeur \"é\"".into())], [4, 4, 4])
     }
 }
 

@@ -14,7 +14,7 @@ use lmsc::data::CANONICAL;
 use lmsc::infer::{Card, Model, Options, Postprocess, Predictor};
 use lmsc::net::{self, Network};
 use lmsc::text::Source;
-use lmsc::volume::{Colour, Header, Normalise, Orientation, read, reorient, write_image};
+use lmsc::volume::{Header, Orientation, read, reorient, write_image};
 use ndarray::{Array3, Array4, Axis};
 use serde_json::Value;
 
@@ -40,21 +40,9 @@ fn network(modalities: usize, seed: u64) -> Network {
 }
 
 fn card(modalities: usize) -> Card {
-    Card {
-        modalities: ["t1", "t2"].iter().take(modalities).map(|m| (*m).to_owned()).collect(),
-        labels: vec![(0, "background".into()), (7, "liver".into()), (9, "tumour".into())],
-        colours: [0, 7, 9].map(Colour::of).to_vec(),
-        normalise: Normalise::ZScore,
-        orientation: CANONICAL,
-        spacing: None,
-        postprocess: None,
-        patch: [8, 16, 12],
-        overlap: 0.5,
-        epoch: 1,
-        validation_dice: None,
-        class_dice: vec![],
-        seed: 0,
-    }
+    let modalities = ["t1", "t2"].iter().take(modalities).map(|m| (*m).to_owned()).collect();
+    let labels = vec![(0, "background".into()), (7, "liver".into()), (9, "tumour".into())];
+    Card::new(modalities, labels, [8, 16, 12])
 }
 
 /// A folder with a model (`model.safetensors`), and images of one modality in `images`.

@@ -214,7 +214,7 @@ impl Work<'_> {
         let passes = self.predictor.passes();
         let passes = if passes > 1 { format!(" of {passes} passes") } else { String::new() };
         let which = if cases.len() > 1 { format!("{} cases; the largest, {name}: ", cases.len()) } else { format!("{name}: ") };
-        self.progress.say(&format!("{which}{w}x{h}x{d} voxels, {} windows{passes}, needs {most}", most.windows));
+        self.progress.say(&format!("{which}{w}x{h}x{d} voxels, {}{passes}, needs {most}", most.counted()));
         if let Some(free) = memory::available().filter(|free| most.bytes().saturating_sub(self.held) > *free) {
             self.progress
                 .say(&format!("only {} are free: the system may stop it; --max-memory leaves out what does not fit", need::size(free)));

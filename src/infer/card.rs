@@ -51,6 +51,26 @@ fn canonical() -> Orientation {
 }
 
 impl Card {
+    /// For a network that has not been trained: images as they are, nothing validated. `labels` are value and name of every class,
+    /// `patch` is `[D, H, W]`.
+    pub fn new(modalities: Vec<String>, labels: Vec<(u8, String)>, patch: [usize; 3]) -> Self {
+        Self {
+            colours: labels.iter().map(|(value, _)| Colour::of(*value)).collect(),
+            modalities,
+            labels,
+            normalise: Normalise::default(),
+            orientation: CANONICAL,
+            spacing: None,
+            postprocess: None,
+            patch,
+            overlap: 0.5,
+            epoch: 0,
+            validation_dice: None,
+            class_dice: vec![],
+            seed: 0,
+        }
+    }
+
     /// The entries for a checkpoint's metadata.
     pub fn entries(&self) -> BTreeMap<String, String> {
         match serde_json::to_value(self) {

@@ -12,7 +12,7 @@ use crate::compile::compile;
 use crate::data::CANONICAL;
 use crate::net::Network;
 use crate::text::{Code, Source};
-use crate::volume::{Colour, Header, Normalise, Orientation, Volume, read, reorient, write_image};
+use crate::volume::{Header, Normalise, Orientation, Volume, read, reorient, write_image};
 
 const GRAPH: &str = r#"(
     name: "tiny",
@@ -27,21 +27,8 @@ const GRAPH: &str = r#"(
 )"#;
 
 fn card() -> Card {
-    Card {
-        modalities: vec!["t1".into(), "t2".into()],
-        labels: vec![(0, "background".into()), (7, "liver".into()), (9, "tumour".into())],
-        colours: [0, 7, 9].map(Colour::of).to_vec(),
-        normalise: Normalise::ZScore,
-        orientation: CANONICAL,
-        spacing: None,
-        postprocess: None,
-        patch: [8, 10, 12],
-        overlap: 0.5,
-        epoch: 1,
-        validation_dice: None,
-        class_dice: vec![],
-        seed: 0,
-    }
+    let labels = vec![(0, "background".into()), (7, "liver".into()), (9, "tumour".into())];
+    Card::new(vec!["t1".into(), "t2".into()], labels, [8, 10, 12])
 }
 
 fn model(seed: u64, card: Card) -> Model {

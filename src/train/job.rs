@@ -7,11 +7,10 @@ use std::sync::Arc;
 use super::config::{RunConfig, SplitSpec, fault};
 use super::store::Store;
 use crate::compile::{self, Program};
-use crate::data::{self, CANONICAL, Dataset};
+use crate::data::{self, Dataset};
 use crate::infer::Card;
 use crate::read::Set;
 use crate::text::{Code, Diagnostic, Diagnostics, Result, Source};
-use crate::volume::Colour;
 
 /// Everything that a run needs, checked before anything is written.
 #[derive(Clone, Debug)]
@@ -103,19 +102,13 @@ impl Job {
     pub fn card(&self, epoch: usize, validation_dice: Option<f64>, class_dice: Vec<f64>) -> Card {
         let about = self.store.description();
         Card {
-            modalities: about.modalities.clone(),
-            labels: about.labels.clone(),
-            colours: about.labels.iter().map(|(value, _)| Colour::of(*value)).collect(),
             normalise: self.config.normalise,
-            orientation: CANONICAL,
-            spacing: None,
-            postprocess: None,
-            patch: self.config.patch,
             overlap: self.config.overlap,
             epoch,
             validation_dice,
             class_dice,
             seed: self.config.seed,
+            ..Card::new(about.modalities.clone(), about.labels.clone(), self.config.patch)
         }
     }
 

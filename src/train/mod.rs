@@ -2,6 +2,7 @@
 //!
 //! Level 8: may use everything below, `infer` for validation among it.
 
+mod bar;
 mod boundary;
 mod config;
 mod folder;
@@ -17,6 +18,7 @@ mod state;
 mod store;
 mod validate;
 
+pub use bar::Bar;
 pub use config::{FIELDS, Kind, Optimiser, RunConfig, Schedule, SplitSpec};
 pub use folder::Folder;
 pub use job::Job;

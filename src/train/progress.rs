@@ -1,18 +1,16 @@
 //! What a run shows while it works: a bar on a terminal, a line for each epoch everywhere. All on standard error.
 //!
-//! Part of `train`; depends on `train::journal` only.
+//! Part of `train`; depends on `train::bar` and `train::journal` only.
 
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
-
+use super::bar::Bar;
 use super::journal::Record;
 
 /// The progress of a run.
 #[derive(Debug)]
 pub struct Progress {
-    bar: Option<ProgressBar>,
+    bar: Bar,
     epochs: usize,
     steps: usize,
     before: usize,
@@ -24,32 +22,23 @@ pub struct Progress {
 impl Progress {
     /// A run of `epochs` times `steps` optimiser steps, of which `before` were done earlier. `labels` are the foreground classes.
     pub fn new(epochs: usize, steps: usize, labels: Vec<String>, before: usize) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new((epochs * steps) as u64);
-            if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} {wide_msg}") {
-                bar.set_style(style.progress_chars("=> "));
-            }
-            bar.enable_steady_tick(Duration::from_millis(500));
-            bar
-        });
+        let bar = Bar::new(epochs * steps, "{prefix} {bar:30} {pos}/{len} {wide_msg}");
         Self { bar, epochs, steps, before, start: Instant::now(), dice: None, labels }
     }
 
     /// After each step. `epoch` is from 1, `done` counts all steps so far.
     pub fn step(&self, epoch: usize, done: usize, loss: f64) {
-        if let Some(bar) = &self.bar {
+        self.bar.change(|bar| {
             bar.set_prefix(format!("epoch {epoch}/{}", self.epochs));
             let dice = self.dice.map_or(String::new(), |d| format!("  Dice {d:.3}"));
             bar.set_message(format!("loss {loss:.3}{dice}  {} left", span(self.left(done))));
             bar.set_position(done as u64);
-        }
+        });
     }
 
     /// That the validation cases are at work.
     pub fn validating(&self, at: usize, of: usize) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(format!("validation {at}/{of}"));
-        }
+        self.bar.change(|bar| bar.set_message(format!("validation {at}/{of}")));
     }
 
     /// After each epoch.
@@ -62,30 +51,18 @@ impl Progress {
 
     /// A line above the bar.
     pub fn say(&self, line: &str) {
-        match &self.bar {
-            Some(bar) => bar.println(line),
-            None => eprintln!("{line}"),
-        }
+        self.bar.say(line);
     }
 
     /// Takes the bar away.
     pub fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        self.bar.finish();
     }
 
     fn left(&self, done: usize) -> Duration {
         let all = self.epochs * self.steps;
         let own = done.saturating_sub(self.before).max(1);
         self.start.elapsed().mul_f64(all.saturating_sub(done) as f64 / own as f64)
-    }
-}
-
-impl Drop for Progress {
-    /// An error leaves no half-drawn bar.
-    fn drop(&mut self) {
-        self.finish();
     }
 }
 

@@ -78,20 +78,13 @@ fn a_graph_and_weights_are_told_by_their_content() {
 fn a_model_says_how_it_was_made() {
     let folder = folder();
     let path = folder.path().join("best");
+    let labels = vec![(0, "background".into()), (4, "enhancing tumour".into())];
     let card = crate::infer::Card {
-        modalities: vec!["FLAIR".into()],
-        labels: vec![(0, "background".into()), (4, "enhancing tumour".into())],
-        colours: [0, 4].map(crate::volume::Colour::of).to_vec(),
-        normalise: crate::volume::Normalise::ZScore,
-        orientation: crate::data::CANONICAL,
-        spacing: None,
-        postprocess: None,
-        patch: [32, 64, 48],
-        overlap: 0.5,
         epoch: 7,
         validation_dice: Some(0.8125),
         class_dice: vec![0.8125],
         seed: 3,
+        ..crate::infer::Card::new(vec!["FLAIR".into()], labels, [32, 64, 48])
     };
     let mut tensors = crate::net::Tensors { metadata: card.entries(), ..Default::default() };
     tensors.metadata.insert("lmsc.graph".into(), std::fs::read_to_string("graphs/lightmedseg.ron").unwrap());

@@ -1,61 +1,43 @@
-//! What is shown while cases are segmented: a bar on a terminal, plain lines everywhere. All on standard error.
+//! What is shown while cases are segmented.
 //!
-//! Part of `cli::predict`.
+//! Part of `cli::predict`; uses the bar of `train`.
 
-use std::io::IsTerminal;
-use std::time::Duration;
-
-use indicatif::{ProgressBar, ProgressStyle};
+use crate::train::Bar;
 
 /// The progress of a run over several cases.
 #[derive(Debug)]
 pub struct Progress {
-    bar: Option<ProgressBar>,
+    bar: Bar,
     cases: usize,
 }
 
 impl Progress {
     pub fn new(cases: usize) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::new(0);
-            if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} windows, {eta} left {wide_msg}") {
-                bar.set_style(style.progress_chars("=> "));
-            }
-            bar.enable_steady_tick(Duration::from_millis(500));
-            bar
-        });
-        Self { bar, cases }
+        Self { bar: Bar::new(0, "{prefix} {bar:30} {pos}/{len} windows, {eta} left {wide_msg}"), cases }
     }
 
     /// That case number `at`, from 1, begins.
     pub fn begin(&self, at: usize, name: &str, windows: usize) {
-        if let Some(bar) = &self.bar {
+        self.bar.change(|bar| {
             bar.reset();
             bar.set_length(windows as u64);
             bar.set_prefix(format!("{at}/{}", self.cases));
             bar.set_message(name.to_owned());
-        }
+        });
     }
 
     /// After each window.
     pub fn tick(&self) {
-        if let Some(bar) = &self.bar {
-            bar.inc(1);
-        }
+        self.bar.change(|bar| bar.inc(1));
     }
 
     /// A line above the bar.
     pub fn say(&self, line: &str) {
-        match &self.bar {
-            Some(bar) => bar.println(line),
-            None => eprintln!("{line}"),
-        }
+        self.bar.say(line);
     }
 
     /// Takes the bar away.
     pub fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        self.bar.finish();
     }
 }
