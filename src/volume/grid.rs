@@ -143,8 +143,12 @@ fn round(v: f64) -> String {
     format!("{}", (v * 1e4).round() / 1e4)
 }
 
+/// Corners that lie this part of the diagonal apart are one: beyond what float32 can tell, and far below a voxel.
+const SAME: f64 = 2e-6;
+
 impl Header {
-    /// This header on another grid, in mm. The form that was in force keeps its code; the qform is left out where no rotation can say it.
+    /// This header on another grid, in mm. The form that was in force keeps its code; the qform is left out where it would be read as
+    /// something else: no rotation says axes that are not at right angles, and near half a turn a quaternion in float32 is too coarse.
     fn placed(&self, grid: &Grid, channels: usize) -> Self {
         let [d, h, w] = grid.size;
         let [sk, sj, si] = grid.spacing();
@@ -153,16 +157,19 @@ impl Header {
         let qfac = if determinant(a) < 0.0 { -1.0 } else { 1.0 };
         let turned: [[f64; 3]; 3] = std::array::from_fn(|r| [a[r][0] / si, a[r][1] / sj, a[r][2] / sk * qfac]);
         let [b, c, q] = quaternion(&turned);
-        Self {
+        let by_qform = Self {
             dim: [w, h, d, channels],
             pixdim: [qfac, si, sj, sk],
             units: self.units & !7 | 2,
-            sform_code: code,
-            qform_code: if grid.shear() < 1e-3 { code } else { 0 },
+            sform_code: 0,
+            qform_code: code,
             quaternion: [b, c, q, a[0][3], a[1][3], a[2][3]],
             sform: [a[0], a[1], a[2]],
             ..self.clone()
-        }
+        };
+        let across = (si * w as f64).hypot(sj * h as f64).hypot(sk * d as f64);
+        let same = by_qform.affine().is_ok_and(|read| corner_distance(&read, a, grid.size) <= SAME * across);
+        Self { sform_code: code, qform_code: if same { code } else { 0 }, ..by_qform }
     }
 }
 
