@@ -8,6 +8,8 @@ mod blocks;
 mod check;
 mod completions;
 #[cfg(feature = "run")]
+mod data;
+#[cfg(feature = "run")]
 mod demo;
 mod diff;
 #[cfg(feature = "run")]
@@ -68,6 +70,8 @@ enum Verb {
     #[cfg(feature = "run")]
     Doctor(doctor::Args),
     #[cfg(feature = "run")]
+    Data(data::Args),
+    #[cfg(feature = "run")]
     Train(train::Args),
     #[cfg(feature = "run")]
     Predict(predict::Args),
@@ -104,6 +108,8 @@ impl Cli {
             Verb::Completions(a) => completions::run(a),
             #[cfg(feature = "run")]
             Verb::Doctor(a) => doctor::run(a),
+            #[cfg(feature = "run")]
+            Verb::Data(a) => data::run(a),
             #[cfg(feature = "run")]
             Verb::Train(a) => train::run(a),
             #[cfg(feature = "run")]

@@ -3,7 +3,7 @@
 //! May use `infer`, `net`, `train` (names of checkpoints), `bench` (memory), `volume` and `text`.
 
 mod cases;
-mod memory;
+pub(super) mod memory;
 mod progress;
 mod report;
 

@@ -134,7 +134,7 @@ pub(super) fn leave_if_asked(outcome: &Outcome, folder: &Path) {
 }
 
 /// Changes of the run config, and those of the graph: names that are no field of the config.
-fn divide(sets: &[String]) -> Result<(Vec<Set>, Vec<Set>)> {
+pub(super) fn divide(sets: &[String]) -> Result<(Vec<Set>, Vec<Set>)> {
     let mut found = Diagnostics::default();
     let all: Vec<Set> = sets.iter().filter_map(|s| found.keep(Set::parse(s))).collect();
     found.or(())?;

@@ -1,9 +1,14 @@
-//! Random changes of a patch that leave its meaning: flips, noise, brightness and contrast.
+//! Random changes of a patch that leave its meaning: where it is taken from the case, how it looks, which way it lies.
 //!
-//! May use `patch` only.
+//! May use `patch`, and `warp`, `look` below it.
+
+mod look;
+mod warp;
 
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
+
+pub use warp::Warp;
 
 use super::patch::Patch;
 
@@ -13,15 +18,121 @@ use super::patch::Patch;
 pub struct Augment {
     /// Probability of a flip, for each axis.
     pub flip: f64,
+    /// Turned about a random axis, in space and not in voxels: spacings may differ. Where slices are thick (over three times the finest
+    /// spacing), about the axis across them only.
+    #[serde(skip_serializing_if = "Rotate::is_off")]
+    pub rotate: Rotate,
+    /// Made larger (above 1) or smaller.
+    #[serde(skip_serializing_if = "Sometimes::is_off")]
+    pub scale: Sometimes,
+    /// Bent by a smooth random field.
+    #[serde(skip_serializing_if = "Elastic::is_off")]
+    pub elastic: Elastic,
+    /// Blurred by a Gaussian of this deviation in voxels, channel by channel.
+    #[serde(skip_serializing_if = "Sometimes::is_off")]
+    pub blur: Sometimes,
+    /// Sampled at this part of its resolution and brought back, channel by channel.
+    #[serde(skip_serializing_if = "Sometimes::is_off")]
+    pub low_resolution: Sometimes,
+    /// Intensities within their range to this power; mean and deviation of the channel stay what they were.
+    #[serde(skip_serializing_if = "Sometimes::is_off")]
+    pub gamma: Sometimes,
     /// Largest standard deviation of the noise, in units of normalised intensity. The deviation of each patch is drawn from 0 to this.
     pub noise: f64,
     /// Largest relative change of contrast, and largest shift of brightness in units of normalised intensity, per channel.
     pub intensity: f64,
 }
 
+/// A turn by up to so many degrees either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rotate {
+    pub probability: f64,
+    pub degrees: f64,
+}
+
+/// A change by a number that is drawn evenly between two.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sometimes {
+    pub probability: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+/// A field of displacements on a coarse grid, smooth between its points.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Elastic {
+    pub probability: f64,
+    /// Standard deviation of the displacements, in voxels.
+    pub voxels: f64,
+    /// Voxels from one point of the grid to the next.
+    pub grid: f64,
+}
+
+impl Rotate {
+    fn is_off(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Sometimes {
+    fn is_off(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The number, where the change is to be made. Both are drawn, so that what comes after does not depend on either.
+    fn draw(&self, rng: &mut impl Rng) -> Option<f64> {
+        let (chance, at) = (rng.random::<f64>(), rng.random::<f64>());
+        (chance < self.probability).then_some(self.low + (self.high - self.low) * at)
+    }
+}
+
+impl Elastic {
+    fn is_off(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 impl Augment {
     /// Says what is wrong with the numbers, if anything: (field, reason).
     pub fn fault(&self) -> Option<(&'static str, String)> {
+        let chances = [
+            ("rotate.probability", self.rotate.probability),
+            ("scale.probability", self.scale.probability),
+            ("elastic.probability", self.elastic.probability),
+            ("blur.probability", self.blur.probability),
+            ("low_resolution.probability", self.low_resolution.probability),
+            ("gamma.probability", self.gamma.probability),
+        ];
+        if let Some((field, p)) = chances.into_iter().find(|(_, p)| !(0.0..=1.0).contains(p)) {
+            return Some((field, format!("a probability lies between 0 and 1, not {p}")));
+        }
+        if !(0.0..=180.0).contains(&self.rotate.degrees) {
+            return Some(("rotate.degrees", format!("a turn is 0 to 180 degrees, not {}", self.rotate.degrees)));
+        }
+        let ranges = [
+            ("scale", self.scale, 0.1, 10.0),
+            ("blur", self.blur, 0.0, 20.0),
+            ("low_resolution", self.low_resolution, 0.05, 1.0),
+            ("gamma", self.gamma, 0.05, 20.0),
+        ];
+        for (field, range, least, most) in ranges {
+            if !range.is_off() && !(least <= range.low && range.low <= range.high && range.high <= most) {
+                return Some((
+                    field,
+                    format!("low and high lie between {least} and {most}, low first, not {} and {}", range.low, range.high),
+                ));
+            }
+        }
+        let e = &self.elastic;
+        if !e.is_off() && !((0.0..=100.0).contains(&e.voxels) && (2.0..=1000.0).contains(&e.grid)) {
+            return Some((
+                "elastic",
+                format!("displacements are up to 100 voxels on a grid of 2 to 1000, not {} and {}", e.voxels, e.grid),
+            ));
+        }
         if !(0.0..=1.0).contains(&self.flip) {
             return Some(("flip", format!("a probability lies between 0 and 1, not {}", self.flip)));
         }
@@ -34,7 +145,17 @@ impl Augment {
         None
     }
 
-    /// Changes the patch in place.
+    /// How a patch of `size` lies in its case, if not straight. `spacing` is the case's, in mm along D, H, W.
+    pub fn warp(&self, size: [usize; 3], spacing: [f64; 3], rng: &mut impl Rng) -> Option<Warp> {
+        warp::drawn(self, size, spacing, rng)
+    }
+
+    /// Changes how the patch looks, in place: blur, resolution, gamma.
+    pub fn look(&self, patch: &mut Patch, rng: &mut impl Rng) {
+        look::change(self, patch, rng);
+    }
+
+    /// Changes the patch in place: flips, contrast, brightness and noise.
     pub fn apply(&self, patch: &mut Patch, rng: &mut impl Rng) {
         for axis in 0..3 {
             // Drawn even when the probability is 0 or 1: the other draws stay where they are.
@@ -143,6 +264,18 @@ mod tests {
         assert_eq!(Augment { flip: 1.5, ..Augment::default() }.fault().unwrap().0, "flip");
         assert_eq!(Augment { noise: f64::NAN, ..Augment::default() }.fault().unwrap().0, "noise");
         assert_eq!(Augment { intensity: 1.0, ..Augment::default() }.fault().unwrap().0, "intensity");
-        assert!(Augment { flip: 0.5, noise: 0.1, intensity: 0.1 }.fault().is_none());
+        let range = |low, high| Sometimes { probability: 0.5, low, high };
+        let with = |change: fn(&mut Augment)| {
+            let mut a =
+                Augment { flip: 0.5, noise: 0.1, intensity: 0.1, scale: range(0.7, 1.4), blur: range(0.5, 1.0), ..Augment::default() };
+            change(&mut a);
+            a.fault().map(|f| f.0)
+        };
+        assert_eq!(with(|_| ()), None);
+        assert_eq!(with(|a| a.scale.low = 2.0), Some("scale"));
+        assert_eq!(with(|a| a.gamma.probability = 0.3), Some("gamma"));
+        assert_eq!(with(|a| a.rotate.degrees = f64::NAN), Some("rotate.degrees"));
+        assert_eq!(with(|a| a.blur.probability = 2.0), Some("blur.probability"));
+        assert_eq!(with(|a| a.elastic.voxels = 3.0), Some("elastic"));
     }
 }

@@ -6,7 +6,7 @@ use rand::RngExt;
 
 use super::augment::Augment;
 use super::draw::{Purpose, draw};
-use super::patch::{Patch, crop};
+use super::patch::{Patch, cut, place};
 use super::sample::Sample;
 
 /// A batch, flat: images `[N, C, D, H, W]` and labels `[N, D, H, W]`.
@@ -34,13 +34,20 @@ impl Batch {
 }
 
 /// The training batch of the given places of an epoch: place `index` is a patch of `sample`, cut and changed by the draws of
-/// (seed, epoch, index). With probability `foreground` it holds a foreground voxel.
+/// (seed, epoch, index). With probability `foreground` it is placed to hold a foreground voxel; one that is turned or scaled may lose it again.
 pub fn assemble(places: &[(u64, &Sample)], size: [usize; 3], augment: &Augment, foreground: f64, seed: u64, epoch: u64) -> Batch {
     let mut batch = Batch::default();
     for (index, sample) in places {
         let mut rng = draw(seed, Purpose::Patch, epoch, *index);
         let wanted = rng.random::<f64>() < foreground;
-        let mut patch = crop(sample, size, &mut rng, wanted);
+        let start = place(sample, size, &mut rng, wanted);
+        // Own generators: what one change draws does not move another's draws.
+        let warp = augment.warp(size, sample.spacing, &mut draw(seed, Purpose::Warp, epoch, *index));
+        let mut patch = match warp {
+            Some(warp) => warp.cut(sample, start),
+            None => cut(sample, size, start),
+        };
+        augment.look(&mut patch, &mut draw(seed, Purpose::Look, epoch, *index));
         augment.apply(&mut patch, &mut rng);
         batch.push(&patch);
     }
@@ -49,6 +56,7 @@ pub fn assemble(places: &[(u64, &Sample)], size: [usize; 3], augment: &Augment, 
 
 #[cfg(test)]
 mod tests {
+    use super::super::augment::{Rotate, Sometimes};
     use super::*;
     use ndarray::{Array3, Array4};
 
@@ -56,7 +64,14 @@ mod tests {
     fn a_place_depends_on_nothing_but_itself() {
         let image = Array4::from_shape_fn((1, 9, 9, 9), |(_, z, y, x)| (z * 81 + y * 9 + x) as f32);
         let s = Sample::new("s", image, Array3::from_elem((9, 9, 9), 1), [1.0; 3]);
-        let augment = Augment { flip: 0.5, noise: 0.1, intensity: 0.1 };
+        let augment = Augment {
+            flip: 0.5,
+            noise: 0.1,
+            intensity: 0.1,
+            rotate: Rotate { probability: 0.5, degrees: 30.0 },
+            gamma: Sometimes { probability: 0.5, low: 0.7, high: 1.5 },
+            ..Augment::default()
+        };
         let make = |places: &[u64], epoch| {
             let places: Vec<_> = places.iter().map(|i| (*i, &s)).collect();
             assemble(&places, [4, 5, 6], &augment, 0.5, 7, epoch)

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::load::{Loaded, load};
-use super::{msd, phantom};
+use super::cache::Cache;
+use super::layout::{self, Entry, Pattern};
+use super::load::{self, Loaded, Matched};
+use super::phantom;
+use super::preprocess::Preprocess;
 use crate::text::{Code, Diagnostic, Diagnostics};
-use crate::volume::Normalise;
 
 /// Where a data set is: as it stands in a run config.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,6 +20,41 @@ use crate::volume::Normalise;
 pub enum Spec {
     /// A folder in the layout of the Medical Segmentation Decathlon: `dataset.json`, `imagesTr`, `labelsTr`.
     Msd { root: PathBuf },
+    /// A folder in the raw format of nnU-Net v2: `dataset.json`, `imagesTr/CASE_0000.nii.gz`, `labelsTr/CASE.nii.gz`.
+    Nnunet { root: PathBuf },
+    /// A folder of BraTS (2017 to 2023): a folder for each case, with files that end in `_t1`, `_t1ce`, `_t2`, `_flair`, `_seg`.
+    Brats {
+        root: PathBuf,
+        /// Of t1, t1ce, t2, flair: which, and in which order they are the input channels.
+        #[serde(default = "layout::brats_modalities")]
+        modalities: Vec<String>,
+        /// Without them 1, 2, 4 as up to 2021, or 1, 2, 3 where the files are named as in 2023.
+        #[serde(default)]
+        labels: Vec<(u8, String)>,
+    },
+    /// A folder of ACDC: `patient001`, ..., each with its two labelled frames.
+    Acdc { root: PathBuf },
+    /// Any folder whose files are named by a rule.
+    Files {
+        root: PathBuf,
+        /// Name and pattern of each input channel, in order: `("T1", "{case}/T1*.nii.gz")`.
+        modalities: Vec<(String, Pattern)>,
+        /// The pattern of the label maps.
+        label: Pattern,
+        labels: Vec<(u8, String)>,
+        /// What of a case's name is the subject, where subjects have several cases: `"{case}_visit*"`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        subject: Option<Pattern>,
+    },
+    /// Cases listed one by one.
+    List {
+        /// Where relative paths start; without it, where the program is run.
+        #[serde(default)]
+        root: PathBuf,
+        modalities: Vec<String>,
+        labels: Vec<(u8, String)>,
+        cases: Vec<Entry>,
+    },
     /// Generated volumes: how many, their D, H, W, and the seed.
     Phantom {
         #[serde(default = "phantom::default_cases")]
@@ -33,10 +70,20 @@ pub enum Spec {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Case {
     pub id: String,
+    /// Whose case it is. Cases of one subject stay on one side of a split; mostly each case is a subject of its own.
+    pub subject: String,
     /// One file per modality, or one file that holds them all. Empty for a generated case.
     pub image: Vec<PathBuf>,
     /// `None` for a case without a label, and for a generated one.
     pub label: Option<PathBuf>,
+}
+
+impl Case {
+    /// A case that is a subject of its own.
+    pub fn new(id: impl Into<String>, image: Vec<PathBuf>, label: Option<PathBuf>) -> Self {
+        let id = id.into();
+        Self { subject: id.clone(), id, image, label }
+    }
 }
 
 /// What a data set says of itself.
@@ -68,23 +115,46 @@ impl Description {
 pub struct Dataset {
     pub description: Description,
     spec: Spec,
-    normalise: Normalise,
+    by: Preprocess,
+    cache: Option<Cache>,
 }
 
 impl Dataset {
-    /// Reads what the data set says of itself and looks that its files are there; volumes are read by [`Dataset::load`].
+    /// Finds the cases and looks that their files are there; volumes are read by [`Dataset::load`]. Prepared cases are kept in the folder
+    /// `cache`, if one is given.
     ///
     /// # Errors
-    /// E0101 when `dataset.json` cannot be read, E0701 for each thing that is wrong in it, E0601 for a phantom that cannot be.
-    pub fn open(spec: &Spec, normalise: Normalise) -> Result<Self, Diagnostics> {
-        let description = match spec {
-            Spec::Msd { root } => msd::describe(root)?,
-            Spec::Phantom { cases, size, .. } => phantom::describe(*cases, *size)?,
-        };
-        Ok(Self { description, spec: spec.clone(), normalise })
+    /// E0101 when a folder or `dataset.json` cannot be read, E0701 for each thing that is wrong in it, E0601 for a phantom that cannot be,
+    /// E0603 when the cache cannot be made.
+    pub fn open(spec: &Spec, by: Preprocess, cache: Option<&Path>) -> Result<Self, Diagnostics> {
+        let description = layout::describe(spec)?;
+        // A generated case takes no longer to make than to read.
+        let cache =
+            cache.filter(|_| !matches!(spec, Spec::Phantom { .. })).map(|folder| Cache::open(folder, by, &description)).transpose()?;
+        Ok(Self { description, spec: spec.clone(), by, cache })
     }
 
-    /// Loads, checks and normalises one case.
+    /// A case by its place in the description, as its files have it.
+    ///
+    /// # Errors
+    /// As [`Dataset::load`]: all that is wrong with its image and its label.
+    pub fn raw(&self, at: usize) -> Result<Matched, Diagnostics> {
+        let Some(case) = self.description.cases.get(at) else { return Err(Diagnostics::default()) };
+        if let Spec::Phantom { size, seed, .. } = self.spec {
+            let made = phantom::generate(size, seed, at as u64);
+            return Ok(Matched::of_phantom(made));
+        }
+        // Both are looked at whatever the other is like: all that is wrong is said at once.
+        let mut found = Diagnostics::default();
+        let image = found.keep(load::image(case, &self.description));
+        let label = found.keep(load::label(case, &self.description));
+        match (image, label) {
+            (Some(image), Some(label)) => Ok(load::pair(case, image, label)?),
+            _ => Err(found),
+        }
+    }
+
+    /// Loads, checks and prepares one case.
     ///
     /// # Errors
     /// E0701 for an unknown id or a wrong number of channels, E0702 for a volume that cannot be read, E0703 when image and label
@@ -96,10 +166,19 @@ impl Dataset {
                 .help(crate::text::suggestion(id, known, "cases"))
         })?;
         match self.spec {
-            Spec::Msd { .. } => load(case, &self.description, self.normalise),
             Spec::Phantom { size, seed, .. } => {
-                let made = phantom::generate(size, seed, at as u64);
-                Ok(Loaded::of_phantom(&case.id, made, self.normalise))
+                let made = Matched::of_phantom(phantom::generate(size, seed, at as u64));
+                Loaded::prepared(&case.id, &made, &self.by)
+            }
+            _ => {
+                if let Some(kept) = self.cache.as_ref().and_then(|cache| cache.find(case)) {
+                    return Ok(kept);
+                }
+                let loaded = load::load(case, &self.description, &self.by)?;
+                if let Some(cache) = &self.cache {
+                    cache.keep(case, &loaded)?;
+                }
+                Ok(loaded)
             }
         }
     }
@@ -123,16 +202,10 @@ impl Dataset {
     }
 }
 
-/// A case's id: its file's name without `.nii` or `.nii.gz`.
-pub(super) fn id_of(path: &Path) -> String {
-    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let name = name.strip_suffix(".gz").unwrap_or(&name);
-    name.strip_suffix(".nii").unwrap_or(name).to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::volume::Normalise;
 
     #[test]
     fn specs_read_as_they_stand_in_a_config() {
@@ -146,14 +219,13 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_names_without_endings() {
-        assert_eq!(id_of(Path::new("imagesTr/case 1.x.nii.gz")), "case 1.x");
-        assert_eq!(id_of(Path::new("b.nii")), "b");
-    }
-
-    #[test]
     fn a_phantom_set_loads_the_same_in_any_order() {
-        let set = Dataset::open(&Spec::Phantom { cases: 3, size: [24, 24, 24], seed: 5 }, Normalise::ZScoreNonZero).unwrap();
+        let set = Dataset::open(
+            &Spec::Phantom { cases: 3, size: [24, 24, 24], seed: 5 },
+            Preprocess { normalise: Normalise::ZScoreNonZero, ..Preprocess::default() },
+            None,
+        )
+        .unwrap();
         let ids = set.description.ids();
         let all = set.load_all(&ids, || ()).unwrap();
         assert_eq!(all.iter().map(|l| &l.sample.id).collect::<Vec<_>>(), ids.iter().collect::<Vec<_>>());

@@ -13,6 +13,8 @@ pub enum Purpose {
     Order = 2,
     Patch = 3,
     Phantom = 4,
+    Warp = 5,
+    Look = 6,
 }
 
 /// The generator of `(seed, purpose, epoch, index)`.

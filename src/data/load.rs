@@ -1,6 +1,6 @@
 //! Volumes of a case, held against each other and against the description.
 //!
-//! May use `text`, `volume`, and `sample`, `dataset`, `phantom` beside it.
+//! May use `text`, `volume`, and `sample`, `dataset`, `preprocess`, `phantom` beside it.
 
 use std::path::{Path, PathBuf};
 
@@ -8,9 +8,10 @@ use ndarray::{Array3, Axis};
 
 use super::dataset::{Case, Description};
 use super::phantom::Phantom;
+use super::preprocess::{Preprocess, channels};
 use super::sample::Sample;
 use crate::text::{Code, Diagnostic};
-use crate::volume::{Affine, Grid, Header, Normalise, Orientation, Volume, corner_distance, read, reorient};
+use crate::volume::{Affine, Between, Grid, Header, Orientation, Volume, corner_distance, read, reorient, resample_labels};
 
 /// The axis order in which networks see volumes, whatever that of the files is: D to the head, H to the front, W to the right.
 pub const CANONICAL: Orientation = Orientation::RAS;
@@ -19,26 +20,35 @@ const SAME_GRID: f64 = 1e-3;
 /// A stored label may miss its integer by this much.
 const SAME_LABEL: f32 = 1e-4;
 
-/// A loaded case, turned to [`CANONICAL`].
+/// A loaded case, turned to [`CANONICAL`] and prepared.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     pub sample: Sample,
-    /// The sample's grid.
-    pub header: Header,
-    /// The sample's affine, voxel to mm.
-    pub affine: Affine,
+    /// Where the sample's voxels lie.
+    pub grid: Grid,
     /// What is odd, but not wrong.
     pub warnings: Vec<Diagnostic>,
 }
 
 impl Loaded {
-    pub(super) fn of_phantom(id: &str, made: Phantom, normalise: Normalise) -> Self {
-        let Phantom { mut image, label, spacing } = made;
-        normalise.apply(&mut image);
-        let (c, d, h, w) = image.dim();
-        let [sd, sh, sw] = spacing;
-        let affine = [[sw, 0.0, 0.0, 0.0], [0.0, sh, 0.0, 0.0], [0.0, 0.0, sd, 0.0], [0.0, 0.0, 0.0, 1.0]];
-        Self { sample: Sample::new(id, image, label, spacing), header: Header::plain([d, h, w], c, spacing), affine, warnings: vec![] }
+    /// A case prepared.
+    ///
+    /// # Errors
+    /// E0702 when the wanted spacing makes too many voxels.
+    pub(super) fn prepared(id: &str, case: &Matched, by: &Preprocess) -> Result<Self, Diagnostic> {
+        let whole = channels(case.image.data.view());
+        let extent = by.extent(&whole);
+        let seen: Vec<_> = whole.into_iter().map(|c| extent.seen(c)).collect();
+        let own = extent.grid(&case.image.grid());
+        let onto = by.grid(&own)?;
+        let label = extent.seen(case.label.view());
+        let label = match &onto {
+            Some(onto) => resample_labels(label, &own, onto, Between::Linear),
+            None => label.to_owned(),
+        };
+        let grid = onto.unwrap_or(own);
+        let image = by.image(&seen, &own, &grid);
+        Ok(Self { sample: Sample::new(id, image, label, grid.spacing()), grid, warnings: case.warnings.clone() })
     }
 }
 
@@ -134,23 +144,59 @@ fn unexpected(path: &Path, value: f32, stored: &Array3<f32>, expected: Option<&[
 }
 
 /// Loads one case from its files.
-pub(super) fn load(case: &Case, description: &Description, normalise: Normalise) -> Result<Loaded, Diagnostic> {
-    let image = read_image(&case.image)?;
-    let first = case.image.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
-    let channels = image.data.dim().0;
-    if channels != description.modalities.len() {
-        let names = description.modalities.join(", ");
-        let message = format!(
-            "`{}` has {channels} channels, but the data set has {} modalities ({names})",
-            first.display(),
-            description.modalities.len()
-        );
-        return Err(Diagnostic::error(Code::E0701, message).help("correct `modality` in dataset.json, or the image"));
+pub(super) fn load(case: &Case, description: &Description, by: &Preprocess) -> Result<Loaded, Diagnostic> {
+    let matched = pair(case, image(case, description)?, label(case, description)?)?;
+    Loaded::prepared(&case.id, &matched, by)
+}
+
+/// The image and the label of a case on one grid, both turned to [`CANONICAL`].
+#[derive(Clone, Debug)]
+pub struct Matched {
+    /// Intensities as in the files.
+    pub image: Volume,
+    /// `[D, H, W]`: class indices.
+    pub label: Array3<u8>,
+    /// What is odd, but not wrong.
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl Matched {
+    /// A generated case.
+    pub(super) fn of_phantom(made: Phantom) -> Self {
+        let Phantom { image: data, label, spacing } = made;
+        let (c, d, h, w) = data.dim();
+        let [sd, sh, sw] = spacing;
+        let affine = [[sw, 0.0, 0.0, 0.0], [0.0, sh, 0.0, 0.0], [0.0, 0.0, sd, 0.0], [0.0, 0.0, 0.0, 1.0]];
+        let image = Volume { data, spacing, affine, header: Header::plain([d, h, w], c, spacing) };
+        Self { image, label, warnings: vec![] }
     }
+}
+
+/// The image of a case, with as many channels as the data set has modalities.
+pub(super) fn image(case: &Case, description: &Description) -> Result<Volume, Diagnostic> {
+    let image = read_image(&case.image)?;
+    let channels = image.data.dim().0;
+    if channels == description.modalities.len() {
+        return Ok(image);
+    }
+    let names = description.modalities.join(", ");
+    let shown = case.image.iter().map(|f| format!("`{}`", f.display())).collect::<Vec<_>>().join(", ");
+    let message = format!("{shown}: {channels} channels, but the data set has {} modalities ({names})", description.modalities.len());
+    Err(Diagnostic::error(Code::E0701, message).help("correct what the data set says of its modalities, or the image"))
+}
+
+/// The label map of a case, as class indices.
+pub(super) fn label(case: &Case, description: &Description) -> Result<Labels, Diagnostic> {
     let Some(path) = &case.label else {
         return Err(Diagnostic::error(Code::E0701, format!("case `{}` has no label", case.id)).help("add its label, or take the case out"));
     };
-    let mut label = read_labels(path, Some(&description.labels))?;
+    read_labels(path, Some(&description.labels))
+}
+
+/// Both on one grid.
+pub(super) fn pair(case: &Case, image: Volume, mut label: Labels) -> Result<Matched, Diagnostic> {
+    let first = case.image.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
+    let path = case.label.as_deref().unwrap_or(Path::new(""));
     let mut own = Grid { size: label.data.dim().into(), affine: label.affine };
     let grid = image.grid();
     let mut warnings = vec![];
@@ -174,9 +220,7 @@ pub(super) fn load(case: &Case, description: &Description, normalise: Normalise)
     }
     // The label's voxels are the image's: both are turned alike, though their affines may differ by rounding.
     let label = reorient(label.data.view(), grid.orientation(), CANONICAL);
-    let Volume { mut data, spacing, affine, header } = image.reoriented(CANONICAL);
-    normalise.apply(&mut data);
-    Ok(Loaded { sample: Sample::new(&case.id, data, label, spacing), header, affine, warnings })
+    Ok(Matched { image: image.reoriented(CANONICAL), label, warnings })
 }
 
 /// The axis order that lays a grid onto that of the image, where it is the image's grid in another order.

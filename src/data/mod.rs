@@ -5,22 +5,31 @@
 
 mod augment;
 mod batch;
+mod cache;
+pub mod check;
 mod dataset;
 mod draw;
+mod fingerprint;
 mod fold;
+mod layout;
 mod load;
-mod msd;
 mod patch;
 pub mod phantom;
+mod preprocess;
 mod sample;
 mod split;
+mod survey;
 
-pub use augment::Augment;
+pub use augment::{Augment, Elastic, Rotate, Sometimes};
 pub use batch::{Batch, assemble};
 pub use dataset::{Case, Dataset, Description, Spec};
 pub use draw::{Purpose, draw};
+pub use fingerprint::{Fingerprint, Intensities, Range, Share};
 pub use fold::fold;
-pub use load::{CANONICAL, Labels, Loaded, read_image, read_labels};
-pub use patch::{Patch, crop};
+pub use layout::{Entry, Pattern, guess};
+pub use load::{CANONICAL, Labels, Loaded, Matched, read_image, read_labels};
+pub use patch::{Patch, cut, place};
+pub use preprocess::{Extent, Preprocess, channels};
 pub use sample::Sample;
 pub use split::split;
+pub use survey::{Seen, Survey};

@@ -16,15 +16,14 @@ pub struct Patch {
     pub label: Vec<u8>,
 }
 
-/// Cuts a box of `size` D, H, W at random. Where the case is smaller, it stands in the middle of zeros (background).
+/// The first voxel of a box of `size` D, H, W at a random place; negative where the case is smaller and stands in the middle.
 ///
 /// With `foreground` the box holds a voxel of a foreground class: a class that is present is drawn, then one of its voxels, and the box
 /// is placed at random among the places that hold it. A case without foreground gives a plain random box.
-pub fn crop(sample: &Sample, size: [usize; 3], rng: &mut impl Rng, foreground: bool) -> Patch {
+pub fn place(sample: &Sample, size: [usize; 3], rng: &mut impl Rng, foreground: bool) -> [i64; 3] {
     let held = sample.size();
     let target = if foreground { target(sample, rng) } else { None };
-    // First voxel of the box along each axis; negative where the case is padded.
-    let start: [i64; 3] = std::array::from_fn(|a| {
+    std::array::from_fn(|a| {
         let (n, p) = (held[a] as i64, size[a] as i64);
         if p >= n {
             // The target, if any, is inside anyway. The extra voxel of an odd margin goes behind.
@@ -35,8 +34,7 @@ pub fn crop(sample: &Sample, size: [usize; 3], rng: &mut impl Rng, foreground: b
             None => (0, n - p),
         };
         rng.random_range(low..=high)
-    });
-    cut(sample, size, start)
+    })
 }
 
 /// A random voxel of a random class that is present.
@@ -50,8 +48,8 @@ fn target(sample: &Sample, rng: &mut impl Rng) -> Option<[usize; 3]> {
     Some([at / (h * w), at / w % h, at % w])
 }
 
-/// Copies the box that starts at `start`, row by row.
-fn cut(sample: &Sample, size: [usize; 3], start: [i64; 3]) -> Patch {
+/// Copies the box that starts at `start`, row by row; zeros (background) where it reaches beyond the case.
+pub fn cut(sample: &Sample, size: [usize; 3], start: [i64; 3]) -> Patch {
     let channels = sample.image.dim().0;
     let held = sample.size();
     let [pd, ph, pw] = size;
@@ -86,6 +84,10 @@ mod tests {
     use super::super::draw::{Purpose, draw};
     use super::*;
     use ndarray::{Array3, Array4};
+
+    fn crop(sample: &Sample, size: [usize; 3], rng: &mut impl Rng, foreground: bool) -> Patch {
+        cut(sample, size, place(sample, size, rng, foreground))
+    }
 
     /// Image = 1 + flat position (+ 1000 per channel), label 1 at one voxel.
     fn sample(size: [usize; 3]) -> Sample {

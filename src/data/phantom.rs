@@ -37,7 +37,7 @@ pub(super) fn describe(cases: usize, size: [usize; 3]) -> Result<Description, Di
     if let Some(n) = size.iter().find(|n| !(16..=256).contains(*n)) {
         return Err(Diagnostic::error(Code::E0601, format!("a phantom of size {n}")).help("each extent lies between 16 and 256 voxels"));
     }
-    let cases = (0..cases).map(|i| Case { id: format!("phantom_{i:04}"), image: vec![], label: None }).collect();
+    let cases = (0..cases).map(|i| Case::new(format!("phantom_{i:04}"), vec![], None)).collect();
     Ok(Description {
         name: "phantom".into(),
         modalities: MODALITIES.map(String::from).to_vec(),

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Postprocess;
-use crate::data::CANONICAL;
+use crate::data::{CANONICAL, Preprocess};
 use crate::text::{Code, Diagnostic, Result};
 use crate::volume::{Class, Colour, Normalise, Orientation};
 
@@ -29,6 +29,9 @@ pub struct Card {
     /// The spacing in mm, along D, H, W of that order, to which images are brought; absent where they keep their own.
     #[serde(default)]
     pub spacing: Option<[f64; 3]>,
+    /// Whether the planes around an image that are 0 in all channels are cut away.
+    #[serde(default)]
+    pub crop: bool,
     /// What is done with the labels after the network; absent where nothing was found to help.
     #[serde(default)]
     pub postprocess: Option<Postprocess>,
@@ -61,6 +64,7 @@ impl Card {
             normalise: Normalise::default(),
             orientation: CANONICAL,
             spacing: None,
+            crop: false,
             postprocess: None,
             patch,
             overlap: 0.5,
@@ -111,9 +115,16 @@ impl Card {
         } else if !self.class_dice.is_empty() && self.class_dice.len() + 1 != count {
             Some(format!("it has {count} labels and the Dice of {} classes", self.class_dice.len()))
         } else {
-            let spacing = self.spacing.filter(|s| s.iter().any(|s| !(s.is_finite() && *s > 0.0)));
-            spacing.map(|s| format!("its spacing is {s:?} mm"))
+            match self.preprocess().fault() {
+                Some(("spacing", _)) => Some(format!("its spacing is {:?} mm", self.spacing.unwrap_or_default())),
+                other => other.map(|(field, why)| format!("its `{field}`: {why}")),
+            }
         }
+    }
+
+    /// How images are prepared for the network.
+    pub fn preprocess(&self) -> Preprocess {
+        Preprocess { normalise: self.normalise, spacing: self.spacing, crop: self.crop }
     }
 
     /// Every class with its name and colour, for pictures.
@@ -135,6 +146,7 @@ mod tests {
             normalise: Normalise::default(),
             orientation: CANONICAL,
             spacing: Some([3.0, 0.5, 0.5]),
+            crop: true,
             postprocess: Some(Postprocess { largest: vec![2], ..Postprocess::default() }),
             patch: [32, 64, 48],
             overlap: 0.5,
@@ -171,6 +183,7 @@ mod tests {
             ("colours", r##"["#000000","red"]"##, "`red` is no colour"),
             ("spacing", "[1.0,0.0,1.0]", "its spacing is [1.0, 0.0, 1.0] mm"),
             ("spacing", "[1.0,-2.0,1.0]", "its spacing is [1.0, -2.0, 1.0] mm"),
+            ("normalise", r#"{"Percentiles":{"low":99,"high":1}}"#, "its `normalise`: percentiles"),
             ("orientation", "\"RAR\"", "RAR"),
             ("class_dice", "[0.5,0.5]", "2 labels and the Dice of 2 classes"),
         ] {
@@ -180,8 +193,8 @@ mod tests {
             assert!(e.0[0].message.contains(words), "{e:?}");
         }
         let mut entries = card().entries();
-        entries.retain(|name, _| !["orientation", "spacing", "postprocess"].contains(&name.as_str()));
-        let plain = Card { spacing: None, postprocess: None, ..card() };
+        entries.retain(|name, _| !["orientation", "spacing", "crop", "postprocess"].contains(&name.as_str()));
+        let plain = Card { spacing: None, crop: false, postprocess: None, ..card() };
         assert_eq!(Card::from_entries(Path::new("m"), &entries).unwrap(), plain, "images keep their spacing, labels what they are");
     }
 }

@@ -15,10 +15,7 @@ use super::{Card, Flips, Model};
 use crate::data;
 use crate::text::{Code, Diagnostic, Result};
 use crate::volume::overlay::{self, Overlay, Slices};
-use crate::volume::{self, BUDGET, Class, Grid, Volume, read_grid, reorient, turned};
-
-/// A spacing that differs by less, relative to the network's, is the network's.
-const SAME_SPACING: f64 = 1e-3;
+use crate::volume::{self, Class, Grid, Volume, read_grid, reorient, turned};
 
 /// How to predict.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -120,6 +117,7 @@ impl Predictor {
             ("normalisation", a.normalise != b.normalise),
             ("axis order", a.orientation != b.orientation),
             ("spacing", a.spacing != b.spacing),
+            ("cropping", a.crop != b.crop),
             ("patch", a.patch != b.patch),
         ];
         if let Some((what, _)) = differs.iter().find(|(_, differs)| *differs) {
@@ -163,7 +161,9 @@ impl Predictor {
     }
 
     fn need_on(&self, grid: &Grid, channels: u64) -> Result<Need> {
-        let (own, other) = self.grids(grid)?;
+        // Where the image is cropped this is the most: what is in it is not known yet.
+        let own = grid.reoriented(self.card().orientation);
+        let other = self.card().preprocess().grid(&own)?;
         let seen = other.unwrap_or(own);
         let windows = Windows::new(seen.size, &self.first.window());
         let count = |n: [usize; 3]| n.iter().fold(1u64, |all, n| all.saturating_mul(*n as u64));
@@ -188,28 +188,16 @@ impl Predictor {
             size: seen.size,
             windows: windows.count(),
             program: 0,
-            image: (4 * channels).saturating_mul(count(own.size).saturating_add(other.map_or(0, |g| count(g.size)))),
+            image: (4 * channels).saturating_mul(count(own.size)).saturating_add(other.map_or(0, |g| {
+                // One channel after the other is brought to the spacing, axis by axis.
+                let between = count([0, 1, 2].map(|a| own.size[a].max(g.size[a])));
+                (4 * channels).saturating_mul(count(g.size)).saturating_add(8 * between)
+            })),
             labels: 2 * count(own.size),
             slab: slab.saturating_add(6 * finished),
             probabilities: if self.options.probabilities { (4 * classes).saturating_mul(count(own.size)) } else { 0 },
             network,
         })
-    }
-
-    /// The image's grid in the network's axis order, and the grid of the network's spacing if that is another.
-    fn grids(&self, image: &Grid) -> Result<(Grid, Option<Grid>)> {
-        let own = image.reoriented(self.card().orientation);
-        let near = |wanted: &[f64; 3]| wanted.iter().zip(own.spacing()).all(|(w, s)| (s / w - 1.0).abs() <= SAME_SPACING);
-        let other = self.card().spacing.filter(|wanted| !near(wanted)).map(|wanted| own.resampled(wanted));
-        // Looked at before anything is made that grows with it.
-        let voxels = other.map_or(0, |grid| grid.size.iter().fold(1u64, |n, d| n.saturating_mul(*d as u64)));
-        if voxels > BUDGET / 4 {
-            let shown = self.card().spacing.unwrap_or_default().map(|s| s.to_string()).join(" x ");
-            let message =
-                format!("at the model's spacing of {shown} mm the image has {voxels} voxels, and they need more than {} MiB", BUDGET >> 20);
-            return Err(Diagnostic::error(Code::E0702, message).help("crop the image, or look whether its spacing is right").into());
-        }
-        Ok((own, other))
     }
 
     /// Segments one case: one file with all modalities (4-D, or 3-D for one modality), or one 3-D file for each, in the order of
@@ -223,24 +211,34 @@ impl Predictor {
         self.fits(files, image.data.dim().0)?;
         let card = self.card();
         let (from, to) = (image.grid().orientation(), card.orientation);
-        let (own, other) = self.grids(&image.grid())?;
-        let at_spacing = other.map(|grid| image.onto(&grid)).transpose()?;
+        let by = card.preprocess();
+        let whole = image.grid().reoriented(to);
+        let channels: Vec<_> = data::channels(image.data.view()).into_iter().map(|c| turned(c, from, to)).collect();
+        let extent = by.extent(&channels);
+        let channels: Vec<_> = channels.into_iter().map(|c| extent.seen(c)).collect();
+        let own = extent.grid(&whole);
+        let other = by.grid(&own)?;
+        let at_spacing = other.map(|grid| by.image(&channels, &own, &grid));
         let prepared = match &at_spacing {
-            Some(v) => Prepared::new(v.data.view(), to, to, card.normalise),
-            None => Prepared::new(image.data.view(), from, to, card.normalise),
+            Some(v) => Prepared::ready(v.view()),
+            None => Prepared::new(channels, card.normalise),
         };
 
         let classes = self.first.classes();
         let values: Vec<u8> = card.labels.iter().map(|(value, _)| *value).collect();
         let [d, h, w] = image.size();
-        let mut labels = Array3::zeros(own.size);
+        let mut labels = Array3::zeros(whole.size);
         let mut all = self.options.probabilities.then(|| Array4::<f32>::zeros((classes, d, h, w)));
+        if extent.size != whole.size {
+            // Outside of what is kept there is background and nothing else.
+            all.iter_mut().for_each(|all| all.index_axis_mut(Axis(0), 0).fill(1.0));
+        }
         let mut give = |first: usize, planes: ArrayView4<f32>| {
             let range = first..first + planes.dim().1;
             let found = window::argmax(planes).mapv(|class| values.get(usize::from(class)).copied().unwrap_or_default());
-            labels.slice_mut(s![range.clone(), .., ..]).assign(&found);
+            extent.of(labels.view_mut()).slice_mut(s![range.clone(), .., ..]).assign(&found);
             for (class, kept) in planes.axis_iter(Axis(0)).zip(all.iter_mut().flat_map(|all| all.axis_iter_mut(Axis(0)))) {
-                turned(kept, from, to).slice_mut(s![range.clone(), .., ..]).assign(&class);
+                extent.of(turned(kept, from, to)).slice_mut(s![range.clone(), .., ..]).assign(&class);
             }
             Ok(())
         };

@@ -1,10 +1,11 @@
 //! An image as a network sees it, without a copy: turned to the network's axis order, each channel on its own scale, zeros around it.
 //!
-//! Part of `infer`; may use `volume`.
+//! Part of `infer`; may use `data`, `volume`.
 
 use ndarray::{Array4, ArrayView3, ArrayView4, Axis, Slice, s};
 
-use crate::volume::{Normalise, Orientation, Scale, turned};
+use crate::data::channels;
+use crate::volume::{Normalise, Scale};
 
 /// An image in the axis order and on the scale that a network was trained on.
 #[derive(Clone, Debug)]
@@ -14,25 +15,24 @@ pub struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    /// From intensities `[C, D, H, W]` on a grid that lies as `from`. The scale is that of the voxels in the order of `to`, so it is the same to
-    /// the last bit whatever order a file has.
-    pub fn new(image: ArrayView4<'a, f32>, from: Orientation, to: Orientation, normalise: Normalise) -> Self {
-        Self::of(image, |channel| {
-            let channel = turned(channel, from, to);
-            (channel, normalise.scale(channel))
-        })
+    /// From the channels of an image, all of one size, in that order. The scale is that of the voxels as the views go through them, so it is the
+    /// same to the last bit whatever order a file has.
+    pub fn new(channels: Vec<ArrayView3<'a, f32>>, normalise: Normalise) -> Self {
+        Self::of(channels, |channel| normalise.scale(channel.view()))
     }
 
     /// From an image `[C, D, H, W]` that is in that order and on that scale.
     pub fn ready(image: ArrayView4<'a, f32>) -> Self {
-        Self::of(image, |channel| (channel, Scale::IDENTITY))
+        Self::of(channels(image), |_| Scale::IDENTITY)
     }
 
-    fn of(image: ArrayView4<'a, f32>, each: impl Fn(ArrayView3<'a, f32>) -> (ArrayView3<'a, f32>, Scale)) -> Self {
-        let (count, d, h, w) = image.dim();
-        let channels: Vec<_> = (0..count).map(|c| each(image.index_axis_move(Axis(0), c))).collect();
-        let size = channels.first().map_or((d, h, w), |(channel, _)| channel.dim());
-        Self { channels, size: size.into() }
+    fn of(channels: Vec<ArrayView3<'a, f32>>, scale: impl Fn(&ArrayView3<'a, f32>) -> Scale) -> Self {
+        let size = channels.first().map_or([0; 3], |channel| channel.dim().into());
+        let scaled = channels.into_iter().map(|channel| {
+            let scale = scale(&channel);
+            (channel, scale)
+        });
+        Self { channels: scaled.collect(), size }
     }
 
     /// D, H, W.
@@ -67,7 +67,7 @@ impl<'a> Prepared<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::volume::{reorient, z_score};
+    use crate::volume::{Orientation, reorient, turned};
 
     #[test]
     fn what_is_cut_is_what_a_turned_and_normalised_copy_holds() {
@@ -85,8 +85,9 @@ mod tests {
                     .collect::<Vec<_>>(),
             )
             .unwrap();
-            z_score(&mut copy, true);
-            let prepared = Prepared::new(image.view(), from, Orientation::RAS, Normalise::ZScoreNonZero);
+            Normalise::ZScoreNonZero.apply(&mut copy);
+            let views = channels(image.view()).into_iter().map(|c| turned(c, from, Orientation::RAS)).collect();
+            let prepared = Prepared::new(views, Normalise::ZScoreNonZero);
             assert_eq!(prepared.cut([0; 3], prepared.size()), copy, "{from}");
             // A box that reaches beyond on both sides: voxel by voxel.
             let own = prepared.size();

@@ -36,6 +36,11 @@ impl Set {
         })
     }
 
+    /// The value as it was written.
+    pub fn text(&self) -> &str {
+        self.path_place.source.text.split_once('=').map_or("", |(_, value)| value.trim())
+    }
+
     /// `anchors=8,16,32` as three changes, `anchors=8` as one.
     ///
     /// # Errors

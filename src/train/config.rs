@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::loss::Objective;
 use super::schedule::Course;
-use crate::data::{Augment, Spec};
+use crate::data::{Augment, Preprocess, Spec};
 use crate::read::{self, Set, Value};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, Span};
 use crate::volume::Normalise;
@@ -33,8 +33,18 @@ pub struct RunConfig {
     /// Patches in a batch.
     #[serde(default = "two")]
     pub batch: usize,
+    /// How intensities are brought to the scale of the network.
     #[serde(default)]
     pub normalise: Normalise,
+    /// The spacing in mm, along D, H, W of RAS (head, front, right), to which all cases are brought; without it each keeps its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spacing: Option<[f64; 3]>,
+    /// Whether the planes around an image that are 0 in all channels are cut away.
+    #[serde(default)]
+    pub crop: bool,
+    /// A folder for prepared cases: what is read and resampled once is kept there for this run and all later ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<PathBuf>,
     #[serde(default)]
     pub augment: Augment,
     /// The part of the patches that are placed to hold a voxel of a foreground class, 0 to 1.
@@ -76,6 +86,9 @@ pub const FIELDS: &[&str] = &[
     "patch",
     "batch",
     "normalise",
+    "spacing",
+    "crop",
+    "cache",
     "augment",
     "foreground",
     "loss",
@@ -215,6 +228,11 @@ impl RunConfig {
         path.parent().unwrap_or(Path::new("")).join(&self.graph)
     }
 
+    /// How images are prepared.
+    pub fn preprocess(&self) -> Preprocess {
+        Preprocess { normalise: self.normalise, spacing: self.spacing, crop: self.crop }
+    }
+
     fn check(&self, source: &Arc<Source>) -> Result<()> {
         let mut found = Diagnostics::default();
         let mut must = |holds: bool, field: &str, found_value: String, wanted: &str| {
@@ -273,6 +291,9 @@ impl RunConfig {
             &format!("below `split.folds`, from 0 to {}", k.unwrap_or(1).saturating_sub(1)),
         );
         must(v > 0.0 && v < 1.0, "split.validation", v.to_string(), "above 0 and below 1");
+        if let Some((field, why)) = self.preprocess().fault() {
+            found.push(fault(source, field, format!("`{field}`: {why}")));
+        }
         if let Some((field, why)) = self.augment.fault() {
             found.push(fault(source, &format!("augment.{field}"), format!("`augment.{field}`: {why}")));
         }
@@ -349,6 +370,7 @@ mod tests {
     fn the_list_of_fields_is_that_of_the_struct() {
         let mut c = read(&[]).unwrap();
         (c.steps, c.patience, c.out) = (Some(1), Some(9), Some("x".into()));
+        (c.spacing, c.cache) = (Some([1.0; 3]), Some("y".into()));
         let value = serde_json::to_value(&c).unwrap();
         let fields: Vec<&String> = value.as_object().unwrap().keys().collect();
         assert_eq!(fields, FIELDS);

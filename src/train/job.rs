@@ -2,6 +2,7 @@
 //!
 //! Part of `train`; may use `compile`, `data`, `read` and `text`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::config::{RunConfig, SplitSpec, fault};
@@ -39,7 +40,7 @@ impl Job {
         // Graph and data are independent: what is wrong with both is said at once.
         let mut found = Diagnostics::default();
         let program = found.keep(compile::compile(graph, &all, None));
-        let data = found.keep(Dataset::open(&config.data, config.normalise));
+        let data = found.keep(Dataset::open(&config.data, config.preprocess(), config.cache.as_deref()));
         let (Some(program), Some(data)) = (program, data) else { return Err(found) };
         let store = Store::new(data);
         let about = store.description();
@@ -59,12 +60,12 @@ impl Job {
                 found.push(fault(source, field, message).help(format!("give --set {what}={has}")));
             }
         }
-        let ids = store.ids().to_vec();
-        let (training, validation) = divide(&ids, &config.split);
+        let subjects: Vec<String> = about.cases.iter().map(|c| c.subject.clone()).collect();
+        let (training, validation) = divide(&subjects, &config.split);
         if training.is_empty() || validation.is_empty() {
             let message = format!(
                 "of {} cases, {} are for training and {} for validation; both need one",
-                ids.len(),
+                subjects.len(),
                 training.len(),
                 validation.len()
             );
@@ -82,7 +83,7 @@ impl Job {
 
     /// What the run's weights follow from: its config, graph and split, and the version of the program.
     pub fn identity(&self) -> String {
-        let config = RunConfig { out: None, device: String::new(), ..self.resolved() };
+        let config = RunConfig { out: None, cache: None, device: String::new(), ..self.resolved() };
         let parts = [
             env!("CARGO_PKG_VERSION").to_owned(),
             ron::to_string(&config).unwrap_or_default(),
@@ -103,6 +104,8 @@ impl Job {
         let about = self.store.description();
         Card {
             normalise: self.config.normalise,
+            spacing: self.config.spacing,
+            crop: self.config.crop,
             overlap: self.config.overlap,
             epoch,
             validation_dice,
@@ -130,15 +133,35 @@ fn seed(split: &SplitSpec) -> u64 {
     split.seed.unwrap_or(if split.folds.is_some() { 12345 } else { 0 })
 }
 
-/// Cases for training and for validation, by their index.
-fn divide(ids: &[String], split: &SplitSpec) -> (Vec<usize>, Vec<usize>) {
-    let held = match split.folds {
+/// Cases for training and for validation, by their index, from whose cases they are. All cases of a subject are on one side.
+pub fn divide(subjects: &[String], split: &SplitSpec) -> (Vec<usize>, Vec<usize>) {
+    let all: Vec<String> = subjects.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
+    let held: Vec<String> = match split.folds {
         Some(folds) => {
-            // The ids of a data set are sorted.
-            let own = data::fold(ids.len(), folds, split.fold, seed(split) as u32);
-            own.into_iter().filter_map(|i| ids.get(i).cloned()).collect()
+            let own = data::fold(all.len(), folds, split.fold, seed(split) as u32);
+            own.into_iter().filter_map(|i| all.get(i).cloned()).collect()
         }
-        None => data::split(ids, seed(split), split.validation).1,
+        None => data::split(&all, seed(split), split.validation).1,
     };
-    (0..ids.len()).partition(|i| !held.contains(&ids[*i]))
+    (0..subjects.len()).partition(|i| !held.contains(&subjects[*i]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_is_on_one_side() {
+        let subjects: Vec<String> = (0..20).map(|i| format!("patient{:03}", i / 2)).collect();
+        let plain = SplitSpec { validation: 0.3, ..SplitSpec::default() };
+        let folds = (0..5).map(|fold| SplitSpec { folds: Some(5), fold, ..SplitSpec::default() });
+        let mut held = vec![];
+        for split in folds.chain([plain]) {
+            let (training, validation) = divide(&subjects, &split);
+            assert_eq!(training.len() + validation.len(), 20);
+            assert!(validation.iter().all(|v| training.iter().all(|t| subjects[*t] != subjects[*v])), "{validation:?}");
+            held.push(validation.len());
+        }
+        assert_eq!(held, [4, 4, 4, 4, 4, 6]);
+    }
 }

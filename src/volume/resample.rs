@@ -3,6 +3,10 @@
 //! May use `affine`, `grid` beside it. Voxels are aligned by the affines, centre to centre. Nothing but the result takes memory: each voxel of it
 //! is computed from the eight around its place. Where axes are parallel, the places along each axis are computed once.
 
+mod cubic;
+
+pub use cubic::{respaced, thick};
+
 use ndarray::{Array3, ArrayView3, ArrayViewMut3, Axis};
 use rayon::prelude::*;
 

@@ -83,10 +83,15 @@ fn described(sheet: &mut Sheet, card: &Card) {
     let channels = if names.len() == 1 { "1 channel".into() } else { format!("{} channels", names.len()) };
     sheet.row("image", format!("{channels}: {}", names.join(", ")));
     let scale = match card.normalise {
-        Normalise::ZScore => "each channel to mean 0 and deviation 1",
-        Normalise::ZScoreNonZero => "each channel to mean 0 and deviation 1, over voxels that are not 0",
+        Normalise::ZScore => "each channel to mean 0 and deviation 1".to_owned(),
+        Normalise::ZScoreNonZero => "each channel to mean 0 and deviation 1, over voxels that are not 0".to_owned(),
+        Normalise::Percentiles { low, high } => format!("each channel's percentiles {} and {} to 0 and 1", number(low, 3), number(high, 3)),
+        Normalise::Window { low, high, mean, deviation } => {
+            let [low, high, mean, deviation] = [low, high, mean, deviation].map(|v| number(v, 3));
+            format!("intensities within {low} to {high}, less {mean}, over {deviation}")
+        }
     };
-    sheet.row("prepared by", scale);
+    sheet.row("prepared by", if card.crop { format!("{scale}; planes of zeros around the image are cut away") } else { scale });
     let spacing = card.spacing.map_or("at its own spacing".into(), |s| format!("at {} mm", s.map(|s| number(s, 3)).join(" x ")));
     sheet.row("seen in", format!("axis order {}, {spacing}", card.orientation));
     let row = |(at, c): (usize, Class)| {

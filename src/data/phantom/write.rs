@@ -40,19 +40,20 @@ pub fn write(root: &Path, cases: usize, size: [usize; 3], seed: u64) -> Result<(
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::{Dataset, Spec};
+    use super::super::super::{Dataset, Preprocess, Spec};
     use crate::volume::Normalise;
 
     #[test]
     fn written_and_read_back_it_is_the_same_set() {
         let root = tempfile::tempdir().unwrap();
         super::write(root.path(), 2, [16, 18, 20], 4).unwrap();
-        let files = Dataset::open(&Spec::Msd { root: root.path().into() }, Normalise::ZScoreNonZero).unwrap();
-        let made = Dataset::open(&Spec::Phantom { cases: 2, size: [16, 18, 20], seed: 4 }, Normalise::ZScoreNonZero).unwrap();
+        let by = Preprocess { normalise: Normalise::ZScoreNonZero, ..Preprocess::default() };
+        let files = Dataset::open(&Spec::Msd { root: root.path().into() }, by, None).unwrap();
+        let made = Dataset::open(&Spec::Phantom { cases: 2, size: [16, 18, 20], seed: 4 }, by, None).unwrap();
         assert_eq!((&files.description.labels, files.description.ids()), (&made.description.labels, made.description.ids()));
         for id in made.description.ids() {
             let (a, b) = (files.load(&id).unwrap(), made.load(&id).unwrap());
-            assert_eq!((a.sample, a.affine), (b.sample, b.affine));
+            assert_eq!((a.sample, a.grid), (b.sample, b.grid));
             assert!(a.warnings.is_empty());
         }
     }

@@ -1,15 +1,17 @@
 //! The layout of the Medical Segmentation Decathlon: `dataset.json` names modalities, labels and the pairs of files.
 //!
-//! May use `text`, and `dataset` beside it.
+//! May use `text`, `data::dataset`, and `json` beside it.
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::dataset::{Case, Description, id_of};
-use crate::text::{Code, Diagnostic, Diagnostics, Place, Source, Span, printable};
+use super::id_of;
+use super::json::{at_word, inside, read};
+use crate::data::dataset::{Case, Description};
+use crate::text::{Diagnostic, Diagnostics, Source, printable};
 
 /// What is read of `dataset.json`; it may hold more.
 #[derive(Deserialize)]
@@ -29,9 +31,8 @@ struct Pair {
 
 /// Reads `root/dataset.json` and looks that every file it names is there.
 pub(super) fn describe(root: &Path) -> Result<Description, Diagnostics> {
-    let source = Source::read(&root.join("dataset.json"))
-        .map_err(|d| d.help("`root` is the folder that holds dataset.json, imagesTr and labelsTr"))?;
-    let file: File = serde_json::from_str(&source.text).map_err(|e| Diagnostics::from(malformed(&source, &e)))?;
+    let needs = "it needs `modality`, `labels` and `training` as the Medical Segmentation Decathlon writes them";
+    let (source, file): (_, File) = read(root, "dataset.json, imagesTr and labelsTr", needs)?;
     let mut found = Diagnostics::default();
     let modalities = found.keep(numbered(&source, "modality", &file.modality)).unwrap_or_default();
     for (place, (number, _)) in modalities.iter().enumerate() {
@@ -63,7 +64,7 @@ pub(super) fn describe(root: &Path) -> Result<Description, Diagnostics> {
         let label = found.keep(inside(&source, root, &entry("label"), &pair.label));
         let (Some(image), Some(label)) = (image, label) else { continue };
         let id = id_of(&image);
-        let case = Case { id: id.clone(), image: vec![image], label: Some(label) };
+        let case = Case::new(id.clone(), vec![image], Some(label));
         if cases.insert(id.clone(), case).is_some() {
             let message = format!("{} names the case `{}` again", entry("image"), printable(&id));
             found.push(at_word(&source, &message, &pair.image).help("each case stands once"));
@@ -93,52 +94,14 @@ fn numbered(source: &Arc<Source>, field: &str, map: &BTreeMap<String, String>) -
     Ok(all)
 }
 
-/// The file that an entry names, which must be inside the root and there.
-fn inside(source: &Arc<Source>, root: &Path, entry: &str, named: &str) -> Result<PathBuf, Diagnostic> {
-    let relative = Path::new(named);
-    let shown = printable(named);
-    if named.is_empty() || !relative.components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir)) {
-        return Err(at_word(source, &format!("{entry} is `{shown}`, which is not a path inside the folder"), named)
-            .help("name files relative to dataset.json, without `..`"));
-    }
-    let path: PathBuf = root.join(relative.components().filter(|c| matches!(c, Component::Normal(_))).collect::<PathBuf>());
-    if path.is_file() {
-        return Ok(path);
-    }
-    Err(at_word(source, &format!("{entry} names `{shown}`, which is not there"), named).help(format!("looked for `{}`", path.display())))
-}
-
 fn name_of(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().unwrap_or(path)
-}
-
-/// E0701 with the place of the first quoted `word`.
-fn at_word(source: &Arc<Source>, message: &str, word: &str) -> Diagnostic {
-    let quoted = format!("\"{word}\"");
-    let d = Diagnostic::error(Code::E0701, format!("`{}`: {message}", source.name));
-    match source.text.find(&quoted) {
-        Some(start) => d.at(Place::new(source, Span::new(start, start + quoted.len())), "here"),
-        None => d,
-    }
-}
-
-fn malformed(source: &Arc<Source>, e: &serde_json::Error) -> Diagnostic {
-    let text = e.to_string();
-    let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(r, _)| r);
-    let line: usize = source.text.split_inclusive('\n').take(e.line().saturating_sub(1)).map(str::len).sum();
-    let mut start = (line + e.column().saturating_sub(1)).min(source.text.len());
-    while !source.text.is_char_boundary(start) {
-        start -= 1;
-    }
-    let end = source.text.get(start..).and_then(|t| t.chars().next()).map_or(start, |c| start + c.len_utf8());
-    Diagnostic::error(Code::E0701, format!("`{}` is not the description of a data set: {reason}", source.name))
-        .at(Place::new(source, Span::new(start, end)), "here")
-        .help("it needs `modality`, `labels` and `training` as the Medical Segmentation Decathlon writes them")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::Code;
 
     fn folder(json: &str, files: &[&str]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();

@@ -1,0 +1,101 @@
+//! `lmsc data`: what a data set is like, whether it can be trained on, and how it might be.
+//!
+//! May use `data`, `train`, `compile`, `show`, `text`, and `check`, `plan` below it.
+
+mod check;
+mod plan;
+
+use std::path::{Path, PathBuf};
+
+use crate::data::{self, Dataset, Preprocess, Spec, Survey};
+use crate::read::Set;
+use crate::text::{Diagnostics, Result, Source};
+use crate::train::{Bar, RunConfig, divide};
+
+/// Look at a data set: check it, or plan a run on it
+///
+/// A data set is a folder (of the Medical Segmentation Decathlon, nnU-Net raw, BraTS or ACDC, told by what is in it) or a run config, whose `data` says
+/// where its cases are.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    Check(check::Args),
+    Plan(plan::Args),
+}
+
+/// Runs the verb.
+///
+/// # Errors
+/// What is wrong with the data set.
+pub fn run(args: Args) -> Result<()> {
+    match args.verb {
+        Verb::Check(a) => check::run(a),
+        Verb::Plan(a) => plan::run(a),
+    }
+}
+
+/// A data set that was named, with its cases looked at.
+struct Surveyed {
+    spec: Spec,
+    set: Dataset,
+    cases: Vec<Survey>,
+    /// Ids of the cases that the config keeps for validation; none for a folder.
+    held: Vec<String>,
+    /// The graph of the config, if one was named.
+    graph: Option<PathBuf>,
+    graph_sets: Vec<Set>,
+}
+
+/// Opens a folder or a run config (told by what it is), and looks at all cases.
+fn survey(target: &Path, sets: &[String]) -> Result<Surveyed> {
+    let (spec, split, graph, graph_sets) = if target.is_dir() {
+        if let Some(set) = sets.first() {
+            return Err(crate::text::Diagnostic::error(crate::text::Code::E0207, format!("--set {set}: a folder has no settings"))
+                .help("name a run config, or leave --set out")
+                .into());
+        }
+        (data::guess(target)?, None, None, vec![])
+    } else {
+        let source = Source::read(target)?;
+        let (own, mut graph_sets) = super::train::divide(sets)?;
+        let config = RunConfig::read(&source, &own)?;
+        let mut given = vec![];
+        for (name, value) in &config.set {
+            given.push(Set::parse(&format!("{name}={value}"))?);
+        }
+        given.append(&mut graph_sets);
+        (config.data.clone(), Some(config.split), Some(config.graph_path(target)), given)
+    };
+    let set = Dataset::open(&spec, Preprocess::default(), None)?;
+    let about = &set.description;
+    let bar = Bar::new(about.cases.len(), "{msg} {bar:30} {pos}/{len} {eta} left");
+    bar.change(|bar| bar.set_message("reading"));
+    let cases = set.survey(|| bar.change(|bar| bar.inc(1)));
+    bar.finish();
+    let subjects: Vec<String> = about.cases.iter().map(|c| c.subject.clone()).collect();
+    let held = split.map(|split| divide(&subjects, &split).1).unwrap_or_default();
+    let held = held.into_iter().map(|i| about.cases[i].id.clone()).collect();
+    Ok(Surveyed { spec, set, cases, held, graph, graph_sets })
+}
+
+/// All findings: those of the cases, then those of the set.
+fn findings(all: &Surveyed) -> Diagnostics {
+    let mut found: Vec<_> = all.cases.iter().flat_map(|c| c.findings.iter().cloned()).collect();
+    found.extend(data::check::findings(&all.set.description, &all.cases, &all.held));
+    Diagnostics(found)
+}
+
+/// A number with three digits that matter.
+fn short(v: f64) -> String {
+    if v == 0.0 || !v.is_finite() {
+        return format!("{v}");
+    }
+    let digits = (2 - v.abs().log10().floor() as i32).clamp(0, 6);
+    let scale = 10f64.powi(digits);
+    format!("{}", (v * scale).round() / scale)
+}

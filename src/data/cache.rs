@@ -1,0 +1,306 @@
+//! Prepared cases on disk, so that reading, turning, cropping and resampling happen once.
+//!
+//! May use `text`, `volume`, and `dataset`, `load`, `preprocess`, `sample` beside it. A case is one file, written whole or not at all. It holds
+//! what it was made of: the settings in its name, and of each source file its size, its time and the hash of its content. While size and time
+//! are as they were it is used as it is; else the contents decide. A damaged file is made anew.
+//!
+//! ```text
+//! "lmsc case 1\n" | u64 length of the head | head, JSON | for each channel: u64 length | LZ4 of its four byte planes |
+//! u64 length | LZ4 of the labels | BLAKE3 of all before
+//! ```
+//!
+//! The bytes of floats are apart by their place: those with sign and exponent repeat a lot, and zeros of a background cost nothing.
+
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use ndarray::{Array3, Array4};
+use serde::{Deserialize, Serialize};
+
+use super::dataset::{Case, Description};
+use super::load::{CANONICAL, Loaded};
+use super::preprocess::Preprocess;
+use super::sample::Sample;
+use crate::text::{Code, Diagnostic, reason, write_whole};
+use crate::volume::{Affine, Grid};
+
+const MAGIC: &[u8] = b"lmsc case 1\n";
+const HASH: usize = 32;
+/// A source that was written so shortly before the case was made may have been written again within the same tick of the clock.
+const TICK: Duration = Duration::from_secs(2);
+
+/// A folder of prepared cases.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    folder: PathBuf,
+    by: Preprocess,
+    labels: Vec<u8>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Head {
+    id: String,
+    channels: usize,
+    /// D, H, W.
+    size: [usize; 3],
+    affine: Affine,
+    sources: Vec<Source>,
+    /// Nanoseconds since 1970.
+    made: u64,
+}
+
+/// A file that a case was made of.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Source {
+    path: PathBuf,
+    bytes: u64,
+    /// Nanoseconds since 1970.
+    changed: u64,
+    hash: String,
+}
+
+impl Cache {
+    /// For cases prepared in one way. Makes the folder.
+    ///
+    /// # Errors
+    /// E0603 when it cannot be made.
+    pub fn open(folder: &Path, by: Preprocess, about: &Description) -> Result<Self, Diagnostic> {
+        std::fs::create_dir_all(folder).map_err(|e| crate::text::unwritable(folder, &e))?;
+        Ok(Self { folder: folder.to_owned(), by, labels: about.labels.iter().map(|(value, _)| *value).collect() })
+    }
+
+    /// The prepared case, if it is there and still what its files say.
+    pub fn find(&self, case: &Case) -> Option<Loaded> {
+        let bytes = std::fs::read(self.file(case)).ok()?;
+        let (body, hash) = bytes.split_last_chunk::<HASH>()?;
+        if blake3::hash(body).as_bytes() != hash {
+            return None;
+        }
+        let (length, rest) = body.strip_prefix(MAGIC)?.split_first_chunk::<8>()?;
+        let (head, rest) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+        let head: Head = serde_json::from_slice(head).ok()?;
+        let fresh = head.id == case.id
+            && paths(case).eq(head.sources.iter().map(|s| s.path.as_path()))
+            && head.sources.iter().all(|s| s.holds(head.made));
+        if !fresh {
+            return None;
+        }
+        read(&head, rest)
+    }
+
+    /// Keeps a case.
+    ///
+    /// # Errors
+    /// E0603 when it cannot be written, E0702 when a source went away.
+    pub fn keep(&self, case: &Case, loaded: &Loaded) -> Result<(), Diagnostic> {
+        let made = since(SystemTime::now());
+        let sources = paths(case).map(Source::of).collect::<Result<_, _>>()?;
+        let image = &loaded.sample.image;
+        let head =
+            Head { id: case.id.clone(), channels: image.dim().0, size: loaded.sample.size(), affine: loaded.grid.affine, sources, made };
+        let mut body = MAGIC.to_vec();
+        let mut put = |part: &[u8]| {
+            body.extend((part.len() as u64).to_le_bytes());
+            body.extend(part);
+        };
+        put(serde_json::to_string(&head).unwrap_or_default().as_bytes());
+        for channel in image.outer_iter() {
+            put(&lz4_flex::block::compress(&apart(channel.iter().copied())));
+        }
+        put(&lz4_flex::block::compress(&loaded.sample.label.iter().copied().collect::<Vec<u8>>()));
+        let hash = blake3::hash(&body);
+        write_whole(&self.file(case), |out| out.write_all(&body).and_then(|()| out.write_all(hash.as_bytes())))
+    }
+
+    /// The file of a case: named so that people can tell whose it is, and by what it was made of and how.
+    fn file(&self, case: &Case) -> PathBuf {
+        let mut key = blake3::Hasher::new();
+        key.update(serde_json::to_string(&(self.by, CANONICAL, &self.labels, &case.id)).unwrap_or_default().as_bytes());
+        for path in paths(case) {
+            // Where the program is run must not matter.
+            let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            key.update(b"\0").update(whole.as_os_str().as_encoded_bytes());
+        }
+        let short: String =
+            case.id.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).take(60).collect();
+        self.folder.join(format!("{short}-{}.case", &key.finalize().to_hex()[..16]))
+    }
+}
+
+/// The files of a case, its label last.
+fn paths(case: &Case) -> impl Iterator<Item = &Path> {
+    case.image.iter().chain(&case.label).map(PathBuf::as_path)
+}
+
+impl Source {
+    fn of(path: &Path) -> Result<Self, Diagnostic> {
+        let refuse = |e: std::io::Error| {
+            Diagnostic::error(Code::E0702, format!("`{}` cannot be read: {}", path.display(), reason(&e)))
+                .help("check the path and its permissions")
+        };
+        let about = std::fs::metadata(path).map_err(refuse)?;
+        let hash = content(path).map_err(refuse)?;
+        Ok(Self { path: path.to_owned(), bytes: about.len(), changed: changed(&about), hash })
+    }
+
+    /// Whether the file is what it was when the case was made.
+    fn holds(&self, made: u64) -> bool {
+        let Ok(about) = std::fs::metadata(&self.path) else { return false };
+        if about.len() != self.bytes {
+            return false;
+        }
+        let settled = self.changed.saturating_add(TICK.as_nanos() as u64) < made;
+        changed(&about) == self.changed && settled || content(&self.path).is_ok_and(|hash| hash == self.hash)
+    }
+}
+
+fn content(path: &Path) -> std::io::Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    std::io::copy(&mut std::fs::File::open(path)?, &mut hasher)?;
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+fn changed(about: &Metadata) -> u64 {
+    about.modified().map_or(0, since)
+}
+
+fn since(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// The bytes of floats by their place: all first bytes, all second ones, ...
+fn apart(values: impl ExactSizeIterator<Item = f32>) -> Vec<u8> {
+    let count = values.len();
+    let mut planes = vec![0; 4 * count];
+    for (n, v) in values.enumerate() {
+        for (place, byte) in v.to_le_bytes().into_iter().enumerate() {
+            planes[place * count + n] = byte;
+        }
+    }
+    planes
+}
+
+/// The voxels after the head; `None` where they do not fit it.
+fn read(head: &Head, mut rest: &[u8]) -> Option<Loaded> {
+    let [d, h, w] = head.size;
+    let count = d.checked_mul(h)?.checked_mul(w)?;
+    let mut part = |bytes: usize| -> Option<Vec<u8>> {
+        let (length, after) = rest.split_first_chunk::<8>()?;
+        let (own, after) = after.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+        rest = after;
+        // LZ4 makes at most 255 bytes of one: no memory is taken for more.
+        let mut out = vec![0; Some(bytes).filter(|b| *b <= own.len().saturating_mul(256))?];
+        (lz4_flex::block::decompress_into(own, &mut out).ok()? == bytes).then_some(out)
+    };
+    let mut values = vec![];
+    for _ in 0..head.channels {
+        let planes = part(count.checked_mul(4)?)?;
+        let place = |p: usize| planes[p * count..][..count].iter();
+        values.extend(place(0).zip(place(1)).zip(place(2)).zip(place(3)).map(|(((a, b), c), d)| f32::from_le_bytes([*a, *b, *c, *d])));
+    }
+    let label = Array3::from_shape_vec((d, h, w), part(count)?).ok()?;
+    let image = Array4::from_shape_vec((head.channels, d, h, w), values).ok()?;
+    let grid = Grid { size: head.size, affine: head.affine };
+    Some(Loaded { sample: Sample::new(&head.id, image, label, grid.spacing()), grid, warnings: vec![] })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::phantom;
+    use super::super::{Dataset, Spec};
+    use super::*;
+    use crate::volume::Normalise;
+
+    struct Set {
+        root: tempfile::TempDir,
+        by: Preprocess,
+    }
+
+    impl Set {
+        fn new() -> Self {
+            let root = tempfile::tempdir().unwrap();
+            phantom::write(root.path(), 2, [16, 18, 20], 4).unwrap();
+            Self { root, by: Preprocess { normalise: Normalise::ZScoreNonZero, spacing: Some([2.0, 1.0, 1.3]), crop: true } }
+        }
+
+        fn open(&self, cache: bool) -> Dataset {
+            let folder = self.root.path().join("kept");
+            Dataset::open(&Spec::Msd { root: self.root.path().into() }, self.by, cache.then_some(folder.as_path())).unwrap()
+        }
+
+        fn files(&self) -> Vec<PathBuf> {
+            let mut all: Vec<PathBuf> = std::fs::read_dir(self.root.path().join("kept")).unwrap().map(|e| e.unwrap().path()).collect();
+            all.sort();
+            all
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_what_was_made() {
+        let set = Set::new();
+        let plain = set.open(false).load("phantom_0001").unwrap();
+        for _ in 0..2 {
+            let kept = set.open(true).load("phantom_0001").unwrap();
+            assert_eq!((kept.sample, kept.grid), (plain.sample.clone(), plain.grid));
+        }
+        let [file] = &set.files()[..] else { panic!("one file") };
+        assert!(file.file_name().unwrap().to_str().unwrap().starts_with("phantom_0001-"));
+        // Read from the file, not made again: with a file that holds another case's voxels, those come out.
+        let open = set.open(true);
+        let (a, b) = (&open.description.cases[0], &open.description.cases[1]);
+        let cache = Cache::open(&set.root.path().join("kept"), set.by, &open.description).unwrap();
+        cache.keep(a, &plain).unwrap();
+        assert_eq!(open.load(&a.id).unwrap().sample.image, plain.sample.image);
+        assert_eq!(cache.find(b).unwrap().sample, plain.sample);
+    }
+
+    #[test]
+    fn other_settings_and_other_contents_are_made_anew() {
+        let mut set = Set::new();
+        let first = set.open(true).load("phantom_0000").unwrap();
+        set.by.crop = false;
+        assert_ne!(set.open(true).load("phantom_0000").unwrap().sample, first.sample);
+        assert_eq!(set.files().len(), 2);
+        set.by.crop = true;
+        // The other case's image under this one's name, its time set back to that of the old file.
+        let images = set.root.path().join("imagesTr");
+        let old = images.join("phantom_0000.nii.gz");
+        let time = std::fs::metadata(&old).unwrap().modified().unwrap();
+        std::fs::copy(images.join("phantom_0001.nii.gz"), &old).unwrap();
+        std::fs::File::options().write(true).open(&old).unwrap().set_modified(time).unwrap();
+        assert_eq!(set.open(true).load("phantom_0000").unwrap().sample, set.open(false).load("phantom_0000").unwrap().sample);
+    }
+
+    #[test]
+    fn every_damage_is_made_good() {
+        let set = Set::new();
+        let want = set.open(true).load("phantom_0000").unwrap().sample;
+        let file = set.files().remove(0);
+        let whole = std::fs::read(&file).unwrap();
+        for at in (0..whole.len()).step_by(whole.len() / 40) {
+            let mut turned = whole.clone();
+            turned[at] ^= 1 << (at % 8);
+            for broken in [&turned[..], &whole[..at]] {
+                std::fs::write(&file, broken).unwrap();
+                let cache = Cache::open(&set.root.path().join("kept"), set.by, &set.open(false).description).unwrap();
+                assert!(cache.find(&set.open(false).description.cases[0]).is_none(), "{at}");
+            }
+        }
+        assert_eq!(set.open(true).load("phantom_0000").unwrap().sample, want);
+        assert_eq!(std::fs::read(&file).unwrap().len(), whole.len());
+    }
+
+    #[test]
+    fn a_touched_file_with_its_old_content_is_the_same() {
+        let set = Set::new();
+        let open = set.open(true);
+        open.load("phantom_0000").unwrap();
+        let image = &open.description.cases[0].image[0];
+        std::fs::File::options().write(true).open(image).unwrap().set_modified(SystemTime::now() + Duration::from_secs(9)).unwrap();
+        let cache = Cache::open(&set.root.path().join("kept"), set.by, &open.description).unwrap();
+        assert!(cache.find(&open.description.cases[0]).is_some());
+        std::fs::remove_file(image).unwrap();
+        assert!(cache.find(&open.description.cases[0]).is_none());
+    }
+}
