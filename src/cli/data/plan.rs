@@ -12,7 +12,7 @@ use crate::cli::{complain, print};
 use crate::compile::{self, Program};
 use crate::data::{Fingerprint, Range};
 use crate::read::Set;
-use crate::text::{Code, Diagnostic, Result, Source, printable, write_text};
+use crate::text::{Code, Diagnostic, Result, Source, columns, printable, write_text};
 use crate::train::{self, Plan};
 use crate::volume::Normalise;
 
@@ -107,14 +107,14 @@ pub fn run(args: Args) -> Result<()> {
 
 /// What the set is like and what follows, for people.
 fn page(f: &Fingerprint, program: &Program, plan: &Plan, budget: u64) -> String {
-    let mut text = format!("{}: {} of {} cases can be used\n\n", printable(&f.name), f.cases, f.of);
+    let mut rows: Vec<(String, String)> = vec![];
     let ranges = |all: &[Range; 3]| {
         let one = |r: &Range| {
             if r.min == r.max { short(r.median) } else { format!("{} ({} to {})", short(r.median), short(r.min), short(r.max)) }
         };
         all.iter().map(one).collect::<Vec<_>>().join(" x ")
     };
-    let mut row = |name: &str, line: String| text.push_str(&format!("{name:<14}{line}\n"));
+    let mut row = |name: &str, line: String| rows.push((name.to_owned(), line));
     row("voxels", format!("{}, D x H x W of RAS{}", ranges(&f.size), if plan.crop { ", without planes of zeros" } else { "" }));
     row("spacing mm", ranges(&f.spacing));
     for i in &f.intensities {
@@ -135,19 +135,20 @@ fn page(f: &Fingerprint, program: &Program, plan: &Plan, budget: u64) -> String 
         );
     }
     let mib = |n: u64| crate::text::thousands(n >> 20);
-    text.push('\n');
-    let mut row = |name: &str, line: String| text.push_str(&format!("{name:<14}{line}\n"));
+    row("", String::new());
     row("spacing", plan.spacing.map_or("that of the cases, which is one".into(), |s| format!("{} mm", s.map(short).join(" x "))));
     row("patch", format!("{}; the median case has {}", plan.patch.map(|n| n.to_string()).join(" x "), plan.median.map(short).join(" x ")));
     row("batch", format!("{}: a training step of {} takes {} MiB of {}", plan.batch, program.name, mib(plan.memory), mib(budget)));
-    text
+    let width = rows.iter().map(|(name, _)| columns(name)).max().unwrap_or(0) + 2;
+    let lines = rows.iter().map(|(name, line)| format!("{name}{}{line}", " ".repeat(width - columns(name))).trim_end().to_owned() + "\n");
+    format!("{}: {} of {} cases can be used\n\n{}", printable(&f.name), f.cases, f.of, lines.collect::<String>())
 }
 
 /// The run config.
 fn config(all: &Surveyed, graph: &Path, given: &[Set], f: &Fingerprint, plan: &Plan, out: Option<&Path>) -> String {
     let folder = out.and_then(Path::parent).unwrap_or(Path::new(""));
     let graph = relative(folder, graph);
-    let data = ron::to_string(&all.spec).unwrap_or_default();
+    let data = ron::ser::to_string_pretty(&all.spec, ron::ser::PrettyConfig::new().depth_limit(0)).unwrap_or_default();
     let sets: Vec<String> = given.iter().map(|s| format!("\"{}\": {}", s.path, s.text())).collect();
     let triple = |v: [f64; 3]| format!("({})", v.map(|v| v.to_string()).join(", "));
     let mut text = format!("// {}: {} cases. Proposed by `lmsc data plan`; change what you know better.\n(\n", printable(&f.name), f.cases);
@@ -179,7 +180,7 @@ fn config(all: &Surveyed, graph: &Path, given: &[Set], f: &Fingerprint, plan: &P
     row("schedule: (warmup: 1, min_lr: 1e-6)".into());
     row("epochs: 100".into());
     row("seed: 0".into());
-    text + ")\n"
+    text.replace("flip: 0.5,", "/* 0 where a side must be told from the other */ flip: 0.5,") + ")\n"
 }
 
 /// A path as it is seen from a folder.
@@ -190,6 +191,10 @@ fn relative(folder: &Path, path: &Path) -> PathBuf {
     let (Ok(from), Ok(to)) = (std::path::absolute(folder), std::path::absolute(path)) else { return path.to_owned() };
     let (from, to): (Vec<Component>, Vec<Component>) = (from.components().collect(), to.components().collect());
     let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    if shared < 2 {
+        // Nothing but the root is shared.
+        return to.into_iter().collect();
+    }
     let up = std::iter::repeat_n(Component::ParentDir, from.len() - shared);
     up.chain(to[shared..].iter().copied()).collect()
 }
@@ -205,5 +210,6 @@ mod tests {
         assert_eq!(seen("", "graphs/a.ron"), "graphs/a.ron");
         assert_eq!(seen("graphs", "graphs/a.ron"), "a.ron");
         assert_eq!(seen("a/b", "/x/a.ron"), "/x/a.ron");
+        assert!(seen("/nowhere", "a.ron").starts_with('/'));
     }
 }
