@@ -141,6 +141,42 @@ fn two_processes_do_not_train_in_one_folder() {
     first.wait().expect("it ends");
 }
 
+/// Trains on regions, and goes with the model to where it is used.
+#[test]
+fn regions_go_from_the_config_to_the_scores() {
+    let (dir, config) = given();
+    let run = dir.path().join("run").display().to_string();
+    let text_of = CONFIG.replace("epochs: 4", "epochs: 1").replace(
+        "steps: 12,",
+        r#"steps: 4,
+    set: { "classes": 3 },
+    regions: {"whole": [1, 2, 3], "core": [2, 3], "enhancing": [3]},
+    postprocess: auto,
+    workers: 2,"#,
+    );
+    std::fs::write(&config, text_of).expect("written");
+    let done = |args: &[&str]| {
+        let out = lmsc(args).current_dir(dir.path()).env("COLUMNS", "140").output().expect("it runs");
+        assert!(out.status.success(), "{args:?}: {}", text(&out.stderr));
+        text(&out.stdout)
+    };
+    let said = done(&["train", &config, "--out", &run]);
+    assert!(said.contains("(whole ") && said.contains(", enhancing ") && said.contains("postprocessing"), "{said}");
+    let said = done(&["info", &format!("{run}/best.safetensors")]);
+    let row = said.lines().find(|l| l.contains("whole")).expect("the region");
+    assert!(row.contains("1 2 3") && row.contains("painted as 1") && row.contains("Dice"), "{said}");
+
+    lmsc::data::phantom::write(dir.path(), 2, [16, 20, 18], 7).expect("written");
+    done(&["predict", &run, "imagesTr", "--out", "said", "--probabilities", "--no-postprocess"]);
+    let p = lmsc::volume::read(&dir.path().join("said/probabilities/phantom_0001.nii.gz")).expect("a volume");
+    assert_eq!(p.data.dim(), (3, 16, 20, 18));
+    let labels = lmsc::volume::read(&dir.path().join("said/phantom_0001.nii.gz")).expect("a volume");
+    let inside = |c: usize| p.data.index_axis(ndarray::Axis(0), c).iter().filter(|p| **p >= 0.5).count();
+    assert_eq!(labels.data.iter().filter(|l| **l == 3.0).count(), inside(2));
+    let said = done(&["eval", "--pred", "said", "--ref", "labelsTr", "--region", "whole=1,2,3", "--region", "enhancing=3"]);
+    assert!(said.contains("whole") && said.contains("enhancing"), "{said}");
+}
+
 #[test]
 fn what_is_no_run_is_not_gone_on_with() {
     let (dir, config) = given();

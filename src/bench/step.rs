@@ -7,10 +7,13 @@ use burn::tensor::Tensor;
 
 use super::case::Case;
 use super::forward::wait;
-use crate::train::{Objective, Target};
+use crate::train::{Goal, Loss, Objective, Target};
 
 /// What is minimised: Dice plus cross-entropy, every class alike. The boundary term is left out: no other framework has it.
-const OBJECTIVE: Objective = Objective { dice: 1.0, cross_entropy: 1.0, boundary: 0.0, radius: 0, inverse_frequency: 0.0 };
+fn objective() -> Objective {
+    Objective { dice: 1.0, cross_entropy: 1.0, boundary: 0.0, inverse_frequency: 0.0, ..Objective::default() }
+}
+
 /// The learning rate; the rest is AdamW's usual 0.9, 0.999, 1e-8 and a decay of 0.01.
 const RATE: f64 = 1e-3;
 
@@ -27,7 +30,8 @@ pub struct Parts {
 pub struct Step {
     case: Case,
     input: Tensor<5>,
-    target: Target,
+    loss: Loss,
+    targets: Vec<Target>,
     optimiser: ModuleOptimizer,
 }
 
@@ -37,16 +41,17 @@ impl Step {
         let [input] = <[Tensor<5>; 1]>::try_from(case.tensors()).ok()?;
         let y = case.output();
         let [d, h, w] = y.size;
-        let target = Target::new(&case.labels(), [y.batch, d, h, w], y.channels, &OBJECTIVE);
+        let loss = Loss::new(objective(), Goal::Classes(y.channels));
+        let targets = loss.targets(&case.labels(), [y.batch, d, h, w]);
         let optimiser = AdamWConfig::new().with_beta_1(0.9).with_beta_2(0.999).with_epsilon(1e-8).with_weight_decay(0.01).init();
-        Some(Self { case, input, target, optimiser })
+        Some(Self { case, input, loss, targets, optimiser })
     }
 
     /// Makes one step.
     pub fn once(self) -> (Self, Parts) {
-        let Self { case, input, target, mut optimiser } = self;
+        let Self { case, input, loss: goal, targets, mut optimiser } = self;
         let start = Instant::now();
-        let terms = OBJECTIVE.terms(case.network.forward(input.clone()), &target, &case.device);
+        let terms = goal.terms(vec![case.network.forward(input.clone())], &targets, &case.device);
         let loss = f64::from(terms.total.clone().into_scalar::<f32>());
         let forward = start.elapsed().as_secs_f64();
         let gradients = GradientsParams::from_grads(terms.total.backward(), &case.network);
@@ -56,7 +61,7 @@ impl Step {
         let case = Case { network, ..case };
         wait(&case);
         let update = start.elapsed().as_secs_f64() - forward - backward;
-        (Self { case, input, target, optimiser }, Parts { forward, backward, update, loss })
+        (Self { case, input, loss: goal, targets, optimiser }, Parts { forward, backward, update, loss })
     }
 }
 

@@ -73,7 +73,7 @@ pub struct Args {
     #[arg(long, value_name = "AXES", num_args = 0..=1, require_equals = true, default_missing_value = "dhw")]
     pub flips: Option<Flips>,
 
-    /// Also write the probabilities of every class, float32, into DIR/probabilities
+    /// Also write the probabilities of every class or region, float32, into DIR/probabilities
     #[arg(long)]
     pub probabilities: bool,
 
@@ -215,7 +215,7 @@ impl Work<'_> {
         let passes = if passes > 1 { format!(" of {passes} passes") } else { String::new() };
         let which = if cases.len() > 1 { format!("{} cases; the largest, {name}: ", cases.len()) } else { format!("{name}: ") };
         self.progress.say(&format!("{which}{w}x{h}x{d} voxels, {}{passes}, needs {most}", most.counted()));
-        if let Some(free) = memory::available().filter(|free| most.bytes().saturating_sub(self.held) > *free) {
+        if let Some(free) = net::available_memory().filter(|free| most.bytes().saturating_sub(self.held) > *free) {
             self.progress
                 .say(&format!("only {} are free: the system may stop it; --max-memory leaves out what does not fit", need::size(free)));
         }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::print;
 use crate::net;
 use crate::read::Set;
-use crate::text::{Code, Diagnostics, Result, Source};
+use crate::text::{Code, Diagnostics, Result, Source, render};
 use crate::train::{self, BEST, Ending, FIELDS, Folder, Job, Outcome, RunConfig};
 
 /// Train a network as a run config says
@@ -85,6 +85,9 @@ pub fn run(args: Args) -> Result<()> {
     })?;
     let job = Job::prepare(config, &source, &graph, &graph_sets).map_err(|e| explain(e, &graph_sets))?;
     let device = net::device(&job.config.device)?;
+    if let Some(warning) = job.fits(&device)? {
+        eprintln!("{}", render::concise(&warning));
+    }
     let resumed = old.is_some();
     let folder = match old {
         Some(folder) => folder,
@@ -156,7 +159,7 @@ fn explain(mut errors: Diagnostics, sets: &[Set]) -> Diagnostics {
 
 /// How a run went, in two lines.
 pub(super) fn summary(job: &Job, outcome: &Outcome, folder: &Path) -> String {
-    let labels = job.store.description().foreground();
+    let labels = job.scored();
     let best = outcome.best.as_ref().map_or("no epoch was finished".to_owned(), |best| {
         let dice: Vec<String> = labels.iter().zip(&best.dice).map(|(l, d)| format!("{l} {d:.3}")).collect();
         let (epoch, cases) = (best.epoch, job.validation.len());
@@ -167,7 +170,12 @@ pub(super) fn summary(job: &Job, outcome: &Outcome, folder: &Path) -> String {
         Ending::Whole | Ending::Asked => "",
     };
     let time = train::span(outcome.duration);
-    format!("{} of {} epochs trained{ended}, {time}; {best}\nrun folder: {}", outcome.epochs, job.config.epochs, folder.display())
+    let cleaned = outcome.cleaned.as_ref().map_or(String::new(), |c| match c.postprocess.is_none() {
+        true => "\nno postprocessing helps".into(),
+        false => format!("\npostprocessing: {}; mean Dice {:.3} instead of {:.3}", c.postprocess, c.after, c.before),
+    });
+    let (done, all) = (outcome.epochs, job.config.epochs);
+    format!("{done} of {all} epochs trained{ended}, {time}; {best}{cleaned}\nrun folder: {}", folder.display())
 }
 
 #[cfg(test)]

@@ -119,7 +119,7 @@ impl Augment {
             ("gamma", self.gamma, 0.05, 20.0),
         ];
         for (field, range, least, most) in ranges {
-            if !range.is_off() && !(least <= range.low && range.low <= range.high && range.high <= most) {
+            if !(range.is_off() || least <= range.low && range.low <= range.high && range.high <= most) {
                 return Some((
                     field,
                     format!("low and high lie between {least} and {most}, low first, not {} and {}", range.low, range.high),
@@ -127,7 +127,7 @@ impl Augment {
             }
         }
         let e = &self.elastic;
-        if !e.is_off() && !((0.0..=100.0).contains(&e.voxels) && (2.0..=1000.0).contains(&e.grid)) {
+        if !(e.is_off() || (0.0..=100.0).contains(&e.voxels) && (2.0..=1000.0).contains(&e.grid)) {
             return Some((
                 "elastic",
                 format!("displacements are up to 100 voxels on a grid of 2 to 1000, not {} and {}", e.voxels, e.grid),

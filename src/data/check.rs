@@ -44,8 +44,9 @@ fn duplicates(cases: &[Survey], held: &[String]) -> Vec<Diagnostic> {
     let mut all: Vec<Diagnostic> = vec![];
     for same in by_hash.values().filter(|same| same.len() > 1) {
         let names = same.iter().map(|c| format!("`{}`", c.id)).collect::<Vec<_>>().join(", ");
-        let is_held = |c: &&Survey| held.contains(&c.id);
-        let across = same.iter().any(|c| is_held(c)) && !same.iter().all(is_held);
+        let is_held = |c: &&&Survey| held.contains(&c.id);
+        let kept = same.iter().filter(is_held).count();
+        let across = kept > 0 && kept < same.len();
         let message = format!("the images of {names} hold the same voxels");
         all.push(if across {
             Diagnostic::error(Code::E0701, format!("{message}, and one is for training, another for validation"))

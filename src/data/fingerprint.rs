@@ -92,7 +92,7 @@ impl Fingerprint {
         };
         let class = |(at, (value, name)): (usize, &(u8, String))| {
             let own = |s: &&Seen| s.classes.get(at).copied().unwrap_or_default();
-            let (with, voxels) = seen.iter().map(|s| own(&s)).fold((0, 0), |(with, all), n| (with + usize::from(n > 0), all + n));
+            let (with, voxels) = seen.iter().map(own).fold((0, 0), |(with, all), n| (with + usize::from(n > 0), all + n));
             Share { value: *value, name: name.clone(), cases: with, part: voxels as f64 / total.max(1) as f64 }
         };
         Self {

@@ -87,10 +87,10 @@ impl Preprocess {
         }
         let filled = |axis: usize, at: usize| channels.iter().any(|c| c.index_axis(Axis(axis), at).iter().any(|v| *v != 0.0));
         let mut kept = whole;
-        for axis in 0..3 {
+        for (axis, count) in size.into_iter().enumerate() {
             // Nothing anywhere: there is nothing to crop to.
-            let Some(first) = (0..size[axis]).find(|at| filled(axis, *at)) else { return whole };
-            let last = (first..size[axis]).rev().find(|at| filled(axis, *at)).unwrap_or(first);
+            let Some(first) = (0..count).find(|at| filled(axis, *at)) else { return whole };
+            let last = (first..count).rev().find(|at| filled(axis, *at)).unwrap_or(first);
             (kept.start[axis], kept.size[axis]) = (first, last + 1 - first);
         }
         kept

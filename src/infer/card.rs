@@ -1,14 +1,18 @@
 //! What a checkpoint says beside its weights: how images must be prepared, what the labels mean, how it was trained.
 //!
-//! Part of `infer`; may use `text` and `volume`.
+//! Part of `infer`; may use `data`, `metric`, `text` and `volume`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::Postprocess;
+use ndarray::{Array3, ArrayView4};
+
+use super::window::argmax;
+use super::{Answer, Postprocess, Regions};
 use crate::data::{CANONICAL, Preprocess};
+use crate::metric::Region;
 use crate::text::{Code, Diagnostic, Result};
 use crate::volume::{Class, Colour, Normalise, Orientation};
 
@@ -21,6 +25,9 @@ pub struct Card {
     pub labels: Vec<(u8, String)>,
     /// The colour of every class in pictures, in the order of `labels`.
     pub colours: Vec<Colour>,
+    /// What each channel of the answer stands for where that is a region; absent where it is a class of `labels`.
+    #[serde(default)]
+    pub regions: Option<Regions>,
     /// How intensities are brought to the scale the network was trained on.
     pub normalise: Normalise,
     /// The axis order in which the network sees volumes: D, H, W are its k, j, i.
@@ -43,7 +50,7 @@ pub struct Card {
     pub epoch: usize,
     /// Mean Dice on the validation cases after that epoch, 0 to 1; absent where none was computed.
     pub validation_dice: Option<f64>,
-    /// The same of each class but the background, in the order of `labels`; empty where none was computed.
+    /// The same of each of [`Card::scored`]; empty where none was computed.
     pub class_dice: Vec<f64>,
     /// The seed of the run.
     pub seed: u64,
@@ -61,6 +68,7 @@ impl Card {
             colours: labels.iter().map(|(value, _)| Colour::of(*value)).collect(),
             modalities,
             labels,
+            regions: None,
             normalise: Normalise::default(),
             orientation: CANONICAL,
             spacing: None,
@@ -112,8 +120,11 @@ impl Card {
             Some(format!("two of its labels have the value {}", self.labels[at].0))
         } else if self.colours.len() != count {
             Some(format!("it has {count} labels and {} colours", self.colours.len()))
-        } else if !self.class_dice.is_empty() && self.class_dice.len() + 1 != count {
-            Some(format!("it has {count} labels and the Dice of {} classes", self.class_dice.len()))
+        } else if let Some(fault) = self.regions.as_ref().and_then(|r| self.fault_of(r)) {
+            Some(fault)
+        } else if !self.class_dice.is_empty() && self.class_dice.len() != self.scored().len() {
+            let what = if self.regions.is_some() { format!("{} regions", self.scored().len()) } else { format!("{count} labels") };
+            Some(format!("it has {what} and the Dice of {} classes", self.class_dice.len()))
         } else {
             match self.preprocess().fault() {
                 Some(("spacing", _)) => Some(format!("its spacing is {:?} mm", self.spacing.unwrap_or_default())),
@@ -125,6 +136,39 @@ impl Card {
     /// How images are prepared for the network.
     pub fn preprocess(&self) -> Preprocess {
         Preprocess { normalise: self.normalise, spacing: self.spacing, crop: self.crop }
+    }
+
+    fn fault_of(&self, regions: &Regions) -> Option<String> {
+        let known = |value: &u8| self.labels.iter().any(|(own, _)| own == value);
+        let unknown = regions.channels.iter().flat_map(|r| &r.values).find(|v| !known(v));
+        regions.fault().or(unknown.map(|v| format!("its regions have the value {v}, which is none of its labels")))
+    }
+
+    /// Channels of the network's answer.
+    pub fn channels(&self) -> usize {
+        self.regions.as_ref().map_or(self.labels.len(), |r| r.channels.len())
+    }
+
+    /// How the network's answer becomes probabilities.
+    pub fn answer(&self) -> Answer {
+        if self.regions.is_some() { Answer::Regions } else { Answer::Classes }
+    }
+
+    /// What is scored, in label values: the regions, or every class but the background.
+    pub fn scored(&self) -> Vec<Region> {
+        match &self.regions {
+            Some(regions) => regions.channels.clone(),
+            None => self.labels.iter().skip(1).map(|(value, name)| Region { name: name.clone(), values: vec![*value] }).collect(),
+        }
+    }
+
+    /// The label value of every voxel `[d, h, w]` from its probabilities `[K, d, h, w]`: of the most probable class, or painted
+    /// by the regions.
+    pub fn decide(&self, probabilities: ArrayView4<f32>) -> Array3<u8> {
+        match &self.regions {
+            Some(regions) => regions.labels(probabilities),
+            None => argmax(probabilities).mapv(|class| self.labels.get(usize::from(class)).map_or(0, |(value, _)| *value)),
+        }
     }
 
     /// Every class with its name and colour, for pictures.
@@ -143,6 +187,7 @@ mod tests {
             modalities: vec!["MRI \"T1\"".into()],
             labels: vec![(0, "background".into()), (2, "Anterior".into())],
             colours: vec![Colour::of(0), Colour([255, 0, 16])],
+            regions: None,
             normalise: Normalise::default(),
             orientation: CANONICAL,
             spacing: Some([3.0, 0.5, 0.5]),
@@ -167,6 +212,21 @@ mod tests {
     }
 
     #[test]
+    fn regions_are_entries_too_and_are_scored_instead_of_labels() {
+        let labels = vec![(0, "background".into()), (1, "core".into()), (2, "oedema".into())];
+        let region = |name: &str, values: &[u8]| Region { name: name.into(), values: values.to_vec() };
+        let regions = Regions::new(vec![region("whole", &[1, 2]), region("core", &[1])], None).unwrap();
+        let card = Card { regions: Some(regions), class_dice: vec![0.5, 0.25], ..Card::new(vec!["t1".into()], labels, [8; 3]) };
+        assert_eq!(Card::from_entries(Path::new("m"), &card.entries()).unwrap(), card);
+        assert_eq!((card.channels(), card.scored()), (2, vec![region("whole", &[1, 2]), region("core", &[1])]));
+        let plain = Card { regions: None, ..card.clone() };
+        assert_eq!((plain.channels(), plain.scored()), (3, vec![region("core", &[1]), region("oedema", &[2])]));
+        let short = Card { class_dice: vec![0.5], ..card };
+        let e = Card::from_entries(Path::new("m"), &short.entries()).unwrap_err();
+        assert!(e.0[0].message.contains("2 regions and the Dice of 1 classes"), "{e:?}");
+    }
+
+    #[test]
     fn what_is_missing_is_named() {
         for gone in ["patch", "labels", "normalise"] {
             let mut entries = card().entries();
@@ -186,6 +246,11 @@ mod tests {
             ("normalise", r#"{"Percentiles":{"low":99,"high":1}}"#, "its `normalise`: percentiles"),
             ("orientation", "\"RAR\"", "RAR"),
             ("class_dice", "[0.5,0.5]", "2 labels and the Dice of 2 classes"),
+            ("regions", r#"{"channels":[{"name":"all","values":[2,3]}],"paint":[[0,2]]}"#, "the value 3, which is none of its labels"),
+            ("regions", r#"{"channels":[{"name":"all","values":[2]}],"paint":[[0,0]]}"#, "`all` has no label 0"),
+            ("regions", r#"{"channels":[{"name":"all","values":[2]}],"paint":[[1,2]]}"#, "not every region is painted once"),
+            ("regions", r#"{"channels":[],"paint":[]}"#, "no regions"),
+            ("regions", r#"{"channels":[{"name":"all","values":[2]}]}"#, "paint"),
         ] {
             let mut entries = card().entries();
             entries.insert(name.into(), value.into());
@@ -193,7 +258,7 @@ mod tests {
             assert!(e.0[0].message.contains(words), "{e:?}");
         }
         let mut entries = card().entries();
-        entries.retain(|name, _| !["orientation", "spacing", "crop", "postprocess"].contains(&name.as_str()));
+        entries.retain(|name, _| !["orientation", "spacing", "crop", "postprocess", "regions"].contains(&name.as_str()));
         let plain = Card { spacing: None, crop: false, postprocess: None, ..card() };
         assert_eq!(Card::from_entries(Path::new("m"), &entries).unwrap(), plain, "images keep their spacing, labels what they are");
     }

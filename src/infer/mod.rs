@@ -13,6 +13,7 @@ pub mod need;
 mod postprocess;
 mod predict;
 mod prepare;
+mod regions;
 mod restore;
 mod runner;
 pub mod window;
@@ -24,7 +25,8 @@ pub use need::Need;
 pub use postprocess::Postprocess;
 pub use predict::{Options, Prediction, Predictor};
 pub use prepare::Prepared;
-pub use runner::Runner;
+pub use regions::Regions;
+pub use runner::{Answer, Runner};
 
 #[cfg(test)]
 mod tests;

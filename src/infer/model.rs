@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use ndarray::{Array3, Array4, ArrayView4, s};
 
 use super::prepare::Prepared;
-use super::window::{self, Window, Windows};
+use super::window::{Window, Windows};
 use super::{Card, Runner};
 use crate::net::{self, Network};
 use crate::text::{Code, Diagnostic, Result};
@@ -18,7 +18,6 @@ use crate::text::{Code, Diagnostic, Result};
 #[derive(Clone, Debug)]
 pub struct Model {
     runner: Arc<Mutex<Runner>>,
-    classes: usize,
     card: Card,
 }
 
@@ -28,8 +27,7 @@ impl Model {
     /// # Errors
     /// As [`Runner::new`].
     pub fn new(network: &Network, card: Card) -> Result<Self> {
-        let classes = network.program().classes();
-        Ok(Self { runner: Arc::new(Mutex::new(Runner::new(network)?)), classes, card })
+        Ok(Self { runner: Arc::new(Mutex::new(Runner::new(network, card.answer())?)), card })
     }
 
     /// From a checkpoint.
@@ -40,15 +38,16 @@ impl Model {
         let (network, entries) = net::load(path, device)?;
         let card = Card::from_entries(path, &entries)?;
         let program = network.program();
-        let fits = program.input_channels() == card.modalities.len() && program.classes() == card.labels.len();
+        let fits = program.input_channels() == card.modalities.len() && program.classes() == card.channels();
         if !fits || card.patch.iter().zip(program.multiple()).any(|(p, m)| p % m != 0) {
             return Err(Diagnostic::error(
                 Code::E0802,
                 format!(
-                    "`{}` describes {} modalities, {} labels and patches of {:?}, which its graph does not take",
+                    "`{}` describes {} modalities, {} {} and patches of {:?}, which its graph does not take",
                     path.display(),
                     card.modalities.len(),
-                    card.labels.len(),
+                    card.channels(),
+                    if card.regions.is_some() { "regions" } else { "labels" },
                     card.patch
                 ),
             )
@@ -63,9 +62,9 @@ impl Model {
         &self.card
     }
 
-    /// How many classes it tells apart, the background among them.
-    pub fn classes(&self) -> usize {
-        self.classes
+    /// How many probabilities a voxel has: of the classes, the background among them, or of the regions.
+    pub fn channels(&self) -> usize {
+        self.card.channels()
     }
 
     /// How windows lie for it.
@@ -73,7 +72,7 @@ impl Model {
         Window { patch: self.card.patch, overlap: self.card.overlap }
     }
 
-    /// Class probabilities `[K, d, h, w]` of one patch `[C, d, h, w]`, in its axis order and on its scale.
+    /// Probabilities `[K, d, h, w]` of one patch `[C, d, h, w]`, in its axis order and on its scale.
     ///
     /// # Errors
     /// As [`Runner::probabilities`].
@@ -89,7 +88,7 @@ impl Model {
         self.runner().bytes(self.card.patch)
     }
 
-    /// The class of every voxel `[D, H, W]` of an image `[C, D, H, W]` of any size that is prepared: in the network's axis order, normalised.
+    /// The label value of every voxel `[D, H, W]` of an image `[C, D, H, W]` of any size that is prepared: in the network's axis order, normalised.
     ///
     /// # Errors
     /// As [`Model::patch`].
@@ -99,10 +98,10 @@ impl Model {
         let windows = Windows::new([d, h, w], &self.window());
         windows.sweep(
             &Prepared::ready(image),
-            self.classes,
+            self.channels(),
             |patch| self.patch(patch),
             |first, planes| {
-                labels.slice_mut(s![first..first + planes.dim().1, .., ..]).assign(&window::argmax(planes));
+                labels.slice_mut(s![first..first + planes.dim().1, .., ..]).assign(&self.card.decide(planes));
                 Ok(())
             },
         )?;

@@ -10,7 +10,7 @@ use super::need::Need;
 use super::postprocess::Postprocess;
 use super::prepare::Prepared;
 use super::restore::Restore;
-use super::window::{self, Windows};
+use super::window::Windows;
 use super::{Card, Flips, Model};
 use crate::data;
 use crate::text::{Code, Diagnostic, Result};
@@ -54,7 +54,7 @@ impl Prediction {
         Ok(volume::write_labels(path, &self.labels, &self.image.header)?)
     }
 
-    /// Writes the probabilities as 4-D NIfTI of float32 on the image's own grid, one channel for each class; nothing where none were kept.
+    /// Writes the probabilities as 4-D NIfTI of float32 on the image's own grid, one channel for each class or region; nothing where none were kept.
     ///
     /// # Errors
     /// E0603 when the file cannot be written.
@@ -114,6 +114,7 @@ impl Predictor {
         let differs = [
             ("modalities", a.modalities != b.modalities),
             ("labels", a.labels != b.labels),
+            ("regions", a.regions != b.regions),
             ("normalisation", a.normalise != b.normalise),
             ("axis order", a.orientation != b.orientation),
             ("spacing", a.spacing != b.spacing),
@@ -168,7 +169,7 @@ impl Predictor {
         let windows = Windows::new(seen.size, &self.first.window());
         let count = |n: [usize; 3]| n.iter().fold(1u64, |all, n| all.saturating_mul(*n as u64));
         let planes = |n: usize, grid: &Grid| count([n, grid.size[1], grid.size[2]]);
-        let classes = self.first.classes() as u64;
+        let classes = self.first.channels() as u64;
         let depth = windows.depth();
         // The sums of the slab in f32; labels and the best value so far of planes that are finished.
         let mut slab = (4 * classes).saturating_mul(planes(depth, &seen));
@@ -224,19 +225,17 @@ impl Predictor {
             None => Prepared::new(channels, card.normalise),
         };
 
-        let classes = self.first.classes();
-        let values: Vec<u8> = card.labels.iter().map(|(value, _)| *value).collect();
+        let classes = self.first.channels();
         let [d, h, w] = image.size();
         let mut labels = Array3::zeros(whole.size);
         let mut all = self.options.probabilities.then(|| Array4::<f32>::zeros((classes, d, h, w)));
-        if extent.size != whole.size {
-            // Outside of what is kept there is background and nothing else.
+        if extent.size != whole.size && card.regions.is_none() {
+            // Outside of what is kept there is the background and no region.
             all.iter_mut().for_each(|all| all.index_axis_mut(Axis(0), 0).fill(1.0));
         }
         let mut give = |first: usize, planes: ArrayView4<f32>| {
             let range = first..first + planes.dim().1;
-            let found = window::argmax(planes).mapv(|class| values.get(usize::from(class)).copied().unwrap_or_default());
-            extent.of(labels.view_mut()).slice_mut(s![range.clone(), .., ..]).assign(&found);
+            extent.of(labels.view_mut()).slice_mut(s![range.clone(), .., ..]).assign(&card.decide(planes));
             for (class, kept) in planes.axis_iter(Axis(0)).zip(all.iter_mut().flat_map(|all| all.axis_iter_mut(Axis(0)))) {
                 extent.of(turned(kept, from, to)).slice_mut(s![range.clone(), .., ..]).assign(&class);
             }

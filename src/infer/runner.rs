@@ -5,36 +5,54 @@
 use std::collections::HashMap;
 
 use burn::module::Module;
-use burn::tensor::activation::softmax;
+use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::{Array4, ArrayView4, Axis};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
+use crate::compile::Program;
 use crate::exec::{Executor, Shape};
 use crate::net::{self, Network};
 use crate::text::{Code, Diagnostic, Result};
 
+/// How the logits of a network become probabilities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A voxel is of one class: softmax over the channels.
+    Classes,
+    /// A voxel is in each region or not: sigmoid of each channel.
+    Regions,
+}
+
 /// A network ready to run. Gradients are not kept.
 #[derive(Debug)]
-pub enum Runner {
+pub struct Runner {
+    place: Place,
+    answer: Answer,
+}
+
+#[derive(Debug)]
+enum Place {
     Cpu(Box<Executor>),
     Device(Box<Network>, Device),
 }
 
 impl Runner {
-    /// For the device that the network is on.
+    /// For the device that the network is on. Of a graph with several outputs only what leads to the first one is run.
     ///
     /// # Errors
     /// As [`Executor::new`].
-    pub fn new(network: &Network) -> Result<Self> {
+    pub fn new(network: &Network, answer: Answer) -> Result<Self> {
         // Every network here has parameters, and they are all on one device.
         let device = network.devices().into_iter().next().unwrap_or_default();
         if !net::on_cpu(&device) {
-            return Ok(Self::Device(Box::new(network.valid()), device));
+            return Ok(Self { place: Place::Device(Box::new(network.valid()), device), answer });
         }
         let trained: HashMap<String, (Vec<usize>, Vec<f32>)> = net::numbers(network).collect();
         let find = |name: &str| trained.get(name).map(|(dims, values)| (dims.as_slice(), values.as_slice()));
-        Ok(Self::Cpu(Box::new(Executor::new(network.program(), &find)?)))
+        let mut program = Program::clone(network.program());
+        program.graph.outputs.truncate(1);
+        Ok(Self { place: Place::Cpu(Box::new(Executor::new(&program, &find)?)), answer })
     }
 
     /// Bytes that a patch of `size` D, H, W takes in this machine's memory, with its answer and what is kept from one to the next; 0 on another
@@ -43,8 +61,8 @@ impl Runner {
     /// # Errors
     /// E0303 for a size that the network does not take.
     pub fn bytes(&mut self, size: [usize; 3]) -> Result<u64> {
-        match self {
-            Self::Cpu(executor) => {
+        match &mut self.place {
+            Place::Cpu(executor) => {
                 let shape = Shape { batch: 1, size };
                 let threads = rayon::current_num_threads();
                 let outputs = executor.outputs(shape)?.iter().filter_map(|(_, f)| f.elements().ok()).sum::<u64>();
@@ -53,19 +71,19 @@ impl Runner {
                 // The patch twice: as cut, and as the executor reads it.
                 Ok(executor.bytes(shape, threads)?.saturating_add(4 * (outputs + 2 * channels * voxels)))
             }
-            Self::Device(..) => Ok(0),
+            Place::Device(..) => Ok(0),
         }
     }
 
-    /// Class probabilities `[K, D, H, W]` of a patch `[C, D, H, W]`.
+    /// Probabilities `[K, D, H, W]` of the classes or regions of a patch `[C, D, H, W]`.
     ///
     /// # Errors
     /// E0303 for a size that the network does not take, E0901 when the device gives the result up.
     pub fn probabilities(&mut self, patch: ArrayView4<f32>) -> Result<Array4<f32>> {
         let (c, d, h, w) = patch.dim();
         let values: Vec<f32> = patch.iter().copied().collect();
-        let (values, classes) = match self {
-            Self::Cpu(executor) => {
+        let (values, classes) = match &mut self.place {
+            Place::Cpu(executor) => {
                 let mut outputs = executor.run(&[&values], Shape { batch: 1, size: [d, h, w] })?;
                 if outputs.is_empty() {
                     unreachable!("a compiled graph has an output");
@@ -74,16 +92,23 @@ impl Runner {
                 let classes = logits.len() / (d * h * w);
                 (logits, classes)
             }
-            Self::Device(network, device) => {
+            Place::Device(network, device) => {
                 let input = Tensor::<5>::from_data(TensorData::new(values, [1, c, d, h, w]), &*device);
-                let output = softmax(network.forward(input), 1);
+                let logits = network.forward(input);
+                let output = match self.answer {
+                    Answer::Classes => softmax(logits, 1),
+                    Answer::Regions => sigmoid(logits),
+                };
                 let values = output.try_into_data().map_err(|e| lost(&e.to_string()))?;
                 (values.try_into_vec::<f32>().map_err(|e| lost(&format!("{e:?}")))?, network.program().classes())
             }
         };
         let mut p = Array4::from_shape_vec((classes, d, h, w), values).map_err(|e| lost(&e.to_string()))?;
-        if matches!(self, Self::Cpu(_)) {
-            normalise(&mut p);
+        if matches!(self.place, Place::Cpu(_)) {
+            match self.answer {
+                Answer::Classes => normalise(&mut p),
+                Answer::Regions => squash(&mut p),
+            }
         }
         Ok(p)
     }
@@ -102,6 +127,12 @@ fn normalise(logits: &mut Array4<f32>) {
     });
 }
 
+/// Sigmoid of each value, plane by plane.
+fn squash(logits: &mut Array4<f32>) {
+    let planes: Vec<_> = logits.axis_iter_mut(Axis(1)).collect();
+    planes.into_par_iter().for_each(|mut plane| plane.mapv_inplace(|v| 1.0 / (1.0 + (-v).exp())));
+}
+
 fn lost(why: &str) -> Diagnostic {
     Diagnostic::error(Code::E0901, format!("the device did not give the network's output back: {why}"))
         .help("try a smaller patch, or --device cpu")
@@ -109,7 +140,45 @@ fn lost(why: &str) -> Diagnostic {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::compile::compile;
+    use crate::text::Source;
+
+    #[test]
+    fn what_leads_to_other_outputs_is_not_run() {
+        let text = r#"(
+            inputs: { "image": (channels: 1, size: (8, 8, 8)) },
+            nodes: {
+                "down": Conv3D(x: "image", out: 2, kernel: 3, stride: 2),
+                "up": UpConv3D(x: "down", out: 2),
+                "head": SegHead(x: "up", classes: 3),
+                "deep": SegHead(x: "down", classes: 3),
+            },
+            outputs: { "logits": "head", "deep": "deep" },
+        )"#;
+        let program = compile(&Source::new("two.ron", text), &[], None).unwrap();
+        let network = Network::new(Arc::new(program), &Device::flex(), 0).unwrap();
+        let mut runner = Runner::new(&network, Answer::Classes).unwrap();
+        let Place::Cpu(executor) = &runner.place else { panic!("it is on the CPU") };
+        let graph = &executor.program().graph;
+        assert!(graph.outputs.len() == 1 && !graph.values().any(|v| graph.node(v).path.starts_with("deep")));
+        let patch = Array4::from_shape_fn((1, 8, 8, 8), |(_, z, y, x)| ((z + 2 * y + 3 * x) as f32).sin());
+        let p = runner.probabilities(patch.view()).unwrap();
+        let input = Tensor::<5>::from_data(TensorData::new(patch.into_raw_vec_and_offset().0, [1, 1, 8, 8, 8]), &Device::flex());
+        let want = softmax(network.forward(input), 1).into_data().try_into_vec::<f32>().unwrap();
+        assert_eq!(p.dim(), (3, 8, 8, 8));
+        assert!(p.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-5));
+    }
+
+    #[test]
+    fn a_sigmoid_is_sound_to_either_end() {
+        let mut p = Array4::from_shape_fn((2, 1, 1, 3), |(k, _, _, x)| [-1e4, 0.0, 3.0][x] * (1.0 - 2.0 * k as f32));
+        squash(&mut p);
+        let want = [0.0, 0.5, 0.952_574_13, 1.0, 0.5, 0.047_425_87];
+        assert!(p.iter().zip(want).all(|(p, w)| (p - w).abs() < 1e-6), "{p:?}");
+    }
 
     #[test]
     fn probabilities_sum_to_one_whatever_the_logits() {

@@ -183,10 +183,17 @@ fn several_models_and_mirror_images_are_averaged() {
     assert!(near(&said(&[3], "w", &both), &((&a + &other) / 2.0)));
 }
 
+/// As many regions as the network has channels.
+fn three() -> Vec<crate::metric::Region> {
+    let region = |name: &str, values: &[u8]| crate::metric::Region { name: name.into(), values: values.to_vec() };
+    vec![region("both", &[7, 9]), region("liver", &[7]), region("tumour", &[9])]
+}
+
 #[test]
 fn models_of_other_configurations_are_not_averaged() {
     let other = [
         ("labels", Card { labels: vec![(0, "background".into()), (7, "tumour".into()), (9, "liver".into())], ..card() }),
+        ("regions", Card { regions: Regions::new(three(), Some(&[7, 7, 9])).ok(), ..card() }),
         ("modalities", Card { modalities: vec!["t2".into(), "t1".into()], ..card() }),
         ("normalisation", Card { normalise: Normalise::ZScoreNonZero, ..card() }),
         ("patch", Card { patch: [8, 8, 8], ..card() }),

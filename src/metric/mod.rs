@@ -20,7 +20,7 @@ mod wilcoxon;
 pub use evaluation::{Case, Compared, Evaluation, MEAN, Occurrence, Row, SIGNIFICANT, Scored, Verdict, value};
 pub use figure::{Better, Figure, conventions};
 pub use lesion::{LesionRule, Lesions};
-pub use overlap::{Counts, counts};
+pub use overlap::Counts;
 pub use region::Region;
 pub use score::{Pair, Presence, Scores, Settings};
 pub use spread::{RESAMPLES, Spread, spreads};

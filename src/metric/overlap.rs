@@ -80,27 +80,9 @@ impl AddAssign for Counts {
     }
 }
 
-/// Counts of the classes 0 to `classes - 1`, background included, over two label maps that run over the same voxels.
-///
-/// Labels beyond the classes count for none. Maps of different length are compared over the shorter one; callers check shapes first.
-pub fn counts<'a>(
-    prediction: impl IntoIterator<Item = &'a u8>,
-    reference: impl IntoIterator<Item = &'a u8>,
-    classes: usize,
-) -> Vec<Counts> {
-    let (mut both, mut predicted, mut expected) = ([0u64; 256], [0u64; 256], [0u64; 256]);
-    for (p, r) in prediction.into_iter().zip(reference) {
-        predicted[usize::from(*p)] += 1;
-        expected[usize::from(*r)] += 1;
-        both[usize::from(*p)] += u64::from(p == r);
-    }
-    (0..classes.min(256))
-        .map(|c| Counts { true_positives: both[c], false_positives: predicted[c] - both[c], false_negatives: expected[c] - both[c] })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::score::counted as counts;
     use super::*;
 
     #[test]

@@ -2,10 +2,11 @@
 //!
 //! Depends on nothing of this crate.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Label values that are scored as one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Region {
     pub name: String,
     /// Ascending, without repeats, none of them 0.

@@ -189,3 +189,11 @@ impl<'a> Pair<'a> {
         Scores::new(counts, self.spacing, surfaces, diagonal, settings, lesions)
     }
 }
+
+/// Of two rows of voxels the counts of the labels 0 to `classes - 1`, for tests by hand.
+#[cfg(test)]
+pub(super) fn counted(prediction: &[u8], reference: &[u8], classes: u8) -> Vec<Counts> {
+    let [p, r] = [prediction, reference].map(|row| Array3::from_shape_vec((1, 1, row.len()), row.to_vec()).expect("a row"));
+    let pair = Pair::new(&p, &r, [1.0; 3]).expect("rows of one length");
+    (0..classes).map(|c| pair.counts(&Region::label(c))).collect()
+}

@@ -1,6 +1,6 @@
 //! Scores of many cases: per case, per class, in total.
 //!
-//! May use `overlap` only. Class 0 is the background: it has no place in any mean.
+//! May use `overlap` only. Classes are what is scored: the background is none of them, regions may be.
 
 use serde::Serialize;
 
@@ -43,12 +43,12 @@ pub struct Summary {
     pub mean: f64,
 }
 
-/// Brings cases together. `classes` names the foreground classes; each case has the counts of class 0 and then of those.
+/// Brings cases together. `classes` names what is scored; each case has the counts of those.
 pub fn summarise(classes: &[String], cases: Vec<(String, Vec<Counts>)>) -> Summary {
     let cases: Vec<CaseScore> = cases
         .into_iter()
         .map(|(id, counts)| {
-            let counts: Vec<Counts> = counts.into_iter().skip(1).chain(std::iter::repeat(Counts::default())).take(classes.len()).collect();
+            let counts: Vec<Counts> = counts.into_iter().chain(std::iter::repeat(Counts::default())).take(classes.len()).collect();
             let dice: Vec<f64> = counts.iter().map(|c| c.dice()).collect();
             CaseScore { id, mean: mean(&dice), dice, counts }
         })
@@ -79,8 +79,12 @@ fn mean(v: &[f64]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::counts;
+    use super::super::score::counted;
     use super::*;
+
+    fn counts(prediction: &[u8], reference: &[u8], classes: u8) -> Vec<Counts> {
+        counted(prediction, reference, classes).into_iter().skip(1).collect()
+    }
 
     #[test]
     fn cases_and_classes_by_hand() {

@@ -26,6 +26,15 @@ pub fn device(name: &str) -> Result<Device> {
     }
 }
 
+/// A device with the next ones of its kind, `count` in all; the CPU is there as often as it is asked for.
+///
+/// # Errors
+/// E0602 when one is not there.
+pub fn peers(device: &Device, count: usize) -> Result<Vec<Device>> {
+    let first = if on_cpu(device) { None } else { gpu::index(device) };
+    (0..count.max(1)).map(|i| first.map_or(Ok(device.clone()), |first| gpu::open(first + i))).collect()
+}
+
 /// Whether this is the CPU.
 pub fn on_cpu(device: &Device) -> bool {
     match device.as_dispatch() {
@@ -49,6 +58,12 @@ mod gpu {
         std::path::Path::new(&format!("/dev/nvidia{index}")).exists() || std::path::Path::new("/dev/dxg").exists()
     }
 
+    /// The number of a GPU.
+    pub fn index(device: &Device) -> Option<usize> {
+        let plain = device.clone().inner();
+        (0..16).find(|i| Device::cuda(*i).as_dispatch() == plain.as_dispatch())
+    }
+
     pub fn open(index: usize) -> Result<Device> {
         if there(index) {
             return Ok(Device::cuda(index));
@@ -69,6 +84,10 @@ mod gpu {
 
     pub fn there(_: usize) -> bool {
         false
+    }
+
+    pub fn index(_: &Device) -> Option<usize> {
+        None
     }
 
     pub fn open(index: usize) -> Result<Device> {

@@ -4,6 +4,7 @@
 
 mod container;
 mod device;
+mod host;
 mod map;
 mod network;
 mod probe;
@@ -11,7 +12,8 @@ mod seal;
 mod tensors;
 mod weights;
 
-pub use device::{device, on_cpu};
+pub use device::{device, on_cpu, peers};
+pub use host::{available_memory, kilobytes, total_memory};
 pub use map::NameMap;
 pub use network::{Named, Network};
 pub use probe::{forward, port};

@@ -73,12 +73,17 @@ impl Network {
 
     /// The first output (logits `[N, classes, D, H, W]`) for the first input `[N, C, D, H, W]`.
     pub fn forward(&self, x: Tensor<5>) -> Tensor<5> {
-        let wanted = self.plan.program.graph.outputs.first().map(|(_, v)| *v);
-        let mut kept = self.run(vec![x], &wanted.into_iter().collect::<Vec<_>>());
-        match kept.pop() {
+        match self.outputs(x, &[0]).pop() {
             Some(y) => y,
             None => unreachable!("a compiled graph has an output"),
         }
+    }
+
+    /// The outputs with these places in the graph's list, for the first input `[N, C, D, H, W]`. What leads to none of them is not computed.
+    pub fn outputs(&self, x: Tensor<5>, places: &[usize]) -> Vec<Tensor<5>> {
+        let all = &self.plan.program.graph.outputs;
+        let wanted: Vec<Value> = places.iter().filter_map(|i| Some(all.get(*i)?.1)).collect();
+        self.run(vec![x], &wanted)
     }
 
     /// The wanted values, for one tensor per input of the graph, in its order.
@@ -88,7 +93,13 @@ impl Network {
         let mut kept: Vec<Option<Tensor<5>>> = vec![None; wanted.len()];
         let places: Vec<usize> = self.plan.program.inputs.iter().map(|(_, v)| v.0).collect();
         let mut given: HashMap<usize, Tensor<5>> = places.into_iter().zip(inputs).collect();
+        let needed = graph.reaching(wanted);
         for (i, step) in self.plan.steps.iter().enumerate() {
+            if !needed[i] {
+                // It may have been the last to ask for a value.
+                step.done.iter().for_each(|j| values[*j] = None);
+                continue;
+            }
             let y = match given.remove(&i) {
                 Some(x) => x,
                 None => {

@@ -66,7 +66,7 @@ codes! {
     E0802 "weights do not fit the graph",
     E0803 "a model file was damaged or changed",
     E0901 "training cannot go on",
-    E0902 "a prediction or a training step needs more memory than it may take",
+    E0902 "a network needs more memory than it may take",
     W0101 "a parameter is not used",
     W0204 "a gate has one path",
     W0301 "a norm has one channel in each group",

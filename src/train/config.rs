@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::clean::Cleaning;
 use super::loss::Objective;
+use super::regions::NamedRegions;
 use super::schedule::Course;
 use crate::data::{Augment, Preprocess, Spec};
 use crate::read::{self, Set, Value};
@@ -26,6 +28,12 @@ pub struct RunConfig {
     pub set: BTreeMap<String, Value>,
     /// Where the cases come from.
     pub data: Spec,
+    /// Regions of label values that the network tells apart instead of the classes; each is one of its outputs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regions: Option<NamedRegions>,
+    /// The label value that each region paints, in this order; without it, it follows from the regions where it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paint: Option<Vec<u8>>,
     #[serde(default)]
     pub split: SplitSpec,
     /// Size of the patches that the network is trained on, and of the windows at prediction.
@@ -66,6 +74,12 @@ pub struct RunConfig {
     /// Overlap of the windows at validation and prediction, 0 to below 1.
     #[serde(default = "half")]
     pub overlap: f64,
+    /// Whether to look at the end for postprocessing that helps.
+    #[serde(default)]
+    pub postprocess: Cleaning,
+    /// Replicas of the network that share a batch: threads on the CPU, as many GPUs from `device` on.
+    #[serde(default = "one")]
+    pub workers: usize,
     /// The seed of the weights, the order of the cases, the crops and the augmentation.
     #[serde(default)]
     pub seed: u64,
@@ -82,6 +96,8 @@ pub const FIELDS: &[&str] = &[
     "graph",
     "set",
     "data",
+    "regions",
+    "paint",
     "split",
     "patch",
     "batch",
@@ -98,6 +114,8 @@ pub const FIELDS: &[&str] = &[
     "steps",
     "patience",
     "overlap",
+    "postprocess",
+    "workers",
     "seed",
     "device",
     "out",
@@ -196,6 +214,10 @@ impl Default for Schedule {
     }
 }
 
+fn one() -> usize {
+    1
+}
+
 fn two() -> usize {
     2
 }
@@ -242,7 +264,7 @@ impl RunConfig {
         };
         let rate = |v: f64| v.is_finite() && v > 0.0;
         let weight = |v: f64| v.is_finite() && v >= 0.0;
-        let (o, s, l) = (&self.optimiser, &self.schedule, &self.loss);
+        let (o, s) = (&self.optimiser, &self.schedule);
         must(rate(o.lr), "optimiser.lr", o.lr.to_string(), "a number above 0");
         must(weight(o.weight_decay), "optimiser.weight_decay", o.weight_decay.to_string(), "0 or more");
         must(o.betas.iter().all(|b| (0.0..1.0).contains(b)), "optimiser.betas", format!("{:?}", o.betas), "two numbers from 0 to below 1");
@@ -261,15 +283,19 @@ impl RunConfig {
         must(self.patience != Some(0), "patience", "0".into(), "1 epoch or more");
         must(weight(s.warmup), "schedule.warmup", s.warmup.to_string(), "0 epochs or more");
         must(weight(s.min_lr) && s.min_lr <= o.lr, "schedule.min_lr", s.min_lr.to_string(), "from 0 to `optimiser.lr`");
-        for (field, v) in [
-            ("loss.dice", l.dice),
-            ("loss.cross_entropy", l.cross_entropy),
-            ("loss.boundary", l.boundary),
-            ("loss.inverse_frequency", l.inverse_frequency),
-        ] {
-            must(weight(v), field, v.to_string(), "0 or more");
+        for (field, value, wanted) in self.loss.faults() {
+            let field = if field.is_empty() { "loss".into() } else { format!("loss.{field}") };
+            must(false, &field, value, wanted);
         }
-        must(l.dice + l.cross_entropy + l.boundary != 0.0, "loss", "0 in all three terms".into(), "above 0 in one of them");
+        must(
+            self.regions.is_none() || self.loss.background,
+            "loss.background",
+            "false beside `regions`".into(),
+            "left out: a network that tells regions apart has no background",
+        );
+        must(self.regions.is_some() || self.paint.is_none(), "paint", "given without `regions`".into(), "left out");
+        must((1..=64).contains(&self.workers), "workers", self.workers.to_string(), "from 1 to 64");
+        must(self.workers <= self.batch.max(1), "workers", self.workers.to_string(), "at most `batch`: each takes a patch at least");
         must(self.epochs >= 1, "epochs", self.epochs.to_string(), "1 or more");
         must(self.steps != Some(0), "steps", "0".into(), "1 or more");
         must(self.batch >= 1, "batch", self.batch.to_string(), "1 or more");
@@ -293,6 +319,10 @@ impl RunConfig {
         must(v > 0.0 && v < 1.0, "split.validation", v.to_string(), "above 0 and below 1");
         if let Some((field, why)) = self.preprocess().fault() {
             found.push(fault(source, field, format!("`{field}`: {why}")));
+        }
+        if let Some(why) = self.regions.as_ref().and_then(|r| r.regions(self.paint.as_deref()).err()) {
+            let d = fault(source, if self.paint.is_some() { "paint" } else { "regions" }, format!("`regions`: {why}"));
+            found.push(d.help("give the label that each region paints, in their order: paint: [2, 1, 4]"));
         }
         if let Some((field, why)) = self.augment.fault() {
             found.push(fault(source, &format!("augment.{field}"), format!("`augment.{field}`: {why}")));
@@ -371,6 +401,7 @@ mod tests {
         let mut c = read(&[]).unwrap();
         (c.steps, c.patience, c.out) = (Some(1), Some(9), Some("x".into()));
         (c.spacing, c.cache) = (Some([1.0; 3]), Some("y".into()));
+        (c.regions, c.paint) = (Some(NamedRegions::default()), Some(vec![]));
         let value = serde_json::to_value(&c).unwrap();
         let fields: Vec<&String> = value.as_object().unwrap().keys().collect();
         assert_eq!(fields, FIELDS);
@@ -378,7 +409,8 @@ mod tests {
 
     #[test]
     fn survives_its_own_text() {
-        let c = read(&["steps=4", "set.anchors=16", "loss.radius=2"]).unwrap();
+        let regions = r#"regions={"whole tumour": [2, 1], "core": [1]}"#;
+        let c = read(&["steps=4", "set.anchors=16", "loss.radius=2", regions, "paint=[2, 1]", "loss.class_weights=[1, 2]"]).unwrap();
         let text = ron::ser::to_string_pretty(&c, ron::ser::PrettyConfig::new()).unwrap();
         let again = RunConfig::read(&Source::new("again", text), &[]).unwrap();
         assert_eq!(serde_json::to_value(&c).unwrap(), serde_json::to_value(&again).unwrap());

@@ -5,11 +5,19 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use burn::tensor::Device;
+use rayon::prelude::*;
+
 use super::config::{RunConfig, SplitSpec, fault};
+use super::heads;
+use super::loss::{FrequencyOf, Head, Loss};
+use super::memory;
+use super::regions::goal;
 use super::store::Store;
 use crate::compile::{self, Program};
 use crate::data::{self, Dataset};
-use crate::infer::Card;
+use crate::infer::{Card, Regions};
+use crate::net;
 use crate::read::Set;
 use crate::text::{Code, Diagnostic, Diagnostics, Result, Source};
 
@@ -19,6 +27,10 @@ pub struct Job {
     pub config: RunConfig,
     pub program: Arc<Program>,
     pub store: Arc<Store>,
+    /// What the network's channels stand for where that is regions.
+    pub regions: Option<Regions>,
+    /// The outputs that are trained on.
+    pub heads: Vec<Head>,
     /// Cases by their index in the data set.
     pub training: Vec<usize>,
     pub validation: Vec<usize>,
@@ -46,19 +58,31 @@ impl Job {
         let about = store.description();
         let labels: Vec<String> = about.labels.iter().map(|(_, name)| name.clone()).collect();
 
+        let regions = found.keep(regions(&config, &about.labels, source)).flatten();
+        let (what, names) = match &regions {
+            Some(regions) => ("regions", regions.channels.iter().map(|r| r.name.clone()).collect()),
+            None => ("classes", labels),
+        };
+        let mut heads = vec![];
         if let Err(d) = program.fits(config.patch) {
             let mut e = fault(source, "patch", format!("`patch` does not fit the network `{}`: {}", program.name, d.message));
             e.help.splice(0..0, d.help);
             found.push(e);
+        } else if let Some(all) = found.keep(heads::heads(&program, &config, source)) {
+            heads = all;
         }
-        for (what, field, has, takes, names) in [
-            ("modalities", "set.modalities", about.modalities.len(), program.input_channels(), &about.modalities),
-            ("classes", "set.classes", labels.len(), program.classes(), &labels),
-        ] {
+        for (what, parameter, takes, names) in
+            [("modalities", "modalities", program.input_channels(), &about.modalities), (what, "classes", program.classes(), &names)]
+        {
+            let has = names.len();
             if has != takes {
                 let message = format!("the data have {has} {what} ({}), but `{}` is built for {takes}", names.join(", "), program.name);
-                found.push(fault(source, field, message).help(format!("give --set {what}={has}")));
+                found.push(fault(source, &format!("set.{parameter}"), message).help(format!("give --set {parameter}={has}")));
             }
+        }
+        if let Some(given) = config.loss.class_weights.as_ref().filter(|w| w.len() != names.len()) {
+            let message = format!("`loss.class_weights` are {}, and there are {} {what}: {}", given.len(), names.len(), names.join(", "));
+            found.push(fault(source, "loss.class_weights", message));
         }
         let subjects: Vec<String> = about.cases.iter().map(|c| c.subject.clone()).collect();
         let (training, validation) = divide(&subjects, &config.split);
@@ -71,7 +95,7 @@ impl Job {
             );
             found.push(Diagnostic::error(Code::E0601, message).help("add cases to the data set, or change `split`"));
         }
-        let job = Self { training, validation, config, program: Arc::new(program), store: Arc::new(store) };
+        let job = Self { training, validation, config, program: Arc::new(program), store: Arc::new(store), regions, heads };
         found.or(job)
     }
 
@@ -83,7 +107,7 @@ impl Job {
 
     /// What the run's weights follow from: its config, graph and split, and the version of the program.
     pub fn identity(&self) -> String {
-        let config = RunConfig { out: None, cache: None, device: String::new(), ..self.resolved() };
+        let config = RunConfig { out: None, cache: None, device: String::new(), workers: 1, ..self.resolved() };
         let parts = [
             env!("CARGO_PKG_VERSION").to_owned(),
             ron::to_string(&config).unwrap_or_default(),
@@ -99,10 +123,49 @@ impl Job {
         RunConfig { graph: "graph.ron".into(), set: Default::default(), steps: Some(self.steps()), out: None, ..self.config.clone() }
     }
 
+    /// What is minimised. Where classes are weighed by how frequent they are in the data set, all training cases are read for it.
+    ///
+    /// # Errors
+    /// What is wrong with a case's files.
+    pub fn loss(&self) -> Result<Loss> {
+        let labels = &self.store.description().labels;
+        let objective = self.config.loss.clone();
+        let all = objective.frequency_of == FrequencyOf::dataset;
+        let loss = Loss { heads: self.heads.clone(), ..Loss::new(objective, goal(labels, self.regions.as_ref())) };
+        if !all {
+            return Ok(loss);
+        }
+        let count = |case: &usize| Ok(self.store.sample(*case)?.histogram(labels.len()));
+        let each = self.training.par_iter().map(count).collect::<Result<Vec<Vec<u64>>>>()?;
+        let mut sum = vec![0u64; labels.len()];
+        each.iter().for_each(|own| sum.iter_mut().zip(own).for_each(|(sum, n)| *sum += n));
+        Ok(loss.with_counts(&sum))
+    }
+
+    /// Looks whether a training step fits into this machine's memory; of another device's nothing is known. What is returned is a warning.
+    ///
+    /// # Errors
+    /// E0902 where it does not, with settings that would.
+    pub fn fits(&self, device: &Device) -> Result<Option<Diagnostic>> {
+        if !net::on_cpu(device) {
+            return Ok(None);
+        }
+        Ok(memory::fits(self, net::available_memory(), net::total_memory())?)
+    }
+
+    /// The names of what is scored: the classes but the background, or the regions.
+    pub fn scored(&self) -> Vec<String> {
+        match &self.regions {
+            Some(regions) => regions.channels.iter().map(|r| r.name.clone()).collect(),
+            None => self.store.description().foreground(),
+        }
+    }
+
     /// What a checkpoint of this run says of itself.
     pub fn card(&self, epoch: usize, validation_dice: Option<f64>, class_dice: Vec<f64>) -> Card {
         let about = self.store.description();
         Card {
+            regions: self.regions.clone(),
             normalise: self.config.normalise,
             spacing: self.config.spacing,
             crop: self.config.crop,
@@ -126,6 +189,19 @@ impl Job {
         });
         format!("{value:#}\n")
     }
+}
+
+/// The regions of the config, if it has such; each is made of labels that the data have.
+fn regions(config: &RunConfig, labels: &[(u8, String)], source: &Arc<Source>) -> Result<Option<Regions>> {
+    let Some(named) = &config.regions else { return Ok(None) };
+    // What can be said without the data has been.
+    let regions = named.regions(config.paint.as_deref()).map_err(|why| fault(source, "regions", format!("`regions`: {why}")))?;
+    let known = |value: &u8| labels.iter().any(|(own, _)| own == value);
+    let unknown = regions.channels.iter().find_map(|r| Some((r.values.iter().find(|v| !known(v))?, &r.name)));
+    let Some((value, name)) = unknown else { return Ok(Some(regions)) };
+    let all: Vec<String> = labels.iter().map(|(value, name)| format!("{value} {name}")).collect();
+    let message = format!("`regions`: the data have no label {value}, which `{}` names", crate::text::printable(name));
+    Err(fault(source, "regions", message).help(format!("the labels are {}", all.join(", "))).into())
 }
 
 /// The seed of a split; with folds that of nnU-Net unless another is given.

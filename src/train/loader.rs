@@ -8,13 +8,13 @@ use std::thread::JoinHandle;
 
 use rand::seq::SliceRandom;
 
-use super::loss::{Objective, Target};
+use super::loss::{Loss, Target};
 use super::store::Store;
 use crate::data::{self, Augment, Purpose, Sample, draw};
 use crate::text::{Code, Diagnostic, Result};
 
 /// Batches that are ready and waiting: enough to hide a slow case, few enough for memory.
-const AHEAD: usize = 4;
+pub(super) const AHEAD: usize = 4;
 
 /// What to make batches of.
 #[derive(Clone, Debug)]
@@ -27,11 +27,10 @@ pub struct Recipe {
     pub batch: usize,
     /// Batches of an epoch, at least one.
     pub batches: usize,
-    pub classes: usize,
     /// The part of the patches that hold a foreground voxel.
     pub foreground: f64,
     pub augment: Augment,
-    pub objective: Objective,
+    pub loss: Arc<Loss>,
 }
 
 /// Patches and what they should become.
@@ -40,7 +39,8 @@ pub struct Batch {
     /// `[N, C, D, H, W]` in row-major order.
     pub image: Vec<f32>,
     pub shape: [usize; 5],
-    pub target: Target,
+    /// One for each output that is trained on.
+    pub targets: Vec<Target>,
     /// The names of the cases, one for each patch.
     pub cases: Vec<String>,
 }
@@ -115,9 +115,9 @@ impl Recipe {
         let places: Vec<(u64, &Sample)> = samples.iter().map(|(at, s)| (*at, s.as_ref())).collect();
         let made = data::assemble(&places, self.patch, &self.augment, self.foreground, self.seed, epoch as u64);
         let [d, h, w] = made.size;
-        let target = Target::new(&made.labels, [made.count, d, h, w], self.classes, &self.objective);
+        let targets = self.loss.targets(&made.labels, [made.count, d, h, w]);
         let cases = samples.iter().map(|(_, s)| s.id.clone()).collect();
-        Ok(Batch { image: made.images, shape: [made.count, made.channels, d, h, w], target, cases })
+        Ok(Batch { image: made.images, shape: [made.count, made.channels, d, h, w], targets, cases })
     }
 
     fn order(&self, epoch: usize) -> Vec<usize> {
@@ -129,6 +129,7 @@ impl Recipe {
 
 #[cfg(test)]
 mod tests {
+    use super::super::loss::{Goal, Objective};
     use super::*;
 
     #[test]
@@ -139,10 +140,9 @@ mod tests {
             patch: [8; 3],
             batch: 2,
             batches: 10,
-            classes: 2,
             foreground: 0.5,
             augment: Augment::default(),
-            objective: Objective::default(),
+            loss: Arc::new(Loss::new(Objective::default(), Goal::Classes(2))),
         };
         let orders: Vec<Vec<usize>> = (0..3).map(|e| recipe.order(e)).collect();
         for (i, order) in orders.iter().enumerate() {

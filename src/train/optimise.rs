@@ -6,7 +6,7 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer, SgdConfig};
-use burn::tensor::{Bytes, Gradients, Tensor};
+use burn::tensor::{Bytes, Tensor};
 
 use super::config::{Kind, Optimiser};
 use crate::net::Network;
@@ -47,8 +47,7 @@ impl Stepper {
     }
 
     /// Takes the gradients of a batch. With the last of a step's batches the weights move by their mean.
-    pub fn batch(&mut self, lr: f64, network: Network, gradients: Gradients) -> Network {
-        let gradients = GradientsParams::from_grads(gradients, &network);
+    pub fn batch(&mut self, lr: f64, network: Network, gradients: GradientsParams) -> Network {
         let gradients = if self.config.accumulate > 1 {
             self.gathered.accumulate(&network, gradients);
             self.batches += 1;

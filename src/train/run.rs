@@ -2,22 +2,26 @@
 //!
 //! Part of `train`; may use `net`, `infer` and Burn's optimiser.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 
+use super::clean::{Cleaned, Cleaning, choose};
 use super::folder::Folder;
 use super::job::Job;
 use super::journal::{Journal, Record};
 use super::loader::{Batch, Loader, Recipe};
+use super::loss::Loss;
 use super::optimise::Stepper;
 use super::progress::Progress;
 use super::schedule::Rates;
 use super::state::{About, Numbers, RESUME, State};
 use super::validate::validate;
-use crate::infer::Model;
+use super::workers::Workers;
+use crate::infer::{Card, Model};
 use crate::net::{self, Network};
 use crate::text::{Code, Diagnostic, Diagnostics, Result, render, unwritable};
 
@@ -36,6 +40,8 @@ pub struct Outcome {
     /// Of this process.
     pub duration: Duration,
     pub ending: Ending,
+    /// Postprocessing that was looked for when the run was over.
+    pub cleaned: Option<Cleaned>,
 }
 
 /// Why a run came to its end.
@@ -61,6 +67,7 @@ const SAVE_EVERY: Duration = Duration::from_secs(600);
 /// E0901 for a loss or weights that are no longer finite: the checkpoints of the epochs before stay. E0603 when the folder cannot
 /// be written; what is wrong with a case's files.
 pub fn train(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) -> Result<Outcome> {
+    let workers = Workers::new(device, job.config.workers)?;
     folder.write("graph.ron", job.program.resolved())?;
     let text = ron::ser::to_string_pretty(&job.resolved(), ron::ser::PrettyConfig::new().struct_names(false))
         .map_err(|e| unwritable(&folder.file("config.ron"), &std::io::Error::other(e)))?;
@@ -73,10 +80,9 @@ pub fn train(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) -> 
             std::fs::remove_file(&file).map_err(|e| unwritable(&file, &e))?;
         }
     }
-    let device = device.clone().autodiff();
-    let network = Network::new(job.program.clone(), &device, job.config.seed)?;
+    let network = Network::new(job.program.clone(), workers.main(), job.config.seed)?;
     let stepper = Stepper::new(job.config.optimiser, &network);
-    run(job, folder, &device, stop, network, stepper, About { run: job.identity(), ..About::default() })
+    run(job, folder, workers, stop, network, stepper, About { run: job.identity(), ..About::default() })
 }
 
 /// Goes on with a run where its folder's [`RESUME`] was written; from the beginning where there is none. The weights come out as if it
@@ -94,11 +100,12 @@ pub fn resume(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) ->
             .help("start a new run in another folder")
             .into());
     }
-    let device = device.clone().autodiff();
+    let workers = Workers::new(device, job.config.workers)?;
+    let device = workers.main();
     let file = path.display().to_string();
     let made = |numbers: Numbers| -> Result<Network> {
-        let mut network = Network::new(job.program.clone(), &device, job.config.seed)?;
-        net::assign(&mut network, &numbers.into_iter().collect(), &file, &device)?;
+        let mut network = Network::new(job.program.clone(), device, job.config.seed)?;
+        net::assign(&mut network, &numbers.into_iter().collect(), &file, device)?;
         Ok(network)
     };
     let network = made(state.weights)?;
@@ -106,7 +113,7 @@ pub fn resume(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) ->
     let stepper = Stepper::new(job.config.optimiser, &network)
         .resume(state.optimiser, state.about.steps, average)
         .map_err(|e| refuse(&format!("the optimiser's state is not readable: {e}")))?;
-    run(job, folder, &device, stop, network, stepper, state.about)
+    run(job, folder, workers, stop, network, stepper, state.about)
 }
 
 /// How long an epoch takes, what was spent before an interruption included.
@@ -125,6 +132,8 @@ impl Clock {
 struct Running<'a> {
     job: &'a Job,
     folder: &'a Folder,
+    workers: Workers,
+    loss: Arc<Loss>,
     network: Network,
     stepper: Stepper,
     about: About,
@@ -134,7 +143,7 @@ struct Running<'a> {
 fn run(
     job: &Job,
     folder: &Folder,
-    device: &Device,
+    workers: Workers,
     stop: &AtomicBool,
     network: Network,
     stepper: Stepper,
@@ -142,7 +151,7 @@ fn run(
 ) -> Result<Outcome> {
     let start = Instant::now();
     let config = &job.config;
-    let labels = job.store.description().foreground();
+    let labels = job.scored();
     let mut journal = Journal::create(&folder.file("metrics.csv"), &labels)?;
     about.records.iter().try_for_each(|r| journal.add(r))?;
     let steps = job.steps();
@@ -154,21 +163,28 @@ fn run(
         total: config.epochs.saturating_mul(steps),
         power: config.schedule.power,
     };
-    let mut r = Running { job, folder, network, stepper, about, saved: start };
+    let mut r = Running { job, folder, workers, loss: Arc::new(job.loss()?), network, stepper, about, saved: start };
     let mut progress = Progress::new(config.epochs, steps, labels, r.about.steps);
-    let outcome =
-        |r: &Running, ending| Outcome { best: r.best().cloned(), epochs: r.about.records.len(), duration: start.elapsed(), ending };
+    let outcome = |r: &Running, ending| Outcome {
+        best: r.best().cloned(),
+        epochs: r.about.records.len(),
+        duration: start.elapsed(),
+        ending,
+        cleaned: r.about.cleaned.clone(),
+    };
     if r.about.finished {
+        r.clean(&progress)?;
+        progress.finish();
         return Ok(outcome(&r, if r.about.records.len() < config.epochs { Ending::Patience } else { Ending::Whole }));
     }
-    let loader = Loader::start(job.store.clone(), recipe(job), config.epochs, r.about.steps * config.optimiser.accumulate)?;
+    let loader = Loader::start(job.store.clone(), recipe(job, &r.loss), config.epochs, r.about.steps * config.optimiser.accumulate)?;
     let mut warned = 0;
     while r.about.records.len() < config.epochs {
         let epoch = r.about.records.len() + 1;
         let clock = Clock { before: r.about.seconds[0], begun: Instant::now() };
         while r.about.steps < epoch * steps {
             let lr = rates.rate(r.about.steps);
-            r.step(&loader, device, lr, epoch)?;
+            r.step(&loader, lr, epoch)?;
             r.about.seconds[0] = clock.seconds();
             progress.step(epoch, r.about.steps, r.about.sums[0] / r.about.batches.max(1) as f64);
             if stop.load(Ordering::Relaxed) && r.about.steps < epoch * steps {
@@ -190,6 +206,9 @@ fn run(
         let late = config.patience.is_some_and(|p| r.best().is_some_and(|b| epoch >= b.epoch + p));
         r.about.finished = late || epoch == config.epochs;
         r.save()?;
+        if r.about.finished {
+            r.clean(&progress)?;
+        }
         if late {
             progress.finish();
             return Ok(outcome(&r, Ending::Patience));
@@ -210,16 +229,16 @@ impl Running<'_> {
     }
 
     /// One step of the optimiser: its batches forward and backward, then the weights.
-    fn step(&mut self, loader: &Loader, device: &Device, lr: f64, epoch: usize) -> Result<()> {
+    fn step(&mut self, loader: &Loader, lr: f64, epoch: usize) -> Result<()> {
         let step = self.about.steps - (epoch - 1) * self.job.steps();
         for _ in 0..self.job.config.optimiser.accumulate {
             let asked = Instant::now();
             let batch = loader.next()?;
             self.about.seconds[1] += asked.elapsed().as_secs_f64();
-            let input = Tensor::<5>::from_data(TensorData::new(batch.image.clone(), batch.shape), device);
-            let terms = self.job.config.loss.terms(self.network.forward(input), &batch.target, device);
+            let pass = self.workers.forward(&self.network, &batch, &self.loss);
+            let terms = pass.terms.clone();
             // One transfer for the four figures.
-            let figures = Tensor::cat(vec![terms.total.clone(), terms.dice, terms.cross_entropy, terms.boundary], 0);
+            let figures = Tensor::cat(vec![terms.total, terms.dice, terms.cross_entropy, terms.boundary], 0);
             let figures = figures.try_into_data().ok().and_then(|d| d.try_into_vec::<f32>().ok()).unwrap_or_default();
             let mut values = [f64::NAN; 4];
             values.iter_mut().zip(figures).for_each(|(v, f)| *v = f64::from(f));
@@ -229,7 +248,8 @@ impl Running<'_> {
             self.about.sums.iter_mut().zip(values).for_each(|(s, t)| *s += t);
             self.about.batches += 1;
             // A network without its weights is never seen: the clone shares them until the optimiser gives new ones.
-            self.network = self.stepper.batch(lr, self.network.clone(), terms.total.backward());
+            let gradients = pass.backward(&self.network, &self.workers);
+            self.network = self.stepper.batch(lr, self.network.clone(), gradients);
         }
         self.about.steps += 1;
         Ok(())
@@ -270,6 +290,23 @@ impl Running<'_> {
         Ok((record, better))
     }
 
+    /// Looks for postprocessing where the config asks for it and none was looked for, and writes what was found into the best checkpoint.
+    fn clean(&mut self, progress: &Progress) -> Result<()> {
+        if self.job.config.postprocess == Cleaning::none || self.about.cleaned.is_some() {
+            return Ok(());
+        }
+        let path = self.folder.file(BEST);
+        let (network, entries) = net::load(&path, &self.workers.main().clone().inner())?;
+        let card = Card::from_entries(&path, &entries)?;
+        let model = Model::new(&network, card.clone())?;
+        let of = self.job.validation.len();
+        let cleaned = choose(&model, &self.job.store, &self.job.validation, |at| progress.validating(at + 1, of))?;
+        let postprocess = Some(cleaned.postprocess.clone()).filter(|p| !p.is_none());
+        net::save(&path, &network, &Card { postprocess, ..card }.entries())?;
+        self.about.cleaned = Some(cleaned);
+        self.save()
+    }
+
     /// Saves what to go on from.
     fn save(&mut self) -> Result<()> {
         let path = self.folder.file(RESUME);
@@ -286,17 +323,16 @@ impl Running<'_> {
     }
 }
 
-fn recipe(job: &Job) -> Recipe {
+fn recipe(job: &Job, loss: &Arc<Loss>) -> Recipe {
     Recipe {
         seed: job.config.seed,
         cases: job.training.clone(),
         patch: job.config.patch,
         batch: job.config.batch,
         batches: job.steps().saturating_mul(job.config.optimiser.accumulate).max(1),
-        classes: job.program.classes(),
         foreground: job.config.foreground,
         augment: job.config.augment,
-        objective: job.config.loss,
+        loss: loss.clone(),
     }
 }
 

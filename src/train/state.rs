@@ -9,6 +9,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::clean::Cleaned;
 use super::journal::Record;
 use crate::text::{Code, Diagnostic, Result, reason, write_whole};
 
@@ -45,8 +46,11 @@ pub struct About {
     pub seconds: [f64; 2],
     /// Every epoch that is done.
     pub records: Vec<Record>,
-    /// Whether nothing is left to do.
+    /// Whether no epoch is left to do.
     pub finished: bool,
+    /// What was found when postprocessing was looked for; none before that.
+    #[serde(default)]
+    pub cleaned: Option<Cleaned>,
 }
 
 /// What stands in the file before the numbers.

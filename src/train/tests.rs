@@ -8,9 +8,12 @@ use burn::tensor::Device;
 
 use super::*;
 use crate::infer::Model;
-use crate::net::read_tensors;
+use crate::net::{Network, read_tensors};
 use crate::read::Set;
 use crate::text::{Code, Result, Source};
+
+mod goals;
+mod workers;
 
 const GRAPH: &str = include_str!("../../tests/given/tiny.ron");
 
@@ -26,10 +29,14 @@ const CONFIG: &str = r#"(
 )"#;
 
 fn job(sets: &[&str], graph_sets: &[&str]) -> Result<Job> {
+    job_of(GRAPH, sets, graph_sets)
+}
+
+fn job_of(graph: &str, sets: &[&str], graph_sets: &[&str]) -> Result<Job> {
     let parse = |all: &[&str]| all.iter().map(|s| Set::parse(s)).collect::<Result<Vec<_>>>();
     let source: Arc<Source> = Source::new("run.ron", CONFIG);
     let config = RunConfig::read(&source, &parse(sets)?)?;
-    Job::prepare(config, &source, &Source::new("tiny.ron", GRAPH), &parse(graph_sets)?)
+    Job::prepare(config, &source, &Source::new("tiny.ron", graph), &parse(graph_sets)?)
 }
 
 fn train_in(dir: &Path, job: &Job) -> Result<Outcome> {

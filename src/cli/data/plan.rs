@@ -11,6 +11,7 @@ use crate::cli::predict::memory;
 use crate::cli::{complain, print};
 use crate::compile::{self, Program};
 use crate::data::{Fingerprint, Range};
+use crate::net;
 use crate::read::Set;
 use crate::text::{Code, Diagnostic, Result, Source, columns, printable, write_text};
 use crate::train::{self, Plan};
@@ -76,7 +77,7 @@ pub fn run(args: Args) -> Result<()> {
         }
     }
     let program = compile::compile(&Source::read(&graph)?, &given, None)?;
-    let budget = args.memory.unwrap_or_else(|| memory::available().map_or(OTHERWISE, |free| (free as f64 * SHARE) as u64));
+    let budget = args.memory.unwrap_or_else(|| net::available_memory().map_or(OTHERWISE, |free| (free as f64 * SHARE) as u64));
     let fingerprint = Fingerprint::of(about, &all.cases);
     let plan = train::plan(&fingerprint, &program, budget)?;
     let config = config(&all, &graph, &given, &fingerprint, &plan, args.out.as_deref());

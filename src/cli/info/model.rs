@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{Sheet, bytes, graph, number, shown, table};
 use crate::compile::Program;
 use crate::infer::Card;
+use crate::metric::Region;
 use crate::net::{FORMAT, Tensors, graph_of, read_tensors};
 use crate::show::stats;
 use crate::text::{Diagnostic, Result, printable, thousands};
@@ -94,13 +95,23 @@ fn described(sheet: &mut Sheet, card: &Card) {
     sheet.row("prepared by", if card.crop { format!("{scale}; planes of zeros around the image are cut away") } else { scale });
     let spacing = card.spacing.map_or("at its own spacing".into(), |s| format!("at {} mm", s.map(|s| number(s, 3)).join(" x ")));
     sheet.row("seen in", format!("axis order {}, {spacing}", card.orientation));
+    let dice = |at: usize| card.class_dice.get(at).map(|d| format!("Dice {}", number(*d, 4))).unwrap_or_default();
     let row = |(at, c): (usize, Class)| {
-        // The background has no Dice.
-        let dice = at.checked_sub(1).and_then(|n| card.class_dice.get(n)).map(|d| format!("Dice {}", number(*d, 4)));
+        // The background has no Dice, nor has a label where regions are scored.
+        let dice = at.checked_sub(1).filter(|_| card.regions.is_none()).map(dice);
         vec![c.value.to_string(), printable(&c.name), c.colour.to_string(), dice.unwrap_or_default()]
     };
     let rows: Vec<Vec<String>> = card.classes().into_iter().enumerate().map(row).collect();
     sheet.rows.push(("labels", table(&rows, 4)));
+    if let Some(regions) = &card.regions {
+        let row = |(at, r): (usize, &Region)| {
+            let values: Vec<String> = r.values.iter().map(u8::to_string).collect();
+            let painted = regions.label(at).map_or(String::new(), |label| format!("painted as {label}"));
+            vec![printable(&r.name), values.join(" "), painted, dice(at)]
+        };
+        let rows: Vec<Vec<String>> = regions.channels.iter().enumerate().map(row).collect();
+        sheet.rows.push(("regions", table(&rows, 4)));
+    }
     let [d, h, w] = card.patch;
     sheet.row("patch", format!("{d} x {h} x {w} voxels, windows overlap by {}", number(card.overlap, 3)));
     if let Some(p) = &card.postprocess {

@@ -106,6 +106,11 @@ fn a_model_says_how_it_was_made() {
     }
     assert_eq!(sheet.json["seal"].as_str().map(str::len), Some(64));
     assert_eq!((sheet.json["kind"].as_str(), sheet.json["card"]["epoch"].as_u64()), (Some("model"), Some(7)));
+    let of_regions = crate::infer::Regions::new(vec![crate::metric::Region { name: "whole".into(), values: vec![4] }], None).unwrap();
+    tensors.metadata.insert("regions".into(), serde_json::to_string(&of_regions).unwrap());
+    crate::net::write_tensors(&path, &tensors).unwrap();
+    let page = super::sheet(&path, false).unwrap().page(80);
+    assert!(page.contains("regions") && page.contains("whole  4  painted as 4  Dice 0.8125") && !page.contains("#06d6a0  Dice"), "{page}");
     tensors.metadata.remove("patch");
     crate::net::write_tensors(&path, &tensors).unwrap();
     assert!(super::sheet(&path, false).unwrap().page(80).contains("cannot predict"));

@@ -1,10 +1,9 @@
-//! What memory there is, what this process has held, and what it may take.
+//! What memory this process has held, and what it may take.
 //!
-//! Part of `cli::predict`; may use `infer` and `text`. Linux says all of it; elsewhere nothing is known and nothing is compared.
-
-use std::path::Path;
+//! Part of `cli::predict`; may use `infer`, `net` and `text`. Linux says all of it; elsewhere nothing is known and nothing is compared.
 
 use crate::infer::{Need, need};
+use crate::net;
 use crate::text::{Code, Diagnostic};
 
 /// Reads `2GiB`, `800 MB`, `1.5g`, `123456` as bytes: KB, MB, GB, TB are powers of 1000; KiB and the like, and single letters, of 1024.
@@ -31,32 +30,14 @@ pub fn parse(text: &str) -> Result<u64, String> {
     }
 }
 
-/// Bytes that programs can still take: what the machine has free, or less where this process may not have all of it.
-pub fn available() -> Option<u64> {
-    let free = kilobytes("/proc/meminfo", "MemAvailable:");
-    let group = Path::new("/sys/fs/cgroup");
-    let limit = std::fs::read_to_string(group.join("memory.max")).ok().and_then(|t| t.trim().parse::<u64>().ok());
-    // Files that are cached count for the group, and give way.
-    let stat = std::fs::read_to_string(group.join("memory.stat")).unwrap_or_default();
-    let taken = stat.lines().find_map(|l| l.strip_prefix("anon ")?.trim().parse::<u64>().ok()).unwrap_or_default();
-    let room = limit.map(|limit| limit.saturating_sub(taken));
-    free.into_iter().chain(room).min()
-}
-
 /// Bytes that this process holds now.
 pub fn held() -> u64 {
-    kilobytes("/proc/self/status", "VmRSS:").unwrap_or_default()
+    net::kilobytes("/proc/self/status", "VmRSS:").unwrap_or_default()
 }
 
 /// Forgets the most that this process has held, so that the next peak is of what comes; whether the system does that.
 pub fn restart_peak() -> bool {
     std::fs::write("/proc/self/clear_refs", "5").is_ok()
-}
-
-fn kilobytes(file: &str, key: &str) -> Option<u64> {
-    let text = std::fs::read_to_string(file).ok()?;
-    let line = text.lines().find_map(|l| l.strip_prefix(key))?;
-    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
 /// The refusal of a case that needs more than it may take.
@@ -97,7 +78,6 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn the_system_says_what_is_there() {
-        assert!(available().is_some_and(|b| b > 1 << 20));
         let before = held();
         let block = vec![1u8; 64 << 20];
         assert!(held() >= before + (60 << 20), "{} bytes more", block.len());

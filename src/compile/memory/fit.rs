@@ -10,6 +10,8 @@ pub enum Aspect {
     Cube,
     /// They keep the proportions of the size that the program was compiled for, as far as multiples allow.
     Keep,
+    /// The same of another size `[D, H, W]`.
+    Of([usize; 3]),
 }
 
 /// The facts of all values for a batch, at another size of the first input (and of those that follow it) when one is given.
@@ -40,17 +42,21 @@ pub fn largest(
     need: impl Fn(&[Fact]) -> Result<u64, Fault>,
 ) -> Option<[usize; 3]> {
     let multiple = program.multiple().map(|m| m.max(1));
-    let base = program.graph.fact(program.inputs.first()?.1).size.map(|n| n.max(1));
+    let base = match aspect {
+        Aspect::Of(size) => size,
+        Aspect::Cube | Aspect::Keep => program.graph.fact(program.inputs.first()?.1).size,
+    };
+    let base = base.map(|n| n.max(1));
     let longest = (0..3).max_by_key(|a| base[*a]).unwrap_or(0);
     let step = match aspect {
         Aspect::Cube => multiple.into_iter().fold(1, lcm),
-        Aspect::Keep => multiple[longest],
+        Aspect::Keep | Aspect::Of(_) => multiple[longest],
     };
     let size = |k: usize| -> [usize; 3] {
         let edge = k.saturating_mul(step);
         match aspect {
             Aspect::Cube => [edge; 3],
-            Aspect::Keep => std::array::from_fn(|a| {
+            Aspect::Keep | Aspect::Of(_) => std::array::from_fn(|a| {
                 let n = (base[a] as u128 * edge as u128 / base[longest] as u128) as usize;
                 (n / multiple[a] * multiple[a]).max(multiple[a])
             }),

@@ -110,6 +110,7 @@ fn the_largest_input() {
     assert_eq!(largest(&program, 1, 16 * 1000, Aspect::Cube, need), Some([10; 3]));
     assert_eq!(largest(&program, 1, 16 * 1000 - 1, Aspect::Cube, need), Some([9; 3]));
     assert_eq!(largest(&program, 2, 16 * 1000, Aspect::Cube, need), Some([7; 3]));
+    assert_eq!(largest(&program, 1, 16 * 1000, Aspect::Of([2, 1, 4]), need), Some([10, 5, 20]));
     assert_eq!(largest(&program, 1, 1, Aspect::Cube, need), None);
     assert!(largest(&program, 1, u64::MAX, Aspect::Cube, need).is_some_and(|s| s[0] > 100_000));
 }

@@ -1,17 +1,36 @@
 //! The region around the borders of classes, from labels alone, so that it is the same on every device.
 //!
-//! Part of `train`; depends on nothing of this crate.
+//! Part of `train::loss`; may use `volume`.
 
-/// Marks the voxels within `radius` (Chebyshev distance, in voxels) of a border between classes.
+use ndarray::ArrayView3;
+
+use super::objective::Norm;
+use crate::volume::distance;
+
+/// Marks the voxels within `radius` (in voxels, whatever their spacing) of a border between classes.
 ///
 /// A border voxel has a neighbour by a face, inside the volume, of another class; both sides count. `labels` is one
 /// volume, `[D, H, W]` in row-major order; so is the result, of the same length. A volume of one class has no border.
-pub fn region(labels: &[u8], size: [usize; 3], radius: usize) -> Vec<bool> {
+pub fn region(labels: &[u8], size: [usize; 3], radius: usize, norm: Norm) -> Vec<bool> {
     let mut marked = border(labels, size);
-    if radius > 0 {
+    if radius == 0 {
+        return marked;
+    }
+    match norm {
         // The cube is separable: three runs of a one-dimensional dilation.
-        for axis in 0..3 {
-            marked = dilate(&marked, size, axis, radius);
+        Norm::chebyshev => (0..3).for_each(|axis| marked = dilate(&marked, size, axis, radius)),
+        // A way of so many steps from face to face, none of which leaves the volume.
+        Norm::city => {
+            for _ in 0..radius {
+                let steps = [0, 1, 2].map(|axis| dilate(&marked, size, axis, 1));
+                let [a, b, c] = &steps;
+                marked = a.iter().zip(b).zip(c).map(|((a, b), c)| *a || *b || *c).collect();
+            }
+        }
+        Norm::euclidean => {
+            let Ok(mask) = ArrayView3::from_shape(size, &marked) else { return marked };
+            // Squares of distances are whole numbers.
+            marked = distance(mask, [1.0; 3]).iter().map(|d| *d <= radius as f64 + 1e-9).collect();
         }
     }
     marked
@@ -57,7 +76,7 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     /// Straight from the definition: every voxel against every voxel.
-    fn naive(labels: &[u8], [d, h, w]: [usize; 3], radius: usize) -> Vec<bool> {
+    fn naive(labels: &[u8], [d, h, w]: [usize; 3], radius: usize, norm: Norm) -> Vec<bool> {
         let at = |z: usize, y: usize, x: usize| labels[(z * h + y) * w + x];
         let mut borders = vec![];
         for z in 0..d {
@@ -79,7 +98,14 @@ mod tests {
         (0..d * h * w)
             .map(|i| {
                 let v = [i / (h * w), i / w % h, i % w];
-                borders.iter().any(|b| (0..3).all(|k| b[k].abs_diff(v[k]) <= radius))
+                borders.iter().any(|b| {
+                    let way: [usize; 3] = std::array::from_fn(|k| b[k].abs_diff(v[k]));
+                    match norm {
+                        Norm::chebyshev => way.iter().all(|n| *n <= radius),
+                        Norm::city => way.iter().sum::<usize>() <= radius,
+                        Norm::euclidean => way.iter().map(|n| n * n).sum::<usize>() <= radius * radius,
+                    }
+                })
             })
             .collect()
     }
@@ -92,7 +118,10 @@ mod tests {
                 let count = size.iter().product();
                 // Mostly background, so that the dilation does not fill the volume.
                 let labels: Vec<u8> = (0..count).map(|_| if rng.random_range(0..20) == 0 { rng.random_range(1..3) } else { 0 }).collect();
-                assert_eq!(region(&labels, size, radius), naive(&labels, size, radius), "{size:?} radius {radius}");
+                for norm in [Norm::chebyshev, Norm::euclidean, Norm::city] {
+                    let want = naive(&labels, size, radius, norm);
+                    assert_eq!(region(&labels, size, radius, norm), want, "{size:?} radius {radius} {norm:?}");
+                }
             }
         }
     }
@@ -100,15 +129,15 @@ mod tests {
     #[test]
     fn does_not_wrap_from_row_to_row() {
         // Two rows, each of one class along x: a border only between the rows.
-        assert_eq!(region(&[0, 0, 0, 0, 0, 0], [1, 2, 3], 1), [false; 6]);
+        assert_eq!(region(&[0, 0, 0, 0, 0, 0], [1, 2, 3], 1, Norm::chebyshev), [false; 6]);
         // The end of row 0 and the start of row 1 differ but do not touch; all three columns do.
-        assert_eq!(region(&[0, 0, 1, 1, 1, 1], [1, 2, 3], 0), [true, true, true, true, true, false]);
-        assert_eq!(region(&[0, 0, 1, 0, 0, 1], [1, 2, 3], 0), [false, true, true, false, true, true]);
+        assert_eq!(region(&[0, 0, 1, 1, 1, 1], [1, 2, 3], 0, Norm::chebyshev), [true, true, true, true, true, false]);
+        assert_eq!(region(&[0, 0, 1, 0, 0, 1], [1, 2, 3], 0, Norm::chebyshev), [false, true, true, false, true, true]);
     }
 
     #[test]
     fn one_class_has_no_border() {
-        assert!(region(&[3; 27], [3, 3, 3], 2).iter().all(|m| !m));
-        assert!(region(&[], [0, 3, 3], 2).is_empty());
+        assert!(region(&[3; 27], [3, 3, 3], 2, Norm::chebyshev).iter().all(|m| !m));
+        assert!(region(&[], [0, 3, 3], 2, Norm::chebyshev).is_empty());
     }
 }

@@ -1,0 +1,44 @@
+//! How much memory this machine has for programs. Linux says it; elsewhere nothing is known and nothing is compared.
+//!
+//! Part of `net`; depends on nothing of this crate.
+
+use std::path::Path;
+
+/// Bytes that programs can still take: what the machine has free, or less where this process may not have all of it.
+pub fn available_memory() -> Option<u64> {
+    // Files that are cached count for the group, and give way.
+    let stat = std::fs::read_to_string(Path::new(GROUP).join("memory.stat")).unwrap_or_default();
+    let taken = stat.lines().find_map(|l| l.strip_prefix("anon ")?.trim().parse::<u64>().ok()).unwrap_or_default();
+    let room = limit().map(|limit| limit.saturating_sub(taken));
+    kilobytes("/proc/meminfo", "MemAvailable:").into_iter().chain(room).min()
+}
+
+/// Bytes that programs can take when no other runs.
+pub fn total_memory() -> Option<u64> {
+    kilobytes("/proc/meminfo", "MemTotal:").into_iter().chain(limit()).min()
+}
+
+/// What the files of this process's group are in.
+const GROUP: &str = "/sys/fs/cgroup";
+
+/// The most that the group may take.
+fn limit() -> Option<u64> {
+    std::fs::read_to_string(Path::new(GROUP).join("memory.max")).ok().and_then(|t| t.trim().parse::<u64>().ok())
+}
+
+/// The bytes behind a key of a file that counts kilobytes.
+pub fn kilobytes(file: &str, key: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let line = text.lines().find_map(|l| l.strip_prefix(key))?;
+    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_system_says_what_is_there() {
+        let (free, all) = (super::available_memory().unwrap(), super::total_memory().unwrap());
+        assert!(free > 1 << 20 && free < all, "{free} of {all}");
+    }
+}

@@ -1,0 +1,147 @@
+//! What a run config says of the loss.
+//!
+//! Part of `train::loss`; depends on nothing of this crate.
+
+use serde::{Deserialize, Serialize};
+
+/// The weights of the terms, and what they are taken over. [`super`] has the formulas.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Objective {
+    /// Weight of the Dice loss.
+    pub dice: f64,
+    /// Weight of the cross-entropy.
+    pub cross_entropy: f64,
+    /// Weight of the boundary loss.
+    pub boundary: f64,
+    /// Weight of the Tversky loss.
+    pub tversky: f64,
+    /// Weight of the focal loss.
+    pub focal: f64,
+    /// How far the boundary region reaches on either side of a border, in voxels.
+    pub radius: usize,
+    /// In which distance the boundary region reaches so far.
+    pub norm: Norm,
+    /// Exponent of the inverse frequency: 1 as in the paper, 0 weighs every class alike.
+    pub inverse_frequency: f64,
+    /// Where the frequency is counted.
+    pub frequency_of: FrequencyOf,
+    /// Weights of the classes (of the regions, where the run has such), in their order, instead of the inverse frequency; only
+    /// how they relate matters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class_weights: Option<Vec<f64>>,
+    /// Whether Dice and Tversky sum over the batch; else over each patch, of which the mean is taken.
+    pub batch_dice: bool,
+    /// Whether Dice and Tversky look at the background.
+    pub background: bool,
+    /// Whether the denominator of the Dice sums squares.
+    pub squared: bool,
+    /// What a false positive weighs in the Tversky index.
+    pub alpha: f64,
+    /// What a false negative weighs in it. With 0.5 both it is the Dice.
+    pub beta: f64,
+    /// Exponent of 1 - the Tversky index; below 1 it is the focal Tversky loss, whose authors take 0.75.
+    pub tversky_power: f64,
+    /// Exponent of the focal loss; with 0 it is the cross-entropy.
+    pub gamma: f64,
+    /// Weights of the graph's outputs, in their order, where it has several; without it 1, 1/2, 1/4, ... Only how they relate
+    /// matters. An output of weight 0 has no part in training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deep_supervision: Option<Vec<f64>>,
+}
+
+impl Default for Objective {
+    fn default() -> Self {
+        Self {
+            dice: 1.0,
+            cross_entropy: 1.0,
+            boundary: 0.5,
+            tversky: 0.0,
+            focal: 0.0,
+            radius: 1,
+            norm: Norm::chebyshev,
+            inverse_frequency: 1.0,
+            frequency_of: FrequencyOf::batch,
+            class_weights: None,
+            batch_dice: true,
+            background: true,
+            squared: false,
+            alpha: 0.3,
+            beta: 0.7,
+            tversky_power: 1.0,
+            gamma: 2.0,
+            deep_supervision: None,
+        }
+    }
+}
+
+/// Distances between voxels, which count alike along all axes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(non_camel_case_types)]
+pub enum Norm {
+    /// The longest way along one axis: a cube.
+    #[default]
+    chebyshev,
+    /// The straight way: a ball.
+    euclidean,
+    /// The ways along the three axes together: an octahedron.
+    city,
+}
+
+/// Over what the voxels of a class are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(non_camel_case_types)]
+pub enum FrequencyOf {
+    #[default]
+    batch,
+    /// All training cases, once, before the first step.
+    dataset,
+}
+
+impl Objective {
+    /// What cannot be: the field, its value in words, and what it must be.
+    pub fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
+        let weight = |v: f64| v.is_finite() && v >= 0.0;
+        let mut found = vec![];
+        for (field, v) in [
+            ("dice", self.dice),
+            ("cross_entropy", self.cross_entropy),
+            ("boundary", self.boundary),
+            ("tversky", self.tversky),
+            ("focal", self.focal),
+            ("inverse_frequency", self.inverse_frequency),
+            ("alpha", self.alpha),
+            ("beta", self.beta),
+            ("gamma", self.gamma),
+        ] {
+            if !weight(v) {
+                found.push((field, v.to_string(), "0 or more"));
+            }
+        }
+        if self.dice + self.cross_entropy + self.boundary + self.tversky + self.focal == 0.0 {
+            found.push(("", "0 in every term".into(), "above 0 in one of them"));
+        }
+        if self.tversky != 0.0 && self.alpha + self.beta == 0.0 {
+            found.push(("alpha", "0, as `loss.beta` is".into(), "above 0, or `loss.beta`"));
+        }
+        if !(self.tversky_power.is_finite() && self.tversky_power > 0.0) {
+            found.push(("tversky_power", self.tversky_power.to_string(), "a number above 0"));
+        }
+        if self.radius > 64 {
+            found.push(("radius", self.radius.to_string(), "from 0 to 64 voxels"));
+        }
+        for (field, list) in [("class_weights", &self.class_weights), ("deep_supervision", &self.deep_supervision)] {
+            let Some(list) = list else { continue };
+            if !list.iter().all(|v| weight(*v)) || !list.iter().any(|v| *v > 0.0) {
+                found.push((field, format!("{list:?}"), "numbers of 0 or more, one of them above 0"));
+            }
+        }
+        if self.class_weights.is_some() && self.frequency_of == FrequencyOf::dataset {
+            found.push(("frequency_of", "dataset beside `loss.class_weights`".into(), "left out: the weights are given"));
+        }
+        if self.deep_supervision.as_ref().is_some_and(|w| w.first() == Some(&0.0)) {
+            found.push(("deep_supervision", "0 for the first output".into(), "above 0 there: prediction uses that output"));
+        }
+        found
+    }
+}

@@ -1,0 +1,149 @@
+//! What the loss needs to know of a batch's labels, made on the host (in the loader's thread).
+//!
+//! Part of `train::loss`.
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::Loss;
+use super::border;
+use super::goal::Goal;
+
+/// The truth of a batch for one output of the network.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// `[N, K, D, H, W]`: 1 where a voxel is of the channel's class, or in its region.
+    truth: TensorData,
+    /// `[N, 1, D, H, W]`, 1 inside the boundary region; `None` where there is none or its weight is 0.
+    border: Option<TensorData>,
+    /// Voxels in the boundary region.
+    border_count: usize,
+    /// `w_c`, summing to 1 (all 0 for a batch without classes).
+    weights: Vec<f32>,
+    /// The same of Dice and Tversky: without the background where that is left out.
+    overlap: Vec<f32>,
+    /// What the cross-entropy is divided by: the weight of all voxels, or the voxels where channels are regions.
+    norm: f64,
+}
+
+impl Target {
+    /// From labels of the shape `[N, D, H, W]` in row-major order.
+    pub(super) fn new(labels: &[u8], [n, d, h, w]: [usize; 4], loss: &Loss) -> Self {
+        let volume = d * h * w;
+        let (goal, channels) = (&loss.goal, loss.goal.channels());
+        let table = goal.table();
+        let mut counts = vec![0u64; channels];
+        let mut truth = vec![0f32; n * channels * volume];
+        for (patch, labels) in labels.chunks_exact(volume.max(1)).enumerate().take(n) {
+            for (at, &label) in labels.iter().enumerate() {
+                for &c in &table[usize::from(label)] {
+                    counts[c] += 1;
+                    truth[(patch * channels + c) * volume + at] = 1.0;
+                }
+            }
+        }
+        let weights = loss.weights(&counts);
+        let norm = match goal {
+            Goal::Classes(_) => weights.iter().zip(&counts).map(|(w, &c)| w * c as f64).sum(),
+            Goal::Regions(_) => (n * volume) as f64,
+        };
+        let mut overlap = weights.clone();
+        if !loss.objective.background && matches!(goal, Goal::Classes(_)) {
+            overlap.iter_mut().take(1).for_each(|w| *w = 0.0);
+            overlap = super::weights::normalised(&overlap);
+        }
+
+        let mut border_count = 0;
+        let mut border = None;
+        if loss.objective.boundary != 0.0 {
+            let kinds = goal.kinds().map(|kinds| labels.iter().map(|l| kinds[usize::from(*l)]).collect::<Vec<u8>>());
+            let (radius, norm) = (loss.objective.radius, loss.objective.norm);
+            let marked: Vec<f32> = kinds
+                .as_deref()
+                .unwrap_or(labels)
+                .chunks_exact(volume.max(1))
+                .take(n)
+                .flat_map(|l| border::region(l, [d, h, w], radius, norm))
+                .map(|m| f32::from(u8::from(m)))
+                .collect();
+            border_count = marked.iter().filter(|&&m| m > 0.0).count();
+            if border_count > 0 {
+                border = Some(TensorData::new(marked, [n, 1, d, h, w]));
+            }
+        }
+        let single = |w: Vec<f64>| w.into_iter().map(|w| w as f32).collect();
+        let truth = TensorData::new(truth, [n, channels, d, h, w]);
+        Self { truth, border, border_count, weights: single(weights), overlap: single(overlap), norm }
+    }
+
+    /// The class weights `w_c`.
+    pub fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
+    pub(super) fn on(&self, device: &Device) -> Truth {
+        let row = |w: &[f32]| Tensor::<1>::from_data(TensorData::new(w.to_vec(), [w.len()]), device);
+        Truth {
+            truth: Tensor::from_data(self.truth.clone(), device),
+            border: self.border.as_ref().map(|b| Tensor::from_data(b.clone(), device)),
+            border_count: self.border_count as f64,
+            weights: row(&self.weights),
+            overlap: row(&self.overlap),
+            overlap_sum: self.overlap.iter().map(|&w| f64::from(w)).sum(),
+            norm: self.norm,
+        }
+    }
+}
+
+/// A target on a device.
+pub(super) struct Truth {
+    /// `[N, K, D, H, W]`
+    pub truth: Tensor<5>,
+    /// `[N, 1, D, H, W]`
+    pub border: Option<Tensor<5>>,
+    pub border_count: f64,
+    /// `[K]`
+    pub weights: Tensor<1>,
+    /// `[K]`
+    pub overlap: Tensor<1>,
+    /// The sum of `overlap`.
+    pub overlap_sum: f64,
+    pub norm: f64,
+}
+
+/// Labels `[N, D, H, W]` brought from one size to another: each voxel takes that of the voxel in which its middle lies, the upper one
+/// of two.
+pub fn resized(labels: &[u8], n: usize, from: [usize; 3], to: [usize; 3]) -> Vec<u8> {
+    if from == to {
+        return labels.to_vec();
+    }
+    let place = |axis: usize| -> Vec<usize> {
+        (0..to[axis]).map(|i| ((2 * i + 1) * from[axis] / (2 * to[axis]).max(1)).min(from[axis].saturating_sub(1))).collect()
+    };
+    let places = [place(0), place(1), place(2)];
+    let volume = from.iter().product::<usize>();
+    let mut out = Vec::with_capacity(n * to.iter().product::<usize>());
+    for labels in labels.chunks_exact(volume.max(1)).take(n) {
+        for z in &places[0] {
+            for y in &places[1] {
+                let row = (z * from[1] + y) * from[2];
+                out.extend(places[2].iter().map(|x| labels[row + x]));
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_taken_where_the_middle_of_a_voxel_lies() {
+        // As torch.nn.functional.interpolate(mode="nearest-exact") takes them.
+        assert_eq!(resized(&[0, 1, 2, 3, 4, 5], 1, [1, 1, 6], [1, 1, 3]), [1, 3, 5]);
+        assert_eq!(resized(&[0, 1, 2, 3, 4, 5], 1, [1, 1, 6], [1, 1, 2]), [1, 4]);
+        assert_eq!(resized(&[0, 1, 2, 3, 4], 1, [1, 1, 5], [1, 1, 3]), [0, 2, 4]);
+        assert_eq!(resized(&[0, 1, 2, 3, 4, 5, 6, 7], 2, [1, 2, 2], [1, 1, 2]), [2, 3, 6, 7]);
+        assert_eq!(resized(&[7, 8], 1, [1, 1, 2], [1, 1, 2]), [7, 8]);
+    }
+}

@@ -1,0 +1,83 @@
+//! Whether a run fits into the memory of the machine, said before it begins.
+//!
+//! Part of `train`; may use `compile`, `net` and `text`.
+
+use super::config::Kind;
+use super::job::Job;
+use super::loader::AHEAD;
+use crate::compile::memory::{Aspect, Optimiser, Precision, facts_at, largest, training};
+use crate::infer::need::size;
+use crate::ir::{Fact, Fault};
+use crate::text::{Code, Diagnostic};
+
+/// Numbers that the loss holds for each number of an output: logits and their gradient, the truth, probabilities, logarithms and what
+/// comes of them. With it the estimate of LightMedSeg is what 1, 2 and 4 patches of 64x64x64 have taken on a CPU, 370 MiB each.
+const LOSS: u64 = 18;
+
+/// What the process takes whatever the batch: the program, its threads, a few cases. Measured as LOSS was.
+const FIXED: u64 = 144 << 20;
+
+/// Bytes that a training step takes at the sizes of `facts`: the network, the optimiser, the loss, and the batches that wait.
+fn need(job: &Job, facts: &[Fact]) -> Result<u64, Fault> {
+    let config = &job.config;
+    let graph = &job.program.graph;
+    let optimiser = match config.optimiser.kind {
+        Kind::adamw => Optimiser::AdamW,
+        Kind::sgd => Optimiser::Sgd,
+    };
+    let step = training(graph, facts, Precision::F32, optimiser)?;
+    // Each other worker has weights and gradients of its own; so has the moving average.
+    let copies = 2 * (config.workers as u64 - 1) + u64::from(config.optimiser.average.is_some());
+    let mut answers = 0u64;
+    for head in &job.heads {
+        if let Some((_, v)) = graph.outputs.get(head.output) {
+            answers = answers.saturating_add(Precision::F32.size(&facts[v.0])?);
+        }
+    }
+    let mut images = 0u64;
+    for (_, v) in &job.program.inputs {
+        images = images.saturating_add(Precision::F32.size(&facts[v.0])?);
+    }
+    let waiting = answers.saturating_add(images).saturating_mul(AHEAD as u64 + 2);
+    let parts = [FIXED, step.total(), copies.saturating_mul(step.weights), answers.saturating_mul(LOSS), waiting];
+    Ok(parts.into_iter().fold(0, u64::saturating_add))
+}
+
+/// Compares what a training step takes with what the machine has, `free` bytes of `all`. A warning where other programs would have to
+/// give way.
+///
+/// # Errors
+/// E0902 where the whole machine is too small, with the largest batch and the largest patch that would do.
+pub fn fits(job: &Job, free: Option<u64>, all: Option<u64>) -> Result<Option<Diagnostic>, Diagnostic> {
+    let Some(all) = all else { return Ok(None) };
+    let free = free.unwrap_or(all).min(all);
+    let (patch, batch) = (job.config.patch, job.config.batch);
+    let at = |batch: usize| facts_at(&job.program, batch, Some(patch)).ok().and_then(|facts| need(job, &facts).ok());
+    let wanted = at(batch).unwrap_or(u64::MAX);
+    if wanted <= free {
+        return Ok(None);
+    }
+    let refused = wanted > all;
+    let room = if refused { all } else { free };
+    let what = if refused { "this machine has" } else { "free are" };
+    let message = format!(
+        "a step with {batch} patches of {}x{}x{} takes about {}, and {what} {}",
+        patch[0],
+        patch[1],
+        patch[2],
+        size(wanted),
+        size(room)
+    );
+    let mut d = if refused { Diagnostic::error(Code::E0902, message) } else { Diagnostic::warning(Code::E0902, message) };
+    let fewer = (1..batch).rev().find(|n| *n >= job.config.workers && at(*n).is_some_and(|n| n <= room));
+    if let Some(fewer) = fewer {
+        d = d.help(format!("--set batch={fewer} would fit, with `optimiser.accumulate` for the rest"));
+    }
+    if let Some([d0, h, w]) = largest(&job.program, batch, room, Aspect::Of(patch), |facts| need(job, facts)) {
+        d = d.help(format!("--set patch=({d0}, {h}, {w}) would fit"));
+    }
+    if d.help.is_empty() {
+        d = d.help("take a network with fewer channels, or another machine");
+    }
+    if refused { Err(d) } else { Ok(Some(d)) }
+}

@@ -1,0 +1,39 @@
+//! The same batch on one, two and four workers.
+
+use super::*;
+
+/// Weights and losses of a run of three steps with batches of four patches.
+fn run(root: &Path, workers: usize, sets: &[&str]) -> (Vec<(String, Vec<f32>)>, Vec<f64>) {
+    let count = format!("workers={workers}");
+    let all = [&["batch=4", "epochs=1", "steps=3", "optimiser.kind=sgd", "optimiser.lr=0.05", &count], sets].concat();
+    let dir = root.join(workers.to_string());
+    train_in(&dir, &job(&all, &[]).unwrap()).unwrap();
+    let weights = read_tensors(&dir.join(LAST)).unwrap().all.into_iter().map(|(n, (_, v))| (n, v)).collect();
+    let figures = figures(&dir);
+    // loss, loss_dice, loss_cross_entropy, loss_boundary
+    (weights, figures[1].split(',').skip(3).take(4).map(|v| v.parse().unwrap()).collect())
+}
+
+#[test]
+fn a_step_is_the_same_on_one_two_and_four() {
+    // Batch Dice and the weights of the batch's classes look at all patches: the mean of the workers' own losses is another one.
+    for sets in [&[][..], &["loss.batch_dice=false", "optimiser.clip=0.5", "optimiser.accumulate=2"]] {
+        let root = tempfile::tempdir().unwrap();
+        let (one, losses) = run(root.path(), 1, sets);
+        let start = Network::new(job(&[], &[]).unwrap().program.clone(), &Device::flex(), 0).unwrap();
+        for workers in [2, 4] {
+            let (other, also) = run(root.path(), workers, sets);
+            assert!(losses.iter().zip(&also).all(|(a, b)| (a - b).abs() < 2e-6), "{losses:?} {also:?}");
+            for (((name, a), (_, b)), (_, (_, drawn))) in one.iter().zip(&other).zip(sorted(&start)) {
+                let norm = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(x - y).powi(2)).sum::<f64>().sqrt();
+                let (moved, apart) = (norm(a, &drawn), norm(a, b));
+                assert!(moved > 0.0 && apart < 1e-4 * moved, "{name} on {workers}: {apart} of {moved}");
+            }
+        }
+    }
+}
+
+/// Weights in the order of their names, as a checkpoint has them.
+fn sorted(network: &Network) -> std::collections::BTreeMap<String, (Vec<usize>, Vec<f32>)> {
+    crate::net::numbers(network).collect()
+}

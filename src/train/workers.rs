@@ -1,0 +1,149 @@
+//! Several replicas of a network that share a batch.
+//!
+//! Part of `train`; may use `net` and Burn.
+//!
+//! The loss is no sum over patches: Dice and the class weights look at the whole batch. So the replicas do what is apart for each patch,
+//! the passes through the network; the logits are gathered, the loss and its gradient with respect to them are computed once, and each replica
+//! takes its part of that back through its own pass. The gradients of the weights are then sums over the parts. That is the step of one
+//! worker, but for the order in which numbers are added. What travels is the logits and their gradients once, the weights and theirs
+//! once; everything by Burn's own copies between devices, so that it is the same code for threads and for GPUs.
+
+use std::ops::Range;
+use std::panic::resume_unwind;
+use std::thread::scope;
+
+use burn::module::Module;
+use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::loader::Batch;
+use super::loss::{Loss, Terms};
+use crate::net::{self, Network};
+use crate::text::Result;
+
+/// The devices of the replicas, with autodiff; the first one holds the weights and the optimiser.
+#[derive(Clone, Debug)]
+pub struct Workers(Vec<Device>);
+
+/// A batch after the pass forward.
+pub struct Pass {
+    pub terms: Terms,
+    /// None where one network sees the whole batch.
+    parts: Vec<Part>,
+    /// The gathered logits of each output, with gradients of their own.
+    gathered: Vec<Tensor<5>>,
+}
+
+/// What one replica has said of its part of the batch.
+struct Part {
+    network: Network,
+    patches: Range<usize>,
+    logits: Vec<Tensor<5>>,
+}
+
+impl Workers {
+    /// So many, the first one on `device`: on the CPU threads, else as many devices of the kind.
+    ///
+    /// # Errors
+    /// E0602 when a device is not there.
+    pub fn new(device: &Device, count: usize) -> Result<Self> {
+        Ok(Self(net::peers(device, count)?.into_iter().map(Device::autodiff).collect()))
+    }
+
+    /// The device of the weights and the loss.
+    pub fn main(&self) -> &Device {
+        &self.0[0]
+    }
+
+    /// The loss of a batch; its patches are divided among the workers, in order.
+    pub fn forward(&self, network: &Network, batch: &Batch, loss: &Loss) -> Pass {
+        let outputs: Vec<usize> = if loss.heads.is_empty() { vec![0] } else { loss.heads.iter().map(|h| h.output).collect() };
+        let patches = shares(batch.shape[0], self.0.len());
+        if patches.len() < 2 {
+            let logits = network.outputs(input(batch, 0..batch.shape[0], self.main()), &outputs);
+            let terms = loss.terms(logits, &batch.targets, self.main());
+            return Pass { terms, parts: vec![], gathered: vec![] };
+        }
+        let parts: Vec<Part> = each(patches.into_iter().zip(&self.0), |(patches, device)| {
+            // Leaves of its own: the graphs of the replicas have nothing in common.
+            let network = network.clone().fork(device);
+            let logits = network.outputs(input(batch, patches.clone(), device), &outputs);
+            Part { network, patches, logits }
+        });
+        let main = self.main().clone().inner();
+        let gather = |at: usize| {
+            let all = parts.iter().map(|p| p.logits[at].clone().inner().to_device(&main)).collect();
+            Tensor::from_inner(Tensor::cat(all, 0)).require_grad()
+        };
+        let gathered: Vec<Tensor<5>> = (0..outputs.len()).map(gather).collect();
+        let terms = loss.terms(gathered.clone(), &batch.targets, self.main());
+        Pass { terms, parts, gathered }
+    }
+}
+
+impl Pass {
+    /// The gradients of the weights of `network`, of which the pass was made, on its device.
+    pub fn backward(self, network: &Network, workers: &Workers) -> GradientsParams {
+        let gradients = self.terms.total.backward();
+        if self.parts.is_empty() {
+            return GradientsParams::from_grads(gradients, network);
+        }
+        let slopes: Vec<Option<Tensor<5>>> = self.gathered.iter().map(|t| t.grad(&gradients)).collect();
+        let main = workers.main().clone().inner();
+        let all = each(self.parts.into_iter().zip(&workers.0), |(part, device)| {
+            let Part { network, patches, logits } = part;
+            let own = device.clone().inner();
+            let mut sum: Option<Tensor<1>> = None;
+            for (logits, slope) in logits.into_iter().zip(&slopes) {
+                let Some(slope) = slope else { continue };
+                let slope = slope.clone().narrow(0, patches.start, patches.len()).to_device(&own);
+                // Its gradient with respect to the logits is the slope.
+                let along = (logits * Tensor::from_inner(slope)).sum();
+                sum = Some(match sum {
+                    Some(sum) => sum + along,
+                    None => along,
+                });
+            }
+            sum.map(|sum| GradientsParams::from_grads(sum.backward(), &network).to_device(&main, &network))
+        });
+        let mut sum = GradientsAccumulator::new();
+        all.into_iter().flatten().for_each(|own| sum.accumulate(network, own));
+        sum.grads()
+    }
+}
+
+/// Patches `[n, C, D, H, W]` of a batch on a device.
+fn input(batch: &Batch, patches: Range<usize>, device: &Device) -> Tensor<5> {
+    let [n, c, d, h, w] = batch.shape;
+    let each = batch.image.len() / n.max(1);
+    let values = batch.image[patches.start * each..patches.end * each].to_vec();
+    Tensor::from_data(TensorData::new(values, [patches.len(), c, d, h, w]), device)
+}
+
+/// `count` things for so many workers, in order, none empty, sizes as alike as can be.
+fn shares(count: usize, workers: usize) -> Vec<Range<usize>> {
+    let workers = workers.clamp(1, count.max(1));
+    (0..workers).map(|i| i * count / workers..(i + 1) * count / workers).collect()
+}
+
+/// Does all of them, each in a thread; the results in order.
+fn each<T: Send, R: Send>(all: impl Iterator<Item = T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    scope(|scope| {
+        let work = &work;
+        let threads: Vec<_> = all.map(|one| scope.spawn(move || work(one))).collect();
+        threads.into_iter().map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_whole_and_alike() {
+        assert_eq!(shares(4, 2), [0..2, 2..4]);
+        assert_eq!(shares(5, 4), [0..1, 1..2, 2..3, 3..5]);
+        assert_eq!(shares(2, 4), [0..1, 1..2]);
+        assert_eq!(shares(3, 1), vec![0..3; 1]);
+    }
+}
