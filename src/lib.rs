@@ -115,6 +115,8 @@ pub mod metric;
 pub mod net;
 pub mod op;
 pub mod read;
+#[cfg(feature = "run")]
+pub mod report;
 pub mod show;
 pub mod text;
 #[cfg(feature = "run")]

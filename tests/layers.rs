@@ -20,6 +20,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("infer", 7),
     ("train", 8),
     ("bench", 9),
+    ("report", 9),
     ("cli", 10),
 ];
 

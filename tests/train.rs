@@ -44,11 +44,48 @@ fn whole(config: &str, out: &Path) -> Output {
     lmsc(&["train", config, "--out", &out.display().to_string()]).output().expect("it runs")
 }
 
-/// Weights of the checkpoints, bit for bit, and the figures without the times.
+/// What a run must leave, however it was interrupted: the weights bit for bit, the figures of the epochs without the times, and the
+/// scores of the cases.
 fn left(run: &Path) -> (Vec<Vec<u8>>, Vec<String>) {
-    let weights = ["best.safetensors", "last.safetensors"].map(|n| std::fs::read(run.join(n)).expect("a checkpoint"));
+    let bytes = ["best.safetensors", "last.safetensors", "cases.csv", "cases.jsonl"].map(|n| std::fs::read(run.join(n)).expect(n));
     let csv = std::fs::read_to_string(run.join("metrics.csv")).expect("the journal");
-    (weights.to_vec(), csv.lines().map(|l| l.rsplitn(3, ',').last().unwrap_or_default().to_owned()).collect())
+    let mut figures: Vec<String> = csv.lines().map(|l| l.rsplitn(3, ',').last().unwrap_or_default().to_owned()).collect();
+    let objects = std::fs::read_to_string(run.join("metrics.jsonl")).expect("the journal");
+    figures.extend(objects.lines().map(|l| {
+        let mut object: serde_json::Value = serde_json::from_str(l).expect("JSON");
+        let fields = object.as_object_mut().expect("an object");
+        assert!(fields.remove("seconds").is_some() && fields.remove("waited").is_some());
+        object.to_string()
+    }));
+    figures.extend(events(run).iter().map(|(step, figures)| format!("{step} {figures}")));
+    (bytes.to_vec(), figures)
+}
+
+/// The events of a run's one event file that hold figures: the step, and how many figures.
+fn events(run: &Path) -> Vec<(u64, usize)> {
+    let names = std::fs::read_dir(run).expect("a folder").map(|e| e.expect("an entry").path());
+    let files: Vec<PathBuf> = names.filter(|p| p.display().to_string().contains("tfevents")).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    let bytes = std::fs::read(&files[0]).expect("events");
+    let (mut at, mut all) = (0, vec![]);
+    while at < bytes.len() {
+        let length = u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes")) as usize;
+        let event = &bytes[at + 12..at + 12 + length];
+        // The time in nine bytes, then the step, which is below 128 here.
+        if event[11] == 0x2a {
+            // The length of the figures has two bytes where it is 128 or more; a figure has less.
+            let mut figures = if event[12] < 0x80 { &event[13..] } else { &event[14..] };
+            let mut count = 0;
+            while let [0x0a, length, rest @ ..] = figures {
+                figures = &rest[usize::from(*length)..];
+                count += 1;
+            }
+            assert!(figures.is_empty());
+            all.push((u64::from(event[10]), count));
+        }
+        at += 16 + length;
+    }
+    all
 }
 
 fn wait(child: &mut Child, most: Duration) -> Option<i32> {

@@ -1,10 +1,9 @@
-//! What the figures were taken on: processor, threads, ceilings, and the memory that this process took.
-
-use std::path::Path;
+//! What the figures were taken on: processor, threads, ceilings.
 
 use serde::Serialize;
 
 use crate::kernel::ceiling;
+use crate::net::{cpu, threads};
 
 /// The machine and its measured ceilings.
 #[derive(Clone, Debug, Serialize)]
@@ -48,7 +47,7 @@ fn with_threads(cpu: &str, threads: usize) -> String {
 
 /// The processor's name and the threads that it offers.
 pub fn processor() -> String {
-    with_threads(&cpu(), std::thread::available_parallelism().map_or(1, usize::from))
+    with_threads(&cpu(), threads())
 }
 
 /// The vector instructions that the kernels use here.
@@ -62,20 +61,6 @@ pub fn use_threads(count: usize) {
     let _ = rayon::ThreadPoolBuilder::new().num_threads(count).build_global();
 }
 
-/// The most memory that this process has held, in bytes, where the system says.
-pub fn peak_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
-    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
-}
-
-/// The processor's name, where the system says.
-fn cpu() -> String {
-    let text = std::fs::read_to_string(Path::new("/proc/cpuinfo")).unwrap_or_default();
-    let name = text.lines().find_map(|l| l.strip_prefix("model name")?.split_once(':')).map(|(_, n)| n.trim().to_owned());
-    name.filter(|n| !n.is_empty()).unwrap_or_else(|| std::env::consts::ARCH.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,12 +71,5 @@ mod tests {
         assert_eq!(m.least(1_000_000_000, 1_000_000_000), 2.0);
         assert_eq!(m.least(1_000_000, 1_000_000_000), 1.0);
         assert_eq!(m.line(), "x, 1 thread, portable; ceilings 1 GFLOP/s and 1.0 GB/s");
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn memory_is_at_least_what_is_held() {
-        let held = vec![1u8; 32 << 20];
-        assert!(peak_memory().is_some_and(|p| p >= std::hint::black_box(&held).len() as u64));
     }
 }

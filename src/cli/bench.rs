@@ -143,7 +143,7 @@ fn passes(args: &Args, case: &Case, engine: Engine, load: f64) -> Result<()> {
     let first = forward.once()?;
     forward.once()?;
     let times = Times::new(first, (0..args.runs).map(|_| forward.once()).collect::<Result<_>>()?);
-    let peak = bench::peak_memory();
+    let peak = net::peak_memory();
     if let Some(folder) = &args.export {
         case.export(folder, &forward.outputs()?)?;
     }
@@ -190,7 +190,7 @@ fn steps(args: &Args, case: Case, engine: Engine, load: f64) -> Result<()> {
         step = next;
         parts.push(part);
     }
-    let peak = bench::peak_memory();
+    let peak = net::peak_memory();
     drop(step);
     let machine = Machine::measure();
     let whole: Vec<f64> = parts.iter().map(|p| p.seconds()).collect();

@@ -62,7 +62,7 @@ fn survey(target: &Path, sets: &[String]) -> Result<Surveyed> {
         (data::guess(target)?, None, None, vec![])
     } else {
         let source = Source::read(target)?;
-        let (own, mut graph_sets) = super::train::divide(sets)?;
+        let (own, mut graph_sets) = super::train::divide(&parsed(sets)?);
         let config = RunConfig::read(&source, &own)?;
         let mut given = vec![];
         for (name, value) in &config.set {
@@ -81,6 +81,13 @@ fn survey(target: &Path, sets: &[String]) -> Result<Surveyed> {
     let held = split.map(|split| divide(&subjects, &split).1).unwrap_or_default();
     let held = held.into_iter().map(|i| about.cases[i].id.clone()).collect();
     Ok(Surveyed { spec, set, cases, held, graph, graph_sets })
+}
+
+/// Changes that were given on the command line.
+fn parsed(sets: &[String]) -> Result<Vec<Set>> {
+    let mut found = Diagnostics::default();
+    let all = sets.iter().filter_map(|s| found.keep(Set::parse(s))).collect();
+    found.or(all)
 }
 
 /// All findings: those of the cases, then those of the set.

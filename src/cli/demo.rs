@@ -62,7 +62,7 @@ pub fn run(args: Args) -> Result<()> {
     eprintln!("training {} on generated volumes, into {}", job.program.name, folder.path().display());
     let outcome = crate::train::train(&job, &folder, &device, super::train::asked_to_stop())?;
 
-    train::leave_if_asked(&outcome, folder.path());
+    train::leave_if_asked(&outcome, &format!("lmsc train --resume {}", folder.path().display()));
     let predictor = Predictor::new(Model::load(&folder.file(BEST), &device)?, Options::default());
     let [images, labels, predictions] = ["images", "labels", "predictions"].map(|n| folder.file(n));
     for dir in [&images, &labels, &predictions] {

@@ -27,6 +27,8 @@ mod new;
 mod output;
 #[cfg(feature = "run")]
 mod predict;
+#[cfg(feature = "run")]
+mod report;
 mod stats;
 #[cfg(feature = "run")]
 mod train;
@@ -74,6 +76,8 @@ enum Verb {
     #[cfg(feature = "run")]
     Train(train::Args),
     #[cfg(feature = "run")]
+    Report(report::Args),
+    #[cfg(feature = "run")]
     Predict(predict::Args),
     #[cfg(feature = "run")]
     View(view::Args),
@@ -112,6 +116,8 @@ impl Cli {
             Verb::Data(a) => data::run(a),
             #[cfg(feature = "run")]
             Verb::Train(a) => train::run(a),
+            #[cfg(feature = "run")]
+            Verb::Report(a) => report::run(a),
             #[cfg(feature = "run")]
             Verb::Predict(a) => predict::run(a),
             #[cfg(feature = "run")]

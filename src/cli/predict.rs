@@ -1,6 +1,6 @@
 //! `lmsc predict`: checkpoints and images become segmentations.
 //!
-//! May use `infer`, `net`, `train` (names of checkpoints), `bench` (memory), `volume` and `text`.
+//! May use `infer`, `net` (memory among it), `train` (names of checkpoints), `volume` and `text`.
 
 mod cases;
 pub(super) mod memory;
@@ -14,7 +14,6 @@ use std::time::Instant;
 pub(super) use cases::{case_name, images_in};
 
 use super::print;
-use crate::bench;
 use crate::infer::{Card, Flips, Model, Need, Options, Postprocess, Prediction, Predictor, need};
 use crate::net;
 use crate::text::{Code, Diagnostic, Diagnostics, Result, suggestion, unwritable, write_text};
@@ -284,7 +283,7 @@ impl Work<'_> {
             passes: self.predictor.passes(),
             seconds: 0.0,
             needed_bytes: need.bytes(),
-            peak_bytes: bench::peak_memory(),
+            peak_bytes: net::peak_memory(),
         }
     }
 }

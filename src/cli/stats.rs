@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::output::{print, width};
 use crate::compile::memory::{Optimiser, Precision};
 use crate::compile::{Program, compile};
-use crate::read::Set;
+use crate::read::{Variant, variants};
 use crate::show::{self, Convention, Format, Question, Sort, Stats, compare};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, Span};
 
@@ -136,13 +136,13 @@ pub fn run(args: Args) -> Result<()> {
     let mut found = Diagnostics::default();
     let mut all: Vec<Stats> = vec![];
     for file in in_order(&args.files) {
-        for (names, sets) in &variants {
+        for Variant { sets, .. } in &variants {
             let program = Source::read(file).map_err(Diagnostics::from).and_then(|s| compile(&s, sets, input.map(|i| i.size)));
             let Some(p) = found.keep(program) else { continue };
             match input.and_then(|i| i.channels_differ(&p)) {
                 Some(d) => found.push(d),
                 None => {
-                    question.set = names.clone();
+                    question.set = sets.iter().map(|s| format!("{}={}", s.path, s.value)).collect();
                     if !single {
                         question.depth = 1;
                     }
@@ -233,24 +233,6 @@ fn bytes(text: &str) -> Result<u64> {
 fn counted(p: &Program, q: &Question) -> Result<Stats> {
     show::measure(p, q)
         .map_err(|f| Diagnostic::error(f.code, format!("`{}`: {}", p.name, f.message)).help(f.help.unwrap_or_default()).into())
-}
-
-/// Every combination of the values to set, each with its names.
-fn variants(given: &[String]) -> Result<Vec<(Vec<String>, Vec<Set>)>> {
-    let mut all: Vec<(Vec<String>, Vec<Set>)> = vec![(vec![], vec![])];
-    for text in given {
-        let values = Set::sweep(text)?;
-        all = all
-            .into_iter()
-            .flat_map(|(names, sets)| {
-                values.iter().map(move |v| {
-                    let name = format!("{}={}", v.path, v.value);
-                    (names.iter().cloned().chain([name]).collect(), sets.iter().cloned().chain([v.clone()]).collect())
-                })
-            })
-            .collect();
-    }
-    Ok(all)
 }
 
 /// An input's size as asked for on the command line.

@@ -1,20 +1,27 @@
-//! `lmsc train`: a run config becomes a run folder.
+//! `lmsc train`: a run config becomes a run folder, or several.
 //!
 //! May use `train`, `net`, `read` and `text`.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+mod dry;
+mod slurm;
+pub mod sweep;
+
 use super::print;
 use crate::net;
-use crate::read::Set;
-use crate::text::{Code, Diagnostics, Result, Source, render};
-use crate::train::{self, BEST, Ending, FIELDS, Folder, Job, Outcome, RunConfig};
+use crate::read::{self, Set};
+use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, render};
+use crate::train::{self, Ending, FIELDS, Folder, Job, Outcome, RunConfig};
 
 /// Train a network as a run config says
 ///
 /// The config names the graph, the data, the patch, the loss, the optimiser and its schedule. After each epoch the validation cases are
 /// segmented whole and their Dice is written to metrics.csv; the best network so far is kept as best.safetensors.
+///
+/// A value with several items makes several runs: `--set anchors=8,16,32`, `--set split.fold=0..4` (0 to 4), and every combination of
+/// such. Commas within brackets or quotes and those of paths divide nothing: `patch=(48,48,48)`, `"a,b"` and `/data/a,b` are one value.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -33,15 +40,29 @@ Examples:
   lmsc train --resume runs/hippo
       go on with a run that was interrupted, in whatever way: the weights come out as if it never had been
 
+  lmsc train configs/phantom.ron --dry
+      three steps and one validation: time, memory, and how long the run will take; writes nothing
+
+Several runs, one folder each, as runs/ablation/anchors=8,split.fold=0:
+  lmsc train configs/phantom.ron --set split.folds=5 --set anchors=8,16,32 --set split.fold=0..4 --out runs/ablation
+      one after the other; the same command again skips what is finished and goes on with what was interrupted
+
+  lmsc train ... --list                 what these runs are, and how far each has come
+  lmsc train ... --index 3              one of them
+  lmsc train ... --slurm array.sh       a script that makes each of them a task of a Slurm job array
+  lmsc report runs/ablation             a table of them all
+
 The run folder holds graph.ron and config.ron (complete: `lmsc train runs/phantom/config.ron` makes the run again), split.json,
-metrics.csv, best.safetensors, last.safetensors and resume.state. Ctrl-C finishes the step at hand and saves it.")]
+metrics.csv and metrics.jsonl (each epoch), cases.csv and cases.jsonl (each case at the best epoch), an event file for TensorBoard,
+starts.jsonl (machine, threads, version), best.safetensors, last.safetensors and resume.state. Ctrl-C finishes the step at hand and
+saves it.")]
 pub struct Args {
     /// The run config, a RON file
     #[arg(value_name = "CONFIG", required_unless_present = "resume")]
     pub config: Option<PathBuf>,
 
     /// Go on with the run in this folder
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "sets", "out", "force"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "sets", "out", "force", "dry", "list", "index", "slurm"])]
     pub resume: Option<PathBuf>,
 
     /// Change a field of the config (batch=4, data.root=/volumes) or a parameter of the graph (anchors=16); may be repeated
@@ -52,51 +73,102 @@ pub struct Args {
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
 
-    /// The run folder, new or empty [default: as the config says, else the next free runs/NAME]
+    /// The run folder, new or empty [default: as the config says, else the next free runs/NAME]; of several runs the folder that holds theirs
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 
     /// Write over what a former run left in the run folder
     #[arg(long)]
     pub force: bool,
+
+    /// Make three steps and segment one validation case, say what the run will take, and write nothing
+    #[arg(long, conflicts_with_all = ["list", "slurm"])]
+    pub dry: bool,
+
+    /// Print --dry or --list for programs
+    #[arg(long)]
+    pub json: bool,
+
+    #[command(flatten)]
+    pub several: sweep::Options,
 }
 
 /// Runs the verb.
 ///
 /// # Errors
-/// Everything that is wrong with the config, the graph, the data or the device, before anything is written; then what stops training.
+/// Everything that is wrong with the config, the graph, the data or the device, before anything is written; then what stops training. Of
+/// several runs, what has stopped each of them.
 pub fn run(args: Args) -> Result<()> {
-    let file = match (&args.resume, args.config) {
-        (Some(run), _) => run.join("config.ron"),
-        (None, Some(config)) => config,
-        (None, None) => unreachable!("one of both is required"),
-    };
-    // The folder first: that it is no run folder says more than that its config is missing.
-    let old = args.resume.as_deref().map(Folder::open).transpose()?;
-    let source = Source::read(&file)?;
-    let (own, graph_sets) = divide(&args.sets)?;
-    let mut config = RunConfig::read(&source, &own)?;
-    if let Some(device) = args.device {
-        config.device = device;
+    if args.json && !args.dry && !args.several.list {
+        return Err(Diagnostic::error(Code::E0601, "--json goes with --dry or --list")
+            .help("leave it out, or see `lmsc report --help`")
+            .into());
     }
-    let graph = Source::read(&config.graph_path(&file)).map_err(|d| {
+    if let Some(run) = &args.resume {
+        // The folder first: that it is no run folder says more than that its config is missing.
+        let folder = Folder::open(run)?;
+        let job = prepare(&run.join("config.ron"), &[], args.device.as_deref())?;
+        return finish(&make(&job, &folder, true)?, &folder);
+    }
+    let Some(file) = args.config.clone() else { unreachable!("CONFIG or --resume is required") };
+    let variants = read::variants(&args.sets)?;
+    if args.dry {
+        let one = sweep::chosen(&variants, args.several.index)?;
+        let [variant] = one else {
+            let message = format!("--dry looks at one run, and these are {}", variants.len());
+            return Err(Diagnostic::error(Code::E0601, message).help("choose one with --index; --list shows them").into());
+        };
+        return dry::run(&prepare(&file, &variant.sets, args.device.as_deref())?, args.json);
+    }
+    if variants.len() > 1 || args.several.asked() {
+        return sweep::run(&args, &file, &variants);
+    }
+    let sets = variants.first().map(|v| v.sets.as_slice()).unwrap_or_default();
+    let job = prepare(&file, sets, args.device.as_deref())?;
+    // Before the folder, so that nothing is made for a device that is not there.
+    net::device(&job.config.device)?;
+    let folder = Folder::create(args.out.as_deref().or(job.config.out.as_deref()), &stem(&file), args.force)?;
+    finish(&make(&job, &folder, false)?, &folder)
+}
+
+/// Reads a config with its changes, compiles its graph and opens its data.
+fn prepare(file: &Path, sets: &[Set], device: Option<&str>) -> Result<Job> {
+    let source = Source::read(file)?;
+    let (own, graph_sets) = divide(sets);
+    let mut config = RunConfig::read(&source, &own)?;
+    if let Some(device) = device {
+        config.device = device.to_owned();
+    }
+    let graph = Source::read(&config.graph_path(file)).map_err(|d| {
         let help = format!("`graph` is {} in `{}`; a relative path starts at the config's folder", config.graph.display(), source.name);
         d.help(help)
     })?;
-    let job = Job::prepare(config, &source, &graph, &graph_sets).map_err(|e| explain(e, &graph_sets))?;
+    Job::prepare(config, &source, &graph, &graph_sets).map_err(|e| explain(e, &graph_sets))
+}
+
+/// Trains in a folder, or goes on there.
+fn make(job: &Job, folder: &Folder, resumed: bool) -> Result<Outcome> {
     let device = net::device(&job.config.device)?;
     if let Some(warning) = job.fits(&device)? {
         eprintln!("{}", render::concise(&warning));
     }
-    let resumed = old.is_some();
-    let folder = match old {
-        Some(folder) => folder,
-        None => {
-            let name = file.file_stem().map_or("run".into(), |s| s.to_string_lossy().into_owned());
-            Folder::create(args.out.as_deref().or(job.config.out.as_deref()), &name, args.force)?
-        }
-    };
+    announce(job);
+    let begin = if resumed { train::resume } else { train::train };
+    let outcome = begin(job, folder, &device, asked_to_stop())?;
+    print(&format!("{}\n", summary(job, &outcome, folder.path())));
+    Ok(outcome)
+}
 
+/// What a single run ends with.
+fn finish(outcome: &Outcome, folder: &Folder) -> Result<()> {
+    leave_if_asked(outcome, &format!("lmsc train --resume {}", folder.path().display()));
+    let path = folder.path().display();
+    print(&format!("next: lmsc predict {path} IMAGE.nii.gz --out predictions\n      lmsc report {path}\n"));
+    Ok(())
+}
+
+/// Says what is trained.
+fn announce(job: &Job) {
     eprintln!(
         "{}: {} training and {} validation cases, {} epochs of {} steps, on {}",
         job.program.name,
@@ -106,18 +178,17 @@ pub fn run(args: Args) -> Result<()> {
         job.steps(),
         job.config.device
     );
-    let begin = if resumed { train::resume } else { train::train };
-    let outcome = begin(&job, &folder, &device, asked_to_stop())?;
-    print(&format!("{}\n", summary(&job, &outcome, folder.path())));
-    leave_if_asked(&outcome, folder.path());
-    print(&format!("next: lmsc predict {} IMAGE.nii.gz --out predictions\n", folder.file(BEST).display()));
-    Ok(())
+}
+
+/// The name of a config's runs.
+fn stem(file: &Path) -> String {
+    file.file_stem().map_or("run".into(), |s| s.to_string_lossy().into_owned())
 }
 
 /// Becomes true with the first Ctrl-C (or TERM, or HUP); the second ends the program at once.
 pub(super) fn asked_to_stop() -> &'static AtomicBool {
     static STOP: AtomicBool = AtomicBool::new(false);
-    // Without a handler, which only a second one in this process keeps from being set, Ctrl-C ends the program as it always does.
+    // Refused when it is there already, of an earlier run of this process.
     let _ = ctrlc::set_handler(|| {
         if STOP.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
@@ -127,21 +198,18 @@ pub(super) fn asked_to_stop() -> &'static AtomicBool {
     &STOP
 }
 
-/// Ends the program where the run was stopped before its end.
-pub(super) fn leave_if_asked(outcome: &Outcome, folder: &Path) {
+/// Ends the program where the run was stopped before its end; `again` is the command that goes on.
+pub(super) fn leave_if_asked(outcome: &Outcome, again: &str) {
     if outcome.ending == Ending::Asked {
-        eprintln!("stopped as asked; go on with: lmsc train --resume {}", folder.display());
+        eprintln!("stopped as asked; go on with: {again}");
         // As a shell reports a program that an interrupt has ended.
         std::process::exit(130);
     }
 }
 
 /// Changes of the run config, and those of the graph: names that are no field of the config.
-pub(super) fn divide(sets: &[String]) -> Result<(Vec<Set>, Vec<Set>)> {
-    let mut found = Diagnostics::default();
-    let all: Vec<Set> = sets.iter().filter_map(|s| found.keep(Set::parse(s))).collect();
-    found.or(())?;
-    Ok(all.into_iter().partition(|s| s.path.split('.').next().is_some_and(|first| FIELDS.contains(&first))))
+pub(super) fn divide(sets: &[Set]) -> (Vec<Set>, Vec<Set>) {
+    sets.iter().cloned().partition(|s| s.path.split('.').next().is_some_and(|first| FIELDS.contains(&first)))
 }
 
 /// A name that neither knows may be a slip in either.
@@ -184,11 +252,10 @@ mod tests {
 
     #[test]
     fn sets_go_to_the_config_or_to_the_graph() {
-        let given = ["epochs=3", "anchors=16", "data.root=/x", "set.classes=2", "width=8"].map(String::from);
-        let (own, graph) = divide(&given).unwrap();
+        let given = ["epochs=3", "anchors=16", "data.root=/x", "set.classes=2", "width=8"].map(|s| Set::parse(s).unwrap());
+        let (own, graph) = divide(&given);
         let names = |s: &[Set]| s.iter().map(|s| s.path.clone()).collect::<Vec<_>>();
         assert_eq!(names(&own), ["epochs", "data.root", "set.classes"]);
         assert_eq!(names(&graph), ["anchors", "width"]);
-        assert_eq!(divide(&["epochs".into(), "=3".into()]).unwrap_err().0.len(), 2);
     }
 }

@@ -1,6 +1,6 @@
-//! How much memory this machine has for programs. Linux says it; elsewhere nothing is known and nothing is compared.
+//! The machine that a network runs on: its processor, what memory it has, and what this process took of it.
 //!
-//! Part of `net`; depends on nothing of this crate.
+//! Part of `net`; depends on nothing of this crate. Linux says all of it, other systems less; where nothing is known nothing is compared.
 
 use std::path::Path;
 
@@ -16,6 +16,23 @@ pub fn available_memory() -> Option<u64> {
 /// Bytes that programs can take when no other runs.
 pub fn total_memory() -> Option<u64> {
     kilobytes("/proc/meminfo", "MemTotal:").into_iter().chain(limit()).min()
+}
+
+/// The most memory that this process has held, in bytes, where the system says.
+pub fn peak_memory() -> Option<u64> {
+    kilobytes("/proc/self/status", "VmHWM:")
+}
+
+/// The processor's name, where the system says.
+pub fn cpu() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = text.lines().find_map(|l| l.strip_prefix("model name")?.split_once(':')).map(|(_, n)| n.trim().to_owned());
+    name.filter(|n| !n.is_empty()).unwrap_or_else(|| std::env::consts::ARCH.to_owned())
+}
+
+/// The threads that it offers.
+pub fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// What the files of this process's group are in.
@@ -40,5 +57,12 @@ mod tests {
     fn the_system_says_what_is_there() {
         let (free, all) = (super::available_memory().unwrap(), super::total_memory().unwrap());
         assert!(free > 1 << 20 && free < all, "{free} of {all}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_peak_is_at_least_what_is_held() {
+        let held = vec![1u8; 32 << 20];
+        assert!(super::peak_memory().is_some_and(|p| p >= std::hint::black_box(&held).len() as u64));
     }
 }

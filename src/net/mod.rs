@@ -13,7 +13,7 @@ mod tensors;
 mod weights;
 
 pub use device::{device, on_cpu, peers};
-pub use host::{available_memory, kilobytes, total_memory};
+pub use host::{available_memory, cpu, kilobytes, peak_memory, threads, total_memory};
 pub use map::NameMap;
 pub use network::{Named, Network};
 pub use probe::{forward, port};

@@ -13,6 +13,7 @@ pub mod fmt;
 mod graph;
 mod print;
 mod set;
+mod sweep;
 mod syntax;
 mod tree;
 mod value;
@@ -25,6 +26,7 @@ pub use expr::{evaluate, names};
 pub use extend::load;
 pub use graph::{Composite, GraphText, InputText, NodeText, Param, PortText, Reference, graph};
 pub use set::Set;
+pub use sweep::{Variant, variants};
 pub use tree::{Entry, Kind, Tree, parse};
 pub use value::{Scope, Value};
 

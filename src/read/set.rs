@@ -40,19 +40,6 @@ impl Set {
     pub fn text(&self) -> &str {
         self.path_place.source.text.split_once('=').map_or("", |(_, value)| value.trim())
     }
-
-    /// `anchors=8,16,32` as three changes, `anchors=8` as one.
-    ///
-    /// # Errors
-    /// E0207 when there is no `=` or no path.
-    pub fn sweep(text: &str) -> Result<Vec<Set>> {
-        match text.split_once('=') {
-            Some((path, values)) if values.contains(',') && !values.trim_start().starts_with(['(', '[', '{', '"']) => {
-                values.split(',').map(|v| Set::parse(&format!("{}={}", path, v.trim()))).collect()
-            }
-            _ => Set::parse(text).map(|s| vec![s]),
-        }
-    }
 }
 
 fn value_at(text: &str, place: Place) -> Tree {

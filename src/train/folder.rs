@@ -28,8 +28,9 @@ impl Folder {
         let path = match out {
             Some(out) => {
                 fs::create_dir_all(out).map_err(|e| unwritable(out, &e))?;
-                let mut entries = fs::read_dir(out).map_err(|e| unwritable(out, &e))?;
-                if !force && entries.next().is_some() {
+                let entries = fs::read_dir(out).map_err(|e| unwritable(out, &e))?;
+                // The lock alone is of a run that never began.
+                if !force && entries.flatten().any(|e| e.file_name() != LOCK) {
                     return Err(Diagnostic::error(Code::E0601, format!("the run folder `{}` is not empty", out.display()))
                         .help("give another with --out, or --force to write over what a former run left there")
                         .into());
@@ -52,6 +53,12 @@ impl Folder {
                 .into());
         }
         Self::lock(path.to_owned())
+    }
+
+    /// Whether another process trains in a folder.
+    pub fn is_taken(path: &Path) -> bool {
+        let lock = File::options().write(true).open(path.join(LOCK));
+        lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
     }
 
     fn lock(path: PathBuf) -> Result<Self> {
@@ -113,7 +120,9 @@ mod tests {
         assert_eq!(e.0[0].code, Code::E0601);
         let e = Folder::create(Some(&out), "x", true).unwrap_err();
         assert!(e.0[0].message.contains("another process"), "{e:?}");
+        assert!(Folder::is_taken(&out) && !Folder::is_taken(dir.path()));
         drop(folder);
+        assert!(!Folder::is_taken(&out));
         assert!(Folder::create(Some(&out), "x", true).is_ok());
         assert!(Folder::open(&out).unwrap_err().0[0].message.contains("no run folder"));
         fs::write(out.join("config.ron"), "()").unwrap();

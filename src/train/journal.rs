@@ -1,13 +1,15 @@
-//! What a run writes down: one line of `metrics.csv` for each epoch.
+//! What a run writes down of each epoch: for tables, for programs, and for TensorBoard.
 //!
-//! Part of `train`; may use `text`.
+//! Part of `train`; may use `text`, and `events` beside it.
 
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
+use super::events::Events;
 use crate::text::{Result, unwritable};
 
 /// The figures of an epoch.
@@ -24,6 +26,8 @@ pub struct Record {
     pub loss_dice: f64,
     pub loss_cross_entropy: f64,
     pub loss_boundary: f64,
+    pub loss_tversky: f64,
+    pub loss_focal: f64,
     /// Validation Dice of each foreground class, 0 to 1, the mean over the cases.
     pub dice: Vec<f64>,
     /// Their mean.
@@ -34,26 +38,46 @@ pub struct Record {
     pub waited: f64,
 }
 
-/// An open `metrics.csv`.
+/// The figures of each epoch for tables.
+pub const METRICS_TABLE: &str = "metrics.csv";
+/// The same for programs, an object for each epoch.
+pub const METRICS: &str = "metrics.jsonl";
+
+/// The open files of a run folder that get every epoch: [`METRICS_TABLE`], [`METRICS`] and an event file for TensorBoard.
 #[derive(Debug)]
 pub struct Journal {
-    path: PathBuf,
-    file: File,
+    table: Lines,
+    objects: Lines,
+    events: Events,
+    labels: Vec<String>,
+    /// The time, in seconds since 1970, from which the epochs took what they took: in events no time passes between interruptions.
+    origin: f64,
+    spent: f64,
 }
 
 impl Journal {
-    /// Starts a file with the line that names its columns. `labels` are the foreground classes.
+    /// Starts the files anew with the epochs that are done: none stands twice or is lost, however the run was interrupted. `labels`
+    /// are the foreground classes, `now` is in seconds since 1970.
     ///
     /// # Errors
-    /// E0603 when it cannot be written.
-    pub fn create(path: &Path, labels: &[String]) -> Result<Self> {
-        let file = File::create(path).map_err(|e| unwritable(path, &e))?;
-        let mut journal = Self { path: path.to_owned(), file };
+    /// E0603 when they cannot be written.
+    pub fn create(folder: &Path, labels: &[String], records: &[Record], now: f64) -> Result<Self> {
+        let mut journal = Self {
+            table: Lines::create(folder.join(METRICS_TABLE))?,
+            objects: Lines::create(folder.join(METRICS))?,
+            events: Events::create(folder, now)?,
+            labels: labels.to_vec(),
+            origin: now - records.iter().map(|r| r.seconds).sum::<f64>(),
+            spent: 0.0,
+        };
         let mut columns: Vec<String> =
-            ["epoch", "step", "lr", "loss", "loss_dice", "loss_cross_entropy", "loss_boundary"].map(String::from).to_vec();
+            ["epoch", "step", "lr", "loss", "loss_dice", "loss_cross_entropy", "loss_boundary", "loss_tversky", "loss_focal"]
+                .map(String::from)
+                .to_vec();
         columns.extend(labels.iter().map(|l| quoted(&format!("dice_{l}"))));
         columns.extend(["dice_mean".to_owned(), "seconds".to_owned(), "waited".to_owned()]);
-        journal.line(&columns)?;
+        journal.table.add(&columns.join(","))?;
+        records.iter().try_for_each(|r| journal.add(r))?;
         Ok(journal)
     }
 
@@ -63,21 +87,58 @@ impl Journal {
     /// E0603 when it cannot be written.
     pub fn add(&mut self, r: &Record) -> Result<()> {
         let mut cells = vec![r.epoch.to_string(), r.step.to_string(), format!("{:e}", r.lr)];
-        cells.extend([r.loss, r.loss_dice, r.loss_cross_entropy, r.loss_boundary].map(|v| format!("{v:.6}")));
+        cells.extend([r.loss, r.loss_dice, r.loss_cross_entropy, r.loss_boundary, r.loss_tversky, r.loss_focal].map(|v| format!("{v:.6}")));
         cells.extend(r.dice.iter().map(|d| format!("{d:.6}")));
         cells.extend([format!("{:.6}", r.dice_mean), format!("{:.2}", r.seconds), format!("{:.2}", r.waited)]);
-        self.line(&cells)
+        self.table.add(&cells.join(","))?;
+        let object = self.object(r);
+        self.objects.add(&Value::Object(object.clone()).to_string())?;
+        self.spent += r.seconds;
+        self.events.add(self.origin + self.spent, r.epoch, &figures(&object))
     }
 
-    fn line(&mut self, cells: &[String]) -> Result<()> {
+    /// Everything in a record, the Dice by the classes' names.
+    fn object(&self, r: &Record) -> Map<String, Value> {
+        let Ok(Value::Object(mut all)) = serde_json::to_value(r) else { return Map::new() };
+        let dice: Map<String, Value> = self.labels.iter().zip(&r.dice).map(|(l, d)| (l.clone(), (*d).into())).collect();
+        all.insert("dice".into(), dice.into());
+        all
+    }
+}
+
+/// What an event file gets of an epoch, by tag: `loss`, `loss/dice`, `dice/mean`, `dice/CLASS`, `lr`, `seconds`, `waited`.
+fn figures(object: &Map<String, Value>) -> Vec<(String, f64)> {
+    let mut all = vec![];
+    for (name, value) in object.iter().filter(|(name, _)| *name != "epoch") {
+        match value {
+            Value::Object(of) => all.extend(of.iter().filter_map(|(n, v)| Some((format!("{name}/{n}"), v.as_f64()?)))),
+            value => all.extend(value.as_f64().map(|v| (name.replacen('_', "/", 1), v))),
+        }
+    }
+    all
+}
+
+/// A file that gets lines.
+#[derive(Debug)]
+struct Lines {
+    path: PathBuf,
+    file: File,
+}
+
+impl Lines {
+    fn create(path: PathBuf) -> Result<Self> {
+        let file = File::create(&path).map_err(|e| unwritable(&path, &e))?;
+        Ok(Self { path, file })
+    }
+
+    fn add(&mut self, line: &str) -> Result<()> {
         // One write for each line and no buffer of our own: whoever looks sees whole lines.
-        let line = cells.join(",") + "\n";
-        Ok(self.file.write_all(line.as_bytes()).and_then(|()| self.file.flush()).map_err(|e| unwritable(&self.path, &e))?)
+        Ok(self.file.write_all(format!("{line}\n").as_bytes()).map_err(|e| unwritable(&self.path, &e))?)
     }
 }
 
 /// A cell as RFC 4180 wants it.
-fn quoted(cell: &str) -> String {
+pub fn quoted(cell: &str) -> String {
     if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
 }
 
@@ -85,29 +146,45 @@ fn quoted(cell: &str) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn every_line_has_the_columns_of_the_first() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("metrics.csv");
-        let mut journal = Journal::create(&path, &["core, \"enhancing\"".into(), "edema".into()]).unwrap();
-        let record = Record {
-            epoch: 1,
-            step: 83,
+    fn record(epoch: usize) -> Record {
+        Record {
+            epoch,
+            step: 83 * epoch,
             lr: 1e-3,
             loss: 1.5,
             loss_dice: 0.5,
             loss_cross_entropy: 0.75,
             loss_boundary: 0.25,
+            loss_tversky: 0.125,
+            loss_focal: 0.0,
             dice: vec![0.5, 0.25],
             dice_mean: 0.5,
             seconds: 2.345,
             waited: 0.25,
-        };
-        journal.add(&record).unwrap();
+        }
+    }
+
+    #[test]
+    fn every_line_has_the_columns_of_the_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let labels = ["core, \"enhancing\"".into(), "edema".into()];
+        let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+        // A former start had written an epoch that the state did not get.
+        Journal::create(dir.path(), &labels, &[record(1), record(2)], 1e9).unwrap();
+        let mut journal = Journal::create(dir.path(), &labels, &[record(1)], 2e9).unwrap();
+        journal.add(&record(2)).unwrap();
         assert_eq!(
-            std::fs::read_to_string(&path).unwrap(),
-            "epoch,step,lr,loss,loss_dice,loss_cross_entropy,loss_boundary,\"dice_core, \"\"enhancing\"\"\",dice_edema,dice_mean,seconds,waited\n\
-             1,83,1e-3,1.500000,0.500000,0.750000,0.250000,0.500000,0.250000,0.500000,2.35,0.25\n"
+            read(METRICS_TABLE),
+            "epoch,step,lr,loss,loss_dice,loss_cross_entropy,loss_boundary,loss_tversky,loss_focal,\"dice_core, \"\"enhancing\"\"\",dice_edema,dice_mean,seconds,waited\n\
+             1,83,1e-3,1.500000,0.500000,0.750000,0.250000,0.125000,0.000000,0.500000,0.250000,0.500000,2.35,0.25\n\
+             2,166,1e-3,1.500000,0.500000,0.750000,0.250000,0.125000,0.000000,0.500000,0.250000,0.500000,2.35,0.25\n"
         );
+        let objects: Vec<Value> = read(METRICS).lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        assert_eq!(objects.iter().map(|o| o["epoch"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(objects[1]["dice"].to_string(), r#"{"core, \"enhancing\"":0.5,"edema":0.25}"#);
+        assert_eq!((objects[1]["lr"].as_f64(), objects[1]["waited"].as_f64()), (Some(1e-3), Some(0.25)));
+        let tags: Vec<String> = figures(objects[0].as_object().unwrap()).into_iter().map(|(tag, _)| tag).collect();
+        let wanted = ["step", "lr", "loss", "loss/dice", "loss/cross_entropy", "loss/boundary", "dice/core, \"enhancing\"", "dice/edema"];
+        assert_eq!(tags, [&wanted[..], &["dice/mean", "seconds", "waited"]].concat());
     }
 }

@@ -3,8 +3,10 @@
 //! Level 8: may use everything below, `infer` for validation among it.
 
 mod bar;
+mod cases;
 mod clean;
 mod config;
+mod events;
 mod folder;
 mod heads;
 mod job;
@@ -16,26 +18,33 @@ mod optimise;
 mod plan;
 mod progress;
 mod regions;
+mod rehearsal;
 mod run;
 mod schedule;
+mod start;
 mod state;
 mod store;
+mod sweep;
 mod validate;
 mod workers;
 
 pub use bar::Bar;
+pub use cases::{CASES, CASES_TABLE};
 pub use clean::{Cleaned, Cleaning};
 pub use config::{FIELDS, Kind, Optimiser, RunConfig, Schedule, SplitSpec};
 pub use folder::Folder;
 pub use job::{Job, divide};
-pub use journal::Record;
+pub use journal::{METRICS, METRICS_TABLE, Record};
 pub use loss::{FrequencyOf, Goal, Head, Loss, Norm, Objective, Target, Terms};
 pub use plan::{Plan, plan};
 pub use progress::span;
 pub use regions::NamedRegions;
+pub use rehearsal::{Counted, Rehearsal, counted, rehearse};
 pub use run::{BEST, Ending, LAST, Outcome, resume, train};
 pub use schedule::{Course, Rates};
+pub use start::{STARTS, Start};
 pub use state::RESUME;
+pub use sweep::{Standing, run_name};
 
 #[cfg(test)]
 mod tests;

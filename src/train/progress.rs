@@ -1,4 +1,4 @@
-//! What a run shows while it works: a bar on a terminal, a line for each epoch everywhere. All on standard error.
+//! What a run shows while it works: on a terminal a bar over small curves, a line for each epoch everywhere. All on standard error.
 //!
 //! Part of `train`; depends on `train::bar` and `train::journal` only.
 
@@ -15,23 +15,27 @@ pub struct Progress {
     steps: usize,
     before: usize,
     start: Instant,
-    dice: Option<f64>,
+    /// Loss and mean Dice of the epochs that are done.
+    curves: [Vec<f64>; 2],
     labels: Vec<String>,
 }
 
 impl Progress {
-    /// A run of `epochs` times `steps` optimiser steps, of which `before` were done earlier. `labels` are the foreground classes.
-    pub fn new(epochs: usize, steps: usize, labels: Vec<String>, before: usize) -> Self {
-        let bar = Bar::new(epochs * steps, "{prefix} {bar:30} {pos}/{len} {wide_msg}");
-        Self { bar, epochs, steps, before, start: Instant::now(), dice: None, labels }
+    /// A run of `epochs` times `steps` optimiser steps, of which `before` were done earlier, with their epochs' records. `labels` are the
+    /// foreground classes.
+    pub fn new(epochs: usize, steps: usize, labels: Vec<String>, before: usize, records: &[Record]) -> Self {
+        let bar = Bar::new(epochs.saturating_mul(steps), "{prefix} {bar:30} {pos}/{len} {wide_msg}\n{curves}");
+        let curves = [records.iter().map(|r| r.loss).collect(), records.iter().map(|r| r.dice_mean).collect()];
+        let progress = Self { bar, epochs, steps, before, start: Instant::now(), curves, labels };
+        progress.bar.set_curves(progress.drawn());
+        progress
     }
 
     /// After each step. `epoch` is from 1, `done` counts all steps so far.
     pub fn step(&self, epoch: usize, done: usize, loss: f64) {
         self.bar.change(|bar| {
             bar.set_prefix(format!("epoch {epoch}/{}", self.epochs));
-            let dice = self.dice.map_or(String::new(), |d| format!("  Dice {d:.3}"));
-            bar.set_message(format!("loss {loss:.3}{dice}  {} left", span(self.left(done))));
+            bar.set_message(format!("loss {loss:.3}  {} left", span(self.left(done))));
             bar.set_position(done as u64);
         });
     }
@@ -43,7 +47,10 @@ impl Progress {
 
     /// After each epoch.
     pub fn epoch(&mut self, r: &Record, best: bool) {
-        self.dice = Some(r.dice_mean);
+        let [loss, dice] = &mut self.curves;
+        loss.push(r.loss);
+        dice.push(r.dice_mean);
+        self.bar.set_curves(self.drawn());
         let left = self.left(r.epoch * self.steps);
         let line = line(r, best, self.epochs, &self.labels, left);
         self.say(&line);
@@ -59,11 +66,40 @@ impl Progress {
         self.bar.finish();
     }
 
+    /// The curves of the epochs that are done.
+    fn drawn(&self) -> String {
+        let [loss, dice] = &self.curves;
+        match (loss.last(), dice.last()) {
+            (Some(l), Some(d)) => format!("loss {} {l:.3}   Dice {} {d:.3}", spark(loss), spark(dice)),
+            _ => String::new(),
+        }
+    }
+
     fn left(&self, done: usize) -> Duration {
-        let all = self.epochs * self.steps;
+        let all = self.epochs.saturating_mul(self.steps);
         let own = done.saturating_sub(self.before).max(1);
         self.start.elapsed().mul_f64(all.saturating_sub(done) as f64 / own as f64)
     }
+}
+
+/// Places of a small curve.
+const SPARK: usize = 24;
+
+/// Values as a line of blocks from the least to the greatest; of more than [`SPARK`], neighbours are brought together in their mean.
+fn spark(values: &[f64]) -> String {
+    let places = values.len().min(SPARK);
+    let mean = |i: usize| {
+        let part = &values[i * values.len() / places..(i + 1) * values.len() / places];
+        part.iter().sum::<f64>() / part.len() as f64
+    };
+    let means: Vec<f64> = (0..places).map(mean).collect();
+    let finite = || means.iter().copied().filter(|v| v.is_finite());
+    let (least, most) = (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
+    let block = |v: &f64| match ((v - least) / (most - least).max(f64::MIN_POSITIVE) * 7.0).round() {
+        height if height.is_finite() => char::from_u32(0x2581 + height.clamp(0.0, 7.0) as u32).unwrap_or(' '),
+        _ => ' ',
+    };
+    means.iter().map(block).collect()
 }
 
 fn line(r: &Record, best: bool, epochs: usize, labels: &[String], left: Duration) -> String {
@@ -102,6 +138,16 @@ mod tests {
     }
 
     #[test]
+    fn small_curves_go_from_the_least_to_the_greatest() {
+        assert_eq!(spark(&[0.0, 0.5, 1.0]), "▁▅█");
+        assert_eq!(spark(&[3.0]), "▁");
+        assert_eq!(spark(&[1.0, f64::NAN, 0.0]), "█ ▁");
+        assert_eq!(spark(&[]), "");
+        let many = spark(&(0..1000).map(f64::from).collect::<Vec<_>>());
+        assert!(many.chars().count() == SPARK && many.starts_with('▁') && many.ends_with('█'), "{many}");
+    }
+
+    #[test]
     fn an_epoch_is_one_line() {
         let r = Record {
             epoch: 3,
@@ -111,6 +157,8 @@ mod tests {
             loss_dice: 0.0,
             loss_cross_entropy: 0.0,
             loss_boundary: 0.0,
+            loss_tversky: 0.0,
+            loss_focal: 0.0,
             dice: vec![0.75, 0.5],
             dice_mean: 0.75,
             seconds: 12.3,

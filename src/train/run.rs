@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
+use super::cases::{self, CASES, CASES_TABLE};
 use super::clean::{Cleaned, Cleaning, choose};
 use super::folder::Folder;
 use super::job::Job;
@@ -18,7 +19,8 @@ use super::loss::Loss;
 use super::optimise::Stepper;
 use super::progress::Progress;
 use super::schedule::Rates;
-use super::state::{About, Numbers, RESUME, State};
+use super::start::{Start, seconds_now};
+use super::state::{About, Numbers, RESUME, State, TERMS};
 use super::validate::validate;
 use super::workers::Workers;
 use crate::infer::{Card, Model};
@@ -58,8 +60,9 @@ pub enum Ending {
 /// Between two looks at the clock for saving what to go on from, beside the end of each epoch.
 const SAVE_EVERY: Duration = Duration::from_secs(600);
 
-/// Trains on a device, and leaves in the folder: `graph.ron` and `config.ron` (resolved), `split.json`, `metrics.csv`,
-/// [`BEST`], [`LAST`] and [`RESUME`]. When `stop` becomes true the step at hand is finished and the run saved.
+/// Trains on a device, and leaves in the folder: `graph.ron` and `config.ron` (resolved), `split.json`, the journal,
+/// the scores of the cases, what it was computed on, [`BEST`], [`LAST`] and [`RESUME`]. When `stop` becomes true the step at hand is
+/// finished and the run saved.
 ///
 /// The same job on the same device gives the same weights: the network from the seed, the batches from (seed, epoch, number).
 ///
@@ -74,7 +77,7 @@ pub fn train(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) -> 
     folder.write("config.ron", &(text + "\n"))?;
     folder.write("split.json", &job.split_text())?;
     // A former run's files (with --force) must not pass for this one's.
-    for name in [BEST, LAST, RESUME] {
+    for name in [BEST, LAST, RESUME, CASES, CASES_TABLE] {
         let file = folder.file(name);
         if file.exists() {
             std::fs::remove_file(&file).map_err(|e| unwritable(&file, &e))?;
@@ -152,8 +155,11 @@ fn run(
     let start = Instant::now();
     let config = &job.config;
     let labels = job.scored();
-    let mut journal = Journal::create(&folder.file("metrics.csv"), &labels)?;
-    about.records.iter().try_for_each(|r| journal.add(r))?;
+    let now = seconds_now();
+    if !about.finished {
+        Start::now(&config.device, about.steps, now).note(folder.path(), about.steps == 0)?;
+    }
+    let mut journal = Journal::create(folder.path(), &labels, &about.records, now)?;
     let steps = job.steps();
     let rates = Rates {
         course: config.schedule.kind,
@@ -164,7 +170,7 @@ fn run(
         power: config.schedule.power,
     };
     let mut r = Running { job, folder, workers, loss: Arc::new(job.loss()?), network, stepper, about, saved: start };
-    let mut progress = Progress::new(config.epochs, steps, labels, r.about.steps);
+    let mut progress = Progress::new(config.epochs, steps, labels, r.about.steps, &r.about.records);
     let outcome = |r: &Running, ending| Outcome {
         best: r.best().cloned(),
         epochs: r.about.records.len(),
@@ -235,21 +241,14 @@ impl Running<'_> {
             let asked = Instant::now();
             let batch = loader.next()?;
             self.about.seconds[1] += asked.elapsed().as_secs_f64();
-            let pass = self.workers.forward(&self.network, &batch, &self.loss);
-            let terms = pass.terms.clone();
-            // One transfer for the four figures.
-            let figures = Tensor::cat(vec![terms.total, terms.dice, terms.cross_entropy, terms.boundary], 0);
-            let figures = figures.try_into_data().ok().and_then(|d| d.try_into_vec::<f32>().ok()).unwrap_or_default();
-            let mut values = [f64::NAN; 4];
-            values.iter_mut().zip(figures).for_each(|(v, f)| *v = f64::from(f));
+            // A network without its weights is never seen: the clone shares them until the optimiser gives new ones.
+            let (network, values) = learn(&self.workers, &self.loss, self.network.clone(), &mut self.stepper, &batch, lr);
             if !values[0].is_finite() {
                 return Err(stopped(&batch, epoch, step, self.folder));
             }
             self.about.sums.iter_mut().zip(values).for_each(|(s, t)| *s += t);
             self.about.batches += 1;
-            // A network without its weights is never seen: the clone shares them until the optimiser gives new ones.
-            let gradients = pass.backward(&self.network, &self.workers);
-            self.network = self.stepper.batch(lr, self.network.clone(), gradients);
+            self.network = network;
         }
         self.about.steps += 1;
         Ok(())
@@ -265,7 +264,8 @@ impl Running<'_> {
         let model = Model::new(network, job.card(epoch, None, vec![]))?;
         let of = job.validation.len();
         let scores = validate(&model, &job.store, &job.validation, |at| progress.validating(at + 1, of))?;
-        let [loss, loss_dice, loss_cross_entropy, loss_boundary] = self.about.sums.map(|s| s / self.about.batches.max(1) as f64);
+        let [loss, loss_dice, loss_cross_entropy, loss_boundary, loss_tversky, loss_focal] =
+            self.about.sums.map(|s| s / self.about.batches.max(1) as f64);
         let record = Record {
             epoch,
             step: self.about.steps,
@@ -274,19 +274,23 @@ impl Running<'_> {
             loss_dice,
             loss_cross_entropy,
             loss_boundary,
+            loss_tversky,
+            loss_focal,
             dice: scores.classes.iter().map(|c| c.mean).collect(),
             dice_mean: scores.mean,
             seconds: clock.seconds(),
             waited: self.about.seconds[1],
         };
         let better = self.best().is_none_or(|b| record.dice_mean > b.dice_mean);
+        // All before the state: an epoch that is cut off here is made again, and leaves the same.
         let entries = job.card(epoch, Some(record.dice_mean), record.dice.clone()).entries();
         if better {
             net::save(&self.folder.file(BEST), network, &entries)?;
+            cases::write(self.folder.path(), epoch, &job.scored(), &scores)?;
         }
         net::save(&self.folder.file(LAST), network, &entries)?;
         self.about.records.push(record.clone());
-        (self.about.sums, self.about.batches, self.about.seconds) = ([0.0; 4], 0, [0.0; 2]);
+        (self.about.sums, self.about.batches, self.about.seconds) = ([0.0; TERMS], 0, [0.0; 2]);
         Ok((record, better))
     }
 
@@ -323,7 +327,31 @@ impl Running<'_> {
     }
 }
 
-fn recipe(job: &Job, loss: &Arc<Loss>) -> Recipe {
+/// A batch forward and backward, and, with the last of a step's batches, the weights moved. Gives the loss and its terms, and the network
+/// as it was where the loss is not finite.
+pub(super) fn learn(
+    workers: &Workers,
+    loss: &Loss,
+    network: Network,
+    stepper: &mut Stepper,
+    batch: &Batch,
+    lr: f64,
+) -> (Network, [f64; TERMS]) {
+    let pass = workers.forward(&network, batch, loss);
+    let terms = pass.terms.clone();
+    // One transfer for all figures.
+    let figures = Tensor::cat(vec![terms.total, terms.dice, terms.cross_entropy, terms.boundary, terms.tversky, terms.focal], 0);
+    let figures = figures.try_into_data().ok().and_then(|d| d.try_into_vec::<f32>().ok()).unwrap_or_default();
+    let mut values = [f64::NAN; TERMS];
+    values.iter_mut().zip(figures).for_each(|(v, f)| *v = f64::from(f));
+    if !values[0].is_finite() {
+        return (network, values);
+    }
+    let gradients = pass.backward(&network, workers);
+    (stepper.batch(lr, network, gradients), values)
+}
+
+pub(super) fn recipe(job: &Job, loss: &Arc<Loss>) -> Recipe {
     Recipe {
         seed: job.config.seed,
         cases: job.training.clone(),

@@ -15,6 +15,8 @@ use crate::text::{Code, Diagnostic, Result, reason, write_whole};
 
 /// The file in the run folder.
 pub const RESUME: &str = "resume.state";
+/// The loss and its terms.
+pub const TERMS: usize = 6;
 const MAGIC: &[u8] = b"lmsc run 1\n";
 const HASH: usize = 32;
 
@@ -40,7 +42,7 @@ pub struct About {
     /// Optimiser steps taken in the whole run.
     pub steps: usize,
     /// Sums over the batches of the epoch that is under way: the loss and its three terms, and how many batches.
-    pub sums: [f64; 4],
+    pub sums: [f64; TERMS],
     pub batches: usize,
     /// Seconds spent on that epoch so far, and those of them that were spent waiting for batches.
     pub seconds: [f64; 2],
@@ -138,7 +140,7 @@ mod tests {
     fn state() -> State {
         let w = |name: &str, v: f32| (name.to_owned(), (vec![2, 1], vec![v, -v]));
         State {
-            about: About { run: "r".into(), steps: 7, sums: [0.1, 0.2, 0.3, 1.0 / 3.0], batches: 3, ..About::default() },
+            about: About { run: "r".into(), steps: 7, sums: [0.1, 0.2, 0.3, 1.0 / 3.0, 0.0, 1e-300], batches: 3, ..About::default() },
             weights: vec![w("a", 1e-40), w("b", 0.1)],
             average: vec![w("a", 3.0)],
             optimiser: vec![1, 2, 3],

@@ -171,7 +171,7 @@ fn the_same_seed_gives_the_same_run_and_the_run_folder_makes_it_again() {
     let metrics = cut(&a);
     assert_eq!(metrics, cut(&b));
     assert_eq!(metrics.len(), 4);
-    assert!(metrics[0].ends_with("loss_boundary,dice_edema,dice_core,dice_enhancing,dice_mean"), "{}", metrics[0]);
+    assert!(metrics[0].ends_with("loss_focal,dice_edema,dice_core,dice_enhancing,dice_mean"), "{}", metrics[0]);
     let losses: Vec<f64> = metrics[1..].iter().map(|l| l.split(',').nth(3).unwrap().parse().unwrap()).collect();
     assert!(losses[1] < losses[0] && losses[2] < 0.95 * losses[0], "it learns: {losses:?}");
 

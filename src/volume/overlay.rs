@@ -270,14 +270,20 @@ pub fn write(path: &Path, what: &Overlay<'_>) -> Result<(), Diagnostic> {
 /// # Errors
 /// E0603 when the file cannot be written.
 pub fn write_png(path: &Path, picture: &Picture) -> Result<(), Diagnostic> {
-    fill_file(path, |out| {
-        let mut encoder = png::Encoder::new(out, picture.width as u32, picture.height as u32);
-        encoder.set_color(png::ColorType::Rgb);
-        encoder.set_depth(png::BitDepth::Eight);
-        let mut writer = encoder.write_header().map_err(io::Error::other)?;
-        writer.write_image_data(&picture.rgb).map_err(io::Error::other)?;
-        writer.finish().map_err(io::Error::other)
-    })
+    fill_file(path, |out| encode(out, picture))
+}
+
+/// Writes a picture as PNG to whatever takes bytes.
+///
+/// # Errors
+/// What that has.
+pub fn encode(out: impl io::Write, picture: &Picture) -> io::Result<()> {
+    let mut encoder = png::Encoder::new(out, picture.width as u32, picture.height as u32);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    let mut writer = encoder.write_header().map_err(io::Error::other)?;
+    writer.write_image_data(&picture.rgb).map_err(io::Error::other)?;
+    writer.finish().map_err(io::Error::other)
 }
 
 #[cfg(test)]

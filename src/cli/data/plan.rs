@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde_json::json;
 
-use super::{Surveyed, findings, short, survey};
+use super::{Surveyed, findings, parsed, short, survey};
 use crate::cli::predict::memory;
 use crate::cli::{complain, print};
 use crate::compile::{self, Program};
@@ -61,8 +61,7 @@ pub struct Args {
 /// What is wrong with the data set or the graph; E0902 when nothing fits into the memory.
 pub fn run(args: Args) -> Result<()> {
     // A folder takes no settings of its own: what is given is for the graph.
-    let (sets, graph_sets) =
-        if args.data.is_dir() { (vec![], super::super::train::divide(&args.sets)?.1) } else { (args.sets.clone(), vec![]) };
+    let (sets, graph_sets) = if args.data.is_dir() { (vec![], parsed(&args.sets)?) } else { (args.sets.clone(), vec![]) };
     let all = survey(&args.data, &sets)?;
     let found = findings(&all);
     let about = &all.set.description;

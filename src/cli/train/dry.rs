@@ -1,0 +1,71 @@
+//! `lmsc train --dry`: what a run will take, from a few of its steps.
+//!
+//! Part of `cli::train`; may use `train`, `show` and `text`.
+
+use std::time::Duration;
+
+use super::announce;
+use crate::cli::print;
+use crate::infer::need;
+use crate::net;
+use crate::show::picture::short;
+use crate::text::{Result, thousands};
+use crate::train::{self, Job, Rehearsal};
+
+/// Makes a few steps and prints what they took.
+///
+/// # Errors
+/// What would stop the run.
+pub fn run(job: &Job, json: bool) -> Result<()> {
+    let device = net::device(&job.config.device)?;
+    announce(job);
+    let found = train::rehearse(job, &device)?;
+    if json {
+        print(&format!("{:#}\n", serde_json::json!(found)));
+    } else {
+        print(&text(job, &found));
+    }
+    Ok(())
+}
+
+fn text(job: &Job, r: &Rehearsal) -> String {
+    let [d, h, w] = job.config.patch;
+    let patches = job.config.batch * job.config.optimiser.accumulate;
+    let size = |bytes: Option<u64>| bytes.map_or("this system does not say".to_owned(), need::size);
+    let c = &r.counted;
+    let losses: Vec<String> = r.losses.iter().map(|l| format!("{l:.3}")).collect();
+    let validations = r.validation_seconds * r.validation_cases as f64;
+    let parts =
+        [(c.weights, "weights"), (c.gradients, "gradients"), (c.optimiser, "optimiser"), (c.kept, "kept"), (c.transient, "in flight")];
+    let parts: Vec<String> = parts.iter().map(|(bytes, what)| format!("{} {what}", need::size(*bytes))).collect();
+    let seconds = |s: f64| if s < 10.0 { format!("{s:.2} s") } else { train::span(Duration::from_secs_f64(s)) };
+    let epoch = r.forecast_seconds / r.epochs as f64;
+    format!(
+        "parameters   {}\n\
+         FLOPs        {} a step: 3 x the forward pass of {patches} patches of {d}x{h}x{w}\n\
+         step         {} (the first {}); {:.0}% of the time waiting for batches; loss {}\n\
+         validation   {} for {}; all {} cases {}\n\
+         memory       {} at the peak of this process, cases in memory included (after the steps {})\n\
+         counted      {} for a step by the compiler, without data and loss: {}\n\
+         forecast     {} an epoch, {} for {} epochs of {} steps\n\
+         nothing was written\n",
+        thousands(r.parameters),
+        short(r.flops_per_step),
+        seconds(r.step_seconds),
+        seconds(r.first_step_seconds),
+        100.0 * r.waited_share,
+        losses.join(", "),
+        seconds(r.validation_seconds),
+        r.validation_case,
+        r.validation_cases,
+        seconds(validations),
+        size(r.peak_bytes),
+        size(r.steps_peak_bytes),
+        need::size(c.total),
+        parts.join(", "),
+        seconds(epoch),
+        seconds(r.forecast_seconds),
+        r.epochs,
+        r.steps_per_epoch
+    )
+}

@@ -1,0 +1,21 @@
+//! What runs have come to: one run as a page to send to a co-author, several as a table of what differs and what it gave.
+//!
+//! Level 9: may use `train` and everything below it, not `bench`. From the inside out: `run` reads a folder; `fields` and `group` say what
+//! differs; `chart`, `html` and `pictures` are parts of pages; `page` and `compare` are the pages, `sheet` the table.
+
+mod chart;
+mod compare;
+mod fields;
+mod group;
+mod html;
+mod page;
+mod pictures;
+mod run;
+mod sheet;
+
+pub use compare::compare;
+pub use group::{Group, groups};
+pub use page::page;
+pub use pictures::{Picture, pictures};
+pub use run::{CaseDice, Epoch, Run, folders};
+pub use sheet::sheet;

@@ -1,0 +1,94 @@
+//! The best and the worst validation cases of a run as pictures: image, label and what its best network makes of it.
+//!
+//! May use `train`, `infer`, `volume`, and `run` beside it.
+
+use burn::tensor::Device;
+use ndarray::Axis;
+
+use super::run::{CaseDice, Run};
+use crate::infer::Model;
+use crate::text::{Code, Diagnostic, Result, Source};
+use crate::train::{BEST, Job};
+use crate::volume::Class;
+use crate::volume::overlay::{self, Overlay, Slices};
+
+/// A case that was drawn.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    pub case: String,
+    /// Its Dice, the mean over the classes.
+    pub dice: f64,
+    /// Whether it is one of the best or of the worst.
+    pub best: bool,
+    pub png: Vec<u8>,
+}
+
+/// Segments so many of the best and of the worst cases and draws them, the worst first. `channel` is that of the image.
+///
+/// # Errors
+/// What is wrong with the data, as they are found now, or with the checkpoint; E0703 for a channel that is not there.
+pub fn pictures(run: &Run, each: usize, channel: usize, device: &Device) -> Result<Vec<Picture>> {
+    let chosen = chosen(&run.cases, each);
+    if chosen.is_empty() {
+        return Ok(vec![]);
+    }
+    let file = run.path.join("config.ron");
+    let (source, graph) = (Source::read(&file)?, Source::read(&run.config.graph_path(&file))?);
+    let job = Job::prepare(run.config.clone(), &source, &graph, &[])?;
+    let model = Model::load(&run.path.join(BEST), device)?;
+    // Samples hold the place of a class in the list of labels, not its value.
+    let classes: Vec<Class> = model.card().classes().into_iter().enumerate().map(|(i, c)| Class { value: i as u8, ..c }).collect();
+    let mut all = vec![];
+    for (case, best) in chosen {
+        let Some(at) = job.store.ids().iter().position(|id| *id == case.id) else { continue };
+        let sample = job.store.sample(at)?;
+        if channel >= sample.image.dim().0 {
+            let message = format!("the images have {} channels, so there is none of number {channel}", sample.image.dim().0);
+            return Err(Diagnostic::error(Code::E0703, message).help("give another with --channel, from 0").into());
+        }
+        let labels = model.segment(sample.image.view())?;
+        let [d, h, w] = sample.spacing;
+        let picture = overlay::draw(&Overlay {
+            title: &case.id,
+            image: sample.image.index_axis(Axis(0), channel),
+            reference: Some(sample.label.view()),
+            prediction: Some(labels.view()),
+            affine: [[w, 0.0, 0.0, 0.0], [0.0, h, 0.0, 0.0], [0.0, 0.0, d, 0.0], [0.0, 0.0, 0.0, 1.0]],
+            classes: &classes,
+            slices: Slices::Foreground,
+        })?;
+        let mut png = vec![];
+        overlay::encode(&mut png, &picture).map_err(|e| {
+            Diagnostic::error(Code::E0703, format!("cannot draw `{}`: {e}", case.id)).help("leave the pictures out: --pictures 0")
+        })?;
+        all.push(Picture { case: case.id.clone(), dice: case.mean, best, png });
+    }
+    Ok(all)
+}
+
+/// The worst cases, the worst first, and the best, the best last; none twice.
+fn chosen(cases: &[CaseDice], each: usize) -> Vec<(&CaseDice, bool)> {
+    let mut sorted: Vec<&CaseDice> = cases.iter().filter(|c| c.mean.is_finite()).collect();
+    sorted.sort_by(|a, b| a.mean.total_cmp(&b.mean));
+    let worst = each.min(sorted.len().div_ceil(2));
+    let best = each.min(sorted.len() - worst);
+    let (low, high) = (&sorted[..worst], &sorted[sorted.len() - best..]);
+    low.iter().map(|c| (*c, false)).chain(high.iter().map(|c| (*c, true))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_case_is_drawn_twice() {
+        let case = |id: &str, mean: f64| CaseDice { epoch: 1, id: id.into(), mean, dice: vec![] };
+        let cases = [case("b", 0.5), case("a", 0.1), case("x", f64::NAN), case("c", 0.9)];
+        let names = |each: usize| chosen(&cases, each).iter().map(|(c, best)| format!("{}{}", c.id, u8::from(*best))).collect::<Vec<_>>();
+        assert_eq!(names(0), Vec::<String>::new());
+        assert_eq!(names(1), ["a0", "c1"]);
+        assert_eq!(names(2), ["a0", "b0", "c1"]);
+        assert_eq!(names(9), ["a0", "b0", "c1"]);
+        assert!(chosen(&[], 2).is_empty());
+    }
+}
