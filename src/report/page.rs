@@ -77,8 +77,9 @@ fn curves(run: &Run) -> String {
         dice.extend(run.classes.iter().enumerate().map(|(i, c)| curve(c, i + 1, &|e| e.dice.get(i).copied().unwrap_or(f64::NAN))));
     }
     let mut terms: Vec<String> = vec![];
-    for (name, _) in run.epochs.iter().flat_map(|e| &e.figures) {
-        if name.starts_with("loss_") && !terms.contains(name) {
+    for (name, value) in run.epochs.iter().flat_map(|e| &e.figures) {
+        // A term that the objective does not have is 0 all along.
+        if name.starts_with("loss_") && *value != 0.0 && !terms.contains(name) {
             terms.push(name.clone());
         }
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
+use super::bar::Bar;
 use super::cases::{self, CASES, CASES_TABLE};
 use super::clean::{Cleaned, Cleaning, choose};
 use super::folder::Folder;
@@ -183,6 +184,9 @@ fn run(
         progress.finish();
         return Ok(outcome(&r, if r.about.records.len() < config.epochs { Ending::Patience } else { Ending::Whole }));
     }
+    if config.cache.is_some() {
+        prepare(job)?;
+    }
     let loader = Loader::start(job.store.clone(), recipe(job, &r.loss), config.epochs, r.about.steps * config.optimiser.accumulate)?;
     let mut warned = 0;
     while r.about.records.len() < config.epochs {
@@ -325,6 +329,13 @@ impl Running<'_> {
         self.saved = Instant::now();
         Ok(())
     }
+}
+
+/// Prepares all cases at once, so that no epoch waits for those that the cache does not have yet.
+fn prepare(job: &Job) -> Result<()> {
+    let cases = [&job.training[..], &job.validation].concat();
+    let bar = Bar::new(cases.len(), "preparing cases {bar:30} {pos}/{len} {eta} left");
+    job.store.prepare(&cases, || bar.change(|bar| bar.inc(1)))
 }
 
 /// A batch forward and backward, and, with the last of a step's batches, the weights moved. Gives the loss and its terms, and the network

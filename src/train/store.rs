@@ -1,15 +1,20 @@
 //! The cases of a run in memory, as far as a budget goes.
 //!
-//! Part of `train`; may use `data` and `text`.
+//! Part of `train`; may use `data`, `net` and `text`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::data::{Dataset, Description, Sample};
-use crate::text::{Code, Diagnostic, Result};
+use rayon::prelude::*;
 
-/// The most that kept cases may take, in bytes. Beyond it, cases are read again each time.
-const BUDGET: usize = 2 << 30;
+use crate::data::{Dataset, Description, Sample};
+use crate::net;
+use crate::text::{Code, Diagnostic, Diagnostics, Result};
+
+/// The part of the free memory that kept cases may take. Beyond it, cases are read again each time.
+const SHARE: f64 = 0.25;
+/// Where nothing is known of the memory, bytes.
+const OTHERWISE: usize = 2 << 30;
 
 /// Cases by their index in the description; shared by the loader's thread and the validation.
 #[derive(Debug)]
@@ -17,6 +22,8 @@ pub struct Store {
     data: Dataset,
     ids: Vec<String>,
     kept: Mutex<Kept>,
+    /// Bytes that kept cases may take.
+    budget: usize,
 }
 
 #[derive(Debug, Default)]
@@ -29,7 +36,8 @@ struct Kept {
 impl Store {
     pub fn new(data: Dataset) -> Self {
         let ids = data.description.ids();
-        Self { data, ids, kept: Mutex::default() }
+        let budget = net::available_memory().map_or(OTHERWISE, |free| (free as f64 * SHARE) as usize);
+        Self { data, ids, kept: Mutex::default(), budget }
     }
 
     /// What the data set says of itself.
@@ -65,10 +73,27 @@ impl Store {
                 kept.warnings.push(warning);
             }
         }
-        if kept.bytes + bytes <= BUDGET && kept.samples.insert(case, sample.clone()).is_none() {
+        if kept.bytes + bytes <= self.budget && kept.samples.insert(case, sample.clone()).is_none() {
             kept.bytes += bytes;
         }
         Ok(sample)
+    }
+
+    /// Prepares cases on all cores and keeps as many as the memory allows. `done` is called after each, from any thread.
+    ///
+    /// # Errors
+    /// What is wrong with the files of each case that has something.
+    pub fn prepare(&self, cases: &[usize], done: impl Fn() + Sync) -> Result<()> {
+        let each = cases.par_iter().map(|case| {
+            let found = self.sample(*case).map(|_| ());
+            done();
+            found
+        });
+        let mut found = Diagnostics::default();
+        for result in each.collect::<Vec<_>>() {
+            found.keep(result);
+        }
+        found.or(())
     }
 
     /// What is odd about the cases that were read, from warning number `from` on.
