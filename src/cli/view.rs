@@ -17,6 +17,9 @@ use crate::volume::overlay::{self, Overlay, Slices};
 use crate::volume::viewer::{self, Viewer};
 use crate::volume::{Class, Grid, Volume};
 
+/// The most voxels in a page if --limit does not say, MiB.
+const LIMIT: u64 = 64;
+
 /// Look at an image and its segmentation
 ///
 /// Writes one page that needs no network and no program but a browser: three planes with sliders, cross-hair, window and level, the classes with
@@ -52,12 +55,12 @@ pub struct Args {
     /// What to write: a page (.html) or a picture (.png)
     #[arg(long, value_name = "FILE", value_parser = output)]
     pub out: PathBuf,
-    /// The most voxels in a page, in MiB before compression
-    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1024))]
-    pub limit: u64,
-    /// The channel in a picture, from 0
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub channel: usize,
+    /// The most voxels in a page, in MiB before compression [default: 64]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub limit: Option<u64>,
+    /// The channel in a picture, from 0 [default: 0]
+    #[arg(long, value_name = "N")]
+    pub channel: Option<usize>,
     /// In a picture, three planes for each class, not three in all
     #[arg(long)]
     pub each_class: bool,
@@ -82,6 +85,7 @@ fn page(path: &Path) -> bool {
 /// # Errors
 /// What is wrong with a file; E0703 when the files do not lie on one grid; E0603 when the result cannot be written.
 pub fn run(args: Args) -> Result<()> {
+    fits(&args)?;
     let files: Vec<PathBuf> = match Path::new(&args.image) {
         // A file may have a comma in its name.
         one if one.exists() || !args.image.contains(',') => vec![one.to_owned()],
@@ -101,18 +105,25 @@ pub fn run(args: Args) -> Result<()> {
         let channels = channels(card.as_ref(), &files, &image);
         let named = [("prediction", &labels), ("reference", &reference)];
         let layers: Vec<(&str, ArrayView3<u8>)> = named.iter().filter_map(|(name, l)| Some((*name, l.as_ref()?.view()))).collect();
-        let what =
-            Viewer { title: &title, image: &image, channels: &channels, layers: &layers, classes: &classes, limit: args.limit << 20 };
+        let what = Viewer {
+            title: &title,
+            image: &image,
+            channels: &channels,
+            layers: &layers,
+            classes: &classes,
+            limit: args.limit.unwrap_or(LIMIT) << 20,
+        };
         write_text(&args.out, &viewer::html(&what)?)?;
     } else {
         let count = image.data.dim().0;
-        if args.channel >= count {
-            let message = format!("`{}` has {count} channels, so there is none of number {}", args.image, args.channel);
+        let channel = args.channel.unwrap_or(0);
+        if channel >= count {
+            let message = format!("`{}` has {count} channels, so there is none of number {channel}", args.image);
             return Err(Diagnostic::error(Code::E0703, message).help(format!("give --channel 0 to {}", count.saturating_sub(1))).into());
         }
         let slices = if args.each_class { Slices::EachClass } else { Slices::Foreground };
         let [prediction, reference] = [&labels, &reference].map(|l| l.as_ref().map(|l| l.view()));
-        let channel = image.data.index_axis(Axis(0), args.channel);
+        let channel = image.data.index_axis(Axis(0), channel);
         overlay::write(
             &args.out,
             &Overlay { title: &title, image: channel, reference, prediction, affine: image.affine, classes: &classes, slices },
@@ -121,6 +132,21 @@ pub fn run(args: Args) -> Result<()> {
     let size = std::fs::metadata(&args.out).map(|m| m.len()).unwrap_or_default();
     print(&format!("{} ({:.1} MiB)\n", args.out.display(), size as f64 / f64::from(1 << 20)));
     Ok(())
+}
+
+/// That no option was given which what is written has no use for.
+fn fits(args: &Args) -> Result<()> {
+    let page = page(&args.out);
+    let given =
+        [("--limit", args.limit.is_some(), true), ("--channel", args.channel.is_some(), false), ("--each-class", args.each_class, false)];
+    match given.into_iter().find(|(_, given, of_page)| *given && *of_page != page) {
+        None => Ok(()),
+        Some((option, _, of_page)) => {
+            let (has, lacks) = if of_page { ("a page (.html)", "a picture") } else { ("a picture (.png)", "a page") };
+            let message = format!("{option} is for {has}, and `{}` is {lacks}", args.out.display());
+            Err(Diagnostic::error(Code::E0601, message).help("leave it out, or write the other kind").into())
+        }
+    }
 }
 
 /// The card of a checkpoint or of the best one of a run folder.

@@ -156,8 +156,8 @@ fn whole_ticks(first: usize, last: usize) -> Vec<usize> {
 /// A tick with as many digits as tell it from its neighbours.
 fn number(value: f64, ticks: &[f64]) -> String {
     let step = ticks.windows(2).map(|w| w[1] - w[0]).next().unwrap_or(1.0);
-    if step < 1e-4 || value.abs() >= 1e6 {
-        return if value == 0.0 { "0".into() } else { format!("{value:.1e}") };
+    if step < 1e-3 || value.abs() >= 1e6 {
+        return if value == 0.0 { "0".into() } else { format!("{value:.1e}").replace(".0e", "e") };
     }
     let digits = (0..5).find(|d| (step * 10f64.powi(*d)).fract().abs() < 1e-6 || (step * 10f64.powi(*d)).fract() > 1.0 - 1e-6).unwrap_or(4);
     format!("{value:.*}", digits as usize)
@@ -180,7 +180,8 @@ mod tests {
             ["0.00", "0.25", "0.50", "0.75", "1.00"]
         );
         assert_eq!(number(20.0, &[0.0, 20.0]), "20");
-        assert_eq!(number(1e-5, &[0.0, 1e-5]), "1.0e-5");
+        assert_eq!(number(1e-5, &[0.0, 1e-5]), "1e-5");
+        assert_eq!(number(1.5e-3, &[1e-3, 1.5e-3]), "1.5e-3");
     }
 
     #[test]
