@@ -80,9 +80,6 @@ pub struct RunConfig {
     /// Replicas of the network that share a batch: threads on the CPU, as many GPUs from `device` on.
     #[serde(default = "one")]
     pub workers: usize,
-    /// Activation checkpointing: what is cheap to compute is computed again on the way back and not kept.
-    #[serde(default)]
-    pub checkpointing: bool,
     /// The seed of the weights, the order of the cases, the crops and the augmentation.
     #[serde(default)]
     pub seed: u64,
@@ -119,7 +116,6 @@ pub const FIELDS: &[&str] = &[
     "overlap",
     "postprocess",
     "workers",
-    "checkpointing",
     "seed",
     "device",
     "out",

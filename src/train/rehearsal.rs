@@ -100,7 +100,7 @@ pub fn rehearse(job: &Job, device: &Device) -> Result<Rehearsal> {
         )
     })?;
 
-    let workers = Workers::new(device, job.config.workers, job.config.checkpointing)?;
+    let workers = Workers::new(device, job.config.workers)?;
     let loss = Arc::new(job.loss()?);
     let mut network = Network::new(job.program.clone(), workers.main(), job.config.seed)?;
     let mut stepper = Stepper::new(job.config.optimiser, &network);

@@ -42,14 +42,12 @@ struct Part {
 }
 
 impl Workers {
-    /// So many, the first one on `device`: on the CPU threads, else as many devices of the kind. With `checkpointing` cheap activations are
-    /// computed again on the way back.
+    /// So many, the first one on `device`: on the CPU threads, else as many devices of the kind.
     ///
     /// # Errors
     /// E0602 when a device is not there.
-    pub fn new(device: &Device, count: usize, checkpointing: bool) -> Result<Self> {
-        let learning = |d: Device| if checkpointing { d.autodiff().gradient_checkpointing() } else { d.autodiff() };
-        Ok(Self(net::peers(device, count)?.into_iter().map(learning).collect()))
+    pub fn new(device: &Device, count: usize) -> Result<Self> {
+        Ok(Self(net::peers(device, count)?.into_iter().map(Device::autodiff).collect()))
     }
 
     /// The device of the weights and the loss.
@@ -75,7 +73,7 @@ impl Workers {
         let main = self.main().clone().inner();
         let gather = |at: usize| {
             let all = parts.iter().map(|p| p.logits[at].clone().inner().to_device(&main)).collect();
-            learning(Tensor::cat(all, 0), self.main()).require_grad()
+            Tensor::from_inner(Tensor::cat(all, 0)).require_grad()
         };
         let gathered: Vec<Tensor<5>> = (0..outputs.len()).map(gather).collect();
         let terms = loss.terms(gathered.clone(), &batch.targets, self.main());
@@ -100,7 +98,7 @@ impl Pass {
                 let Some(slope) = slope else { continue };
                 let slope = slope.clone().narrow(0, patches.start, patches.len()).to_device(&own);
                 // Its gradient with respect to the logits is the slope.
-                let along = (logits * learning(slope, device)).sum();
+                let along = (logits * Tensor::from_inner(slope)).sum();
                 sum = Some(match sum {
                     Some(sum) => sum + along,
                     None => along,
@@ -111,15 +109,6 @@ impl Pass {
         let mut sum = GradientsAccumulator::new();
         all.into_iter().flatten().for_each(|own| sum.accumulate(network, own));
         sum.grads()
-    }
-}
-
-/// A tensor of a device's inner one that takes part in its graphs: the strategy of keeping activations is the device's, and one graph has one.
-fn learning(inner: Tensor<5>, device: &Device) -> Tensor<5> {
-    let tensor = Tensor::from_inner(inner);
-    match device.gradient_checkpointing_strategy() {
-        Some(strategy) => tensor.with_gradient_checkpointing_strategy(strategy),
-        None => tensor,
     }
 }
 

@@ -37,12 +37,3 @@ fn a_step_is_the_same_on_one_two_and_four() {
 fn sorted(network: &Network) -> std::collections::BTreeMap<String, (Vec<usize>, Vec<f32>)> {
     crate::net::numbers(network).collect()
 }
-
-#[test]
-fn what_is_computed_again_is_the_same() {
-    let root = tempfile::tempdir().unwrap();
-    for workers in [1, 2] {
-        let plain = run(&root.path().join("plain"), workers, &[]);
-        assert_eq!(run(&root.path().join("again"), workers, &["checkpointing=true"]), plain, "{workers}");
-    }
-}
