@@ -9,10 +9,10 @@ use ndarray::{Array3, Array4, Axis, s};
 
 use super::*;
 use crate::compile::compile;
-use crate::data::CANONICAL;
+use crate::data::{CANONICAL, Dataset, Entry, Spec};
 use crate::net::Network;
 use crate::text::{Code, Source};
-use crate::volume::{Header, Normalise, Orientation, Volume, read, reorient, write_image};
+use crate::volume::{Header, Normalise, Orientation, Volume, read, reorient, write_image, write_labels};
 
 const GRAPH: &str = r#"(
     name: "tiny",
@@ -261,4 +261,50 @@ fn other_channels_and_other_grids_are_refused() {
     write_image(&other, &image([8, 8, 9]).slice(s![..1, .., .., ..]).to_owned(), &grid([8, 8, 9], 1)).unwrap();
     assert_eq!(refused(&[t1, other]).0[0].code, Code::E0703);
     assert_eq!(refused(&[dir.path().join("none.nii")]).0[0].code, Code::E0702);
+}
+
+/// The data set's loader and the predictor prepare one file: what training segments is what prediction writes.
+#[test]
+fn training_and_prediction_see_one_image() {
+    let dir = tempfile::tempdir().unwrap();
+    let size = [13, 18, 22];
+    // Zeros all around, so that cropping changes every index; the file runs in another axis order than the network.
+    let mut data = image(size);
+    for ((_, z, y, x), v) in data.indexed_iter_mut() {
+        if z < 2 || y < 3 || !(4..20).contains(&x) {
+            *v = 0.0;
+        }
+    }
+    let files = [dir.path().join("image.nii.gz"), dir.path().join("label.nii.gz")];
+    write_image(&files[0], &data, &grid(size, 2)).unwrap();
+    write_labels(&files[1], &Array3::<u8>::zeros(size), &grid(size, 1)).unwrap();
+    let percentiles = Normalise::Percentiles { low: 5.0, high: 95.0 };
+    for (normalise, crop) in [(Normalise::ZScoreNonZero, true), (percentiles, true), (percentiles, false)] {
+        let card = Card { normalise, crop, ..card() };
+        let entry = Entry { id: "a".into(), image: vec![files[0].clone()], label: files[1].clone(), subject: None };
+        let spec =
+            Spec::List { root: PathBuf::new(), modalities: card.modalities.clone(), labels: card.labels.clone(), cases: vec![entry] };
+        let loaded = Dataset::open(&spec, card.preprocess(), None).unwrap().load("a").unwrap();
+        let model = model(3, card.clone());
+        let trained = model.segment(loaded.sample.image.view()).unwrap();
+        let predicted = predict(&Predictor::new(model, Options { probabilities: true, ..Options::default() }), &files[0]);
+        let whole = canonical(&predicted);
+        let [d, h, w] = loaded.sample.size();
+        assert_eq!(crop, [d, h, w] != size, "{d} {h} {w}");
+        // Where the cropped case lies in the whole one.
+        let turned = predicted.image.grid().reoriented(CANONICAL);
+        let start: Vec<usize> = {
+            let origin = loaded.grid.world([0.0; 3]);
+            let near = |at: [usize; 3]| turned.world(at.map(|v| v as f64)).iter().zip(origin).map(|(a, b)| (a - b).abs()).sum::<f64>();
+            let all = (0..size[0]).flat_map(|z| (0..size[1]).flat_map(move |y| (0..size[2]).map(move |x| [z, y, x])));
+            all.min_by(|a, b| near(*a).total_cmp(&near(*b))).unwrap().to_vec()
+        };
+        let part = whole.slice(s![start[0]..start[0] + d, start[1]..start[1] + h, start[2]..start[2] + w]);
+        assert_eq!(part, trained, "{normalise:?} {crop}");
+        let outside = whole.len() - part.len();
+        let zeros = whole.iter().filter(|v| **v == 0).count() - part.iter().filter(|v| **v == 0).count();
+        assert_eq!(outside, zeros, "what is cut away is background");
+        let sums = predicted.probabilities.unwrap().sum_axis(Axis(0));
+        assert!(sums.iter().all(|p| (p - 1.0).abs() < 1e-4), "probabilities of the background, and of all classes, sum to 1");
+    }
 }
