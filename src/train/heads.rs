@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use super::config::{RunConfig, fault};
+use super::config::RunConfig;
+use super::fault::fault;
 use super::loss::Head;
 use crate::compile::Program;
 use crate::compile::memory::facts_at;

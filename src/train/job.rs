@@ -8,7 +8,8 @@ use std::sync::Arc;
 use burn::tensor::Device;
 use rayon::prelude::*;
 
-use super::config::{RunConfig, SplitSpec, fault};
+use super::config::{RunConfig, SplitSpec};
+use super::fault::fault;
 use super::heads;
 use super::loss::{FrequencyOf, Head, Loss};
 use super::memory;

@@ -7,6 +7,7 @@ mod cases;
 mod clean;
 mod config;
 mod events;
+mod fault;
 mod folder;
 mod heads;
 mod job;
