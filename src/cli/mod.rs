@@ -29,6 +29,7 @@ mod output;
 mod predict;
 #[cfg(feature = "run")]
 mod report;
+mod size;
 mod stats;
 #[cfg(feature = "run")]
 mod train;

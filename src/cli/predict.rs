@@ -3,7 +3,7 @@
 //! May use `infer`, `net` (memory among it), `train` (names of checkpoints), `volume` and `text`.
 
 mod cases;
-pub(super) mod memory;
+mod memory;
 mod progress;
 mod report;
 
@@ -13,7 +13,7 @@ use std::time::Instant;
 
 pub(super) use cases::{case_name, images_in};
 
-use super::print;
+use super::{print, size};
 use crate::infer::{Card, Flips, Model, Need, Options, Postprocess, Prediction, Predictor, need};
 use crate::net;
 use crate::text::{Code, Diagnostic, Diagnostics, Result, suggestion, unwritable, write_text};
@@ -89,7 +89,7 @@ pub struct Args {
     pub no_postprocess: bool,
 
     /// Refuse cases that need more memory than this (2GiB, 800MB)
-    #[arg(long, value_name = "SIZE", value_parser = memory::parse)]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     pub max_memory: Option<u64>,
 
     /// Also write a PNG of each image with its segmentation

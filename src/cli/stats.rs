@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use super::output::{print, width};
+use super::size;
 use crate::compile::memory::{Optimiser, Precision};
 use crate::compile::{Program, compile};
 use crate::read::{Variant, variants};
@@ -206,27 +207,12 @@ fn question(args: &Args) -> Result<Question> {
     })
 }
 
-/// Reads `24GiB`, `500 MB` or a number of bytes.
+/// Reads the amount of --fit.
 fn bytes(text: &str) -> Result<u64> {
-    let t = text.trim();
-    let split = t.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(t.len());
-    let unit = match t[split..].trim().to_ascii_lowercase().as_str() {
-        "" | "b" => 1u64,
-        "kib" | "k" => 1 << 10,
-        "mib" | "m" => 1 << 20,
-        "gib" | "g" => 1 << 30,
-        "tib" | "t" => 1 << 40,
-        "kb" => 1000,
-        "mb" => 1_000_000,
-        "gb" => 1_000_000_000,
-        "tb" => 1_000_000_000_000,
-        _ => 0,
-    };
-    let whole = t[..split].parse::<f64>().ok().map(|n| n * unit as f64).filter(|n| *n >= 1.0 && *n < u64::MAX as f64);
-    whole.map(|n| n as u64).ok_or_else(|| {
+    size::parse(text).map_err(|how| {
         let source = Source::new("--fit", text);
         let d = Diagnostic::error(Code::E0104, "this is not an amount of memory").at(Place::new(&source, Span::new(0, text.len())), "here");
-        d.help("write a number and a unit, as in 24GiB or 500MB").into()
+        d.help(how).into()
     })
 }
 

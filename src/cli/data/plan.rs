@@ -7,8 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::json;
 
 use super::{Surveyed, findings, parsed, short, survey};
-use crate::cli::predict::memory;
-use crate::cli::{complain, print};
+use crate::cli::{complain, print, size};
 use crate::compile::{self, Program};
 use crate::data::{Fingerprint, Range};
 use crate::net;
@@ -45,7 +44,7 @@ pub struct Args {
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub sets: Vec<String>,
     /// What a training step may take: 8GiB, 800MB [default: half of what is free]
-    #[arg(long, value_name = "SIZE", value_parser = memory::parse)]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     pub memory: Option<u64>,
     /// Write the run config here instead of printing it
     #[arg(long, value_name = "FILE")]
