@@ -1,10 +1,13 @@
 //! `lmsc report`: the page of a run and the table of several, of small runs that are made here.
 #![cfg(feature = "run")]
 
+mod given;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use base64::Engine;
+use given::{lmsc, text};
 use serde_json::Value;
 
 const GRAPH: &str = include_str!("given/tiny.ron");
@@ -19,15 +22,6 @@ const CONFIG: &str = r#"(
     steps: 3,
     device: "cpu",
 )"#;
-
-fn lmsc(folder: &Path, args: &[&str]) -> Output {
-    let mut c = Command::new(env!("CARGO_BIN_EXE_lmsc"));
-    c.args(args).current_dir(folder).env("NO_COLOR", "1").env("COLUMNS", "200").stdin(Stdio::null()).output().expect("it runs")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
 
 #[track_caller]
 fn sound(out: Output) -> String {

@@ -1,9 +1,12 @@
 //! `lmsc train` with several values: the runs of the product, made, skipped, gone on with, listed, one by one, and as a job array.
 #![cfg(feature = "run")]
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+mod given;
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use given::{lmsc, text};
 use serde_json::Value;
 
 const GRAPH: &str = include_str!("given/tiny.ron");
@@ -18,15 +21,6 @@ const CONFIG: &str = r#"(
     steps: 1,
     device: "cpu",
 )"#;
-
-fn lmsc(folder: &Path, args: &[&str]) -> Output {
-    let mut c = Command::new(env!("CARGO_BIN_EXE_lmsc"));
-    c.args(args).current_dir(folder).env("NO_COLOR", "1").env("COLUMNS", "200").stdin(Stdio::null()).output().expect("it runs")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
 
 /// A folder whose name must be quoted, with the graph and the config.
 fn given() -> (tempfile::TempDir, PathBuf) {

@@ -32,4 +32,4 @@ pub use patch::{Patch, cut, place};
 pub use preprocess::{Extent, Preprocess, channels};
 pub use sample::Sample;
 pub use split::split;
-pub use survey::{Seen, Survey};
+pub use survey::{Seen, Survey, finding};

@@ -55,7 +55,7 @@ struct Told<'a> {
     subject: &'a str,
     #[serde(flatten)]
     seen: Option<ToldSeen<'a>>,
-    findings: Vec<ToldFinding<'a>>,
+    findings: Vec<serde_json::Value>,
 }
 
 #[derive(Serialize)]
@@ -68,12 +68,9 @@ struct ToldSeen<'a> {
     channels: &'a [Summary],
 }
 
-#[derive(Serialize)]
-struct ToldFinding<'a> {
-    code: &'static str,
-    severity: &'static str,
-    message: &'a str,
-    help: &'a [String],
+/// A finding for programs.
+pub fn finding(d: &Diagnostic) -> serde_json::Value {
+    serde_json::json!({"code": d.code.name(), "severity": d.severity.name(), "message": d.message, "help": d.help})
 }
 
 impl Dataset {
@@ -117,13 +114,8 @@ impl Survey {
             voxels_of_classes: &s.classes,
             channels: &s.channels,
         });
-        let findings = self.findings.iter().map(|d| ToldFinding {
-            code: d.code.name(),
-            severity: d.severity.name(),
-            message: &d.message,
-            help: &d.help,
-        });
-        serde_json::to_value(Told { case: &self.id, subject: &self.subject, seen, findings: findings.collect() }).unwrap_or_default()
+        let findings = self.findings.iter().map(finding).collect();
+        serde_json::to_value(Told { case: &self.id, subject: &self.subject, seen, findings }).unwrap_or_default()
     }
 }
 

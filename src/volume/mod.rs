@@ -38,6 +38,6 @@ pub use nifti::{BUDGET, Volume, read, read_grid, read_header, read_within};
 pub use normalise::{Normalise, Scale, percentile};
 pub use orientation::{Orientation, Side, reorient, turned};
 pub use palette::{Class, Colour, classes, seen};
-pub use resample::{Between, resample, resample_labels, respaced, thick};
+pub use resample::{Between, heaviest, resample, resample_labels, respaced, spline_weights, thick};
 pub use summary::Summary;
 pub use write::{write_image, write_labels};

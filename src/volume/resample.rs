@@ -5,7 +5,7 @@
 
 mod cubic;
 
-pub use cubic::{respaced, thick};
+pub use cubic::{respaced, spline_weights, thick};
 
 use ndarray::{Array3, ArrayView3, ArrayViewMut3, Axis};
 use rayon::prelude::*;
@@ -81,8 +81,8 @@ pub fn resample_labels(labels: ArrayView3<'_, u8>, from: &Grid, onto: &Grid, bet
     out
 }
 
-/// The label with the largest sum of weights.
-fn heaviest(around: &[(u8, f32); 8]) -> u8 {
+/// The label with the largest sum of weights; of equals the smallest.
+pub fn heaviest(around: &[(u8, f32); 8]) -> u8 {
     let first = around[0].0;
     if around.iter().all(|(label, _)| *label == first) {
         return first;

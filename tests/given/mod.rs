@@ -78,3 +78,15 @@ pub fn beside(file: &str) -> Option<PathBuf> {
     eprintln!("not run: {} is not there", path.display());
     None
 }
+
+/// The program, run in a folder as a test wants it: no colours, wide lines, nothing to read from.
+pub fn lmsc(folder: &Path, args: &[&str]) -> std::process::Output {
+    let mut c = std::process::Command::new(env!("CARGO_BIN_EXE_lmsc"));
+    c.args(args).current_dir(folder).env("NO_COLOR", "1").env("COLUMNS", "200").stdin(std::process::Stdio::null());
+    c.output().expect("it runs")
+}
+
+/// What a program has printed.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Surveyed, findings, short, survey};
 use crate::cli::{complain, output, print};
-use crate::data::Survey;
+use crate::data::{Survey, finding};
 use crate::show::{Column, fit, table};
 use crate::text::{Diagnostics, Result, Severity, printable, unwritable};
 use crate::volume::overlay::{self, Overlay, Slices};
@@ -79,7 +79,7 @@ fn described(all: &Surveyed, found: &Diagnostics) -> serde_json::Value {
         "modalities": about.modalities,
         "labels": labels.collect::<Vec<_>>(),
         "sound": !found.has_errors(),
-        "findings": of_set.map(|d| json!({"code": d.code.name(), "severity": d.severity.name(), "message": d.message, "help": d.help})).collect::<Vec<_>>(),
+        "findings": of_set.map(finding).collect::<Vec<_>>(),
         "validation": all.held,
         "cases": all.cases.iter().map(Survey::json).collect::<Vec<_>>(),
     })

@@ -14,7 +14,6 @@ use crate::net;
 use crate::read::Set;
 use crate::text::{Code, Diagnostic, Result, Source, columns, printable, write_text};
 use crate::train::{self, Plan};
-use crate::volume::Normalise;
 
 /// Of the machine's free memory, the part that a training step may take if --memory does not say.
 const SHARE: f64 = 0.5;
@@ -147,7 +146,7 @@ fn page(f: &Fingerprint, program: &Program, plan: &Plan, budget: u64) -> String 
 fn config(all: &Surveyed, graph: &Path, given: &[Set], f: &Fingerprint, plan: &Plan, out: Option<&Path>) -> String {
     let folder = out.and_then(Path::parent).unwrap_or(Path::new(""));
     let graph = relative(folder, graph);
-    let data = ron::ser::to_string_pretty(&all.spec, ron::ser::PrettyConfig::new().depth_limit(0)).unwrap_or_default();
+    let data = written(&all.spec);
     let sets: Vec<String> = given.iter().map(|s| format!("\"{}\": {}", s.path, s.text())).collect();
     let triple = |v: [f64; 3]| format!("({})", v.map(|v| v.to_string()).join(", "));
     let mut text = format!("// {}: {} cases. Proposed by `lmsc data plan`; change what you know better.\n(\n", printable(&f.name), f.cases);
@@ -165,21 +164,19 @@ fn config(all: &Surveyed, graph: &Path, given: &[Set], f: &Fingerprint, plan: &P
     }
     row(format!("patch: ({})", plan.patch.map(|n| n.to_string()).join(", ")));
     row(format!("batch: {}", plan.batch));
-    row(format!(
-        "normalise: {}",
-        match plan.normalise {
-            Normalise::Window { low, high, mean, deviation } =>
-                format!("Window(low: {low}, high: {high}, mean: {mean}, deviation: {deviation})"),
-            other => format!("{other:?}"),
-        }
-    ));
-    row("augment: (flip: 0.5, noise: 0.1, intensity: 0.1)".into());
+    row(format!("normalise: {}", written(&plan.normalise)));
+    row("augment: (/* 0 where left and right are told apart */ flip: 0.5, noise: 0.1, intensity: 0.1)".into());
     row("loss: (dice: 1.0, cross_entropy: 1.0, boundary: 0.5, radius: 1, inverse_frequency: 0.5)".into());
     row("optimiser: (lr: 1e-3, weight_decay: 1e-2)".into());
     row("schedule: (warmup: 1, min_lr: 1e-6)".into());
     row("epochs: 100".into());
     row("seed: 0".into());
-    text.replace("flip: 0.5,", "/* 0 where a side must be told from the other */ flip: 0.5,") + ")\n"
+    text + ")\n"
+}
+
+/// A value in one line of RON.
+fn written(value: &impl serde::Serialize) -> String {
+    ron::ser::to_string_pretty(value, ron::ser::PrettyConfig::new().depth_limit(0)).unwrap_or_default()
 }
 
 /// A path as it is seen from a folder.

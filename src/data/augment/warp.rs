@@ -7,7 +7,7 @@ use rand::{Rng, RngExt};
 use super::Augment;
 use crate::data::patch::Patch;
 use crate::data::sample::Sample;
-use crate::volume::Grid;
+use crate::volume::{Grid, heaviest, spline_weights};
 
 /// Where the voxels of a patch lie in its case: a linear map about the patch's middle, and what is added to it.
 #[derive(Clone, Debug)]
@@ -69,17 +69,12 @@ fn field(size: [usize; 3], grid: f64, deviation: f64, rng: &mut impl Rng) -> Vec
         for at in 0..size[axis] {
             let place = at as f64 / grid;
             let (first, t) = (place.floor() as usize, place.fract());
-            let weights = [
-                (1.0 - t).powi(3),
-                3.0 * t.powi(3) - 6.0 * t * t + 4.0,
-                3.0 * (1.0 - t).powi(3) - 6.0 * (1.0 - t).powi(2) + 4.0,
-                t.powi(3),
-            ];
+            let weights = spline_weights(t);
             for o in 0..outer {
                 for (n, weight) in weights.iter().enumerate() {
                     let from = (o * held[axis] + first + n) * inner;
                     let to = (o * size[axis] + at) * inner;
-                    let weight = (*weight / 6.0) as f32;
+                    let weight = *weight as f32;
                     for i in 0..inner {
                         out[to + i] += weight * values[from + i];
                     }
@@ -123,7 +118,7 @@ impl Warp {
                 let own = &image[c * whole..(c + 1) * whole];
                 patch.image[c * volume + n] = taps.iter().map(|(i, w)| own[*i] * w).sum();
             }
-            patch.label[n] = heaviest(taps.map(|(i, w)| (label[i], w)));
+            patch.label[n] = heaviest(&taps.map(|(i, w)| (label[i], w)));
         }
         patch
     }
@@ -143,16 +138,6 @@ fn taps(at: [f64; 3], size: [usize; 3]) -> Option<[(usize, f32); 8]> {
         let weight: f32 = (0..3).map(|a| if bit(a) == 1 { t[a] } else { 1.0 - t[a] }).product();
         ((voxel[0] * size[1] + voxel[1]) * size[2] + voxel[2], weight)
     }))
-}
-
-/// The label with the largest sum of weights; of equals the one met first.
-fn heaviest(around: [(u8, f32); 8]) -> u8 {
-    let first = around[0].0;
-    if around.iter().all(|(l, _)| *l == first) {
-        return first;
-    }
-    let weight = |of: u8| around.iter().filter(|(l, _)| *l == of).map(|(_, w)| w).sum::<f32>();
-    around.iter().map(|(l, _)| (*l, weight(*l))).reduce(|best, l| if l.1 > best.1 + 1e-6 { l } else { best }).map_or(first, |(l, _)| l)
 }
 
 #[cfg(test)]

@@ -98,9 +98,13 @@ fn spline(at: f64, count: usize) -> Taps {
         let n = n.rem_euclid(2 * last);
         n.min(2 * last - n) as usize
     };
-    let cube = |v: f64| v * v * v;
-    let weights = [cube(1.0 - t), 3.0 * cube(t) - 6.0 * t * t + 4.0, 3.0 * cube(1.0 - t) - 6.0 * (1.0 - t) * (1.0 - t) + 4.0, cube(t)];
-    ([-1, 0, 1, 2].map(|n| mirrored(low as i64 + n)), weights.map(|w| (w / 6.0) as f32))
+    ([-1, 0, 1, 2].map(|n| mirrored(low as i64 + n)), spline_weights(t).map(|w| w as f32))
+}
+
+/// What the four coefficients around a place weigh, `t` from the second of them to the third; they sum to 1.
+pub fn spline_weights(t: f64) -> [f64; 4] {
+    let (cube, u) = (|v: f64| v * v * v, 1.0 - t);
+    [cube(u), 3.0 * cube(t) - 6.0 * t * t + 4.0, 3.0 * cube(u) - 6.0 * u * u + 4.0, cube(t)].map(|w| w / 6.0)
 }
 
 /// The line's B-spline coefficients, in place.
