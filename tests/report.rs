@@ -3,7 +3,7 @@
 
 mod given;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Output;
 
 use base64::Engine;
