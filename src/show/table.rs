@@ -83,12 +83,16 @@ fn widths(columns: &[Column], rows: &[Vec<String>]) -> Vec<usize> {
     widths
 }
 
+/// A cell of comma-separated values as RFC 4180 wants it.
+pub fn quoted(cell: &str) -> String {
+    if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
+}
+
 /// Rows as comma-separated values.
 pub fn csv(headings: &[&str], rows: &[Vec<String>]) -> String {
-    let quote = |s: &str| if s.contains([',', '"', '\n']) { format!("\"{}\"", s.replace('"', "\"\"")) } else { s.to_owned() };
     let line = |cells: Vec<String>| cells.join(",") + "\n";
-    let mut out = line(headings.iter().map(|h| quote(h)).collect());
-    rows.iter().for_each(|r| out.push_str(&line(r.iter().map(|c| quote(c)).collect())));
+    let mut out = line(headings.iter().map(|h| quoted(h)).collect());
+    rows.iter().for_each(|r| out.push_str(&line(r.iter().map(|c| quoted(c)).collect())));
     out
 }
 

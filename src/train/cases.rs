@@ -1,14 +1,14 @@
 //! The validation scores of every case at the best epoch: `cases.csv` with a line for each case and class, `cases.jsonl` with an object
 //! for each case.
 //!
-//! Part of `train`; may use `metric` and `text`.
+//! Part of `train`; may use `metric`, `show` and `text`.
 
 use std::path::Path;
 
 use serde_json::{Map, json};
 
-use super::journal::quoted;
 use crate::metric::Summary;
+use crate::show::quoted;
 use crate::text::{Result, write_text};
 
 /// The scores for programs, an object for each case.

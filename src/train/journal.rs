@@ -1,6 +1,6 @@
 //! What a run writes down of each epoch: for tables, for programs, and for TensorBoard.
 //!
-//! Part of `train`; may use `text`, and `events` beside it.
+//! Part of `train`; may use `show` and `text`, and `events` beside it.
 
 use std::fs::File;
 use std::io::Write;
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::events::Events;
+use crate::show::quoted;
 use crate::text::{Result, unwritable};
 
 /// The figures of an epoch.
@@ -135,11 +136,6 @@ impl Lines {
         // One write for each line and no buffer of our own: whoever looks sees whole lines.
         Ok(self.file.write_all(format!("{line}\n").as_bytes()).map_err(|e| unwritable(&self.path, &e))?)
     }
-}
-
-/// A cell as RFC 4180 wants it.
-pub fn quoted(cell: &str) -> String {
-    if cell.contains([',', '"', '\n', '\r']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
 }
 
 #[cfg(test)]
