@@ -1,13 +1,15 @@
 //! Random changes of a patch that leave its meaning: where it is taken from the case, how it looks, which way it lies.
 //!
-//! May use `patch`, and `warp`, `look` below it.
+//! May use `patch`, and `flip`, `warp`, `look` below it.
 
+mod flip;
 mod look;
 mod warp;
 
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
+pub use flip::Flip;
 pub use warp::Warp;
 
 use super::patch::Patch;
@@ -16,8 +18,8 @@ use super::patch::Patch;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Augment {
-    /// Probability of a flip, for each axis.
-    pub flip: f64,
+    /// Probability of a reflection, for each axis.
+    pub flip: Flip,
     /// Turned about a random axis, in space and not in voxels: spacings may differ. Where slices are thick (over three times the finest
     /// spacing), about the axis across them only.
     #[serde(skip_serializing_if = "Rotate::is_off")]
@@ -133,8 +135,8 @@ impl Augment {
                 format!("displacements are up to 100 voxels on a grid of 2 to 1000, not {} and {}", e.voxels, e.grid),
             ));
         }
-        if !(0.0..=1.0).contains(&self.flip) {
-            return Some(("flip", format!("a probability lies between 0 and 1, not {}", self.flip)));
+        if let Some(p) = self.flip.0.into_iter().find(|p| !(0.0..=1.0).contains(p)) {
+            return Some(("flip", format!("a probability lies between 0 and 1, not {p}")));
         }
         if !(0.0..=10.0).contains(&self.noise) {
             return Some(("noise", format!("a standard deviation lies between 0 and 10, not {}", self.noise)));
@@ -157,11 +159,11 @@ impl Augment {
 
     /// Changes the patch in place: flips, contrast, brightness and noise.
     pub fn apply(&self, patch: &mut Patch, rng: &mut impl Rng) {
-        for axis in 0..3 {
+        for (axis, probability) in self.flip.0.into_iter().enumerate() {
             // Drawn even when the probability is 0 or 1: the other draws stay where they are.
-            if rng.random::<f64>() < self.flip {
-                flip(&mut patch.image, patch.size, axis);
-                flip(&mut patch.label, patch.size, axis);
+            if rng.random::<f64>() < probability {
+                flip::reverse(&mut patch.image, patch.size, axis);
+                flip::reverse(&mut patch.label, patch.size, axis);
             }
         }
         let volume: usize = patch.size.iter().product();
@@ -175,25 +177,6 @@ impl Augment {
             if deviation > 0.0 {
                 channel.iter_mut().for_each(|v| *v += deviation * bell(rng.next_u64()));
             }
-        }
-    }
-}
-
-/// Reverses one axis of every `[D, H, W]` block of `data`.
-pub(super) fn flip<T>(data: &mut [T], size: [usize; 3], axis: usize) {
-    let length = size[axis];
-    let inner: usize = size[axis + 1..].iter().product();
-    if length < 2 || inner == 0 {
-        return;
-    }
-    for block in data.chunks_exact_mut(length * inner) {
-        if inner == 1 {
-            block.reverse();
-            continue;
-        }
-        for i in 0..length / 2 {
-            let (front, back) = block.split_at_mut((length - 1 - i) * inner);
-            front[i * inner..(i + 1) * inner].swap_with_slice(&mut back[..inner]);
         }
     }
 }
@@ -217,18 +200,40 @@ mod tests {
     }
 
     #[test]
+    fn a_flip_is_one_number_or_three() {
+        let read = |text: &str| ron::from_str::<Augment>(&format!("(flip: {text})"));
+        assert_eq!(read("0.5").unwrap().flip, Flip::all(0.5));
+        assert_eq!(read("1").unwrap().flip, Flip::all(1.0));
+        assert_eq!(read("(0.5, 0, 0.25)").unwrap().flip, Flip([0.5, 0.0, 0.25]));
+        for text in ["(0.5, 0)", "(0, 0, 0, 0)", "true"] {
+            assert!(read(text).is_err(), "{text}");
+        }
+        for flip in [Flip::all(0.5), Flip([0.5, 0.0, 0.0])] {
+            assert_eq!(read(&ron::to_string(&flip).unwrap()).unwrap().flip, flip);
+        }
+    }
+
+    #[test]
+    fn only_the_axes_that_may_are_flipped() {
+        let (mut p, whole) = (patch(), patch());
+        Augment { flip: Flip([0.0, 1.0, 0.0]), ..Augment::default() }.apply(&mut p, &mut draw(3, Purpose::Patch, 0, 0));
+        flip::reverse(&mut p.image, p.size, 1);
+        assert_eq!(p.image, whole.image);
+    }
+
+    #[test]
     fn a_flip_moves_image_and_label_alike() {
         for axis in 0..3 {
             let mut p = patch();
-            flip(&mut p.image, p.size, axis);
-            flip(&mut p.label, p.size, axis);
+            flip::reverse(&mut p.image, p.size, axis);
+            flip::reverse(&mut p.label, p.size, axis);
             for (n, l) in p.label.iter().enumerate() {
                 let mut at = [n / 12, n / 4 % 3, n % 4];
                 at[axis] = [2, 3, 4][axis] - 1 - at[axis];
                 assert_eq!(usize::from(*l), (at[0] * 3 + at[1]) * 4 + at[2]);
                 assert_eq!((p.image[n], p.image[24 + n]), (f32::from(*l), f32::from(*l) + 24.0));
             }
-            flip(&mut p.image, p.size, axis);
+            flip::reverse(&mut p.image, p.size, axis);
             assert_eq!(p.image, patch().image, "twice is nothing");
         }
     }
@@ -238,7 +243,7 @@ mod tests {
         let mut p = patch();
         Augment::default().apply(&mut p, &mut draw(3, Purpose::Patch, 0, 0));
         assert_eq!(p, patch());
-        Augment { flip: 1.0, ..Augment::default() }.apply(&mut p, &mut draw(3, Purpose::Patch, 0, 0));
+        Augment { flip: Flip::all(1.0), ..Augment::default() }.apply(&mut p, &mut draw(3, Purpose::Patch, 0, 0));
         assert_eq!(p.label, (0..24).rev().collect::<Vec<_>>());
     }
 
@@ -261,13 +266,19 @@ mod tests {
 
     #[test]
     fn numbers_out_of_range_are_named() {
-        assert_eq!(Augment { flip: 1.5, ..Augment::default() }.fault().unwrap().0, "flip");
+        assert_eq!(Augment { flip: Flip([0.5, 0.0, 1.5]), ..Augment::default() }.fault().unwrap().0, "flip");
         assert_eq!(Augment { noise: f64::NAN, ..Augment::default() }.fault().unwrap().0, "noise");
         assert_eq!(Augment { intensity: 1.0, ..Augment::default() }.fault().unwrap().0, "intensity");
         let range = |low, high| Sometimes { probability: 0.5, low, high };
         let with = |change: fn(&mut Augment)| {
-            let mut a =
-                Augment { flip: 0.5, noise: 0.1, intensity: 0.1, scale: range(0.7, 1.4), blur: range(0.5, 1.0), ..Augment::default() };
+            let mut a = Augment {
+                flip: Flip::all(0.5),
+                noise: 0.1,
+                intensity: 0.1,
+                scale: range(0.7, 1.4),
+                blur: range(0.5, 1.0),
+                ..Augment::default()
+            };
             change(&mut a);
             a.fault().map(|f| f.0)
         };

@@ -56,7 +56,7 @@ pub fn assemble(places: &[(u64, &Sample)], size: [usize; 3], augment: &Augment, 
 
 #[cfg(test)]
 mod tests {
-    use super::super::augment::{Rotate, Sometimes};
+    use super::super::augment::{Flip, Rotate, Sometimes};
     use super::*;
     use ndarray::{Array3, Array4};
 
@@ -65,7 +65,7 @@ mod tests {
         let image = Array4::from_shape_fn((1, 9, 9, 9), |(_, z, y, x)| (z * 81 + y * 9 + x) as f32);
         let s = Sample::new("s", image, Array3::from_elem((9, 9, 9), 1), [1.0; 3]);
         let augment = Augment {
-            flip: 0.5,
+            flip: Flip::all(0.5),
             noise: 0.1,
             intensity: 0.1,
             rotate: Rotate { probability: 0.5, degrees: 30.0 },

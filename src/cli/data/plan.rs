@@ -165,7 +165,7 @@ fn config(all: &Surveyed, graph: &Path, given: &[Set], f: &Fingerprint, plan: &P
     row(format!("patch: ({})", plan.patch.map(|n| n.to_string()).join(", ")));
     row(format!("batch: {}", plan.batch));
     row(format!("normalise: {}", written(&plan.normalise)));
-    row("augment: (/* 0 where left and right are told apart */ flip: 0.5, noise: 0.1, intensity: 0.1)".into());
+    row("augment: (/* (p, p, p) for D, H and W; 0 where left and right are told apart */ flip: 0.5, noise: 0.1, intensity: 0.1)".into());
     row("loss: (dice: 1.0, cross_entropy: 1.0, boundary: 0.5, radius: 1, inverse_frequency: 0.5)".into());
     row("optimiser: (lr: 1e-3, weight_decay: 1e-2)".into());
     row("schedule: (warmup: 1, min_lr: 1e-6)".into());
