@@ -160,7 +160,7 @@ mod running {
 
     #[test]
     fn infer_says_the_shape_that_the_forward_gives() {
-        let device = Device::flex();
+        let device = given::device();
         for (name, p) in programs() {
             let net = Network::new(Arc::new(p.clone()), &device, 1).expect("it fits");
             let every: Vec<_> = p.graph.values().collect();
@@ -213,7 +213,7 @@ mod running {
 
     #[test]
     fn every_parameter_gets_a_gradient() {
-        let device = Device::flex().autodiff();
+        let device = given::device().autodiff();
         for (name, p) in programs() {
             let net = Network::new(Arc::new(p.clone()), &device, 1).expect("it fits");
             let wanted: Vec<_> = p.graph.outputs.iter().map(|(_, v)| *v).collect();

@@ -9,7 +9,6 @@ mod given;
 use std::path::Path;
 use std::sync::Arc;
 
-use burn::tensor::Device;
 use lmsc::compile::compile;
 use lmsc::net::{self, NameMap, Network, Tensors};
 use lmsc::text::Source;
@@ -38,7 +37,7 @@ fn agrees(graph: &str, file: &str) {
     let shape = &theirs.all["input"].0;
     let source = Source::read(&Path::new("graphs").join(graph)).expect("the graph");
     let program = compile(&source, &[], Some([shape[2], shape[3], shape[4]])).expect("it compiles");
-    let device = Device::flex().autodiff();
+    let device = given::device().autodiff();
     let mut network = Network::new(Arc::new(program), &device, 0).expect("it fits");
     let map = NameMap::read(Path::new("maps/reference.map")).expect("the map");
     let names = net::port(&mut network, &theirs, &map, &path, &device).expect("every weight is there");

@@ -85,7 +85,7 @@ pub struct Args {
     /// Write graph, weights, inputs and outputs for other programs
     #[arg(long, value_name = "DIR")]
     pub export: Option<PathBuf>,
-    /// Where to compute: auto, cpu, cuda, cuda:1
+    /// Where to compute: auto, cpu, cuda, cuda:1, wgpu
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
 }

@@ -1,17 +1,19 @@
 //! `lmsc doctor`: what this machine has for running networks, and what is missing.
 //!
-//! May use `bench`, `text`.
+//! May use `bench`, `net`, `text`.
 
 use std::path::{Path, PathBuf};
 
 use super::print;
 use crate::bench;
+use crate::net;
 use crate::text::Result;
 
 /// Say what this machine has for running networks, and what is missing
 ///
 /// Looks at the processor, the memory, and, for NVIDIA GPUs, at the driver and at CUDA's run-time compiler (NVRTC), which is all that a
-/// binary with CUDA needs beside itself. Nothing is started and nothing is changed. Exits with 0 whatever it finds.
+/// binary with CUDA needs beside itself. A program built for wgpu opens the GPUs that Vulkan, Metal or DirectX 12 give it, for their names.
+/// Nothing is changed. Exits with 0 whatever it finds.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -28,7 +30,8 @@ pub struct Args {
 /// # Errors
 /// None.
 pub fn run(args: Args) -> Result<()> {
-    let all = findings(Path::new("/"));
+    let mut all = findings(Path::new("/"));
+    all.extend(others());
     if args.json {
         let lines: Vec<serde_json::Value> = all
             .iter()
@@ -73,12 +76,17 @@ fn findings(root: &Path) -> Vec<Finding> {
 
 fn program() -> Finding {
     let kind = if cfg!(debug_assertions) { "development build: slow" } else { "release build" };
-    let devices = if cfg!(feature = "cuda") { "the CPU and CUDA" } else { "the CPU" };
+    let devices = match (cfg!(feature = "cuda"), cfg!(feature = "wgpu")) {
+        (true, true) => "the CPU, CUDA, and Vulkan, Metal or DirectX 12",
+        (true, false) => "the CPU and CUDA",
+        (false, true) => "the CPU, and Vulkan, Metal or DirectX 12",
+        (false, false) => "the CPU",
+    };
     let found = format!("{}, {kind}, for {devices}", env!("CARGO_PKG_VERSION"));
-    if cfg!(feature = "cuda") {
+    if cfg!(any(feature = "cuda", feature = "wgpu")) {
         sound("lmsc", found)
     } else {
-        missing("lmsc", found, "for NVIDIA GPUs: cargo build --release --features cuda")
+        missing("lmsc", found, "for NVIDIA GPUs: cargo build --release --features cuda; for others: --features wgpu")
     }
 }
 
@@ -132,6 +140,20 @@ fn card(root: &Path) -> Finding {
         cards.push("one behind Windows' subsystem for Linux".into());
     }
     if cards.is_empty() { missing("NVIDIA GPU", "not there", "use --device cpu") } else { sound("NVIDIA GPU", cards.join(", ")) }
+}
+
+/// What Vulkan, Metal or DirectX 12 give, where the program is built to ask them.
+fn others() -> Option<Finding> {
+    let names: Vec<String> = net::through_wgpu().into_iter().enumerate().map(|(i, name)| format!("wgpu:{i} {name}")).collect();
+    match (cfg!(feature = "wgpu"), names.is_empty()) {
+        (false, _) => None,
+        (true, false) => Some(sound("wgpu", names.join("; "))),
+        (true, true) => Some(missing(
+            "wgpu",
+            "no GPU",
+            "install the GPU's driver for Vulkan (package mesa-vulkan-drivers, or the maker's); use --device cpu",
+        )),
+    }
 }
 
 fn compiler(root: &Path) -> Finding {

@@ -50,7 +50,7 @@ pub struct Args {
     /// Also write the gradients of mean(output * probe)
     #[arg(long)]
     pub probe: bool,
-    /// Where to compute: auto, cpu, cuda, cuda:1
+    /// Where to compute: auto, cpu, cuda, cuda:1, wgpu
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
 }

@@ -60,7 +60,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
 
-    /// Where to compute: auto, cpu, cuda, cuda:1
+    /// Where to compute: auto, cpu, cuda, cuda:1, wgpu
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
 

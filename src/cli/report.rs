@@ -51,7 +51,7 @@ pub struct Args {
     /// The channel of the image in pictures, from 0
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub channel: usize,
-    /// Where to segment the cases of the pictures: auto, cpu, cuda, cuda:1
+    /// Where to segment the cases of the pictures: auto, cpu, cuda, cuda:1, wgpu
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
 }

@@ -69,7 +69,7 @@ pub struct Args {
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub sets: Vec<String>,
 
-    /// Where to train: auto, cpu, cuda, cuda:1 [default: as the config says]
+    /// Where to train: auto, cpu, cuda, cuda:1, wgpu [default: as the config says]
     #[arg(long, value_name = "DEVICE")]
     pub device: Option<String>,
 

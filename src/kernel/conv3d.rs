@@ -1,6 +1,8 @@
 //! Convolution of volumes: chooses among the kernels of this folder, or Burn's own where none fits or the tensor does not live
 //! on the CPU as `f32`.
 
+#[cfg(feature = "gpu")]
+use super::gpu;
 use super::{dense, depthwise, on_cpu, pointwise, reduce};
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
@@ -13,7 +15,7 @@ use burn::tensor::Tensor;
 use burn::tensor::ops::ConvOptions;
 
 /// What a convolution does with its places, per axis of `[D, H, W]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Geometry {
     pub kernel: [usize; 3],
     pub stride: [usize; 3],
@@ -44,11 +46,16 @@ const DIRECT_CHANNELS: usize = 256;
 /// Most weights of a pointwise convolution for each voxel; above, packing them costs more than it brings.
 const WEIGHTS_PER_VOXEL: usize = 16;
 
+/// Whether the shapes fit together and nothing is empty.
+fn sound(x: [usize; 5], w: [usize; 5], groups: usize, geometry: &Geometry) -> bool {
+    let fits = groups > 0 && w[1] * groups == x[1] && w[0].is_multiple_of(groups) && x.iter().chain(&w).all(|n| *n > 0);
+    let places = geometry.stride.iter().chain(&geometry.dilation).all(|v| *v > 0);
+    fits && places && !geometry.output([x[2], x[3], x[4]]).contains(&0)
+}
+
 fn route(x: [usize; 5], w: [usize; 5], groups: usize, geometry: &Geometry) -> Option<Route> {
     let (inputs, outputs) = (x[1], w[0]);
-    let sound = groups > 0 && w[1] * groups == inputs && outputs % groups == 0 && x.iter().chain(&w).all(|n| *n > 0);
-    let places = geometry.stride.iter().chain(&geometry.dilation).all(|v| *v > 0);
-    if !sound || !places || geometry.output([x[2], x[3], x[4]]).contains(&0) {
+    if !sound(x, w, groups, geometry) {
         None
     } else if groups == 1 && geometry.kernel == [1; 3] && geometry.stride == [1; 3] && geometry.padding == [0; 3] {
         let voxels = x[0] * x[2] * x[3] * x[4];
@@ -77,6 +84,10 @@ pub fn conv3d(
 ) -> Tensor<5> {
     let [.., kd, kh, kw] = w.dims();
     let geometry = Geometry { kernel: [kd, kh, kw], stride, padding, dilation };
+    #[cfg(feature = "gpu")]
+    if sound(x.dims(), w.dims(), groups, &geometry) && gpu::convolves(&geometry) && gpu::takes(&x) && w.dtype() == x.dtype() {
+        return biased(gpu::conv3d(x, w, geometry, groups), bias);
+    }
     let ours = on_cpu(&x) && on_cpu(&w) && bias.as_ref().is_none_or(|b| on_cpu(b) && b.dims()[0] == w.dims()[0]);
     let Some(route) = route(x.dims(), w.dims(), groups, &geometry).filter(|_| ours) else {
         return portable(x, w, bias, geometry, groups);
@@ -86,6 +97,18 @@ pub fn conv3d(
         Some(bias) => Dispatch::convolve_biased(x, w, bias.into_dispatch(), route, geometry),
         None => Dispatch::convolve(x, w, route, geometry),
     })
+}
+
+/// With a number added to every channel.
+#[cfg(feature = "gpu")]
+pub(super) fn biased(y: Tensor<5>, bias: Option<Tensor<1>>) -> Tensor<5> {
+    match bias {
+        Some(bias) => {
+            let channels = bias.dims()[0];
+            y + bias.reshape([1, channels, 1, 1, 1])
+        }
+        None => y,
+    }
 }
 
 /// Burn's own.

@@ -1,6 +1,8 @@
 //! Transposed convolution: forward is the data gradient of a convolution, and the other way round.
 
-use super::conv3d::{Geometry, conv3d};
+use super::conv3d::Geometry;
+#[cfg(feature = "gpu")]
+use super::{conv3d::biased, gpu};
 use super::{dense, on_cpu, reduce};
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
@@ -18,16 +20,22 @@ use burn::tensor::ops::ConvTransposeOptions;
 /// # Panics
 /// As Burn's does if the shapes do not fit together.
 pub fn conv_transpose3d(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<1>>, stride: [usize; 3]) -> Tensor<5> {
-    let [inputs, outputs, kd, kh, kw] = w.dims();
+    let [inputs, outputs, ..] = w.dims();
     let sound = x.dims()[1] == inputs && x.dims().iter().chain(&w.dims()).chain(&stride).all(|n| *n > 0);
+    #[cfg(feature = "gpu")]
+    {
+        let [_, _, kernel @ ..] = w.dims();
+        let geometry = Geometry { kernel, stride, padding: [0; 3], dilation: [1; 3] };
+        if sound && gpu::convolves(&geometry) && gpu::takes(&x) && w.dtype() == x.dtype() {
+            return biased(gpu::conv_transpose3d(x, w, geometry), bias);
+        }
+    }
     if sound && on_cpu(&x) && on_cpu(&w) && bias.as_ref().is_none_or(|b| on_cpu(b) && b.dims()[0] == outputs) {
         let (x, w) = (x.into_dispatch(), w.into_dispatch());
         Tensor::from_dispatch(match bias {
             Some(bias) => Dispatch::transpose_biased(x, w, bias.into_dispatch(), stride),
             None => Dispatch::transpose(x, w, stride),
         })
-    } else if [kd, kh, kw] == stride {
-        shuffled(x, w, bias)
     } else {
         portable(x, w, bias, stride)
     }
@@ -36,21 +44,6 @@ pub fn conv_transpose3d(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<1>>, str
 /// Burn's own.
 pub(super) fn portable(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<1>>, stride: [usize; 3]) -> Tensor<5> {
     burn::tensor::module::conv_transpose3d(x, w, bias, ConvTransposeOptions::new(stride, [0; 3], [0; 3], [1; 3], 1))
-}
-
-/// Where the kernel equals the stride, no two inputs meet in one output: a pointwise convolution to `C_out * k^3` channels and
-/// a shuffle of those into the volume. On a GPU it is far faster than a transposed convolution.
-pub(super) fn shuffled(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<1>>) -> Tensor<5> {
-    let [inputs, outputs, kd, kh, kw] = w.dims();
-    let [n, _, d, h, wd] = x.dims();
-    let taps = kd * kh * kw;
-    let w = w.reshape([inputs, outputs * taps]).swap_dims(0, 1).reshape([outputs * taps, inputs, 1, 1, 1]);
-    let y: Tensor<8> = conv3d(x, w, None, [1; 3], [0; 3], [1; 3], 1).reshape([n, outputs, kd, kh, kw, d, h, wd]);
-    let y: Tensor<5> = y.permute([0, 1, 5, 2, 6, 3, 7, 4]).reshape([n, outputs, d * kd, h * kh, wd * kw]);
-    match bias {
-        Some(bias) => y + bias.reshape([1, outputs, 1, 1, 1]),
-        None => y,
-    }
 }
 
 #[backend_extension(Flex, Autodiff)]

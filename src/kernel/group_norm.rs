@@ -23,6 +23,10 @@ pub fn group_norm(x: Tensor<5>, weight: Tensor<1>, bias: Tensor<1>, groups: usiz
     let [n, c, d, h, w] = x.dims();
     assert!(groups > 0 && c % groups == 0, "group_norm: {groups} groups do not divide {c} channels");
     assert!(weight.dims() == [c] && bias.dims() == [c], "group_norm: weight and bias must have {c} values");
+    #[cfg(feature = "gpu")]
+    if super::gpu::takes(&x) && weight.dtype() == x.dtype() && bias.dtype() == x.dtype() {
+        return super::gpu::group_norm(x, weight, bias, groups, eps);
+    }
     if on_cpu(&x) && on_cpu(&weight) && on_cpu(&bias) && n * d * h * w > 0 {
         let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
         Tensor::from_dispatch(Dispatch::normalise(x, weight, bias, groups, eps))

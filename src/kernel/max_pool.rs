@@ -21,6 +21,10 @@ pub fn max_pool3d(x: Tensor<5>, kernel: [usize; 3]) -> Tensor<5> {
     let [.., d, h, w] = x.dims();
     let fits = kernel.iter().zip([d, h, w]).all(|(k, n)| (1..=n).contains(k));
     assert!(fits, "max_pool3d: a kernel of {kernel:?} does not fit in a volume of {:?}", [d, h, w]);
+    #[cfg(feature = "gpu")]
+    if kernel != [1; 3] && super::gpu::takes(&x) {
+        return super::gpu::max_pool3d(x, kernel);
+    }
     if kernel == [1; 3] {
         x
     } else if on_cpu(&x) && kernel.iter().product::<usize>() <= usize::from(u8::MAX) {

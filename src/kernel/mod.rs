@@ -12,6 +12,8 @@ mod conv3d;
 mod conv_transpose;
 mod dense;
 mod depthwise;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod group_norm;
 mod halo;
 mod lanes;

@@ -19,6 +19,10 @@ use burn::tensor::{Tensor, TensorData};
 pub fn resize_trilinear(x: Tensor<5>, size: [usize; 3]) -> Tensor<5> {
     let [.., d, h, w] = x.dims();
     assert!(size.iter().chain(&[d, h, w]).all(|n| *n > 0), "resize_trilinear: from {:?} to {size:?}", [d, h, w]);
+    #[cfg(feature = "gpu")]
+    if size != [d, h, w] && super::gpu::takes(&x) {
+        return super::gpu::resize_trilinear(x, size);
+    }
     if size == [d, h, w] {
         x
     } else if on_cpu(&x) {

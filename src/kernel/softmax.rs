@@ -14,6 +14,10 @@ use burn::tensor::Tensor;
 
 /// Softmax of `x [N, C, D, H, W]` over `C`.
 pub fn softmax_channels(x: Tensor<5>) -> Tensor<5> {
+    #[cfg(feature = "gpu")]
+    if super::gpu::takes(&x) {
+        return super::gpu::softmax_channels(x);
+    }
     if on_cpu(&x) { Tensor::from_dispatch(Dispatch::softmax(x.into_dispatch())) } else { burn::tensor::activation::softmax(x, 1) }
 }
 

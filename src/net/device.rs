@@ -1,29 +1,42 @@
 //! Devices by name.
 
+#[cfg(feature = "cuda")]
+use std::path::Path;
+
 use burn::backend::DispatchDevice;
 use burn::tensor::Device;
 
 use crate::text::{Code, Diagnostic, Result};
 
-/// The device called `auto`, `cpu`, `cuda` or `cuda:1`. `auto` is a GPU when the program was built for one and the driver is there.
+/// The kinds of GPUs that a program may be built for: through CUDA, or through Vulkan, Metal or DirectX 12.
+const KINDS: [(&str, bool); 2] = [("cuda", cfg!(feature = "cuda")), ("wgpu", cfg!(feature = "wgpu"))];
+
+/// The device called `auto`, `cpu`, `cuda`, `cuda:1`, `wgpu` or `wgpu:1`. `auto` is a GPU when the program was built for one and
+/// the machine has it.
 ///
 /// # Errors
 /// E0602 when the device is unknown or not there.
 pub fn device(name: &str) -> Result<Device> {
-    let (kind, index) = match name.split_once(':') {
-        Some((k, i)) => (k, Some(i)),
-        None => (name, None),
-    };
-    match (kind, index) {
-        ("cpu", None) => Ok(Device::flex()),
-        ("auto", None) if gpu::there(0) => gpu::open(0),
-        ("auto", None) => Ok(Device::flex()),
-        ("cuda", index) => match index.unwrap_or("0").parse() {
-            Ok(i) => gpu::open(i),
-            Err(_) => Err(refuse(format!("`{name}` does not name a device"), "write `cuda`, or `cuda:1` for the second GPU")),
-        },
-        _ => Err(refuse(format!("there is no device `{name}`"), "use `auto`, `cpu`, `cuda` or `cuda:1`")),
+    match name {
+        "cpu" => return Ok(Device::flex()),
+        "auto" => {
+            let all = KINDS.iter().flat_map(|(kind, _)| gpus(kind));
+            return Ok(all.into_iter().find(|gpu| !in_software(gpu)).unwrap_or_else(Device::flex));
+        }
+        _ => {}
     }
+    let (kind, index) = name.split_once(':').unwrap_or((name, "0"));
+    let Some((_, built)) = KINDS.iter().find(|(k, _)| *k == kind) else {
+        return Err(refuse(format!("there is no device `{name}`"), "use `auto`, `cpu`, `cuda`, `cuda:1` or `wgpu`"));
+    };
+    let Ok(index) = index.parse() else {
+        return Err(refuse(format!("`{name}` does not name a device"), &format!("write `{kind}`, or `{kind}:1` for the second GPU")));
+    };
+    if !built {
+        let help = format!("use `--device cpu`, or build with `cargo build --release --features {kind}`");
+        return Err(refuse(format!("the device `{kind}:{index}` is not built in"), &help));
+    }
+    nth(kind, index)
 }
 
 /// A device with the next ones of its kind, `count` in all; the CPU is there as often as it is asked for.
@@ -31,8 +44,12 @@ pub fn device(name: &str) -> Result<Device> {
 /// # Errors
 /// E0602 when one is not there.
 pub fn peers(device: &Device, count: usize) -> Result<Vec<Device>> {
-    let first = if on_cpu(device) { None } else { gpu::index(device) };
-    (0..count.max(1)).map(|i| first.map_or(Ok(device.clone()), |first| gpu::open(first + i))).collect()
+    let plain = device.clone().inner();
+    let place = KINDS.iter().find_map(|(kind, _)| {
+        let place = gpus(kind).iter().position(|gpu| gpu.as_dispatch() == plain.as_dispatch());
+        place.map(|first| (*kind, first))
+    });
+    (0..count.max(1)).map(|i| place.map_or(Ok(device.clone()), |(kind, first)| nth(kind, first + i))).collect()
 }
 
 /// Whether this is the CPU.
@@ -48,52 +65,60 @@ fn refuse(message: String, help: &str) -> crate::text::Diagnostics {
     Diagnostic::error(Code::E0602, message).help(help).into()
 }
 
-#[cfg(feature = "cuda")]
-mod gpu {
-    use super::{Result, refuse};
-    use burn::tensor::Device;
+fn nth(kind: &str, index: usize) -> Result<Device> {
+    let all = gpus(kind);
+    let found = match all.len() {
+        0 => "none".to_owned(),
+        n => (0..n).map(|i| format!("{kind}:{i}")).collect::<Vec<_>>().join(", "),
+    };
+    all.into_iter().nth(index).ok_or_else(|| {
+        refuse(
+            format!("the device `{kind}:{index}` is not there; found: {found}"),
+            "use `--device cpu`; `lmsc doctor` says what is missing",
+        )
+    })
+}
 
-    /// Burn opens the driver in a thread of its own and panics where it is missing, so it is looked for first.
-    pub fn there(index: usize) -> bool {
-        std::path::Path::new(&format!("/dev/nvidia{index}")).exists() || std::path::Path::new("/dev/dxg").exists()
-    }
-
-    /// The number of a GPU.
-    pub fn index(device: &Device) -> Option<usize> {
-        let plain = device.clone().inner();
-        (0..16).find(|i| Device::cuda(*i).as_dispatch() == plain.as_dispatch())
-    }
-
-    pub fn open(index: usize) -> Result<Device> {
-        if there(index) {
-            return Ok(Device::cuda(index));
+/// The GPUs of a kind, in the driver's order; none where the program is not built for them.
+fn gpus(kind: &str) -> Vec<Device> {
+    match kind {
+        #[cfg(feature = "cuda")]
+        "cuda" => {
+            // Burn opens the driver in a thread of its own and panics where it is missing, so it is looked for first.
+            let there = |i: &usize| Path::new(&format!("/dev/nvidia{i}")).exists() || *i == 0 && Path::new("/dev/dxg").exists();
+            (0..64).take_while(there).map(Device::cuda).collect()
         }
-        let found: Vec<String> = (0..16).filter(|i| there(*i)).map(|i| format!("cuda:{i}")).collect();
-        let found = if found.is_empty() { "no NVIDIA GPU".into() } else { found.join(", ") };
-        Err(refuse(
-            format!("the device `cuda:{index}` is not there; found: {found}"),
-            "use `--device cpu`, or check the driver with `nvidia-smi`",
-        ))
+        #[cfg(feature = "wgpu")]
+        "wgpu" => Device::enumerate(burn::tensor::DeviceType::Wgpu).into_iter().collect(),
+        _ => vec![],
     }
 }
 
-#[cfg(not(feature = "cuda"))]
-mod gpu {
-    use super::{Result, refuse};
-    use burn::tensor::Device;
+/// Names of the makers' GPUs that `wgpu:0`, `wgpu:1` ... are. Opens each.
+pub fn through_wgpu() -> Vec<String> {
+    let name = |gpu: &Device| identity(gpu).unwrap_or_else(|| "of no name".into());
+    gpus("wgpu").iter().map(|gpu| name(gpu) + if in_software(gpu) { ", in software" } else { "" }).collect()
+}
 
-    pub fn there(_: usize) -> bool {
-        false
-    }
+#[cfg(feature = "gpu")]
+fn identity(gpu: &Device) -> Option<String> {
+    gpu.identity().map(|found| found.name.to_string())
+}
 
-    pub fn index(_: &Device) -> Option<usize> {
-        None
-    }
+#[cfg(not(feature = "gpu"))]
+fn identity(_: &Device) -> Option<String> {
+    None
+}
 
-    pub fn open(index: usize) -> Result<Device> {
-        Err(refuse(
-            format!("the device `cuda:{index}` is not built in"),
-            "use `--device cpu`, or build with `cargo build --release --features cuda`",
-        ))
-    }
+/// Whether the GPU is one that the processor imitates: it is used only where it is asked for by name.
+#[cfg(feature = "wgpu")]
+fn in_software(device: &Device) -> bool {
+    use burn_cubecl::CubeDevice;
+    use cubecl::wgpu::WgpuDeviceKind;
+    matches!(device.as_dispatch(), DispatchDevice::Cube(CubeDevice::Wgpu(device)) if device.kind == WgpuDeviceKind::Cpu)
+}
+
+#[cfg(not(feature = "wgpu"))]
+fn in_software(_: &Device) -> bool {
+    false
 }

@@ -12,7 +12,7 @@ mod seal;
 mod tensors;
 mod weights;
 
-pub use device::{device, on_cpu, peers};
+pub use device::{device, on_cpu, peers, through_wgpu};
 pub use host::{available_memory, cpu, kilobytes, peak_memory, threads, total_memory};
 pub use map::NameMap;
 pub use network::{Named, Network};

@@ -84,7 +84,7 @@ pub struct RunConfig {
     /// The seed of the weights, the order of the cases, the crops and the augmentation.
     #[serde(default)]
     pub seed: u64,
-    /// `auto`, `cpu`, `cuda` or `cuda:1`.
+    /// `auto`, `cpu`, `cuda`, `cuda:1` or `wgpu`.
     #[serde(default = "auto")]
     pub device: String,
     /// The run folder; without it, the next free `runs/NAME`.

@@ -79,6 +79,12 @@ pub fn beside(file: &str) -> Option<PathBuf> {
     None
 }
 
+/// The device of `LMSC_TEST_DEVICE`, or the CPU.
+#[cfg(feature = "run")]
+pub fn device() -> burn::tensor::Device {
+    lmsc::net::device(&std::env::var("LMSC_TEST_DEVICE").unwrap_or_else(|_| "cpu".into())).expect("the device is there")
+}
+
 /// The program, run in a folder as a test wants it: no colours, wide lines, nothing to read from.
 pub fn lmsc(folder: &Path, args: &[&str]) -> std::process::Output {
     let mut c = std::process::Command::new(env!("CARGO_BIN_EXE_lmsc"));

@@ -1,0 +1,75 @@
+//! Kernels for GPUs, written in CubeCL: one source for CUDA and for what wgpu reaches (Vulkan, Metal, DirectX 12). They stand
+//! where Burn's own are missing or slow for volumes: convolutions of few channels and depthwise ones with their gradients,
+//! group normalisation, trilinear resizing, pooling, softmax over channels. Elementwise operations are left to Burn, which
+//! fuses them.
+//!
+//! Tensors are read in order as `f32`, `f16` or `bf16`; sums are always `f32`. There are no atomics: a result does not depend on
+//! the order in which the device runs its blocks.
+//!
+//! Two traits: [`raw::Kernels`] has the kernels as they are, each an operation that Burn queues; [`tracked::Tracked`] those that
+//! the network calls, with their gradients.
+
+mod conv;
+mod group_norm;
+mod launch;
+mod pool;
+mod raw;
+mod resize;
+mod softmax;
+mod tracked;
+
+use super::conv3d::Geometry;
+use burn::backend::{Dispatch, DispatchDevice};
+use burn::tensor::{DType, Tensor};
+use tracked::Tracked;
+
+/// Whether the kernels take the tensor.
+pub fn takes<const D: usize>(x: &Tensor<D>) -> bool {
+    let device = x.device();
+    let gpu = match device.as_dispatch() {
+        DispatchDevice::Cube(_) => true,
+        DispatchDevice::Autodiff(device) => matches!(**device, DispatchDevice::Cube(_)),
+        _ => false,
+    };
+    gpu && matches!(x.dtype(), DType::F32 | DType::F16 | DType::BF16) && x.dims().iter().all(|n| *n > 0)
+}
+
+/// Largest extent of a kernel along one axis.
+const LARGEST: usize = 7;
+
+/// Whether the convolution kernels compute this: the weight gradient keeps a sum for every place of a kernel's plane.
+pub fn convolves(geometry: &Geometry) -> bool {
+    geometry.kernel.iter().all(|k| (1..=LARGEST).contains(k)) && geometry.stride.iter().chain(&geometry.dilation).all(|v| *v > 0)
+}
+
+/// See [`super::conv3d()`]; the shapes fit together.
+pub fn conv3d(x: Tensor<5>, w: Tensor<5>, geometry: Geometry, groups: usize) -> Tensor<5> {
+    Tensor::from_dispatch(Dispatch::convolve_volume(x.into_dispatch(), w.into_dispatch(), geometry, groups))
+}
+
+/// See [`super::conv_transpose3d()`], the transpose of a convolution of this geometry without padding.
+pub fn conv_transpose3d(x: Tensor<5>, w: Tensor<5>, geometry: Geometry) -> Tensor<5> {
+    let [_, _, places @ ..] = x.dims();
+    let volume = std::array::from_fn(|a| (places[a] - 1) * geometry.stride[a] + geometry.kernel[a]);
+    Tensor::from_dispatch(Dispatch::spread_volume(x.into_dispatch(), w.into_dispatch(), geometry, volume))
+}
+
+/// See [`super::group_norm()`].
+pub fn group_norm(x: Tensor<5>, weight: Tensor<1>, bias: Tensor<1>, groups: usize, eps: f64) -> Tensor<5> {
+    Tensor::from_dispatch(Dispatch::normalise_groups(x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch(), groups, eps))
+}
+
+/// See [`super::resize_trilinear()`].
+pub fn resize_trilinear(x: Tensor<5>, to: [usize; 3]) -> Tensor<5> {
+    Tensor::from_dispatch(Dispatch::resize_volume(x.into_dispatch(), to))
+}
+
+/// See [`super::max_pool3d()`].
+pub fn max_pool3d(x: Tensor<5>, kernel: [usize; 3]) -> Tensor<5> {
+    Tensor::from_dispatch(Dispatch::pool_volume(x.into_dispatch(), kernel))
+}
+
+/// See [`super::softmax_channels()`].
+pub fn softmax_channels(x: Tensor<5>) -> Tensor<5> {
+    Tensor::from_dispatch(Dispatch::softmax_volume(x.into_dispatch()))
+}

@@ -1,0 +1,149 @@
+//! The kernels as operations that Burn queues. They have no gradients.
+
+use super::{conv, group_norm, pool, resize, softmax};
+use crate::kernel::conv3d::Geometry;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Backend, backend_extension};
+use burn::tensor::{DType, Shape};
+use burn_cubecl::CubeBackend;
+
+/// `[N, C, volume]`, with `N` the first of one shape.
+fn volume(like: &Shape, channels: usize, [d, h, w]: [usize; 3]) -> Shape {
+    Shape::from([like[0], channels, d, h, w])
+}
+
+/// The extent of a volume.
+fn extent(x: &Shape) -> [usize; 3] {
+    [x[2], x[3], x[4]]
+}
+
+#[backend_extension(Cube, Fusion)]
+pub trait Kernels: Backend {
+    /// Convolution of `x [N, C, D, H, W]` by `w [O, C / groups, kernel]`.
+    #[fusion(dtype = x, shape = volume(x, w[0], geometry.output(extent(x))))]
+    fn slide(x: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self>;
+
+    /// Its transpose, from `g [N, O, ...]` to the extent `to`.
+    #[fusion(dtype = g, shape = volume(g, w[1] * groups, *to))]
+    fn gather(g: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, groups: usize, to: [usize; 3]) -> FloatTensor<Self>;
+
+    /// The gradient of its weights.
+    #[fusion(dtype = x, shape = Shape::from([g[1], x[1] / groups, geometry.kernel[0], geometry.kernel[1], geometry.kernel[2]]))]
+    fn correlate(x: FloatTensor<Self>, g: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self>;
+
+    /// Mean and reciprocal deviation of every group of every sample: `[N, groups, 2]`.
+    #[fusion(dtype = DType::F32, shape = Shape::from([x[0], *groups, 2]))]
+    fn group_statistics(x: FloatTensor<Self>, groups: usize, eps: f64) -> FloatTensor<Self>;
+
+    #[fusion(dtype = x, shape = x)]
+    fn group_apply(
+        x: FloatTensor<Self>,
+        statistics: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// For every channel of every sample the sums of the gradient, and of the gradient times the normalised input: `[N, C, 2]`.
+    #[fusion(dtype = DType::F32, shape = Shape::from([x[0], x[1], 2]))]
+    fn group_sums(x: FloatTensor<Self>, g: FloatTensor<Self>, statistics: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// The gradients of weight and bias.
+    #[fusion(meta = |sums, weight| { let _ = sums; (weight.clone(), weight.clone()) })]
+    fn group_vectors(sums: FloatTensor<Self>, weight: FloatTensor<Self>) -> (FloatTensor<Self>, FloatTensor<Self>);
+
+    #[fusion(dtype = x, shape = x)]
+    fn group_slope(
+        x: FloatTensor<Self>,
+        g: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        statistics: FloatTensor<Self>,
+        sums: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    #[fusion(dtype = x, shape = volume(x, x[1], *to))]
+    fn interpolate(x: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self>;
+
+    #[fusion(dtype = g, shape = volume(g, g[1], *from))]
+    fn interpolate_back(g: FloatTensor<Self>, from: [usize; 3]) -> FloatTensor<Self>;
+
+    #[fusion(dtype = x, shape = volume(x, x[1], pool::pooled(extent(x), *kernel)))]
+    fn largest(x: FloatTensor<Self>, kernel: [usize; 3]) -> FloatTensor<Self>;
+
+    #[fusion(dtype = x, shape = x)]
+    fn largest_back(x: FloatTensor<Self>, g: FloatTensor<Self>, kernel: [usize; 3]) -> FloatTensor<Self>;
+
+    #[fusion(dtype = x, shape = x)]
+    fn channel_shares(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    #[fusion(dtype = y, shape = y)]
+    fn channel_slopes(y: FloatTensor<Self>, g: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+impl Kernels for CubeBackend {
+    fn slide(x: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self> {
+        conv::forward(x, w, geometry, groups)
+    }
+
+    fn gather(g: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, groups: usize, to: [usize; 3]) -> FloatTensor<Self> {
+        conv::data_gradient(g, w, geometry, groups, to)
+    }
+
+    fn correlate(x: FloatTensor<Self>, g: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self> {
+        conv::weight_gradient(x, g, geometry, groups)
+    }
+
+    fn group_statistics(x: FloatTensor<Self>, groups: usize, eps: f64) -> FloatTensor<Self> {
+        group_norm::statistics(x, groups, eps)
+    }
+
+    fn group_apply(
+        x: FloatTensor<Self>,
+        statistics: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        group_norm::apply(x, statistics, weight, bias)
+    }
+
+    fn group_sums(x: FloatTensor<Self>, g: FloatTensor<Self>, statistics: FloatTensor<Self>) -> FloatTensor<Self> {
+        group_norm::sums(x, g, statistics)
+    }
+
+    fn group_vectors(sums: FloatTensor<Self>, weight: FloatTensor<Self>) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        group_norm::vector_gradients(sums, weight.dtype)
+    }
+
+    fn group_slope(
+        x: FloatTensor<Self>,
+        g: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        statistics: FloatTensor<Self>,
+        sums: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        group_norm::data_gradient(x, g, weight, statistics, sums)
+    }
+
+    fn interpolate(x: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self> {
+        resize::forward(x, to)
+    }
+
+    fn interpolate_back(g: FloatTensor<Self>, from: [usize; 3]) -> FloatTensor<Self> {
+        resize::gradient(g, from)
+    }
+
+    fn largest(x: FloatTensor<Self>, kernel: [usize; 3]) -> FloatTensor<Self> {
+        pool::forward(x, kernel)
+    }
+
+    fn largest_back(x: FloatTensor<Self>, g: FloatTensor<Self>, kernel: [usize; 3]) -> FloatTensor<Self> {
+        pool::gradient(x, g, kernel)
+    }
+
+    fn channel_shares(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        softmax::forward(x)
+    }
+
+    fn channel_slopes(y: FloatTensor<Self>, g: FloatTensor<Self>) -> FloatTensor<Self> {
+        softmax::gradient(y, g)
+    }
+}

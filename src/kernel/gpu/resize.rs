@@ -1,0 +1,153 @@
+//! Trilinear resizing in one sweep over the eight neighbours, and its transpose, which gathers. Places are fractions of whole
+//! numbers, so both agree exactly on who is whose neighbour.
+
+use super::launch::{Extent, addresses, dims, element, empty, extent, ordered, units};
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::ir::ElemType;
+use cubecl::prelude::*;
+
+/// The sources of one place along an axis: the nearer to the start, the other, and the other's weight.
+#[derive(CubeType)]
+struct Tap {
+    low: usize,
+    high: usize,
+    weight: f32,
+}
+
+/// Place `at` of `to` lies at `(at + 1/2) * from / to - 1/2`, not before 0.
+#[cube]
+fn tap(at: usize, from: usize, to: usize) -> Tap {
+    let place = (2 * at + 1) * from;
+    let place = select(place > to, place, to) - to;
+    let low = min(place / (2 * to), from - 1);
+    Tap { low, high: min(low + 1, from - 1), weight: f32::cast_from(place - low * 2 * to) / f32::cast_from(2 * to) }
+}
+
+/// The weight that place `at` of `to` gives to source `i`.
+#[cube]
+fn share(at: usize, i: usize, from: usize, to: usize) -> f32 {
+    let tap = tap(at, from, to);
+    select(tap.low == i, 1.0 - tap.weight, 0.0) + select(tap.high == i, tap.weight, 0.0)
+}
+
+/// Before every place that source `i` gives to.
+#[cube]
+fn begin(i: usize, from: usize, to: usize) -> usize {
+    let place = (2 * i + 1) * to;
+    let place = select(place > 2 * to, place, 2 * to) - 2 * to;
+    let place = place / (2 * from);
+    select(place > 0, place, 1) - 1
+}
+
+/// Past every place that source `i` gives to.
+#[cube]
+fn end(i: usize, from: usize, to: usize) -> usize {
+    select(i + 1 == from, to, min(((2 * i + 3) * to) / (2 * from) + 1, to))
+}
+
+/// `x [rows, from]` to `y [rows, to]`, a thread for each value.
+#[cube(launch_unchecked, address_type = "dynamic")]
+fn interpolate<E: Float>(x: &[E], y: &mut [E], from: Extent, to: Extent, count: usize, #[define(E)] _element: ElemType) {
+    if ABSOLUTE_POS >= count {
+        terminate!();
+    }
+    let w = tap(ABSOLUTE_POS % to.w, from.w, to.w);
+    let rest = ABSOLUTE_POS / to.w;
+    let h = tap(rest % to.h, from.h, to.h);
+    let rest = rest / to.h;
+    let d = tap(rest % to.d, from.d, to.d);
+    let row = rest / to.d;
+    let mut value = 0.0f32;
+    #[unroll]
+    for i in 0..4 {
+        let far_d = comptime!(i / 2 == 1);
+        let far_h = comptime!(i % 2 == 1);
+        let (id, weight_d) = if far_d { (d.high, d.weight) } else { (d.low, 1.0 - d.weight) };
+        let (ih, weight_h) = if far_h { (h.high, h.weight) } else { (h.low, 1.0 - h.weight) };
+        let line = ((row * from.d + id) * from.h + ih) * from.w;
+        let near = f32::cast_from(x[line + w.low]);
+        let far = f32::cast_from(x[line + w.high]);
+        value += weight_d * weight_h * (near * (1.0 - w.weight) + far * w.weight);
+    }
+    y[ABSOLUTE_POS] = E::cast_from(value);
+}
+
+/// `g [rows, to]` to `x [rows, from]`, a thread for each value.
+#[cube(launch_unchecked, address_type = "dynamic")]
+fn transpose<E: Float>(g: &[E], x: &mut [E], from: Extent, to: Extent, count: usize, #[define(E)] _element: ElemType) {
+    if ABSOLUTE_POS >= count {
+        terminate!();
+    }
+    let iw = ABSOLUTE_POS % from.w;
+    let rest = ABSOLUTE_POS / from.w;
+    let ih = rest % from.h;
+    let rest = rest / from.h;
+    let id = rest % from.d;
+    let row = rest / from.d;
+    let mut value = 0.0f32;
+    for d in begin(id, from.d, to.d)..end(id, from.d, to.d) {
+        let share_d = share(d, id, from.d, to.d);
+        for h in begin(ih, from.h, to.h)..end(ih, from.h, to.h) {
+            let share_h = share_d * share(h, ih, from.h, to.h);
+            if share_h != 0.0 {
+                let line = ((row * to.d + d) * to.h + h) * to.w;
+                for w in begin(iw, from.w, to.w)..end(iw, from.w, to.w) {
+                    value += share_h * share(w, iw, from.w, to.w) * f32::cast_from(g[line + w]);
+                }
+            }
+        }
+    }
+    x[ABSOLUTE_POS] = E::cast_from(value);
+}
+
+/// `x [N, C, D, H, W]` to `[N, C, to]`.
+pub fn forward(x: CubeTensor, to: [usize; 3]) -> CubeTensor {
+    let x = ordered(x);
+    let [n, c, from @ ..] = dims(&x);
+    let y = empty(&x, [n, c, to[0], to[1], to[2]], x.dtype);
+    let count = n * c * to.iter().product::<usize>();
+    let (grid, block) = units(&x, count);
+    let client = x.client.clone();
+    // SAFETY: sources lie inside the volume; a thread writes its own place.
+    unsafe {
+        interpolate::launch_unchecked(
+            &client,
+            grid,
+            block,
+            addresses(&[&x, &y]),
+            x.into_buffer_arg(),
+            y.clone().into_buffer_arg(),
+            extent(from),
+            extent(to),
+            count,
+            element(&y),
+        );
+    }
+    y
+}
+
+/// The gradient of an input of extent `from`.
+pub fn gradient(g: CubeTensor, from: [usize; 3]) -> CubeTensor {
+    let g = ordered(g);
+    let [n, c, to @ ..] = dims(&g);
+    let x = empty(&g, [n, c, from[0], from[1], from[2]], g.dtype);
+    let count = n * c * from.iter().product::<usize>();
+    let (grid, block) = units(&g, count);
+    let client = g.client.clone();
+    // SAFETY: as in `forward`.
+    unsafe {
+        transpose::launch_unchecked(
+            &client,
+            grid,
+            block,
+            addresses(&[&g, &x]),
+            g.into_buffer_arg(),
+            x.clone().into_buffer_arg(),
+            extent(from),
+            extent(to),
+            count,
+            element(&x),
+        );
+    }
+    x
+}

@@ -1,0 +1,93 @@
+//! Softmax over the channels of a volume, a thread for each voxel, and its gradient from the output.
+
+use super::launch::{addresses, dims, element, empty, ordered, units};
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::ir::ElemType;
+use cubecl::prelude::*;
+
+#[cube(launch_unchecked, address_type = "dynamic")]
+fn shares<E: Float>(x: &[E], y: &mut [E], space: usize, channels: usize, count: usize, #[define(E)] _element: ElemType) {
+    if ABSOLUTE_POS >= count {
+        terminate!();
+    }
+    let first = (ABSOLUTE_POS / space) * channels * space + ABSOLUTE_POS % space;
+    let mut top = f32::cast_from(x[first]);
+    for c in 1..channels {
+        top = max(top, f32::cast_from(x[first + c * space]));
+    }
+    let mut total = 0.0f32;
+    for c in 0..channels {
+        total += f32::exp(f32::cast_from(x[first + c * space]) - top);
+    }
+    for c in 0..channels {
+        y[first + c * space] = E::cast_from(f32::exp(f32::cast_from(x[first + c * space]) - top) / total);
+    }
+}
+
+/// `y * (g - sum over channels of g * y)`.
+#[cube(launch_unchecked, address_type = "dynamic")]
+fn slopes<E: Float>(y: &[E], g: &[E], out: &mut [E], space: usize, channels: usize, count: usize, #[define(E)] _element: ElemType) {
+    if ABSOLUTE_POS >= count {
+        terminate!();
+    }
+    let first = (ABSOLUTE_POS / space) * channels * space + ABSOLUTE_POS % space;
+    let mut dot = 0.0f32;
+    for c in 0..channels {
+        dot += f32::cast_from(y[first + c * space]) * f32::cast_from(g[first + c * space]);
+    }
+    for c in 0..channels {
+        let at = first + c * space;
+        out[at] = E::cast_from(f32::cast_from(y[at]) * (f32::cast_from(g[at]) - dot));
+    }
+}
+
+/// Softmax of `x [N, C, D, H, W]` over `C`.
+pub fn forward(x: CubeTensor) -> CubeTensor {
+    let x = ordered(x);
+    let shape @ [n, c, d, h, w] = dims(&x);
+    let y = empty(&x, shape, x.dtype);
+    let (grid, block) = units(&x, n * d * h * w);
+    let client = x.client.clone();
+    // SAFETY: a thread reads and writes its own voxel.
+    unsafe {
+        shares::launch_unchecked(
+            &client,
+            grid,
+            block,
+            addresses(&[&x, &y]),
+            x.into_buffer_arg(),
+            y.clone().into_buffer_arg(),
+            d * h * w,
+            c,
+            n * d * h * w,
+            element(&y),
+        );
+    }
+    y
+}
+
+/// The gradient of the input, from the output `y`.
+pub fn gradient(y: CubeTensor, g: CubeTensor) -> CubeTensor {
+    let (y, g) = (ordered(y), ordered(g));
+    let shape @ [n, c, d, h, w] = dims(&y);
+    let out = empty(&y, shape, y.dtype);
+    let (grid, block) = units(&y, n * d * h * w);
+    let client = y.client.clone();
+    // SAFETY: as in `forward`.
+    unsafe {
+        slopes::launch_unchecked(
+            &client,
+            grid,
+            block,
+            addresses(&[&y, &g, &out]),
+            y.into_buffer_arg(),
+            g.into_buffer_arg(),
+            out.clone().into_buffer_arg(),
+            d * h * w,
+            c,
+            n * d * h * w,
+            element(&out),
+        );
+    }
+    out
+}

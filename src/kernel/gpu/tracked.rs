@@ -1,0 +1,250 @@
+//! The operations of the network with their gradients. Convolution, its transpose and its weight gradient are each other's
+//! gradients.
+
+use super::raw::Kernels;
+use crate::kernel::conv3d::Geometry;
+use burn::backend::autodiff::NodeId;
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Backend, TensorMetadata, backend_extension};
+use burn_cubecl::Cube;
+
+#[backend_extension(Cube, Autodiff)]
+pub trait Tracked: Backend {
+    fn convolve_volume(x: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self>;
+    /// The transpose of a convolution of one group, to the extent `volume`.
+    fn spread_volume(x: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, volume: [usize; 3]) -> FloatTensor<Self>;
+    fn normalise_groups(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        groups: usize,
+        eps: f64,
+    ) -> FloatTensor<Self>;
+    fn resize_volume(x: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self>;
+    fn pool_volume(x: FloatTensor<Self>, kernel: [usize; 3]) -> FloatTensor<Self>;
+    fn softmax_volume(x: FloatTensor<Self>) -> FloatTensor<Self>;
+}
+
+impl Tracked for Cube {
+    fn convolve_volume(x: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self> {
+        Self::slide(x, w, geometry, groups)
+    }
+
+    fn spread_volume(x: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, volume: [usize; 3]) -> FloatTensor<Self> {
+        Self::gather(x, w, geometry, 1, volume)
+    }
+
+    fn normalise_groups(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        groups: usize,
+        eps: f64,
+    ) -> FloatTensor<Self> {
+        let statistics = Self::group_statistics(x.clone(), groups, eps);
+        Self::group_apply(x, statistics, weight, bias)
+    }
+
+    fn resize_volume(x: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self> {
+        Self::interpolate(x, to)
+    }
+
+    fn pool_volume(x: FloatTensor<Self>, kernel: [usize; 3]) -> FloatTensor<Self> {
+        Self::largest(x, kernel)
+    }
+
+    fn softmax_volume(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::channel_shares(x)
+    }
+}
+
+impl<C: CheckpointStrategy> Tracked for Autodiff<Cube, C> {
+    fn convolve_volume(x: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self> {
+        match Convolution.prepare::<C>([x.node(), w.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = (prep.checkpoint(&x), prep.checkpoint(&w), geometry, groups);
+                prep.finish(state, Cube::slide(x.into_primitive(), w.into_primitive(), geometry, groups))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(Cube::slide(x.into_primitive(), w.into_primitive(), geometry, groups)),
+        }
+    }
+
+    fn spread_volume(x: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, volume: [usize; 3]) -> FloatTensor<Self> {
+        match Spreading.prepare::<C>([x.node(), w.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = (prep.checkpoint(&x), prep.checkpoint(&w), geometry);
+                prep.finish(state, Cube::gather(x.into_primitive(), w.into_primitive(), geometry, 1, volume))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(Cube::gather(x.into_primitive(), w.into_primitive(), geometry, 1, volume)),
+        }
+    }
+
+    fn normalise_groups(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        groups: usize,
+        eps: f64,
+    ) -> FloatTensor<Self> {
+        match Normalisation.prepare::<C>([x.node(), weight.node(), bias.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let (x_id, weight_id) = (prep.checkpoint(&x), prep.checkpoint(&weight));
+                let x = x.into_primitive();
+                let statistics = Cube::group_statistics(x.clone(), groups, eps);
+                let y = Cube::group_apply(x, statistics.clone(), weight.into_primitive(), bias.into_primitive());
+                prep.finish((x_id, weight_id, statistics), y)
+            }
+            OpsKind::UnTracked(prep) => {
+                prep.finish(Cube::normalise_groups(x.into_primitive(), weight.into_primitive(), bias.into_primitive(), groups, eps))
+            }
+        }
+    }
+
+    fn resize_volume(x: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self> {
+        let [_, _, from @ ..]: [usize; 5] = x.shape().dims();
+        match Resizing.prepare::<C>([x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(from, Cube::interpolate(x.into_primitive(), to)),
+            OpsKind::UnTracked(prep) => prep.finish(Cube::interpolate(x.into_primitive(), to)),
+        }
+    }
+
+    fn pool_volume(x: FloatTensor<Self>, kernel: [usize; 3]) -> FloatTensor<Self> {
+        match Pooling.prepare::<C>([x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = (prep.checkpoint(&x), kernel);
+                prep.finish(state, Cube::largest(x.into_primitive(), kernel))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(Cube::largest(x.into_primitive(), kernel)),
+        }
+    }
+
+    fn softmax_volume(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        match Shares.prepare::<C>([x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => {
+                let y = Cube::channel_shares(x.into_primitive());
+                prep.finish(y.clone(), y)
+            }
+            OpsKind::UnTracked(prep) => prep.finish(Cube::channel_shares(x.into_primitive())),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Convolution;
+
+impl Backward<Cube, 2> for Convolution {
+    type State = (NodeId, NodeId, Geometry, usize);
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let (x, w, geometry, groups) = ops.state;
+        let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
+        let x: FloatTensor<Cube> = checkpointer.retrieve_node_output(x);
+        let w: FloatTensor<Cube> = checkpointer.retrieve_node_output(w);
+        let [_, _, volume @ ..]: [usize; 5] = x.shape().dims();
+        let [x_node, w_node] = ops.parents;
+        if let Some(node) = x_node {
+            grads.register::<Cube>(node.id, Cube::gather(g.clone(), w, geometry, groups, volume));
+        }
+        if let Some(node) = w_node {
+            grads.register::<Cube>(node.id, Cube::correlate(x, g, geometry, groups));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Spreading;
+
+impl Backward<Cube, 2> for Spreading {
+    type State = (NodeId, NodeId, Geometry);
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let (x, w, geometry) = ops.state;
+        let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
+        let x: FloatTensor<Cube> = checkpointer.retrieve_node_output(x);
+        let w: FloatTensor<Cube> = checkpointer.retrieve_node_output(w);
+        let [x_node, w_node] = ops.parents;
+        if let Some(node) = x_node {
+            grads.register::<Cube>(node.id, Cube::slide(g.clone(), w, geometry, 1));
+        }
+        if let Some(node) = w_node {
+            grads.register::<Cube>(node.id, Cube::correlate(g, x, geometry, 1));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Normalisation;
+
+impl Backward<Cube, 3> for Normalisation {
+    type State = (NodeId, NodeId, FloatTensor<Cube>);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let (x, weight, statistics) = ops.state;
+        let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
+        let x: FloatTensor<Cube> = checkpointer.retrieve_node_output(x);
+        let weight: FloatTensor<Cube> = checkpointer.retrieve_node_output(weight);
+        let sums = Cube::group_sums(x.clone(), g.clone(), statistics.clone());
+        let [x_node, weight_node, bias_node] = ops.parents;
+        if weight_node.is_some() || bias_node.is_some() {
+            let (by_weight, by_bias) = Cube::group_vectors(sums.clone(), weight.clone());
+            if let Some(node) = weight_node {
+                grads.register::<Cube>(node.id, by_weight);
+            }
+            if let Some(node) = bias_node {
+                grads.register::<Cube>(node.id, by_bias);
+            }
+        }
+        if let Some(node) = x_node {
+            grads.register::<Cube>(node.id, Cube::group_slope(x, g, weight, statistics, sums));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Resizing;
+
+impl Backward<Cube, 1> for Resizing {
+    /// The input's extent.
+    type State = [usize; 3];
+
+    fn backward(self, ops: Ops<[usize; 3], 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
+        if let [Some(node)] = ops.parents {
+            grads.register::<Cube>(node.id, Cube::interpolate_back(g, ops.state));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Pooling;
+
+impl Backward<Cube, 1> for Pooling {
+    type State = (NodeId, [usize; 3]);
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let (x, kernel) = ops.state;
+        let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
+        let x: FloatTensor<Cube> = checkpointer.retrieve_node_output(x);
+        if let [Some(node)] = ops.parents {
+            grads.register::<Cube>(node.id, Cube::largest_back(x, g, kernel));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Shares;
+
+impl Backward<Cube, 1> for Shares {
+    /// The output.
+    type State = FloatTensor<Cube>;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
+        if let [Some(node)] = ops.parents {
+            grads.register::<Cube>(node.id, Cube::channel_slopes(ops.state, g));
+        }
+    }
+}
