@@ -20,7 +20,7 @@ struct Tile {
 
 /// The most of 8, 4, 2, 1 channels that leave no thread less than half busy.
 fn across(channels: usize) -> usize {
-    [8, 4, 2].into_iter().find(|n| channels % n == 0 || channels > 2 * n).unwrap_or(1).min(channels)
+    [8, 4, 2].into_iter().find(|n| channels.is_multiple_of(*n) || channels > 2 * n).unwrap_or(1).min(channels)
 }
 
 impl Tile {

@@ -16,9 +16,9 @@ fn winner<E: Float>(x: &[E], row: usize, at: Extent, from: Extent, #[comptime] k
             #[unroll]
             for kw in 0..comptime!(kernel[2]) {
                 let place = base + (kd * from.h + kh) * from.w + kw;
-                let value = x[place];
-                let top = x[best];
-                if value > top || (value != value && top == top) {
+                let value = f32::cast_from(x[place]);
+                let top = f32::cast_from(x[best]);
+                if value > top || (value.is_nan() && !top.is_nan()) {
                     best = place;
                 }
             }
