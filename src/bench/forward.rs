@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use super::case::Case;
 use crate::exec::{Executor, Shape};
@@ -185,7 +185,8 @@ fn one_by_one(case: &Case, inputs: &[Tensor<5>]) -> Vec<Part> {
         let x = node.inputs.iter().filter_map(|i| if last[i.0] == v.0 && !twice(i) { values[i.0].take() } else { values[i.0].clone() });
         let x = x.collect();
         let none = vec![];
-        let weights = Weights(owned.get(&node.shares.unwrap_or(v)).unwrap_or(&none));
+        let all = owned.get(&node.shares.unwrap_or(v)).unwrap_or(&none);
+        let weights = Weights { all, precision: DType::F32 };
         let start = begun.elapsed().as_secs_f64();
         let y = node.op.forward(&weights, x);
         wait(case);

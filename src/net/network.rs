@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use burn::module::{Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor, Param, ParamId};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::compile::Program;
+use crate::compile::memory::Precision;
 use crate::ir::{Init, Value};
 use crate::op::{Forward, Learned, Weights};
 use crate::text::{Code, Diagnostic, Result};
@@ -30,6 +31,7 @@ pub struct Network {
 struct Plan {
     program: Arc<Program>,
     steps: Arc<Vec<Step>>,
+    precision: Precision,
 }
 
 /// One operation: its inputs, its weights, and the values that nobody needs after it.
@@ -67,8 +69,22 @@ impl Network {
             let tensor = learned(&name, values, &w.dims, device);
             named.push((name, tensor));
         }
-        let plan = Plan { steps: Arc::new(steps(&program, &owned)), program };
+        let plan = Plan { steps: Arc::new(steps(&program, &owned)), program, precision: Precision::F32 };
         Ok(Self { weights: Named(named), plan })
+    }
+
+    /// Computes in this precision from now on: what flows is of it, the weights and what comes out stay `f32`.
+    ///
+    /// # Errors
+    /// E0602 when the device does not compute in it.
+    pub fn in_precision(mut self, precision: Precision, device: &Device) -> Result<Self> {
+        if !device.supports_dtype(kind(precision)) {
+            return Err(Diagnostic::error(Code::E0602, format!("this device does not compute in {}", precision.name()))
+                .help("use `precision: f16`, or `precision: f32`")
+                .into());
+        }
+        self.plan.precision = precision;
+        Ok(self)
     }
 
     /// The first output (logits `[N, classes, D, H, W]`) for the first input `[N, C, D, H, W]`.
@@ -86,12 +102,14 @@ impl Network {
         self.run(vec![x], &wanted)
     }
 
-    /// The wanted values, for one tensor per input of the graph, in its order.
+    /// The wanted values (`f32`), for one tensor per input of the graph, in its order.
     pub fn run(&self, inputs: Vec<Tensor<5>>, wanted: &[Value]) -> Vec<Tensor<5>> {
         let graph = &self.plan.program.graph;
         let mut values: Vec<Option<Tensor<5>>> = vec![None; graph.len()];
         let mut kept: Vec<Option<Tensor<5>>> = vec![None; wanted.len()];
         let places: Vec<usize> = self.plan.program.inputs.iter().map(|(_, v)| v.0).collect();
+        let precision = kind(self.plan.precision);
+        let inputs = inputs.into_iter().map(|x| x.cast(precision));
         let mut given: HashMap<usize, Tensor<5>> = places.into_iter().zip(inputs).collect();
         let needed = graph.reaching(wanted);
         for (i, step) in self.plan.steps.iter().enumerate() {
@@ -109,14 +127,14 @@ impl Network {
                         .filter_map(|j| if step.done.contains(j) { take(&mut values, step, *j) } else { values[*j].clone() });
                     let x: Vec<Tensor<5>> = x.collect();
                     let w: Vec<(&'static str, &Learned)> = step.weights.iter().map(|(n, k)| (*n, &self.weights.0[*k].1)).collect();
-                    graph.node(Value(i)).op.forward(&Weights(&w), x)
+                    graph.node(Value(i)).op.forward(&Weights { all: &w, precision }, x)
                 }
             };
             for j in &step.done {
                 values[*j] = None;
             }
             for (k, _) in wanted.iter().enumerate().filter(|(_, v)| v.0 == i) {
-                kept[k] = Some(y.clone());
+                kept[k] = Some(y.clone().cast(DType::F32));
             }
             values[i] = Some(y);
         }
@@ -150,6 +168,15 @@ impl Network {
 
     pub(super) fn weights_mut(&mut self) -> &mut Vec<(String, Learned)> {
         &mut self.weights.0
+    }
+}
+
+/// The type of the numbers that flow.
+fn kind(precision: Precision) -> DType {
+    match precision {
+        Precision::F32 => DType::F32,
+        Precision::Bf16 => DType::BF16,
+        Precision::F16 => DType::F16,
     }
 }
 

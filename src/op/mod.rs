@@ -42,20 +42,28 @@ pub enum Learned {
     Kernel(burn::module::Param<Tensor<5>>),
 }
 
-/// An operation's learned tensors by name.
+/// An operation's learned tensors by name, in the precision that it computes in.
 #[cfg(feature = "run")]
-pub struct Weights<'a>(pub &'a [(&'static str, &'a Learned)]);
+pub struct Weights<'a> {
+    pub all: &'a [(&'static str, &'a Learned)],
+    pub precision: burn::tensor::DType,
+}
 
 #[cfg(feature = "run")]
 impl Weights<'_> {
     fn find(&self, name: &str) -> Option<&Learned> {
-        self.0.iter().find(|(n, _)| *n == name).map(|(_, l)| *l)
+        self.all.iter().find(|(n, _)| *n == name).map(|(_, l)| *l)
+    }
+
+    /// The gradient of what is given comes back in the weight's own precision.
+    fn given<const D: usize>(&self, weight: &burn::module::Param<Tensor<D>>) -> Tensor<D> {
+        weight.val().cast(self.precision)
     }
 
     /// A vector, if the operation has it.
     pub fn vector(&self, name: &str) -> Option<Tensor<1>> {
         match self.find(name) {
-            Some(Learned::Vector(p)) => Some(p.val()),
+            Some(Learned::Vector(p)) => Some(self.given(p)),
             _ => None,
         }
     }
@@ -63,7 +71,7 @@ impl Weights<'_> {
     /// A matrix that the operation declares in [`Operator::weights`].
     pub fn matrix(&self, name: &str) -> Tensor<2> {
         match self.find(name) {
-            Some(Learned::Matrix(p)) => p.val(),
+            Some(Learned::Matrix(p)) => self.given(p),
             _ => unreachable!("the network is built from the same list of weights"),
         }
     }
@@ -71,7 +79,7 @@ impl Weights<'_> {
     /// A kernel that the operation declares in [`Operator::weights`].
     pub fn kernel(&self, name: &str) -> Tensor<5> {
         match self.find(name) {
-            Some(Learned::Kernel(p)) => p.val(),
+            Some(Learned::Kernel(p)) => self.given(p),
             _ => unreachable!("the network is built from the same list of weights"),
         }
     }

@@ -13,6 +13,7 @@ use super::fault::fault;
 use super::loss::Objective;
 use super::regions::NamedRegions;
 use super::schedule::Course;
+use crate::compile::memory::Precision;
 use crate::data::{Augment, Preprocess, Spec};
 use crate::read::{self, Set, Value};
 use crate::text::{Diagnostics, Result, Source};
@@ -81,6 +82,10 @@ pub struct RunConfig {
     /// Replicas of the network that share a batch: threads on the CPU, as many GPUs from `device` on.
     #[serde(default = "one")]
     pub workers: usize,
+    /// What flows through the network: `f32`, or on a GPU `bf16` or `f16` (with the loss scaled). The weights, their gradients, the
+    /// optimiser and the loss stay `f32`.
+    #[serde(default)]
+    pub precision: Precision,
     /// The seed of the weights, the order of the cases, the crops and the augmentation.
     #[serde(default)]
     pub seed: u64,
@@ -117,6 +122,7 @@ pub const FIELDS: &[&str] = &[
     "overlap",
     "postprocess",
     "workers",
+    "precision",
     "seed",
     "device",
     "out",

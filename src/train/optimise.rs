@@ -8,7 +8,10 @@ use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{Bytes, Tensor};
 
+use serde::{Deserialize, Serialize};
+
 use super::config::{Kind, Optimiser};
+use crate::compile::memory::Precision;
 use crate::net::Network;
 
 /// The optimiser of a run with its state.
@@ -21,11 +24,34 @@ pub struct Stepper {
     average: Option<Network>,
     /// Steps taken.
     steps: usize,
+    scaling: Option<Scaling>,
+}
+
+/// The factor of the loss that keeps small gradients above what `f16` rounds to zero: halved when a gradient is no longer finite, and
+/// that step left out; doubled when it has held for long.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scaling {
+    pub factor: f64,
+    /// Steps since it changed.
+    pub held: usize,
+}
+
+impl Scaling {
+    /// Steps after which it is doubled.
+    const LONG: usize = 1000;
+
+    fn after(self, sound: bool) -> Self {
+        match self {
+            Self { factor, .. } if !sound => Self { factor: (factor / 2.0).max(1.0), held: 0 },
+            Self { factor, held } if held + 1 >= Self::LONG => Self { factor: (factor * 2.0).min(65536.0), held: 0 },
+            Self { factor, held } => Self { factor, held: held + 1 },
+        }
+    }
 }
 
 impl Stepper {
     /// For a network as it is before the first step.
-    pub fn new(config: Optimiser, network: &Network) -> Self {
+    pub fn new(config: Optimiser, precision: Precision, network: &Network) -> Self {
         let optimiser = match config.kind {
             Kind::adamw => AdamWConfig::new()
                 .with_beta_1(config.betas[0] as f32)
@@ -43,10 +69,17 @@ impl Stepper {
             }
         };
         let average = config.average.map(|_| network.valid());
-        Self { optimiser, gathered: GradientsAccumulator::new(), batches: 0, config, average, steps: 0 }
+        let scaling = (precision == Precision::F16).then_some(Scaling { factor: 1024.0, held: 0 });
+        Self { optimiser, gathered: GradientsAccumulator::new(), batches: 0, config, average, steps: 0, scaling }
     }
 
-    /// Takes the gradients of a batch. With the last of a step's batches the weights move by their mean.
+    /// What the loss is multiplied by before its gradients are taken.
+    pub fn factor(&self) -> f64 {
+        self.scaling.map_or(1.0, |s| s.factor)
+    }
+
+    /// Takes the gradients of a batch, of a loss times [`Stepper::factor`]. With the last of a step's batches the weights move by their
+    /// mean.
     pub fn batch(&mut self, lr: f64, network: Network, gradients: GradientsParams) -> Network {
         let gradients = if self.config.accumulate > 1 {
             self.gathered.accumulate(&network, gradients);
@@ -60,9 +93,19 @@ impl Stepper {
             gradients
         };
         let mut scale = Scale { gradients, factor: None };
-        if self.config.accumulate > 1 {
-            scale.factor = Some(Factor::Number(1.0 / self.config.accumulate as f64));
+        let share = 1.0 / (self.config.accumulate as f64 * self.factor());
+        if share < 1.0 {
+            scale.factor = Some(Factor::Number(share));
             network.visit(&mut scale);
+        }
+        if let Some(scaling) = self.scaling {
+            let mut length = Length { gradients: &scale.gradients, squares: None };
+            network.visit(&mut length);
+            let sound = length.squares.is_none_or(|s| s.into_scalar::<f32>().is_finite());
+            self.scaling = Some(scaling.after(sound));
+            if !sound {
+                return network;
+            }
         }
         if let Some(most) = self.config.clip {
             let mut length = Length { gradients: &scale.gradients, squares: None };
@@ -96,13 +139,18 @@ impl Stepper {
         self.optimiser.into_bytes().map(|b| b.to_vec()).map_err(|e| e.to_string())
     }
 
-    /// Goes on from a state, `steps` steps and an average.
+    /// How the loss is scaled, where it is.
+    pub fn scaling(&self) -> Option<Scaling> {
+        self.scaling
+    }
+
+    /// Goes on from a state, `steps` steps, a scaling and an average.
     ///
     /// # Errors
     /// Why Burn could not read it.
-    pub fn resume(mut self, state: Vec<u8>, steps: usize, average: Option<Network>) -> Result<Self, String> {
+    pub fn resume(mut self, state: Vec<u8>, steps: usize, scaling: Option<Scaling>, average: Option<Network>) -> Result<Self, String> {
         self.optimiser = self.optimiser.from_bytes(Bytes::from_bytes_vec(state)).map_err(|e| e.to_string())?;
-        (self.steps, self.average) = (steps, average);
+        (self.steps, self.scaling, self.average) = (steps, scaling, average);
         Ok(self)
     }
 }
@@ -144,5 +192,20 @@ impl ModuleVisitor for Scale {
             Factor::Tensor(t) => gradient * t.as_ref().clone().reshape([1; D]),
         };
         self.gradients.register(param.id, scaled);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_factor_falls_at_once_and_rises_slowly() {
+        let start = Scaling { factor: 1024.0, held: 5 };
+        assert_eq!(start.after(false), Scaling { factor: 512.0, held: 0 });
+        assert_eq!(start.after(true), Scaling { factor: 1024.0, held: 6 });
+        assert_eq!(Scaling { held: 999, ..start }.after(true), Scaling { factor: 2048.0, held: 0 });
+        assert_eq!(Scaling { factor: 1.0, held: 0 }.after(false).factor, 1.0);
+        assert_eq!(Scaling { factor: 65536.0, held: 999 }.after(true).factor, 65536.0);
     }
 }

@@ -12,13 +12,13 @@ use super::config::Kind;
 use super::job::Job;
 use super::loader::Loader;
 use super::optimise::Stepper;
-use super::run::{learn, recipe};
+use super::run::{drawn, learn, recipe};
 use super::validate::validate;
 use super::workers::Workers;
-use crate::compile::memory::{self, Precision, Training, facts_at, training};
+use crate::compile::memory::{self, Training, facts_at, training};
 use crate::infer::Model;
 use crate::ir::{Fault, Operator};
-use crate::net::{self, Network};
+use crate::net;
 use crate::text::{Code, Diagnostic, Diagnostics, Result};
 
 /// Steps of a rehearsal; the first, which also takes what is taken once, is counted apart.
@@ -82,7 +82,7 @@ pub fn counted(job: &Job) -> Result<Counted> {
         Kind::sgd => memory::Optimiser::None,
     };
     let facts = facts_at(&job.program, job.config.batch, Some(job.config.patch)).map_err(|(_, f)| said(job, f))?;
-    let counted = training(&job.program.graph, &facts, Precision::F32, optimiser).map_err(|f| said(job, f))?;
+    let counted = training(&job.program.graph, &facts, job.config.precision, optimiser).map_err(|f| said(job, f))?;
     Ok(counted.into())
 }
 
@@ -102,8 +102,8 @@ pub fn rehearse(job: &Job, device: &Device) -> Result<Rehearsal> {
 
     let workers = Workers::new(device, job.config.workers)?;
     let loss = Arc::new(job.loss()?);
-    let mut network = Network::new(job.program.clone(), workers.main(), job.config.seed)?;
-    let mut stepper = Stepper::new(job.config.optimiser, &network);
+    let mut network = drawn(job, workers.main())?;
+    let mut stepper = Stepper::new(job.config.optimiser, job.config.precision, &network);
     let loader = Loader::start(job.store.clone(), recipe(job, &loss), job.config.epochs, 0)?;
     let steps = STEPS.min(job.config.epochs.saturating_mul(job.steps()));
     // A rate that a warmup would begin with: the steps are not kept.

@@ -84,8 +84,8 @@ pub fn train(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) -> 
             std::fs::remove_file(&file).map_err(|e| unwritable(&file, &e))?;
         }
     }
-    let network = Network::new(job.program.clone(), workers.main(), job.config.seed)?;
-    let stepper = Stepper::new(job.config.optimiser, &network);
+    let network = drawn(job, workers.main())?;
+    let stepper = Stepper::new(job.config.optimiser, job.config.precision, &network);
     run(job, folder, workers, stop, network, stepper, About { run: job.identity(), ..About::default() })
 }
 
@@ -108,16 +108,21 @@ pub fn resume(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) ->
     let device = workers.main();
     let file = path.display().to_string();
     let made = |numbers: Numbers| -> Result<Network> {
-        let mut network = Network::new(job.program.clone(), device, job.config.seed)?;
+        let mut network = drawn(job, device)?;
         net::assign(&mut network, &numbers.into_iter().collect(), &file, device)?;
         Ok(network)
     };
     let network = made(state.weights)?;
     let average = if state.average.is_empty() { None } else { Some(made(state.average)?.valid()) };
-    let stepper = Stepper::new(job.config.optimiser, &network)
-        .resume(state.optimiser, state.about.steps, average)
+    let stepper = Stepper::new(job.config.optimiser, job.config.precision, &network)
+        .resume(state.optimiser, state.about.steps, state.about.scaling, average)
         .map_err(|e| refuse(&format!("the optimiser's state is not readable: {e}")))?;
     run(job, folder, workers, stop, network, stepper, state.about)
+}
+
+/// The network as a run begins with it.
+pub(super) fn drawn(job: &Job, device: &Device) -> Result<Network> {
+    Network::new(job.program.clone(), device, job.config.seed)?.in_precision(job.config.precision, device)
 }
 
 /// How long an epoch takes, what was spent before an interruption included.
@@ -320,7 +325,7 @@ impl Running<'_> {
         let path = self.folder.file(RESUME);
         let optimiser = self.stepper.state().map_err(|e| unwritable(&path, &std::io::Error::other(e)))?;
         let state = State {
-            about: self.about.clone(),
+            about: About { scaling: self.stepper.scaling(), ..self.about.clone() },
             weights: net::numbers(&self.network).collect(),
             average: self.stepper.average().map(|n| net::numbers(n).collect()).unwrap_or_default(),
             optimiser,
@@ -349,17 +354,15 @@ pub(super) fn learn(
     lr: f64,
 ) -> (Network, [f64; TERMS]) {
     let pass = workers.forward(&network, batch, loss);
-    let terms = pass.terms.clone();
-    // One transfer for all figures.
-    let figures = Tensor::cat(vec![terms.total, terms.dice, terms.cross_entropy, terms.boundary, terms.tversky, terms.focal], 0);
-    let figures = figures.try_into_data().ok().and_then(|d| d.try_into_vec::<f32>().ok()).unwrap_or_default();
+    let t = &pass.terms;
+    let figures = [&t.total, &t.dice, &t.cross_entropy, &t.boundary, &t.tversky, &t.focal].map(|t| t.clone().inner()).to_vec();
+    let gradients = pass.backward(&network, workers, stepper.factor());
+    let moved = stepper.batch(lr, network.clone(), gradients);
+    // One transfer for all figures, when all is queued: a GPU does not wait in the middle of a step.
+    let figures = Tensor::cat(figures, 0).try_into_data().ok().and_then(|d| d.try_into_vec::<f32>().ok()).unwrap_or_default();
     let mut values = [f64::NAN; TERMS];
     values.iter_mut().zip(figures).for_each(|(v, f)| *v = f64::from(f));
-    if !values[0].is_finite() {
-        return (network, values);
-    }
-    let gradients = pass.backward(&network, workers);
-    (stepper.batch(lr, network, gradients), values)
+    (if values[0].is_finite() { moved } else { network }, values)
 }
 
 pub(super) fn recipe(job: &Job, loss: &Arc<Loss>) -> Recipe {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clean::Cleaned;
 use super::journal::Record;
+use super::optimise::Scaling;
 use crate::text::{Code, Diagnostic, Result, reason, write_whole};
 
 /// The file in the run folder.
@@ -46,6 +47,9 @@ pub struct About {
     pub batches: usize,
     /// Seconds spent on that epoch so far, and those of them that were spent waiting for batches.
     pub seconds: [f64; 2],
+    /// How the loss is scaled, where it is.
+    #[serde(default)]
+    pub scaling: Option<Scaling>,
     /// Every epoch that is done.
     pub records: Vec<Record>,
     /// Whether no epoch is left to do.

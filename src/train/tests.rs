@@ -13,6 +13,7 @@ use crate::read::Set;
 use crate::text::{Code, Result, Source};
 
 mod goals;
+mod precision;
 mod workers;
 
 const GRAPH: &str = include_str!("../../tests/given/tiny.ron");
@@ -62,10 +63,11 @@ fn same(a: &Path, b: &Path) {
     assert_eq!(figures(a), figures(b));
 }
 
-const OPTIMISERS: [&[&str]; 3] = [
+const OPTIMISERS: [&[&str]; 4] = [
     &["epochs=2", "steps=3"],
     &["epochs=2", "steps=2", "optimiser.kind=sgd", "optimiser.clip=0.5", "optimiser.accumulate=2", "optimiser.average=0.9"],
     &["epochs=2", "steps=2", "optimiser.clip=0.1", "schedule.kind=polynomial", "schedule.warmup=0"],
+    &["epochs=2", "steps=2", "precision=f16"],
 ];
 
 #[test]

@@ -82,9 +82,10 @@ impl Workers {
 }
 
 impl Pass {
-    /// The gradients of the weights of `network`, of which the pass was made, on its device.
-    pub fn backward(self, network: &Network, workers: &Workers) -> GradientsParams {
-        let gradients = self.terms.total.backward();
+    /// The gradients of the weights of `network`, of which the pass was made, on its device: of the loss times `factor`.
+    pub fn backward(self, network: &Network, workers: &Workers, factor: f64) -> GradientsParams {
+        let total = self.terms.total;
+        let gradients = if factor == 1.0 { total } else { total * factor }.backward();
         if self.parts.is_empty() {
             return GradientsParams::from_grads(gradients, network);
         }

@@ -15,11 +15,14 @@ pub use plan::{ALIGNMENT, Buffer, Plan, in_place, plan};
 pub use schedule::{Schedule, Step};
 pub use training::{Optimiser, Training, training};
 
+use serde::{Deserialize, Serialize};
+
 use crate::ir::{Fact, Fault, Graph, Operator, count};
 use crate::text::Code;
 
 /// How numbers are held.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Precision {
     #[default]
     F32,
