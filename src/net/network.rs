@@ -79,8 +79,9 @@ impl Network {
     /// E0602 when the device does not compute in it.
     pub fn in_precision(mut self, precision: Precision, device: &Device) -> Result<Self> {
         if !device.supports_dtype(kind(precision)) {
+            let half = if device.supports_dtype(DType::F16) { "`precision: f16`, or " } else { "" };
             return Err(Diagnostic::error(Code::E0602, format!("this device does not compute in {}", precision.name()))
-                .help("use `precision: f16`, or `precision: f32`")
+                .help(format!("use {half}`precision: f32`"))
                 .into());
         }
         self.plan.precision = precision;

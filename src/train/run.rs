@@ -72,6 +72,7 @@ const SAVE_EVERY: Duration = Duration::from_secs(600);
 /// be written; what is wrong with a case's files.
 pub fn train(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) -> Result<Outcome> {
     let workers = Workers::new(device, job.config.workers)?;
+    let network = drawn(job, workers.main())?;
     folder.write("graph.ron", job.program.resolved())?;
     let text = ron::ser::to_string_pretty(&job.resolved(), ron::ser::PrettyConfig::new().struct_names(false))
         .map_err(|e| unwritable(&folder.file("config.ron"), &std::io::Error::other(e)))?;
@@ -84,7 +85,6 @@ pub fn train(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) -> 
             std::fs::remove_file(&file).map_err(|e| unwritable(&file, &e))?;
         }
     }
-    let network = drawn(job, workers.main())?;
     let stepper = Stepper::new(job.config.optimiser, job.config.precision, &network);
     run(job, folder, workers, stop, network, stepper, About { run: job.identity(), ..About::default() })
 }
