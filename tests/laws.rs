@@ -212,6 +212,26 @@ mod running {
     }
 
     #[test]
+    fn what_is_computed_along_with_another_is_the_same() {
+        let device = given::device();
+        let mut along = 0;
+        for (name, p) in programs() {
+            along += p.graph.absorbed().iter().flatten().count();
+            let net = Network::new(Arc::new(p.clone()), &device, 1).expect("it fits");
+            let wanted: Vec<_> = p.graph.outputs.iter().map(|(_, v)| *v).collect();
+            let together = net.run(inputs(&p, &device), &wanted);
+            // Where every value is asked for, each is computed alone.
+            let every: Vec<_> = p.graph.values().collect();
+            let apart = net.run(inputs(&p, &device), &every);
+            for (y, v) in together.into_iter().zip(&wanted) {
+                let off = (y - apart[v.0].clone()).abs().max().into_scalar::<f32>();
+                assert!(off < 1e-5, "{name}: {off}");
+            }
+        }
+        assert!(along >= 8, "only {along} are computed along with another");
+    }
+
+    #[test]
     fn every_parameter_gets_a_gradient() {
         let device = given::device().autodiff();
         for (name, p) in programs() {

@@ -129,6 +129,23 @@ impl<O: Operator> Graph<O> {
         alive
     }
 
+    /// For each value the one that is computed along with it (see [`Operator::absorbs`]): its only reader, which reads nothing else.
+    pub fn absorbed(&self) -> Vec<Option<Value>> {
+        let (mut readers, mut last) = (vec![0usize; self.len()], vec![Value(0); self.len()]);
+        for v in self.values() {
+            for i in self.inputs(v) {
+                (readers[i.0], last[i.0]) = (readers[i.0] + 1, v);
+            }
+        }
+        self.outputs.iter().for_each(|(_, v)| readers[v.0] += 2);
+        let along = |v: Value| {
+            let next = last[v.0];
+            let alone = readers[v.0] == 1 && self.inputs(next).len() == 1;
+            (alone && self.node(v).op.absorbs(self.node(next).op.kind())).then_some(next)
+        };
+        self.values().map(along).collect()
+    }
+
     /// The fact of every value.
     pub fn facts(&self) -> Vec<Fact> {
         self.graph.node_weights().map(|n| n.fact).collect()

@@ -82,6 +82,12 @@ pub trait Operator {
         Kept::default()
     }
 
+    /// Whether an operation of this kind, if it alone reads the output, is computed along with this one: what is between the two is
+    /// then not kept for the backward pass.
+    fn absorbs(&self, _next: &str) -> bool {
+        false
+    }
+
     /// Which numbers one number of its output needs.
     fn reach(&self) -> Reach {
         Reach::Any

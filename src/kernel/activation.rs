@@ -128,7 +128,7 @@ impl<F: Formula> Job for Map<F> {
 
 /// `sigmoid(x)`, right at both ends: the exponential is only taken of what is not positive.
 #[inline(always)]
-unsafe fn logistic<L: Lanes>(x: L) -> L {
+pub(super) unsafe fn logistic<L: Lanes>(x: L) -> L {
     // SAFETY: the caller's.
     unsafe {
         let e = L::splat(0.0).sub(x.abs()).exp();

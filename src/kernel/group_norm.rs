@@ -1,6 +1,8 @@
 //! Group normalisation: two passes for the statistics (mean, then squared differences from it; blocks in `f32` vectors, added
-//! in `f64`), one pass to apply. The backward pass keeps the input, the means and the reciprocal deviations only.
+//! in `f64`), one pass to apply, with SiLU after it where that is asked for. The backward pass keeps the input, the means and the
+//! reciprocal deviations only.
 
+use super::activation::logistic;
 use super::buffer::{Input, Output, each, tensor};
 use super::lanes::{Form, Job, Lanes, run};
 use super::on_cpu;
@@ -15,61 +17,76 @@ use burn::backend::{Autodiff, Backend, Dispatch, Flex, backend_extension};
 use burn::tensor::Tensor;
 
 /// `(x - mean) / sqrt(var + eps) * weight + bias`, with mean and (biased) variance of each sample's group of channels;
-/// `weight` and `bias` are `[C]`.
+/// `weight` and `bias` are `[C]`. With `silu`, SiLU of that.
 ///
 /// # Panics
 /// If `groups` does not divide the channels or the vectors are not of their number.
-pub fn group_norm(x: Tensor<5>, weight: Tensor<1>, bias: Tensor<1>, groups: usize, eps: f64) -> Tensor<5> {
+pub fn group_norm(x: Tensor<5>, weight: Tensor<1>, bias: Tensor<1>, groups: usize, eps: f64, silu: bool) -> Tensor<5> {
     let [n, c, d, h, w] = x.dims();
     assert!(groups > 0 && c % groups == 0, "group_norm: {groups} groups do not divide {c} channels");
     assert!(weight.dims() == [c] && bias.dims() == [c], "group_norm: weight and bias must have {c} values");
     #[cfg(feature = "gpu")]
     if super::gpu::takes(&x) && weight.dtype() == x.dtype() && bias.dtype() == x.dtype() {
-        return super::gpu::group_norm(x, weight, bias, groups, eps);
+        return super::gpu::group_norm(x, weight, bias, groups, eps, silu);
     }
     if on_cpu(&x) && on_cpu(&weight) && on_cpu(&bias) && n * d * h * w > 0 {
         let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
-        Tensor::from_dispatch(Dispatch::normalise(x, weight, bias, groups, eps))
+        Tensor::from_dispatch(Dispatch::normalise(x, weight, bias, groups, eps, silu))
     } else {
-        portable(x, weight, bias, groups, eps)
+        portable(x, weight, bias, groups, eps, silu)
     }
 }
 
 /// Burn's own operations.
-pub(super) fn portable(x: Tensor<5>, weight: Tensor<1>, bias: Tensor<1>, groups: usize, eps: f64) -> Tensor<5> {
+pub(super) fn portable(x: Tensor<5>, weight: Tensor<1>, bias: Tensor<1>, groups: usize, eps: f64, silu: bool) -> Tensor<5> {
     let [n, c, d, h, w] = x.dims();
     let rows = x.reshape([n, groups, c / groups * d * h * w]);
     let centred = rows.clone() - rows.mean_dim(2);
     let deviation = (centred.clone() * centred.clone()).mean_dim(2).add_scalar(eps).sqrt();
     let y = (centred / deviation).reshape([n, c, d, h, w]);
-    y * weight.reshape([1, c, 1, 1, 1]) + bias.reshape([1, c, 1, 1, 1])
+    let y = y * weight.reshape([1, c, 1, 1, 1]) + bias.reshape([1, c, 1, 1, 1]);
+    if silu { burn::tensor::activation::silu(y) } else { y }
 }
 
 #[backend_extension(Flex, Autodiff)]
 pub trait Normalise: Backend {
-    fn normalise(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>, groups: usize, eps: f64) -> FloatTensor<Self>;
+    fn normalise(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        groups: usize,
+        eps: f64,
+        silu: bool,
+    ) -> FloatTensor<Self>;
 }
 
 impl Normalise for Flex {
-    fn normalise(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, groups: usize, eps: f64) -> FlexTensor {
+    fn normalise(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, groups: usize, eps: f64, silu: bool) -> FlexTensor {
         let x = Input::new(x);
         let statistics = statistics(&x, groups, eps);
-        apply(&x, &statistics, &Input::new(weight), &Input::new(bias))
+        apply(&x, &statistics, &Input::new(weight), &Input::new(bias), silu)
     }
 }
 
 impl<C: CheckpointStrategy> Normalise for Autodiff<Flex, C> {
-    fn normalise(x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>, groups: usize, eps: f64) -> FloatTensor<Self> {
+    fn normalise(
+        x: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        groups: usize,
+        eps: f64,
+        silu: bool,
+    ) -> FloatTensor<Self> {
         match NormaliseBackward.prepare::<C>([x.node(), weight.node(), bias.node()]).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
-                let (x_id, weight_id) = (prep.checkpoint(&x), prep.checkpoint(&weight));
+                let ids = [prep.checkpoint(&x), prep.checkpoint(&weight), prep.checkpoint(&bias)];
                 let x = Input::new(x.into_primitive());
                 let statistics = statistics(&x, groups, eps);
-                let y = apply(&x, &statistics, &Input::new(weight.into_primitive()), &Input::new(bias.into_primitive()));
-                prep.finish((x_id, weight_id, statistics), y)
+                let y = apply(&x, &statistics, &Input::new(weight.into_primitive()), &Input::new(bias.into_primitive()), silu);
+                prep.finish((ids, statistics, silu), y)
             }
             OpsKind::UnTracked(prep) => {
-                prep.finish(Flex::normalise(x.into_primitive(), weight.into_primitive(), bias.into_primitive(), groups, eps))
+                prep.finish(Flex::normalise(x.into_primitive(), weight.into_primitive(), bias.into_primitive(), groups, eps, silu))
             }
         }
     }
@@ -79,14 +96,15 @@ impl<C: CheckpointStrategy> Normalise for Autodiff<Flex, C> {
 struct NormaliseBackward;
 
 impl Backward<Flex, 3> for NormaliseBackward {
-    type State = (NodeId, NodeId, Statistics);
+    type State = ([NodeId; 3], Statistics, bool);
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
         let [x_node, weight_node, bias_node] = ops.parents;
-        let (x, weight, statistics) = ops.state;
+        let (ids, statistics, silu) = ops.state;
         let gy = Input::new(grads.consume::<Flex>(&ops.node));
-        let x = Input::new(checkpointer.retrieve_node_output(x));
-        let weight = Input::new(checkpointer.retrieve_node_output(weight));
+        let [x, weight, bias] = ids.map(|id| Input::new(checkpointer.retrieve_node_output(id)));
+        // What SiLU lets through of the gradient, then the norm's own.
+        let gy = if silu { Input::new(bend(&x, &gy, &statistics, &weight, &bias)) } else { gy };
         let [n, c, ..] = x.dims();
         let sums = gradient_sums(&x, &gy, &statistics);
         let over_samples = |k: usize| (0..c).map(|i| (0..n).map(|b| sums[b * c + i][k]).sum::<f64>() as f32).collect();
@@ -146,7 +164,7 @@ fn over_channels(dims: [usize; 5], f: impl Fn(usize, usize, usize) + Sync + Send
     });
 }
 
-fn apply(x: &Input, statistics: &Statistics, weight: &Input, bias: &Input) -> FlexTensor {
+fn apply(x: &Input, statistics: &Statistics, weight: &Input, bias: &Input, silu: bool) -> FlexTensor {
     let c = x.dims()[1];
     let mut out = Output::new(&x.dims());
     let to = out.shared();
@@ -154,7 +172,23 @@ fn apply(x: &Input, statistics: &Statistics, weight: &Input, bias: &Input) -> Fl
         let (mean, scale) = statistics.of(channel, c);
         let (factor, shift) = (scale * weight.data()[channel % c], bias.data()[channel % c]);
         // SAFETY: the block of the input and of the output, the latter this task's own.
-        unsafe { run(Form::widest(), Affine { x: &x.data()[first..first + count], out: to.at(first), mean, factor, shift }) }
+        unsafe { run(Form::widest(), Affine { x: &x.data()[first..first + count], out: to.at(first), mean, factor, shift, silu }) }
+    });
+    // SAFETY: the blocks cover every element.
+    unsafe { out.finish() }
+}
+
+/// The gradient before SiLU, of the norm's output: `gy * s * (1 + y * (1 - s))` with `s` the logistic function of that output `y`.
+fn bend(x: &Input, gy: &Input, statistics: &Statistics, weight: &Input, bias: &Input) -> FlexTensor {
+    let c = x.dims()[1];
+    let mut out = Output::new(&x.dims());
+    let to = out.shared();
+    over_channels(x.dims(), |channel, first, count| {
+        let (mean, scale) = statistics.of(channel, c);
+        let (factor, shift) = (scale * weight.data()[channel % c], bias.data()[channel % c]);
+        let (x, gy) = (&x.data()[first..first + count], &gy.data()[first..first + count]);
+        // SAFETY: the blocks of the inputs, and of the output, which is this task's own.
+        unsafe { run(Form::widest(), Bend { x, gy, out: to.at(first), mean, factor, shift }) }
     });
     // SAFETY: the blocks cover every element.
     unsafe { out.finish() }
@@ -266,13 +300,14 @@ impl Job for Products<'_> {
     }
 }
 
-/// `(x - mean) * factor + shift`.
+/// `(x - mean) * factor + shift`, and SiLU of it.
 struct Affine<'a> {
     x: &'a [f32],
     out: *mut f32,
     mean: f32,
     factor: f32,
     shift: f32,
+    silu: bool,
 }
 
 impl Job for Affine<'_> {
@@ -284,11 +319,45 @@ impl Job for Affine<'_> {
             let (mean, factor, shift) = (L::splat(self.mean), L::splat(self.factor), L::splat(self.shift));
             for (i, block) in self.x.chunks(L::N).enumerate() {
                 let out = self.out.add(i * L::N);
-                if block.len() == L::N {
-                    L::load(block.as_ptr()).sub(mean).mul_add(factor, shift).store(out);
-                } else {
-                    L::load_head(block.as_ptr(), block.len()).sub(mean).mul_add(factor, shift).store_head(out, block.len());
+                // The formula stands once, not in a closure for two: that would be a function without the lanes' instructions.
+                let whole = block.len() == L::N;
+                let x = if whole { L::load(block.as_ptr()) } else { L::load_head(block.as_ptr(), block.len()) };
+                let mut y = x.sub(mean).mul_add(factor, shift);
+                if self.silu {
+                    y = y.mul(logistic(y));
                 }
+                if whole { y.store(out) } else { y.store_head(out, block.len()) }
+            }
+        }
+    }
+}
+
+/// See [`bend`].
+struct Bend<'a> {
+    x: &'a [f32],
+    gy: &'a [f32],
+    out: *mut f32,
+    mean: f32,
+    factor: f32,
+    shift: f32,
+}
+
+impl Job for Bend<'_> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        // SAFETY: as in `Affine`.
+        unsafe {
+            let (mean, factor, shift, one) = (L::splat(self.mean), L::splat(self.factor), L::splat(self.shift), L::splat(1.0));
+            for (i, (x, gy)) in self.x.chunks(L::N).zip(self.gy.chunks(L::N)).enumerate() {
+                let out = self.out.add(i * L::N);
+                let (whole, n) = (x.len() == L::N, x.len());
+                let read = |p: &[f32]| if whole { L::load(p.as_ptr()) } else { L::load_head(p.as_ptr(), n) };
+                let (x, gy) = (read(x), read(gy));
+                let y = x.sub(mean).mul_add(factor, shift);
+                let s = logistic(y);
+                let bent = gy.mul(s).mul(y.mul_add(one.sub(s), one));
+                if whole { bent.store(out) } else { bent.store_head(out, n) }
             }
         }
     }

@@ -34,12 +34,14 @@ struct Plan {
     precision: Precision,
 }
 
-/// One operation: its inputs, its weights, and the values that nobody needs after it.
+/// One operation: its inputs, its weights, the values that nobody needs after it.
 #[derive(Clone, Debug)]
 struct Step {
     inputs: Vec<usize>,
     weights: Vec<(&'static str, usize)>,
     done: Vec<usize>,
+    /// The value that is computed along with this one, which nobody else reads.
+    absorbed: Option<Value>,
 }
 
 impl Network {
@@ -119,7 +121,8 @@ impl Network {
                 step.done.iter().for_each(|j| values[*j] = None);
                 continue;
             }
-            let y = match given.remove(&i) {
+            let absorbed = step.absorbed.filter(|_| !wanted.contains(&Value(i)));
+            let y = match given.remove(&i).or_else(|| values[i].take()) {
                 Some(x) => x,
                 None => {
                     let x = step
@@ -128,7 +131,11 @@ impl Network {
                         .filter_map(|j| if step.done.contains(j) { take(&mut values, step, *j) } else { values[*j].clone() });
                     let x: Vec<Tensor<5>> = x.collect();
                     let w: Vec<(&'static str, &Learned)> = step.weights.iter().map(|(n, k)| (*n, &self.weights.0[*k].1)).collect();
-                    graph.node(Value(i)).op.forward(&Weights { all: &w, precision }, x)
+                    let (op, w) = (&graph.node(Value(i)).op, Weights { all: &w, precision });
+                    match absorbed {
+                        Some(next) => op.forward_with(&w, x, &graph.node(next).op),
+                        None => op.forward(&w, x),
+                    }
                 }
             };
             for j in &step.done {
@@ -137,7 +144,7 @@ impl Network {
             for (k, _) in wanted.iter().enumerate().filter(|(_, v)| v.0 == i) {
                 kept[k] = Some(y.clone().cast(DType::F32));
             }
-            values[i] = Some(y);
+            values[absorbed.map_or(i, |next| next.0)] = Some(y);
         }
         kept.into_iter().flatten().collect()
     }
@@ -188,6 +195,7 @@ fn take(values: &mut [Option<Tensor<5>>], step: &Step, j: usize) -> Option<Tenso
 
 fn steps(program: &Program, owned: &HashMap<usize, Vec<(&'static str, usize)>>) -> Vec<Step> {
     let g = &program.graph;
+    let absorbed = g.absorbed();
     let mut last = vec![0; g.len()];
     for v in g.values() {
         g.inputs(v).iter().for_each(|i| last[i.0] = v.0);
@@ -198,6 +206,7 @@ fn steps(program: &Program, owned: &HashMap<usize, Vec<(&'static str, usize)>>) 
             inputs: g.inputs(v).iter().map(|i| i.0).collect(),
             weights: owned.get(&g.node(v).shares.unwrap_or(v).0).cloned().unwrap_or_default(),
             done: vec![],
+            absorbed: absorbed[v.0],
         })
         .collect();
     for (i, l) in last.into_iter().enumerate().filter(|(i, l)| l > i) {

@@ -56,6 +56,10 @@ impl Operator for GroupNorm {
         Kept { bytes: groups.saturating_mul(8), ..Kept::INPUT }
     }
 
+    fn absorbs(&self, next: &str) -> bool {
+        next == "silu"
+    }
+
     fn reach(&self) -> Reach {
         Reach::Own
     }
@@ -64,8 +68,19 @@ impl Operator for GroupNorm {
 #[cfg(feature = "run")]
 impl super::Forward for GroupNorm {
     fn forward(&self, w: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
+        self.apply(w, x, false)
+    }
+
+    fn forward_with(&self, w: &super::Weights, x: Vec<burn::tensor::Tensor<5>>, _: &super::Op) -> burn::tensor::Tensor<5> {
+        self.apply(w, x, true)
+    }
+}
+
+#[cfg(feature = "run")]
+impl GroupNorm {
+    fn apply(&self, w: &super::Weights, x: Vec<burn::tensor::Tensor<5>>, silu: bool) -> burn::tensor::Tensor<5> {
         match (w.vector("weight"), w.vector("bias")) {
-            (Some(a), Some(b)) => crate::kernel::group_norm(super::first(x), a, b, self.groups, self.eps),
+            (Some(a), Some(b)) => crate::kernel::group_norm(super::first(x), a, b, self.groups, self.eps, silu),
             _ => unreachable!("the network is built from the same list of weights"),
         }
     }

@@ -108,6 +108,11 @@ fn pair(x: Vec<Tensor<5>>) -> [Tensor<5>; 2] {
 pub trait Forward {
     /// Takes tensors `[N, C, D, H, W]` whose shapes `infer` accepts and gives one of the shape that it says.
     fn forward(&self, weights: &Weights, x: Vec<Tensor<5>>) -> Tensor<5>;
+
+    /// Its output after an operation that it absorbs ([`Operator::absorbs`]).
+    fn forward_with(&self, weights: &Weights, x: Vec<Tensor<5>>, next: &Op) -> Tensor<5> {
+        next.forward(&Weights { all: &[], ..*weights }, vec![self.forward(weights, x)])
+    }
 }
 
 /// A worked example of an operation: the laws are checked on it and on mutations of it.
@@ -150,6 +155,9 @@ macro_rules! ops {
             fn kept(&self, x: &[Fact], learns: &[bool]) -> Kept {
                 match self { $(Op::$name(o) => o.kept(x, learns),)* }
             }
+            fn absorbs(&self, next: &str) -> bool {
+                match self { $(Op::$name(o) => o.absorbs(next),)* }
+            }
             fn reach(&self) -> Reach {
                 match self { $(Op::$name(o) => o.reach(),)* }
             }
@@ -159,6 +167,9 @@ macro_rules! ops {
         impl Forward for Op {
             fn forward(&self, weights: &Weights, x: Vec<Tensor<5>>) -> Tensor<5> {
                 match self { $(Op::$name(o) => o.forward(weights, x),)* }
+            }
+            fn forward_with(&self, weights: &Weights, x: Vec<Tensor<5>>, next: &Op) -> Tensor<5> {
+                match self { $(Op::$name(o) => o.forward_with(weights, x, next),)* }
             }
         }
 

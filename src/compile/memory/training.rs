@@ -72,6 +72,9 @@ pub fn training<O: Operator>(graph: &Graph<O>, facts: &[Fact], precision: Precis
     let loss = n;
     let back = |i: usize| 2 * n - i;
 
+    // What is computed along with what it reads does not keep it.
+    let mut along = vec![false; n];
+    graph.absorbed().into_iter().flatten().for_each(|v| along[v.0] = true);
     let mut learns = vec![false; n];
     // For each value the end of its life, and of being kept; for its gradient the beginning.
     let (mut read, mut kept, mut gradient) = (vec![0; n], vec![None::<usize>; n], vec![None::<usize>; n]);
@@ -92,7 +95,10 @@ pub fn training<O: Operator>(graph: &Graph<O>, facts: &[Fact], precision: Precis
             continue;
         }
         // Operations come in order, so the first that keeps a value, whose backward pass is the last, stays.
-        let k = op.kept(&x, &l);
+        let mut k = op.kept(&x, &l);
+        if along[v.0] {
+            k.inputs = k.inputs.map(|_| false);
+        }
         for (i, _) in inputs.iter().zip(k.inputs).filter(|(_, keep)| *keep) {
             kept[i.0].get_or_insert(back(v.0));
         }

@@ -70,7 +70,23 @@ fn together(parts: &[f32], statistics: &mut [f32], len: usize, per_row: usize, r
     }
 }
 
-/// `(x - mean) * scale * weight + bias`, a thread for each value.
+/// `(x - mean) * scale * weight + bias` at a place.
+#[cube]
+fn normal<E: Float>(x: &[E], statistics: &[f32], weight: &[E], bias: &[E], space: usize, channels: usize, groups: usize) -> f32 {
+    let channel = ABSOLUTE_POS / space;
+    let row = channel / (channels / groups);
+    let c = channel % channels;
+    let factor = statistics[2 * row + 1] * f32::cast_from(weight[c]);
+    (f32::cast_from(x[ABSOLUTE_POS]) - statistics[2 * row]) * factor + f32::cast_from(bias[c])
+}
+
+/// The logistic function.
+#[cube]
+fn logistic(x: f32) -> f32 {
+    1.0 / (1.0 + f32::exp(-x))
+}
+
+/// The normalised input times weight plus bias, and SiLU of that; a thread for each value.
 #[cube(launch_unchecked, address_type = "dynamic")]
 fn affine<E: Float>(
     x: &[E],
@@ -82,17 +98,41 @@ fn affine<E: Float>(
     channels: usize,
     groups: usize,
     count: usize,
+    #[comptime] silu: bool,
     #[define(E)] _element: ElemType,
 ) {
     if ABSOLUTE_POS >= count {
         terminate!();
     }
-    let channel = ABSOLUTE_POS / space;
-    let row = channel / (channels / groups);
-    let c = channel % channels;
-    let factor = statistics[2 * row + 1] * f32::cast_from(weight[c]);
-    let value = (f32::cast_from(x[ABSOLUTE_POS]) - statistics[2 * row]) * factor + f32::cast_from(bias[c]);
-    y[ABSOLUTE_POS] = E::cast_from(value);
+    let value = normal::<E>(x, statistics, weight, bias, space, channels, groups);
+    if silu {
+        y[ABSOLUTE_POS] = E::cast_from(value * logistic(value));
+    } else {
+        y[ABSOLUTE_POS] = E::cast_from(value);
+    }
+}
+
+/// The gradient before SiLU, of the normalised input times weight plus bias.
+#[cube(launch_unchecked, address_type = "dynamic")]
+fn bend<E: Float>(
+    x: &[E],
+    g: &[E],
+    statistics: &[f32],
+    weight: &[E],
+    bias: &[E],
+    out: &mut [E],
+    space: usize,
+    channels: usize,
+    groups: usize,
+    count: usize,
+    #[define(E)] _element: ElemType,
+) {
+    if ABSOLUTE_POS >= count {
+        terminate!();
+    }
+    let value = normal::<E>(x, statistics, weight, bias, space, channels, groups);
+    let s = logistic(value);
+    out[ABSOLUTE_POS] = E::cast_from(f32::cast_from(g[ABSOLUTE_POS]) * s * (1.0 + value * (1.0 - s)));
 }
 
 /// A block's part of two sums over each channel: of the gradient, and of the gradient times the normalised input.
@@ -273,8 +313,8 @@ pub fn statistics(x: CubeTensor, groups: usize, eps: f64) -> CubeTensor {
     out
 }
 
-/// The normalised input times `weight` plus `bias`.
-pub fn apply(x: CubeTensor, statistics: CubeTensor, weight: CubeTensor, bias: CubeTensor) -> CubeTensor {
+/// The normalised input times `weight` plus `bias`, and SiLU of that.
+pub fn apply(x: CubeTensor, statistics: CubeTensor, weight: CubeTensor, bias: CubeTensor, silu: bool) -> CubeTensor {
     let (x, weight, bias) = (ordered(x), ordered(weight), ordered(bias));
     let shape @ [_, c, d, h, w] = dims(&x);
     let [_, groups, _] = statistics.meta.shape().dims();
@@ -298,10 +338,43 @@ pub fn apply(x: CubeTensor, statistics: CubeTensor, weight: CubeTensor, bias: Cu
             c,
             groups,
             count,
+            silu,
             element(&y),
         );
     }
     y
+}
+
+/// The gradient before SiLU, of what [`apply`] gives without it.
+pub fn before_silu(x: CubeTensor, g: CubeTensor, statistics: CubeTensor, weight: CubeTensor, bias: CubeTensor) -> CubeTensor {
+    let (x, g, weight, bias) = (ordered(x), ordered(g), ordered(weight), ordered(bias));
+    let shape @ [_, c, d, h, w] = dims(&x);
+    let [_, groups, _] = statistics.meta.shape().dims();
+    let out = empty(&x, shape, x.dtype);
+    let count = shape.iter().product();
+    let (grid, block) = units(&x, count);
+    let client = x.client.clone();
+    // SAFETY: a thread reads and writes its own place.
+    unsafe {
+        bend::launch_unchecked(
+            &client,
+            grid,
+            block,
+            addresses(&[&x, &g, &out]),
+            x.into_buffer_arg(),
+            g.into_buffer_arg(),
+            statistics.into_buffer_arg(),
+            weight.into_buffer_arg(),
+            bias.into_buffer_arg(),
+            out.clone().into_buffer_arg(),
+            d * h * w,
+            c,
+            groups,
+            count,
+            element(&out),
+        );
+    }
+    out
 }
 
 /// For every channel of every sample the sums of the gradient, and of the gradient times the normalised input: `[N, C, 2]`.

@@ -55,8 +55,9 @@ pub fn conv_transpose3d(x: Tensor<5>, w: Tensor<5>, geometry: Geometry) -> Tenso
 }
 
 /// See [`super::group_norm()`].
-pub fn group_norm(x: Tensor<5>, weight: Tensor<1>, bias: Tensor<1>, groups: usize, eps: f64) -> Tensor<5> {
-    Tensor::from_dispatch(Dispatch::normalise_groups(x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch(), groups, eps))
+pub fn group_norm(x: Tensor<5>, weight: Tensor<1>, bias: Tensor<1>, groups: usize, eps: f64, silu: bool) -> Tensor<5> {
+    let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
+    Tensor::from_dispatch(Dispatch::normalise_groups(x, weight, bias, groups, eps, silu))
 }
 
 /// See [`super::resize_trilinear()`].

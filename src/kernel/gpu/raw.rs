@@ -41,6 +41,17 @@ pub trait Kernels: Backend {
         statistics: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
+        silu: bool,
+    ) -> FloatTensor<Self>;
+
+    /// The gradient before SiLU, of what `group_apply` gives without it.
+    #[fusion(dtype = x, shape = x)]
+    fn group_bend(
+        x: FloatTensor<Self>,
+        g: FloatTensor<Self>,
+        statistics: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
     ) -> FloatTensor<Self>;
 
     /// For every channel of every sample the sums of the gradient, and of the gradient times the normalised input: `[N, C, 2]`.
@@ -101,8 +112,19 @@ impl Kernels for CubeBackend {
         statistics: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
+        silu: bool,
     ) -> FloatTensor<Self> {
-        group_norm::apply(x, statistics, weight, bias)
+        group_norm::apply(x, statistics, weight, bias, silu)
+    }
+
+    fn group_bend(
+        x: FloatTensor<Self>,
+        g: FloatTensor<Self>,
+        statistics: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        group_norm::before_silu(x, g, statistics, weight, bias)
     }
 
     fn group_sums(x: FloatTensor<Self>, g: FloatTensor<Self>, statistics: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -22,6 +22,7 @@ pub trait Tracked: Backend {
         bias: FloatTensor<Self>,
         groups: usize,
         eps: f64,
+        silu: bool,
     ) -> FloatTensor<Self>;
     fn resize_volume(x: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self>;
     fn pool_volume(x: FloatTensor<Self>, kernel: [usize; 3]) -> FloatTensor<Self>;
@@ -43,9 +44,10 @@ impl Tracked for Cube {
         bias: FloatTensor<Self>,
         groups: usize,
         eps: f64,
+        silu: bool,
     ) -> FloatTensor<Self> {
         let statistics = Self::group_statistics(x.clone(), groups, eps);
-        Self::group_apply(x, statistics, weight, bias)
+        Self::group_apply(x, statistics, weight, bias, silu)
     }
 
     fn resize_volume(x: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self> {
@@ -88,17 +90,18 @@ impl<C: CheckpointStrategy> Tracked for Autodiff<Cube, C> {
         bias: FloatTensor<Self>,
         groups: usize,
         eps: f64,
+        silu: bool,
     ) -> FloatTensor<Self> {
         match Normalisation.prepare::<C>([x.node(), weight.node(), bias.node()]).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
-                let (x_id, weight_id) = (prep.checkpoint(&x), prep.checkpoint(&weight));
+                let ids = [prep.checkpoint(&x), prep.checkpoint(&weight), prep.checkpoint(&bias)];
                 let x = x.into_primitive();
                 let statistics = Cube::group_statistics(x.clone(), groups, eps);
-                let y = Cube::group_apply(x, statistics.clone(), weight.into_primitive(), bias.into_primitive());
-                prep.finish((x_id, weight_id, statistics), y)
+                let y = Cube::group_apply(x, statistics.clone(), weight.into_primitive(), bias.into_primitive(), silu);
+                prep.finish((ids, statistics, silu), y)
             }
             OpsKind::UnTracked(prep) => {
-                prep.finish(Cube::normalise_groups(x.into_primitive(), weight.into_primitive(), bias.into_primitive(), groups, eps))
+                prep.finish(Cube::normalise_groups(x.into_primitive(), weight.into_primitive(), bias.into_primitive(), groups, eps, silu))
             }
         }
     }
@@ -179,13 +182,13 @@ impl Backward<Cube, 2> for Spreading {
 struct Normalisation;
 
 impl Backward<Cube, 3> for Normalisation {
-    type State = (NodeId, NodeId, FloatTensor<Cube>);
+    type State = ([NodeId; 3], FloatTensor<Cube>, bool);
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
-        let (x, weight, statistics) = ops.state;
+        let (ids, statistics, silu) = ops.state;
         let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
-        let x: FloatTensor<Cube> = checkpointer.retrieve_node_output(x);
-        let weight: FloatTensor<Cube> = checkpointer.retrieve_node_output(weight);
+        let [x, weight, bias]: [FloatTensor<Cube>; 3] = ids.map(|id| checkpointer.retrieve_node_output(id));
+        let g = if silu { Cube::group_bend(x.clone(), g, statistics.clone(), weight.clone(), bias) } else { g };
         let sums = Cube::group_sums(x.clone(), g.clone(), statistics.clone());
         let [x_node, weight_node, bias_node] = ops.parents;
         if weight_node.is_some() || bias_node.is_some() {
