@@ -12,9 +12,15 @@ fn device() -> Device {
     Device::flex().autodiff()
 }
 
-/// Uniform in [-1, 1), from a seed that is the number of earlier calls in this test.
+thread_local!(static CALLS: Cell<u64> = const { Cell::new(0) });
+
+/// Begins the draws anew: a test sees the same numbers whatever ran before it in its thread.
+fn afresh() {
+    CALLS.set(0);
+}
+
+/// Uniform in [-1, 1), from a seed that is the number of earlier calls since [`afresh`].
 fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
-    thread_local!(static CALLS: Cell<u64> = const { Cell::new(0) });
     let mut rng = ChaCha8Rng::seed_from_u64(CALLS.replace(CALLS.get() + 1));
     let values: Vec<f32> = (0..shape.iter().product()).map(|_| rng.random_range(-1.0..1.0)).collect();
     Tensor::from_data(TensorData::new(values, shape), &device())
@@ -134,6 +140,7 @@ const VOLUMES: [[usize; 3]; 7] = [[1, 1, 1], [3, 5, 7], [2, 3, 1], [9, 4, 8], [1
 
 #[test]
 fn depthwise_convolutions() {
+    afresh();
     for [d, h, w] in VOLUMES {
         for k in [1, 3, 5, 7] {
             check_conv([2, 3, d, h, w], 3, cube(k, 1, k / 2), 3);
@@ -147,6 +154,7 @@ fn depthwise_convolutions() {
 
 #[test]
 fn dense_convolutions() {
+    afresh();
     for [d, h, w] in VOLUMES {
         for (c, o) in [(1, 1), (2, 3), (3, 4), (4, 9)] {
             check_conv([2, c, d, h, w], o, cube(3, 1, 1), 1);
@@ -165,6 +173,7 @@ fn dense_convolutions() {
 
 #[test]
 fn pointwise_convolutions() {
+    afresh();
     for [d, h, w] in VOLUMES {
         for (c, o) in [(1, 1), (3, 5), (8, 4), (16, 33)] {
             check_conv([2, c, d, h, w], o, cube(1, 1, 0), 1);
@@ -255,6 +264,7 @@ fn views_that_are_not_in_order() {
 
 #[test]
 fn group_norms() {
+    afresh();
     for silu in [false, true] {
         for [d, h, w] in VOLUMES {
             for (c, groups) in [(1, 1), (4, 2), (6, 3), (8, 8), (5, 1)] {
@@ -285,6 +295,7 @@ fn group_norm_of_a_far_mean_keeps_its_digits() {
 
 #[test]
 fn activations() {
+    afresh();
     for [d, h, w] in VOLUMES {
         let x = [random([2, 3, d, h, w]) * 8.0];
         same("silu", &x, &[], |t, _| silu(t[0].clone()), |t, _| burn::tensor::activation::silu(t[0].clone()));
@@ -311,6 +322,7 @@ fn the_logistic_function_is_right_at_its_ends() {
 
 #[test]
 fn softmax_over_channels() {
+    afresh();
     for [d, h, w] in VOLUMES {
         for c in [1, 2, 4, 7] {
             let theirs = |t: &[Tensor<5>], _: &[Tensor<1>]| burn::tensor::activation::softmax(t[0].clone(), 1);
@@ -326,6 +338,7 @@ fn softmax_over_channels() {
 
 #[test]
 fn trilinear_resizing() {
+    afresh();
     for [d, h, w] in VOLUMES {
         for size in [[2 * d, 2 * h, 2 * w], [d, h + 1, 3 * w], [1, 1, 1], [4, 3, 5], [2 * d, 2 * h, w.div_ceil(2)], [7, h, 50]] {
             same(
@@ -351,6 +364,7 @@ fn resizing_weighs_as_the_formula_says() {
 
 #[test]
 fn max_pooling() {
+    afresh();
     for [d, h, w] in VOLUMES {
         for kernel in [[2, 2, 2], [1, 2, 2], [3, 1, 2], [2, 3, 3], [1, 1, 5]] {
             if kernel.iter().zip([d, h, w]).all(|(k, n)| *k <= n) {
@@ -386,6 +400,7 @@ fn a_nan_wins_the_pool() {
 
 #[test]
 fn transposed_convolutions() {
+    afresh();
     for [d, h, w] in VOLUMES {
         for (kernel, stride) in [([2, 2, 2], [2, 2, 2]), ([2, 1, 3], [2, 1, 3]), ([3, 3, 3], [2, 2, 2]), ([1, 2, 2], [2, 3, 1])] {
             let leaves = [random([2, 3, d, h, w]), random([3, 4, kernel[0], kernel[1], kernel[2]])];

@@ -1,9 +1,8 @@
-//! Convolution and its two gradients, straight from the definition. A thread computes a few neighbours along W for a few
-//! channels, so that what it reads serves many sums; the weight gradient is summed by blocks over parts of the volume.
+//! Convolution and the gradient of its input, straight from the definition. A thread computes a few neighbours along W for a few
+//! channels, so that what it reads serves many sums.
 
-use super::launch::{Extent, UNITS, addresses, blocks, dims, element, empty, extent, fold, ordered, over_block, units};
+use super::launch::{Extent, addresses, dims, element, empty, extent, ordered, units};
 use crate::kernel::conv3d::Geometry;
-use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
@@ -51,6 +50,43 @@ fn offsets(geometry: &Geometry, steps: usize) -> (i32, i32) {
     (least.div_euclid(step as i32), most.div_euclid(step as i32))
 }
 
+/// Where a thread's tile lies: its first place, its first channel within the group.
+#[derive(CubeType)]
+struct Spot {
+    tile: usize,
+    h: usize,
+    d: usize,
+    channel: usize,
+    group: usize,
+    sample: usize,
+}
+
+/// The spot of this thread, of an output of extent `to` with so many channels in a group.
+#[cube]
+fn spot(to: &Extent, channels: usize, groups: usize, #[comptime] tile: Tile) -> Spot {
+    let tiles_w = to.w.div_ceil(comptime!(tile.along));
+    let tiles_c = channels.div_ceil(comptime!(tile.across));
+    let row = ABSOLUTE_POS / tiles_w;
+    let plane = row / to.h;
+    let volume = plane / to.d;
+    let whole = volume / tiles_c;
+    Spot {
+        tile: ABSOLUTE_POS % tiles_w,
+        h: row % to.h,
+        d: plane % to.d,
+        channel: (volume % tiles_c) * comptime!(tile.across),
+        group: whole % groups,
+        sample: whole / groups,
+    }
+}
+
+/// The value at a place of a row, 0 outside of it.
+#[cube]
+pub fn padded<E: Float>(x: &[E], row: usize, at: i32, width: usize) -> f32 {
+    let inside = at >= 0 && at < width as i32;
+    select(inside, f32::cast_from(x[row + clamp(at, 0, width as i32 - 1) as usize]), 0.0)
+}
+
 /// `x [N, G * ins, from]`, `w [G * outs, ins, kernel]` to `y [N, G * outs, to]`.
 #[cube(launch_unchecked, address_type = "dynamic")]
 fn slide<E: Float>(
@@ -77,18 +113,9 @@ fn slide<E: Float>(
     let hole = comptime!(geometry.dilation[2]);
     let span = comptime!((along - 1) * step + (k - 1) * hole + 1);
 
-    let tiles_w = to.w.div_ceil(along);
-    let tiles_c = outs.div_ceil(across);
-    let rest = ABSOLUTE_POS / tiles_w;
-    let ow = (ABSOLUTE_POS % tiles_w) * along;
-    let oh = rest % to.h;
-    let rest = rest / to.h;
-    let od = rest % to.d;
-    let rest = rest / to.d;
-    let first = (rest % tiles_c) * across;
-    let rest = rest / tiles_c;
-    let group = rest % groups;
-    let sample = rest / groups;
+    let spot = spot(&to, outs, groups, tile);
+    let (ow, oh, od) = (spot.tile * along, spot.h, spot.d);
+    let (first, group, sample) = (spot.channel, spot.group, spot.sample);
 
     let mut sums = Array::<f32>::new(comptime!(along * across));
     #[unroll]
@@ -110,9 +137,7 @@ fn slide<E: Float>(
                         let mut line = Array::<f32>::new(span);
                         #[unroll]
                         for s in 0..span {
-                            let at = iw + s as i32;
-                            let inside = at >= 0 && at < from.w as i32;
-                            line[s] = select(inside, f32::cast_from(x[row + clamp(at, 0, from.w as i32 - 1) as usize]), 0.0);
+                            line[s] = padded::<E>(x, row, iw + s as i32, from.w);
                         }
                         #[unroll]
                         for o in 0..across {
@@ -174,20 +199,10 @@ fn gather<E: Float>(
     let taps = comptime!(geometry.kernel.iter().product::<usize>());
     let span = comptime!((offsets.1 - offsets.0 + 1) as usize);
 
-    let tiles_w = to.w.div_ceil(along);
-    let tiles_c = ins.div_ceil(across);
-    let rest = ABSOLUTE_POS / tiles_w;
-    let tile_w = ABSOLUTE_POS % tiles_w;
-    let ih = rest % to.h;
-    let rest = rest / to.h;
-    let id = rest % to.d;
-    let rest = rest / to.d;
-    let first = (rest % tiles_c) * across;
-    let rest = rest / tiles_c;
-    let group = rest % groups;
-    let sample = rest / groups;
-    let iw = tile_w * along;
-    let jw = (tile_w * comptime!(along / step)) as i32 + comptime!(offsets.0);
+    let spot = spot(&to, ins, groups, tile);
+    let (iw, ih, id) = (spot.tile * along, spot.h, spot.d);
+    let (first, group, sample) = (spot.channel, spot.group, spot.sample);
+    let jw = (spot.tile * comptime!(along / step)) as i32 + comptime!(offsets.0);
 
     let mut sums = Array::<f32>::new(comptime!(along * across));
     #[unroll]
@@ -209,9 +224,7 @@ fn gather<E: Float>(
                         let mut line = Array::<f32>::new(span);
                         #[unroll]
                         for s in 0..span {
-                            let at = jw + s as i32;
-                            let inside = at >= 0 && at < from.w as i32;
-                            line[s] = select(inside, f32::cast_from(g[row + clamp(at, 0, from.w as i32 - 1) as usize]), 0.0);
+                            line[s] = padded::<E>(g, row, jw + s as i32, from.w);
                         }
                         #[unroll]
                         for c in 0..across {
@@ -244,101 +257,6 @@ fn gather<E: Float>(
                 if iw + v < to.w {
                     x[row + iw + v] = E::cast_from(sums[comptime!(c * along + v)]);
                 }
-            }
-        }
-    }
-}
-
-/// A block's part of the weight gradient: of `across` outputs and one input, for one plane of the kernel, over `part` places.
-/// `x [N, G * ins, from]`, `g [N, G * outs, to]` to `parts [parts, G * outs, ins, kernel]`.
-#[cube(launch_unchecked, address_type = "dynamic")]
-fn correlate<E: Float>(
-    x: &[E],
-    g: &[E],
-    parts: &mut [f32],
-    from: Extent,
-    to: Extent,
-    samples: usize,
-    groups: usize,
-    ins: usize,
-    outs: usize,
-    part: usize,
-    count: usize,
-    #[comptime] geometry: Geometry,
-    #[comptime] across: usize,
-    #[define(E)] _element: ElemType,
-) {
-    let mut shared = Shared::<[f32]>::new_slice(UNITS);
-    if CUBE_POS >= count {
-        terminate!();
-    }
-    let kh_all = comptime!(geometry.kernel[1]);
-    let kw_all = comptime!(geometry.kernel[2]);
-    let plane = comptime!(kh_all * kw_all);
-
-    let kd = CUBE_POS % comptime!(geometry.kernel[0]);
-    let rest = CUBE_POS / comptime!(geometry.kernel[0]);
-    let c = rest % ins;
-    let rest = rest / ins;
-    let tiles = outs.div_ceil(across);
-    let first = (rest % tiles) * across;
-    let rest = rest / tiles;
-    let group = rest % groups;
-    let number = rest / groups;
-
-    let mut sums = Array::<f32>::new(comptime!(plane * across));
-    #[unroll]
-    for i in 0..comptime!(plane * across) {
-        sums[i] = 0.0;
-    }
-    let space = to.d * to.h * to.w;
-    let end = min((number + 1) * part, samples * space);
-    let mut at = number * part + UNIT_POS as usize;
-    while at < end {
-        let sample = at / space;
-        let place = at % space;
-        let ow = place % to.w;
-        let oh = (place / to.w) % to.h;
-        let od = place / (to.w * to.h);
-        let id = (od * comptime!(geometry.stride[0]) + kd * comptime!(geometry.dilation[0])) as i32 - comptime!(geometry.padding[0] as i32);
-        if id >= 0 && id < from.d as i32 {
-            let mut grads = Array::<f32>::new(across);
-            #[unroll]
-            for o in 0..across {
-                let out = (sample * groups + group) * outs + min(first + o, outs - 1);
-                grads[o] = f32::cast_from(g[out * space + place]);
-            }
-            let volume = ((sample * groups + group) * ins + c) * from.d + id as usize;
-            #[unroll]
-            for kh in 0..kh_all {
-                let ih = (oh * comptime!(geometry.stride[1]) + comptime!(kh * geometry.dilation[1])) as i32
-                    - comptime!(geometry.padding[1] as i32);
-                if ih >= 0 && ih < from.h as i32 {
-                    let row = (volume * from.h + ih as usize) * from.w;
-                    #[unroll]
-                    for kw in 0..kw_all {
-                        let iw = (ow * comptime!(geometry.stride[2]) + comptime!(kw * geometry.dilation[2])) as i32
-                            - comptime!(geometry.padding[2] as i32);
-                        let inside = iw >= 0 && iw < from.w as i32;
-                        let value = select(inside, f32::cast_from(x[row + clamp(iw, 0, from.w as i32 - 1) as usize]), 0.0);
-                        #[unroll]
-                        for o in 0..across {
-                            sums[comptime!((kh * kw_all + kw) * across + o)] += value * grads[o];
-                        }
-                    }
-                }
-            }
-        }
-        at += UNITS;
-    }
-    #[unroll]
-    for o in 0..across {
-        #[unroll]
-        for k in 0..plane {
-            let total = over_block(&mut shared, sums[comptime!(k * across + o)]);
-            if UNIT_POS == 0 && first + o < outs {
-                let out = (number * groups + group) * outs + first + o;
-                parts[((out * ins + c) * comptime!(geometry.kernel[0]) + kd) * plane + k] = total;
             }
         }
     }
@@ -414,54 +332,4 @@ pub fn data_gradient(g: CubeTensor, w: CubeTensor, geometry: Geometry, groups: u
         );
     }
     x
-}
-
-/// Blocks that keep a large device busy.
-const BLOCKS: usize = 4096;
-/// Fewest places of a block's part: below, adding up the parts costs more than it brings.
-const FEWEST: usize = 4 * UNITS;
-/// Most sums of a thread.
-const SUMS: usize = 64;
-
-/// The gradient of the weights, for `x [N, C, D, H, W]`, `g [N, O, ...]`.
-pub fn weight_gradient(x: CubeTensor, g: CubeTensor, geometry: Geometry, groups: usize) -> CubeTensor {
-    let (x, g) = (ordered(x), ordered(g));
-    let [n, c, from @ ..] = dims(&x);
-    let [_, o, to @ ..] = dims(&g);
-    let (ins, outs) = (c / groups, o / groups);
-    let [kd, kh, kw] = geometry.kernel;
-    let across = [4, 2].into_iter().find(|a| *a <= outs && a * kh * kw <= SUMS).unwrap_or(1);
-    let columns = groups * outs.div_ceil(across) * ins * kd;
-    let places = n * to.iter().product::<usize>();
-    let parts = BLOCKS.div_ceil(columns).min(places.div_ceil(FEWEST)).max(1);
-    let part = places.div_ceil(parts);
-    let sums = empty(&x, [parts, o, ins, kd, kh * kw], DType::F32);
-    let count = columns * parts;
-    let (grid, block) = blocks(&x, count);
-    let client = x.client.clone();
-    let (dtype, kind) = (x.dtype, element(&x));
-    // SAFETY: as in `forward`; every block writes the sums of its outputs, input, plane and part.
-    unsafe {
-        correlate::launch_unchecked(
-            &client,
-            grid,
-            block,
-            addresses(&[&x, &g, &sums]),
-            x.into_buffer_arg(),
-            g.into_buffer_arg(),
-            sums.clone().into_buffer_arg(),
-            extent(from),
-            extent(to),
-            n,
-            groups,
-            ins,
-            outs,
-            part,
-            count,
-            geometry,
-            across,
-            kind,
-        );
-    }
-    fold(sums, parts, [o, ins, kd, kh, kw], dtype)
 }

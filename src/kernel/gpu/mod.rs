@@ -10,7 +10,9 @@
 //! the network calls, with their gradients.
 
 mod conv;
+mod conv_weights;
 mod group_norm;
+mod group_norm_back;
 mod launch;
 mod pool;
 mod raw;

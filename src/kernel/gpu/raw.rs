@@ -1,6 +1,6 @@
 //! The kernels as operations that Burn queues. They have no gradients.
 
-use super::{conv, group_norm, pool, resize, softmax};
+use super::{conv, conv_weights, group_norm, group_norm_back, pool, resize, softmax};
 use crate::kernel::conv3d::Geometry;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, backend_extension};
@@ -100,7 +100,7 @@ impl Kernels for CubeBackend {
     }
 
     fn correlate(x: FloatTensor<Self>, g: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self> {
-        conv::weight_gradient(x, g, geometry, groups)
+        conv_weights::gradient(x, g, geometry, groups)
     }
 
     fn group_statistics(x: FloatTensor<Self>, groups: usize, eps: f64) -> FloatTensor<Self> {
@@ -128,11 +128,11 @@ impl Kernels for CubeBackend {
     }
 
     fn group_sums(x: FloatTensor<Self>, g: FloatTensor<Self>, statistics: FloatTensor<Self>) -> FloatTensor<Self> {
-        group_norm::sums(x, g, statistics)
+        group_norm_back::sums(x, g, statistics)
     }
 
     fn group_vectors(sums: FloatTensor<Self>, weight: FloatTensor<Self>) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        group_norm::vector_gradients(sums, weight.dtype)
+        group_norm_back::vectors(sums, weight.dtype)
     }
 
     fn group_slope(
@@ -142,7 +142,7 @@ impl Kernels for CubeBackend {
         statistics: FloatTensor<Self>,
         sums: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        group_norm::data_gradient(x, g, weight, statistics, sums)
+        group_norm_back::data(x, g, weight, statistics, sums)
     }
 
     fn interpolate(x: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self> {
