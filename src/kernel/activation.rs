@@ -1,7 +1,8 @@
 //! SiLU and the logistic function, with a vectorised exponential; backward from the input (SiLU) or the output (logistic).
 
 use super::buffer::{Input, Output, each};
-use super::lanes::{Form, Job, Lanes, run};
+use super::formula::{Formula, Map, logistic, silu_slope};
+use super::lanes::{Form, Lanes, run};
 use super::on_cpu;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -75,13 +76,6 @@ impl Backward<Flex, 1> for ActivateBackward {
     }
 }
 
-/// A formula applied place by place to the vectors that it reads through pointers.
-trait Formula: Copy {
-    /// # Safety
-    /// As for [`Lanes`]; `load` is called for pointers of the formula's own.
-    unsafe fn at<L: Lanes>(self, load: impl Fn(*const f32) -> L) -> L;
-}
-
 /// Floats of a task.
 const BLOCK: usize = 1 << 14;
 
@@ -99,43 +93,6 @@ fn map<const N: usize, F: Formula>(inputs: [FlexTensor; N], formula: impl Fn([*c
     });
     // SAFETY: the tasks cover every element.
     unsafe { out.finish() }
-}
-
-struct Map<F> {
-    formula: F,
-    out: *mut f32,
-    len: usize,
-}
-
-impl<F: Formula> Job for Map<F> {
-    type Out = ();
-    #[inline(always)]
-    unsafe fn run<L: Lanes>(self) {
-        let mut i = 0;
-        // SAFETY: whole vectors and a head, inside the block.
-        unsafe {
-            while i + L::N <= self.len {
-                self.formula.at(|p| L::load(p.add(i))).store(self.out.add(i));
-                i += L::N;
-            }
-            let left = self.len - i;
-            if left > 0 {
-                self.formula.at(|p| L::load_head(p.add(i), left)).store_head(self.out.add(i), left);
-            }
-        }
-    }
-}
-
-/// `sigmoid(x)`, right at both ends: the exponential is only taken of what is not positive.
-#[inline(always)]
-pub(super) unsafe fn logistic<L: Lanes>(x: L) -> L {
-    // SAFETY: the caller's.
-    unsafe {
-        let e = L::splat(0.0).sub(x.abs()).exp();
-        let one = L::splat(1.0);
-        let r = one.div(one.add(e));
-        x.where_negative(e.mul(r), r)
-    }
 }
 
 #[derive(Clone, Copy)]
@@ -179,9 +136,6 @@ impl Formula for SiluGradient {
     unsafe fn at<L: Lanes>(self, load: impl Fn(*const f32) -> L) -> L {
         let (x, gy) = (load(self.0), load(self.1));
         // SAFETY: the caller's.
-        unsafe {
-            let s = logistic(x);
-            gy.mul(s).mul(x.mul_add(L::splat(1.0).sub(s), L::splat(1.0)))
-        }
+        unsafe { silu_slope(x, gy) }
     }
 }

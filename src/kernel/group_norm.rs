@@ -2,8 +2,8 @@
 //! in `f64`), one pass to apply, with SiLU after it where that is asked for. The backward pass keeps the input, the means and the
 //! reciprocal deviations only.
 
-use super::activation::logistic;
 use super::buffer::{Input, Output, each, tensor};
+use super::formula::{Formula, Map, logistic, silu_slope};
 use super::lanes::{Form, Job, Lanes, run};
 use super::on_cpu;
 use super::reduce::{BLOCK, Sum, row_sums};
@@ -153,45 +153,39 @@ fn statistics(x: &Input, groups: usize, eps: f64) -> Statistics {
     Statistics { groups, scale: scale.collect(), mean }
 }
 
-/// Blocks of one channel: calls `f(channel, first, count)`, channels counted through all samples.
-fn over_channels(dims: [usize; 5], f: impl Fn(usize, usize, usize) + Sync + Send) {
-    let [n, c, d, h, w] = dims;
+/// A tensor like `x` by a formula, which is made for each block of a channel: from the channel, counted through all samples, and the
+/// place of the block's first number.
+fn by_channel<F: Formula>(x: &Input, formula: impl Fn(usize, usize) -> F + Sync + Send) -> FlexTensor {
+    let [n, c, d, h, w] = x.dims();
     let space = d * h * w;
     let chunks = space.div_ceil(BLOCK);
+    let mut out = Output::new(&x.dims());
+    let to = out.shared();
     each(n * c * chunks, n * c * space, |task| {
-        let (channel, first) = (task / chunks, task % chunks * BLOCK);
-        f(channel, channel * space + first, BLOCK.min(space - first));
+        let (channel, start) = (task / chunks, task % chunks * BLOCK);
+        let first = channel * space + start;
+        // SAFETY: the block lies inside the tensors, which have one shape, and is this task's own part of the output.
+        unsafe { run(Form::widest(), Map { formula: formula(channel, first), out: to.at(first), len: BLOCK.min(space - start) }) }
     });
+    // SAFETY: the blocks cover every element.
+    unsafe { out.finish() }
+}
+
+/// The function that norm, weight and bias are for a channel.
+fn affine(x: &Input, statistics: &Statistics, weight: &Input, bias: &Input, channel: usize, first: usize) -> Affine {
+    let c = x.dims()[1];
+    let (mean, scale) = statistics.of(channel, c);
+    Affine { x: x.data()[first..].as_ptr(), mean, factor: scale * weight.data()[channel % c], shift: bias.data()[channel % c] }
 }
 
 fn apply(x: &Input, statistics: &Statistics, weight: &Input, bias: &Input, silu: bool) -> FlexTensor {
-    let c = x.dims()[1];
-    let mut out = Output::new(&x.dims());
-    let to = out.shared();
-    over_channels(x.dims(), |channel, first, count| {
-        let (mean, scale) = statistics.of(channel, c);
-        let (factor, shift) = (scale * weight.data()[channel % c], bias.data()[channel % c]);
-        // SAFETY: the block of the input and of the output, the latter this task's own.
-        unsafe { run(Form::widest(), Affine { x: &x.data()[first..first + count], out: to.at(first), mean, factor, shift, silu }) }
-    });
-    // SAFETY: the blocks cover every element.
-    unsafe { out.finish() }
+    let affine = |channel, first| affine(x, statistics, weight, bias, channel, first);
+    if silu { by_channel(x, |channel, first| Silu(affine(channel, first))) } else { by_channel(x, affine) }
 }
 
-/// The gradient before SiLU, of the norm's output: `gy * s * (1 + y * (1 - s))` with `s` the logistic function of that output `y`.
+/// The gradient before SiLU, of the norm's output.
 fn bend(x: &Input, gy: &Input, statistics: &Statistics, weight: &Input, bias: &Input) -> FlexTensor {
-    let c = x.dims()[1];
-    let mut out = Output::new(&x.dims());
-    let to = out.shared();
-    over_channels(x.dims(), |channel, first, count| {
-        let (mean, scale) = statistics.of(channel, c);
-        let (factor, shift) = (scale * weight.data()[channel % c], bias.data()[channel % c]);
-        let (x, gy) = (&x.data()[first..first + count], &gy.data()[first..first + count]);
-        // SAFETY: the blocks of the inputs, and of the output, which is this task's own.
-        unsafe { run(Form::widest(), Bend { x, gy, out: to.at(first), mean, factor, shift }) }
-    });
-    // SAFETY: the blocks cover every element.
-    unsafe { out.finish() }
+    by_channel(x, |channel, first| Bend { y: affine(x, statistics, weight, bias, channel, first), gy: gy.data()[first..].as_ptr() })
 }
 
 /// For every channel of every sample: the sums of `gy` and of `gy * (x - mean) * scale`.
@@ -217,26 +211,18 @@ fn data_gradient(x: &Input, gy: &Input, weight: &Input, statistics: &Statistics,
             [total(0), total(1)]
         })
         .collect();
-    let mut out = Output::new(&x.dims());
-    let to = out.shared();
-    over_channels(x.dims(), |channel, first, count| {
+    by_channel(x, |channel, first| {
         let (mean, scale) = statistics.of(channel, c);
         let [plain, product] = means[channel / per];
-        let job = Gradient {
-            x: &x.data()[first..first + count],
-            gy: &gy.data()[first..first + count],
-            // SAFETY: this task's block.
-            out: unsafe { to.at(first) },
+        Gradient {
+            x: x.data()[first..].as_ptr(),
+            gy: gy.data()[first..].as_ptr(),
             mean,
             factor: scale * weight.data()[channel % c],
             slope: (-f64::from(scale) * f64::from(scale) * product) as f32,
             shift: (-f64::from(scale) * plain) as f32,
-        };
-        // SAFETY: the job reads its slices and writes its block.
-        unsafe { run(Form::widest(), job) }
-    });
-    // SAFETY: the blocks cover every element.
-    unsafe { out.finish() }
+        }
+    })
 }
 
 /// Sum of `(x - mean)^2`.
@@ -300,97 +286,74 @@ impl Job for Products<'_> {
     }
 }
 
-/// `(x - mean) * factor + shift`, and SiLU of it.
-struct Affine<'a> {
-    x: &'a [f32],
-    out: *mut f32,
+/// `(x - mean) * factor + shift`.
+#[derive(Clone, Copy)]
+struct Affine {
+    x: *const f32,
     mean: f32,
     factor: f32,
     shift: f32,
-    silu: bool,
 }
 
-impl Job for Affine<'_> {
-    type Out = ();
+impl Formula for Affine {
     #[inline(always)]
-    unsafe fn run<L: Lanes>(self) {
-        // SAFETY: whole vectors and a head, inside the slice and its block of the output.
+    unsafe fn at<L: Lanes>(self, load: impl Fn(*const f32) -> L) -> L {
+        let x = load(self.x);
+        // SAFETY: the caller's.
+        unsafe { x.sub(L::splat(self.mean)).mul_add(L::splat(self.factor), L::splat(self.shift)) }
+    }
+}
+
+/// SiLU of that.
+#[derive(Clone, Copy)]
+struct Silu(Affine);
+
+impl Formula for Silu {
+    #[inline(always)]
+    unsafe fn at<L: Lanes>(self, load: impl Fn(*const f32) -> L) -> L {
+        // SAFETY: the caller's.
         unsafe {
-            let (mean, factor, shift) = (L::splat(self.mean), L::splat(self.factor), L::splat(self.shift));
-            for (i, block) in self.x.chunks(L::N).enumerate() {
-                let out = self.out.add(i * L::N);
-                // The formula stands once, not in a closure for two: that would be a function without the lanes' instructions.
-                let whole = block.len() == L::N;
-                let x = if whole { L::load(block.as_ptr()) } else { L::load_head(block.as_ptr(), block.len()) };
-                let mut y = x.sub(mean).mul_add(factor, shift);
-                if self.silu {
-                    y = y.mul(logistic(y));
-                }
-                if whole { y.store(out) } else { y.store_head(out, block.len()) }
-            }
+            let y = self.0.at(load);
+            y.mul(logistic(y))
         }
     }
 }
 
 /// See [`bend`].
-struct Bend<'a> {
-    x: &'a [f32],
-    gy: &'a [f32],
-    out: *mut f32,
-    mean: f32,
-    factor: f32,
-    shift: f32,
+#[derive(Clone, Copy)]
+struct Bend {
+    y: Affine,
+    gy: *const f32,
 }
 
-impl Job for Bend<'_> {
-    type Out = ();
+impl Formula for Bend {
     #[inline(always)]
-    unsafe fn run<L: Lanes>(self) {
-        // SAFETY: as in `Affine`.
-        unsafe {
-            let (mean, factor, shift, one) = (L::splat(self.mean), L::splat(self.factor), L::splat(self.shift), L::splat(1.0));
-            for (i, (x, gy)) in self.x.chunks(L::N).zip(self.gy.chunks(L::N)).enumerate() {
-                let out = self.out.add(i * L::N);
-                let (whole, n) = (x.len() == L::N, x.len());
-                let read = |p: &[f32]| if whole { L::load(p.as_ptr()) } else { L::load_head(p.as_ptr(), n) };
-                let (x, gy) = (read(x), read(gy));
-                let y = x.sub(mean).mul_add(factor, shift);
-                let s = logistic(y);
-                let bent = gy.mul(s).mul(y.mul_add(one.sub(s), one));
-                if whole { bent.store(out) } else { bent.store_head(out, n) }
-            }
-        }
+    unsafe fn at<L: Lanes>(self, load: impl Fn(*const f32) -> L) -> L {
+        let gy = load(self.gy);
+        // SAFETY: the caller's.
+        unsafe { silu_slope(self.y.at(load), gy) }
     }
 }
 
 /// `gy * factor + (x - mean) * slope + shift`.
-struct Gradient<'a> {
-    x: &'a [f32],
-    gy: &'a [f32],
-    out: *mut f32,
+#[derive(Clone, Copy)]
+struct Gradient {
+    x: *const f32,
+    gy: *const f32,
     mean: f32,
     factor: f32,
     slope: f32,
     shift: f32,
 }
 
-impl Job for Gradient<'_> {
-    type Out = ();
+impl Formula for Gradient {
     #[inline(always)]
-    unsafe fn run<L: Lanes>(self) {
-        // SAFETY: as in `Affine`.
+    unsafe fn at<L: Lanes>(self, load: impl Fn(*const f32) -> L) -> L {
+        let (x, gy) = (load(self.x), load(self.gy));
+        // SAFETY: the caller's.
         unsafe {
-            let (mean, factor) = (L::splat(self.mean), L::splat(self.factor));
-            let (slope, shift) = (L::splat(self.slope), L::splat(self.shift));
-            for (i, (x, gy)) in self.x.chunks(L::N).zip(self.gy.chunks(L::N)).enumerate() {
-                let out = self.out.add(i * L::N);
-                let at = |x: L, gy: L| gy.mul_add(factor, x.sub(mean).mul_add(slope, shift));
-                if x.len() == L::N {
-                    at(L::load(x.as_ptr()), L::load(gy.as_ptr())).store(out);
-                } else {
-                    at(L::load_head(x.as_ptr(), x.len()), L::load_head(gy.as_ptr(), x.len())).store_head(out, x.len());
-                }
-            }
+            let along = x.sub(L::splat(self.mean)).mul_add(L::splat(self.slope), L::splat(self.shift));
+            gy.mul_add(L::splat(self.factor), along)
         }
     }
 }

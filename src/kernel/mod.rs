@@ -12,6 +12,7 @@ mod conv3d;
 mod conv_transpose;
 mod dense;
 mod depthwise;
+mod formula;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod group_norm;
