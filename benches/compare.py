@@ -1,4 +1,4 @@
-"""Runs `lmsc bench` and the peers side by side and writes RESULTS.md; `benches/run` prepares what it needs.
+"""Runs `lmsc bench` and the peers side by side and writes RESULTS.md (RESULTS-gpu.md with --device); `benches/run` prepares what it needs.
 
 Every peer is a process of its own that waits for its turn. In each round each takes its turn, in an order that moves on from round
 to round, so that a machine that slows down slows all of them. One run of each turn is not counted.
@@ -17,18 +17,20 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 PEERS = ["eager", "compiled", "onnxruntime", "openvino"]
 NAMES = {"ours": "lmsc", "eager": "PyTorch", "compiled": "PyTorch, compiled", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
-# Name, size of the input, batch, parameters of the graph, whether it is a training step.
+# Size of the input, batch, parameters of the graph, whether it is a training step.
 CASES = [
-    ("forward 4x128x128x128, batch 1", "4x128x128x128", 1, [], False),
-    ("forward 4x96x96x96, batch 1", "4x96x96x96", 1, [], False),
-    ("forward 1x48x64x48, batch 4", "1x48x64x48", 4, ["modalities=1"], False),
-    ("training step 4x64x64x64, batch 1", "4x64x64x64", 1, [], True),
-    ("training step 1x48x64x48, batch 4", "1x48x64x48", 4, ["modalities=1"], True),
+    ("4x128x128x128", 1, [], False),
+    ("4x96x96x96", 1, [], False),
+    ("1x48x64x48", 4, ["modalities=1"], False),
+    ("4x64x64x64", 1, [], True),
+    ("1x48x64x48", 4, ["modalities=1"], True),
 ]
-QUICK = [("forward 4x64x64x64, batch 1", "4x64x64x64", 1, [], False), ("training step 4x32x32x32, batch 1", "4x32x32x32", 1, [], True)]
+QUICK = [("4x64x64x64", 1, [], False), ("4x32x32x32", 1, [], True)]
+# On a GPU, each in float32 and bfloat16.
+GPU_CASES = [("4x128x128x128", batch, [], step) for step in (False, True) for batch in (1, 2, 8)]
 # A peer whose outputs differ by more than this share of their norm computes something else. ONNX Runtime's sums over the voxels of a
-# norm cost it four digits at 128^3.
-SAME = 1e-3
+# norm cost it four digits at 128^3; half precision has three digits at most, and not all operations of an autocast are in it.
+SAME = {"f32": 1e-3, "bf16": 5e-2, "f16": 1e-2}
 
 
 def say(text):
@@ -42,8 +44,9 @@ def median(numbers):
 class Peer:
     """A process that waits for its turn."""
 
-    def __init__(self, name, folder, threads, step):
-        command = [sys.executable, str(HERE / "peers.py"), name, str(folder), "--threads", str(threads), "--serve"]
+    def __init__(self, name, folder, options, precision, step):
+        command = [sys.executable, str(HERE / "peers.py"), name, str(folder), "--threads", str(options.threads), "--serve"]
+        command += ["--device", options.device, "--precision", precision]
         self.name = name
         self.process = subprocess.Popen(command + ["--step"] * step, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         stderr=subprocess.DEVNULL)
@@ -68,9 +71,10 @@ class Peer:
 class Ours:
     """`lmsc bench`, started anew for each turn."""
 
-    def __init__(self, lmsc, graph, size, batch, sets, step, threads):
-        self.command = [lmsc, "bench", graph, "--input", size, "--batch", str(batch), "--threads", str(threads), "--device", "cpu", "--json"]
-        self.command += [word for s in sets for word in ("--set", s)] + ["--step"] * step
+    def __init__(self, options, size, batch, sets, precision, step):
+        self.command = [options.lmsc, "bench", options.graph, "--input", size, "--batch", str(batch), "--threads", str(options.threads), "--json"]
+        self.command += ["--device", options.device, "--precision", precision] + [word for s in sets for word in ("--set", s)]
+        self.command += ["--step"] * step
         self.step = step
         self.results = []
 
@@ -86,22 +90,24 @@ class Ours:
 
 def compare(case, options, folder):
     """One case: seconds of every run by name, and what each said of itself."""
-    name, size, batch, sets, step = case
-    say(f"{name}: preparing")
+    size, batch, sets, step, precision = case
+    say(f"{called(case)}: preparing")
     folder.mkdir(parents=True, exist_ok=True)
-    ours = Ours(options.lmsc, options.graph, size, batch, sets, step, options.threads)
+    ours = Ours(options, size, batch, sets, precision, step)
     ours.run("--runs", "1", "--export", str(folder))
-    if not step:
+    if not step and {"onnxruntime", "openvino"} & set(options.peers):
         subprocess.run([sys.executable, str(HERE / "peers.py"), "onnx", str(folder)], check=True, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL)
     peers = []
     for peer in options.peers:
         if not (step and peer in ("onnxruntime", "openvino")):
             say(f"  {NAMES[peer]}")
-            peers.append(Peer(peer, folder, options.threads, step))
+            peers.append(Peer(peer, folder, options, precision, step))
     turns = [("ours", ours)] + [(p.name, p) for p in peers]
     seconds = {who: [] for who, _ in turns}
-    rounds, runs = options.rounds or (2 if options.quick else 5), 2
+    # A GPU is alone, and to begin anew takes long there: few turns of many runs.
+    rounds, runs = (2, 20) if on_gpu(options) else (2 if options.quick else 5, 2)
+    rounds = options.rounds or rounds
     for number in range(rounds):
         say(f"  round {number + 1} of {rounds}")
         for who, runner in turns[number % len(turns):] + turns[:number % len(turns)]:
@@ -110,25 +116,38 @@ def compare(case, options, folder):
             time.sleep(0.3)
     for p in peers:
         p.end()
-    return {"name": name, "step": step, "seconds": seconds, "ours": ours.results, "peers": {p.name: p.ready for p in peers}}
+    return {"name": called(case), "step": step, "seconds": seconds, "ours": ours.results, "peers": {p.name: p.ready for p in peers},
+            "precision": precision, "gpu": on_gpu(options)}
+
+
+def called(case):
+    """What a case is called."""
+    size, batch, _, step, precision = case
+    return f"{'training step' if step else 'forward'} {size}, batch {batch}" + ("" if precision == "f32" else f", {precision}")
+
+
+def on_gpu(options):
+    return options.device != "cpu"
 
 
 def parts(result):
     """Per contestant: median, spread, memory, first run, difference."""
     table = {}
     first = [r["step" if result["step"] else "forward"]["first"] for r in result["ours"]]
-    peaks = [r["peak_bytes"] / 1e6 for r in result["ours"] if r["peak_bytes"]]
+    memory = "gpu_bytes" if result["gpu"] else "peak_bytes"
+    peaks = [r[memory] / 1e6 for r in result["ours"] if r[memory]]
     # With --export a run holds more than it needs: that one does not count.
     table["ours"] = {"peak": max(peaks[1:], default=None), "libraries": None, "first": median(first), "difference": None, "same": True}
-    losses = [p["loss"] for p in result["ours"][0]["parts"]] if result["step"] else []
+    losses = result["ours"][0]["losses"] if result["step"] else []
     for name, ready in result["peers"].items():
         if result["step"]:
             pairs = list(zip(losses, ready["losses"]))
             difference = max(abs(a - b) / abs(a) for a, b in pairs)
         else:
             difference = ready["difference"]["relative"]
-        table[name] = {"peak": ready["peak_mb"], "libraries": ready["libraries_mb"], "first": ready["first"], "difference": difference,
-                       "same": difference <= SAME}
+        peak, libraries = (ready["gpu_mb"], None) if result["gpu"] else (ready["peak_mb"], ready["libraries_mb"])
+        same = difference <= SAME[result["precision"]]
+        table[name] = {"peak": peak, "libraries": libraries, "first": ready["first"], "difference": difference, "same": same}
         if not result["step"]:
             table[name]["largest"] = ready["difference"]["largest"]
     for name, row in table.items():
@@ -145,8 +164,9 @@ def case_lines(result):
     table = parts(result)
     best = min((n for n in table if n != "ours" and table[n]["same"]), key=lambda n: table[n]["median"], default=None)
     what = "difference of the losses" if result["step"] else "difference of the outputs"
+    peak = "GPU memory, MB" if result["gpu"] else "peak MB"
     lines = [f"### {result['name'][0].upper()}{result['name'][1:]}", "",
-             f"| | median ms | least | most | first run | peak MB | without libraries | {what} | ours takes |",
+             f"| | median ms | least | most | first run | {peak} | without libraries | {what} | ours takes |",
              "|---|--:|--:|--:|--:|--:|--:|--:|--:|"]
     for name, row in table.items():
         difference = number(row["difference"], "{:.1e}")
@@ -177,7 +197,7 @@ def operations(options, folder):
     ours, theirs = [], []
     for i in range(rounds):
         say(f"operations: round {i + 1} of {rounds}")
-        command = [options.lmsc, "bench", "--ops", "--threads", str(options.threads), "--runs", str(runs), "--device", "cpu", "--json", *more]
+        command = [options.lmsc, "bench", "--ops", "--threads", str(options.threads), "--runs", str(runs), "--device", options.device, "--json", *more]
         file = folder / "operations.json"
         file.write_text(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
         ours.append(json.loads(file.read_text()))
@@ -217,14 +237,22 @@ def ceilings(results, folder):
 
 
 def heading(options, machine, load):
-    versions = {p: importlib.metadata.version(p) for p in ("torch", "onnxruntime", "openvino", "onnx", "numpy")}
+    used = ["torch", "numpy"] + [p for p in ("onnxruntime", "openvino") if p in options.peers]
+    versions = {p: importlib.metadata.version(p) for p in used + ["onnx"] * (len(used) > 2)}
     python = platform.python_version()
     busy = load[0] > 0.25 * os.cpu_count()
     warning = ["**Other programs were running: these figures show that the comparison works, not who is faster.** PyTorch and ONNX Runtime "
                "wait for each other's threads in loops and suffer most from it.", ""] if busy else []
-    return ["# Speed beside PyTorch, ONNX Runtime and OpenVINO", "",
-            f"Written by `benches/run{' --quick' if options.quick else ''}` on {datetime.date.today()}; `{options.graph}`, same weights and inputs, float32.", "",
+    title, how = "Speed beside PyTorch, ONNX Runtime and OpenVINO", " --quick" if options.quick else ""
+    gpu = []
+    if on_gpu(options):
+        title, how, warning = "Speed on a GPU beside PyTorch", how + f" --device {options.device}", []
+        gpu = [f"- GPU: {card()}; GPU memory is what each program's allocator holds for tensors; bf16 and f16 are PyTorch's autocast, and PyTorch's "
+               "float32 may use TF32 where it does so unasked"]
+    return [f"# {title}", "",
+            f"Written by `benches/run{how}` on {datetime.date.today()}; `{options.graph}`, same weights and inputs, float32 where nothing else is said.", "",
             *warning,
+            *gpu,
             f"- machine: {machine['cpu']}, {os.cpu_count()} processors, {options.threads} threads each, {machine['instructions']}; "
             f"ceilings {machine['flops'] / 1e9:.0f} GFLOP/s and {machine['bandwidth'] / 1e9:.1f} GB/s (copying, read and written)",
             f"- load average at the start {load[0]:.1f}, at the end {os.getloadavg()[0]:.1f} (of {os.cpu_count()} processors; the runs themselves are "
@@ -236,11 +264,22 @@ def heading(options, machine, load):
             "- \"ours takes\" is our median for theirs: below 1 we are faster; the best peer is in bold", ""]
 
 
+def card():
+    """The first GPU and its driver, as its maker's tool names them."""
+    command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[0]
+    except (OSError, subprocess.CalledProcessError, IndexError):
+        return "of an unknown name"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lmsc", default="target/release/lmsc", help="the program")
     parser.add_argument("--graph", default="graphs/lightmedseg.ron")
-    parser.add_argument("--out", type=Path, default=HERE / "RESULTS.md")
+    parser.add_argument("--out", type=Path, help="benches/RESULTS.md, or benches/RESULTS-gpu.md")
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda: PyTorch is then the only peer")
+    parser.add_argument("--precisions", nargs="*", choices=list(SAME), default=["f32", "bf16"], help="on a GPU")
     parser.add_argument("--work", type=Path, default=Path("target/bench"), help="where weights, inputs and outputs are put")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS)
@@ -249,6 +288,11 @@ def main():
     parser.add_argument("--commit", default="of an unknown commit")
     parser.add_argument("--quick", action="store_true", help="small sizes and few runs: does everything work?")
     options = parser.parse_args()
+    cases = [(*case, "f32") for case in (QUICK if options.quick else CASES)]
+    if on_gpu(options):
+        options.peers = [p for p in options.peers if p in ("eager", "compiled")]
+        cases = [(*case, precision) for case in (QUICK if options.quick else GPU_CASES) for precision in options.precisions]
+    options.out = options.out or HERE / ("RESULTS-gpu.md" if on_gpu(options) else "RESULTS.md")
     load = os.getloadavg()
     lines, results, single = [], [], []
 
@@ -260,12 +304,12 @@ def main():
         options.out.write_text("\n".join(heading(options, machine, load) + network + lines + single).rstrip() + "\n")
 
     options.work.mkdir(parents=True, exist_ok=True)
-    for i, case in enumerate(QUICK if options.quick else CASES):
-        if options.only in case[0]:
+    for i, case in enumerate(cases):
+        if options.only in called(case):
             results.append(compare(case, options, options.work / f"case{i}"))
             lines += case_lines(results[-1])
             write()
-    if options.only in "operations":
+    if options.only in "operations" and not on_gpu(options):
         single += operations(options, options.work)
         write()
     if not (results or single):

@@ -29,7 +29,7 @@ def position_map(anchors, size):
     for axis, length in enumerate(size):
         shape = [1, 1, 1, 1, 1]
         shape[2 + axis] = length
-        places = torch.arange(length, dtype=torch.float32).reshape(shape) / length
+        places = torch.arange(length, dtype=torch.float32, device=anchors.device).reshape(shape) / length
         total = total + (places - anchors[:, :, axis : axis + 1])
     return total
 

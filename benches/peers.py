@@ -1,12 +1,13 @@
 """One peer in a process of its own: computes what `lmsc bench --export DIR` wrote, is compared with our outputs, and times runs when told.
 
     python peers.py onnx FOLDER              writes FOLDER/model.onnx
-    python peers.py PEER FOLDER [--threads 2] [--step] [--serve] [--runs 5]
+    python peers.py PEER FOLDER [--threads 2] [--step] [--serve] [--runs 5] [--device cuda] [--precision bf16]
 
-PEER is eager or compiled (PyTorch), onnxruntime or openvino; the last two run FOLDER/model.onnx. Prints one JSON line when it is
-ready: seconds of loading and of the first run, the peak memory and what of it was there before the network was loaded, and the
+PEER is eager or compiled (PyTorch), onnxruntime or openvino; the last two run FOLDER/model.onnx, on the CPU alone. Prints one JSON line
+when it is ready: seconds of loading and of the first run, the peak memory and what of it was there before the network was loaded, and the
 difference to our outputs (--step: the losses of the first steps). With --serve it then answers each line `run N` with the seconds of
-N runs, until `end`; otherwise it makes --runs runs and prints a summary.
+N runs, until `end`; otherwise it makes --runs runs and prints a summary. On a GPU a run ends when the GPU has done it, half precision is
+PyTorch's autocast, cuDNN chooses its algorithms by trying them, and TF32 is allowed where PyTorch allows it unasked.
 """
 import argparse
 import json
@@ -55,42 +56,59 @@ def as_tuple(y):
 class Torch:
     """PyTorch, as it is or compiled."""
 
-    def __init__(self, folder, threads, compiled):
+    def __init__(self, folder, given, compiled):
         import torch
-        torch.set_num_threads(threads)
+        torch.set_num_threads(given.threads)
         torch.set_num_interop_threads(1)
+        torch.backends.cudnn.benchmark = True
         self.libraries = memory("VmRSS")
         import network
         self.torch = torch
-        self.network, self.inputs, _ = network.load(folder)
-        self.network.eval()
+        self.device = torch.device(given.device)
+        half = {"f32": None, "bf16": torch.bfloat16, "f16": torch.float16}[given.precision]
+        self.autocast = torch.autocast(self.device.type, dtype=half, enabled=half is not None)
+        self.network, inputs, _ = network.load(folder)
+        self.network.to(self.device).eval()
+        self.inputs = [x.to(self.device) for x in inputs]
         self.call = torch.compile(self.network) if compiled else self.network
 
+    def wait(self):
+        if self.device.type == "cuda":
+            self.torch.cuda.synchronize()
+
+    def gpu(self):
+        """MB that PyTorch holds of the GPU's memory for its tensors."""
+        return self.torch.cuda.max_memory_reserved() / 1e6 if self.device.type == "cuda" else None
+
     def run(self):
-        with self.torch.inference_mode():
-            return as_tuple(self.call(*self.inputs))
+        with self.torch.inference_mode(), self.autocast:
+            y = as_tuple(self.call(*self.inputs))
+        self.wait()
+        return y
 
     def numbers(self, y):
-        return [t.numpy() for t in y]
+        return [t.float().cpu().numpy() for t in y]
 
 
 class TorchStep(Torch):
     """A training step in PyTorch: forward, loss, backward, AdamW."""
 
-    def __init__(self, folder, threads, compiled):
-        super().__init__(folder, threads, False)
+    def __init__(self, folder, given, compiled):
+        super().__init__(folder, given, False)
         import network
         import torch
         _, _, labels = network.load(folder)
         graph = json.loads((folder / "graph.json").read_text())
         shapes = {op["value"]: op["shape"] for op in graph["ops"]}
         classes = shapes[graph["outputs"][0]["value"]][1]
-        truth = torch.nn.functional.one_hot(labels.long(), classes).movedim(-1, 1).float().contiguous()
+        truth = torch.nn.functional.one_hot(labels.long(), classes).movedim(-1, 1).float().contiguous().to(self.device)
         self.network.train()
-        net, inputs = self.network, self.inputs
+        net, inputs, autocast = self.network, self.inputs, self.autocast
 
         def forward():
-            return network.objective(as_tuple(net(*inputs))[0], truth)
+            with autocast:
+                y = as_tuple(net(*inputs))[0]
+            return network.objective(y.float(), truth)
 
         self.loss = torch.compile(forward) if compiled else forward
         self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01)
@@ -101,22 +119,23 @@ class TorchStep(Torch):
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
+        self.wait()
         self.losses.append(float(loss))
 
 
 class OnnxRuntime:
-    def __init__(self, folder, threads):
+    def __init__(self, folder, given):
         import onnxruntime
         self.libraries = memory("VmRSS")
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = given.threads
         options.inter_op_num_threads = 1
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         self.session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
-        given = tensors(folder / "input.safetensors")
+        held = tensors(folder / "input.safetensors")
         graph = json.loads((folder / "graph.json").read_text())
         names = [i.name for i in self.session.get_inputs()]
-        self.feed = dict(zip(names, [given[i["name"]] for i in graph["inputs"]]))
+        self.feed = dict(zip(names, [held[i["name"]] for i in graph["inputs"]]))
 
     def run(self):
         return self.session.run(None, self.feed)
@@ -128,16 +147,16 @@ class OnnxRuntime:
 class OpenVino:
     """Reads the ONNX file; converted from PyTorch directly the network came out no faster."""
 
-    def __init__(self, folder, threads):
+    def __init__(self, folder, given):
         import openvino
         self.libraries = memory("VmRSS")
         # float32 throughout: on processors with bfloat16 instructions the default would be bfloat16.
-        settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+        settings = {"INFERENCE_NUM_THREADS": given.threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         self.model = openvino.Core().compile_model(str(folder / "model.onnx"), "CPU", settings)
         self.request = self.model.create_infer_request()
-        given = tensors(folder / "input.safetensors")
+        held = tensors(folder / "input.safetensors")
         graph = json.loads((folder / "graph.json").read_text())
-        self.feed = [given[i["name"]] for i in graph["inputs"]]
+        self.feed = [held[i["name"]] for i in graph["inputs"]]
 
     def run(self):
         # Shared: neither inputs nor outputs are copied.
@@ -156,12 +175,12 @@ def write_onnx(folder):
         torch.onnx.export(net.eval(), tuple(inputs), str(folder / "model.onnx"), dynamo=True, optimize=True, external_data=False)
 
 
-def make(peer, folder, threads, step):
-    if peer in ("eager", "compiled"):
-        return (TorchStep if step else Torch)(folder, threads, peer == "compiled")
-    if step:
-        raise SystemExit(f"{peer} does not train")
-    return {"onnxruntime": OnnxRuntime, "openvino": OpenVino}[peer](folder, threads)
+def make(given):
+    if given.peer in ("eager", "compiled"):
+        return (TorchStep if given.step else Torch)(given.folder, given, given.peer == "compiled")
+    if given.step or given.device != "cpu" or given.precision != "f32":
+        raise SystemExit(f"{given.peer} runs forward passes, on the CPU, in float32")
+    return {"onnxruntime": OnnxRuntime, "openvino": OpenVino}[given.peer](given.folder, given)
 
 
 def timed(peer, count):
@@ -181,19 +200,22 @@ def main():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--step", action="store_true")
     parser.add_argument("--serve", action="store_true")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1")
+    parser.add_argument("--precision", choices=["f32", "bf16", "f16"], default="f32")
     given = parser.parse_args()
     if given.peer == "onnx":
         return write_onnx(given.folder)
 
     start = time.perf_counter()
-    peer = make(given.peer, given.folder, given.threads, given.step)
+    peer = make(given)
     load = time.perf_counter() - start
     start = time.perf_counter()
     y = peer.run()
     first = time.perf_counter() - start
     timed(peer, 2)
     # Before the comparison, which takes memory of its own.
-    ready = {"peer": given.peer, "load": load, "first": first, "peak_mb": memory("VmHWM"), "libraries_mb": peer.libraries}
+    ready = {"peer": given.peer, "load": load, "first": first, "peak_mb": memory("VmHWM"), "libraries_mb": peer.libraries,
+             "gpu_mb": peer.gpu() if hasattr(peer, "gpu") else None}
     if given.step:
         ready["losses"] = list(peer.losses)
     else:

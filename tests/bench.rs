@@ -99,9 +99,10 @@ fn what_is_exported_is_enough_to_compute_the_same() {
 fn steps_learn_and_say_their_parts() {
     let result = json(&["bench", GRAPH, "--input", "16x16x16", "--step", "--runs", "2", "--device", "cpu", "--json"]);
     let parts = result["parts"].as_array().expect("parts");
-    assert_eq!(parts.len(), 4);
-    let loss = |i: usize| parts[i]["loss"].as_f64().expect("a number");
-    assert!(loss(3) < loss(0), "{parts:?}");
+    let losses: Vec<f64> = result["losses"].as_array().expect("losses").iter().filter_map(serde_json::Value::as_f64).collect();
+    assert_eq!(losses.len(), 4, "two before those that count");
+    let last = parts.last().and_then(|p| p["loss"].as_f64()).expect("a loss");
+    assert!(losses[3] < losses[0] && last < losses[3], "{losses:?}, {parts:?}");
     assert!(parts.iter().all(|p| ["forward", "backward", "update"].iter().all(|k| p[k].as_f64().is_some_and(|s| s > 0.0))));
 }
 
@@ -111,6 +112,7 @@ fn what_cannot_be_timed_is_refused() {
         (&["bench"][..], 2, &["GRAPH"][..]),
         (&["bench", GRAPH, "--ops"], 2, &["--ops"]),
         (&["bench", GRAPH, "--step", "--trace", "x"], 2, &["--trace"]),
+        (&["bench", GRAPH, "--device", "cpu", "--precision", "bf16"], 1, &["the executor computes in float32"]),
         (&["bench", GRAPH, "--threads", "0"], 2, &["--threads"]),
         (&["bench", GRAPH, "--input", "100x128x128"], 1, &["the depth 100 is not a multiple of 16"]),
         (&["bench", GRAPH, "--weights", "nowhere.safetensors"], 1, &["nowhere.safetensors"]),

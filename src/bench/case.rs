@@ -9,6 +9,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::compile::Program;
+use crate::compile::memory::Precision;
 use crate::ir::{Fact, Value};
 use crate::net::{self, NameMap, Network, Tensors};
 use crate::show::operations_text;
@@ -23,6 +24,8 @@ pub struct Given<'a> {
     pub weights: Option<&'a Path>,
     /// Rules from the file's names to the graph's.
     pub map: Option<&'a Path>,
+    /// What is computed in; the weights stay `f32`.
+    pub precision: Precision,
 }
 
 /// A network that is ready to be timed.
@@ -41,7 +44,7 @@ impl Case {
     /// A program with drawn or given weights, and inputs that are uniform with mean 0 and variance 1.
     ///
     /// # Errors
-    /// E0801 and E0802 for weights that cannot be read or do not fit, E0501 for what does not fit into memory.
+    /// E0801 and E0802 for weights that cannot be read or do not fit, E0602 for a precision that the device lacks, E0501 for what does not fit into memory.
     pub fn new(program: Program, batch: usize, given: Given, device: &Device) -> Result<Self> {
         let program = Arc::new(batched(program, batch)?);
         let mut network = Network::new(program.clone(), device, SEED)?;
@@ -49,6 +52,7 @@ impl Case {
             let map = given.map.map(NameMap::read).transpose()?.unwrap_or_default();
             net::port(&mut network, &net::read_tensors(path)?, &map, path, device)?;
         }
+        let network = network.in_precision(given.precision, device)?;
         let mut rng = ChaCha8Rng::seed_from_u64(SEED + 1);
         let mut inputs = vec![];
         for (name, v) in &program.inputs {

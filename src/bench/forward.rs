@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
-use burn::tensor::{DType, Tensor};
+use burn::tensor::Tensor;
 
 use super::case::Case;
 use crate::exec::{Executor, Shape};
@@ -64,8 +64,8 @@ impl<'a> Forward<'a> {
                 let trained = |name: &str| weights.get(name).map(|(dims, w)| (dims.as_slice(), w.as_slice()));
                 let executor = Box::new(Executor::new(&case.program, &trained)?);
                 let shape = Shape { batch: case.batch, size: executor.compiled().size };
-                let room = |v: &Value| vec![0.0; case.program.graph.fact(*v).dims().iter().product()];
-                Way::Executor { executor, shape, outputs: outputs.iter().map(|(_, v)| room(v)).collect() }
+                let outputs = executor.room(shape)?;
+                Way::Executor { executor, shape, outputs }
             }
         };
         Ok(Self { case, way })
@@ -166,6 +166,7 @@ fn numbers(w: &Learned) -> (Vec<usize>, Vec<f32>) {
 /// One pass with each operation timed by itself. Where the device computes on its own time, each is waited for.
 fn one_by_one(case: &Case, inputs: &[Tensor<5>]) -> Vec<Part> {
     let graph = &case.program.graph;
+    let precision = case.network.dtype();
     let mut owned: HashMap<Value, Vec<(&'static str, &Learned)>> = HashMap::new();
     for ((v, _, w), (_, learned)) in graph.weights().into_iter().zip(case.network.weights()) {
         owned.entry(v).or_default().push((w.name, learned));
@@ -174,7 +175,7 @@ fn one_by_one(case: &Case, inputs: &[Tensor<5>]) -> Vec<Part> {
     graph.values().for_each(|v| graph.inputs(v).iter().for_each(|i| last[i.0] = v.0));
     let mut values = vec![None; graph.len()];
     for ((_, v), x) in case.program.inputs.iter().zip(inputs) {
-        values[v.0] = Some(x.clone());
+        values[v.0] = Some(x.clone().cast(precision));
     }
     let begun = Instant::now();
     let mut parts = vec![];
@@ -186,7 +187,7 @@ fn one_by_one(case: &Case, inputs: &[Tensor<5>]) -> Vec<Part> {
         let x = x.collect();
         let none = vec![];
         let all = owned.get(&node.shares.unwrap_or(v)).unwrap_or(&none);
-        let weights = Weights { all, precision: DType::F32 };
+        let weights = Weights { all, precision };
         let start = begun.elapsed().as_secs_f64();
         let y = node.op.forward(&weights, x);
         wait(case);

@@ -47,19 +47,28 @@ impl Step {
         Some(Self { case, input, loss, targets, optimiser })
     }
 
-    /// Makes one step.
-    pub fn once(self) -> (Self, Parts) {
+    /// Makes one step. Its parts are timed where the device is waited for between them; else all is queued at once, as in training, and
+    /// the whole counts as the update.
+    pub fn once(self, in_parts: bool) -> (Self, Parts) {
         let Self { case, input, loss: goal, targets, mut optimiser } = self;
         let start = Instant::now();
         let terms = goal.terms(vec![case.network.forward(input.clone())], &targets, &case.device);
-        let loss = f64::from(terms.total.clone().into_scalar::<f32>());
-        let forward = start.elapsed().as_secs_f64();
-        let gradients = GradientsParams::from_grads(terms.total.backward(), &case.network);
-        wait(&case);
-        let backward = start.elapsed().as_secs_f64() - forward;
+        let total = terms.total;
+        let mark = || {
+            if in_parts {
+                wait(&case);
+                start.elapsed().as_secs_f64()
+            } else {
+                0.0
+            }
+        };
+        let forward = mark();
+        let gradients = GradientsParams::from_grads(total.backward(), &case.network);
+        let backward = mark() - forward;
         let network = optimiser.step(RATE, case.network.clone(), gradients);
         let case = Case { network, ..case };
         wait(&case);
+        let loss = f64::from(total.into_scalar::<f32>());
         let update = start.elapsed().as_secs_f64() - forward - backward;
         (Self { case, input, loss: goal, targets, optimiser }, Parts { forward, backward, update, loss })
     }

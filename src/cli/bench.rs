@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::graph::program;
 use super::print;
+use super::stats::Numbers;
 use crate::bench::{self, Case, Engine, Forward, Given, Machine, Setting, Step, Times};
 use crate::net;
 use crate::text::{Code, Diagnostic, Result, write_text};
@@ -85,6 +86,9 @@ pub struct Args {
     /// Write graph, weights, inputs and outputs for other programs
     #[arg(long, value_name = "DIR")]
     pub export: Option<PathBuf>,
+    /// What is computed in; weights and sums stay in float32
+    #[arg(long, value_enum, default_value_t = Numbers::F32, conflicts_with = "ops")]
+    pub precision: Numbers,
     /// Where to compute: auto, cpu, cuda, cuda:1, wgpu
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
@@ -112,11 +116,11 @@ pub fn run(args: Args) -> Result<()> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     bench::use_threads(args.threads.map_or(processors, usize::from));
     let device = net::device(&args.device)?;
-    let engine = engine(args.engine, device == burn::tensor::Device::flex(), &args.device)?;
+    let engine = engine(&args, device == burn::tensor::Device::flex())?;
     let Some(graph) = &args.graph else { return operations(&args, engine, &device) };
     let begun = Instant::now();
     let program = program(graph, &args.set, args.input.as_deref())?;
-    let given = Given { weights: args.weights.as_deref(), map: args.map.as_deref() };
+    let given = Given { weights: args.weights.as_deref(), map: args.map.as_deref(), precision: args.precision.into() };
     let learning = if args.step { device.clone().autodiff() } else { device };
     let case = Case::new(program, args.batch as usize, given, &learning)?;
     let load = begun.elapsed().as_secs_f64();
@@ -124,11 +128,15 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 /// What runs forward passes.
-fn engine(way: Way, cpu: bool, device: &str) -> Result<Engine> {
-    match way {
+fn engine(args: &Args, cpu: bool) -> Result<Engine> {
+    match args.engine {
         Way::Executor if !cpu => {
-            let d = Diagnostic::error(Code::E0602, format!("the executor runs on the CPU, but the device is `{device}`"));
+            let d = Diagnostic::error(Code::E0602, format!("the executor runs on the CPU, but the device is `{}`", args.device));
             Err(d.help("leave out `--engine executor`, or use `--device cpu`").into())
+        }
+        Way::Auto | Way::Executor if cpu && !args.step && args.precision != Numbers::F32 => {
+            let d = Diagnostic::error(Code::E0602, "the executor computes in float32".to_owned());
+            Err(d.help("leave out `--precision`, or time a GPU with `--device`").into())
         }
         Way::Auto | Way::Executor if cpu => Ok(Engine::Executor),
         _ => Ok(Engine::Burn),
@@ -143,7 +151,7 @@ fn passes(args: &Args, case: &Case, engine: Engine, load: f64) -> Result<()> {
     let first = forward.once()?;
     forward.once()?;
     let times = Times::new(first, (0..args.runs).map(|_| forward.once()).collect::<Result<_>>()?);
-    let peak = net::peak_memory();
+    let peak = Peak::of(&case.device);
     if let Some(folder) = &args.export {
         case.export(folder, &forward.outputs()?)?;
     }
@@ -168,7 +176,7 @@ fn passes(args: &Args, case: &Case, engine: Engine, load: f64) -> Result<()> {
         "{}forward      {}\n{}\n{}{stages}\n{}",
         heading(case, load, &machine),
         times.line(),
-        memory(peak),
+        peak.lines(),
         bench::node_table(&nodes),
         bench::legend(&machine)
     ));
@@ -180,28 +188,34 @@ fn steps(args: &Args, case: Case, engine: Engine, load: f64) -> Result<()> {
     if let Some(folder) = &args.export {
         case.export(folder, &Forward::new(&case, engine)?.outputs()?)?;
     }
-    let Some(mut step) = Step::new(case.clone()) else {
+    let mut step = Step::new(case.clone());
+    if step.is_none() {
         let d = Diagnostic::error(Code::E0601, format!("--step: `{}` takes {} inputs", case.program.name, case.inputs.len()));
         return Err(d.help("only a graph with one input can be trained; leave out --step to time forward passes").into());
     };
-    let mut parts = vec![];
-    for _ in 0..args.runs + 2 {
-        let (next, part) = step.once();
-        step = next;
-        parts.push(part);
-    }
-    let peak = net::peak_memory();
+    let mut many = |count: u32, in_parts: bool| -> Vec<bench::Parts> {
+        let one = |_| {
+            let (next, part) = step.take()?.once(in_parts);
+            step = Some(next);
+            Some(part)
+        };
+        (0..count).map_while(one).collect()
+    };
+    let whole = many(args.runs + 2, false);
+    let peak = Peak::of(&case.device);
+    let parts = many(PROFILES as u32, true);
     drop(step);
     let machine = Machine::measure();
-    let whole: Vec<f64> = parts.iter().map(|p| p.seconds()).collect();
-    let times = Times::new(whole.first().copied().unwrap_or_default(), whole.into_iter().skip(2).collect());
+    let seconds: Vec<f64> = whole.iter().map(bench::Parts::seconds).collect();
+    let times = Times::new(seconds.first().copied().unwrap_or_default(), seconds.into_iter().skip(2).collect());
+    let losses: Vec<f64> = whole.iter().map(|p| p.loss).collect();
     if args.json {
-        let extra = json!({ "step": times, "parts": parts });
+        let extra = json!({ "step": times, "losses": losses, "parts": parts });
         print(&format!("{:#}\n", result(&case, load, peak, &machine, extra)));
         return Ok(());
     }
-    let of = |f: fn(&bench::Parts) -> f64| Times::new(0.0, parts.iter().skip(2).map(f).collect()).median * 1e3;
-    let loss = |i: Option<&bench::Parts>| i.map_or(0.0, |p| p.loss);
+    let of = |f: fn(&bench::Parts) -> f64| Times::new(0.0, parts.iter().map(f).collect()).median * 1e3;
+    let loss = |i: Option<&f64>| i.copied().unwrap_or_default();
     print(&format!(
         "{}step         {}\nparts        forward and loss {:.1} ms, backward {:.1} ms, update {:.1} ms (medians)\n\
          loss         {:.6} before the first step, {:.6} before the last\n{}",
@@ -210,9 +224,9 @@ fn steps(args: &Args, case: Case, engine: Engine, load: f64) -> Result<()> {
         of(|p| p.forward),
         of(|p| p.backward),
         of(|p| p.update),
-        loss(parts.first()),
-        loss(parts.last()),
-        memory(peak)
+        loss(losses.first()),
+        loss(losses.last()),
+        peak.lines()
     ));
     Ok(())
 }
@@ -243,14 +257,30 @@ fn heading(case: &Case, load: f64, machine: &Machine) -> String {
     )
 }
 
-fn memory(peak: Option<u64>) -> String {
-    match peak {
-        Some(bytes) => format!("memory       {:.1} MB at the peak of this process, input and output included\n", bytes as f64 / 1e6),
-        None => "memory       this system does not say\n".to_owned(),
+/// Memory at its most, in bytes: of the process, and of a GPU.
+#[derive(Clone, Copy)]
+struct Peak {
+    process: Option<u64>,
+    gpu: Option<u64>,
+}
+
+impl Peak {
+    fn of(device: &burn::tensor::Device) -> Self {
+        Self { process: net::peak_memory(), gpu: net::reserved(device) }
+    }
+
+    fn lines(self) -> String {
+        let mega = |bytes: u64| bytes as f64 / 1e6;
+        let gpu =
+            self.gpu.map_or(String::new(), |bytes| format!("GPU memory   {:.1} MB held by this process for its tensors\n", mega(bytes)));
+        match self.process {
+            Some(bytes) => format!("memory       {:.1} MB at the peak of this process, input and output included\n{gpu}", mega(bytes)),
+            None => format!("memory       this system does not say\n{gpu}"),
+        }
     }
 }
 
-fn result(case: &Case, load: f64, peak: Option<u64>, machine: &Machine, extra: Json) -> Json {
+fn result(case: &Case, load: f64, peak: Peak, machine: &Machine, extra: Json) -> Json {
     let mut all = json!({
         "graph": case.program.name,
         "hash": case.program.hash().to_string(),
@@ -259,7 +289,8 @@ fn result(case: &Case, load: f64, peak: Option<u64>, machine: &Machine, extra: J
         "output": case.output().dims(),
         "machine": machine,
         "load_seconds": load,
-        "peak_bytes": peak,
+        "peak_bytes": peak.process,
+        "gpu_bytes": peak.gpu,
     });
     if let (Some(all), Json::Object(extra)) = (all.as_object_mut(), extra) {
         all.extend(extra);

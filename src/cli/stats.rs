@@ -93,11 +93,21 @@ pub enum Rules {
 }
 
 /// Precisions by name.
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Numbers {
     F32,
     Bf16,
     F16,
+}
+
+impl From<Numbers> for Precision {
+    fn from(numbers: Numbers) -> Self {
+        match numbers {
+            Numbers::F32 => Self::F32,
+            Numbers::Bf16 => Self::Bf16,
+            Numbers::F16 => Self::F16,
+        }
+    }
 }
 
 /// Optimisers by name.
@@ -178,11 +188,7 @@ fn question(args: &Args) -> Result<Question> {
         depth: args.depth.into(),
         set: vec![],
         batch: args.batch as usize,
-        precision: match args.precision {
-            Numbers::F32 => Precision::F32,
-            Numbers::Bf16 => Precision::Bf16,
-            Numbers::F16 => Precision::F16,
-        },
+        precision: args.precision.into(),
         optimiser: match args.optimiser {
             Updates::Adamw => Optimiser::AdamW,
             Updates::Sgd => Optimiser::Sgd,

@@ -12,7 +12,7 @@ pub mod sweep;
 use super::print;
 use crate::net;
 use crate::read::{self, Set};
-use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, render};
+use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, render, several};
 use crate::train::{self, Ending, FIELDS, Folder, Job, Outcome, RunConfig};
 
 /// Train a network as a run config says
@@ -152,7 +152,7 @@ fn make(job: &Job, folder: &Folder, resumed: bool) -> Result<Outcome> {
     if let Some(warning) = job.fits(&device)? {
         eprintln!("{}", render::concise(&warning));
     }
-    announce(job);
+    announce(job, &device);
     let begin = if resumed { train::resume } else { train::train };
     let outcome = begin(job, folder, &device, asked_to_stop())?;
     print(&format!("{}\n", summary(job, &outcome, folder.path())));
@@ -167,16 +167,16 @@ fn finish(outcome: &Outcome, folder: &Folder) -> Result<()> {
     Ok(())
 }
 
-/// Says what is trained.
-fn announce(job: &Job) {
+/// Says what is trained, and on what.
+fn announce(job: &Job, device: &burn::tensor::Device) {
     eprintln!(
-        "{}: {} training and {} validation cases, {} epochs of {} steps, on {}",
+        "{}: {} training and {}, {} of {}, on {}",
         job.program.name,
         job.training.len(),
-        job.validation.len(),
-        job.config.epochs,
-        job.steps(),
-        job.config.device
+        several(job.validation.len(), "validation case"),
+        several(job.config.epochs, "epoch"),
+        several(job.steps(), "step"),
+        net::name_of(device)
     );
 }
 
@@ -243,7 +243,7 @@ pub(super) fn summary(job: &Job, outcome: &Outcome, folder: &Path) -> String {
         false => format!("\npostprocessing: {}; mean Dice {:.3} instead of {:.3}", c.postprocess, c.after, c.before),
     });
     let (done, all) = (outcome.epochs, job.config.epochs);
-    format!("{done} of {all} epochs trained{ended}, {time}; {best}{cleaned}\nrun folder: {}", folder.display())
+    format!("{done} of {} trained{ended}, {time}; {best}{cleaned}\nrun folder: {}", several(all, "epoch"), folder.display())
 }
 
 #[cfg(test)]

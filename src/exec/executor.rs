@@ -12,7 +12,7 @@ use super::table::Filler;
 use crate::compile::passes::{Trained, optimise};
 use crate::compile::{Program, memory::facts_at};
 use crate::ir::{Fact, Value};
-use crate::kernel::tile::{Arena, Bound, Form, Moments, Space, run};
+use crate::kernel::tile::{Arena, Bound, Form, Moments, Space, run, zeros};
 use crate::text::{Code, Diagnostic, Result};
 
 /// What a run is given: the batch, and the size `[D, H, W]` of the first input (and of those that follow it).
@@ -133,18 +133,25 @@ impl Executor {
     /// # Errors
     /// A size that the program does not take, inputs of other lengths, or memory that cannot be had.
     pub fn run(&mut self, inputs: &[&[f32]], shape: Shape) -> Result<Vec<Vec<f32>>> {
-        let mut outputs = vec![];
-        for (_, f) in self.outputs(shape)? {
-            let n = f.elements().ok().and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
-            let y = crate::kernel::tile::zeros(n).map_err(|_| no_memory("an output"))?;
-            outputs.push(y);
-        }
+        let mut outputs = self.room(shape)?;
         let mut slices: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
         self.run_into(inputs, shape, &mut slices)?;
         Ok(outputs)
     }
 
-    /// As [`Executor::run`], into slices that the caller holds.
+    /// Room for each output at a shape, for [`Executor::run_into`], in large pages where the system gives them.
+    ///
+    /// # Errors
+    /// A size that the program does not take, or memory that cannot be had.
+    pub fn room(&self, shape: Shape) -> Result<Vec<Vec<f32>>> {
+        let one = |(_, f): (String, Fact)| {
+            let n = f.elements().ok().and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
+            zeros(n).map_err(|_| no_memory("an output").into())
+        };
+        self.outputs(shape)?.into_iter().map(one).collect()
+    }
+
+    /// As [`Executor::run`], into slices that the caller holds. Until an output is written its slice is used for other volumes.
     ///
     /// # Errors
     /// As [`Executor::run`]; outputs of other lengths.
@@ -195,7 +202,7 @@ impl Executor {
                                 (Some(c), _) if is_vector(&fact) => &self.table[c.offset..c.offset + n],
                                 (_, Some(Space::Arena(at))) => &self.arena.floats()[*at..at + n],
                                 (_, Some(Space::Input(k))) => inputs[*k],
-                                (_, Some(Space::Output(k))) => &*outputs[*k],
+                                (_, Some(Space::Output(k))) => &outputs[*k][..n],
                                 _ => unreachable!("what a plain operation reads is in memory"),
                             };
                             Tensor { fact, data }
@@ -209,7 +216,7 @@ impl Executor {
                     } else {
                         match plan.spaces.get(v) {
                             Some(Space::Arena(at)) => self.arena.floats_mut()[*at..at + y.len()].copy_from_slice(&y),
-                            Some(Space::Output(k)) => outputs[*k].copy_from_slice(&y),
+                            Some(Space::Output(k)) => outputs[*k][..y.len()].copy_from_slice(&y),
                             _ => unreachable!("a plain operation writes a volume"),
                         }
                     }

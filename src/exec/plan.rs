@@ -68,7 +68,8 @@ pub fn plan(graph: &Graph<Op>, inputs: &[Value], facts: Vec<Fact>, weights: &dyn
     }
     let order = order(graph, &choice);
     // Volumes of the arena live from the step that makes them to the last that reads them.
-    let lives = lives(graph, &choice, &facts, &spaces, &order);
+    let mut lives = lives(graph, &choice, &facts, &spaces, &order);
+    lend(&mut lives, &mut spaces, &facts, |v| order.iter().position(|o| o.makes(&choice, v)));
     let all: Vec<Life> = lives.iter().map(|(_, l)| *l).collect();
     let (offsets, arena) = place(&all).map_err(|f| f.message)?;
     let floats = |bytes: u64| usize::try_from(bytes / 4).map_err(|_| "an arena beyond what can be addressed");
@@ -128,6 +129,15 @@ enum Order {
     Stage((usize, [usize; 3])),
 }
 
+impl Order {
+    fn makes(&self, choice: &Choice, v: Value) -> bool {
+        match self {
+            Order::Value(o) => *o == v,
+            Order::Stage(key) => choice.stages[key].contains(&v),
+        }
+    }
+}
+
 /// By epoch: first what the table needs, then the stages.
 fn order(graph: &Graph<Op>, choice: &Choice) -> Vec<Order> {
     let mut all = vec![];
@@ -141,10 +151,36 @@ fn order(graph: &Graph<Op>, choice: &Choice) -> Vec<Order> {
     all
 }
 
+/// Until an output is written its memory is lent to volumes that are read for the last time before, the largest first; one at a time.
+/// `made` gives the step that makes a value.
+fn lend(lives: &mut Vec<(Value, Life)>, spaces: &mut HashMap<Value, Space>, facts: &[Fact], made: impl Fn(Value) -> Option<usize>) {
+    let mut outputs: Vec<(usize, Value)> =
+        spaces.iter().filter_map(|(v, s)| if let Space::Output(i) = s { Some((*i, *v)) } else { None }).collect();
+    outputs.sort_unstable();
+    for (i, output) in outputs {
+        let Some(written) = made(output) else { continue };
+        let floats = |v: Value| facts[v.0].dims().iter().product::<usize>();
+        let mut taken: Vec<Life> = vec![];
+        let mut wish: Vec<(Value, Life)> =
+            lives.iter().filter(|(v, l)| floats(*v) <= floats(output) && l.last < written).copied().collect();
+        wish.sort_by_key(|(v, l)| (std::cmp::Reverse(l.bytes), *v));
+        for (v, life) in wish {
+            if taken.iter().all(|t| t.last < life.first || life.last < t.first) {
+                taken.push(life);
+                spaces.insert(v, Space::Output(i));
+            }
+        }
+        lives.retain(|(v, _)| !spaces.contains_key(v));
+    }
+}
+
+/// Bytes of a volume that can be addressed, to the end of its last line.
+fn bytes(facts: &[Fact], v: Value) -> u64 {
+    (4 * facts[v.0].dims().iter().product::<usize>() as u64).next_multiple_of(ALIGNMENT)
+}
+
 /// The lives of the volumes that lie in the arena.
 fn lives(graph: &Graph<Op>, choice: &Choice, facts: &[Fact], spaces: &HashMap<Value, Space>, order: &[Order]) -> Vec<(Value, Life)> {
-    // That each volume can be addressed has been seen.
-    let bytes = |v: Value| (4 * facts[v.0].dims().iter().product::<usize>() as u64).next_multiple_of(ALIGNMENT);
     let mut lives: HashMap<Value, Life> = HashMap::new();
     for (at, o) in order.iter().enumerate() {
         let (made, epoch): (Vec<Value>, usize) = match o {
@@ -171,7 +207,7 @@ fn lives(graph: &Graph<Op>, choice: &Choice, facts: &[Fact], spaces: &HashMap<Va
         for v in made {
             let own = choice.kept[v.0] && !is_vector(&facts[v.0]) && !spaces.contains_key(&v);
             if own {
-                lives.entry(v).or_insert(Life { bytes: bytes(v), first: at, last: at });
+                lives.entry(v).or_insert(Life { bytes: bytes(facts, v), first: at, last: at });
             }
         }
     }

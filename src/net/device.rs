@@ -44,12 +44,22 @@ pub fn device(name: &str) -> Result<Device> {
 /// # Errors
 /// E0602 when one is not there.
 pub fn peers(device: &Device, count: usize) -> Result<Vec<Device>> {
-    let plain = device.clone().inner();
-    let place = KINDS.iter().find_map(|(kind, _)| {
-        let place = gpus(kind).iter().position(|gpu| gpu.as_dispatch() == plain.as_dispatch());
-        place.map(|first| (*kind, first))
-    });
+    let place = place_of(device);
     (0..count.max(1)).map(|i| place.map_or(Ok(device.clone()), |(kind, first)| nth(kind, first + i))).collect()
+}
+
+/// The kind of a GPU and which of them it is; nothing of the CPU.
+fn place_of(device: &Device) -> Option<(&'static str, usize)> {
+    let plain = device.clone().inner();
+    KINDS.iter().find_map(|(kind, _)| {
+        let place = gpus(kind).iter().position(|gpu| gpu.as_dispatch() == plain.as_dispatch());
+        place.map(|index| (*kind, index))
+    })
+}
+
+/// The name by which [`device`] gives it: `cpu`, `cuda:0`.
+pub fn name_of(device: &Device) -> String {
+    place_of(device).map_or("cpu".into(), |(kind, index)| format!("{kind}:{index}"))
 }
 
 /// Whether this is the CPU.
@@ -107,6 +117,31 @@ fn identity(gpu: &Device) -> Option<String> {
 
 #[cfg(not(feature = "gpu"))]
 fn identity(_: &Device) -> Option<String> {
+    None
+}
+
+/// Bytes that this program holds of a GPU's memory, its pools' free parts among them: they grow to what was needed at once and stay. Nothing
+/// on the CPU.
+#[cfg(feature = "gpu")]
+pub fn reserved(device: &Device) -> Option<u64> {
+    use burn_cubecl::CubeDevice;
+    use cubecl::{MemoryScope, Runtime};
+    let plain = device.clone().inner();
+    let DispatchDevice::Cube(device) = plain.as_dispatch() else { return None };
+    let report = match device {
+        #[cfg(feature = "cuda")]
+        CubeDevice::Cuda(device) => cubecl::cuda::CudaRuntime::client(device).memory_report(MemoryScope::Device),
+        #[cfg(feature = "wgpu")]
+        CubeDevice::Wgpu(device) => cubecl::wgpu::WgpuRuntime::client(device).memory_report(MemoryScope::Device),
+        #[allow(unreachable_patterns)]
+        _ => return None,
+    };
+    Some(report.usage().bytes_reserved)
+}
+
+/// As with a GPU, of which there is none.
+#[cfg(not(feature = "gpu"))]
+pub fn reserved(_: &Device) -> Option<u64> {
     None
 }
 

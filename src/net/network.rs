@@ -111,7 +111,7 @@ impl Network {
         let mut values: Vec<Option<Tensor<5>>> = vec![None; graph.len()];
         let mut kept: Vec<Option<Tensor<5>>> = vec![None; wanted.len()];
         let places: Vec<usize> = self.plan.program.inputs.iter().map(|(_, v)| v.0).collect();
-        let precision = kind(self.plan.precision);
+        let precision = self.dtype();
         let inputs = inputs.into_iter().map(|x| x.cast(precision));
         let mut given: HashMap<usize, Tensor<5>> = places.into_iter().zip(inputs).collect();
         let needed = graph.reaching(wanted);
@@ -149,6 +149,11 @@ impl Network {
         kept.into_iter().flatten().collect()
     }
 
+    /// The type of the numbers that flow.
+    pub fn dtype(&self) -> DType {
+        kind(self.plan.precision)
+    }
+
     pub fn program(&self) -> &Arc<Program> {
         &self.plan.program
     }
@@ -179,7 +184,6 @@ impl Network {
     }
 }
 
-/// The type of the numbers that flow.
 fn kind(precision: Precision) -> DType {
     match precision {
         Precision::F32 => DType::F32,

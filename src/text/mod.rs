@@ -14,7 +14,7 @@ mod write;
 pub use code::Code;
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
 pub use nearest::{nearest, suggestion};
-pub use number::thousands;
+pub use number::{several, thousands};
 pub use printable::{columns, printable, wrap};
 pub use source::{MAX_TEXT_BYTES, Place, Source, Span};
 pub use write::{reason, unwritable, write_text, write_whole};

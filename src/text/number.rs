@@ -12,3 +12,9 @@ pub fn thousands(n: u64) -> String {
     }
     out
 }
+
+/// So many of something: `1 epoch`, `2 epochs`, `2 labels of cases`.
+pub fn several(n: usize, what: &str) -> String {
+    let (noun, rest) = what.split_once(' ').map_or((what, String::new()), |(noun, rest)| (noun, format!(" {rest}")));
+    format!("{n} {noun}{}{rest}", if n == 1 { "" } else { "s" })
+}

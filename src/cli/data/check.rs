@@ -10,7 +10,7 @@ use super::{Surveyed, findings, short, survey};
 use crate::cli::{complain, output, print};
 use crate::data::{Survey, finding};
 use crate::show::{Column, fit, table};
-use crate::text::{Diagnostics, Result, Severity, printable, unwritable};
+use crate::text::{Diagnostics, Result, Severity, printable, several, unwritable};
 use crate::volume::overlay::{self, Overlay, Slices};
 use crate::volume::{Class, Colour};
 
@@ -113,17 +113,16 @@ fn page(all: &Surveyed, found: &Diagnostics, every: bool) -> String {
     }
     let sound = all.cases.iter().filter(|c| c.is_sound()).count();
     let count = |severity| found.0.iter().filter(|d| d.severity == severity).count();
-    let plural = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let labels: Vec<String> = about.labels.iter().map(|(value, name)| format!("{value} {}", printable(name))).collect();
     let modalities: Vec<String> = about.modalities.iter().map(|m| printable(m)).collect();
     text + &format!(
         "{}: {sound} of {} can be used; channels: {}; labels: {}; {}, {}\n",
         printable(&about.name),
-        plural(all.cases.len(), "case"),
+        several(all.cases.len(), "case"),
         modalities.join(", "),
         labels.join(", "),
-        plural(count(Severity::Error), "error"),
-        plural(count(Severity::Warning), "warning"),
+        several(count(Severity::Error), "error"),
+        several(count(Severity::Warning), "warning"),
     )
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::super::predict::{case_name, images_in};
-use crate::text::{Code, Diagnostic, Diagnostics, Result};
+use crate::text::{Code, Diagnostic, Diagnostics, Result, several};
 
 /// Files without a counterpart that are named.
 const NAMED: usize = 20;
@@ -82,19 +82,13 @@ fn files(path: &Path) -> Result<BTreeMap<String, PathBuf>> {
 fn lonely(names: &[String], what: &str, counterpart: &str, folder: &Path) -> Option<Diagnostic> {
     let shown = names.iter().take(NAMED).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
     let more = if names.len() > NAMED { format!(" and {} more", names.len() - NAMED) } else { String::new() };
-    let message = match names.len() {
+    let has = match names.len() {
         0 => return None,
-        1 => format!("1 {what} has no {counterpart} of the same name in `{}`: {shown}", folder.display()),
-        n => format!("{n} {} have no {counterpart} of the same name in `{}`: {shown}{more}", plural(what), folder.display()),
+        1 => "has",
+        _ => "have",
     };
-    Some(Diagnostic::error(Code::E0703, message))
-}
-
-fn plural(what: &str) -> String {
-    match what.split_once(' ') {
-        Some((noun, rest)) => format!("{noun}s {rest}"),
-        None => format!("{what}s"),
-    }
+    let what = several(names.len(), what);
+    Some(Diagnostic::error(Code::E0703, format!("{what} {has} no {counterpart} of the same name in `{}`: {shown}{more}", folder.display())))
 }
 
 #[cfg(test)]

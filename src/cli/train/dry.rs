@@ -9,7 +9,7 @@ use crate::cli::print;
 use crate::infer::need;
 use crate::net;
 use crate::show::picture::short;
-use crate::text::{Result, thousands};
+use crate::text::{Result, several, thousands};
 use crate::train::{self, Job, Rehearsal};
 
 /// Makes a few steps and prints what they took.
@@ -18,7 +18,7 @@ use crate::train::{self, Job, Rehearsal};
 /// What would stop the run.
 pub fn run(job: &Job, json: bool) -> Result<()> {
     let device = net::device(&job.config.device)?;
-    announce(job);
+    announce(job, &device);
     let found = train::rehearse(job, &device)?;
     if json {
         print(&format!("{:#}\n", serde_json::json!(found)));
@@ -47,7 +47,7 @@ fn text(job: &Job, r: &Rehearsal) -> String {
          validation   {} for {}; all {} cases {}\n\
          memory       {} at the peak of this process, cases in memory included (after the steps {})\n\
          counted      {} for a step by the compiler, without data and loss: {}\n\
-         forecast     {} an epoch, {} for {} epochs of {} steps\n\
+         forecast     {} an epoch, {} for {} of {}\n\
          nothing was written\n",
         thousands(r.parameters),
         short(r.flops_per_step),
@@ -65,7 +65,7 @@ fn text(job: &Job, r: &Rehearsal) -> String {
         parts.join(", "),
         seconds(epoch),
         seconds(r.forecast_seconds),
-        r.epochs,
-        r.steps_per_epoch
+        several(r.epochs, "epoch"),
+        several(r.steps_per_epoch, "step")
     )
 }

@@ -2,6 +2,8 @@
 //! planes by four rows of outputs, 24 products by rows of transformed input in place of 72; along the width the three taps stay as
 //! they are, so no lanes change places. The rounding is a few times that of the direct sum.
 
+use rayon::prelude::*;
+
 use super::combine::Combine;
 use super::lanes::{Form, Lanes};
 use super::stage::Matrix;
@@ -23,23 +25,22 @@ pub fn transform(
     inputs: usize,
     outputs: usize,
     form: Form,
-    weight: impl Fn(usize, usize, usize, usize, usize) -> f32,
+    weight: impl Fn(usize, usize, usize, usize, usize) -> f32 + Sync,
 ) -> Vec<Matrix> {
     let high: &[[f64; 3]] = if rows == 4 { &FOUR } else { &TWO };
-    let one = |a: &[f64; 3], b: &[f64; 3]| {
-        let packed = super::combine::pack(inputs * 3, outputs, form, |k, o| {
-            let mut sum = 0.0;
-            for (d, a) in a.iter().enumerate() {
-                for (h, b) in b.iter().enumerate() {
-                    sum += a * b * f64::from(weight(o, k / 3, d, h, k % 3));
-                }
-            }
-            sum as f32
-        });
-        Matrix { inputs: inputs * 3, outputs, packed, bias: vec![] }
+    let pairs: Vec<_> = TWO.iter().flat_map(|a| high.iter().map(move |b| (a, b))).collect();
+    let one = |(a, b): &(&[f64; 3], &[f64; 3])| {
+        // Half of the products are of zeros.
+        let places = (0..3).flat_map(|d| (0..3).map(move |h| (d, h)));
+        let factors: Vec<(usize, usize, f64)> = places.map(|(d, h)| (d, h, a[d] * b[h])).filter(|(.., f)| *f != 0.0).collect();
+        let sum = |k, o| factors.iter().map(|(d, h, f)| f * f64::from(weight(o, k / 3, *d, *h, k % 3))).sum::<f64>() as f32;
+        Matrix { inputs: inputs * 3, outputs, packed: super::combine::pack(inputs * 3, outputs, form, sum), bias: vec![] }
     };
-    TWO.iter().flat_map(|a| high.iter().map(move |b| (a, b))).map(|(a, b)| one(a, b)).collect()
+    if inputs * outputs < ALONE { pairs.iter().map(one).collect() } else { pairs.par_iter().map(one).collect() }
 }
+
+/// From so many channels by channels on, all threads transform.
+const ALONE: usize = 256;
 
 /// Two planes by two or four rows of outputs.
 pub struct Block<'a> {
