@@ -111,6 +111,34 @@ fn a_plan_is_a_config_that_trains() {
 }
 
 #[test]
+fn regions_of_the_data_set_are_in_the_plan() {
+    let (dir, root) = set();
+    let nnunet = dir.path().join("nnunet");
+    for folder in ["imagesTr", "labelsTr"] {
+        std::fs::create_dir_all(nnunet.join(folder)).expect("a folder");
+    }
+    for i in 0..5 {
+        let label = file(&root, &format!("labelsTr/phantom_{i:04}.nii.gz"));
+        std::fs::copy(&label, nnunet.join(format!("imagesTr/p{i}_0000.nii.gz"))).expect("copied");
+        std::fs::copy(&label, nnunet.join(format!("labelsTr/p{i}.nii.gz"))).expect("copied");
+    }
+    let described = r#"{"channel_names": {"0": "T1"}, "labels": {"background": 0, "whole": [1, 2, 3], "core": [1, 3], "inner": 3},
+        "regions_class_order": [2, 1, 3], "numTraining": 5, "file_ending": ".nii.gz"}"#;
+    std::fs::write(nnunet.join("dataset.json"), described).expect("written");
+    let config = dir.path().join("mine.ron").display().to_string();
+    let data = nnunet.display().to_string();
+    let out = lmsc(&["data", "plan", &data, "--graph", "graphs/lightmedseg.ron", "--memory", "4GiB", "--out", &config]);
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let plan = std::fs::read_to_string(&config).expect("the config");
+    for row in ["\"classes\": 3", r#"regions: { "whole": [1, 2, 3], "core": [1, 3], "inner": [3] },"#, "paint: [2, 1, 3],"] {
+        assert!(plan.contains(row), "{row}: {plan}");
+    }
+    let run = dir.path().join("run").display().to_string();
+    let out = lmsc(&["train", &config, "--set", "epochs=1", "--set", "steps=1", "--device", "cpu", "--out", &run]);
+    assert!(out.status.success() && text(&out.stdout).contains("whole"), "{}", text(&out.stderr));
+}
+
+#[test]
 fn a_run_prepares_its_cases_once() {
     let (dir, root) = set();
     std::fs::write(dir.path().join("tiny.ron"), include_str!("given/tiny.ron")).expect("written");

@@ -87,13 +87,17 @@ impl Case {
 }
 
 /// What a data set says of itself.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Description {
     pub name: String,
     /// Names of the image channels, in order.
     pub modalities: Vec<String>,
     /// Value in the label files and name of each class, ascending; the first is 0, the background. A class index is a place in this list.
     pub labels: Vec<(u8, String)>,
+    /// What is told apart in place of the classes where the data set says so: names and label values, and the label that each paints, if that
+    /// is said too. A run config states its regions itself; these are for the one that is proposed.
+    pub regions: Vec<(String, Vec<u8>)>,
+    pub paint: Vec<u8>,
     /// Ascending by id.
     pub cases: Vec<Case>,
 }

@@ -43,5 +43,6 @@ pub(super) fn describe(cases: usize, size: [usize; 3]) -> Result<Description, Di
         modalities: MODALITIES.map(String::from).to_vec(),
         labels: (0..).zip(LABELS.map(String::from)).collect(),
         cases,
+        ..Description::default()
     })
 }

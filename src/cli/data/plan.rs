@@ -68,7 +68,8 @@ pub fn run(args: Args) -> Result<()> {
     })?;
     let mut given: Vec<Set> = all.graph_sets.clone();
     given.extend(graph_sets);
-    for (name, count) in [("modalities", about.modalities.len()), ("classes", about.labels.len())] {
+    let classes = if about.regions.is_empty() { about.labels.len() } else { about.regions.len() };
+    for (name, count) in [("modalities", about.modalities.len()), ("classes", classes)] {
         if !given.iter().any(|s| s.path == name) {
             given.push(Set::parse(&format!("{name}={count}"))?);
         }
@@ -154,6 +155,14 @@ fn config(all: &Surveyed, graph: &Path, given: &[Set], f: &Fingerprint, plan: &P
     row(format!("graph: {:?}", graph.display().to_string()));
     row(format!("set: {{ {} }}", sets.join(", ")));
     row(format!("data: {data}"));
+    let about = &all.set.description;
+    if !about.regions.is_empty() {
+        let one = |(name, values): &(String, Vec<u8>)| format!("{name:?}: {values:?}");
+        row(format!("regions: {{ {} }}", about.regions.iter().map(one).collect::<Vec<_>>().join(", ")));
+    }
+    if !about.paint.is_empty() {
+        row(format!("paint: {:?}", about.paint));
+    }
     row("split: (folds: 5, fold: 0)".into());
     if let Some(spacing) = plan.spacing {
         row(format!("spacing: {}", triple(spacing)));

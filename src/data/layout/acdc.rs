@@ -46,7 +46,7 @@ pub(super) fn describe(root: &Path) -> Result<Description, Diagnostics> {
         );
     }
     let labels = (0..).zip(LABELS.map(String::from)).collect();
-    found.or(Description { name: "ACDC".into(), modalities: vec!["cine MRI".into()], labels, cases })
+    found.or(Description { name: "ACDC".into(), modalities: vec!["cine MRI".into()], labels, cases, ..Description::default() })
 }
 
 /// The labelled frames of a patient: those that Info.cfg names, or all that have labels.

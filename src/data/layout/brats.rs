@@ -104,7 +104,13 @@ pub(super) fn describe(root: &Path, modalities: &[String], labels: &[(u8, String
     } else {
         found.keep(checked(labels)).unwrap_or_default()
     };
-    found.or(Description { name: "BraTS".into(), modalities: modalities.to_vec(), labels: given, cases: cases.into_values().collect() })
+    found.or(Description {
+        name: "BraTS".into(),
+        modalities: modalities.to_vec(),
+        labels: given,
+        cases: cases.into_values().collect(),
+        ..Description::default()
+    })
 }
 
 /// The NIfTI files with what stands after the last `_` or `-` of their names.

@@ -141,5 +141,11 @@ pub(super) fn describe(
             if shown.is_empty() { "it holds no files at that depth".to_owned() } else { format!("it holds {}, ...", shown.join(", ")) };
         found.push(Diagnostic::error(Code::E0701, message).help(there));
     }
-    found.or(Description { name: "files".into(), modalities: modalities.iter().map(|(n, _)| n.clone()).collect(), labels, cases })
+    found.or(Description {
+        name: "files".into(),
+        modalities: modalities.iter().map(|(n, _)| n.clone()).collect(),
+        labels,
+        cases,
+        ..Description::default()
+    })
 }

@@ -61,5 +61,11 @@ pub(super) fn describe(root: &Path, modalities: &[String], labels: &[(u8, String
                 .help("as in cases: [(id: \"a\", image: [\"a.nii.gz\"], label: \"a_seg.nii.gz\")]"),
         );
     }
-    found.or(Description { name: "list".into(), modalities: modalities.to_vec(), labels, cases: cases.into_values().collect() })
+    found.or(Description {
+        name: "list".into(),
+        modalities: modalities.to_vec(),
+        labels,
+        cases: cases.into_values().collect(),
+        ..Description::default()
+    })
 }

@@ -74,7 +74,7 @@ pub(super) fn describe(root: &Path) -> Result<Description, Diagnostics> {
         found.push(at_word(&source, "`training` names no case", "training").help("list the pairs of image and label"));
     }
     let modalities = modalities.into_iter().map(|(_, n)| n).collect();
-    found.or(Description { name: file.name, modalities, labels, cases: cases.into_values().collect() })
+    found.or(Description { name: file.name, modalities, labels, cases: cases.into_values().collect(), ..Description::default() })
 }
 
 /// Keys that are numbers, ascending by number.

@@ -24,6 +24,9 @@ struct File {
     channel_names: BTreeMap<String, String>,
     /// Name to value; to several values where classes are regions.
     labels: serde_json::Map<String, Value>,
+    /// The label that each of the regions paints, in the order of `labels`.
+    #[serde(default, alias = "regions_class_order")]
+    regions_class_order: Vec<u8>,
     num_training: Option<usize>,
     #[serde(alias = "file_ending")]
     file_ending: String,
@@ -50,6 +53,12 @@ pub(super) fn describe(root: &Path) -> Result<Description, Diagnostics> {
     }
     let modalities = found.keep(channels(&source, &file.channel_names)).unwrap_or_default();
     let labels = found.keep(labels(&source, &file.labels)).unwrap_or_default();
+    let regions = regions(&file.labels);
+    if !file.regions_class_order.is_empty() && file.regions_class_order.len() != regions.len() {
+        let (given, message) = (file.regions_class_order.len(), "`regions_class_order` names");
+        let message = format!("{message} {given} labels, and `labels` has {} regions beside the background", regions.len());
+        found.push(at_word(&source, &message, "regions_class_order").help("one label for each region, in the order of `labels`"));
+    }
     let cases = if file.dataset.is_empty() {
         found.keep(listed(root, &file.file_ending, &modalities)).unwrap_or_default()
     } else {
@@ -59,7 +68,7 @@ pub(super) fn describe(root: &Path) -> Result<Description, Diagnostics> {
         let message = format!("`numTraining` is {said}, but there are {} cases", cases.len());
         found.push(at_word(&source, &message, "numTraining").help("look for missing files, or correct the number"));
     }
-    found.or(Description { name: file.name, modalities, labels, cases })
+    found.or(Description { name: file.name, modalities, labels, regions, paint: file.regions_class_order, cases })
 }
 
 /// The names of the channels in the order of their numbers, which go from 0 without a gap.
@@ -107,6 +116,17 @@ fn labels(source: &Arc<Source>, named: &serde_json::Map<String, Value>) -> Resul
         return Err(at_word(source, "`labels` has nothing but the background", "labels").help("name the classes to be segmented"));
     }
     Ok(single.into_iter().collect())
+}
+
+/// Where a name has several values, every name but the background with its own; else nothing.
+fn regions(named: &serde_json::Map<String, Value>) -> Vec<(String, Vec<u8>)> {
+    if !named.values().any(Value::is_array) {
+        return vec![];
+    }
+    let values = |v: &Value| v.as_array().map_or(std::slice::from_ref(v), Vec::as_slice).iter().filter_map(Value::as_u64).collect();
+    let all = named.iter().map(|(name, v)| (name.clone(), values(v)));
+    let bytes = |all: Vec<u64>| all.into_iter().filter_map(|v| u8::try_from(v).ok()).collect();
+    all.filter(|(_, v): &(String, Vec<u64>)| *v != [0]).map(|(name, v)| (name, bytes(v))).collect()
 }
 
 /// The cases of `labelsTr`, each with its channels in `imagesTr`.

@@ -147,6 +147,13 @@ fn nnunet_raw_in_both_forms() {
     );
     assert_eq!(d.labels, [(0, "background".into()), (1, "label 1".into()), (2, "core".into())]);
     assert_eq!(d.modalities, ["T1", "T2"]);
+    assert_eq!(d.regions, [("whole".into(), vec![1, 2]), ("core".into(), vec![2])]);
+    assert_eq!(d.paint, [0u8; 0]);
+    let ordered = |order: &str| NNUNET.replace("\"numTraining\": 2", &format!("\"regions_class_order\": {order}"));
+    put(&root, "dataset.json", &ordered("[1, 2]"));
+    assert_eq!(nnunet::describe(root.path()).unwrap().paint, [1, 2]);
+    put(&root, "dataset.json", &ordered("[1, 2, 3]"));
+    assert!(said(nnunet::describe(root.path())).contains("names 3 labels, and `labels` has 2 regions"));
 
     put(&root, "dataset.json", &NNUNET.replace("\"numTraining\": 2", "\"numTraining\": 3"));
     assert!(said(nnunet::describe(root.path())).contains("`numTraining` is 3, but there are 2 cases"));

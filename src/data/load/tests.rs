@@ -25,7 +25,7 @@ fn description(channels: usize) -> Description {
         name: "test".into(),
         modalities: (0..channels).map(|c| format!("m{c}")).collect(),
         labels: vec![(0, "background".into()), (1, "a".into()), (4, "b".into())],
-        cases: vec![],
+        ..Description::default()
     }
 }
 
