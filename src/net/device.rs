@@ -124,19 +124,9 @@ fn identity(_: &Device) -> Option<String> {
 /// on the CPU.
 #[cfg(feature = "gpu")]
 pub fn reserved(device: &Device) -> Option<u64> {
-    use burn_cubecl::CubeDevice;
-    use cubecl::{MemoryScope, Runtime};
     let plain = device.clone().inner();
     let DispatchDevice::Cube(device) = plain.as_dispatch() else { return None };
-    let report = match device {
-        #[cfg(feature = "cuda")]
-        CubeDevice::Cuda(device) => cubecl::cuda::CudaRuntime::client(device).memory_report(MemoryScope::Device),
-        #[cfg(feature = "wgpu")]
-        CubeDevice::Wgpu(device) => cubecl::wgpu::WgpuRuntime::client(device).memory_report(MemoryScope::Device),
-        #[allow(unreachable_patterns)]
-        _ => return None,
-    };
-    Some(report.usage().bytes_reserved)
+    Some(device.client().memory_report(cubecl::MemoryScope::Device).usage().bytes_reserved)
 }
 
 /// As with a GPU, of which there is none.
