@@ -88,6 +88,10 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["largest", "min_size"])]
     pub no_postprocess: bool,
 
+    /// Windows that pass through the network at once: a GPU may need several to be busy
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
+    pub batch: u8,
+
     /// Refuse cases that need more memory than this (2GiB, 800MB)
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     pub max_memory: Option<u64>,
@@ -158,8 +162,12 @@ fn load(args: &Args) -> Result<(Predictor, Vec<Hashed>)> {
     found.or(())?;
     let mut all = all.into_iter();
     let Some((hash, first)) = all.next() else { unreachable!("there is one model at least, or an error") };
-    let options =
-        Options { flips: args.flips.unwrap_or_default(), probabilities: args.probabilities, postprocess: postprocess(args, first.card())? };
+    let options = Options {
+        flips: args.flips.unwrap_or_default(),
+        probabilities: args.probabilities,
+        postprocess: postprocess(args, first.card())?,
+        batch: args.batch.into(),
+    };
     let mut hashes = vec![hash];
     let mut predictor = Predictor::new(first, options);
     for (hash, model) in all {

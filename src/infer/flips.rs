@@ -5,7 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ndarray::{Array4, ArrayView4, Axis};
+use ndarray::{Array5, ArrayView5, Axis};
 
 /// The axes along which images are mirrored at prediction, D, H, W of the network's axis order; none by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,21 +21,21 @@ impl Flips {
             .filter(move |way| (0..3).all(|a| self.0[a] || !way[a]))
     }
 
-    /// `forward` of every mirror image of a patch `[C, d, h, w]`, mirrored back and averaged.
+    /// `forward` of every mirror image of patches `[N, C, d, h, w]`, mirrored back and averaged.
     ///
     /// # Errors
     /// What `forward` refuses.
     pub fn average<E>(
         self,
-        patch: ArrayView4<f32>,
-        mut forward: impl FnMut(ArrayView4<f32>) -> Result<Array4<f32>, E>,
-    ) -> Result<Array4<f32>, E> {
-        let mut sum = forward(patch)?;
+        patches: ArrayView5<f32>,
+        mut forward: impl FnMut(ArrayView5<f32>) -> Result<Array5<f32>, E>,
+    ) -> Result<Array5<f32>, E> {
+        let mut sum = forward(patches)?;
         let mut count = 1.0;
         for way in self.ways().skip(1) {
-            let mut said = forward(mirrored(patch, way))?;
+            let mut said = forward(mirrored(patches, way))?;
             for axis in (0..3).filter(|a| way[*a]) {
-                said.invert_axis(Axis(axis + 1));
+                said.invert_axis(Axis(axis + 2));
             }
             sum += &said;
             count += 1.0;
@@ -47,9 +47,9 @@ impl Flips {
     }
 }
 
-fn mirrored(mut patch: ArrayView4<'_, f32>, way: [bool; 3]) -> ArrayView4<'_, f32> {
-    (0..3).filter(|a| way[*a]).for_each(|a| patch.invert_axis(Axis(a + 1)));
-    patch
+fn mirrored(mut patches: ArrayView5<'_, f32>, way: [bool; 3]) -> ArrayView5<'_, f32> {
+    (0..3).filter(|a| way[*a]).for_each(|a| patches.invert_axis(Axis(a + 2)));
+    patches
 }
 
 impl fmt::Display for Flips {
@@ -96,13 +96,13 @@ mod tests {
     #[test]
     fn the_average_commutes_with_mirroring() {
         // Whatever the function is, the average over all eight is the same for an image and for its mirror image, mirrored.
-        let forward = |p: ArrayView4<f32>| {
-            let (_, d, h, w) = p.dim();
-            Ok::<_, ()>(Array4::from_shape_fn((2, d, h, w), |(k, z, y, x)| {
-                p[[0, z, y, x]] * (k + 1) as f32 + (z * 9 + y * 5 + x * x) as f32
+        let forward = |p: ArrayView5<f32>| {
+            let (n, _, d, h, w) = p.dim();
+            Ok::<_, ()>(Array5::from_shape_fn((n, 2, d, h, w), |(n, k, z, y, x)| {
+                p[[n, 0, z, y, x]] * (k + 1) as f32 + (z * 9 + y * 5 + x * x) as f32
             }))
         };
-        let image = Array4::from_shape_fn((1, 2, 3, 4), |(_, z, y, x)| (z * 31 + y * 17 + x * 3) as f32 % 11.0);
+        let image = Array5::from_shape_fn((2, 1, 2, 3, 4), |(n, _, z, y, x)| (n * 7 + z * 31 + y * 17 + x * 3) as f32 % 11.0);
         let all: Flips = "dhw".parse().unwrap();
         let plain = all.average(image.view(), forward).unwrap();
         for way in all.ways() {
@@ -111,6 +111,6 @@ mod tests {
         }
         // Along W alone, by hand: x*x becomes the mean of x*x and (3-x)*(3-x).
         let one = "w".parse::<Flips>().unwrap().average(image.view(), forward).unwrap();
-        assert!((one[[0, 1, 2, 0]] - (image[[0, 1, 2, 0]] + 9.0 + 10.0 + 4.5)).abs() < 1e-5);
+        assert!((one[[1, 0, 1, 2, 0]] - (image[[1, 0, 1, 2, 0]] + 9.0 + 10.0 + 4.5)).abs() < 1e-5);
     }
 }

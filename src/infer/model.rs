@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::tensor::Device;
-use ndarray::{Array3, Array4, ArrayView4, s};
+use ndarray::{Array3, Array5, ArrayView4, ArrayView5, s};
 
 use super::prepare::Prepared;
 use super::window::{Window, Windows};
@@ -72,34 +72,34 @@ impl Model {
         Window { patch: self.card.patch, overlap: self.card.overlap }
     }
 
-    /// Probabilities `[K, d, h, w]` of one patch `[C, d, h, w]`, in its axis order and on its scale.
+    /// Probabilities `[N, K, d, h, w]` of patches `[N, C, d, h, w]`, in its axis order and on its scale.
     ///
     /// # Errors
     /// As [`Runner::probabilities`].
-    pub fn patch(&self, patch: ArrayView4<f32>) -> Result<Array4<f32>> {
-        self.runner().probabilities(patch)
+    pub fn patches(&self, patches: ArrayView5<f32>) -> Result<Array5<f32>> {
+        self.runner().probabilities(patches)
     }
 
-    /// Bytes that a patch takes on this machine, what is held between patches included; 0 on another device.
+    /// Bytes that so many patches at once take on this machine, what is held from one time to the next included; 0 on another device.
     ///
     /// # Errors
     /// As [`Runner::bytes`].
-    pub fn bytes(&self) -> Result<u64> {
-        self.runner().bytes(self.card.patch)
+    pub fn bytes(&self, batch: usize) -> Result<u64> {
+        self.runner().bytes(batch, self.card.patch)
     }
 
     /// The label value of every voxel `[D, H, W]` of an image `[C, D, H, W]` of any size that is prepared: in the network's axis order, normalised.
     ///
     /// # Errors
-    /// As [`Model::patch`].
+    /// As [`Model::patches`].
     pub fn segment(&self, image: ArrayView4<f32>) -> Result<Array3<u8>> {
         let (_, d, h, w) = image.dim();
         let mut labels = Array3::zeros((d, h, w));
         let windows = Windows::new([d, h, w], &self.window());
         windows.sweep(
             &Prepared::ready(image),
-            self.channels(),
-            |patch| self.patch(patch),
+            (self.channels(), 1),
+            |patches| self.patches(patches),
             |first, planes| {
                 labels.slice_mut(s![first..first + planes.dim().1, .., ..]).assign(&self.card.decide(planes));
                 Ok(())

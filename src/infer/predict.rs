@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array3, Array4, ArrayView3, ArrayView4, Axis, s};
+use ndarray::{Array3, Array4, Array5, ArrayView3, ArrayView4, ArrayView5, Axis, s};
 
 use super::need::Need;
 use super::postprocess::Postprocess;
@@ -18,7 +18,7 @@ use crate::volume::overlay::{self, Overlay, Slices};
 use crate::volume::{self, Class, Grid, Volume, read_grid, reorient, turned};
 
 /// How to predict.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// Mirror images over which to average.
     pub flips: Flips,
@@ -26,6 +26,14 @@ pub struct Options {
     pub probabilities: bool,
     /// What to do with the labels; `None` for what the model says.
     pub postprocess: Option<Postprocess>,
+    /// Windows that pass through the network at once, 1 or more.
+    pub batch: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { flips: Flips::default(), probabilities: false, postprocess: None, batch: 1 }
+    }
 }
 
 /// An image and what the network sees in it.
@@ -180,10 +188,11 @@ impl Predictor {
             slab = slab.saturating_add((4 * classes).saturating_mul(taken.saturating_add(back))).saturating_add(4 * back);
             finished = back;
         }
-        let answers = (8 * classes).saturating_mul(count(self.card().patch));
+        let batch = self.options.batch;
+        let answers = (8 * classes * batch as u64).saturating_mul(count(self.card().patch));
         let mut network = answers;
         for model in std::iter::once(&self.first).chain(&self.others) {
-            network = network.saturating_add(model.bytes()?);
+            network = network.saturating_add(model.bytes(batch)?);
         }
         Ok(Need {
             size: seen.size,
@@ -245,10 +254,10 @@ impl Predictor {
         let windows = Windows::new(prepared.size(), &self.first.window());
         windows.sweep(
             &prepared,
-            classes,
-            |patch| {
-                let said = self.patch(patch);
-                tick();
+            (classes, self.options.batch),
+            |patches| {
+                let said = self.patches(patches);
+                patches.axis_iter(Axis(0)).for_each(|_| tick());
                 said
             },
             |first, planes| match &mut back {
@@ -263,11 +272,11 @@ impl Predictor {
     }
 
     /// The mean probabilities of all models and mirror images.
-    fn patch(&self, patch: ArrayView4<f32>) -> Result<Array4<f32>> {
-        self.options.flips.average(patch, |patch| {
-            let mut sum = self.first.patch(patch)?;
+    fn patches(&self, patches: ArrayView5<f32>) -> Result<Array5<f32>> {
+        self.options.flips.average(patches, |patches| {
+            let mut sum = self.first.patches(patches)?;
             for other in &self.others {
-                sum += &other.patch(patch)?;
+                sum += &other.patches(patches)?;
             }
             if !self.others.is_empty() {
                 let count = 1.0 + self.others.len() as f32;

@@ -2,7 +2,7 @@
 //!
 //! Part of `infer`; may use `data`, `volume`.
 
-use ndarray::{Array4, ArrayView3, ArrayView4, Axis, Slice, s};
+use ndarray::{ArrayView3, ArrayView4, ArrayViewMut4, Axis, Slice, s};
 
 use crate::data::channels;
 use crate::volume::{Normalise, Scale};
@@ -40,9 +40,14 @@ impl<'a> Prepared<'a> {
         self.size
     }
 
-    /// The box `[C, d, h, w]` of `size` voxels whose first voxel is `start`; 0 where it reaches beyond the image.
-    pub fn cut(&self, start: [isize; 3], size: [usize; 3]) -> Array4<f32> {
-        let mut out = Array4::zeros((self.channels.len(), size[0], size[1], size[2]));
+    /// C.
+    pub fn channels(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// Puts the box `[C, d, h, w]` whose first voxel is `start` into zeros of its size, which stay where it reaches beyond the image.
+    pub fn cut(&self, start: [isize; 3], mut out: ArrayViewMut4<f32>) {
+        let size = [1, 2, 3].map(|axis| out.len_of(Axis(axis)));
         // Along each axis: the first voxel in the box, the first in the image, how many.
         let part = [0, 1, 2].map(|a| {
             let before = start[a].min(0).unsigned_abs();
@@ -50,7 +55,7 @@ impl<'a> Prepared<'a> {
             (before, from, size[a].saturating_sub(before).min(self.size[a].saturating_sub(from)))
         });
         if part.iter().any(|(_, _, count)| *count == 0) {
-            return out;
+            return;
         }
         let [z, y, x] = part.map(|(before, _, count)| before..before + count);
         for ((channel, scale), mut to) in self.channels.iter().zip(out.axis_iter_mut(Axis(0))) {
@@ -60,7 +65,6 @@ impl<'a> Prepared<'a> {
             }
             to.slice_mut(s![z.clone(), y.clone(), x.clone()]).zip_mut_with(&from, |to, v| *to = scale.of_value(*v));
         }
-        out
     }
 }
 
@@ -68,6 +72,13 @@ impl<'a> Prepared<'a> {
 mod tests {
     use super::*;
     use crate::volume::{Orientation, reorient, turned};
+    use ndarray::Array4;
+
+    fn cut(prepared: &Prepared, start: [isize; 3], [d, h, w]: [usize; 3]) -> Array4<f32> {
+        let mut out = Array4::zeros((prepared.channels(), d, h, w));
+        prepared.cut(start, out.view_mut());
+        out
+    }
 
     #[test]
     fn what_is_cut_is_what_a_turned_and_normalised_copy_holds() {
@@ -88,10 +99,10 @@ mod tests {
             Normalise::ZScoreNonZero.apply(&mut copy);
             let views = channels(image.view()).into_iter().map(|c| turned(c, from, Orientation::RAS)).collect();
             let prepared = Prepared::new(views, Normalise::ZScoreNonZero);
-            assert_eq!(prepared.cut([0; 3], prepared.size()), copy, "{from}");
+            assert_eq!(cut(&prepared, [0; 3], prepared.size()), copy, "{from}");
             // A box that reaches beyond on both sides: voxel by voxel.
             let own = prepared.size();
-            let cut = prepared.cut([-1, 1, -2], [5, 4, 9]);
+            let cut = cut(&prepared, [-1, 1, -2], [5, 4, 9]);
             for ((c, z, y, x), v) in cut.indexed_iter() {
                 let at = [z as isize - 1, y as isize + 1, x as isize - 2];
                 let inside = at.iter().zip(own).all(|(a, n)| (0..n as isize).contains(a));
@@ -99,7 +110,7 @@ mod tests {
                 assert_eq!(*v, want);
             }
         }
-        let beyond = Prepared::ready(image.view()).cut([9, 0, 0], size);
+        let beyond = cut(&Prepared::ready(image.view()), [9, 0, 0], size);
         assert!(beyond.iter().all(|v| *v == 0.0));
     }
 }

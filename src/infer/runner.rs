@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use burn::module::Module;
 use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Device, Tensor, TensorData};
-use ndarray::{Array4, ArrayView4, Axis};
+use ndarray::{Array5, ArrayView5, ArrayViewMut3, Axis};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use crate::compile::Program;
@@ -55,45 +55,45 @@ impl Runner {
         Ok(Self { place: Place::Cpu(Box::new(Executor::new(&program, &find)?)), answer })
     }
 
-    /// Bytes that a patch of `size` D, H, W takes in this machine's memory, with its answer and what is kept from one to the next; 0 on another
-    /// device.
+    /// Bytes that `batch` patches of `size` D, H, W take at once in this machine's memory, with their answers and what is kept from one time to the
+    /// next; 0 on another device.
     ///
     /// # Errors
     /// E0303 for a size that the network does not take.
-    pub fn bytes(&mut self, size: [usize; 3]) -> Result<u64> {
+    pub fn bytes(&mut self, batch: usize, size: [usize; 3]) -> Result<u64> {
         match &mut self.place {
             Place::Cpu(executor) => {
-                let shape = Shape { batch: 1, size };
+                let shape = Shape { batch, size };
                 let threads = rayon::current_num_threads();
                 let outputs = executor.outputs(shape)?.iter().filter_map(|(_, f)| f.elements().ok()).sum::<u64>();
                 let channels = executor.program().input_channels() as u64;
-                let voxels = size.iter().fold(1u64, |n, d| n.saturating_mul(*d as u64));
-                // The patch twice: as cut, and as the executor reads it.
+                let voxels = size.iter().fold(batch as u64, |n, d| n.saturating_mul(*d as u64));
+                // The patches twice: as cut, and as the executor reads it.
                 Ok(executor.bytes(shape, threads)?.saturating_add(4 * (outputs + 2 * channels * voxels)))
             }
             Place::Device(..) => Ok(0),
         }
     }
 
-    /// Probabilities `[K, D, H, W]` of the classes or regions of a patch `[C, D, H, W]`.
+    /// Probabilities `[N, K, D, H, W]` of the classes or regions of patches `[N, C, D, H, W]`.
     ///
     /// # Errors
     /// E0303 for a size that the network does not take, E0901 when the device gives the result up.
-    pub fn probabilities(&mut self, patch: ArrayView4<f32>) -> Result<Array4<f32>> {
-        let (c, d, h, w) = patch.dim();
-        let values: Vec<f32> = patch.iter().copied().collect();
+    pub fn probabilities(&mut self, patches: ArrayView5<f32>) -> Result<Array5<f32>> {
+        let (n, c, d, h, w) = patches.dim();
+        let values: Vec<f32> = patches.iter().copied().collect();
         let (values, classes) = match &mut self.place {
             Place::Cpu(executor) => {
-                let mut outputs = executor.run(&[&values], Shape { batch: 1, size: [d, h, w] })?;
+                let mut outputs = executor.run(&[&values], Shape { batch: n, size: [d, h, w] })?;
                 if outputs.is_empty() {
                     unreachable!("a compiled graph has an output");
                 }
                 let logits = outputs.swap_remove(0);
-                let classes = logits.len() / (d * h * w);
+                let classes = logits.len() / (n * d * h * w);
                 (logits, classes)
             }
             Place::Device(network, device) => {
-                let input = Tensor::<5>::from_data(TensorData::new(values, [1, c, d, h, w]), &*device);
+                let input = Tensor::<5>::from_data(TensorData::new(values, [n, c, d, h, w]), &*device);
                 let logits = network.forward(input);
                 let output = match self.answer {
                     Answer::Classes => softmax(logits, 1),
@@ -103,7 +103,7 @@ impl Runner {
                 (values.try_into_vec::<f32>().map_err(|e| lost(&format!("{e:?}")))?, network.program().classes())
             }
         };
-        let mut p = Array4::from_shape_vec((classes, d, h, w), values).map_err(|e| lost(&e.to_string()))?;
+        let mut p = Array5::from_shape_vec((n, classes, d, h, w), values).map_err(|e| lost(&e.to_string()))?;
         if matches!(self.place, Place::Cpu(_)) {
             match self.answer {
                 Answer::Classes => normalise(&mut p),
@@ -114,10 +114,9 @@ impl Runner {
     }
 }
 
-/// Softmax over the classes, plane by plane.
-fn normalise(logits: &mut Array4<f32>) {
-    let planes: Vec<_> = logits.axis_iter_mut(Axis(1)).collect();
-    planes.into_par_iter().for_each(|mut plane| {
+/// Softmax over the classes.
+fn normalise(logits: &mut Array5<f32>) {
+    by_plane(logits, |mut plane| {
         for mut voxel in plane.lanes_mut(Axis(0)) {
             let most = voxel.fold(f32::NEG_INFINITY, |a, b| a.max(*b));
             voxel.mapv_inplace(|v| (v - most).exp());
@@ -127,10 +126,17 @@ fn normalise(logits: &mut Array4<f32>) {
     });
 }
 
-/// Sigmoid of each value, plane by plane.
-fn squash(logits: &mut Array4<f32>) {
-    let planes: Vec<_> = logits.axis_iter_mut(Axis(1)).collect();
-    planes.into_par_iter().for_each(|mut plane| plane.mapv_inplace(|v| 1.0 / (1.0 + (-v).exp())));
+/// Sigmoid of each value.
+fn squash(logits: &mut Array5<f32>) {
+    by_plane(logits, |mut plane| plane.mapv_inplace(|v| 1.0 / (1.0 + (-v).exp())));
+}
+
+/// Every `[K, H, W]` of every patch, on all threads.
+fn by_plane(logits: &mut Array5<f32>, change: impl Fn(ArrayViewMut3<f32>) + Sync) {
+    for mut patch in logits.axis_iter_mut(Axis(0)) {
+        let planes: Vec<_> = patch.axis_iter_mut(Axis(1)).collect();
+        planes.into_par_iter().for_each(&change);
+    }
 }
 
 fn lost(why: &str) -> Diagnostic {
@@ -164,32 +170,32 @@ mod tests {
         let Place::Cpu(executor) = &runner.place else { panic!("it is on the CPU") };
         let graph = &executor.program().graph;
         assert!(graph.outputs.len() == 1 && !graph.values().any(|v| graph.node(v).path.starts_with("deep")));
-        let patch = Array4::from_shape_fn((1, 8, 8, 8), |(_, z, y, x)| ((z + 2 * y + 3 * x) as f32).sin());
-        let p = runner.probabilities(patch.view()).unwrap();
-        let input = Tensor::<5>::from_data(TensorData::new(patch.into_raw_vec_and_offset().0, [1, 1, 8, 8, 8]), &Device::flex());
+        let patches = Array5::from_shape_fn((2, 1, 8, 8, 8), |(n, _, z, y, x)| ((5 * n + z + 2 * y + 3 * x) as f32).sin());
+        let p = runner.probabilities(patches.view()).unwrap();
+        let input = Tensor::<5>::from_data(TensorData::new(patches.into_raw_vec_and_offset().0, [2, 1, 8, 8, 8]), &Device::flex());
         let want = softmax(network.forward(input), 1).into_data().try_into_vec::<f32>().unwrap();
-        assert_eq!(p.dim(), (3, 8, 8, 8));
+        assert_eq!(p.dim(), (2, 3, 8, 8, 8));
         assert!(p.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-5));
     }
 
     #[test]
     fn a_sigmoid_is_sound_to_either_end() {
-        let mut p = Array4::from_shape_fn((2, 1, 1, 3), |(k, _, _, x)| [-1e4, 0.0, 3.0][x] * (1.0 - 2.0 * k as f32));
+        let mut p = Array5::from_shape_fn((2, 2, 1, 1, 3), |(_, k, _, _, x)| [-1e4, 0.0, 3.0][x] * (1.0 - 2.0 * k as f32));
         squash(&mut p);
         let want = [0.0, 0.5, 0.952_574_13, 1.0, 0.5, 0.047_425_87];
-        assert!(p.iter().zip(want).all(|(p, w)| (p - w).abs() < 1e-6), "{p:?}");
+        assert!(p.iter().zip(want.iter().cycle()).all(|(p, w)| (p - w).abs() < 1e-6), "{p:?}");
     }
 
     #[test]
     fn probabilities_sum_to_one_whatever_the_logits() {
-        let mut p = Array4::from_shape_fn((3, 2, 3, 4), |(k, z, y, x)| (k * 700) as f32 - (z * 5 + y * 3 + x) as f32);
+        let mut p = Array5::from_shape_fn((2, 3, 2, 3, 4), |(n, k, z, y, x)| (k * 700 + n) as f32 - (z * 5 + y * 3 + x) as f32);
         let logits = p.clone();
         normalise(&mut p);
         for (i, v) in p.indexed_iter() {
-            let row: Vec<f64> = (0..3).map(|k| f64::from(logits[[k, i.1, i.2, i.3]])).collect();
+            let row: Vec<f64> = (0..3).map(|k| f64::from(logits[[i.0, k, i.2, i.3, i.4]])).collect();
             let most = row.iter().fold(f64::MIN, |a, b| a.max(*b));
             let sum: f64 = row.iter().map(|v| (v - most).exp()).sum();
-            assert!((f64::from(*v) - (row[i.0] - most).exp() / sum).abs() < 1e-6);
+            assert!((f64::from(*v) - (row[i.1] - most).exp() / sum).abs() < 1e-6);
         }
     }
 }

@@ -158,6 +158,24 @@ fn probabilities_are_such() {
 }
 
 #[test]
+fn windows_at_once_say_what_they_say_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let [both, ..] = write(dir.path(), [17, 23, 25]);
+    let said = |batch: usize| {
+        let options = Options { probabilities: true, flips: "w".parse().unwrap(), batch, ..Options::default() };
+        let predictor = predictor(card(), options);
+        let need = predictor.need(std::slice::from_ref(&both)).unwrap();
+        (predict(&predictor, &both).probabilities.unwrap(), need.network)
+    };
+    let (one, least) = said(1);
+    for batch in [2, 5, 200] {
+        let (several, need) = said(batch);
+        assert!(need > least, "several windows take more memory");
+        assert!(one.iter().zip(&several).all(|(a, b)| (a - b).abs() < 1e-6), "{batch}");
+    }
+}
+
+#[test]
 fn several_models_and_mirror_images_are_averaged() {
     let dir = tempfile::tempdir().unwrap();
     let [both, ..] = write(dir.path(), [8, 10, 12]);

@@ -2,7 +2,7 @@
 //!
 //! Part of `infer`; knows arrays and a function of patches, not the network.
 
-use ndarray::{Array3, Array4, ArrayView3, ArrayView4, Axis, s};
+use ndarray::{Array3, Array4, Array5, ArrayView3, ArrayView4, ArrayView5, Axis, s};
 
 use super::prepare::Prepared;
 use crate::text::Result;
@@ -96,7 +96,7 @@ impl Windows {
 
     /// Class probabilities of an image, given to `take` plane by plane along D: the first plane, and `[K, n, H, W]` from there on.
     ///
-    /// `forward` gives the probabilities `[K, d, h, w]` of one patch `[C, d, h, w]`. Where windows overlap, their answers are averaged, each voxel
+    /// `forward` gives the probabilities `[N, K, d, h, w]` of patches `[N, C, d, h, w]`, of which there are `batch` (1 or more) at most. Where windows overlap, their answers are averaged, each voxel
     /// weighted by how near it is to the middle of the window (there the network sees most around it). A plane is finished once no window
     /// reaches back to it, so beside the image only `K` times [`Windows::depth`] planes of f32 are held: the sum of the weights is a product of
     /// three sums along the axes.
@@ -106,8 +106,8 @@ impl Windows {
     pub fn sweep(
         &self,
         image: &Prepared<'_>,
-        classes: usize,
-        mut forward: impl FnMut(ArrayView4<f32>) -> Result<Array4<f32>>,
+        (classes, batch): (usize, usize),
+        mut forward: impl FnMut(ArrayView5<f32>) -> Result<Array5<f32>>,
         mut take: impl FnMut(usize, ArrayView4<f32>) -> Result<()>,
     ) -> Result<()> {
         let [along_d, along_h, along_w] = &self.along;
@@ -121,10 +121,15 @@ impl Windows {
                 self.finish(&mut slab, first, begin - first, &mut take)?;
                 first = begin;
             }
-            for &y in &along_h.starts {
-                for &x in &along_w.starts {
-                    let probabilities = forward(image.cut([z, y, x], patch).view())?;
-                    self.add(&mut slab, first, [z, y, x], &probabilities);
+            let layer: Vec<[isize; 3]> = along_h.starts.iter().flat_map(|y| along_w.starts.iter().map(move |x| [z, *y, *x])).collect();
+            for starts in layer.chunks(batch.max(1)) {
+                let mut patches = Array5::zeros((starts.len(), image.channels(), patch[0], patch[1], patch[2]));
+                for (to, start) in patches.axis_iter_mut(Axis(0)).zip(starts) {
+                    image.cut(*start, to);
+                }
+                let said = forward(patches.view())?;
+                for (probabilities, start) in said.axis_iter(Axis(0)).zip(starts) {
+                    self.add(&mut slab, first, *start, probabilities);
                 }
             }
         }
@@ -132,7 +137,7 @@ impl Windows {
     }
 
     /// Adds the weighted answer of the window at `start` to the slab, whose first plane is `first`.
-    fn add(&self, slab: &mut Array4<f32>, first: usize, start: [isize; 3], probabilities: &Array4<f32>) {
+    fn add(&self, slab: &mut Array4<f32>, first: usize, start: [isize; 3], probabilities: ArrayView4<f32>) {
         let [along_d, along_h, along_w] = &self.along;
         let [(z0, z, d), (y0, y, h), (x0, x, w)] = [along_d.part(start[0]), along_h.part(start[1]), along_w.part(start[2])];
         let z = z - first;

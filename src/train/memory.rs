@@ -17,15 +17,21 @@ const LOSS: u64 = 18;
 /// What the process takes whatever the batch: the program, its threads, a few cases. Measured as LOSS was.
 const FIXED: u64 = 144 << 20;
 
+/// What an optimiser holds of each weight.
+pub(super) fn held(config: &super::config::Optimiser) -> Optimiser {
+    match config.kind {
+        Kind::adamw => Optimiser::AdamW,
+        Kind::sgd if config.momentum > 0.0 => Optimiser::Sgd,
+        Kind::sgd => Optimiser::None,
+    }
+}
+
 /// Bytes that a training step takes at the sizes of `facts`: the network, the optimiser, the loss, and the batches that wait.
 fn need(job: &Job, facts: &[Fact]) -> Result<u64, Fault> {
     let config = &job.config;
     let graph = &job.program.graph;
-    let optimiser = match config.optimiser.kind {
-        Kind::adamw => Optimiser::AdamW,
-        Kind::sgd => Optimiser::Sgd,
-    };
-    let step = training(graph, facts, Precision::F32, optimiser)?;
+    // Said of the machine's own memory, where steps are computed in `f32`.
+    let step = training(graph, facts, Precision::F32, held(&config.optimiser))?;
     // Each other worker has weights and gradients of its own; so has the moving average.
     let copies = 2 * (config.workers as u64 - 1) + u64::from(config.optimiser.average.is_some());
     let mut answers = 0u64;

@@ -8,14 +8,14 @@ use std::time::Instant;
 use burn::tensor::Device;
 use serde::Serialize;
 
-use super::config::Kind;
 use super::job::Job;
 use super::loader::Loader;
+use super::memory::held;
 use super::optimise::Stepper;
 use super::run::{drawn, learn, recipe};
 use super::validate::validate;
 use super::workers::Workers;
-use crate::compile::memory::{self, Training, facts_at, training};
+use crate::compile::memory::{Training, facts_at, training};
 use crate::infer::Model;
 use crate::ir::{Fault, Operator};
 use crate::net;
@@ -76,13 +76,8 @@ impl From<Training> for Counted {
 /// # Errors
 /// E0501 beyond 64 bits.
 pub fn counted(job: &Job) -> Result<Counted> {
-    let optimiser = match job.config.optimiser.kind {
-        Kind::adamw => memory::Optimiser::AdamW,
-        Kind::sgd if job.config.optimiser.momentum > 0.0 => memory::Optimiser::Sgd,
-        Kind::sgd => memory::Optimiser::None,
-    };
     let facts = facts_at(&job.program, job.config.batch, Some(job.config.patch)).map_err(|(_, f)| said(job, f))?;
-    let counted = training(&job.program.graph, &facts, job.config.precision, optimiser).map_err(|f| said(job, f))?;
+    let counted = training(&job.program.graph, &facts, job.config.precision, held(&job.config.optimiser)).map_err(|f| said(job, f))?;
     Ok(counted.into())
 }
 

@@ -1,13 +1,42 @@
 use super::*;
 
-/// All planes together.
-fn whole(image: &Array4<f32>, window: &Window, classes: usize, forward: impl FnMut(ArrayView4<f32>) -> Result<Array4<f32>>) -> Array4<f32> {
+/// All planes together, by one window at a time, which is what several at a time give.
+fn whole(
+    image: &Array4<f32>,
+    window: &Window,
+    classes: usize,
+    mut forward: impl FnMut(ArrayView4<f32>) -> Result<Array4<f32>>,
+) -> Array4<f32> {
+    let mut said = vec![];
+    let one = swept(image, window, (classes, 1), |patch| {
+        said.push(forward(patch)?);
+        Ok(said[said.len() - 1].clone())
+    });
+    for batch in [2, 3, 100] {
+        let mut again = said.iter();
+        assert_eq!(swept(image, window, (classes, batch), |_| Ok(again.next().expect("as many windows").clone())), one);
+        assert!(again.next().is_none());
+    }
+    one
+}
+
+fn swept(
+    image: &Array4<f32>,
+    window: &Window,
+    (classes, batch): (usize, usize),
+    mut forward: impl FnMut(ArrayView4<f32>) -> Result<Array4<f32>>,
+) -> Array4<f32> {
+    let mut together = |patches: ArrayView5<f32>| {
+        assert!((1..=batch).contains(&patches.len_of(Axis(0))));
+        let said = patches.axis_iter(Axis(0)).map(&mut forward).collect::<Result<Vec<_>>>()?;
+        Ok(ndarray::stack(Axis(0), &said.iter().map(|p| p.view()).collect::<Vec<_>>()).expect("of one size"))
+    };
     let (_, d, h, w) = image.dim();
     let mut out = Array4::from_elem((classes, d, h, w), f32::NAN);
     let windows = Windows::new([d, h, w], window);
     let mut next = 0;
     windows
-        .sweep(&Prepared::ready(image.view()), classes, forward, |first, planes| {
+        .sweep(&Prepared::ready(image.view()), (classes, batch), &mut together, |first, planes| {
             assert_eq!(first, next, "planes come in order, each once");
             assert!(planes.dim().1 <= windows.depth());
             next += planes.dim().1;
