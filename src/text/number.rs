@@ -13,8 +13,20 @@ pub fn thousands(n: u64) -> String {
     out
 }
 
-/// So many of something: `1 epoch`, `2 epochs`, `2 labels of cases`.
+/// So many of something: `1 epoch`, `2 training cases`, `2 predictions of --pred`.
 pub fn several(n: usize, what: &str) -> String {
-    let (noun, rest) = what.split_once(' ').map_or((what, String::new()), |(noun, rest)| (noun, format!(" {rest}")));
-    format!("{n} {noun}{}{rest}", if n == 1 { "" } else { "s" })
+    let (thing, rest) = what.find(" of ").map_or((what, ""), |at| what.split_at(at));
+    format!("{n} {thing}{}{rest}", if n == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_thing_is_in_the_plural() {
+        assert_eq!(several(1, "validation case"), "1 validation case");
+        assert_eq!(several(2, "validation case"), "2 validation cases");
+        assert_eq!(several(0, "prediction of --pred"), "0 predictions of --pred");
+    }
 }
