@@ -118,10 +118,17 @@ pub fn read_labels(path: &Path, expected: Option<&[(u8, String)]>) -> Result<Lab
     }
     let mut wrong = None;
     let stored = volume.data.index_axis_move(Axis(0), 0);
-    let data = stored.mapv(|v| {
+    let known = |v: f32| {
+        // To round takes longer than all the rest, and nearly every number here is a whole one.
+        let whole = v as u8;
+        if f32::from(whole) == v {
+            return class[usize::from(whole)];
+        }
         let near = v.round();
-        let known = ((v - near).abs() <= SAME_LABEL && (0.0..=255.0).contains(&near)).then(|| class[near as usize]).flatten();
-        known.unwrap_or_else(|| {
+        ((v - near).abs() <= SAME_LABEL && (0.0..=255.0).contains(&near)).then(|| class[near as usize]).flatten()
+    };
+    let data = stored.mapv(|v| {
+        known(v).unwrap_or_else(|| {
             wrong.get_or_insert(v);
             0
         })
