@@ -288,6 +288,8 @@ def main():
     parser.add_argument("--commit", default="of an unknown commit")
     parser.add_argument("--quick", action="store_true", help="small sizes and few runs: does everything work?")
     options = parser.parse_args()
+    if options.device != "cpu" and not options.device.startswith("cuda"):
+        parser.error(f"--device {options.device}: PyTorch is the peer, and it computes on cpu or cuda")
     cases = [(*case, "f32") for case in (QUICK if options.quick else CASES)]
     if on_gpu(options):
         options.peers = [p for p in options.peers if p in ("eager", "compiled")]
