@@ -188,7 +188,7 @@ impl Predictor {
             slab = slab.saturating_add((4 * classes).saturating_mul(taken.saturating_add(back))).saturating_add(4 * back);
             finished = back;
         }
-        let batch = self.options.batch;
+        let batch = self.options.batch.min(windows.layer());
         let answers = (8 * classes * batch as u64).saturating_mul(count(self.card().patch));
         let mut network = answers;
         for model in std::iter::once(&self.first).chain(&self.others) {

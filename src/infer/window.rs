@@ -89,6 +89,11 @@ impl Windows {
         self.along.iter().map(|a| a.starts.len()).product()
     }
 
+    /// How many begin on one plane: the most that pass at once.
+    pub fn layer(&self) -> usize {
+        self.along[1].starts.len() * self.along[2].starts.len()
+    }
+
     /// Planes along D that [`Windows::sweep`] holds, and at most gives at once.
     pub fn depth(&self) -> usize {
         self.along[0].patch.min(self.along[0].size)
