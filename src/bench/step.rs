@@ -2,11 +2,12 @@
 
 use std::time::Instant;
 
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{AdamWConfig, ModuleOptimizer};
 use burn::tensor::Tensor;
 
 use super::case::Case;
 use super::forward::wait;
+use crate::compile::memory::Segments;
 use crate::train::{Goal, Loss, Objective, Target};
 
 /// What is minimised: Dice plus cross-entropy, every class alike. The boundary term is left out: no other framework has it.
@@ -29,6 +30,8 @@ pub struct Parts {
 /// A training step that can be repeated; each goes on from the weights that the one before left.
 pub struct Step {
     case: Case,
+    /// Those of activation checkpointing.
+    segments: Segments,
     input: Tensor<5>,
     loss: Loss,
     targets: Vec<Target>,
@@ -37,22 +40,23 @@ pub struct Step {
 
 impl Step {
     /// The case must have been made on a device with autodiff, and its graph takes one input; else there is nothing to step.
-    pub fn new(case: Case) -> Option<Self> {
+    pub fn new(case: Case, segments: Segments) -> Option<Self> {
         let [input] = <[Tensor<5>; 1]>::try_from(case.tensors()).ok()?;
         let y = case.output();
         let [d, h, w] = y.size;
         let loss = Loss::new(objective(), Goal::Classes(y.channels));
         let targets = loss.targets(&case.labels(), [y.batch, d, h, w]);
         let optimiser = AdamWConfig::new().with_beta_1(0.9).with_beta_2(0.999).with_epsilon(1e-8).with_weight_decay(0.01).init();
-        Some(Self { case, input, loss, targets, optimiser })
+        Some(Self { case, segments, input, loss, targets, optimiser })
     }
 
     /// Makes one step. Its parts are timed where the device is waited for between them; else all is queued at once, as in training, and
     /// the whole counts as the update.
     pub fn once(self, in_parts: bool) -> (Self, Parts) {
-        let Self { case, input, loss: goal, targets, mut optimiser } = self;
+        let Self { case, segments, input, loss: goal, targets, mut optimiser } = self;
         let start = Instant::now();
-        let terms = goal.terms(vec![case.network.forward(input.clone())], &targets, &case.device);
+        let pass = case.network.pass(input.clone(), &[0], &segments);
+        let terms = goal.terms(pass.outputs().to_vec(), &targets, &case.device);
         let total = terms.total;
         let mark = || {
             if in_parts {
@@ -63,14 +67,14 @@ impl Step {
             }
         };
         let forward = mark();
-        let gradients = GradientsParams::from_grads(total.backward(), &case.network);
+        let gradients = pass.back(total.backward());
         let backward = mark() - forward;
         let network = optimiser.step(RATE, case.network.clone(), gradients);
         let case = Case { network, ..case };
         wait(&case);
         let loss = f64::from(total.into_scalar::<f32>());
         let update = start.elapsed().as_secs_f64() - forward - backward;
-        (Self { case, input, loss: goal, targets, optimiser }, Parts { forward, backward, update, loss })
+        (Self { case, segments, input, loss: goal, targets, optimiser }, Parts { forward, backward, update, loss })
     }
 }
 

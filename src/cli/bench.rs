@@ -11,6 +11,7 @@ use super::graph::program;
 use super::print;
 use super::stats::Numbers;
 use crate::bench::{self, Case, Engine, Forward, Given, Machine, Setting, Step, Times};
+use crate::compile::memory::Segments;
 use crate::net;
 use crate::text::{Code, Diagnostic, Result, write_text};
 
@@ -62,6 +63,9 @@ pub struct Args {
     /// Time training steps
     #[arg(long, conflicts_with_all = ["trace", "ops"])]
     pub step: bool,
+    /// Compute activations again on the way back instead of holding them (`checkpointing: true` in a run config)
+    #[arg(long, requires = "step")]
+    pub checkpointing: bool,
     /// Time single operations that such networks are made of
     #[arg(long, conflicts_with_all = ["graph", "trace", "export", "weights"])]
     pub ops: bool,
@@ -188,7 +192,8 @@ fn steps(args: &Args, case: Case, engine: Engine, load: f64) -> Result<()> {
     if let Some(folder) = &args.export {
         case.export(folder, &Forward::new(&case, engine)?.outputs()?)?;
     }
-    let mut step = Step::new(case.clone());
+    let segments = segments(args, &case)?;
+    let mut step = Step::new(case.clone(), segments);
     if step.is_none() {
         let d = Diagnostic::error(Code::E0601, format!("--step: `{}` takes {} inputs", case.program.name, case.inputs.len()));
         return Err(d.help("only a graph with one input can be trained; leave out --step to time forward passes").into());
@@ -229,6 +234,13 @@ fn steps(args: &Args, case: Case, engine: Engine, load: f64) -> Result<()> {
         peak.lines()
     ));
     Ok(())
+}
+
+/// Those of activation checkpointing; one without it.
+fn segments(args: &Args, case: &Case) -> Result<Segments> {
+    let g = &case.program.graph;
+    let least = if args.checkpointing { Segments::least(g, &g.facts(), args.precision.into()) } else { Ok(Segments::whole()) };
+    least.map_err(|f| Diagnostic::error(f.code, format!("`{}`: {}", case.program.name, f.message)).help(f.help.unwrap_or_default()).into())
 }
 
 /// Times single operations.

@@ -25,6 +25,7 @@ Examples:
   lmsc stats graphs/lightmedseg.ron --set anchors=8,16,32
   lmsc stats graphs/lightmedseg.ron --depth 2 --sort activations
   lmsc stats graphs/lightmedseg.ron --precision bf16 --batch 2 --fit 24GiB
+  lmsc stats graphs/lightmedseg.ron --checkpointing --fit 24GiB
   lmsc stats graphs/lightmedseg.ron --convention fvcore
   lmsc stats graphs/*.ron --format markdown")]
 pub struct Args {
@@ -61,6 +62,9 @@ pub struct Args {
     /// What updates the weights in training
     #[arg(long, value_enum, default_value_t = Updates::Adamw)]
     pub optimiser: Updates,
+    /// Count the memory of training with activation checkpointing (`checkpointing: true` in a run config)
+    #[arg(long)]
+    pub checkpointing: bool,
     /// Count the memory of a forward pass after all passes of the compiler, as lmsc runs it on a CPU (see `lmsc graph --after`)
     #[arg(long)]
     pub optimised: bool,
@@ -207,6 +211,7 @@ fn question(args: &Args) -> Result<Question> {
             By::Name => Sort::Name,
         }),
         filter: args.filter.clone(),
+        checkpointing: args.checkpointing,
         optimised: args.optimised,
         hash: matches!(args.format, Style::Json),
         fit: args.fit.as_deref().map(|t| Ok::<_, Diagnostics>((t.to_owned(), bytes(t)?))).transpose()?,

@@ -415,3 +415,22 @@ fn transposed_convolutions() {
         }
     }
 }
+
+#[test]
+fn a_slope_that_is_given_comes_back() {
+    afresh();
+    let (x, slope) = (random([2, 3, 4, 5, 6]), random::<5>([2, 3, 4, 5, 6]).inner());
+    let back = |device: &Device, start: fn(Tensor<5>, Tensor<5>) -> Tensor<1>| {
+        let x = Tensor::from_data(x.to_data(), device).require_grad();
+        let slope = Tensor::from_inner(slope.clone().to_device(&device.clone().inner()));
+        let y = silu(x.clone());
+        let grads = (start(y.clone(), slope.clone()) + start(y * 2.0, slope)).backward();
+        x.grad(&grads).unwrap().to_data()
+    };
+    let expected = back(&device(), super::lead::portable);
+    close("lead", back(&device(), super::lead::lead), expected.clone(), 1e-7);
+    #[cfg(feature = "gpu")]
+    if let Some(gpu) = gpu() {
+        close("lead on the GPU", back(&gpu, super::lead::lead), expected, 1e-5);
+    }
+}

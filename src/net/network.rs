@@ -1,6 +1,7 @@
 //! The network: the op graph with its weights, run operation by operation.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use burn::module::{Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor, Param, ParamId};
@@ -107,31 +108,54 @@ impl Network {
 
     /// The wanted values (`f32`), for one tensor per input of the graph, in its order.
     pub fn run(&self, inputs: Vec<Tensor<5>>, wanted: &[Value]) -> Vec<Tensor<5>> {
-        let graph = &self.plan.program.graph;
-        let mut values: Vec<Option<Tensor<5>>> = vec![None; graph.len()];
+        let mut values = self.given(inputs);
         let mut kept: Vec<Option<Tensor<5>>> = vec![None; wanted.len()];
-        let places: Vec<usize> = self.plan.program.inputs.iter().map(|(_, v)| v.0).collect();
-        let precision = self.dtype();
-        let inputs = inputs.into_iter().map(|x| x.cast(precision));
-        let mut given: HashMap<usize, Tensor<5>> = places.into_iter().zip(inputs).collect();
-        let needed = graph.reaching(wanted);
-        for (i, step) in self.plan.steps.iter().enumerate() {
+        let needed = self.plan.program.graph.reaching(wanted);
+        self.walk(0..values.len(), &needed, wanted, &mut values, |i, y| {
+            for (k, _) in wanted.iter().enumerate().filter(|(_, v)| v.0 == i) {
+                kept[k] = Some(y.clone().cast(DType::F32));
+            }
+        });
+        kept.into_iter().flatten().collect()
+    }
+
+    /// The inputs of the graph in their places among its values, in the type that flows.
+    pub(super) fn given(&self, inputs: Vec<Tensor<5>>) -> Vec<Option<Tensor<5>>> {
+        let program = &self.plan.program;
+        let mut values = vec![None; program.graph.len()];
+        for ((_, v), x) in program.inputs.iter().zip(inputs) {
+            values[v.0] = Some(x.cast(self.dtype()));
+        }
+        values
+    }
+
+    /// Runs the `needed` operations of a range on the values before it, and shows each of what they make. A value goes when the last that
+    /// reads it has run.
+    pub(super) fn walk(
+        &self,
+        range: Range<usize>,
+        needed: &[bool],
+        wanted: &[Value],
+        values: &mut [Option<Tensor<5>>],
+        mut made: impl FnMut(usize, &Tensor<5>),
+    ) {
+        let graph = &self.plan.program.graph;
+        for i in range {
+            let step = &self.plan.steps[i];
             if !needed[i] {
                 // It may have been the last to ask for a value.
                 step.done.iter().for_each(|j| values[*j] = None);
                 continue;
             }
             let absorbed = step.absorbed.filter(|_| !wanted.contains(&Value(i)));
-            let y = match given.remove(&i).or_else(|| values[i].take()) {
+            let y = match values[i].take() {
                 Some(x) => x,
                 None => {
-                    let x = step
-                        .inputs
-                        .iter()
-                        .filter_map(|j| if step.done.contains(j) { take(&mut values, step, *j) } else { values[*j].clone() });
+                    let x =
+                        step.inputs.iter().filter_map(|j| if step.done.contains(j) { take(values, step, *j) } else { values[*j].clone() });
                     let x: Vec<Tensor<5>> = x.collect();
                     let w: Vec<(&'static str, &Learned)> = step.weights.iter().map(|(n, k)| (*n, &self.weights.0[*k].1)).collect();
-                    let (op, w) = (&graph.node(Value(i)).op, Weights { all: &w, precision });
+                    let (op, w) = (&graph.node(Value(i)).op, Weights { all: &w, precision: self.dtype() });
                     match absorbed {
                         Some(next) => op.forward_with(&w, x, &graph.node(next).op),
                         None => op.forward(&w, x),
@@ -141,12 +165,18 @@ impl Network {
             for j in &step.done {
                 values[*j] = None;
             }
-            for (k, _) in wanted.iter().enumerate().filter(|(_, v)| v.0 == i) {
-                kept[k] = Some(y.clone().cast(DType::F32));
-            }
+            made(i, &y);
             values[absorbed.map_or(i, |next| next.0)] = Some(y);
         }
-        kept.into_iter().flatten().collect()
+    }
+
+    /// For each value of the graph whether it follows from weights.
+    pub(super) fn learns(&self) -> Vec<bool> {
+        let mut all: Vec<bool> = Vec::with_capacity(self.plan.steps.len());
+        for step in self.plan.steps.iter() {
+            all.push(!step.weights.is_empty() || step.inputs.iter().any(|i| all[*i]));
+        }
+        all
     }
 
     /// The type of the numbers that flow.

@@ -94,7 +94,7 @@ impl Stats {
              other tools  fvcore {} G, ptflops {} G, thop {} G (what they print as FLOPs or MACs)\n\
              activations  {} MiB (all values together, {}, {each})\n\
              inference    {} MiB at the peak: {} weights, {} values{}\n\
-             training     {} MiB at the peak: {} weights, {} gradients, {} optimiser ({}),\n             {} kept for the backward pass, {} in flight\n",
+             training     {} MiB at the peak: {} weights, {} gradients, {} optimiser ({}),\n             {} kept for the backward pass, {} in flight{}\n",
             thousands(t.params),
             millions(t.macs),
             billions(t.fvcore_flops),
@@ -113,6 +113,7 @@ impl Stats {
             m.optimiser,
             mib(m.training_kept_bytes),
             mib(m.training_transient_bytes),
+            if m.checkpointing { ", with activation checkpointing" } else { "" },
         );
         if let Some(f) = &self.largest_input {
             out.push_str(&fits(f));

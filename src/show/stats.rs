@@ -4,9 +4,12 @@ use serde::{Serialize, Serializer};
 
 use super::convention::Convention;
 use crate::compile::Program;
-use crate::compile::memory::{Aspect, Optimiser, Plan, Precision, Schedule, Training, facts_at, largest, parameters, plan, training};
+use crate::compile::memory::{
+    Aspect, Optimiser, Plan, Precision, Schedule, Segments, Training, facts_at, largest, parameters, plan, training,
+};
 use crate::compile::passes::optimise;
-use crate::ir::{Cost, Fact, Fault};
+use crate::ir::{Cost, Fact, Fault, Graph};
+use crate::op::Op;
 
 /// What rows are sorted by, within the composite that they stand in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub struct Question {
     pub batch: usize,
     pub precision: Precision,
     pub optimiser: Optimiser,
+    /// Whether training is counted with activation checkpointing.
+    pub checkpointing: bool,
     pub convention: Convention,
     pub sort: Option<Sort>,
     /// Only nodes whose path or block contains this, with `*` for anything.
@@ -49,6 +54,7 @@ impl Default for Question {
             batch: 1,
             precision,
             optimiser,
+            checkpointing: false,
             convention,
             sort: None,
             filter: None,
@@ -111,6 +117,8 @@ pub struct Memory {
     pub optimised: bool,
     pub precision: &'static str,
     pub optimiser: &'static str,
+    /// Whether training is counted with activation checkpointing.
+    pub checkpointing: bool,
     /// The weights as they are held for inference.
     pub weight_bytes: u64,
     /// The arena of a forward pass: the memory plan's size, input and output included.
@@ -295,11 +303,12 @@ fn memory(program: &Program, runs: &Runs, facts: &[Fact], q: &Question) -> Resul
     let g = &program.graph;
     let own = if q.optimised { Some(facts_at(runs.program, q.batch, None).map_err(|(_, f)| f)?) } else { None };
     let (p, weights) = inference(runs, q, own.as_deref().unwrap_or(facts))?;
-    let t: Training = training(g, facts, q.precision, q.optimiser)?;
+    let t: Training = training(g, facts, q.precision, q.optimiser, &segments(g, facts, q)?)?;
     Ok(Memory {
         optimised: q.optimised,
         precision: q.precision.name(),
         optimiser: q.optimiser.name(),
+        checkpointing: q.checkpointing,
         weight_bytes: weights,
         inference_value_bytes: p.bytes,
         inference_alive_bytes: p.alive,
@@ -313,6 +322,11 @@ fn memory(program: &Program, runs: &Runs, facts: &[Fact], q: &Question) -> Resul
     })
 }
 
+/// Those in which a training step is counted.
+fn segments(g: &Graph<Op>, facts: &[Fact], q: &Question) -> Result<Segments, Fault> {
+    if q.checkpointing { Segments::least(g, facts, q.precision) } else { Ok(Segments::whole()) }
+}
+
 /// The plan of a forward pass and the bytes of its weights.
 fn inference(runs: &Runs, q: &Question, facts: &[Fact]) -> Result<(Plan, u64), Fault> {
     let g = &runs.program.graph;
@@ -322,7 +336,8 @@ fn inference(runs: &Runs, q: &Question, facts: &[Fact]) -> Result<(Plan, u64), F
 fn fitting(program: &Program, runs: &Runs, q: &Question, written: &str, budget: u64) -> Fitting {
     let g = &program.graph;
     let infer = |f: &[Fact]| inference(runs, q, f).map(|(p, weights)| p.bytes.saturating_add(weights));
-    let train = |f: &[Fact]| Ok(training(g, f, q.precision, q.optimiser)?.total());
+    let cuts = segments(g, &g.facts(), q).unwrap_or_default();
+    let train = |f: &[Fact]| Ok(training(g, f, q.precision, q.optimiser, &cuts)?.total());
     let cube = program.inputs.first().is_some_and(|(_, v)| g.fact(*v).size.windows(2).all(|w| w[0] == w[1]));
     let keep = |program: &Program, need: &dyn Fn(&[Fact]) -> Result<u64, Fault>| {
         if cube { None } else { largest(program, q.batch, budget, Aspect::Keep, need) }

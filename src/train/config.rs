@@ -86,6 +86,9 @@ pub struct RunConfig {
     /// optimiser and the loss stay `f32`.
     #[serde(default)]
     pub precision: Precision,
+    /// Whether most of the activations are computed again on the way back instead of held: a step takes less memory and more time.
+    #[serde(default)]
+    pub checkpointing: bool,
     /// The seed of the weights, the order of the cases, the crops and the augmentation.
     #[serde(default)]
     pub seed: u64,
@@ -123,6 +126,7 @@ pub const FIELDS: &[&str] = &[
     "postprocess",
     "workers",
     "precision",
+    "checkpointing",
     "seed",
     "device",
     "out",

@@ -15,6 +15,7 @@ use super::loss::{FrequencyOf, Head, Loss};
 use super::memory;
 use super::regions::goal;
 use super::store::Store;
+use crate::compile::memory::Segments;
 use crate::compile::{self, Program};
 use crate::data::{self, Dataset};
 use crate::infer::{Card, Regions};
@@ -32,6 +33,8 @@ pub struct Job {
     pub regions: Option<Regions>,
     /// The outputs that are trained on.
     pub heads: Vec<Head>,
+    /// In which a step goes through the network; one without activation checkpointing.
+    pub segments: Segments,
     /// Cases by their index in the data set.
     pub training: Vec<usize>,
     pub validation: Vec<usize>,
@@ -96,7 +99,8 @@ impl Job {
             );
             found.push(Diagnostic::error(Code::E0601, message).help("add cases to the data set, or change `split`"));
         }
-        let job = Self { training, validation, config, program: Arc::new(program), store: Arc::new(store), regions, heads };
+        let segments = if config.checkpointing { memory::segments(&program, &config) } else { Segments::whole() };
+        let job = Self { training, validation, config, program: Arc::new(program), store: Arc::new(store), regions, heads, segments };
         found.or(job)
     }
 
@@ -108,7 +112,7 @@ impl Job {
 
     /// What the run's weights follow from: its config, graph and split, and the version of the program.
     pub fn identity(&self) -> String {
-        let config = RunConfig { out: None, cache: None, device: String::new(), workers: 1, ..self.resolved() };
+        let config = RunConfig { out: None, cache: None, device: String::new(), workers: 1, checkpointing: false, ..self.resolved() };
         let parts = [
             env!("CARGO_PKG_VERSION").to_owned(),
             ron::to_string(&config).unwrap_or_default(),

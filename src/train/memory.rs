@@ -2,10 +2,11 @@
 //!
 //! Part of `train`; may use `compile`, `net` and `text`.
 
-use super::config::Kind;
+use super::config::{Kind, RunConfig};
 use super::job::Job;
 use super::loader::AHEAD;
-use crate::compile::memory::{Aspect, Optimiser, Precision, facts_at, largest, training};
+use crate::compile::Program;
+use crate::compile::memory::{Aspect, Optimiser, Precision, Segments, facts_at, largest, training};
 use crate::infer::need::size;
 use crate::ir::{Fact, Fault};
 use crate::text::{Code, Diagnostic};
@@ -26,12 +27,19 @@ pub(super) fn held(config: &super::config::Optimiser) -> Optimiser {
     }
 }
 
+/// The segments in which a worker's part of a batch takes least memory; one where no counts can be made.
+pub(super) fn segments(program: &Program, config: &RunConfig) -> Segments {
+    let batch = config.batch.div_ceil(config.workers.max(1));
+    let facts = facts_at(program, batch, Some(config.patch)).ok();
+    facts.and_then(|facts| Segments::least(&program.graph, &facts, config.precision).ok()).unwrap_or_default()
+}
+
 /// Bytes that a training step takes at the sizes of `facts`: the network, the optimiser, the loss, and the batches that wait.
-fn need(job: &Job, facts: &[Fact]) -> Result<u64, Fault> {
+fn need(job: &Job, facts: &[Fact], segments: &Segments) -> Result<u64, Fault> {
     let config = &job.config;
     let graph = &job.program.graph;
     // Said of the machine's own memory, where steps are computed in `f32`.
-    let step = training(graph, facts, Precision::F32, held(&config.optimiser))?;
+    let step = training(graph, facts, Precision::F32, held(&config.optimiser), segments)?;
     // Each other worker has weights and gradients of its own; so has the moving average.
     let copies = 2 * (config.workers as u64 - 1) + u64::from(config.optimiser.average.is_some());
     let mut answers = 0u64;
@@ -58,7 +66,10 @@ pub fn fits(job: &Job, free: Option<u64>, all: Option<u64>) -> Result<Option<Dia
     let Some(all) = all else { return Ok(None) };
     let free = free.unwrap_or(all).min(all);
     let (patch, batch) = (job.config.patch, job.config.batch);
-    let at = |batch: usize| facts_at(&job.program, batch, Some(patch)).ok().and_then(|facts| need(job, &facts).ok());
+    let within = |batch: usize, segments: &Segments| {
+        facts_at(&job.program, batch, Some(patch)).ok().and_then(|facts| need(job, &facts, segments).ok())
+    };
+    let at = |batch: usize| within(batch, &job.segments);
     let wanted = at(batch).unwrap_or(u64::MAX);
     if wanted <= free {
         return Ok(None);
@@ -75,11 +86,16 @@ pub fn fits(job: &Job, free: Option<u64>, all: Option<u64>) -> Result<Option<Dia
         size(room)
     );
     let mut d = if refused { Diagnostic::error(Code::E0902, message) } else { Diagnostic::warning(Code::E0902, message) };
+    if !job.config.checkpointing
+        && let Some(less) = within(batch, &segments(&job.program, &job.config)).filter(|less| *less <= room)
+    {
+        d = d.help(format!("--set checkpointing=true would take {}, and about a third more time", size(less)));
+    }
     let fewer = (1..batch).rev().find(|n| *n >= job.config.workers && at(*n).is_some_and(|n| n <= room));
     if let Some(fewer) = fewer {
         d = d.help(format!("--set batch={fewer} would fit, with `optimiser.accumulate` for the rest"));
     }
-    if let Some([d0, h, w]) = largest(&job.program, batch, room, Aspect::Of(patch), |facts| need(job, facts)) {
+    if let Some([d0, h, w]) = largest(&job.program, batch, room, Aspect::Of(patch), |facts| need(job, facts, &job.segments)) {
         d = d.help(format!("--set patch=({d0}, {h}, {w}) would fit"));
     }
     if d.help.is_empty() {

@@ -5,7 +5,7 @@
 //! for the network at hand in the place of a table of measured ones.
 
 use crate::compile::Program;
-use crate::compile::memory::{Optimiser, Precision, facts_at, training};
+use crate::compile::memory::{Optimiser, Precision, Segments, facts_at, training};
 use crate::data::Fingerprint;
 use crate::text::{Code, Diagnostic};
 use crate::volume::{Normalise, percentile};
@@ -36,11 +36,11 @@ pub struct Plan {
     pub memory: u64,
 }
 
-/// Proposes spacing, patch, batch and normalisation for a program, within `budget` bytes.
+/// Proposes spacing, patch, batch and normalisation for a program, within `budget` bytes, with activation checkpointing or without.
 ///
 /// # Errors
 /// E0902 when not even the smallest patch fits; E0701 without a case.
-pub fn plan(about: &Fingerprint, program: &Program, budget: u64) -> Result<Plan, Diagnostic> {
+pub fn plan(about: &Fingerprint, program: &Program, checkpointing: bool, budget: u64) -> Result<Plan, Diagnostic> {
     if about.cases == 0 {
         return Err(Diagnostic::error(Code::E0701, "no case can be used").help("`lmsc data check` says what is wrong with each"));
     }
@@ -48,8 +48,12 @@ pub fn plan(about: &Fingerprint, program: &Program, budget: u64) -> Result<Plan,
     let one = about.spacing.iter().zip(wanted).all(|(s, w)| (s.min / w - 1.0).abs() < 1e-3 && (s.max / w - 1.0).abs() < 1e-3);
     let median: [f64; 3] = std::array::from_fn(|a| (about.extent[a].median / wanted[a]).max(1.0));
     let cut_away = about.cropped < CUT_AWAY || about.empty > 1.0 - CUT_AWAY;
-    let (patch, memory) = patch(program, median, wanted, budget)?;
-    let need = |batch: usize| need(program, patch, batch);
+    // Cuts suit all sizes: which values are large goes with the levels of the network.
+    let own = if checkpointing { Segments::least(&program.graph, &program.graph.facts(), Precision::F32).ok() } else { None };
+    let segments = own.unwrap_or_default();
+    let need = |patch: [usize; 3], batch: usize| need(program, &segments, patch, batch);
+    let (patch, memory) = patch(program, median, wanted, need, budget)?;
+    let need = |batch: usize| need(patch, batch);
     let voxels = patch.iter().map(|n| *n as f64).product::<f64>();
     let most = ((SHOWN * about.voxels as f64 / voxels) as usize).clamp(LEAST_BATCH, MOST_BATCH);
     let batch = (1..=most).take_while(|batch| need(*batch).is_some_and(|n| n <= budget)).last().unwrap_or(1);
@@ -93,11 +97,17 @@ fn normalise(about: &Fingerprint, cut_away: bool) -> Normalise {
 }
 
 /// The smallest patch that holds the median case, made smaller along its longest axis (in mm) until a step of [`LEAST_BATCH`] fits.
-fn patch(program: &Program, median: [f64; 3], spacing: [f64; 3], budget: u64) -> Result<([usize; 3], u64), Diagnostic> {
+fn patch(
+    program: &Program,
+    median: [f64; 3],
+    spacing: [f64; 3],
+    need: impl Fn([usize; 3], usize) -> Option<u64>,
+    budget: u64,
+) -> Result<([usize; 3], u64), Diagnostic> {
     let multiple = program.multiple().map(|m| m.max(1));
     let mut patch: [usize; 3] = std::array::from_fn(|a| ((median[a] / multiple[a] as f64).ceil() as usize).max(1) * multiple[a]);
     loop {
-        let need = need(program, patch, LEAST_BATCH).unwrap_or(u64::MAX);
+        let need = need(patch, LEAST_BATCH).unwrap_or(u64::MAX);
         if need <= budget {
             return Ok((patch, need));
         }
@@ -120,7 +130,7 @@ fn patch(program: &Program, median: [f64; 3], spacing: [f64; 3], budget: u64) ->
 }
 
 /// Bytes of a training step; `None` where the program does not take the patch.
-fn need(program: &Program, patch: [usize; 3], batch: usize) -> Option<u64> {
+fn need(program: &Program, segments: &Segments, patch: [usize; 3], batch: usize) -> Option<u64> {
     let facts = facts_at(program, batch, Some(patch)).ok()?;
-    training(&program.graph, &facts, Precision::F32, Optimiser::AdamW).ok().map(|t| t.total())
+    training(&program.graph, &facts, Precision::F32, Optimiser::AdamW, segments).ok().map(|t| t.total())
 }

@@ -77,7 +77,8 @@ impl From<Training> for Counted {
 /// E0501 beyond 64 bits.
 pub fn counted(job: &Job) -> Result<Counted> {
     let facts = facts_at(&job.program, job.config.batch, Some(job.config.patch)).map_err(|(_, f)| said(job, f))?;
-    let counted = training(&job.program.graph, &facts, job.config.precision, held(&job.config.optimiser)).map_err(|f| said(job, f))?;
+    let counted = training(&job.program.graph, &facts, job.config.precision, held(&job.config.optimiser), &job.segments);
+    let counted = counted.map_err(|f| said(job, f))?;
     Ok(counted.into())
 }
 
@@ -95,7 +96,7 @@ pub fn rehearse(job: &Job, device: &Device) -> Result<Rehearsal> {
         )
     })?;
 
-    let workers = Workers::new(device, job.config.workers)?;
+    let workers = Workers::new(device, job.config.workers, job.segments.clone())?;
     let loss = Arc::new(job.loss()?);
     let mut network = drawn(job, workers.main())?;
     let mut stepper = Stepper::new(job.config.optimiser, job.config.precision, &network);

@@ -71,7 +71,7 @@ const SAVE_EVERY: Duration = Duration::from_secs(600);
 /// E0901 for a loss or weights that are no longer finite: the checkpoints of the epochs before stay. E0603 when the folder cannot
 /// be written; what is wrong with a case's files.
 pub fn train(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) -> Result<Outcome> {
-    let workers = Workers::new(device, job.config.workers)?;
+    let workers = Workers::new(device, job.config.workers, job.segments.clone())?;
     let network = drawn(job, workers.main())?;
     folder.write("graph.ron", job.program.resolved())?;
     let text = ron::ser::to_string_pretty(&job.resolved(), ron::ser::PrettyConfig::new().struct_names(false))
@@ -104,7 +104,7 @@ pub fn resume(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) ->
             .help("start a new run in another folder")
             .into());
     }
-    let workers = Workers::new(device, job.config.workers)?;
+    let workers = Workers::new(device, job.config.workers, job.segments.clone())?;
     let device = workers.main();
     let file = path.display().to_string();
     let made = |numbers: Numbers| -> Result<Network> {

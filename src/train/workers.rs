@@ -18,19 +18,25 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::loader::Batch;
 use super::loss::{Loss, Terms};
+use crate::compile::memory::Segments;
+use crate::kernel::lead;
 use crate::net::{self, Network};
 use crate::text::Result;
 
 /// The devices of the replicas, with autodiff; the first one holds the weights and the optimiser.
 #[derive(Clone, Debug)]
-pub struct Workers(Vec<Device>);
+pub struct Workers {
+    devices: Vec<Device>,
+    /// Those of activation checkpointing.
+    segments: Segments,
+}
 
 /// A batch after the pass forward.
-pub struct Pass {
+pub struct Forward {
     pub terms: Terms,
-    /// None where one network sees the whole batch.
+    /// One where one network sees the whole batch.
     parts: Vec<Part>,
-    /// The gathered logits of each output, with gradients of their own.
+    /// The gathered logits of each output, with gradients of their own; none where they are those of one network.
     gathered: Vec<Tensor<5>>,
 }
 
@@ -38,74 +44,72 @@ pub struct Pass {
 struct Part {
     network: Network,
     patches: Range<usize>,
-    logits: Vec<Tensor<5>>,
+    pass: net::Pass,
 }
 
 impl Workers {
-    /// So many, the first one on `device`: on the CPU threads, else as many devices of the kind.
+    /// So many, the first one on `device`: on the CPU threads, else as many devices of the kind. Each goes through the network in these
+    /// segments.
     ///
     /// # Errors
     /// E0602 when a device is not there.
-    pub fn new(device: &Device, count: usize) -> Result<Self> {
-        Ok(Self(net::peers(device, count)?.into_iter().map(Device::autodiff).collect()))
+    pub fn new(device: &Device, count: usize, segments: Segments) -> Result<Self> {
+        Ok(Self { devices: net::peers(device, count)?.into_iter().map(Device::autodiff).collect(), segments })
     }
 
     /// The device of the weights and the loss.
     pub fn main(&self) -> &Device {
-        &self.0[0]
+        &self.devices[0]
     }
 
     /// The loss of a batch; its patches are divided among the workers, in order.
-    pub fn forward(&self, network: &Network, batch: &Batch, loss: &Loss) -> Pass {
+    pub fn forward(&self, network: &Network, batch: &Batch, loss: &Loss) -> Forward {
         let outputs: Vec<usize> = if loss.heads.is_empty() { vec![0] } else { loss.heads.iter().map(|h| h.output).collect() };
-        let patches = shares(batch.shape[0], self.0.len());
+        let part = |network: Network, patches: Range<usize>, device: &Device| {
+            let pass = network.pass(input(batch, patches.clone(), device), &outputs, &self.segments);
+            Part { network, patches, pass }
+        };
+        let patches = shares(batch.shape[0], self.devices.len());
         if patches.len() < 2 {
-            let logits = network.outputs(input(batch, 0..batch.shape[0], self.main()), &outputs);
-            let terms = loss.terms(logits, &batch.targets, self.main());
-            return Pass { terms, parts: vec![], gathered: vec![] };
+            let part = part(network.clone(), 0..batch.shape[0], self.main());
+            let terms = loss.terms(part.pass.outputs().to_vec(), &batch.targets, self.main());
+            return Forward { terms, parts: vec![part], gathered: vec![] };
         }
-        let parts: Vec<Part> = each(patches.into_iter().zip(&self.0), |(patches, device)| {
+        let parts: Vec<Part> = each(patches.into_iter().zip(&self.devices), |(patches, device)| {
             // Leaves of its own: the graphs of the replicas have nothing in common.
-            let network = network.clone().fork(device);
-            let logits = network.outputs(input(batch, patches.clone(), device), &outputs);
-            Part { network, patches, logits }
+            part(network.clone().fork(device), patches, device)
         });
         let main = self.main().clone().inner();
         let gather = |at: usize| {
-            let all = parts.iter().map(|p| p.logits[at].clone().inner().to_device(&main)).collect();
+            let all = parts.iter().map(|p| p.pass.outputs()[at].clone().inner().to_device(&main)).collect();
             Tensor::from_inner(Tensor::cat(all, 0)).require_grad()
         };
         let gathered: Vec<Tensor<5>> = (0..outputs.len()).map(gather).collect();
         let terms = loss.terms(gathered.clone(), &batch.targets, self.main());
-        Pass { terms, parts, gathered }
+        Forward { terms, parts, gathered }
     }
 }
 
-impl Pass {
+impl Forward {
     /// The gradients of the weights of `network`, of which the pass was made, on its device: of the loss times `factor`.
     pub fn backward(self, network: &Network, workers: &Workers, factor: f64) -> GradientsParams {
         let total = self.terms.total;
         let gradients = if factor == 1.0 { total } else { total * factor }.backward();
-        if self.parts.is_empty() {
-            return GradientsParams::from_grads(gradients, network);
+        let mut parts = self.parts;
+        if self.gathered.is_empty() {
+            return parts.pop().map(|part| part.pass.back(gradients)).unwrap_or_default();
         }
         let slopes: Vec<Option<Tensor<5>>> = self.gathered.iter().map(|t| t.grad(&gradients)).collect();
         let main = workers.main().clone().inner();
-        let all = each(self.parts.into_iter().zip(&workers.0), |(part, device)| {
-            let Part { network, patches, logits } = part;
+        let all = each(parts.into_iter().zip(&workers.devices), |(part, device)| {
+            let Part { network, patches, pass } = part;
             let own = device.clone().inner();
-            let mut sum: Option<Tensor<1>> = None;
-            for (logits, slope) in logits.into_iter().zip(&slopes) {
-                let Some(slope) = slope else { continue };
-                let slope = slope.clone().narrow(0, patches.start, patches.len()).to_device(&own);
-                // Its gradient with respect to the logits is the slope.
-                let along = (logits * Tensor::from_inner(slope)).sum();
-                sum = Some(match sum {
-                    Some(sum) => sum + along,
-                    None => along,
-                });
-            }
-            sum.map(|sum| GradientsParams::from_grads(sum.backward(), &network).to_device(&main, &network))
+            let starts = pass.outputs().iter().zip(&slopes).filter_map(|(logits, slope)| {
+                let slope = slope.clone()?.narrow(0, patches.start, patches.len()).to_device(&own);
+                Some(lead(logits.clone(), Tensor::from_inner(slope)))
+            });
+            let start = starts.reduce(|a, b| a + b);
+            start.map(|start| pass.back(start.backward()).to_device(&main, &network))
         });
         let mut sum = GradientsAccumulator::new();
         all.into_iter().flatten().for_each(|own| sum.accumulate(network, own));

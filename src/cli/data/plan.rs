@@ -45,6 +45,9 @@ pub struct Args {
     /// What a training step may take: 8GiB, 800MB [default: half of what is free]
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     pub memory: Option<u64>,
+    /// Plan with activation checkpointing: larger patches and batches in the same memory, more time for each
+    #[arg(long)]
+    pub checkpointing: bool,
     /// Write the run config here instead of printing it
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -77,8 +80,8 @@ pub fn run(args: Args) -> Result<()> {
     let program = compile::compile(&Source::read(&graph)?, &given, None)?;
     let budget = args.memory.unwrap_or_else(|| net::available_memory().map_or(OTHERWISE, |free| (free as f64 * SHARE) as u64));
     let fingerprint = Fingerprint::of(about, &all.cases);
-    let plan = train::plan(&fingerprint, &program, budget)?;
-    let config = config(&all, &graph, &given, &fingerprint, &plan, args.out.as_deref());
+    let plan = train::plan(&fingerprint, &program, args.checkpointing, budget)?;
+    let config = config(&all, &graph, &given, &fingerprint, &plan, &args);
     if args.json {
         let proposal = json!({
             "spacing_mm": plan.spacing, "crop": plan.crop, "normalise": plan.normalise, "patch": plan.patch, "batch": plan.batch,
@@ -144,8 +147,8 @@ fn page(f: &Fingerprint, program: &Program, plan: &Plan, budget: u64) -> String 
 }
 
 /// The run config.
-fn config(all: &Surveyed, graph: &Path, given: &[Set], f: &Fingerprint, plan: &Plan, out: Option<&Path>) -> String {
-    let folder = out.and_then(Path::parent).unwrap_or(Path::new(""));
+fn config(all: &Surveyed, graph: &Path, given: &[Set], f: &Fingerprint, plan: &Plan, args: &Args) -> String {
+    let folder = args.out.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
     let graph = relative(folder, graph);
     let data = written(&all.spec);
     let sets: Vec<String> = given.iter().map(|s| format!("\"{}\": {}", s.path, s.text())).collect();
@@ -178,6 +181,9 @@ fn config(all: &Surveyed, graph: &Path, given: &[Set], f: &Fingerprint, plan: &P
     row("loss: (dice: 1.0, cross_entropy: 1.0, boundary: 0.5, radius: 1, inverse_frequency: 0.5)".into());
     row("optimiser: (lr: 1e-3, weight_decay: 1e-2)".into());
     row("schedule: (warmup: 1, min_lr: 1e-6)".into());
+    if args.checkpointing {
+        row("checkpointing: true".into());
+    }
     row("epochs: 100".into());
     row("seed: 0".into());
     text + ")\n"

@@ -46,7 +46,7 @@ fn text(job: &Job, r: &Rehearsal) -> String {
          step         {} (the first {}); {:.0}% of the time waiting for batches; loss {}\n\
          validation   {} for {}; all {} cases {}\n\
          memory       {} at the peak of this process, cases in memory included (after the steps {})\n\
-         counted      {} for a step by the compiler, without data and loss: {}\n\
+         counted      {} for a step by the compiler, without data and loss: {}{}\n\
          forecast     {} an epoch, {} for {} of {}\n\
          nothing was written\n",
         thousands(r.parameters),
@@ -63,6 +63,7 @@ fn text(job: &Job, r: &Rehearsal) -> String {
         size(r.steps_peak_bytes),
         need::size(c.total),
         parts.join(", "),
+        if job.config.checkpointing { ", with activation checkpointing" } else { "" },
         seconds(epoch),
         seconds(r.forecast_seconds),
         several(r.epochs, "epoch"),

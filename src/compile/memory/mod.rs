@@ -3,16 +3,19 @@
 //!
 //! May use `ir`, `op` and `compile::program`. Weights are counted apart from what flows.
 
+mod backward;
 mod fit;
 mod place;
 mod plan;
 mod schedule;
+mod segments;
 mod training;
 
 pub use fit::{Aspect, facts_at, largest};
 pub use place::{Life, place};
 pub use plan::{ALIGNMENT, Buffer, Plan, in_place, plan};
 pub use schedule::{Schedule, Step};
+pub use segments::Segments;
 pub use training::{Optimiser, Training, training};
 
 use serde::{Deserialize, Serialize};

@@ -1,14 +1,17 @@
 //! Group normalisation: blocks sum over parts of the volume, in two passes over what they have just read (mean, then squares
 //! about it); the parts are put together with their means (Chan's formula), so nothing cancels.
 
-use super::launch::{UNITS, addresses, blocks, dims, element, empty, ordered, over_block, units};
+use super::launch::{UNITS, addresses, blocks, dims, element, empty, ordered, over_block};
 use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
-/// Values of a block's part.
+/// Values of a block's part where it sums.
 pub const PART: usize = 64 * UNITS;
+
+/// Values of a channel that a block computes where each has a result of its own: what is the channel's is found once for all of them.
+pub const PIECE: usize = 8 * UNITS;
 
 /// Mean and squares about it of a block's part: `x [rows, len]` to `parts [rows, parts, 2]`.
 #[cube(launch_unchecked, address_type = "dynamic")]
@@ -70,14 +73,54 @@ fn together(parts: &[f32], statistics: &mut [f32], len: usize, per_row: usize, r
     }
 }
 
-/// `(x - mean) * scale * weight + bias` at a place.
+/// How a volume `[N, C, space]` lies before a kernel whose blocks each take a [`PIECE`] of a channel.
+#[derive(CubeType, CubeLaunch, Clone, Copy)]
+pub struct Rows {
+    /// Voxels of a channel, and blocks for it.
+    space: usize,
+    per_channel: usize,
+    /// Channels of a sample and of a group, and of all samples.
+    channels: usize,
+    per_group: usize,
+    count: usize,
+}
+
+/// Those of a tensor, as a kernel takes them, and the number of blocks.
+pub fn rows(x: &CubeTensor, groups: usize) -> (RowsLaunch, usize) {
+    let [n, c, d, h, w] = dims(x);
+    let (space, count) = (d * h * w, n * c);
+    let per_channel = space.div_ceil(PIECE);
+    (RowsLaunch::new(space, per_channel, c, c / groups, count), count * per_channel)
+}
+
+/// A block's piece of a channel.
+#[derive(CubeType, Clone, Copy)]
+pub struct Piece {
+    /// The channel within its sample, and its group among those of all samples.
+    pub c: usize,
+    pub group: usize,
+    /// The first place of this thread, and the end of the piece.
+    pub first: usize,
+    pub end: usize,
+}
+
+/// The piece of this block; the block is one of `rows.count * rows.per_channel`.
 #[cube]
-fn normal<E: Float>(x: &[E], statistics: &[f32], weight: &[E], bias: &[E], space: usize, channels: usize, groups: usize) -> f32 {
-    let channel = ABSOLUTE_POS / space;
-    let row = channel / (channels / groups);
-    let c = channel % channels;
-    let factor = statistics[2 * row + 1] * f32::cast_from(weight[c]);
-    (f32::cast_from(x[ABSOLUTE_POS]) - statistics[2 * row]) * factor + f32::cast_from(bias[c])
+pub fn piece(rows: &Rows) -> Piece {
+    let channel = CUBE_POS / rows.per_channel;
+    let from = (CUBE_POS % rows.per_channel) * PIECE;
+    Piece {
+        c: channel % rows.channels,
+        group: channel / rows.per_group,
+        first: channel * rows.space + from + UNIT_POS as usize,
+        end: channel * rows.space + min(from + PIECE, rows.space),
+    }
+}
+
+/// Whether there is a piece for this block.
+#[cube]
+pub fn is_one(rows: &Rows) -> bool {
+    CUBE_POS < rows.count * rows.per_channel
 }
 
 /// The logistic function.
@@ -86,7 +129,7 @@ fn logistic(x: f32) -> f32 {
     1.0 / (1.0 + f32::exp(-x))
 }
 
-/// The normalised input times weight plus bias, and SiLU of that; a thread for each value.
+/// The normalised input times weight plus bias, and SiLU of that.
 #[cube(launch_unchecked, address_type = "dynamic")]
 fn affine<E: Float>(
     x: &[E],
@@ -94,21 +137,26 @@ fn affine<E: Float>(
     weight: &[E],
     bias: &[E],
     y: &mut [E],
-    space: usize,
-    channels: usize,
-    groups: usize,
-    count: usize,
+    rows: Rows,
     #[comptime] silu: bool,
     #[define(E)] _element: ElemType,
 ) {
-    if ABSOLUTE_POS >= count {
+    if !is_one(&rows) {
         terminate!();
     }
-    let value = normal::<E>(x, statistics, weight, bias, space, channels, groups);
-    if silu {
-        y[ABSOLUTE_POS] = E::cast_from(value * logistic(value));
-    } else {
-        y[ABSOLUTE_POS] = E::cast_from(value);
+    let piece = piece(&rows);
+    let mean = statistics[2 * piece.group];
+    let factor = statistics[2 * piece.group + 1] * f32::cast_from(weight[piece.c]);
+    let shift = f32::cast_from(bias[piece.c]);
+    let mut at = piece.first;
+    while at < piece.end {
+        let value = (f32::cast_from(x[at]) - mean) * factor + shift;
+        if silu {
+            y[at] = E::cast_from(value * logistic(value));
+        } else {
+            y[at] = E::cast_from(value);
+        }
+        at += UNITS;
     }
 }
 
@@ -121,18 +169,23 @@ fn bend<E: Float>(
     weight: &[E],
     bias: &[E],
     out: &mut [E],
-    space: usize,
-    channels: usize,
-    groups: usize,
-    count: usize,
+    rows: Rows,
     #[define(E)] _element: ElemType,
 ) {
-    if ABSOLUTE_POS >= count {
+    if !is_one(&rows) {
         terminate!();
     }
-    let value = normal::<E>(x, statistics, weight, bias, space, channels, groups);
-    let s = logistic(value);
-    out[ABSOLUTE_POS] = E::cast_from(f32::cast_from(g[ABSOLUTE_POS]) * s * (1.0 + value * (1.0 - s)));
+    let piece = piece(&rows);
+    let mean = statistics[2 * piece.group];
+    let factor = statistics[2 * piece.group + 1] * f32::cast_from(weight[piece.c]);
+    let shift = f32::cast_from(bias[piece.c]);
+    let mut at = piece.first;
+    while at < piece.end {
+        let value = (f32::cast_from(x[at]) - mean) * factor + shift;
+        let s = logistic(value);
+        out[at] = E::cast_from(f32::cast_from(g[at]) * s * (1.0 + value * (1.0 - s)));
+        at += UNITS;
+    }
 }
 
 /// Mean and reciprocal deviation of every group of every sample: `[N, groups, 2]`.
@@ -181,13 +234,12 @@ pub fn statistics(x: CubeTensor, groups: usize, eps: f64) -> CubeTensor {
 /// The normalised input times `weight` plus `bias`, and SiLU of that.
 pub fn apply(x: CubeTensor, statistics: CubeTensor, weight: CubeTensor, bias: CubeTensor, silu: bool) -> CubeTensor {
     let (x, weight, bias) = (ordered(x), ordered(weight), ordered(bias));
-    let shape @ [_, c, d, h, w] = dims(&x);
     let [_, groups, _] = statistics.meta.shape().dims();
-    let y = empty(&x, shape, x.dtype);
-    let count = shape.iter().product();
-    let (grid, block) = units(&x, count);
+    let y = empty(&x, dims(&x), x.dtype);
+    let (rows, count) = rows(&x, groups);
+    let (grid, block) = blocks(&x, count);
     let client = x.client.clone();
-    // SAFETY: a thread reads and writes its own place.
+    // SAFETY: a thread reads and writes its own places.
     unsafe {
         affine::launch_unchecked(
             &client,
@@ -199,10 +251,7 @@ pub fn apply(x: CubeTensor, statistics: CubeTensor, weight: CubeTensor, bias: Cu
             weight.into_buffer_arg(),
             bias.into_buffer_arg(),
             y.clone().into_buffer_arg(),
-            d * h * w,
-            c,
-            groups,
-            count,
+            rows,
             silu,
             element(&y),
         );
@@ -213,13 +262,12 @@ pub fn apply(x: CubeTensor, statistics: CubeTensor, weight: CubeTensor, bias: Cu
 /// The gradient before SiLU, of what [`apply`] gives without it.
 pub fn before_silu(x: CubeTensor, g: CubeTensor, statistics: CubeTensor, weight: CubeTensor, bias: CubeTensor) -> CubeTensor {
     let (x, g, weight, bias) = (ordered(x), ordered(g), ordered(weight), ordered(bias));
-    let shape @ [_, c, d, h, w] = dims(&x);
     let [_, groups, _] = statistics.meta.shape().dims();
-    let out = empty(&x, shape, x.dtype);
-    let count = shape.iter().product();
-    let (grid, block) = units(&x, count);
+    let out = empty(&x, dims(&x), x.dtype);
+    let (rows, count) = rows(&x, groups);
+    let (grid, block) = blocks(&x, count);
     let client = x.client.clone();
-    // SAFETY: a thread reads and writes its own place.
+    // SAFETY: a thread reads and writes its own places.
     unsafe {
         bend::launch_unchecked(
             &client,
@@ -232,10 +280,7 @@ pub fn before_silu(x: CubeTensor, g: CubeTensor, statistics: CubeTensor, weight:
             weight.into_buffer_arg(),
             bias.into_buffer_arg(),
             out.clone().into_buffer_arg(),
-            d * h * w,
-            c,
-            groups,
-            count,
+            rows,
             element(&out),
         );
     }

@@ -1,6 +1,6 @@
 //! The gradients of group normalisation, from sums over each channel.
 
-use super::group_norm::PART;
+use super::group_norm::{PART, Rows, is_one, piece, rows};
 use super::launch::{UNITS, addresses, blocks, dims, element, empty, ordered, over_block, units};
 use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
@@ -125,21 +125,24 @@ fn slope<E: Float>(
     statistics: &[f32],
     means: &[f32],
     out: &mut [E],
-    space: usize,
-    channels: usize,
-    per_group: usize,
-    count: usize,
+    rows: Rows,
     #[define(E)] _element: ElemType,
 ) {
-    if ABSOLUTE_POS >= count {
+    if !is_one(&rows) {
         terminate!();
     }
-    let channel = ABSOLUTE_POS / space;
-    let row = channel / per_group;
-    let scale = statistics[2 * row + 1];
-    let normal = (f32::cast_from(x[ABSOLUTE_POS]) - statistics[2 * row]) * scale;
-    let weighted = f32::cast_from(g[ABSOLUTE_POS]) * f32::cast_from(weight[channel % channels]);
-    out[ABSOLUTE_POS] = E::cast_from(scale * (weighted - means[2 * row] - normal * means[2 * row + 1]));
+    let piece = piece(&rows);
+    let mean = statistics[2 * piece.group];
+    let scale = statistics[2 * piece.group + 1];
+    let factor = f32::cast_from(weight[piece.c]);
+    let plain = means[2 * piece.group];
+    let product = means[2 * piece.group + 1];
+    let mut at = piece.first;
+    while at < piece.end {
+        let normal = (f32::cast_from(x[at]) - mean) * scale;
+        out[at] = E::cast_from(scale * (f32::cast_from(g[at]) * factor - plain - normal * product));
+        at += UNITS;
+    }
 }
 
 /// For every channel of every sample the sums of the gradient, and of the gradient times the normalised input: `[N, C, 2]`.
@@ -207,15 +210,15 @@ pub fn data(x: CubeTensor, g: CubeTensor, weight: CubeTensor, statistics: CubeTe
     let (x, g, weight) = (ordered(x), ordered(g), ordered(weight));
     let shape @ [n, c, d, h, w] = dims(&x);
     let [_, groups, _] = statistics.meta.shape().dims();
-    let (rows, per_group, space) = (n * groups, c / groups, d * h * w);
-    let average = empty(&x, [rows, 2], DType::F32);
+    let (all, per_group, space) = (n * groups, c / groups, d * h * w);
+    let average = empty(&x, [all, 2], DType::F32);
     let out = empty(&x, shape, x.dtype);
-    let count = shape.iter().product();
+    let (rows, count) = rows(&x, groups);
     let client = x.client.clone();
     let kind = element(&x);
-    // SAFETY: a thread reads and writes its own row, then its own place.
+    // SAFETY: a thread reads and writes its own row, then its own places.
     unsafe {
-        let (grid, block) = units(&x, rows);
+        let (grid, block) = units(&x, all);
         let width = addresses(&[&x, &g, &out]);
         means::launch_unchecked(
             &client,
@@ -225,13 +228,13 @@ pub fn data(x: CubeTensor, g: CubeTensor, weight: CubeTensor, statistics: CubeTe
             sums.into_buffer_arg(),
             weight.clone().into_buffer_arg(),
             average.clone().into_buffer_arg(),
-            rows,
+            all,
             groups,
             per_group,
             per_group * space,
             kind,
         );
-        let (grid, block) = units(&x, count);
+        let (grid, block) = blocks(&x, count);
         slope::launch_unchecked(
             &client,
             grid,
@@ -243,10 +246,7 @@ pub fn data(x: CubeTensor, g: CubeTensor, weight: CubeTensor, statistics: CubeTe
             statistics.into_buffer_arg(),
             average.into_buffer_arg(),
             out.clone().into_buffer_arg(),
-            space,
-            c,
-            per_group,
-            count,
+            rows,
             kind,
         );
     }

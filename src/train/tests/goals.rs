@@ -208,6 +208,13 @@ fn a_step_that_is_too_large_is_refused_with_what_would_fit() {
     let held = |j: &Job| super::super::memory::fits(j, Some(small), Some(small)).is_ok();
     assert!((1..8).contains(&number) && held(&of(number)) && !held(&of(number + 1)), "{help}");
     assert!(help.contains("patch=("), "{help}");
+    // A little more, and it would do to compute activations again.
+    let [j, checkpointed] = ["false", "true"].map(|c| job(&["batch=8", "patch=(48, 48, 48)", &format!("checkpointing={c}")], &[]).unwrap());
+    let enough = |j: &Job, mib: u64| super::super::memory::fits(j, Some(mib << 20), Some(mib << 20)).is_ok();
+    let [least, whole] = [&checkpointed, &j].map(|j| (144..1000).find(|mib| enough(j, *mib)).unwrap());
+    assert!(least < whole, "{least} {whole}");
+    let advice = |mib: u64| super::super::memory::fits(&j, Some(mib << 20), Some(mib << 20)).unwrap_err().help.join("\n");
+    assert!(advice(least).contains("checkpointing=true") && !advice(least - 1).contains("checkpointing=true"), "{}", advice(least));
     // Where only other programs are in the way it is a warning; where nothing is known, nothing.
     let warned = super::super::memory::fits(&j, Some(small), Some(1 << 30)).unwrap().unwrap();
     assert!(warned.message.contains("free are 156 MiB"), "{warned:?}");

@@ -1,4 +1,4 @@
-//! The same batch on one, two and four workers.
+//! The same batch on one, two and four workers, and with activations computed again.
 
 use super::*;
 
@@ -14,22 +14,37 @@ fn run(root: &Path, workers: usize, sets: &[&str]) -> (Vec<(String, Vec<f32>)>, 
     (weights, figures[1].split(',').skip(3).take(4).map(|v| v.parse().unwrap()).collect())
 }
 
+/// That two runs have moved the weights alike, and have seen the same losses.
+#[track_caller]
+fn alike(what: &str, one: &(Vec<(String, Vec<f32>)>, Vec<f64>), other: &(Vec<(String, Vec<f32>)>, Vec<f64>)) {
+    let start = Network::new(job(&[], &[]).unwrap().program.clone(), &Device::flex(), 0).unwrap();
+    assert!(one.1.iter().zip(&other.1).all(|(a, b)| (a - b).abs() < 2e-6), "{what}: {:?} {:?}", one.1, other.1);
+    for (((name, a), (_, b)), (_, (_, drawn))) in one.0.iter().zip(&other.0).zip(sorted(&start)) {
+        let norm = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(x - y).powi(2)).sum::<f64>().sqrt();
+        let (moved, apart) = (norm(a, &drawn), norm(a, b));
+        assert!(moved > 0.0 && apart < 1e-4 * moved, "{name}, {what}: {apart} of {moved}");
+    }
+}
+
 #[test]
 fn a_step_is_the_same_on_one_two_and_four() {
     // Batch Dice and the weights of the batch's classes look at all patches: the mean of the workers' own losses is another one.
     for sets in [&[][..], &["loss.batch_dice=false", "optimiser.clip=0.5", "optimiser.accumulate=2"]] {
         let root = tempfile::tempdir().unwrap();
-        let (one, losses) = run(root.path(), 1, sets);
-        let start = Network::new(job(&[], &[]).unwrap().program.clone(), &Device::flex(), 0).unwrap();
+        let one = run(root.path(), 1, sets);
         for workers in [2, 4] {
-            let (other, also) = run(root.path(), workers, sets);
-            assert!(losses.iter().zip(&also).all(|(a, b)| (a - b).abs() < 2e-6), "{losses:?} {also:?}");
-            for (((name, a), (_, b)), (_, (_, drawn))) in one.iter().zip(&other).zip(sorted(&start)) {
-                let norm = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(x - y).powi(2)).sum::<f64>().sqrt();
-                let (moved, apart) = (norm(a, &drawn), norm(a, b));
-                assert!(moved > 0.0 && apart < 1e-4 * moved, "{name} on {workers}: {apart} of {moved}");
-            }
+            alike(&format!("{workers} workers"), &one, &run(root.path(), workers, sets));
         }
+    }
+}
+
+#[test]
+fn a_step_is_the_same_with_activations_computed_again() {
+    let (plain, again) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let one = run(plain.path(), 1, &[]);
+    assert!(job(&["checkpointing=true"], &[]).unwrap().segments.ranges(99).len() > 1);
+    for workers in [1, 2] {
+        alike(&format!("checkpointing on {workers}"), &one, &run(again.path(), workers, &["checkpointing=true"]));
     }
 }
 
