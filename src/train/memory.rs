@@ -89,7 +89,7 @@ pub fn fits(job: &Job, free: Option<u64>, all: Option<u64>) -> Result<Option<Dia
     if !job.config.checkpointing
         && let Some(less) = within(batch, &segments(&job.program, &job.config)).filter(|less| *less <= room)
     {
-        d = d.help(format!("--set checkpointing=true would take {}, and about a third more time", size(less)));
+        d = d.help(format!("--set checkpointing=true would take {}, and 1.4 times as long", size(less)));
     }
     let fewer = (1..batch).rev().find(|n| *n >= job.config.workers && at(*n).is_some_and(|n| n <= room));
     if let Some(fewer) = fewer {
