@@ -9,7 +9,7 @@ use crate::compile::Program;
 use crate::compile::memory::{Aspect, Optimiser, Precision, Segments, facts_at, largest, training};
 use crate::infer::need::size;
 use crate::ir::{Fact, Fault};
-use crate::text::{Code, Diagnostic};
+use crate::text::{Code, Diagnostic, several};
 
 /// Numbers that the loss holds for each number of an output: logits and their gradient, the truth, probabilities, logarithms and what
 /// comes of them. With it the estimate of LightMedSeg is what 1, 2 and 4 patches of 64x64x64 have taken on a CPU, 370 MiB each.
@@ -78,7 +78,8 @@ pub fn fits(job: &Job, free: Option<u64>, all: Option<u64>) -> Result<Option<Dia
     let room = if refused { all } else { free };
     let what = if refused { "this machine has" } else { "free are" };
     let message = format!(
-        "a step with {batch} patches of {}x{}x{} takes about {}, and {what} {}",
+        "a step with {} of {}x{}x{} takes about {}, and {what} {}",
+        several(batch, "patch"),
         patch[0],
         patch[1],
         patch[2],

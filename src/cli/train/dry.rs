@@ -42,7 +42,7 @@ fn text(job: &Job, r: &Rehearsal) -> String {
     let epoch = r.forecast_seconds / r.epochs as f64;
     format!(
         "parameters   {}\n\
-         FLOPs        {} a step: 3 x the forward pass of {patches} patches of {d}x{h}x{w}\n\
+         FLOPs        {} a step: 3 x the forward pass of {} of {d}x{h}x{w}\n\
          step         {} (the first {}); {:.0}% of the time waiting for batches; loss {}\n\
          validation   {} for {}; all {} cases {}\n\
          memory       {} at the peak of this process, cases in memory included (after the steps {})\n\
@@ -51,6 +51,7 @@ fn text(job: &Job, r: &Rehearsal) -> String {
          nothing was written\n",
         thousands(r.parameters),
         short(r.flops_per_step),
+        several(patches, "patch"),
         seconds(r.step_seconds),
         seconds(r.first_step_seconds),
         100.0 * r.waited_share,
