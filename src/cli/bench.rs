@@ -239,8 +239,9 @@ fn steps(args: &Args, case: Case, engine: Engine, load: f64) -> Result<()> {
 /// Those of activation checkpointing; one without it.
 fn segments(args: &Args, case: &Case) -> Result<Segments> {
     let g = &case.program.graph;
-    let least = if args.checkpointing { Segments::least(g, &g.facts(), args.precision.into()) } else { Ok(Segments::whole()) };
-    least.map_err(|f| Diagnostic::error(f.code, format!("`{}`: {}", case.program.name, f.message)).help(f.help.unwrap_or_default()).into())
+    let segments = Segments::of(args.checkpointing, g, &g.facts(), args.precision.into());
+    segments
+        .map_err(|f| Diagnostic::error(f.code, format!("`{}`: {}", case.program.name, f.message)).help(f.help.unwrap_or_default()).into())
 }
 
 /// Times single operations.

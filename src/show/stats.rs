@@ -8,8 +8,7 @@ use crate::compile::memory::{
     Aspect, Optimiser, Plan, Precision, Schedule, Segments, Training, facts_at, largest, parameters, plan, training,
 };
 use crate::compile::passes::optimise;
-use crate::ir::{Cost, Fact, Fault, Graph};
-use crate::op::Op;
+use crate::ir::{Cost, Fact, Fault};
 
 /// What rows are sorted by, within the composite that they stand in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -303,7 +302,7 @@ fn memory(program: &Program, runs: &Runs, facts: &[Fact], q: &Question) -> Resul
     let g = &program.graph;
     let own = if q.optimised { Some(facts_at(runs.program, q.batch, None).map_err(|(_, f)| f)?) } else { None };
     let (p, weights) = inference(runs, q, own.as_deref().unwrap_or(facts))?;
-    let t: Training = training(g, facts, q.precision, q.optimiser, &segments(g, facts, q)?)?;
+    let t: Training = training(g, facts, q.precision, q.optimiser, &Segments::of(q.checkpointing, g, facts, q.precision)?)?;
     Ok(Memory {
         optimised: q.optimised,
         precision: q.precision.name(),
@@ -322,11 +321,6 @@ fn memory(program: &Program, runs: &Runs, facts: &[Fact], q: &Question) -> Resul
     })
 }
 
-/// Those in which a training step is counted.
-fn segments(g: &Graph<Op>, facts: &[Fact], q: &Question) -> Result<Segments, Fault> {
-    if q.checkpointing { Segments::least(g, facts, q.precision) } else { Ok(Segments::whole()) }
-}
-
 /// The plan of a forward pass and the bytes of its weights.
 fn inference(runs: &Runs, q: &Question, facts: &[Fact]) -> Result<(Plan, u64), Fault> {
     let g = &runs.program.graph;
@@ -336,7 +330,7 @@ fn inference(runs: &Runs, q: &Question, facts: &[Fact]) -> Result<(Plan, u64), F
 fn fitting(program: &Program, runs: &Runs, q: &Question, written: &str, budget: u64) -> Fitting {
     let g = &program.graph;
     let infer = |f: &[Fact]| inference(runs, q, f).map(|(p, weights)| p.bytes.saturating_add(weights));
-    let cuts = segments(g, &g.facts(), q).unwrap_or_default();
+    let cuts = Segments::of(q.checkpointing, g, &g.facts(), q.precision).unwrap_or_default();
     let train = |f: &[Fact]| Ok(training(g, f, q.precision, q.optimiser, &cuts)?.total());
     let cube = program.inputs.first().is_some_and(|(_, v)| g.fact(*v).size.windows(2).all(|w| w[0] == w[1]));
     let keep = |program: &Program, need: &dyn Fn(&[Fact]) -> Result<u64, Fault>| {

@@ -49,8 +49,7 @@ pub fn plan(about: &Fingerprint, program: &Program, checkpointing: bool, budget:
     let median: [f64; 3] = std::array::from_fn(|a| (about.extent[a].median / wanted[a]).max(1.0));
     let cut_away = about.cropped < CUT_AWAY || about.empty > 1.0 - CUT_AWAY;
     // Cuts suit all sizes: which values are large goes with the levels of the network.
-    let own = if checkpointing { Segments::least(&program.graph, &program.graph.facts(), Precision::F32).ok() } else { None };
-    let segments = own.unwrap_or_default();
+    let segments = Segments::of(checkpointing, &program.graph, &program.graph.facts(), Precision::F32).unwrap_or_default();
     let need = |patch: [usize; 3], batch: usize| need(program, &segments, patch, batch);
     let (patch, memory) = patch(program, median, wanted, need, budget)?;
     let need = |batch: usize| need(patch, batch);

@@ -41,6 +41,14 @@ impl Segments {
         starts.zip(ends).map(|(a, b)| a.min(n)..b.min(n)).collect()
     }
 
+    /// Those of a training step: with activation checkpointing the least, else one.
+    ///
+    /// # Errors
+    /// As [`Segments::least`].
+    pub fn of<O: Operator>(checkpointing: bool, graph: &Graph<O>, facts: &[Fact], precision: Precision) -> Result<Self, Fault> {
+        if checkpointing { Self::least(graph, facts, precision) } else { Ok(Self::whole()) }
+    }
+
     /// The cuts with which a training step at the sizes of `facts` holds least: one after the other where it helps most, then each moved to where
     /// it helps more.
     ///

@@ -123,6 +123,28 @@ pub fn is_one(rows: &Rows) -> bool {
     CUBE_POS < rows.count * rows.per_channel
 }
 
+/// What norm, weight and bias are for a channel: `(x - mean) * factor + shift`.
+#[derive(CubeType, Clone, Copy)]
+struct Line {
+    mean: f32,
+    factor: f32,
+    shift: f32,
+}
+
+#[cube]
+fn line<E: Float>(statistics: &[f32], weight: &[E], bias: &[E], piece: &Piece) -> Line {
+    Line {
+        mean: statistics[2 * piece.group],
+        factor: statistics[2 * piece.group + 1] * f32::cast_from(weight[piece.c]),
+        shift: f32::cast_from(bias[piece.c]),
+    }
+}
+
+#[cube]
+fn line_at(line: &Line, x: f32) -> f32 {
+    (x - line.mean) * line.factor + line.shift
+}
+
 /// The logistic function.
 #[cube]
 fn logistic(x: f32) -> f32 {
@@ -145,12 +167,10 @@ fn affine<E: Float>(
         terminate!();
     }
     let piece = piece(&rows);
-    let mean = statistics[2 * piece.group];
-    let factor = statistics[2 * piece.group + 1] * f32::cast_from(weight[piece.c]);
-    let shift = f32::cast_from(bias[piece.c]);
+    let line = line::<E>(statistics, weight, bias, &piece);
     let mut at = piece.first;
     while at < piece.end {
-        let value = (f32::cast_from(x[at]) - mean) * factor + shift;
+        let value = line_at(&line, f32::cast_from(x[at]));
         if silu {
             y[at] = E::cast_from(value * logistic(value));
         } else {
@@ -176,12 +196,10 @@ fn bend<E: Float>(
         terminate!();
     }
     let piece = piece(&rows);
-    let mean = statistics[2 * piece.group];
-    let factor = statistics[2 * piece.group + 1] * f32::cast_from(weight[piece.c]);
-    let shift = f32::cast_from(bias[piece.c]);
+    let line = line::<E>(statistics, weight, bias, &piece);
     let mut at = piece.first;
     while at < piece.end {
-        let value = (f32::cast_from(x[at]) - mean) * factor + shift;
+        let value = line_at(&line, f32::cast_from(x[at]));
         let s = logistic(value);
         out[at] = E::cast_from(f32::cast_from(g[at]) * s * (1.0 + value * (1.0 - s)));
         at += UNITS;
