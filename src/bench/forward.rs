@@ -42,6 +42,8 @@ pub struct Part {
     /// Seconds from the beginning of the pass.
     pub start: f64,
     pub seconds: f64,
+    /// Of a stage: the threads that its operations kept busy, on average over its time.
+    pub busy: f64,
     pub macs: u64,
     /// What it reads and writes, once.
     pub bytes: u64,
@@ -141,7 +143,8 @@ impl<'a> Forward<'a> {
                 inside_at += seconds;
             }
             let (macs, bytes, seconds) = (stage.macs, stage.bytes, stage.seconds);
-            all.push(Part { name: stage.name, kind: "stage".into(), start: at, seconds, macs, bytes, inside });
+            let busy = if seconds > 0.0 { over_threads / seconds } else { 0.0 };
+            all.push(Part { name: stage.name, kind: "stage".into(), start: at, seconds, busy, macs, bytes, inside });
             at += seconds;
         }
         Ok(all)
@@ -195,7 +198,7 @@ fn one_by_one(case: &Case, inputs: &[Tensor<5>]) -> Vec<Part> {
         let seconds = begun.elapsed().as_secs_f64() - start;
         let cost = graph.cost(v).unwrap_or_default();
         let (macs, bytes) = (cost.macs, cost.moved());
-        parts.push(Part { name: node.path.clone(), kind: node.op.kind().into(), start, seconds, macs, bytes, inside: vec![] });
+        parts.push(Part { name: node.path.clone(), kind: node.op.kind().into(), start, seconds, macs, bytes, ..Part::default() });
         values[v.0] = Some(y);
     }
     parts

@@ -36,6 +36,8 @@ pub struct Stage {
     /// Of the volumes that it reads and writes, each once.
     pub bytes: u64,
     pub seconds: f64,
+    /// Threads that were at work on it, on average: fewer than there are where tiles are few or uneven.
+    pub busy: f64,
     pub least_seconds: f64,
 }
 
@@ -46,6 +48,7 @@ pub fn medians(passes: &[Vec<Part>]) -> Vec<Part> {
     let mut all = first.clone();
     for (i, part) in all.iter_mut().enumerate() {
         part.seconds = of(&|p| p.get(i).map(|x| x.seconds));
+        part.busy = of(&|p| p.get(i).map(|x| x.busy));
         for (j, inner) in part.inside.iter_mut().enumerate() {
             inner.seconds = of(&|p| p.get(i).and_then(|x| x.inside.get(j)).map(|x| x.seconds));
         }
@@ -85,7 +88,7 @@ pub fn nodes(program: &Program, pass: &[Part], machine: &Machine, depth: usize) 
 pub fn stages(pass: &[Part], machine: &Machine) -> Vec<Stage> {
     let stage = |p: &Part| {
         let least_seconds = machine.least(p.macs, p.bytes);
-        Stage { name: p.name.clone(), macs: p.macs, bytes: p.bytes, seconds: p.seconds, least_seconds }
+        Stage { name: p.name.clone(), macs: p.macs, bytes: p.bytes, seconds: p.seconds, busy: p.busy, least_seconds }
     };
     pass.iter().filter(|p| p.kind == "stage").map(stage).collect()
 }

@@ -88,16 +88,18 @@ pub fn node_table(nodes: &[Node]) -> String {
     lines(&headings, nodes.iter().map(row).collect(), 3)
 }
 
-/// What the executor runs at once, each with its time and how near it comes to the machine's ceilings.
+/// What the executor runs at once, each with its time, how near it comes to the machine's ceilings, and how many threads it kept busy.
 pub fn stage_table(stages: &[Stage]) -> String {
     let whole: f64 = stages.iter().map(|s| s.seconds).sum::<f64>().max(f64::MIN_POSITIVE);
-    let headings = ["stage", "MMAC", "MB", "ms", "share", "GFLOP/s", "GB/s", "of ceiling"];
+    let headings = ["stage", "MMAC", "MB", "ms", "share", "GFLOP/s", "GB/s", "of ceiling", "busy"];
     let row = |s: &Stage| {
         let mut cells = vec![short(&s.name)];
         cells.extend(pace(s.macs, s.bytes, s.seconds, s.least_seconds, whole));
+        cells.push(if s.busy > 0.0 { format!("{:.2}", s.busy) } else { String::new() });
         cells
     };
-    lines(&headings, stages.iter().map(row).collect(), 1)
+    let text = lines(&headings, stages.iter().map(row).collect(), 1);
+    format!("{text}\n\"busy\" is how many threads were at work on a stage, on average over its time.\n")
 }
 
 /// Of a stage that is called after many operations, the first and the last.
@@ -158,10 +160,10 @@ mod tests {
     fn stages_are_called_by_their_ends() {
         assert_eq!(short("a.b, c, d.e"), "a.b … d.e (3)");
         assert_eq!(short("a.b, c"), "a.b, c");
-        let stage = Stage { name: "a".into(), macs: 1_000_000, bytes: 2_000_000, seconds: 1e-3, least_seconds: 1e-4 };
+        let stage = Stage { name: "a".into(), macs: 1_000_000, bytes: 2_000_000, seconds: 1e-3, busy: 1.75, least_seconds: 1e-4 };
         let text = stage_table(&[stage]);
         let cells: Vec<&str> = text.lines().nth(2).expect("a row").split_whitespace().collect();
-        assert_eq!(cells, ["a", "1.0", "2.0", "1.00", "100.0%", "2.0", "2.0", "10%"]);
+        assert_eq!(cells, ["a", "1.0", "2.0", "1.00", "100.0%", "2.0", "2.0", "10%", "1.75"]);
     }
 
     #[test]

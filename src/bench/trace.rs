@@ -18,7 +18,7 @@ pub fn trace(program: &Program, pass: &[Part]) -> Json {
             let Some(start) = inside.map(|p| p.start).reduce(f64::min) else { continue };
             let cost = program.cost(row.values.clone()).unwrap_or_default();
             let (kind, macs, bytes) = (row.block.clone(), cost.macs, cost.moved());
-            events.push(event(&Part { name: row.path.clone(), kind, start, seconds: ends - start, macs, bytes, inside: vec![] }));
+            events.push(event(&Part { name: row.path.clone(), kind, start, seconds: ends - start, macs, bytes, ..Part::default() }));
         }
     }
     for part in pass {
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn stages_enclose_theirs() {
         let inner = Part { name: "a.conv".into(), start: 1.0, seconds: 2.0, ..Part::default() };
-        let stage = Part { name: "a".into(), kind: "stage".into(), start: 1.0, seconds: 4.0, macs: 10, bytes: 8, inside: vec![inner] };
+        let stage = Part { name: "a".into(), kind: "stage".into(), start: 1.0, seconds: 4.0, macs: 10, bytes: 8, inside: vec![inner], ..Part::default() };
         let json = trace(&Program::from_graph("n", crate::ir::Graph::default(), vec![]), &[stage]);
         let names: Vec<&Json> = json["traceEvents"].as_array().expect("events").iter().map(|e| &e["name"]).collect();
         assert_eq!(names, ["a", "a.conv"]);

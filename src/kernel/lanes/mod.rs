@@ -96,9 +96,49 @@ pub trait Lanes: Copy {
         // SAFETY: no pointers.
         unsafe { Self::splat(1.0).add(Self::splat(0.0).sub(self).exp()).inverse() }
     }
+    /// Adds to `sums[b][p]`, for each `k` of `inputs`, `weights[k][b]` times the vector at `offsets[k]` from `src[p]`.
+    #[inline(always)]
+    unsafe fn products<const B: usize, const P: usize>(
+        sums: &mut [[Self; P]; B],
+        src: &[*const f32; P],
+        offsets: *const isize,
+        weights: *const f32,
+        inputs: usize,
+    ) {
+        // SAFETY: the caller's.
+        unsafe { products(sums, offsets, weights, inputs, |p, off| Self::load(src[p].wrapping_offset(off))) }
+    }
     /// Asks for what will be read; any address will do.
     #[inline(always)]
     unsafe fn prefetch(_: *const f32) {}
+}
+
+/// [`Lanes::products`] for vectors that are loaded in any way.
+///
+/// # Safety
+/// `inputs` offsets, `B` times as many weights.
+#[inline(always)]
+pub unsafe fn products<L: Lanes, const B: usize, const P: usize>(
+    sums: &mut [[L; P]; B],
+    offsets: *const isize,
+    mut weights: *const f32,
+    inputs: usize,
+    load: impl Fn(usize, isize) -> L,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        for k in 0..inputs {
+            let off = *offsets.add(k);
+            let x: [L; P] = std::array::from_fn(|p| load(p, off));
+            for (b, sums) in sums.iter_mut().enumerate() {
+                let w = L::splat(*weights.add(b));
+                for p in 0..P {
+                    sums[p] = x[p].mul_add(w, sums[p]);
+                }
+            }
+            weights = weights.add(B);
+        }
+    }
 }
 
 /// The result is 0 from here down, for it is below half of the smallest float.

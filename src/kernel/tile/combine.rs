@@ -2,7 +2,7 @@
 //! for each channel and tap), pointwise and transposed ones (an offset for each channel) and the products of Winograd's form are
 //! all this loop, register blocked over outputs and vectors of columns; vectors of several rows go together where rows are short.
 
-use super::lanes::{Form, Lanes};
+use super::lanes::{Form, Lanes, products};
 
 /// Outputs that a block holds in registers together, most of them.
 fn block(left: usize, form: Form) -> usize {
@@ -176,20 +176,11 @@ impl Combine {
                     }
                 }
             }
-            let mut w = packed;
-            for k in 0..self.inputs {
-                let off = *self.offsets.add(k);
-                let x: [L; P] = std::array::from_fn(|p| {
-                    let at = src[p].wrapping_offset(off);
-                    if TAIL { L::load_head(at, tail) } else { L::load(at) }
-                });
-                for (b, sums) in sums.iter_mut().enumerate() {
-                    let w = L::splat(*w.add(b));
-                    for p in 0..P {
-                        sums[p] = x[p].mul_add(w, sums[p]);
-                    }
-                }
-                w = w.add(B);
+            if TAIL {
+                let load = |p: usize, off| L::load_head(src[p].wrapping_offset(off), tail);
+                products(&mut sums, self.offsets, packed, self.inputs, load);
+            } else {
+                L::products(&mut sums, &src, self.offsets, packed, self.inputs);
             }
             for (b, sums) in sums.iter().enumerate() {
                 if b < live {
