@@ -63,7 +63,16 @@ mod tests {
     #[test]
     fn stages_enclose_theirs() {
         let inner = Part { name: "a.conv".into(), start: 1.0, seconds: 2.0, ..Part::default() };
-        let stage = Part { name: "a".into(), kind: "stage".into(), start: 1.0, seconds: 4.0, macs: 10, bytes: 8, inside: vec![inner], ..Part::default() };
+        let stage = Part {
+            name: "a".into(),
+            kind: "stage".into(),
+            start: 1.0,
+            seconds: 4.0,
+            macs: 10,
+            bytes: 8,
+            inside: vec![inner],
+            ..Part::default()
+        };
         let json = trace(&Program::from_graph("n", crate::ir::Graph::default(), vec![]), &[stage]);
         let names: Vec<&Json> = json["traceEvents"].as_array().expect("events").iter().map(|e| &e["name"]).collect();
         assert_eq!(names, ["a", "a.conv"]);

@@ -96,6 +96,15 @@ pub trait Lanes: Copy {
         // SAFETY: no pointers.
         unsafe { Self::splat(1.0).add(Self::splat(0.0).sub(self).exp()).inverse() }
     }
+    /// `x / (1 + exp(-x))` of several vectors, to the bound of [`Lanes::sigmoid`] times `x`.
+    #[inline(always)]
+    unsafe fn silus<const K: usize>(mut x: [Self; K]) -> [Self; K] {
+        for x in &mut x {
+            // SAFETY: no pointers.
+            *x = unsafe { x.mul(x.sigmoid()) };
+        }
+        x
+    }
     /// Adds to `sums[b][p]`, for each `k` of `inputs`, `weights[k][b]` times the vector at `offsets[k]` from `src[p]`.
     #[inline(always)]
     unsafe fn products<const B: usize, const P: usize>(

@@ -141,43 +141,26 @@ impl Lanes for Avx2 {
     }
     #[inline(always)]
     unsafe fn sigmoid(self) -> Self {
-        // SAFETY: see above.
+        // SAFETY: see above. A NaN has no exponent to be shifted.
         unsafe {
-            let s = |v| _mm256_set1_ps(v);
-            // 2^t, bounded so that its exponent is that of a normal float.
-            let t = _mm256_max_ps(s(-126.0), _mm256_min_ps(s(126.0), _mm256_mul_ps(self.0, s(-LOG2E))));
-            let r = _mm256_add_ps(t, s(ROUND));
-            let f = _mm256_sub_ps(t, _mm256_sub_ps(r, s(ROUND)));
-            let mut p = s(EXP2_POLY[0]);
-            for k in &EXP2_POLY[1..] {
-                p = _mm256_fmadd_ps(p, f, s(*k));
-            }
-            let e = _mm256_add_epi32(_mm256_slli_epi32::<23>(_mm256_castps_si256(r)), _mm256_castps_si256(p));
-            let d = _mm256_add_ps(_mm256_castsi256_ps(e), s(1.0));
-            let y = _mm256_rcp_ps(d);
-            let z = _mm256_fmadd_ps(y, _mm256_fnmadd_ps(d, y, s(1.0)), y);
-            // A NaN has no exponent to be shifted.
-            Avx2(_mm256_blendv_ps(z, self.0, _mm256_cmp_ps::<_CMP_UNORD_Q>(self.0, self.0)))
+            let [y] = logistic([self.0]);
+            Avx2(_mm256_blendv_ps(y, self.0, _mm256_cmp_ps::<_CMP_UNORD_Q>(self.0, self.0)))
         }
     }
     #[inline(always)]
-    unsafe fn products<const B: usize, const P: usize>(
-        sums: &mut [[Self; P]; B],
-        src: &[*const f32; P],
-        offsets: *const isize,
-        weights: *const f32,
-        inputs: usize,
-    ) {
-        if B == 4 && P == 3 && inputs > 0 {
-            let (mut each, from) = ([[sums[0][0].0; 3]; 4], std::array::from_fn(|p| src[p % P]));
-            (0..12).for_each(|i| each[i / 3][i % 3] = sums[i / 3 % B][i % 3 % P].0);
-            // SAFETY: a value of this form is at hand; the pointers are the caller's.
-            unsafe { four_by_three(&mut each, from, offsets, weights, inputs) };
-            (0..12).for_each(|i| sums[i / 3 % B][i % 3 % P] = Avx2(each[i / 3][i % 3]));
-            return;
+    unsafe fn silus<const K: usize>(mut x: [Self; K]) -> [Self; K] {
+        let mut numbers = [x[0].0; K];
+        for k in 0..K {
+            numbers[k] = x[k].0;
         }
-        // SAFETY: the caller's.
-        unsafe { super::products(sums, offsets, weights, inputs, |p, off| Self::load(src[p].wrapping_offset(off))) }
+        // SAFETY: see above. What a NaN gives is a NaN again once it is multiplied by it.
+        unsafe {
+            let y = logistic(numbers);
+            for k in 0..K {
+                x[k] = Avx2(_mm256_mul_ps(x[k].0, y[k]));
+            }
+        }
+        x
     }
     #[inline(always)]
     unsafe fn interleave(self, o: Self) -> (Self, Self) {
@@ -194,6 +177,53 @@ impl Lanes for Avx2 {
             let (l, h) = (_mm256_permute2f128_ps::<0x20>(self.0, o.0), _mm256_permute2f128_ps::<0x31>(self.0, o.0));
             (Avx2(_mm256_shuffle_ps::<0x88>(l, h)), Avx2(_mm256_shuffle_ps::<0xdd>(l, h)))
         }
+    }
+}
+
+/// `1 / (1 + exp(-x))` of several vectors, one step of all after the other, so that none waits for its own step before; of NaN it
+/// gives any number.
+///
+/// # Safety
+/// AVX2 and FMA are enabled where it is called.
+#[inline(always)]
+unsafe fn logistic<const K: usize>(x: [__m256; K]) -> [__m256; K] {
+    // SAFETY: no pointers.
+    unsafe {
+        let s = |v| _mm256_set1_ps(v);
+        let (mut f, mut e, mut p) = (x, x, [s(EXP2_POLY[0]); K]);
+        for k in 0..K {
+            // 2^f, bounded so that its exponent is that of a normal float.
+            f[k] = _mm256_max_ps(s(-126.0), _mm256_min_ps(s(126.0), _mm256_mul_ps(x[k], s(-LOG2E))));
+        }
+        for k in 0..K {
+            e[k] = _mm256_add_ps(f[k], s(ROUND));
+        }
+        for k in 0..K {
+            f[k] = _mm256_sub_ps(f[k], _mm256_sub_ps(e[k], s(ROUND)));
+        }
+        for c in &EXP2_POLY[1..] {
+            for k in 0..K {
+                p[k] = _mm256_fmadd_ps(p[k], f[k], s(*c));
+            }
+        }
+        for k in 0..K {
+            let power = _mm256_slli_epi32::<23>(_mm256_castps_si256(e[k]));
+            e[k] = _mm256_castsi256_ps(_mm256_add_epi32(power, _mm256_castps_si256(p[k])));
+        }
+        for k in 0..K {
+            e[k] = _mm256_add_ps(e[k], s(1.0));
+        }
+        for k in 0..K {
+            p[k] = _mm256_rcp_ps(e[k]);
+        }
+        // One step of Newton's.
+        for k in 0..K {
+            e[k] = _mm256_fnmadd_ps(e[k], p[k], s(1.0));
+        }
+        for k in 0..K {
+            e[k] = _mm256_fmadd_ps(p[k], e[k], p[k]);
+        }
+        e
     }
 }
 

@@ -109,63 +109,61 @@ impl Combine {
             (4, _) => 3,
             _ => 6,
         };
-        let total = self.rows * full;
-        let mut at = 0;
+        let mut left = self.rows * full;
+        let mut at = Place { row: 0, column: 0 };
         // SAFETY: the caller's.
         unsafe {
-            while at < total {
-                let left = total - at;
+            while left > 0 {
                 // Equal parts: four vectors go by two and two rather than three and one.
                 let n = left.div_ceil(left.div_ceil(most));
-                let place = |i: usize| ((at + i) / full, (at + i) % full * L::N);
+                let next = |p: &mut Place| {
+                    p.column += L::N;
+                    if p.column + L::N > self.width {
+                        *p = Place { row: p.row + 1, column: 0 };
+                    }
+                };
                 match n {
-                    1 => self.tile::<L, B, 1, false>(first, packed, place, 0),
-                    2 => self.tile::<L, B, 2, false>(first, packed, place, 0),
-                    3 => self.tile::<L, B, 3, false>(first, packed, place, 0),
-                    4 => self.tile::<L, B, 4, false>(first, packed, place, 0),
-                    5 => self.tile::<L, B, 5, false>(first, packed, place, 0),
-                    _ => self.tile::<L, B, 6, false>(first, packed, place, 0),
+                    1 => self.tile::<L, B, 1, false>(first, packed, &mut at, next, 0),
+                    2 => self.tile::<L, B, 2, false>(first, packed, &mut at, next, 0),
+                    3 => self.tile::<L, B, 3, false>(first, packed, &mut at, next, 0),
+                    4 => self.tile::<L, B, 4, false>(first, packed, &mut at, next, 0),
+                    5 => self.tile::<L, B, 5, false>(first, packed, &mut at, next, 0),
+                    _ => self.tile::<L, B, 6, false>(first, packed, &mut at, next, 0),
                 }
-                at += n;
+                left -= n;
             }
             if tail > 0 {
-                let mut row = 0;
-                while row < self.rows {
-                    let place = |i: usize| (row + i, full * L::N);
-                    let left = self.rows - row;
-                    row += match left {
-                        1 => {
-                            self.tile::<L, B, 1, true>(first, packed, place, tail);
-                            1
-                        }
-                        2 => {
-                            self.tile::<L, B, 2, true>(first, packed, place, tail);
-                            2
-                        }
-                        _ => {
-                            self.tile::<L, B, 3, true>(first, packed, place, tail);
-                            3
-                        }
-                    };
+                let mut at = Place { row: 0, column: full * L::N };
+                let next = |p: &mut Place| p.row += 1;
+                while at.row < self.rows {
+                    match self.rows - at.row {
+                        1 => self.tile::<L, B, 1, true>(first, packed, &mut at, next, tail),
+                        2 => self.tile::<L, B, 2, true>(first, packed, &mut at, next, tail),
+                        _ => self.tile::<L, B, 3, true>(first, packed, &mut at, next, tail),
+                    }
                 }
             }
         }
     }
 
+    /// `P` vectors of `B` outputs, from a place on, which it moves behind them.
     #[inline(always)]
     unsafe fn tile<L: Lanes, const B: usize, const P: usize, const TAIL: bool>(
         &self,
         first: usize,
         packed: *const f32,
-        place: impl Fn(usize) -> (usize, usize),
+        at: &mut Place,
+        next: impl Fn(&mut Place),
         tail: usize,
     ) {
         // SAFETY: the caller's.
         unsafe {
-            let src: [*const f32; P] = std::array::from_fn(|p| {
-                let (row, column) = place(p);
-                self.src.wrapping_add(row * self.src_row + column)
-            });
+            let (mut src, mut dst) = ([self.src; P], [self.dst; P]);
+            for p in 0..P {
+                src[p] = self.src.wrapping_add(at.row * self.src_row + at.column);
+                dst[p] = self.dst.wrapping_add(first * self.dst_channel + at.row * self.dst_row + at.column);
+                next(at);
+            }
             let live = (self.outputs - first).min(B);
             let mut sums = [[L::splat(0.0); P]; B];
             if !self.bias.is_null() {
@@ -184,13 +182,19 @@ impl Combine {
             }
             for (b, sums) in sums.iter().enumerate() {
                 if b < live {
-                    for (p, sum) in sums.iter().enumerate() {
-                        let (row, column) = place(p);
-                        let to = self.dst.add((first + b) * self.dst_channel + row * self.dst_row + column);
+                    for (sum, dst) in sums.iter().zip(dst) {
+                        let to = dst.add(b * self.dst_channel);
                         if TAIL { sum.store_head(to, tail) } else { sum.store(to) }
                     }
                 }
             }
         }
     }
+}
+
+/// Where a vector lies in the rows.
+#[derive(Clone, Copy)]
+struct Place {
+    row: usize,
+    column: usize,
 }

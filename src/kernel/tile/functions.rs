@@ -53,6 +53,18 @@ pub(super) trait Map: Copy {
     /// # Safety
     /// See [`Lanes`].
     unsafe fn of<L: Lanes>(self, x: L) -> L;
+    /// Of several vectors.
+    ///
+    /// # Safety
+    /// See [`Lanes`].
+    #[inline(always)]
+    unsafe fn of_each<L: Lanes, const K: usize>(self, mut x: [L; K]) -> [L; K] {
+        for x in &mut x {
+            // SAFETY: no pointers.
+            *x = unsafe { self.of(*x) };
+        }
+        x
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -73,6 +85,11 @@ impl Map for Silu {
     unsafe fn of<L: Lanes>(self, x: L) -> L {
         // SAFETY: no pointers.
         unsafe { apply(Function::Silu, x) }
+    }
+    #[inline(always)]
+    unsafe fn of_each<L: Lanes, const K: usize>(self, x: [L; K]) -> [L; K] {
+        // SAFETY: no pointers.
+        unsafe { L::silus(x) }
     }
 }
 

@@ -30,6 +30,11 @@ unsafe fn put<L: Lanes>(v: L, p: *mut f32, n: usize) {
     unsafe { if n == L::N { v.store(p) } else { v.store_head(p, n) } }
 }
 
+/// Floats of a cache line; a whole number of vectors of any form.
+pub(super) const LINE: usize = 16;
+/// Vectors that a function is computed of at once.
+const EACH: usize = 4;
+
 /// One row of a term.
 #[derive(Clone, Copy)]
 pub struct TermRow {
@@ -61,19 +66,20 @@ impl TermRow {
         // SAFETY: the caller's.
         unsafe {
             macro_rules! with {
-                ($f:expr) => {
+                ($f:expr, $zero:literal) => {
                     match (self.times.is_null(), self.more) {
-                        (true, false) => self.each::<L, _, false, false>($f),
-                        (true, true) => self.each::<L, _, false, true>($f),
-                        (false, false) => self.each::<L, _, true, false>($f),
-                        (false, true) => self.each::<L, _, true, true>($f),
+                        (true, false) => self.each::<L, _, $zero, false, false>($f),
+                        (true, true) => self.each::<L, _, $zero, false, true>($f),
+                        (false, false) => self.each::<L, _, $zero, true, false>($f),
+                        (false, true) => self.each::<L, _, $zero, true, true>($f),
                     }
                 };
             }
             match self.function {
-                Function::Identity => with!(Same),
-                Function::Silu => with!(Silu),
-                f => with!(f),
+                f if self.x.is_null() => with!(f, true),
+                Function::Identity => with!(Same, false),
+                Function::Silu => with!(Silu, false),
+                f => with!(f, false),
             }
             if self.post != Function::Identity {
                 let post = TermRow {
@@ -89,39 +95,58 @@ impl TermRow {
                     ..self
                 };
                 match self.post {
-                    Function::Silu => post.each::<L, _, false, false>(Silu),
-                    f => post.each::<L, _, false, false>(f),
+                    Function::Silu => post.each::<L, _, false, false, false>(Silu),
+                    f => post.each::<L, _, false, false, false>(f),
                 }
             }
         }
     }
 
     #[inline(always)]
-    unsafe fn each<L: Lanes, M: Map, const TIMES: bool, const MORE: bool>(&self, f: M) {
+    unsafe fn each<L: Lanes, M: Map, const ZERO: bool, const TIMES: bool, const MORE: bool>(&self, f: M) {
         // SAFETY: the caller's.
         unsafe {
             let (scale, shift, gain) = (L::splat(self.scale), L::splat(self.shift), L::splat(self.gain));
             let (times_scale, times_shift) = (L::splat(self.times_scale * self.gain), L::splat(self.times_shift * self.gain));
-            macro_rules! at {
-                ($at:expr, $load:ident, $tail:expr) => {{
-                    let x = if self.x.is_null() { shift } else { $load::<L>(self.x.add($at), $tail).mul_add(scale, shift) };
-                    let y = f.of(x);
-                    let factor = if TIMES { $load::<L>(self.times.add($at), $tail).mul_add(times_scale, times_shift) } else { gain };
-                    if MORE { y.mul_add(factor, $load::<L>(self.dst.add($at), $tail)) } else { y.mul(factor) }
+            let mut at = 0;
+            macro_rules! vectors {
+                ($k:literal, $load:ident, $tail:expr, $store:ident $(, $n:expr)?) => {{
+                    let mut y = [shift; $k];
+                    if !ZERO {
+                        for (k, y) in y.iter_mut().enumerate() {
+                            *y = $load::<L>(self.x.add(at + k * L::N), $tail).mul_add(scale, shift);
+                        }
+                    }
+                    let y = f.of_each(y);
+                    for (k, y) in y.iter().enumerate() {
+                        let at = at + k * L::N;
+                        let factor = if TIMES { $load::<L>(self.times.add(at), $tail).mul_add(times_scale, times_shift) } else { gain };
+                        let y = if MORE { y.mul_add(factor, $load::<L>(self.dst.add(at), $tail)) } else { y.mul(factor) };
+                        y.$store(self.dst.add(at) $(, $n)?);
+                    }
                 }};
             }
-            let mut at = 0;
             let ahead = self.x.wrapping_add(self.ahead);
-            while at + L::N <= self.width {
+            while at + EACH * L::N <= self.width {
                 if self.ahead > 0 {
-                    L::prefetch(ahead.wrapping_add(at));
+                    for line in 0..EACH * L::N / LINE {
+                        L::prefetch(ahead.wrapping_add(at + line * LINE));
+                    }
                 }
-                at!(at, whole, 0).store(self.dst.add(at));
+                vectors!(4, whole, 0, store);
+                at += EACH * L::N;
+            }
+            if at + 2 * L::N <= self.width {
+                vectors!(2, whole, 0, store);
+                at += 2 * L::N;
+            }
+            while at + L::N <= self.width {
+                vectors!(1, whole, 0, store);
                 at += L::N;
             }
             let tail = self.width - at;
             if tail > 0 {
-                at!(at, head, tail).store_head(self.dst.add(at), tail);
+                vectors!(1, head, tail, store_head, tail);
             }
         }
     }

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::combine::fold;
 use super::jobs::Sums;
 use super::lanes;
+use super::rows::LINE;
 use super::stage::{Affine, Column, Kind, Matrix, Moments, Node, Operand, Place, Space};
 use super::sweep::{Span, Sweep, clip, node_size};
 
@@ -20,9 +21,6 @@ pub struct Bound<'a, 'b, 'c> {
     /// Numbers by channel that were computed before: see [`Column`].
     pub table: &'a [f32],
 }
-
-/// Floats of a cache line.
-const LINE: usize = 16;
 
 /// Pointers that tasks share: each writes the rows of its own tile only.
 #[derive(Clone, Copy)]
