@@ -71,9 +71,9 @@ fn row(width: usize, lanes: usize) -> usize {
 /// The most columns that the convolution may reach before the first.
 pub const REACH: usize = 4;
 
-/// Floats that a block needs: transformed input and products of one frequency in depth, and the outputs.
+/// Floats that a block needs: transformed input of one frequency in depth, and all products.
 pub fn room(channels: usize, outputs: usize, width: usize, lanes: usize) -> usize {
-    (6 * (channels + outputs) + 8 * outputs) * row(width, lanes) + 64
+    (6 * channels + 24 * outputs) * row(width, lanes) + 64
 }
 
 impl Block<'_> {
@@ -100,19 +100,15 @@ impl Block<'_> {
         // SAFETY: the caller's; rooms are as long as `room` says.
         unsafe {
             let m = v.add(F * self.channels * row);
-            let y = m.add(F * outputs * row);
             self.spread::<L, F, false>(v, row, 0, 2);
             self.products::<L, F>(v, m, row, 0, offsets);
-            self.gather::<L, F, 0>(m, y, row);
             self.spread::<L, F, true>(v, row, 1, 2);
             self.products::<L, F>(v, m, row, 1, offsets);
-            self.gather::<L, F, 1>(m, y, row);
             self.spread::<L, F, false>(v, row, 2, 1);
             self.products::<L, F>(v, m, row, 2, offsets);
-            self.gather::<L, F, 2>(m, y, row);
             self.spread::<L, F, false>(v, row, 1, 3);
             self.products::<L, F>(v, m, row, 3, offsets);
-            self.gather::<L, F, 3>(m, y, row);
+            self.gather::<L, F>(m, row);
         }
     }
 
@@ -170,7 +166,7 @@ impl Block<'_> {
                 packed: matrix.packed.as_ptr(),
                 bias: std::ptr::null(),
                 outputs: matrix.outputs,
-                dst: m.wrapping_add(h * matrix.outputs * row),
+                dst: m.wrapping_add((depth * F + h) * matrix.outputs * row),
                 dst_channel: row,
                 dst_row: row,
                 rows: 1,
@@ -183,57 +179,58 @@ impl Block<'_> {
         }
     }
 
-    /// Adds the products of frequency `D` in depth, transformed back in height, to the outputs: the first plane is the sum of
-    /// frequencies 0, 1 and 2, the second that of 1, -2 and -3.
+    /// Transforms the products back: of those of each frequency in depth come four or two rows by the transform in height; the first
+    /// plane is the sum of frequencies 0, 1 and 2, the second that of 1, -2 and -3.
     #[inline(always)]
-    unsafe fn gather<L: Lanes, const F: usize, const D: usize>(&self, m: *const f32, y: *mut f32, row: usize) {
+    unsafe fn gather<L: Lanes, const F: usize>(&self, m: *const f32, row: usize) {
         let outputs = self.matrices.first().map_or(0, |m| m.outputs);
+        let step = outputs * row;
         // SAFETY: see `run`.
         unsafe {
             for o in 0..outputs {
                 let bias = L::splat(self.bias.get(o).copied().unwrap_or(0.0));
-                let (m, y) = (m.add(o * row), y.add(o * row));
-                let step = outputs * row;
+                let m = m.add(o * row);
+                let to = self.dst.map(|d| d.add(o * self.dst_channel));
                 let mut at = 0;
                 while at < self.width {
-                    let m = m.add(at);
-                    let (x0, x1, x2, x3) = (L::load(m), L::load(m.add(step)), L::load(m.add(2 * step)), L::load(m.add(3 * step)));
                     let n = (self.width - at).min(L::N);
-                    macro_rules! row {
-                        ($r:literal, $of:expr, $s:expr) => {{
-                            let s = $s;
-                            // A row of the first plane and one of the second, as far as they have been summed.
-                            let (y0, y1) = (y.add($r * step + at), y.add(($of + $r) * step + at));
-                            let to = |d: usize| self.dst[d].add(o * self.dst_channel + $r * self.dst_row + at);
-                            match D {
-                                0 => s.add(bias).store(y0),
-                                1 => {
-                                    L::load(y0).add(s).store(y0);
-                                    s.add(bias).store(y1);
-                                }
-                                2 => {
-                                    L::load(y0).add(s).store_part(to(0), n);
-                                    L::load(y1).sub(s).store(y1);
-                                }
-                                _ => L::load(y1).sub(s).store_part(to(1), n),
-                            }
-                        }};
+                    let s = [high::<L, F>(m.add(at), step), high::<L, F>(m.add(F * step + at), step)];
+                    let mut y = [[bias; 4]; 2];
+                    for r in 0..F - 2 {
+                        y[0][r] = s[0][r].add(s[1][r]).add(bias);
+                        y[1][r] = s[1][r].add(bias);
                     }
-                    if F == 4 {
-                        row!(0, 2, x0.add(x1).add(x2));
-                        row!(1, 2, x1.sub(x2).sub(x3));
-                    } else {
-                        let (x4, x5) = (L::load(m.add(4 * step)), L::load(m.add(5 * step)));
-                        let (s, d, p, q) = (x1.add(x2), x1.sub(x2), x3.add(x4), x3.sub(x4));
-                        row!(0, 4, x0.add(s).add(p));
-                        row!(1, 4, q.mul_add(L::splat(2.0), d));
-                        row!(2, 4, p.mul_add(L::splat(4.0), s));
-                        row!(3, 4, q.mul_add(L::splat(8.0), d).add(x5));
+                    let s = high::<L, F>(m.add(2 * F * step + at), step);
+                    for r in 0..F - 2 {
+                        y[0][r].add(s[r]).store_part(to[0].add(r * self.dst_row + at), n);
+                        y[1][r] = y[1][r].sub(s[r]);
+                    }
+                    let s = high::<L, F>(m.add(3 * F * step + at), step);
+                    for r in 0..F - 2 {
+                        y[1][r].sub(s[r]).store_part(to[1].add(r * self.dst_row + at), n);
                     }
                     at += L::N;
                 }
             }
         }
+    }
+}
+
+/// The rows (two or four) of `F` frequencies in height, which lie `step` apart.
+///
+/// # Safety
+/// A vector at each.
+#[inline(always)]
+unsafe fn high<L: Lanes, const F: usize>(m: *const f32, step: usize) -> [L; 4] {
+    // SAFETY: the caller's.
+    unsafe {
+        let (x0, x1, x2, x3) = (L::load(m), L::load(m.add(step)), L::load(m.add(2 * step)), L::load(m.add(3 * step)));
+        if F == 4 {
+            return [x0.add(x1).add(x2), x1.sub(x2).sub(x3), x0, x0];
+        }
+        let (x4, x5) = (L::load(m.add(4 * step)), L::load(m.add(5 * step)));
+        let (s, d, p, q) = (x1.add(x2), x1.sub(x2), x3.add(x4), x3.sub(x4));
+        [x0.add(s).add(p), q.mul_add(L::splat(2.0), d), p.mul_add(L::splat(4.0), s), q.mul_add(L::splat(8.0), d).add(x5)]
     }
 }
 
