@@ -163,6 +163,25 @@ impl Lanes for Avx2 {
         x
     }
     #[inline(always)]
+    unsafe fn products<const B: usize, const P: usize>(
+        sums: &mut [[Self; P]; B],
+        src: &[*const f32; P],
+        offsets: *const isize,
+        weights: *const f32,
+        inputs: usize,
+    ) {
+        if B == 4 && P == 3 && inputs > 0 {
+            let (mut each, from) = ([[sums[0][0].0; 3]; 4], std::array::from_fn(|p| src[p % P]));
+            (0..12).for_each(|i| each[i / 3][i % 3] = sums[i / 3 % B][i % 3 % P].0);
+            // SAFETY: a value of this form is at hand; the pointers are the caller's.
+            unsafe { four_by_three(&mut each, from, offsets, weights, inputs) };
+            (0..12).for_each(|i| sums[i / 3 % B][i % 3 % P] = Avx2(each[i / 3][i % 3]));
+            return;
+        }
+        // SAFETY: the caller's.
+        unsafe { super::products(sums, offsets, weights, inputs, |p, off| Self::load(src[p].wrapping_offset(off))) }
+    }
+    #[inline(always)]
     unsafe fn interleave(self, o: Self) -> (Self, Self) {
         // SAFETY: see above.
         unsafe {
@@ -210,8 +229,8 @@ unsafe fn logistic<const K: usize>(x: [__m256; K]) -> [__m256; K] {
             let power = _mm256_slli_epi32::<23>(_mm256_castps_si256(e[k]));
             e[k] = _mm256_castsi256_ps(_mm256_add_epi32(power, _mm256_castps_si256(p[k])));
         }
-        for k in 0..K {
-            e[k] = _mm256_add_ps(e[k], s(1.0));
+        for e in &mut e {
+            *e = _mm256_add_ps(*e, s(1.0));
         }
         for k in 0..K {
             p[k] = _mm256_rcp_ps(e[k]);

@@ -45,6 +45,8 @@ pub struct Sweep {
     pub(super) chunk: usize,
     pub(super) step: usize,
     pub(super) layouts: Vec<Layout>,
+    /// The locals that each node reads.
+    reads: Vec<Vec<usize>>,
     /// For each node that resizes: the mixes of each axis.
     pub(super) mixes: Vec<[Vec<Mix>; 3]>,
     /// Floats of scratch: locals, then room for rows that come and go.
@@ -68,6 +70,8 @@ impl Sweep {
             }
             _ => Default::default(),
         });
+        let local = |p: Place| if let Place::Local(l) = p { Some(l) } else { None };
+        let reads = stage.nodes.iter().map(|n| n.kind.places().into_iter().filter_map(local).collect());
         let spent = stage.nodes.iter().map(|_| AtomicU64::new(0)).collect();
         let mut s = Self {
             mixes: mixes.collect(),
@@ -76,6 +80,7 @@ impl Sweep {
             chunk: 0,
             step: 0,
             layouts: vec![],
+            reads: reads.collect(),
             room: 0,
             scratch: 0,
             spent,
@@ -85,12 +90,13 @@ impl Sweep {
         // Winograd's form and what doubles planes take them by pairs.
         let pairs = s.stage.nodes.iter().any(|n| matches!(n.kind, Kind::Winograd { .. } | Kind::Up { .. }));
         let step = if pairs { 2.min(d) } else { 1 };
+        let planes = s.lay_planes(d, step);
         let mut best: Option<(usize, usize)> = None;
         for band in [h, 64, 48, 32, 24, 16, 12, 8, 6, 4] {
             if band > h {
                 continue;
             }
-            s.lay(band, d, step);
+            s.lay(band, &planes);
             if best.is_none_or(|(_, size)| s.scratch < size) {
                 best = Some((band, s.scratch));
             }
@@ -114,8 +120,10 @@ impl Sweep {
         if chunks == 1 && s.stage.batch * bands == 1 && d >= 4 {
             chunks = 2;
         }
-        let chunk = d.div_ceil(chunks).next_multiple_of(step).min(d);
-        s.lay(band, chunk, step);
+        s.chunk = d.div_ceil(chunks).next_multiple_of(step).min(d);
+        s.step = step;
+        let planes = s.lay_planes(s.chunk, step);
+        s.lay(band, &planes);
         Ok(s)
     }
 
@@ -158,10 +166,8 @@ impl Sweep {
                     }
                 }
             };
-            for p in node.kind.places() {
-                if let Place::Local(l) = p {
-                    needs[l] = Some(join(needs[l], self.reach(i, axis, own)));
-                }
+            for l in &self.reads[i] {
+                needs[*l] = Some(join(needs[*l], self.reach(i, axis, own)));
             }
         }
         needs
@@ -198,20 +204,10 @@ impl Sweep {
         over.map(|(n, size)| (n.max(0) as usize * d as usize).div_ceil(size.max(1))).max().unwrap_or(0)
     }
 
-    /// Lays the locals out for tiles of a shape.
-    fn lay(&mut self, band: usize, chunk: usize, step: usize) {
-        (self.band, self.chunk, self.step) = (band, chunk, step);
-        let [d, h, _] = self.stage.size;
+    /// What tiles of so many planes ask of each local: planes that are held at once, whether they are kept or lie beyond the volume.
+    fn lay_planes(&self, chunk: usize, step: usize) -> Vec<Layout> {
+        let d = self.stage.size[0];
         let mut layouts: Vec<Layout> = self.stage.locals.iter().map(|_| Layout::default()).collect();
-        for first in (0..h).step_by(band) {
-            let needs = self.needs(1, (first as isize, (first + band).min(h) as isize));
-            for ((l, need), local) in layouts.iter_mut().zip(needs).zip(&self.stage.locals) {
-                if let Some((a, b)) = need {
-                    l.rows = l.rows.max((b - a).max(0) as usize);
-                    l.padded |= a < 0 || b > local.size[1] as isize;
-                }
-            }
-        }
         for first in (0..d).step_by(chunk) {
             let mut have: Vec<Option<isize>> = vec![None; layouts.len()];
             for from in (first..(first + chunk).min(d)).step_by(step) {
@@ -227,9 +223,26 @@ impl Sweep {
                 }
             }
         }
+        layouts
+    }
+
+    /// Lays the locals out for tiles of so many rows, with what [`Sweep::lay_planes`] has found.
+    fn lay(&mut self, band: usize, planes: &[Layout]) {
+        self.band = band;
+        let h = self.stage.size[1];
+        let mut layouts = planes.to_vec();
+        for first in (0..h).step_by(band) {
+            let needs = self.needs(1, (first as isize, (first + band).min(h) as isize));
+            for ((l, need), local) in layouts.iter_mut().zip(needs).zip(&self.stage.locals) {
+                if let Some((a, b)) = need {
+                    l.rows = l.rows.max((b - a).max(0) as usize);
+                    l.padded |= a < 0 || b > local.size[1] as isize;
+                }
+            }
+        }
         let lanes = self.form.lanes();
-        for node in &self.stage.nodes {
-            let (Some(w), Some(Place::Local(i))) = (node.kind.window(), node.kind.places().first().copied()) else { continue };
+        for (node, reads) in self.stage.nodes.iter().zip(&self.reads) {
+            let (Some(w), Some(&i)) = (node.kind.window(), reads.first()) else { continue };
             let (left, right) = margins(w, node_size(&self.stage, node)[2], self.stage.locals[i].size[2]);
             let l = &mut layouts[i];
             l.padded |= left > 0 || right > 0;
@@ -259,10 +272,9 @@ impl Sweep {
         // First and last node that touches each of the others.
         let mut lives: Vec<Option<(usize, usize)>> = vec![None; layouts.len()];
         for (n, node) in self.stage.nodes.iter().enumerate() {
-            for p in node.kind.places().into_iter().chain([node.to]) {
-                if let Place::Local(i) = p {
-                    lives[i] = Some((lives[i].map_or(n, |l| l.0), n));
-                }
+            let to = if let Place::Local(l) = node.to { Some(l) } else { None };
+            for i in self.reads[n].iter().copied().chain(to) {
+                lives[i] = Some((lives[i].map_or(n, |l| l.0), n));
             }
         }
         let mut placed: Vec<(usize, usize, usize, usize)> = vec![];

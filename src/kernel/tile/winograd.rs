@@ -91,7 +91,6 @@ impl Block<'_> {
     /// With `F` frequencies in height.
     #[inline(always)]
     unsafe fn high<L: Lanes, const F: usize>(self, offsets: &mut Vec<isize>) {
-        let outputs = self.matrices.first().map_or(0, |m| m.outputs);
         let row = row(self.width, L::N);
         let lead = self.lead;
         offsets.clear();
