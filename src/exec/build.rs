@@ -248,8 +248,8 @@ impl<'a> Builder<'a> {
             Matrix { inputs: per * taps, outputs, packed, bias }
         };
         if plain && c.groups == 1 && c.kernel.0 == [3; 3] && c.padding.0[2] <= tile::WINOGRAD_REACH && c.out >= 4 && channels >= 2 {
-            let of = |rows| transform(rows, channels, c.out, form, |o, i, d, h, k| w[((o * channels + i) * 3 + d) * 9 + h * 3 + k]);
-            return Kind::Winograd { x: local, window, tall: of(4), matrices: of(2), direct: direct(0, bias) };
+            let (tall, matrices) = transform(channels, c.out, form, |o, i, d, h, k| w[((o * channels + i) * 3 + d) * 9 + h * 3 + k]);
+            return Kind::Winograd { x: local, window, tall, matrices, direct: direct(0, bias) };
         }
         let part = |g: usize| if bias.is_empty() { vec![] } else { bias[g * outputs..(g + 1) * outputs].to_vec() };
         Kind::Dense { x: local, window, matrices: (0..c.groups).map(|g| direct(g, part(g))).collect() }

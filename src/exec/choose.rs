@@ -153,6 +153,24 @@ struct Chooser<'a> {
     c: Choice,
     /// Convolutions that follow each other within a stage.
     depth: Vec<usize>,
+    /// What [`work`] gives for each value.
+    work: Vec<f64>,
+}
+
+/// What a stage makes and what it reads.
+struct Found {
+    /// Those that are in either list.
+    seen: Vec<bool>,
+    made: Vec<Value>,
+    read: Vec<Value>,
+}
+
+impl Found {
+    fn forget(&mut self) {
+        for v in self.made.drain(..).chain(self.read.drain(..)) {
+            self.seen[v.0] = false;
+        }
+    }
 }
 
 /// Decides for a graph at sizes.
@@ -178,7 +196,8 @@ pub fn choose(graph: &Graph<Op>, facts: &[Fact]) -> Choice {
         }
     }
     let c = Choice { class, kept, epoch: vec![0; n], far: vec![0; n], fused: vec![false; n], measured, stages: BTreeMap::new() };
-    let mut chooser = Chooser { graph, facts, c, depth: vec![0; n] };
+    let work = graph.values().map(|v| work(graph, facts, v)).collect();
+    let mut chooser = Chooser { graph, facts, c, depth: vec![0; n], work };
     // Each round keeps at least one value more.
     for _ in 0..=n {
         chooser.schedule();
@@ -275,39 +294,37 @@ impl Chooser<'_> {
                 continue;
             }
             if self.c.class[i.0] == Class::Sum {
-                cost += work(self.graph, self.facts, i);
+                cost += self.work[i.0];
             }
             stack.extend(reads(self.graph, i));
         }
         cost * halo as f64 / ROWS
     }
 
-    /// What a stage makes for a value that is not in memory, and what it reads for it.
-    fn closure(&self, v: Value, epoch: usize, made: &mut BTreeSet<Value>, read: &mut BTreeSet<Value>) {
-        let memory = self.c.kept[v.0] && (self.c.far[v.0] <= epoch || self.c.class[v.0] == Class::Input);
-        if is_vector(&self.facts[v.0]) || self.c.class[v.0] == Class::Separable {
+    /// Adds what a stage makes for a value, and what it reads for it; `make`: even if it is in memory.
+    fn closure(&self, v: Value, make: bool, epoch: usize, found: &mut Found) {
+        if !make && (is_vector(&self.facts[v.0]) || self.c.class[v.0] == Class::Separable) || std::mem::replace(&mut found.seen[v.0], true)
+        {
             return;
         }
-        if memory {
-            read.insert(v);
-        } else if made.insert(v) {
-            reads(self.graph, v).iter().for_each(|i| self.closure(*i, epoch, made, read));
+        let memory = self.c.kept[v.0] && (self.c.far[v.0] <= epoch || self.c.class[v.0] == Class::Input);
+        if memory && !make {
+            found.read.push(v);
+        } else {
+            found.made.push(v);
+            reads(self.graph, v).iter().for_each(|i| self.closure(*i, false, epoch, found));
         }
     }
 
     /// Keeps the first value that is cheaper to keep than to make again.
     fn keep_more(&mut self) -> bool {
-        let mut users: BTreeMap<Value, BTreeSet<usize>> = BTreeMap::new();
-        for (i, ((epoch, _), sinks)) in self.c.stages.iter().enumerate() {
-            let (mut made, mut read) = (BTreeSet::new(), BTreeSet::new());
-            for v in sinks {
-                // A sink is made even though it is in memory afterwards.
-                made.insert(*v);
-                reads(self.graph, *v).iter().for_each(|x| self.closure(*x, *epoch, &mut made, &mut read));
-            }
-            for v in made {
-                users.entry(v).or_default().insert(i);
-            }
+        let mut found = Found { seen: vec![false; self.graph.len()], made: vec![], read: vec![] };
+        let mut stages = vec![0usize; self.graph.len()];
+        for ((epoch, _), sinks) in &self.c.stages {
+            // A sink is made even though it is in memory afterwards.
+            sinks.iter().for_each(|v| self.closure(*v, true, *epoch, &mut found));
+            found.made.iter().for_each(|v| stages[v.0] += 1);
+            found.forget();
         }
         // The one by whose keeping most is saved: not each of a chain of which the last is enough.
         let mut best: Option<(f64, Value)> = None;
@@ -315,22 +332,27 @@ impl Chooser<'_> {
             if self.c.kept[v.0] || !matches!(self.c.class[v.0], Class::Point | Class::Sum) {
                 continue;
             }
-            let stages = users.get(&v).map_or(0, BTreeSet::len) as f64;
-            let (mut made, mut read) = (BTreeSet::new(), BTreeSet::new());
-            made.insert(v);
-            reads(self.graph, v).iter().for_each(|x| self.closure(*x, usize::MAX, &mut made, &mut read));
-            let again = made.iter().map(|v| work(self.graph, self.facts, *v)).sum::<f64>()
-                + read.iter().map(|v| MOVE / 2.0 * self.floats(*v)).sum::<f64>();
+            let (stages, looked_at) = (stages[v.0], self.looked_at(v));
+            // Nothing is made twice, and nobody looks at it from elsewhere.
+            if stages == 0 || stages == 1 && !looked_at {
+                continue;
+            }
+            self.closure(v, true, usize::MAX, &mut found);
+            let again = found.made.iter().map(|v| self.work[v.0]).sum::<f64>()
+                + found.read.iter().map(|v| MOVE / 2.0 * self.floats(*v)).sum::<f64>();
+            let stages = stages as f64;
             let mut saved = (stages - 1.0) * again - 1.2 * MOVE * self.floats(v) * stages;
             // What a convolution that does not fuse looks at, when it is itself made by convolutions.
-            if stages > 0.0 && self.looked_at(v) {
-                let sums = made.iter().any(|m| self.c.class[m.0] == Class::Sum && !matches!(self.graph.node(*m).op, Op::Resize(_)));
-                let heavy = self.heavy(&made);
+            if looked_at {
+                let sum = |m: &&Value| self.c.class[m.0] == Class::Sum;
+                let sums = found.made.iter().filter(sum).any(|m| !matches!(self.graph.node(*m).op, Op::Resize(_)));
+                let heavy = found.made.iter().filter(sum).map(|v| self.work[v.0]).sum::<f64>();
                 if sums && heavy > 2.0 * MOVE * self.floats(v) {
                     saved = saved.max(heavy - 2.4 * MOVE * self.floats(v));
                 }
             }
-            if stages > 0.0 && saved > 0.0 && best.is_none_or(|(s, _)| saved > s) {
+            found.forget();
+            if saved > 0.0 && best.is_none_or(|(s, _)| saved > s) {
                 best = Some((saved, v));
             }
         }
@@ -347,9 +369,5 @@ impl Chooser<'_> {
             Op::Concat(_) | Op::Slice(_) => self.looked_at(u),
             _ => false,
         })
-    }
-
-    fn heavy(&self, made: &BTreeSet<Value>) -> f64 {
-        made.iter().filter(|v| self.c.class[v.0] == Class::Sum).map(|v| work(self.graph, self.facts, *v)).sum()
     }
 }

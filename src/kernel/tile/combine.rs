@@ -14,16 +14,23 @@ fn block(left: usize, form: Form) -> usize {
     }
 }
 
+/// The blocks of so many outputs: the first and how many places there are, of which the last may hold none.
+pub fn blocks(outputs: usize, form: Form) -> impl Iterator<Item = (usize, usize)> {
+    let mut first = 0;
+    std::iter::from_fn(move || {
+        let this = (first < outputs).then(|| (first, block(outputs - first, form)));
+        first += this.map_or(0, |t| t.1);
+        this
+    })
+}
+
 /// Weights by block: `[k, outputs of the block]`, zeros where the last block has no output.
 pub fn pack(inputs: usize, outputs: usize, form: Form, weight: impl Fn(usize, usize) -> f32) -> Vec<f32> {
     let mut packed = vec![];
-    let mut first = 0;
-    while first < outputs {
-        let b = block(outputs - first, form);
+    for (first, b) in blocks(outputs, form) {
         for k in 0..inputs {
             packed.extend((first..first + b).map(|o| if o < outputs { weight(k, o) } else { 0.0 }));
         }
-        first += b;
     }
     packed
 }
@@ -38,9 +45,8 @@ pub fn fold(
     shift: impl Fn(usize) -> f32,
 ) -> Vec<f32> {
     let mut more = vec![0f64; outputs];
-    let (mut first, mut at) = (0, 0);
-    while first < outputs {
-        let b = block(outputs - first, form);
+    let mut at = 0;
+    for (first, b) in blocks(outputs, form) {
         for k in 0..inputs {
             let (a, s) = (scale(k), f64::from(shift(k)));
             for o in 0..b {
@@ -51,7 +57,6 @@ pub fn fold(
                 at += 1;
             }
         }
-        first += b;
     }
     more.into_iter().map(|v| v as f32).collect()
 }
@@ -84,10 +89,8 @@ impl Combine {
     pub unsafe fn run<L: Lanes>(self) {
         // SAFETY: the caller's.
         unsafe {
-            let (mut first, mut packed) = (0, self.packed);
-            while first < self.outputs {
-                let left = self.outputs - first;
-                let b = block(left, self.form);
+            let mut packed = self.packed;
+            for (first, b) in blocks(self.outputs, self.form) {
                 match b {
                     1 => self.outputs_of::<L, 1>(first, packed),
                     2 => self.outputs_of::<L, 2>(first, packed),
@@ -95,7 +98,6 @@ impl Combine {
                     _ => self.outputs_of::<L, 8>(first, packed),
                 }
                 packed = packed.add(self.inputs * b);
-                first += b;
             }
         }
     }

@@ -4,7 +4,7 @@
 
 use rayon::prelude::*;
 
-use super::combine::Combine;
+use super::combine::{Combine, blocks};
 use super::lanes::{Form, Lanes};
 use super::stage::Matrix;
 
@@ -18,25 +18,36 @@ const FOUR: [[f64; 3]; 6] = [
     [0.0, 0.0, 1.0],
 ];
 
-/// The transformed kernels for blocks of `rows` (2 or 4) rows, 4 in depth by `rows + 2` in height, each `[channel, kW]` by output;
+/// The transformed kernels for blocks of four rows and of two, 4 in depth by 6 or 4 in height, each `[channel, kW]` by output;
 /// `weight(output, channel, kd, kh, kw)`.
 pub fn transform(
-    rows: usize,
     inputs: usize,
     outputs: usize,
     form: Form,
     weight: impl Fn(usize, usize, usize, usize, usize) -> f32 + Sync,
-) -> Vec<Matrix> {
-    let high: &[[f64; 3]] = if rows == 4 { &FOUR } else { &TWO };
-    let pairs: Vec<_> = TWO.iter().flat_map(|a| high.iter().map(move |b| (a, b))).collect();
-    let one = |(a, b): &(&[f64; 3], &[f64; 3])| {
-        // Half of the products are of zeros.
-        let places = (0..3).flat_map(|d| (0..3).map(move |h| (d, h)));
-        let factors: Vec<(usize, usize, f64)> = places.map(|(d, h)| (d, h, a[d] * b[h])).filter(|(.., f)| *f != 0.0).collect();
-        let sum = |k, o| factors.iter().map(|(d, h, f)| f * f64::from(weight(o, k / 3, *d, *h, k % 3))).sum::<f64>() as f32;
-        Matrix { inputs: inputs * 3, outputs, packed: super::combine::pack(inputs * 3, outputs, form, sum), bias: vec![] }
+) -> (Vec<Matrix>, Vec<Matrix>) {
+    let high: Vec<&[f64; 3]> = FOUR.iter().chain(&TWO).collect();
+    let one = |deep: &[f64; 3]| {
+        let mut packed = vec![vec![]; high.len()];
+        let blocks =
+            blocks(outputs, form).flat_map(|(first, b)| (0..inputs * 3).flat_map(move |k| (first..first + b).map(move |o| (k, o))));
+        for (k, o) in blocks {
+            // First along the depth, then along the height.
+            let row = |h: usize| (0..3).map(|d| deep[d] * f64::from(weight(o, k / 3, d, h, k % 3))).sum::<f64>();
+            let rows = if o < outputs { [row(0), row(1), row(2)] } else { [0.0; 3] };
+            for (packed, high) in packed.iter_mut().zip(&high) {
+                packed.push((high[0] * rows[0] + high[1] * rows[1] + high[2] * rows[2]) as f32);
+            }
+        }
+        packed.into_iter().map(|packed| Matrix { inputs: inputs * 3, outputs, packed, bias: vec![] }).collect::<Vec<_>>()
     };
-    if inputs * outputs < ALONE { pairs.iter().map(one).collect() } else { pairs.par_iter().map(one).collect() }
+    let all: Vec<Vec<Matrix>> = if inputs * outputs < ALONE { TWO.iter().map(one).collect() } else { TWO.par_iter().map(one).collect() };
+    let (mut tall, mut low) = (vec![], vec![]);
+    for mut matrices in all {
+        low.extend(matrices.drain(FOUR.len()..));
+        tall.append(&mut matrices);
+    }
+    (tall, low)
 }
 
 /// From so many channels by channels on, all threads transform.
