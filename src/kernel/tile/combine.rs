@@ -109,6 +109,8 @@ impl Combine {
             (8, _) => 3,
             (4, 32) => 6,
             (4, _) => 3,
+            // Sums, vectors and a weight within sixteen registers.
+            (2, 16) => 4,
             _ => 6,
         };
         let mut left = self.rows * full;
