@@ -1,11 +1,11 @@
 //! Nodes whose input has another grid than their value: transposed convolutions, resizes, pools.
 
 use super::combine::Combine;
-use super::jobs::{Blend, Double, Interleave, Largest, Mixed, Pairs};
-use super::lanes::{self, Form};
+use super::jobs::{Blend, Interleave, Largest, MixRows, Pairs, Stretch, StretchMixed};
+use super::lanes;
 use super::run::{Range, Tile, View};
 use super::stage::{Matrix, Source};
-use super::sweep::{Mix, Sweep, resize_row, size_of, up_row, up_rows};
+use super::sweep::{Sweep, resize_row, size_of, up_row, up_rows};
 
 impl Tile<'_> {
     #[allow(clippy::too_many_arguments)]
@@ -57,6 +57,7 @@ impl Tile<'_> {
                     // SAFETY: rows of the inputs; the room has `most` rows of `step` floats for each output.
                     unsafe { lanes::run(self.sweep.form, combine) };
                 }
+                let mut pairs: Vec<(*mut f32, [*const f32; 2])> = vec![];
                 for c in 0..channels {
                     for (pd, ph) in (0..stride[0]).flat_map(|a| (0..stride[1]).map(move |b| (a, b))) {
                         let plane = d * s[0] + pd as isize;
@@ -77,7 +78,7 @@ impl Tile<'_> {
                             unsafe {
                                 match stride[2] {
                                     1 => std::ptr::copy_nonoverlapping(from(0), dst, width),
-                                    2 => lanes::run(self.sweep.form, Interleave { dst, a: from(0), b: from(1), width: narrow }),
+                                    2 => pairs.push((dst, [from(0), from(1)])),
                                     s => {
                                         for j in 0..width {
                                             *dst.add(j) = *from(j % s).add(j / s);
@@ -88,6 +89,8 @@ impl Tile<'_> {
                         }
                     }
                 }
+                // SAFETY: as above.
+                unsafe { lanes::run(self.sweep.form, Interleave { rows: &pairs, width: narrow }) };
                 h += count;
             }
         }
@@ -112,29 +115,23 @@ impl Tile<'_> {
                 // SAFETY: rows of the input, rows of the room with their margins, rows of the output.
                 unsafe {
                     if once {
-                        for h in first..=last {
-                            let dst = stretched.wrapping_add((h - first) * step);
-                            let to = if from == width { dst } else { row };
-                            lanes::run(form, Mixed { dst: to, x: at(d0, h), y: at(d1, h), a: 1.0 - b, b, width: from });
-                            if from != width {
-                                stretch(form, row, from, wide, dst);
-                            }
-                        }
+                        let (x, x_row) = ([at(d0, first), at(d1, first)], v.row);
+                        let all = last + 1 - first;
+                        lanes::run(form, StretchMixed { dst: stretched, dst_row: step, x, x_row, share: b, rows: all, row, from, wide });
+                        let high = &high[rows.0 as usize..rows.1 as usize];
+                        let dst = to.at(c, d, rows.0);
+                        lanes::run(form, MixRows { dst, dst_row: to.row, x: stretched, x_row: step, first, high, width });
+                        continue;
                     }
                     for h in rows.0..rows.1 {
                         let (h0, h1, a) = high[h as usize];
                         let dst = to.at(c, d, h);
-                        if once {
-                            let at = |h: usize| stretched.wrapping_add((h - first) * step).cast_const();
-                            lanes::run(form, Mixed { dst, x: at(h0), y: at(h1), a: 1.0 - a, b: a, width });
-                            continue;
-                        }
                         let src = [at(d0, h0), at(d0, h1), at(d1, h0), at(d1, h1)];
                         let shares = [(1.0 - b) * (1.0 - a), (1.0 - b) * a, b * (1.0 - a), b * a];
                         let to = if from == width { dst } else { row };
                         lanes::run(form, Blend { dst: to, x: src, shares, width: from });
                         if from != width {
-                            stretch(form, row, from, wide, dst);
+                            lanes::run(form, Stretch { dst, row, from, wide });
                         }
                     }
                 }
@@ -181,24 +178,4 @@ impl Tile<'_> {
 
 fn source_width(sweep: &Sweep, x: &Source) -> usize {
     x.first().map_or(1, |p| size_of(sweep.stage(), p.0).0[2])
-}
-
-/// A row of another width by linear interpolation.
-///
-/// # Safety
-/// `row` has room for a float before it and a vector behind its `from`; `dst` has a float for each of `wide`.
-unsafe fn stretch(form: Form, row: *mut f32, from: usize, wide: &[Mix], dst: *mut f32) {
-    // SAFETY: the caller's.
-    unsafe {
-        if wide.len() == 2 * from {
-            *row.sub(1) = *row;
-            *row.add(from) = *row.add(from - 1);
-            lanes::run(form, Double { dst, x: row, width: from });
-        } else {
-            for (j, (a, b, share)) in wide.iter().enumerate() {
-                let (a, b) = (*row.add(*a), *row.add(*b));
-                *dst.add(j) = a + share * (b - a);
-            }
-        }
-    }
 }

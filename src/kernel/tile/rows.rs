@@ -3,6 +3,7 @@
 use super::functions::{Map, Same, Silu};
 use super::lanes::Lanes;
 use super::stage::Function;
+use super::sweep::Mix;
 
 /// A whole vector; `_` makes it of one form with [`head`].
 #[inline(always)]
@@ -226,6 +227,27 @@ pub unsafe fn double<L: Lanes>(dst: *mut f32, x: *const f32, width: usize) {
                 b.store_head(dst.add(2 * at + L::N), left.saturating_sub(L::N));
             }
             at += L::N;
+        }
+    }
+}
+
+/// A row of another width by linear interpolation; of twice the width, the floats around `row` are written.
+///
+/// # Safety
+/// `row` has room for a float before it and a vector behind its `from`; `dst` has a float for each of `wide`.
+#[inline(always)]
+pub unsafe fn stretch<L: Lanes>(dst: *mut f32, row: *mut f32, from: usize, wide: &[Mix]) {
+    // SAFETY: the caller's.
+    unsafe {
+        if wide.len() == 2 * from {
+            *row.sub(1) = *row;
+            *row.add(from) = *row.add(from - 1);
+            double::<L>(dst, row, from);
+        } else {
+            for (j, (a, b, share)) in wide.iter().enumerate() {
+                let (a, b) = (*row.add(*a), *row.add(*b));
+                *dst.add(j) = a + share * (b - a);
+            }
         }
     }
 }
