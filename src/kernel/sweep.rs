@@ -117,6 +117,14 @@ impl Sweep<'_> {
             let (mut weight, next) = (tile.weights, self.block_weights());
             for c in 0..self.channels {
                 let source = tile.source.add(c * self.channel);
+                if B == BLOCK {
+                    // Offsets lie within one allocation, so they are no larger than a signed one can be.
+                    let vectors: [*const f32; V] = std::array::from_fn(|v| source.add(v * L::N));
+                    L::products(&mut sums, &vectors, self.taps.as_ptr().cast(), weight, self.taps.len());
+                    weight = weight.add(BLOCK * self.taps.len());
+                    continue;
+                }
+                // Two blocks, whose weights lie apart.
                 for &tap in self.taps {
                     let x: [L; V] = std::array::from_fn(|v| L::load(source.add(tap + v * L::N)));
                     for (b, sums) in sums.iter_mut().enumerate() {
@@ -233,17 +241,9 @@ impl Correlate<'_> {
             let mut sums = [[L::splat(0.0); TAPS]; B];
             for row in 0..p.count {
                 let (source, grad) = (p.source.add(row * self.source_row), p.grad.add(row * self.grad_row));
-                let mut at = 0;
-                while at < self.size[2] {
-                    let x: [L; TAPS] = std::array::from_fn(|t| L::load(source.add(taps[t] + at)));
-                    for b in 0..B {
-                        let g = L::load(grad.add(channels[b] + at));
-                        for t in 0..TAPS {
-                            sums[b][t] = x[t].mul_add(g, sums[b][t]);
-                        }
-                    }
-                    at += L::N;
-                }
+                let x = std::array::from_fn(|t| source.add(taps[t]));
+                let y = std::array::from_fn(|b| grad.add(channels[b]));
+                L::correlations(&mut sums, &x, &y, self.size[2].div_ceil(L::N));
             }
             for (b, sums) in sums.iter().enumerate() {
                 let total = ((p.first + b) * self.channels + p.c) * self.taps.len() + p.tap;

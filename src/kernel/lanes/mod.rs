@@ -117,6 +117,17 @@ pub trait Lanes: Copy {
         // SAFETY: the caller's.
         unsafe { products(sums, offsets, weights, inputs, |p, off| Self::load(src[p].wrapping_offset(off))) }
     }
+    /// Adds to `sums[b][p]` the products of the vectors at `x[p]` and `y[b]`, so many from each place on.
+    #[inline(always)]
+    unsafe fn correlations<const B: usize, const P: usize>(
+        sums: &mut [[Self; P]; B],
+        x: &[*const f32; P],
+        y: &[*const f32; B],
+        vectors: usize,
+    ) {
+        // SAFETY: the caller's.
+        unsafe { correlations(sums, x, y, vectors) }
+    }
     /// Asks for what will be read; any address will do.
     #[inline(always)]
     unsafe fn prefetch(_: *const f32) {}
@@ -146,6 +157,31 @@ pub unsafe fn products<L: Lanes, const B: usize, const P: usize>(
                 }
             }
             weights = weights.add(B);
+        }
+    }
+}
+
+/// [`Lanes::correlations`] of any form.
+///
+/// # Safety
+/// As there.
+#[inline(always)]
+unsafe fn correlations<L: Lanes, const B: usize, const P: usize>(
+    sums: &mut [[L; P]; B],
+    x: &[*const f32; P],
+    y: &[*const f32; B],
+    vectors: usize,
+) {
+    // SAFETY: the caller's.
+    unsafe {
+        for at in 0..vectors {
+            let x: [L; P] = std::array::from_fn(|p| L::load(x[p].add(at * L::N)));
+            for (b, sums) in sums.iter_mut().enumerate() {
+                let y = L::load(y[b].add(at * L::N));
+                for p in 0..P {
+                    sums[p] = x[p].mul_add(y, sums[p]);
+                }
+            }
         }
     }
 }

@@ -1,8 +1,11 @@
 //! Lanes of an AVX register and of an AVX-512 register. Uses nothing of the crate.
 
-use std::arch::{asm, x86_64::*};
+mod sums;
+
+use std::arch::x86_64::*;
 
 use super::{LOG2E, Lanes};
+use sums::{correlations, products};
 
 /// Minimax polynomial of 2^f on |f| <= 1/2 (relative error 7.5e-08), highest power first.
 const EXP2_POLY: [f32; 6] = [1.327_647_1e-3, 9.675_542e-3, 5.550_713e-2, 2.402_212e-1, 6.931_469_4e-1, 1.000_000_1];
@@ -171,15 +174,31 @@ impl Lanes for Avx2 {
         inputs: usize,
     ) {
         if B == 4 && P == 3 && inputs > 0 {
-            let (mut each, from) = ([[sums[0][0].0; 3]; 4], std::array::from_fn(|p| src[p % P]));
-            (0..12).for_each(|i| each[i / 3][i % 3] = sums[i / 3 % B][i % 3 % P].0);
+            let (mut each, from) = (twelve(sums), std::array::from_fn(|p| src[p % P]));
             // SAFETY: a value of this form is at hand; the pointers are the caller's.
-            unsafe { four_by_three(&mut each, from, offsets, weights, inputs) };
+            unsafe { products(&mut each, from, offsets, weights, inputs) };
             (0..12).for_each(|i| sums[i / 3 % B][i % 3 % P] = Avx2(each[i / 3][i % 3]));
             return;
         }
         // SAFETY: the caller's.
         unsafe { super::products(sums, offsets, weights, inputs, |p, off| Self::load(src[p].wrapping_offset(off))) }
+    }
+    #[inline(always)]
+    unsafe fn correlations<const B: usize, const P: usize>(
+        sums: &mut [[Self; P]; B],
+        x: &[*const f32; P],
+        y: &[*const f32; B],
+        vectors: usize,
+    ) {
+        if B == 4 && P == 3 && vectors > 0 {
+            let (mut each, x, y) = (twelve(sums), std::array::from_fn(|p| x[p % P]), std::array::from_fn(|b| y[b % B]));
+            // SAFETY: a value of this form is at hand; the pointers are the caller's.
+            unsafe { correlations(&mut each, x, y, vectors) };
+            (0..12).for_each(|i| sums[i / 3 % B][i % 3 % P] = Avx2(each[i / 3][i % 3]));
+            return;
+        }
+        // SAFETY: the caller's.
+        unsafe { super::correlations(sums, x, y, vectors) }
     }
     #[inline(always)]
     unsafe fn interleave(self, o: Self) -> (Self, Self) {
@@ -197,6 +216,14 @@ impl Lanes for Avx2 {
             (Avx2(_mm256_shuffle_ps::<0x88>(l, h)), Avx2(_mm256_shuffle_ps::<0xdd>(l, h)))
         }
     }
+}
+
+/// The registers of four by three vectors, which is what `sums` are.
+#[inline(always)]
+fn twelve<const B: usize, const P: usize>(sums: &[[Avx2; P]; B]) -> [[__m256; 3]; 4] {
+    let mut each = [[sums[0][0].0; 3]; 4];
+    (0..12).for_each(|i| each[i / 3][i % 3] = sums[i / 3 % B][i % 3 % P].0);
+    each
 }
 
 /// `1 / (1 + exp(-x))` of several vectors, one step of all after the other, so that none waits for its own step before; of NaN it
@@ -243,58 +270,6 @@ unsafe fn logistic<const K: usize>(x: [__m256; K]) -> [__m256; K] {
             e[k] = _mm256_fmadd_ps(p[k], e[k], p[k]);
         }
         e
-    }
-}
-
-/// [`Lanes::products`] of four outputs by three vectors, for one input or more. Twelve sums, three vectors and a weight are all the
-/// registers there are: the compiler keeps two of the sums in memory, and the way there and back is what the loop then waits for.
-///
-/// # Safety
-/// As there.
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn four_by_three(sums: &mut [[__m256; 3]; 4], src: [*const f32; 3], offsets: *const isize, weights: *const f32, inputs: usize) {
-    let [[a0, a1, a2], [b0, b1, b2], [c0, c1, c2], [d0, d1, d2]] = sums;
-    // SAFETY: reads what the caller vouches for, and writes registers alone.
-    unsafe {
-        asm!(
-            "2:",
-            "mov {off}, [{offsets}]",
-            "vmovups {x0}, [{s0} + 4*{off}]",
-            "vmovups {x1}, [{s1} + 4*{off}]",
-            "vmovups {x2}, [{s2} + 4*{off}]",
-            "vbroadcastss {w}, [{weights}]",
-            "vfmadd231ps {a0}, {x0}, {w}",
-            "vfmadd231ps {a1}, {x1}, {w}",
-            "vfmadd231ps {a2}, {x2}, {w}",
-            "vbroadcastss {w}, [{weights} + 4]",
-            "vfmadd231ps {b0}, {x0}, {w}",
-            "vfmadd231ps {b1}, {x1}, {w}",
-            "vfmadd231ps {b2}, {x2}, {w}",
-            "vbroadcastss {w}, [{weights} + 8]",
-            "vfmadd231ps {c0}, {x0}, {w}",
-            "vfmadd231ps {c1}, {x1}, {w}",
-            "vfmadd231ps {c2}, {x2}, {w}",
-            "vbroadcastss {w}, [{weights} + 12]",
-            "add {offsets}, 8",
-            "add {weights}, 16",
-            "vfmadd231ps {d0}, {x0}, {w}",
-            "vfmadd231ps {d1}, {x1}, {w}",
-            "vfmadd231ps {d2}, {x2}, {w}",
-            "cmp {offsets}, {end}",
-            "jne 2b",
-            end = in(reg) offsets.wrapping_add(inputs),
-            offsets = inout(reg) offsets => _,
-            weights = inout(reg) weights => _,
-            off = out(reg) _,
-            s0 = in(reg) src[0], s1 = in(reg) src[1], s2 = in(reg) src[2],
-            x0 = out(ymm_reg) _, x1 = out(ymm_reg) _, x2 = out(ymm_reg) _, w = out(ymm_reg) _,
-            a0 = inout(ymm_reg) *a0, a1 = inout(ymm_reg) *a1, a2 = inout(ymm_reg) *a2,
-            b0 = inout(ymm_reg) *b0, b1 = inout(ymm_reg) *b1, b2 = inout(ymm_reg) *b2,
-            c0 = inout(ymm_reg) *c0, c1 = inout(ymm_reg) *c1, c2 = inout(ymm_reg) *c2,
-            d0 = inout(ymm_reg) *d0, d1 = inout(ymm_reg) *d1, d2 = inout(ymm_reg) *d2,
-            options(readonly, nostack),
-        );
     }
 }
 
