@@ -176,3 +176,93 @@ fn short_rows_take_a_narrower_form() {
     }
     MOST.set(None);
 }
+
+/// Sums of products of whole numbers, which are exact, for blocks of `B` by `P`.
+struct Sums<const B: usize, const P: usize>;
+
+impl<const B: usize, const P: usize> Job for Sums<B, P> {
+    type Out = ();
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        let x: Vec<f32> = (0..200).map(|i| (i * 7 % 13) as f32 - 6.0).collect();
+        let w: Vec<f32> = (0..40).map(|i| (i * 5 % 11) as f32 - 5.0).collect();
+        let offsets = [0isize, 3, -2, 11, 1, 40];
+        let places: [usize; P] = std::array::from_fn(|p| 2 + p * L::N);
+        let others: [usize; B] = std::array::from_fn(|b| 1 + 5 * b);
+        let check = |sums: [[L; P]; B], what: &str, want: &dyn Fn(usize, usize, usize) -> f32| {
+            for (b, sums) in sums.iter().enumerate() {
+                for (p, sum) in sums.iter().enumerate() {
+                    let mut out = [0f32; WIDEST];
+                    // SAFETY: the array holds a vector of any form.
+                    unsafe { sum.store(out.as_mut_ptr()) };
+                    (0..L::N).for_each(|i| assert_eq!(out[i], 1.0 + want(b, p, i), "{what}, {B} by {P}: {b}, {p}, {i}"));
+                }
+            }
+        };
+        // SAFETY: the vectors hold every place.
+        unsafe {
+            for inputs in 0..=offsets.len() {
+                let mut sums = [[L::splat(1.0); P]; B];
+                L::products(&mut sums, &places.map(|p| x.as_ptr().add(p)), offsets.as_ptr(), w.as_ptr(), inputs);
+                let one = |b: usize, p: usize, i: usize, k: usize| x[(places[p] + i).wrapping_add_signed(offsets[k])] * w[k * B + b];
+                check(sums, "products", &|b, p, i| (0..inputs).map(|k| one(b, p, i, k)).sum());
+            }
+            for vectors in 0..4 {
+                let mut sums = [[L::splat(1.0); P]; B];
+                L::correlations(&mut sums, &places.map(|p| x.as_ptr().add(p)), &others.map(|b| x.as_ptr().add(b)), vectors);
+                let one = |b: usize, p: usize, i: usize| x[places[p] + i] * x[others[b] + i];
+                check(sums, "correlations", &|b, p, i| (0..vectors).map(|v| one(b, p, i + v * L::N)).sum());
+            }
+        }
+    }
+}
+
+#[test]
+fn sums_of_products_are_exact() {
+    for form in Form::all() {
+        // SAFETY: the jobs have their own arrays.
+        unsafe {
+            run(form, Sums::<4, 3>);
+            run(form, Sums::<4, 2>);
+            run(form, Sums::<1, 3>);
+            run(form, Sums::<2, 4>);
+        }
+    }
+}
+
+/// SiLU of four vectors at once.
+struct Four([f32; 4]);
+
+impl Job for Four {
+    type Out = [f32; 4];
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) -> [f32; 4] {
+        // SAFETY: the array holds a vector of any form.
+        unsafe {
+            let mut x = [L::splat(0.0); 4];
+            (0..4).for_each(|k| x[k] = L::splat(self.0[k]));
+            L::silus(x).map(|y| {
+                let mut out = [0f32; WIDEST];
+                y.store(out.as_mut_ptr());
+                assert!(out[..L::N].iter().all(|v| v.to_bits() == out[0].to_bits()));
+                out[0]
+            })
+        }
+    }
+}
+
+#[test]
+fn silu_of_several_vectors() {
+    let x: Vec<f32> = (-1000..1000).map(|i| i as f32 * 0.1).chain([INF, NAN, 1e30, -1e30]).collect();
+    for form in Form::all() {
+        for x in x.chunks_exact(4) {
+            // SAFETY: the job has its own arrays.
+            let y = unsafe { run(form, Four([x[0], x[1], x[2], x[3]])) };
+            for (x, y) in x.iter().map(|x| f64::from(*x)).zip(y.map(f64::from)) {
+                let want = x / (1.0 + (-x).exp());
+                let near = (y - want).abs() <= 3e-7 * x.abs().max(1e-9);
+                assert!(near || y == want || y.is_nan() && x.is_nan(), "silu({x:e}) = {y:e}, not {want:e}, with {}", form.name());
+            }
+        }
+    }
+}

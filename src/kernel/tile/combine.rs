@@ -24,9 +24,14 @@ pub fn blocks(outputs: usize, form: Form) -> impl Iterator<Item = (usize, usize)
     })
 }
 
+/// Places of all blocks of so many outputs.
+pub fn places(outputs: usize, form: Form) -> usize {
+    blocks(outputs, form).map(|(_, b)| b).sum()
+}
+
 /// Weights by block: `[k, outputs of the block]`, zeros where the last block has no output.
 pub fn pack(inputs: usize, outputs: usize, form: Form, weight: impl Fn(usize, usize) -> f32) -> Vec<f32> {
-    let mut packed = vec![];
+    let mut packed = Vec::with_capacity(inputs * places(outputs, form));
     for (first, b) in blocks(outputs, form) {
         for k in 0..inputs {
             packed.extend((first..first + b).map(|o| if o < outputs { weight(k, o) } else { 0.0 }));

@@ -4,7 +4,7 @@
 
 use rayon::prelude::*;
 
-use super::combine::{Combine, blocks};
+use super::combine::{Combine, blocks, places};
 use super::lanes::{Form, Lanes};
 use super::stage::Matrix;
 
@@ -28,7 +28,7 @@ pub fn transform(
 ) -> (Vec<Matrix>, Vec<Matrix>) {
     let high: Vec<&[f64; 3]> = FOUR.iter().chain(&TWO).collect();
     let one = |deep: &[f64; 3]| {
-        let mut packed = vec![vec![]; high.len()];
+        let mut packed: Vec<Vec<f32>> = high.iter().map(|_| Vec::with_capacity(inputs * 3 * places(outputs, form))).collect();
         let blocks =
             blocks(outputs, form).flat_map(|(first, b)| (0..inputs * 3).flat_map(move |k| (first..first + b).map(move |o| (k, o))));
         for (k, o) in blocks {
