@@ -156,12 +156,13 @@ impl Executor {
     /// # Errors
     /// As [`Executor::run`]; outputs of other lengths.
     pub fn run_into(&mut self, inputs: &[&[f32]], shape: Shape, outputs: &mut [&mut [f32]]) -> Result<()> {
+        self.prepare(shape)?;
         // On one of the threads that compute, so that no stage begins and ends with a change of threads.
         rayon::scope(|_| self.steps(inputs, shape, outputs))
     }
 
+    /// The steps of the plan that was made or found last.
     fn steps(&mut self, inputs: &[&[f32]], shape: Shape, outputs: &mut [&mut [f32]]) -> Result<()> {
-        self.prepare(shape)?;
         let Some((_, plan)) = self.plans.last_mut() else { unreachable!("it has just been planned") };
         let graph = &self.program.graph;
         let lengths = |v: Value| plan.facts[v.0].dims().iter().product::<usize>();

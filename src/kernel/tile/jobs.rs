@@ -1,5 +1,6 @@
 //! The kernels as jobs, so that each is compiled for every form of lanes.
 
+use super::blends;
 use super::combine::Combine;
 use super::depthwise::Depthwise;
 use super::lanes::{Job, Lanes};
@@ -35,25 +36,25 @@ jobs! {
     Split { even: *mut f32, odd: *mut f32, x: *const f32, width: usize } -> () = |j, L| rows::split::<L>(j.even, j.odd, j.x, j.width);
     Interleave<'a> { rows: &'a [(*mut f32, [*const f32; 2])], width: usize } -> () = |j, L| {
         for (dst, [a, b]) in j.rows {
-            rows::interleave::<L>(*dst, *a, *b, j.width);
+            blends::interleave::<L>(*dst, *a, *b, j.width);
         }
     };
-    Blend { dst: *mut f32, x: [*const f32; 4], shares: [f32; 4], width: usize } -> () = |j, L| rows::blend::<L>(j.dst, j.x, j.shares, j.width);
-    Stretch<'a> { dst: *mut f32, row: *mut f32, from: usize, wide: &'a [Mix] } -> () = |j, L| rows::stretch::<L>(j.dst, j.row, j.from, j.wide);
+    Blend { dst: *mut f32, x: [*const f32; 4], shares: [f32; 4], width: usize } -> () = |j, L| blends::blend::<L>(j.dst, j.x, j.shares, j.width);
+    Stretch<'a> { dst: *mut f32, row: *mut f32, from: usize, wide: &'a [Mix] } -> () = |j, L| blends::stretch::<L>(j.dst, j.row, j.from, j.wide);
     StretchMixed<'a> { dst: *mut f32, dst_row: usize, x: [*const f32; 2], x_row: usize, share: f32, rows: usize, row: *mut f32, from: usize, wide: &'a [Mix] } -> () = |j, L| {
         for r in 0..j.rows {
             let (dst, at) = (j.dst.add(r * j.dst_row), r * j.x_row);
             let to = if j.from == j.wide.len() { dst } else { j.row };
-            rows::mix::<L>(to, j.x[0].add(at), j.x[1].add(at), 1.0 - j.share, j.share, j.from);
+            blends::mix::<L>(to, j.x[0].add(at), j.x[1].add(at), 1.0 - j.share, j.share, j.from);
             if j.from != j.wide.len() {
-                rows::stretch::<L>(dst, j.row, j.from, j.wide);
+                blends::stretch::<L>(dst, j.row, j.from, j.wide);
             }
         }
     };
     MixRows<'a> { dst: *mut f32, dst_row: usize, x: *const f32, x_row: usize, first: usize, high: &'a [Mix], width: usize } -> () = |j, L| {
         for (r, (a, b, share)) in j.high.iter().enumerate() {
             let at = |h: usize| j.x.wrapping_add((h - j.first) * j.x_row);
-            rows::mix::<L>(j.dst.add(r * j.dst_row), at(*a), at(*b), 1.0 - share, *share, j.width);
+            blends::mix::<L>(j.dst.add(r * j.dst_row), at(*a), at(*b), 1.0 - share, *share, j.width);
         }
     };
     Largest { dst: *mut f32, x: *const f32, first: bool, width: usize } -> () = |j, L| rows::largest::<L>(j.dst, j.x, j.first, j.width);

@@ -4,6 +4,7 @@
 //! A stage is checked when it is made ([`Sweep::new`]): every place that a node can touch lies in what its volume or local holds.
 //! So running it is safe, and the pointers below are sound.
 
+mod blends;
 mod check;
 mod combine;
 mod depthwise;

@@ -1,19 +1,18 @@
-//! What is done to one row after the other: terms of a sum, softmax over channels, blends of a resize, maxima, moments.
+//! What is done to one row after the other: terms of a sum, softmax over channels, maxima, moments.
 
 use super::functions::{Map, Same, Silu};
 use super::lanes::Lanes;
 use super::stage::Function;
-use super::sweep::Mix;
 
 /// A whole vector; `_` makes it of one form with [`head`].
 #[inline(always)]
-unsafe fn whole<L: Lanes>(p: *const f32, _: usize) -> L {
+pub(super) unsafe fn whole<L: Lanes>(p: *const f32, _: usize) -> L {
     // SAFETY: the caller's.
     unsafe { L::load(p) }
 }
 
 #[inline(always)]
-unsafe fn head<L: Lanes>(p: *const f32, n: usize) -> L {
+pub(super) unsafe fn head<L: Lanes>(p: *const f32, n: usize) -> L {
     // SAFETY: the caller's.
     unsafe { L::load_head(p, n) }
 }
@@ -149,129 +148,6 @@ impl TermRow {
             if tail > 0 {
                 vectors!(1, head, tail, store_head, tail);
             }
-        }
-    }
-}
-
-/// `dst = a x + b y`
-///
-/// # Safety
-/// Rows of `width` floats.
-#[inline(always)]
-pub unsafe fn mix<L: Lanes>(dst: *mut f32, x: *const f32, y: *const f32, a: f32, b: f32, width: usize) {
-    // SAFETY: the caller's.
-    unsafe {
-        let (a, b) = (L::splat(a), L::splat(b));
-        let mut at = 0;
-        while at + L::N <= width {
-            L::load(y.add(at)).mul_add(b, L::load(x.add(at)).mul(a)).store(dst.add(at));
-            at += L::N;
-        }
-        let tail = width - at;
-        if tail > 0 {
-            L::load_head(y.add(at), tail).mul_add(b, L::load_head(x.add(at), tail).mul(a)).store_head(dst.add(at), tail);
-        }
-    }
-}
-
-/// `dst` is the sum of four rows times their shares.
-///
-/// # Safety
-/// Rows of `width` floats.
-#[inline(always)]
-pub unsafe fn blend<L: Lanes>(dst: *mut f32, x: [*const f32; 4], a: [f32; 4], width: usize) {
-    // SAFETY: the caller's.
-    unsafe {
-        let a = [L::splat(a[0]), L::splat(a[1]), L::splat(a[2]), L::splat(a[3])];
-        macro_rules! at {
-            ($at:expr, $load:ident, $tail:expr) => {{
-                let y = $load::<L>(x[0].add($at), $tail).mul(a[0]);
-                let y = $load::<L>(x[1].add($at), $tail).mul_add(a[1], y);
-                let z = $load::<L>(x[2].add($at), $tail).mul(a[2]);
-                $load::<L>(x[3].add($at), $tail).mul_add(a[3], z).add(y)
-            }};
-        }
-        let mut at = 0;
-        while at + L::N <= width {
-            at!(at, whole, 0).store(dst.add(at));
-            at += L::N;
-        }
-        let tail = width - at;
-        if tail > 0 {
-            at!(at, head, tail).store_head(dst.add(at), tail);
-        }
-    }
-}
-
-/// Twice as many columns by trilinear weights: `x` has a copy of its first float before it and of its last behind it.
-///
-/// # Safety
-/// `x` from -1 to `width`, in whole vectors; `dst` has `2 width` floats.
-#[inline(always)]
-pub unsafe fn double<L: Lanes>(dst: *mut f32, x: *const f32, width: usize) {
-    // SAFETY: the caller's.
-    unsafe {
-        let (near, far) = (L::splat(0.75), L::splat(0.25));
-        let mut at = 0;
-        while at < width {
-            let m = L::load(x.add(at)).mul(near);
-            let even = L::load(x.add(at).sub(1)).mul_add(far, m);
-            let odd = L::load(x.add(at + 1)).mul_add(far, m);
-            let (a, b) = even.interleave(odd);
-            let left = 2 * (width - at);
-            if left >= 2 * L::N {
-                a.store(dst.add(2 * at));
-                b.store(dst.add(2 * at + L::N));
-            } else {
-                a.store_head(dst.add(2 * at), left.min(L::N));
-                b.store_head(dst.add(2 * at + L::N), left.saturating_sub(L::N));
-            }
-            at += L::N;
-        }
-    }
-}
-
-/// A row of another width by linear interpolation; of twice the width, the floats around `row` are written.
-///
-/// # Safety
-/// `row` has room for a float before it and a vector behind its `from`; `dst` has a float for each of `wide`.
-#[inline(always)]
-pub unsafe fn stretch<L: Lanes>(dst: *mut f32, row: *mut f32, from: usize, wide: &[Mix]) {
-    // SAFETY: the caller's.
-    unsafe {
-        if wide.len() == 2 * from {
-            *row.sub(1) = *row;
-            *row.add(from) = *row.add(from - 1);
-            double::<L>(dst, row, from);
-        } else {
-            for (j, (a, b, share)) in wide.iter().enumerate() {
-                let (a, b) = (*row.add(*a), *row.add(*b));
-                *dst.add(j) = a + share * (b - a);
-            }
-        }
-    }
-}
-
-/// `a0 b0 a1 b1 ...`
-///
-/// # Safety
-/// `a` and `b` have `width` floats in whole vectors; `dst` has `2 width`.
-#[inline(always)]
-pub unsafe fn interleave<L: Lanes>(dst: *mut f32, a: *const f32, b: *const f32, width: usize) {
-    // SAFETY: the caller's.
-    unsafe {
-        let mut at = 0;
-        while at < width {
-            let (x, y) = L::load(a.add(at)).interleave(L::load(b.add(at)));
-            let left = 2 * (width - at);
-            if left >= 2 * L::N {
-                x.store(dst.add(2 * at));
-                y.store(dst.add(2 * at + L::N));
-            } else {
-                x.store_head(dst.add(2 * at), left.min(L::N));
-                y.store_head(dst.add(2 * at + L::N), left.saturating_sub(L::N));
-            }
-            at += L::N;
         }
     }
 }

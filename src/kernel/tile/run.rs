@@ -201,8 +201,8 @@ impl<'a> Tile<'a> {
         });
         let (volumes, locals) = (volumes.collect(), locals.collect());
         let folded = stage.nodes.iter().map(|node| match &node.kind {
-            Kind::Pointwise { matrix, affine: Some(a), .. } => Some(folded(sweep, table, n, matrix, a, 1)),
-            Kind::Up { matrix, affine: Some(a), .. } => Some(folded(sweep, table, n, matrix, a, matrix.outputs / node.channels)),
+            Kind::Pointwise { matrix, affine: Some(a), .. } => Some(folded(sweep, table, n, matrix, a)),
+            Kind::Up { matrix, affine: Some(a), .. } => Some(folded(sweep, table, n, matrix, a)),
             _ => None,
         });
         Self {
@@ -321,8 +321,8 @@ impl<'a> Tile<'a> {
     }
 }
 
-/// The matrix of `W (a x + b)`; each output has `blocks` places that share its bias.
-fn folded(sweep: &Sweep, table: &[f32], n: usize, m: &Matrix, a: &Affine, _blocks: usize) -> Matrix {
+/// The matrix of `W (a x + b)`.
+fn folded(sweep: &Sweep, table: &[f32], n: usize, m: &Matrix, a: &Affine) -> Matrix {
     let scale = &table[a.scale.offset + n * a.scale.stride..];
     let shift = &table[a.shift.offset + n * a.shift.stride..];
     let mut m = m.clone();
