@@ -54,6 +54,25 @@ pub unsafe fn blend<L: Lanes>(dst: *mut f32, x: [*const f32; 4], a: [f32; 4], wi
     }
 }
 
+/// `a0 b0 a1 b1 ...` of two vectors, no more than `pairs` pairs.
+///
+/// # Safety
+/// `dst` has room for them.
+#[inline(always)]
+unsafe fn put_by_turns<L: Lanes>(dst: *mut f32, a: L, b: L, pairs: usize) {
+    // SAFETY: the caller's.
+    unsafe {
+        let (first, second) = a.interleave(b);
+        if pairs >= L::N {
+            first.store(dst);
+            second.store(dst.add(L::N));
+        } else {
+            first.store_head(dst, (2 * pairs).min(L::N));
+            second.store_head(dst.wrapping_add(L::N), (2 * pairs).saturating_sub(L::N));
+        }
+    }
+}
+
 /// Twice as many columns by trilinear weights: `x` has a copy of its first float before it and of its last behind it.
 ///
 /// # Safety
@@ -68,15 +87,7 @@ pub unsafe fn double<L: Lanes>(dst: *mut f32, x: *const f32, width: usize) {
             let m = L::load(x.add(at)).mul(near);
             let even = L::load(x.add(at).sub(1)).mul_add(far, m);
             let odd = L::load(x.add(at + 1)).mul_add(far, m);
-            let (a, b) = even.interleave(odd);
-            let left = 2 * (width - at);
-            if left >= 2 * L::N {
-                a.store(dst.add(2 * at));
-                b.store(dst.add(2 * at + L::N));
-            } else {
-                a.store_head(dst.add(2 * at), left.min(L::N));
-                b.store_head(dst.add(2 * at + L::N), left.saturating_sub(L::N));
-            }
+            put_by_turns(dst.add(2 * at), even, odd, width - at);
             at += L::N;
         }
     }
@@ -113,15 +124,7 @@ pub unsafe fn interleave<L: Lanes>(dst: *mut f32, a: *const f32, b: *const f32, 
     unsafe {
         let mut at = 0;
         while at < width {
-            let (x, y) = L::load(a.add(at)).interleave(L::load(b.add(at)));
-            let left = 2 * (width - at);
-            if left >= 2 * L::N {
-                x.store(dst.add(2 * at));
-                y.store(dst.add(2 * at + L::N));
-            } else {
-                x.store_head(dst.add(2 * at), left.min(L::N));
-                y.store_head(dst.add(2 * at + L::N), left.saturating_sub(L::N));
-            }
+            put_by_turns(dst.add(2 * at), L::load(a.add(at)), L::load(b.add(at)), width - at);
             at += L::N;
         }
     }

@@ -13,8 +13,7 @@ unsafe fn apply<L: Lanes>(f: Function, x: L) -> L {
     unsafe {
         match f {
             Function::Identity => x,
-            // Where the exponential overflows the sigmoid is 0, and so is the product.
-            Function::Silu => x.mul(x.sigmoid()),
+            Function::Silu => L::silus([x])[0],
             Function::Relu => x.where_negative(L::splat(0.0), x),
             Function::LeakyRelu => x.where_negative(x.mul(L::splat(0.01)), x),
             Function::Sigmoid => x.sigmoid(),
@@ -48,23 +47,11 @@ unsafe fn apply<L: Lanes>(f: Function, x: L) -> L {
     }
 }
 
-/// A function of lanes. Not a closure: only what is inlined for certain has the features of its caller.
+/// A function of lanes, of several vectors at once. Not a closure: only what is inlined for certain has the features of its caller.
 pub(super) trait Map: Copy {
     /// # Safety
     /// See [`Lanes`].
-    unsafe fn of<L: Lanes>(self, x: L) -> L;
-    /// Of several vectors.
-    ///
-    /// # Safety
-    /// See [`Lanes`].
-    #[inline(always)]
-    unsafe fn of_each<L: Lanes, const K: usize>(self, mut x: [L; K]) -> [L; K] {
-        for x in &mut x {
-            // SAFETY: no pointers.
-            *x = unsafe { self.of(*x) };
-        }
-        x
-    }
+    unsafe fn of<L: Lanes, const K: usize>(self, x: [L; K]) -> [L; K];
 }
 
 #[derive(Clone, Copy)]
@@ -72,7 +59,7 @@ pub(super) struct Same;
 
 impl Map for Same {
     #[inline(always)]
-    unsafe fn of<L: Lanes>(self, x: L) -> L {
+    unsafe fn of<L: Lanes, const K: usize>(self, x: [L; K]) -> [L; K] {
         x
     }
 }
@@ -82,12 +69,7 @@ pub(super) struct Silu;
 
 impl Map for Silu {
     #[inline(always)]
-    unsafe fn of<L: Lanes>(self, x: L) -> L {
-        // SAFETY: no pointers.
-        unsafe { apply(Function::Silu, x) }
-    }
-    #[inline(always)]
-    unsafe fn of_each<L: Lanes, const K: usize>(self, x: [L; K]) -> [L; K] {
+    unsafe fn of<L: Lanes, const K: usize>(self, x: [L; K]) -> [L; K] {
         // SAFETY: no pointers.
         unsafe { L::silus(x) }
     }
@@ -95,8 +77,11 @@ impl Map for Silu {
 
 impl Map for Function {
     #[inline(always)]
-    unsafe fn of<L: Lanes>(self, x: L) -> L {
-        // SAFETY: no pointers.
-        unsafe { apply(self, x) }
+    unsafe fn of<L: Lanes, const K: usize>(self, mut x: [L; K]) -> [L; K] {
+        for x in &mut x {
+            // SAFETY: no pointers.
+            *x = unsafe { apply(self, *x) };
+        }
+        x
     }
 }

@@ -89,7 +89,7 @@ impl Tile<'_> {
                         }
                     }
                 }
-                // SAFETY: as above.
+                // SAFETY: rows of the output, and rows of the room that have been written.
                 unsafe { lanes::run(self.sweep.form, Interleave { rows: &pairs, width: narrow }) };
                 h += count;
             }

@@ -110,14 +110,14 @@ impl TermRow {
             let (times_scale, times_shift) = (L::splat(self.times_scale * self.gain), L::splat(self.times_shift * self.gain));
             let mut at = 0;
             macro_rules! vectors {
-                ($k:literal, $load:ident, $tail:expr, $store:ident $(, $n:expr)?) => {{
+                ($k:expr, $load:ident, $tail:expr, $store:ident $(, $n:expr)?) => {{
                     let mut y = [shift; $k];
                     if !ZERO {
                         for (k, y) in y.iter_mut().enumerate() {
                             *y = $load::<L>(self.x.add(at + k * L::N), $tail).mul_add(scale, shift);
                         }
                     }
-                    let y = f.of_each(y);
+                    let y = f.of(y);
                     for (k, y) in y.iter().enumerate() {
                         let at = at + k * L::N;
                         let factor = if TIMES { $load::<L>(self.times.add(at), $tail).mul_add(times_scale, times_shift) } else { gain };
@@ -133,7 +133,7 @@ impl TermRow {
                         L::prefetch(ahead.wrapping_add(at + line * LINE));
                     }
                 }
-                vectors!(4, whole, 0, store);
+                vectors!(EACH, whole, 0, store);
                 at += EACH * L::N;
             }
             if at + 2 * L::N <= self.width {

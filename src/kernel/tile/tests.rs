@@ -13,7 +13,7 @@ impl Job for Each<'_> {
         for at in (0..self.1.len()).step_by(L::N) {
             let n = (self.1.len() - at).min(L::N);
             // SAFETY: `n` floats from `at` on in both.
-            unsafe { self.0.of(L::load_head(self.1.as_ptr().add(at), n)).store_head(self.2.as_mut_ptr().add(at), n) };
+            unsafe { self.0.of([L::load_head(self.1.as_ptr().add(at), n)])[0].store_head(self.2.as_mut_ptr().add(at), n) };
         }
     }
 }
