@@ -5,13 +5,16 @@ to round, so that a machine that slows down slows all of them. One run of each t
 """
 import argparse
 import datetime
+import functools
 import importlib.metadata
 import json
 import os
 import platform
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -42,26 +45,31 @@ def median(numbers):
 
 
 class Peer:
-    """A process that waits for its turn."""
+    """A process that waits for its turn. Between its start and `get_ready` it loads and compiles."""
 
     def __init__(self, name, folder, options, precision, step):
         command = [sys.executable, str(HERE / "peers.py"), name, str(folder), "--threads", str(options.threads), "--serve"]
         command += ["--device", options.device, "--precision", precision]
         self.name = name
-        self.process = subprocess.Popen(command + ["--step"] * step, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        stderr=subprocess.DEVNULL)
+        self.log = folder / f"{name}.log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(command + ["--step"] * step, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, stderr=log)
+
+    def get_ready(self):
         self.ready = self.answer()
 
     def answer(self):
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"{self.name} ended with {self.process.wait()}; run benches/peers.py by itself to see why")
+            raise SystemExit(f"{self.name} ended with {self.process.wait()}; {self.log} says why")
         return json.loads(line)
 
     def turn(self, runs):
         self.process.stdin.write(f"run {runs}\n")
         self.process.stdin.flush()
-        return self.answer()["seconds"]
+        answer = self.answer()
+        self.ready["gpu_mb"] = answer["gpu_mb"]
+        return answer["seconds"]
 
     def end(self):
         self.process.stdin.close()
@@ -88,36 +96,103 @@ class Ours:
         return self.run("--runs", str(runs))["runs"]
 
 
-def compare(case, options, folder):
-    """One case: seconds of every run by name, and what each said of itself."""
-    size, batch, sets, step, precision = case
-    say(f"{called(case)}: preparing")
-    folder.mkdir(parents=True, exist_ok=True)
-    ours = Ours(options, size, batch, sets, precision, step)
-    ours.run("--runs", "1", "--export", str(folder))
-    if not step and {"onnxruntime", "openvino"} & set(options.peers):
-        subprocess.run([sys.executable, str(HERE / "peers.py"), "onnx", str(folder)], check=True, stdout=subprocess.DEVNULL,
-                       stderr=subprocess.DEVNULL)
-    peers = []
-    for peer in options.peers:
-        if not (step and peer in ("onnxruntime", "openvino")):
-            say(f"  {NAMES[peer]}")
-            peers.append(Peer(peer, folder, options, precision, step))
-    turns = [("ours", ours)] + [(p.name, p) for p in peers]
-    seconds = {who: [] for who, _ in turns}
-    # A GPU is alone, and to begin anew takes long there: few turns of many runs.
-    rounds, runs = (2, 20) if on_gpu(options) else (2 if options.quick else 5, 2)
-    rounds = options.rounds or rounds
-    for number in range(rounds):
-        say(f"  round {number + 1} of {rounds}")
-        for who, runner in turns[number % len(turns):] + turns[:number % len(turns)]:
-            seconds[who] += runner.turn(runs)
-            # Threads that still wait in a loop for more work should not cost the next one anything.
-            time.sleep(0.3)
-    for p in peers:
-        p.end()
-    return {"name": called(case), "step": step, "seconds": seconds, "ours": ours.results, "peers": {p.name: p.ready for p in peers},
-            "precision": precision, "gpu": on_gpu(options)}
+class Contest:
+    """One case: those who take part, and the seconds of their runs."""
+
+    def __init__(self, case, options, folder):
+        size, batch, sets, self.step, self.precision = case
+        self.case, self.options, self.folder = case, options, folder
+        self.ours = Ours(options, size, batch, sets, self.precision, self.step)
+        self.peers = []
+
+    def prepare(self):
+        """Writes what the peers are given."""
+        folder, options = self.folder, self.options
+        say(f"{called(self.case)}: preparing")
+        folder.mkdir(parents=True, exist_ok=True)
+        self.ours.run("--runs", "1", "--export", str(folder))
+        if not self.step and {"onnxruntime", "openvino"} & set(options.peers):
+            subprocess.run([sys.executable, str(HERE / "peers.py"), "onnx", str(folder)], check=True, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL)
+
+    def call(self, name):
+        """Starts a peer and waits until it is ready."""
+        if not (self.step and name in ("onnxruntime", "openvino")):
+            peer = Peer(name, self.folder, self.options, self.precision, self.step)
+            peer.get_ready()
+            say(f"  {NAMES[name]}: {called(self.case)}")
+            self.peers.append(peer)
+
+    def run(self):
+        """What was found: seconds of every run by name, and what each said of itself."""
+        options = self.options
+        self.peers.sort(key=lambda p: PEERS.index(p.name))
+        turns = [("ours", self.ours)] + [(p.name, p) for p in self.peers]
+        seconds = {who: [] for who, _ in turns}
+        # A GPU is alone, and to begin anew takes long there: few turns of many runs.
+        rounds, runs = (2, 20) if on_gpu(options) else (2 if options.quick else 5, 2)
+        rounds = options.rounds or rounds
+        for number in range(rounds):
+            say(f"{called(self.case)}: round {number + 1} of {rounds}")
+            for who, runner in turns[number % len(turns):] + turns[:number % len(turns)]:
+                seconds[who] += runner.turn(runs)
+                # Threads that still wait in a loop for more work should not cost the next one anything.
+                time.sleep(0.3)
+        for p in self.peers:
+            p.end()
+        return {"name": called(self.case), "step": self.step, "seconds": seconds, "ours": self.ours.results,
+                "peers": {p.name: p.ready for p in self.peers}, "precision": self.precision, "gpu": on_gpu(options)}
+
+
+class Room:
+    """Lets peers get ready side by side as long as they fit into a GPU's memory, in parts of about a gigabyte."""
+
+    def __init__(self, parts, most):
+        self.free, self.places, self.changed = parts, most, threading.Condition()
+
+    def take(self, parts):
+        with self.changed:
+            self.changed.wait_for(lambda: self.places > 0 and self.free >= parts)
+            self.free, self.places = self.free - parts, self.places - 1
+
+    def give(self, parts):
+        with self.changed:
+            self.free, self.places = self.free + parts, self.places + 1
+            self.changed.notify_all()
+
+
+def prepared(cases, options):
+    """The contests, in turn. On a GPU all peers are ready before the first begins, since what takes long there is PyTorch's compiler, which
+    runs on the processors; elsewhere those of a contest get ready before it, one after the other."""
+    if not on_gpu(options):
+        for i, case in cases:
+            contest = Contest(case, options, options.work / f"case{i}")
+            contest.prepare()
+            for name in options.peers:
+                contest.call(name)
+            yield contest
+        return
+    room = Room(options.room, max(1, (os.cpu_count() or 1) // 2))
+    contests = [Contest(case, options, options.work / f"case{i}") for i, case in cases]
+
+    def within(contest, what):
+        parts = contest.case[1] * (3 if contest.step else 1)
+        room.take(parts)
+        try:
+            what()
+        finally:
+            room.give(parts)
+
+    def all_of(contest):
+        within(contest, contest.prepare)
+        calls = [pool.submit(within, contest, functools.partial(contest.call, name)) for name in options.peers]
+        for each in calls:
+            each.result()
+
+    with ThreadPoolExecutor(max_workers=64) as pool:
+        for each in [pool.submit(all_of, contest) for contest in contests]:
+            each.result()
+    yield from contests
 
 
 def called(case):
@@ -286,6 +361,7 @@ def main():
     parser.add_argument("--only", default="", help="only cases whose name contains this; `operations` for those alone")
     parser.add_argument("--rounds", type=int, help="turns of each contestant, of two runs each (of operations: of five)")
     parser.add_argument("--commit", default="of an unknown commit")
+    parser.add_argument("--room", type=int, default=60, help="gigabytes of a GPU's memory that PyTorch may take while it gets ready")
     parser.add_argument("--quick", action="store_true", help="small sizes and few runs: does everything work?")
     options = parser.parse_args()
     if options.device != "cpu" and not options.device.startswith("cuda"):
@@ -306,11 +382,10 @@ def main():
         options.out.write_text("\n".join(heading(options, machine, load) + network + lines + single).rstrip() + "\n")
 
     options.work.mkdir(parents=True, exist_ok=True)
-    for i, case in enumerate(cases):
-        if options.only in called(case):
-            results.append(compare(case, options, options.work / f"case{i}"))
-            lines += case_lines(results[-1])
-            write()
+    for contest in prepared([(i, case) for i, case in enumerate(cases) if options.only in called(case)], options):
+        results.append(contest.run())
+        lines += case_lines(results[-1])
+        write()
     if options.only in "operations" and not on_gpu(options):
         single += operations(options, options.work)
         write()

@@ -60,7 +60,6 @@ class Torch:
         import torch
         torch.set_num_threads(given.threads)
         torch.set_num_interop_threads(1)
-        torch.backends.cudnn.benchmark = True
         self.libraries = memory("VmRSS")
         import network
         self.torch = torch
@@ -76,8 +75,24 @@ class Torch:
         if self.device.type == "cuda":
             self.torch.cuda.synchronize()
 
+    def settle(self):
+        """Gives memory back while others have their turn."""
+        if self.device.type == "cuda":
+            self.torch.cuda.empty_cache()
+
+    def warm(self):
+        """Before the runs of a turn, which are alone on the GPU: now cuDNN may find its fastest algorithms by trying them."""
+        cuda = self.torch.cuda
+        if self.device.type == "cuda":
+            self.torch.backends.cudnn.benchmark = True
+            self.run()
+            # What the trials took does not count.
+            cuda.empty_cache()
+            cuda.reset_peak_memory_stats()
+        timed(self, 2)
+
     def gpu(self):
-        """MB that PyTorch holds of the GPU's memory for its tensors."""
+        """MB that PyTorch has held of the GPU's memory for its tensors since it was warm."""
         return self.torch.cuda.max_memory_reserved() / 1e6 if self.device.type == "cuda" else None
 
     def run(self):
@@ -214,13 +229,15 @@ def main():
     first = time.perf_counter() - start
     timed(peer, 2)
     # Before the comparison, which takes memory of its own.
-    ready = {"peer": given.peer, "load": load, "first": first, "peak_mb": memory("VmHWM"), "libraries_mb": peer.libraries,
-             "gpu_mb": peer.gpu() if hasattr(peer, "gpu") else None}
+    ready = {"peer": given.peer, "load": load, "first": first, "peak_mb": memory("VmHWM"), "libraries_mb": peer.libraries}
     if given.step:
         ready["losses"] = list(peer.losses)
     else:
         ready["difference"] = difference(given.folder, peer.numbers(y))
     del y
+    torch = peer if isinstance(peer, Torch) else None
+    if torch:
+        torch.settle()
     print(json.dumps(ready), flush=True)
     if not given.serve:
         seconds = sorted(timed(peer, given.runs))
@@ -230,8 +247,11 @@ def main():
         word, *count = line.split()
         if word == "end":
             break
-        timed(peer, 1)
-        print(json.dumps({"seconds": timed(peer, int(count[0]))}), flush=True)
+        torch.warm() if torch else timed(peer, 1)
+        answer = {"seconds": timed(peer, int(count[0])), "gpu_mb": torch.gpu() if torch else None}
+        if torch:
+            torch.settle()
+        print(json.dumps(answer), flush=True)
     return None
 
 

@@ -1,4 +1,4 @@
-//! A forward pass, timed as a whole, and part by part: by the executor on the CPU, by Burn elsewhere or when asked for.
+//! A forward pass, timed as a whole, and part by part: by the executor on the CPU, as a recording on a GPU, or by Burn.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
@@ -8,6 +8,7 @@ use burn::tensor::Tensor;
 use super::case::Case;
 use crate::exec::{Executor, Shape};
 use crate::ir::{Operator, Value};
+use crate::net::{Network, Settled};
 use crate::op::{Forward as _, Learned, Weights};
 use crate::text::Result;
 
@@ -16,7 +17,9 @@ use crate::text::Result;
 pub enum Engine {
     /// The compiled program in fused stages, on the CPU.
     Executor,
-    /// Operation by operation, on the device of the case.
+    /// The compiled program as one recording, on a GPU.
+    Recorded,
+    /// The program as it is written, operation by operation, on the device of the case.
     Burn,
 }
 
@@ -30,6 +33,7 @@ pub struct Forward<'a> {
 #[derive(Debug)]
 enum Way {
     Executor { executor: Box<Executor>, shape: Shape, outputs: Vec<Vec<f32>> },
+    Recorded { settled: Settled, inputs: Vec<Tensor<5>> },
     Burn { inputs: Vec<Tensor<5>>, wanted: Vec<Value> },
 }
 
@@ -60,6 +64,10 @@ impl<'a> Forward<'a> {
         let outputs = &case.program.graph.outputs;
         let way = match engine {
             Engine::Burn => Way::Burn { inputs: case.tensors(), wanted: outputs.iter().map(|(_, v)| *v).collect() },
+            Engine::Recorded => {
+                let places: Vec<usize> = (0..outputs.len()).collect();
+                Way::Recorded { settled: Settled::new(&case.network, &places, &case.device)?, inputs: case.tensors() }
+            }
             Engine::Executor => {
                 let weights: BTreeMap<&str, (Vec<usize>, Vec<f32>)> =
                     case.network.weights().iter().map(|(n, w)| (n.as_str(), numbers(w))).collect();
@@ -87,6 +95,10 @@ impl<'a> Forward<'a> {
                 drop(y);
                 return Ok(seconds);
             }
+            Way::Recorded { settled, inputs } => {
+                settled.run(inputs.clone());
+                wait(self.case);
+            }
             Way::Executor { executor, shape, outputs } => {
                 let inputs: Vec<&[f32]> = self.case.inputs.iter().map(Vec::as_slice).collect();
                 let mut outputs: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
@@ -96,21 +108,29 @@ impl<'a> Forward<'a> {
         Ok(start.elapsed().as_secs_f64())
     }
 
+    /// How a device runs it; nothing on the CPU.
+    pub fn how(&self) -> Option<String> {
+        match &self.way {
+            Way::Recorded { settled, .. } => Some(settled.how()),
+            _ => None,
+        }
+    }
+
     /// Runs it once more and gives all outputs.
     ///
     /// # Errors
     /// As [`Forward::once`].
     pub fn outputs(&mut self) -> Result<Vec<Vec<f32>>> {
-        match &self.way {
-            Way::Burn { inputs, wanted } => {
-                let all = self.case.network.run(inputs.clone(), wanted);
-                Ok(all.into_iter().map(|t| t.into_data().convert::<f32>().try_into_vec().unwrap_or_default()).collect())
-            }
+        let read =
+            |all: Vec<Tensor<5>>| all.into_iter().map(|t| t.into_data().convert::<f32>().try_into_vec().unwrap_or_default()).collect();
+        match &mut self.way {
+            Way::Burn { inputs, wanted } => Ok(read(self.case.network.run(inputs.clone(), wanted))),
+            Way::Recorded { settled, inputs } => Ok(read(settled.run(inputs.clone()))),
             Way::Executor { .. } => {
                 self.once()?;
                 match &self.way {
                     Way::Executor { outputs, .. } => Ok(outputs.clone()),
-                    Way::Burn { .. } => unreachable!("the way stays the same"),
+                    _ => unreachable!("the way stays the same"),
                 }
             }
         }
@@ -121,8 +141,10 @@ impl<'a> Forward<'a> {
     /// # Errors
     /// As [`Forward::once`].
     pub fn profile(&mut self) -> Result<Vec<Part>> {
-        if let Way::Burn { inputs, .. } = &self.way {
-            return Ok(one_by_one(self.case, inputs));
+        match &self.way {
+            Way::Burn { inputs, .. } => return Ok(one_by_one(self.case, &self.case.network, inputs)),
+            Way::Recorded { settled, inputs } => return Ok(one_by_one(self.case, settled.network(), inputs)),
+            Way::Executor { .. } => {}
         }
         if let Way::Executor { executor, .. } = &mut self.way {
             // What has been counted so far is of other passes.
@@ -167,17 +189,17 @@ fn numbers(w: &Learned) -> (Vec<usize>, Vec<f32>) {
 }
 
 /// One pass with each operation timed by itself. Where the device computes on its own time, each is waited for.
-fn one_by_one(case: &Case, inputs: &[Tensor<5>]) -> Vec<Part> {
-    let graph = &case.program.graph;
-    let precision = case.network.dtype();
+fn one_by_one(case: &Case, network: &Network, inputs: &[Tensor<5>]) -> Vec<Part> {
+    let graph = &network.program().graph;
+    let precision = network.dtype();
     let mut owned: HashMap<Value, Vec<(&'static str, &Learned)>> = HashMap::new();
-    for ((v, _, w), (_, learned)) in graph.weights().into_iter().zip(case.network.weights()) {
+    for ((v, _, w), (_, learned)) in graph.weights().into_iter().zip(network.weights()) {
         owned.entry(v).or_default().push((w.name, learned));
     }
     let mut last: Vec<usize> = (0..graph.len()).collect();
     graph.values().for_each(|v| graph.inputs(v).iter().for_each(|i| last[i.0] = v.0));
     let mut values = vec![None; graph.len()];
-    for ((_, v), x) in case.program.inputs.iter().zip(inputs) {
+    for ((_, v), x) in network.program().inputs.iter().zip(inputs) {
         values[v.0] = Some(x.clone().cast(precision));
     }
     let begun = Instant::now();

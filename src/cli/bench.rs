@@ -101,7 +101,7 @@ pub struct Args {
 /// The engines by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Way {
-    /// The executor on the CPU, Burn elsewhere
+    /// The executor on the CPU, a recording of the compiled program on a GPU
     Auto,
     /// Fused stages, on the CPU
     Executor,
@@ -143,6 +143,7 @@ fn engine(args: &Args, cpu: bool) -> Result<Engine> {
             Err(d.help("leave out `--precision`, or time a GPU with `--device`").into())
         }
         Way::Auto | Way::Executor if cpu => Ok(Engine::Executor),
+        Way::Auto if !args.step && !args.ops => Ok(Engine::Recorded),
         _ => Ok(Engine::Burn),
     }
 }
@@ -170,14 +171,19 @@ fn passes(args: &Args, case: &Case, engine: Engine, load: f64) -> Result<()> {
     let nodes = bench::nodes(&case.program, &pass, &machine, args.depth.into());
     let stages = bench::stages(&pass, &machine);
     if args.json {
-        let engine = if engine == Engine::Executor { "executor" } else { "burn" };
-        let extra = json!({ "engine": engine, "forward": times, "nodes": nodes, "stages": stages });
+        let engine = match engine {
+            Engine::Executor => "executor",
+            Engine::Recorded => "recorded",
+            Engine::Burn => "burn",
+        };
+        let extra = json!({ "engine": engine, "how": forward.how(), "forward": times, "nodes": nodes, "stages": stages });
         print(&format!("{:#}\n", result(case, load, peak, &machine, extra)));
         return Ok(());
     }
+    let how = forward.how().map_or(String::new(), |how| format!("             {how}\n"));
     let stages = if args.stages && !stages.is_empty() { format!("\n{}", bench::stage_table(&stages)) } else { String::new() };
     print(&format!(
-        "{}forward      {}\n{}\n{}{stages}\n{}",
+        "{}forward      {}\n{how}{}\n{}{stages}\n{}",
         heading(case, load, &machine),
         times.line(),
         peak.lines(),

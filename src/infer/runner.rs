@@ -12,7 +12,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use crate::compile::Program;
 use crate::exec::{Executor, Shape};
-use crate::net::{self, Network};
+use crate::net::{self, Network, Settled};
 use crate::text::{Code, Diagnostic, Result};
 
 /// How the logits of a network become probabilities.
@@ -34,7 +34,7 @@ pub struct Runner {
 #[derive(Debug)]
 enum Place {
     Cpu(Box<Executor>),
-    Device(Box<Network>, Device),
+    Device(Box<Settled>, Device),
 }
 
 impl Runner {
@@ -46,7 +46,8 @@ impl Runner {
         // Every network here has parameters, and they are all on one device.
         let device = network.devices().into_iter().next().unwrap_or_default();
         if !net::on_cpu(&device) {
-            return Ok(Self { place: Place::Device(Box::new(network.valid()), device), answer });
+            let settled = Settled::new(&network.valid(), &[0], &device)?;
+            return Ok(Self { place: Place::Device(Box::new(settled), device), answer });
         }
         let trained: HashMap<String, (Vec<usize>, Vec<f32>)> = net::numbers(network).collect();
         let find = |name: &str| trained.get(name).map(|(dims, values)| (dims.as_slice(), values.as_slice()));
@@ -92,15 +93,15 @@ impl Runner {
                 let classes = logits.len() / (n * d * h * w);
                 (logits, classes)
             }
-            Place::Device(network, device) => {
+            Place::Device(settled, device) => {
                 let input = Tensor::<5>::from_data(TensorData::new(values, [n, c, d, h, w]), &*device);
-                let logits = network.forward(input);
+                let Some(logits) = settled.run(vec![input]).pop() else { unreachable!("a compiled graph has an output") };
                 let output = match self.answer {
                     Answer::Classes => softmax(logits, 1),
                     Answer::Regions => sigmoid(logits),
                 };
                 let values = output.try_into_data().map_err(|e| lost(&e.to_string()))?;
-                (values.try_into_vec::<f32>().map_err(|e| lost(&format!("{e:?}")))?, network.program().classes())
+                (values.try_into_vec::<f32>().map_err(|e| lost(&format!("{e:?}")))?, settled.network().program().classes())
             }
         };
         let mut p = Array5::from_shape_vec((n, classes, d, h, w), values).map_err(|e| lost(&e.to_string()))?;

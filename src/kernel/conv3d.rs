@@ -86,7 +86,7 @@ pub fn conv3d(
     let geometry = Geometry { kernel: [kd, kh, kw], stride, padding, dilation };
     #[cfg(feature = "gpu")]
     if sound(x.dims(), w.dims(), groups, &geometry) && gpu::convolves(&geometry) && gpu::takes(&x) && w.dtype() == x.dtype() {
-        return biased(gpu::conv3d(x, w, geometry, groups), bias);
+        return gpu::conv3d(x, w, bias, geometry, groups);
     }
     let ours = on_cpu(&x) && on_cpu(&w) && bias.as_ref().is_none_or(|b| on_cpu(b) && b.dims()[0] == w.dims()[0]);
     let Some(route) = route(x.dims(), w.dims(), groups, &geometry).filter(|_| ours) else {
@@ -97,18 +97,6 @@ pub fn conv3d(
         Some(bias) => Dispatch::convolve_biased(x, w, bias.into_dispatch(), route, geometry),
         None => Dispatch::convolve(x, w, route, geometry),
     })
-}
-
-/// With a number added to every channel.
-#[cfg(feature = "gpu")]
-pub(super) fn biased(y: Tensor<5>, bias: Option<Tensor<1>>) -> Tensor<5> {
-    match bias {
-        Some(bias) => {
-            let channels = bias.dims()[0];
-            y + bias.reshape([1, channels, 1, 1, 1])
-        }
-        None => y,
-    }
 }
 
 /// Burn's own.

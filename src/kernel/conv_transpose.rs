@@ -2,7 +2,7 @@
 
 use super::conv3d::Geometry;
 #[cfg(feature = "gpu")]
-use super::{conv3d::biased, gpu};
+use super::gpu;
 use super::{dense, on_cpu, reduce};
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
@@ -27,7 +27,7 @@ pub fn conv_transpose3d(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<1>>, str
         let [_, _, kernel @ ..] = w.dims();
         let geometry = Geometry { kernel, stride, padding: [0; 3], dilation: [1; 3] };
         if sound && gpu::convolves(&geometry) && gpu::takes(&x) && w.dtype() == x.dtype() {
-            return biased(gpu::conv_transpose3d(x, w, geometry), bias);
+            return gpu::conv_transpose3d(x, w, bias, geometry);
         }
     }
     if sound && on_cpu(&x) && on_cpu(&w) && bias.as_ref().is_none_or(|b| on_cpu(b) && b.dims()[0] == outputs) {

@@ -31,6 +31,8 @@ pub mod tile;
 pub use activation::{sigmoid, silu};
 pub use conv_transpose::conv_transpose3d;
 pub use conv3d::conv3d;
+#[cfg(feature = "gpu")]
+pub use gpu::Recording;
 pub use group_norm::group_norm;
 pub use lead::lead;
 pub use max_pool::max_pool3d;

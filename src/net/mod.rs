@@ -10,6 +10,7 @@ mod network;
 mod pass;
 mod probe;
 mod seal;
+mod settled;
 mod tensors;
 mod weights;
 
@@ -20,5 +21,6 @@ pub use network::{Named, Network};
 pub use pass::Pass;
 pub use probe::{forward, port};
 pub use seal::FORMAT;
+pub use settled::Settled;
 pub use tensors::{Tensors, read_tensors, write_tensors};
 pub use weights::{assign, graph_of, load, numbers, save};

@@ -91,6 +91,12 @@ impl Network {
         Ok(self)
     }
 
+    /// In the precision of another network on the same device.
+    pub(super) fn computing_as(mut self, other: &Network) -> Self {
+        self.plan.precision = other.plan.precision;
+        self
+    }
+
     /// The first output (logits `[N, classes, D, H, W]`) for the first input `[N, C, D, H, W]`.
     pub fn forward(&self, x: Tensor<5>) -> Tensor<5> {
         match self.outputs(x, &[0]).pop() {

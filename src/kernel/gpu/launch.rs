@@ -3,7 +3,7 @@
 use burn::backend::cubecl::dtype_to_storage_type;
 use burn::tensor::{DType, Shape};
 use burn_cubecl::kernel::into_contiguous;
-use burn_cubecl::ops::numeric::empty_device_dtype;
+use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::calculate_cube_count_elemwise;
 use cubecl::ir::ElemType;
@@ -35,9 +35,9 @@ pub fn ordered(x: CubeTensor) -> CubeTensor {
     into_contiguous(x)
 }
 
-/// A tensor with any contents on the device of `like`.
+/// A tensor with any contents on the device of `like`, laid out in order: CUDA's own choice would leave gaps between short rows.
 pub fn empty<const D: usize>(like: &CubeTensor, shape: [usize; D], dtype: DType) -> CubeTensor {
-    empty_device_dtype(like.client.clone(), like.device.clone(), Shape::from(shape), dtype)
+    empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), Shape::from(shape), dtype)
 }
 
 /// The type of the values, for a kernel.

@@ -11,19 +11,25 @@
 
 mod conv;
 mod conv_weights;
+mod copy;
 mod group_norm;
 mod group_norm_back;
 mod launch;
 mod pool;
 mod raw;
+mod replay;
 mod resize;
 mod softmax;
+mod sums;
 mod tracked;
 
 use super::conv3d::Geometry;
 use burn::backend::{Dispatch, DispatchDevice};
 use burn::tensor::{DType, Tensor};
+use raw::Kernels;
 use tracked::Tracked;
+
+pub use replay::Recording;
 
 /// Whether the kernels take the tensor.
 pub fn takes<const D: usize>(x: &Tensor<D>) -> bool {
@@ -45,15 +51,23 @@ pub fn convolves(geometry: &Geometry) -> bool {
 }
 
 /// See [`super::conv3d()`]; the shapes fit together.
-pub fn conv3d(x: Tensor<5>, w: Tensor<5>, geometry: Geometry, groups: usize) -> Tensor<5> {
-    Tensor::from_dispatch(Dispatch::convolve_volume(x.into_dispatch(), w.into_dispatch(), geometry, groups))
+pub fn conv3d(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<1>>, geometry: Geometry, groups: usize) -> Tensor<5> {
+    let (x, w) = (x.into_dispatch(), w.into_dispatch());
+    Tensor::from_dispatch(match bias {
+        Some(bias) => Dispatch::convolve_volume_biased(x, w, bias.into_dispatch(), geometry, groups),
+        None => Dispatch::convolve_volume(x, w, geometry, groups),
+    })
 }
 
 /// See [`super::conv_transpose3d()`], the transpose of a convolution of this geometry without padding.
-pub fn conv_transpose3d(x: Tensor<5>, w: Tensor<5>, geometry: Geometry) -> Tensor<5> {
+pub fn conv_transpose3d(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<1>>, geometry: Geometry) -> Tensor<5> {
     let [_, _, places @ ..] = x.dims();
     let volume = std::array::from_fn(|a| (places[a] - 1) * geometry.stride[a] + geometry.kernel[a]);
-    Tensor::from_dispatch(Dispatch::spread_volume(x.into_dispatch(), w.into_dispatch(), geometry, volume))
+    let (x, w) = (x.into_dispatch(), w.into_dispatch());
+    Tensor::from_dispatch(match bias {
+        Some(bias) => Dispatch::spread_volume_biased(x, w, bias.into_dispatch(), geometry, volume),
+        None => Dispatch::spread_volume(x, w, geometry, volume),
+    })
 }
 
 /// See [`super::group_norm()`].
@@ -75,4 +89,9 @@ pub fn max_pool3d(x: Tensor<5>, kernel: [usize; 3]) -> Tensor<5> {
 /// See [`super::softmax_channels()`].
 pub fn softmax_channels(x: Tensor<5>) -> Tensor<5> {
     Tensor::from_dispatch(Dispatch::softmax_volume(x.into_dispatch()))
+}
+
+/// Writes the values of `from` over those of `to`, which every holder of `to` sees. It is done once the result has been asked for.
+fn overwrite(to: Tensor<5>, from: Tensor<5>) -> Tensor<5> {
+    Tensor::from_dispatch(Dispatch::overwrite(to.into_dispatch(), from.into_dispatch()))
 }

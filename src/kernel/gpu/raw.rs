@@ -1,6 +1,6 @@
 //! The kernels as operations that Burn queues. They have no gradients.
 
-use super::{conv, conv_weights, group_norm, group_norm_back, pool, resize, softmax};
+use super::{conv, conv_weights, copy, group_norm, group_norm_back, pool, resize, softmax, sums};
 use crate::kernel::conv3d::Geometry;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, backend_extension};
@@ -23,9 +23,33 @@ pub trait Kernels: Backend {
     #[fusion(dtype = x, shape = volume(x, w[0], geometry.output(extent(x))))]
     fn slide(x: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self>;
 
+    /// The same with a bias `[O]`.
+    #[fusion(dtype = x, shape = volume(x, w[0], geometry.output(extent(x))))]
+    fn slide_biased(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        geometry: Geometry,
+        groups: usize,
+    ) -> FloatTensor<Self>;
+
     /// Its transpose, from `g [N, O, ...]` to the extent `to`.
     #[fusion(dtype = g, shape = volume(g, w[1] * groups, *to))]
     fn gather(g: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, groups: usize, to: [usize; 3]) -> FloatTensor<Self>;
+
+    /// The same of one group, with a bias `[C]`: a transposed convolution.
+    #[fusion(dtype = g, shape = volume(g, w[1], *to))]
+    fn gather_biased(
+        g: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        geometry: Geometry,
+        to: [usize; 3],
+    ) -> FloatTensor<Self>;
+
+    /// The sums over each channel of all samples: `[C]`.
+    #[fusion(dtype = g, shape = Shape::from([g[1]]))]
+    fn channel_sums(g: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// The gradient of its weights.
     #[fusion(dtype = x, shape = Shape::from([g[1], x[1] / groups, geometry.kernel[0], geometry.kernel[1], geometry.kernel[2]]))]
@@ -88,15 +112,43 @@ pub trait Kernels: Backend {
 
     #[fusion(dtype = y, shape = y)]
     fn channel_slopes(y: FloatTensor<Self>, g: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Writes the values of `from` over those of `to`, whoever holds it.
+    #[fusion(dtype = to, shape = to)]
+    fn overwrite(to: FloatTensor<Self>, from: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 impl Kernels for CubeBackend {
     fn slide(x: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self> {
-        conv::forward(x, w, geometry, groups)
+        conv::forward(x, w, None, geometry, groups)
+    }
+
+    fn slide_biased(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        geometry: Geometry,
+        groups: usize,
+    ) -> FloatTensor<Self> {
+        conv::forward(x, w, Some(bias), geometry, groups)
     }
 
     fn gather(g: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, groups: usize, to: [usize; 3]) -> FloatTensor<Self> {
-        conv::data_gradient(g, w, geometry, groups, to)
+        conv::data_gradient(g, w, None, geometry, groups, to)
+    }
+
+    fn gather_biased(
+        g: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        geometry: Geometry,
+        to: [usize; 3],
+    ) -> FloatTensor<Self> {
+        conv::data_gradient(g, w, Some(bias), geometry, 1, to)
+    }
+
+    fn channel_sums(g: FloatTensor<Self>) -> FloatTensor<Self> {
+        sums::by_channel(g)
     }
 
     fn correlate(x: FloatTensor<Self>, g: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self> {
@@ -167,5 +219,9 @@ impl Kernels for CubeBackend {
 
     fn channel_slopes(y: FloatTensor<Self>, g: FloatTensor<Self>) -> FloatTensor<Self> {
         softmax::gradient(y, g)
+    }
+
+    fn overwrite(to: FloatTensor<Self>, from: FloatTensor<Self>) -> FloatTensor<Self> {
+        copy::overwrite(to, from)
     }
 }

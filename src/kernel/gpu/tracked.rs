@@ -14,6 +14,20 @@ use burn_cubecl::Cube;
 #[backend_extension(Cube, Autodiff)]
 pub trait Tracked: Backend {
     fn convolve_volume(x: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self>;
+    fn convolve_volume_biased(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        geometry: Geometry,
+        groups: usize,
+    ) -> FloatTensor<Self>;
+    fn spread_volume_biased(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        geometry: Geometry,
+        volume: [usize; 3],
+    ) -> FloatTensor<Self>;
     /// The transpose of a convolution of one group, to the extent `volume`.
     fn spread_volume(x: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, volume: [usize; 3]) -> FloatTensor<Self>;
     fn normalise_groups(
@@ -32,6 +46,26 @@ pub trait Tracked: Backend {
 impl Tracked for Cube {
     fn convolve_volume(x: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self> {
         Self::slide(x, w, geometry, groups)
+    }
+
+    fn convolve_volume_biased(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        geometry: Geometry,
+        groups: usize,
+    ) -> FloatTensor<Self> {
+        Self::slide_biased(x, w, bias, geometry, groups)
+    }
+
+    fn spread_volume_biased(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        geometry: Geometry,
+        volume: [usize; 3],
+    ) -> FloatTensor<Self> {
+        Self::gather_biased(x, w, bias, geometry, volume)
     }
 
     fn spread_volume(x: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, volume: [usize; 3]) -> FloatTensor<Self> {
@@ -81,6 +115,42 @@ impl<C: CheckpointStrategy> Tracked for Autodiff<Cube, C> {
                 prep.finish(state, Cube::gather(x.into_primitive(), w.into_primitive(), geometry, 1, volume))
             }
             OpsKind::UnTracked(prep) => prep.finish(Cube::gather(x.into_primitive(), w.into_primitive(), geometry, 1, volume)),
+        }
+    }
+
+    fn convolve_volume_biased(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        geometry: Geometry,
+        groups: usize,
+    ) -> FloatTensor<Self> {
+        match BiasedConvolution.prepare::<C>([x.node(), w.node(), bias.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = (prep.checkpoint(&x), prep.checkpoint(&w), geometry, groups);
+                prep.finish(state, Cube::slide_biased(x.into_primitive(), w.into_primitive(), bias.into_primitive(), geometry, groups))
+            }
+            OpsKind::UnTracked(prep) => {
+                prep.finish(Cube::slide_biased(x.into_primitive(), w.into_primitive(), bias.into_primitive(), geometry, groups))
+            }
+        }
+    }
+
+    fn spread_volume_biased(
+        x: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        geometry: Geometry,
+        volume: [usize; 3],
+    ) -> FloatTensor<Self> {
+        match BiasedSpreading.prepare::<C>([x.node(), w.node(), bias.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = (prep.checkpoint(&x), prep.checkpoint(&w), geometry);
+                prep.finish(state, Cube::gather_biased(x.into_primitive(), w.into_primitive(), bias.into_primitive(), geometry, volume))
+            }
+            OpsKind::UnTracked(prep) => {
+                prep.finish(Cube::gather_biased(x.into_primitive(), w.into_primitive(), bias.into_primitive(), geometry, volume))
+            }
         }
     }
 
@@ -137,44 +207,96 @@ impl<C: CheckpointStrategy> Tracked for Autodiff<Cube, C> {
 
 #[derive(Debug)]
 struct Convolution;
+#[derive(Debug)]
+struct BiasedConvolution;
+#[derive(Debug)]
+struct Spreading;
+#[derive(Debug)]
+struct BiasedSpreading;
+
+/// What a convolution's way back needs.
+type Slid = (NodeId, NodeId, Geometry, usize);
+/// What its transpose's needs.
+type Spread = (NodeId, NodeId, Geometry);
 
 impl Backward<Cube, 2> for Convolution {
-    type State = (NodeId, NodeId, Geometry, usize);
+    type State = Slid;
 
-    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
-        let (x, w, geometry, groups) = ops.state;
+    fn backward(self, ops: Ops<Slid, 2>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
         let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
-        let x: FloatTensor<Cube> = checkpointer.retrieve_node_output(x);
-        let w: FloatTensor<Cube> = checkpointer.retrieve_node_output(w);
-        let [_, _, volume @ ..]: [usize; 5] = x.shape().dims();
-        let [x_node, w_node] = ops.parents;
-        if let Some(node) = x_node {
-            grads.register::<Cube>(node.id, Cube::gather(g.clone(), w, geometry, groups, volume));
-        }
-        if let Some(node) = w_node {
-            grads.register::<Cube>(node.id, Cube::correlate(x, g, geometry, groups));
-        }
+        let [x, w] = ops.parents;
+        back_from_sliding(g, ops.state, [x, w].map(|n| n.map(|n| n.id)), grads, checkpointer);
     }
 }
 
-#[derive(Debug)]
-struct Spreading;
+impl Backward<Cube, 3> for BiasedConvolution {
+    type State = Slid;
+
+    fn backward(self, ops: Ops<Slid, 3>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
+        let [x, w, bias] = ops.parents;
+        if let Some(node) = bias {
+            grads.register::<Cube>(node.id, Cube::channel_sums(g.clone()));
+        }
+        back_from_sliding(g, ops.state, [x, w].map(|n| n.map(|n| n.id)), grads, checkpointer);
+    }
+}
 
 impl Backward<Cube, 2> for Spreading {
-    type State = (NodeId, NodeId, Geometry);
+    type State = Spread;
 
-    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
-        let (x, w, geometry) = ops.state;
+    fn backward(self, ops: Ops<Spread, 2>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
         let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
-        let x: FloatTensor<Cube> = checkpointer.retrieve_node_output(x);
-        let w: FloatTensor<Cube> = checkpointer.retrieve_node_output(w);
-        let [x_node, w_node] = ops.parents;
-        if let Some(node) = x_node {
-            grads.register::<Cube>(node.id, Cube::slide(g.clone(), w, geometry, 1));
+        let [x, w] = ops.parents;
+        back_from_spreading(g, ops.state, [x, w].map(|n| n.map(|n| n.id)), grads, checkpointer);
+    }
+}
+
+impl Backward<Cube, 3> for BiasedSpreading {
+    type State = Spread;
+
+    fn backward(self, ops: Ops<Spread, 3>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
+        let [x, w, bias] = ops.parents;
+        if let Some(node) = bias {
+            grads.register::<Cube>(node.id, Cube::channel_sums(g.clone()));
         }
-        if let Some(node) = w_node {
-            grads.register::<Cube>(node.id, Cube::correlate(g, x, geometry, 1));
-        }
+        back_from_spreading(g, ops.state, [x, w].map(|n| n.map(|n| n.id)), grads, checkpointer);
+    }
+}
+
+fn back_from_sliding(
+    g: FloatTensor<Cube>,
+    (x, w, geometry, groups): Slid,
+    [x_node, w_node]: [Option<NodeId>; 2],
+    grads: &mut Gradients,
+    checkpointer: &mut Checkpointer,
+) {
+    let x: FloatTensor<Cube> = checkpointer.retrieve_node_output(x);
+    let w: FloatTensor<Cube> = checkpointer.retrieve_node_output(w);
+    let [_, _, volume @ ..]: [usize; 5] = x.shape().dims();
+    if let Some(node) = x_node {
+        grads.register::<Cube>(node, Cube::gather(g.clone(), w, geometry, groups, volume));
+    }
+    if let Some(node) = w_node {
+        grads.register::<Cube>(node, Cube::correlate(x, g, geometry, groups));
+    }
+}
+
+fn back_from_spreading(
+    g: FloatTensor<Cube>,
+    (x, w, geometry): Spread,
+    [x_node, w_node]: [Option<NodeId>; 2],
+    grads: &mut Gradients,
+    checkpointer: &mut Checkpointer,
+) {
+    let x: FloatTensor<Cube> = checkpointer.retrieve_node_output(x);
+    let w: FloatTensor<Cube> = checkpointer.retrieve_node_output(w);
+    if let Some(node) = x_node {
+        grads.register::<Cube>(node, Cube::slide(g.clone(), w, geometry, 1));
+    }
+    if let Some(node) = w_node {
+        grads.register::<Cube>(node, Cube::correlate(g, x, geometry, 1));
     }
 }
 

@@ -1,0 +1,87 @@
+//! A computation that is recorded once and run again as one piece: on CUDA a graph of launches, which costs the processor one call
+//! where the computation itself costs it one for each operation.
+
+use std::thread::ThreadId;
+
+use burn::backend::{Backend, BackendGraph, Dispatch};
+use burn::tensor::{Device, Tensor};
+
+use super::overwrite;
+
+type Run = Box<dyn Fn(Vec<Tensor<5>>) -> Vec<Tensor<5>> + Send>;
+
+/// What was recorded, with the tensors it reads and writes.
+pub struct Recording {
+    device: Device,
+    run: Run,
+    inputs: Vec<Tensor<5>>,
+    outputs: Vec<Tensor<5>>,
+    /// What the device replays, or why it does not.
+    graph: Result<BackendGraph<Dispatch>, String>,
+    thread: ThreadId,
+}
+
+impl std::fmt::Debug for Recording {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recording").field("inputs", &self.inputs).field("refused", &self.refused()).finish()
+    }
+}
+
+/// Runs before the recording: the first compiles and tunes, the second is the first to go the usual way, and what both have not allocated
+/// must not be missing in the recording.
+const REHEARSALS: usize = 3;
+
+impl Recording {
+    /// Runs the computation a few times on these inputs, so that everything it needs is there, and records it. It must own all else
+    /// that it reads.
+    pub fn new(device: &Device, inputs: Vec<Tensor<5>>, run: impl Fn(Vec<Tensor<5>>) -> Vec<Tensor<5>> + Send + 'static) -> Self {
+        let dispatch = device.as_dispatch();
+        // Prepared before the rehearsals: from now on memory is kept, so that the recording finds it.
+        let begun = Dispatch::graph_prepare(dispatch).and_then(|()| {
+            for _ in 0..REHEARSALS {
+                // What is dropped before it is queued is not computed.
+                let outputs = run(inputs.clone());
+                Dispatch::sync(dispatch)?;
+                drop(outputs);
+            }
+            Dispatch::graph_start_capture(dispatch)
+        });
+        let outputs = run(inputs.clone());
+        let graph = begun.and_then(|()| Dispatch::graph_stop_capture(dispatch)).map_err(|e| e.to_string());
+        Self { device: device.clone(), run: Box::new(run), inputs, outputs, graph, thread: std::thread::current().id() }
+    }
+
+    /// Whether it can be run here: on inputs of these shapes, and in the thread that has recorded it, since each thread has a queue of its own.
+    pub fn fits(&self, inputs: &[Tensor<5>]) -> bool {
+        self.thread == std::thread::current().id() && self.inputs.iter().map(Tensor::dims).eq(inputs.iter().map(Tensor::dims))
+    }
+
+    /// Why the device does not run it in one but operation by operation, if so.
+    pub fn refused(&self) -> Option<&str> {
+        self.graph.as_ref().err().map(String::as_str)
+    }
+
+    /// Runs it on what the inputs hold. The results are overwritten by the next time.
+    pub fn again(&mut self) -> &[Tensor<5>] {
+        if let Ok(graph) = &self.graph {
+            // SAFETY: `run` owns what is read and `self` what is written, so all of it is alive; both are reached only through `self`, which
+            // is borrowed as long as the results are looked at; `fits` keeps it to the queue of its thread.
+            let done = unsafe { Dispatch::graph_replay(self.device.as_dispatch(), graph) };
+            match done {
+                Ok(()) => return &self.outputs,
+                Err(e) => self.graph = Err(e.to_string()),
+            }
+        }
+        self.outputs = (self.run)(self.inputs.clone());
+        &self.outputs
+    }
+
+    /// Runs it on other inputs, which it [`fits`](Self::fits).
+    pub fn on(&mut self, inputs: Vec<Tensor<5>>) -> &[Tensor<5>] {
+        let written: Vec<Tensor<5>> = self.inputs.iter().zip(inputs).map(|(to, from)| overwrite(to.clone(), from)).collect();
+        // What is dropped before it is queued is not done.
+        let _ = self.device.flush();
+        drop(written);
+        self.again()
+    }
+}

@@ -1,0 +1,135 @@
+//! The network as it is run on a GPU where nothing is learned any more.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use burn::module::Param;
+use burn::tensor::{DType, Device, Tensor};
+
+use super::network::Network;
+use super::weights::{assign, numbers};
+use crate::compile::passes::optimise;
+use crate::ir::Value;
+#[cfg(feature = "gpu")]
+use crate::kernel::Recording;
+use crate::op::Learned;
+use crate::text::{Code, Diagnostic, Result};
+
+/// A network that is run again and again. What comes a second time in the same shape is recorded, and replayed from then on.
+#[derive(Debug)]
+pub struct Settled {
+    network: Network,
+    #[cfg(feature = "gpu")]
+    device: Device,
+    #[cfg(feature = "gpu")]
+    last: Last,
+}
+
+/// What is known of the shape that came last.
+#[cfg(feature = "gpu")]
+#[derive(Debug, Default)]
+enum Last {
+    #[default]
+    None,
+    Seen(Vec<[usize; 5]>),
+    Recorded(Box<Recording>),
+}
+
+impl Settled {
+    /// Of the outputs those with these places in the graph's list will be computed, in this order.
+    ///
+    /// # Errors
+    /// As [`crate::exec::Executor::new`].
+    pub fn new(network: &Network, places: &[usize], device: &Device) -> Result<Self> {
+        let network = network.settled(places, device)?;
+        Ok(Self {
+            network,
+            #[cfg(feature = "gpu")]
+            device: device.clone(),
+            #[cfg(feature = "gpu")]
+            last: Last::None,
+        })
+    }
+
+    /// What is run: the program after all passes of the compiler, with its weights.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// How it was last run: in one, or operation by operation and why.
+    pub fn how(&self) -> String {
+        #[cfg(feature = "gpu")]
+        if let Last::Recorded(recording) = &self.last {
+            return recording.refused().map_or("recorded, replayed in one".into(), |why| format!("operation by operation: {why}"));
+        }
+        "operation by operation".into()
+    }
+
+    /// The outputs (`f32`) for one tensor per input of the graph, in its order. They are to be read before the next run, which may write over them.
+    #[cfg(feature = "gpu")]
+    pub fn run(&mut self, inputs: Vec<Tensor<5>>) -> Vec<Tensor<5>> {
+        let shapes: Vec<[usize; 5]> = inputs.iter().map(Tensor::dims).collect();
+        match &mut self.last {
+            Last::Recorded(recording) if recording.fits(&inputs) => return recording.on(inputs).to_vec(),
+            Last::Seen(seen) if *seen == shapes => {
+                let network = self.network.clone();
+                let mut recording = Recording::new(&self.device, inputs, move |inputs| network.all(inputs));
+                let outputs = recording.again().to_vec();
+                self.last = Last::Recorded(Box::new(recording));
+                return outputs;
+            }
+            // The memory of a recording is free before that of another shape is taken.
+            last => *last = Last::Seen(shapes),
+        }
+        self.network.all(inputs)
+    }
+
+    /// As on a GPU, without recording.
+    #[cfg(not(feature = "gpu"))]
+    pub fn run(&mut self, inputs: Vec<Tensor<5>>) -> Vec<Tensor<5>> {
+        self.network.all(inputs)
+    }
+}
+
+impl Network {
+    /// All outputs.
+    fn all(&self, inputs: Vec<Tensor<5>>) -> Vec<Tensor<5>> {
+        let wanted: Vec<Value> = self.program().graph.outputs.iter().map(|(_, v)| *v).collect();
+        self.run(inputs, &wanted)
+    }
+
+    /// The program after all passes of the compiler, with weights that follow from this network's and are held in the precision that it
+    /// computes in. Of the outputs those with these places in the graph's list are left, in this order.
+    ///
+    /// # Errors
+    /// As [`crate::exec::Executor::new`].
+    fn settled(&self, places: &[usize], device: &Device) -> Result<Self> {
+        let mut program = self.program().as_ref().clone();
+        let all = std::mem::take(&mut program.graph.outputs);
+        program.graph.outputs = places.iter().filter_map(|i| all.get(*i).cloned()).collect();
+        let fault = |f: crate::ir::Fault| Diagnostic::error(f.code, f.message);
+        let o = optimise(&program).map_err(fault)?;
+        let trained: HashMap<String, (Vec<usize>, Vec<f32>)> = numbers(self).collect();
+        let find = |name: &str| trained.get(name).map(|(dims, values)| (dims.as_slice(), values.as_slice()));
+        let weights = o.refits.weights(&o.program.graph, &find).map_err(|f| Diagnostic::error(Code::E0802, f.message))?;
+        let mut network = Network::new(Arc::new(o.program), device, 0)?;
+        assign(&mut network, &weights, "the trained weights", device)?;
+        let network = network.computing_as(self);
+        Ok(network.held_in(self.dtype()))
+    }
+
+    /// With weights of this type.
+    fn held_in(mut self, dtype: DType) -> Self {
+        fn cast<const D: usize>(w: &mut Param<Tensor<D>>, dtype: DType) {
+            *w = w.clone().map(|w| w.cast(dtype));
+        }
+        for (_, w) in self.weights_mut() {
+            match w {
+                Learned::Vector(w) => cast(w, dtype),
+                Learned::Matrix(w) => cast(w, dtype),
+                Learned::Kernel(w) => cast(w, dtype),
+            }
+        }
+        self
+    }
+}
