@@ -10,7 +10,7 @@ use crate::exec::{Executor, Shape};
 use crate::ir::{Operator, Value};
 use crate::net::{Network, Settled};
 use crate::op::{Forward as _, Learned, Weights};
-use crate::text::Result;
+use crate::text::{Code, Diagnostic, Result};
 
 /// What runs a forward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,14 +90,14 @@ impl<'a> Forward<'a> {
         match &mut self.way {
             Way::Burn { inputs, wanted } => {
                 let y = self.case.network.run(inputs.clone(), wanted);
-                wait(self.case);
+                wait(self.case)?;
                 let seconds = start.elapsed().as_secs_f64();
                 drop(y);
                 return Ok(seconds);
             }
             Way::Recorded { settled, inputs } => {
                 settled.run(inputs.clone());
-                wait(self.case);
+                wait(self.case)?;
             }
             Way::Executor { executor, shape, outputs } => {
                 let inputs: Vec<&[f32]> = self.case.inputs.iter().map(Vec::as_slice).collect();
@@ -142,8 +142,8 @@ impl<'a> Forward<'a> {
     /// As [`Forward::once`].
     pub fn profile(&mut self) -> Result<Vec<Part>> {
         match &self.way {
-            Way::Burn { inputs, .. } => return Ok(one_by_one(self.case, &self.case.network, inputs)),
-            Way::Recorded { settled, inputs } => return Ok(one_by_one(self.case, settled.network(), inputs)),
+            Way::Burn { inputs, .. } => return one_by_one(self.case, &self.case.network, inputs),
+            Way::Recorded { settled, inputs } => return one_by_one(self.case, settled.network(), inputs),
             Way::Executor { .. } => {}
         }
         if let Way::Executor { executor, .. } = &mut self.way {
@@ -173,9 +173,15 @@ impl<'a> Forward<'a> {
     }
 }
 
-/// Waits for a device that computes on its own time. What it could not compute shows where its values are read.
-pub(super) fn wait(case: &Case) {
-    let _ = case.device.sync();
+/// Waits for a device that computes on its own time.
+///
+/// # Errors
+/// E0901 when it has failed at what it was given.
+pub(super) fn wait(case: &Case) -> Result<()> {
+    case.device.sync().map_err(|e| {
+        let d = Diagnostic::error(Code::E0901, format!("the device has failed: {e}"));
+        d.help("try a smaller input or batch, or --device cpu; `lmsc doctor` says what is missing").into()
+    })
 }
 
 /// The shape and the numbers of a weight.
@@ -189,7 +195,7 @@ fn numbers(w: &Learned) -> (Vec<usize>, Vec<f32>) {
 }
 
 /// One pass with each operation timed by itself. Where the device computes on its own time, each is waited for.
-fn one_by_one(case: &Case, network: &Network, inputs: &[Tensor<5>]) -> Vec<Part> {
+fn one_by_one(case: &Case, network: &Network, inputs: &[Tensor<5>]) -> Result<Vec<Part>> {
     let graph = &network.program().graph;
     let precision = network.dtype();
     let mut owned: HashMap<Value, Vec<(&'static str, &Learned)>> = HashMap::new();
@@ -215,7 +221,7 @@ fn one_by_one(case: &Case, network: &Network, inputs: &[Tensor<5>]) -> Vec<Part>
         let weights = Weights { all, precision };
         let start = begun.elapsed().as_secs_f64();
         let y = node.op.forward(&weights, x);
-        wait(case);
+        wait(case)?;
         node.inputs.iter().filter(|i| last[i.0] == v.0).for_each(|i| values[i.0] = None);
         let seconds = begun.elapsed().as_secs_f64() - start;
         let cost = graph.cost(v).unwrap_or_default();
@@ -223,7 +229,7 @@ fn one_by_one(case: &Case, network: &Network, inputs: &[Tensor<5>]) -> Vec<Part>
         parts.push(Part { name: node.path.clone(), kind: node.op.kind().into(), start, seconds, macs, bytes, ..Part::default() });
         values[v.0] = Some(y);
     }
-    parts
+    Ok(parts)
 }
 
 #[cfg(test)]

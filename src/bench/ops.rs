@@ -92,8 +92,8 @@ fn one(name: &str, ops: Vec<Op>, x: Fact, setting: Setting) -> Result<OpTime> {
     pass.once()?;
     let forward = median((0..runs).map(|_| pass.once()).collect::<Result<_>>()?);
     let learning = Case::new(program, 1, Given::default(), &device.clone().autodiff())?;
-    backward(&learning);
-    let both = median((0..runs).map(|_| backward(&learning)).collect());
+    backward(&learning)?;
+    let both = median((0..runs).map(|_| backward(&learning)).collect::<Result<_>>()?);
     let least_seconds = machine.least(cost.macs, bytes);
     Ok(OpTime { name: name.to_owned(), graph, input, output, macs: cost.macs, bytes, forward, both, least_seconds })
 }
@@ -110,17 +110,17 @@ fn program(name: &str, ops: Vec<Op>, x: Fact) -> std::result::Result<Program, Fa
 }
 
 /// Seconds of a forward and a backward pass.
-fn backward(case: &Case) -> f64 {
-    let Some(x) = case.tensors().into_iter().next() else { return 0.0 };
+fn backward(case: &Case) -> Result<f64> {
+    let Some(x) = case.tensors().into_iter().next() else { return Ok(0.0) };
     let probe = Tensor::<5>::ones(case.output().dims(), &case.device) * 0.5;
     let x = x.require_grad();
     let start = Instant::now();
     let gradients = (case.network.forward(x.clone()) * probe).sum().backward();
     let of_input = x.grad(&gradients);
-    wait(case);
+    wait(case)?;
     let seconds = start.elapsed().as_secs_f64();
     drop((of_input, gradients));
-    seconds
+    Ok(seconds)
 }
 
 #[cfg(test)]

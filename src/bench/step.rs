@@ -8,6 +8,7 @@ use burn::tensor::Tensor;
 use super::case::Case;
 use super::forward::wait;
 use crate::compile::memory::Segments;
+use crate::text::Result;
 use crate::train::{Goal, Loss, Objective, Target};
 
 /// What is minimised: Dice plus cross-entropy, every class alike. The boundary term is left out: no other framework has it.
@@ -52,29 +53,32 @@ impl Step {
 
     /// Makes one step. Its parts are timed where the device is waited for between them; else all is queued at once, as in training, and
     /// the whole counts as the update.
-    pub fn once(self, in_parts: bool) -> (Self, Parts) {
+    ///
+    /// # Errors
+    /// E0901 when the device fails.
+    pub fn once(self, in_parts: bool) -> Result<(Self, Parts)> {
         let Self { case, segments, input, loss: goal, targets, mut optimiser } = self;
         let start = Instant::now();
         let pass = case.network.pass(input.clone(), &[0], &segments);
         let terms = goal.terms(pass.outputs().to_vec(), &targets, &case.device);
         let total = terms.total;
-        let mark = || {
+        let mark = || -> Result<f64> {
             if in_parts {
-                wait(&case);
-                start.elapsed().as_secs_f64()
+                wait(&case)?;
+                Ok(start.elapsed().as_secs_f64())
             } else {
-                0.0
+                Ok(0.0)
             }
         };
-        let forward = mark();
+        let forward = mark()?;
         let gradients = pass.back(total.backward());
-        let backward = mark() - forward;
+        let backward = mark()? - forward;
         let network = optimiser.step(RATE, case.network.clone(), gradients);
         let case = Case { network, ..case };
-        wait(&case);
+        wait(&case)?;
         let loss = f64::from(total.into_scalar::<f32>());
         let update = start.elapsed().as_secs_f64() - forward - backward;
-        (Self { case, segments, input, loss: goal, targets, optimiser }, Parts { forward, backward, update, loss })
+        Ok((Self { case, segments, input, loss: goal, targets, optimiser }, Parts { forward, backward, update, loss }))
     }
 }
 

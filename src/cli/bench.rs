@@ -204,17 +204,19 @@ fn steps(args: &Args, case: Case, engine: Engine, load: f64) -> Result<()> {
         let d = Diagnostic::error(Code::E0601, format!("--step: `{}` takes {} inputs", case.program.name, case.inputs.len()));
         return Err(d.help("only a graph with one input can be trained; leave out --step to time forward passes").into());
     };
-    let mut many = |count: u32, in_parts: bool| -> Vec<bench::Parts> {
-        let one = |_| {
-            let (next, part) = step.take()?.once(in_parts);
+    let mut many = |count: u32, in_parts: bool| -> Result<Vec<bench::Parts>> {
+        let mut all = vec![];
+        for _ in 0..count {
+            let Some(now) = step.take() else { break };
+            let (next, part) = now.once(in_parts)?;
             step = Some(next);
-            Some(part)
-        };
-        (0..count).map_while(one).collect()
+            all.push(part);
+        }
+        Ok(all)
     };
-    let whole = many(args.runs + 2, false);
+    let whole = many(args.runs + 2, false)?;
     let peak = Peak::of(&case.device);
-    let parts = many(PROFILES as u32, true);
+    let parts = many(PROFILES as u32, true)?;
     drop(step);
     let machine = Machine::measure();
     let seconds: Vec<f64> = whole.iter().map(bench::Parts::seconds).collect();

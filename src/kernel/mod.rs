@@ -27,6 +27,7 @@ mod reuse;
 mod softmax;
 mod sweep;
 pub mod tile;
+mod vector;
 
 pub use activation::{sigmoid, silu};
 pub use conv_transpose::conv_transpose3d;
@@ -39,6 +40,7 @@ pub use max_pool::max_pool3d;
 pub use resize::resize_trilinear;
 pub use reuse::Reuse;
 pub use softmax::softmax_channels;
+pub use vector::{linear, mean_volume};
 
 use burn::backend::DispatchDevice;
 use burn::tensor::{DType, Tensor};

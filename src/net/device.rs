@@ -89,8 +89,32 @@ fn nth(kind: &str, index: usize) -> Result<Device> {
     })
 }
 
+/// Has kernels that were compiled for a GPU once, and what was found to be fastest there, kept in the user's cache folder, unless a file
+/// `cubecl.toml` says otherwise. Asked for before the first GPU is opened.
+#[cfg(feature = "gpu")]
+fn remember() {
+    use cubecl::config::autotune::AutotuneLevel;
+    use cubecl::config::cache::CacheConfig;
+    use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let mut config = CubeClRuntimeConfig::from_current_dir().override_from_env();
+        if matches!(config.environment.path, CacheConfig::Target) {
+            config.environment.path = CacheConfig::Global;
+            // Most of the time goes to kernels of our own, which are not chosen by trying.
+            config.autotune.level = AutotuneLevel::Minimal;
+        }
+        // Where it has been read already it stays as it is.
+        let _ = CubeClRuntimeConfig::try_set(config);
+    });
+}
+
+#[cfg(not(feature = "gpu"))]
+fn remember() {}
+
 /// The GPUs of a kind, in the driver's order; none where the program is not built for them.
 fn gpus(kind: &str) -> Vec<Device> {
+    remember();
     match kind {
         #[cfg(feature = "cuda")]
         "cuda" => {

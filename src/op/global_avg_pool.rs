@@ -27,11 +27,7 @@ impl Operator for GlobalAvgPool {
 #[cfg(feature = "run")]
 impl super::Forward for GlobalAvgPool {
     fn forward(&self, _: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
-        let x = super::first(x);
-        let [n, c, d, h, w] = x.dims();
-        // A mean over a volume is beyond half precision on the way.
-        let (precision, x) = (x.dtype(), x.cast(burn::tensor::DType::F32));
-        x.reshape([n, c, d * h * w]).mean_dim(2).reshape([n, c, 1, 1, 1]).cast(precision)
+        crate::kernel::mean_volume(super::first(x))
     }
 }
 

@@ -60,14 +60,7 @@ impl Operator for Linear {
 #[cfg(feature = "run")]
 impl super::Forward for Linear {
     fn forward(&self, w: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
-        let x = super::first(x);
-        let [n, c, ..] = x.dims();
-        let y = x.reshape([n, c]).matmul(w.matrix("weight").transpose());
-        let y = match w.vector("bias") {
-            Some(b) => y + b.unsqueeze(),
-            None => y,
-        };
-        y.reshape([n, self.out, 1, 1, 1])
+        crate::kernel::linear(super::first(x), w.matrix("weight"), w.vector("bias"))
     }
 }
 

@@ -80,9 +80,9 @@ pub fn over_block(shared: &mut Shared<[f32]>, value: f32) -> f32 {
     shared[0]
 }
 
-/// Adds up blocks' results: `parts [count, len]` to `out [len]`, one block for each of them.
+/// Adds up blocks' results: `parts [count, len]` to `out [len]` times `scale`, one block for each of them.
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn fold_parts<E: Float>(parts: &[f32], out: &mut [E], count: usize, len: usize, #[define(E)] _element: ElemType) {
+fn fold_parts<E: Float>(parts: &[f32], out: &mut [E], count: usize, len: usize, scale: f32, #[define(E)] _element: ElemType) {
     let mut shared = Shared::<[f32]>::new_slice(UNITS);
     if CUBE_POS >= len {
         terminate!();
@@ -95,12 +95,12 @@ fn fold_parts<E: Float>(parts: &[f32], out: &mut [E], count: usize, len: usize, 
     }
     let total = over_block(&mut shared, sum);
     if UNIT_POS == 0 {
-        out[CUBE_POS] = E::cast_from(total);
+        out[CUBE_POS] = E::cast_from(total * scale);
     }
 }
 
-/// The sums of `parts [count, ...]` (`f32`) over the first axis, as a tensor of this shape and type.
-pub fn fold<const D: usize>(parts: CubeTensor, count: usize, shape: [usize; D], dtype: DType) -> CubeTensor {
+/// The sums of `parts [count, ...]` (`f32`) over the first axis, times `scale`, as a tensor of this shape and type.
+pub fn fold<const D: usize>(parts: CubeTensor, count: usize, scale: f32, shape: [usize; D], dtype: DType) -> CubeTensor {
     let len = shape.iter().product();
     let out = empty(&parts, shape, dtype);
     let (count_of_blocks, block) = blocks(&out, len);
@@ -116,6 +116,7 @@ pub fn fold<const D: usize>(parts: CubeTensor, count: usize, shape: [usize; D], 
             out.clone().into_buffer_arg(),
             count,
             len,
+            scale,
             element(&out),
         );
     }

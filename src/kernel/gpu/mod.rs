@@ -1,6 +1,6 @@
 //! Kernels for GPUs, written in CubeCL: one source for CUDA and for what wgpu reaches (Vulkan, Metal, DirectX 12). They stand
 //! where Burn's own are missing or slow for volumes: convolutions of few channels and depthwise ones with their gradients,
-//! group normalisation, trilinear resizing, pooling, softmax over channels. Elementwise operations are left to Burn, which
+//! group normalisation, trilinear resizing, pooling, softmax over channels, means of volumes. Elementwise operations are left to Burn, which
 //! fuses them.
 //!
 //! Tensors are read in order as `f32`, `f16` or `bf16`; sums are always `f32`. There are no atomics: a result does not depend on
@@ -89,6 +89,11 @@ pub fn max_pool3d(x: Tensor<5>, kernel: [usize; 3]) -> Tensor<5> {
 /// See [`super::softmax_channels()`].
 pub fn softmax_channels(x: Tensor<5>) -> Tensor<5> {
     Tensor::from_dispatch(Dispatch::softmax_volume(x.into_dispatch()))
+}
+
+/// See [`super::mean_volume()`].
+pub fn mean_volume(x: Tensor<5>) -> Tensor<5> {
+    Tensor::from_dispatch(Dispatch::mean_volume(x.into_dispatch()))
 }
 
 /// Writes the values of `from` over those of `to`, which every holder of `to` sees. It is done once the result has been asked for.

@@ -51,6 +51,13 @@ pub trait Kernels: Backend {
     #[fusion(dtype = g, shape = Shape::from([g[1]]))]
     fn channel_sums(g: FloatTensor<Self>) -> FloatTensor<Self>;
 
+    /// The means over the voxels: `[N, C, 1, 1, 1]`.
+    #[fusion(dtype = x, shape = volume(x, x[1], [1; 3]))]
+    fn volume_means(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    #[fusion(dtype = g, shape = volume(g, g[1], *to))]
+    fn volume_means_back(g: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self>;
+
     /// The gradient of its weights.
     #[fusion(dtype = x, shape = Shape::from([g[1], x[1] / groups, geometry.kernel[0], geometry.kernel[1], geometry.kernel[2]]))]
     fn correlate(x: FloatTensor<Self>, g: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self>;
@@ -149,6 +156,14 @@ impl Kernels for CubeBackend {
 
     fn channel_sums(g: FloatTensor<Self>) -> FloatTensor<Self> {
         sums::by_channel(g)
+    }
+
+    fn volume_means(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        sums::means(x)
+    }
+
+    fn volume_means_back(g: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self> {
+        sums::means_back(g, to)
     }
 
     fn correlate(x: FloatTensor<Self>, g: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self> {

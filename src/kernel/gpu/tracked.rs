@@ -41,6 +41,7 @@ pub trait Tracked: Backend {
     fn resize_volume(x: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self>;
     fn pool_volume(x: FloatTensor<Self>, kernel: [usize; 3]) -> FloatTensor<Self>;
     fn softmax_volume(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn mean_volume(x: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 impl Tracked for Cube {
@@ -94,6 +95,10 @@ impl Tracked for Cube {
 
     fn softmax_volume(x: FloatTensor<Self>) -> FloatTensor<Self> {
         Self::channel_shares(x)
+    }
+
+    fn mean_volume(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::volume_means(x)
     }
 }
 
@@ -201,6 +206,14 @@ impl<C: CheckpointStrategy> Tracked for Autodiff<Cube, C> {
                 prep.finish(y.clone(), y)
             }
             OpsKind::UnTracked(prep) => prep.finish(Cube::channel_shares(x.into_primitive())),
+        }
+    }
+
+    fn mean_volume(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let [_, _, from @ ..]: [usize; 5] = x.shape().dims();
+        match Averaging.prepare::<C>([x.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(from, Cube::volume_means(x.into_primitive())),
+            OpsKind::UnTracked(prep) => prep.finish(Cube::volume_means(x.into_primitive())),
         }
     }
 }
@@ -339,6 +352,21 @@ impl Backward<Cube, 1> for Resizing {
         let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
         if let [Some(node)] = ops.parents {
             grads.register::<Cube>(node.id, Cube::interpolate_back(g, ops.state));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Averaging;
+
+impl Backward<Cube, 1> for Averaging {
+    /// The input's extent.
+    type State = [usize; 3];
+
+    fn backward(self, ops: Ops<[usize; 3], 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
+        if let [Some(node)] = ops.parents {
+            grads.register::<Cube>(node.id, Cube::volume_means_back(g, ops.state));
         }
     }
 }
