@@ -40,7 +40,7 @@ pub use max_pool::max_pool3d;
 pub use resize::resize_trilinear;
 pub use reuse::Reuse;
 pub use softmax::softmax_channels;
-pub use vector::{linear, mean_volume};
+pub use vector::{add, in_order, linear, mean_volume, mul, position_map};
 
 use burn::backend::DispatchDevice;
 use burn::tensor::{DType, Tensor};

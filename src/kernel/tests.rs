@@ -427,6 +427,37 @@ fn means_of_volumes() {
 }
 
 #[test]
+fn maps_of_places() {
+    afresh();
+    for to in VOLUMES {
+        let theirs = |t: &[Tensor<5>], _: &[Tensor<1>]| {
+            let anchor = |axis: usize| t[0].clone().reshape([2, 3, 3, 1, 1]).narrow(2, axis, 1);
+            let place = |axis: usize| {
+                let mut shape = [1; 5];
+                shape[2 + axis] = to[axis];
+                let shares: Vec<f32> = (0..to[axis]).map(|i| i as f32 / to[axis] as f32).collect();
+                Tensor::<5>::from_data(TensorData::new(shares, shape), &t[0].device()) - anchor(axis)
+            };
+            place(0) + place(1) + place(2)
+        };
+        same(&format!("places of {to:?}"), &[random([2, 9, 1, 1, 1])], &[], |t, _| position_map(t[0].clone(), to), theirs);
+    }
+}
+
+#[test]
+fn products_and_sums_with_what_lacks_channels_or_voxels() {
+    afresh();
+    for [d, h, w] in VOLUMES {
+        for shape in [[2, 1, d, h, w], [2, 3, 1, 1, 1]] {
+            let leaves = [random([2, 3, d, h, w]) + 1.5, random(shape) + 1.5];
+            let what = format!("{:?} and {shape:?}", [d, h, w]);
+            same(&what, &leaves, &[], |t, _| mul(t[0].clone(), t[1].clone()), |t, _| t[0].clone() * t[1].clone());
+            same(&what, &leaves, &[], |t, _| add(t[1].clone(), t[0].clone()), |t, _| t[0].clone() + t[1].clone());
+        }
+    }
+}
+
+#[test]
 fn linear_maps_of_vectors() {
     afresh();
     for (inputs, outputs) in [(1, 1), (3, 5), (24, 128), (130, 7)] {

@@ -1,8 +1,8 @@
-//! What leads from volumes to one number a channel, and on from there.
+//! What leads from volumes to one number a channel, on from there, and back to volumes.
 
 #[cfg(feature = "gpu")]
 use super::gpu;
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Int, Tensor};
 
 /// The means over the voxels: `x [N, C, D, H, W]` to `[N, C, 1, 1, 1]`.
 pub fn mean_volume(x: Tensor<5>) -> Tensor<5> {
@@ -34,4 +34,47 @@ pub fn linear(x: Tensor<5>, w: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<5> 
         None => y,
     };
     y.reshape([n, outputs, 1, 1, 1])
+}
+
+/// The sum over the axes of a voxel's place, a share of the extent, less the anchor's: `anchors [N, 3 K, 1, 1, 1]` to `[N, K, to]`.
+pub fn position_map(anchors: Tensor<5>, to: [usize; 3]) -> Tensor<5> {
+    #[cfg(feature = "gpu")]
+    if gpu::takes(&anchors) {
+        return gpu::position_map(anchors, to);
+    }
+    let [n, c, ..] = anchors.dims();
+    let (device, precision) = (anchors.device(), anchors.dtype());
+    let anchors = anchors.reshape([n, c / 3, 3, 1, 1]);
+    let along = |axis: usize, length: usize| {
+        let mut shape = [1; 5];
+        shape[2 + axis] = length;
+        let places = Tensor::<1, Int>::arange(0..length as i64, &device).float() / length as f32;
+        places.reshape(shape).cast(precision) - anchors.clone().narrow(2, axis, 1)
+    };
+    along(0, to[0]) + along(1, to[1]) + along(2, to[2])
+}
+
+/// `a * b`, one of which may lack the channels or the voxels of the other.
+pub fn mul(a: Tensor<5>, b: Tensor<5>) -> Tensor<5> {
+    #[cfg(feature = "gpu")]
+    return gpu::mul(a, b);
+    #[cfg(not(feature = "gpu"))]
+    return a * b;
+}
+
+/// `a + b`, one of which may lack the channels or the voxels of the other.
+pub fn add(a: Tensor<5>, b: Tensor<5>) -> Tensor<5> {
+    #[cfg(feature = "gpu")]
+    return gpu::add(a, b);
+    #[cfg(not(feature = "gpu"))]
+    return a + b;
+}
+
+/// The same values, laid out as the kernels of a GPU read them, which they otherwise see to at every call.
+pub fn in_order<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    #[cfg(feature = "gpu")]
+    if gpu::takes(&x) {
+        return gpu::in_order(x);
+    }
+    x
 }

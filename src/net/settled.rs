@@ -12,6 +12,7 @@ use crate::compile::passes::optimise;
 use crate::ir::Value;
 #[cfg(feature = "gpu")]
 use crate::kernel::Recording;
+use crate::kernel::in_order;
 use crate::op::Learned;
 use crate::text::{Code, Diagnostic, Result};
 
@@ -118,10 +119,10 @@ impl Network {
         Ok(network.held_in(self.dtype()))
     }
 
-    /// With weights of this type.
+    /// With weights of this type, in order.
     fn held_in(mut self, dtype: DType) -> Self {
         fn cast<const D: usize>(w: &mut Param<Tensor<D>>, dtype: DType) {
-            *w = w.clone().map(|w| w.cast(dtype));
+            *w = w.clone().map(|w| in_order(w.cast(dtype)));
         }
         for (_, w) in self.weights_mut() {
             match w {

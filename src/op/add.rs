@@ -34,7 +34,7 @@ impl Operator for Add {
 impl super::Forward for Add {
     fn forward(&self, _: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
         let [a, b] = super::pair(x);
-        a + b
+        crate::kernel::add(a, b)
     }
 }
 

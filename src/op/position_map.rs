@@ -37,19 +37,9 @@ impl Operator for PositionMap {
 #[cfg(feature = "run")]
 impl super::Forward for PositionMap {
     fn forward(&self, _: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
-        use burn::tensor::{Int, Tensor};
         let [anchors, like] = super::pair(x);
-        let [n, c, ..] = anchors.dims();
-        let [_, _, d, h, w] = like.dims();
-        let (device, precision) = (anchors.device(), anchors.dtype());
-        let anchors = anchors.reshape([n, c / 3, 3, 1, 1]);
-        let along = |axis: usize, length: usize| {
-            let mut shape = [1; 5];
-            shape[2 + axis] = length;
-            let places = Tensor::<1, Int>::arange(0..length as i64, &device).float() / length as f32;
-            places.reshape(shape).cast(precision) - anchors.clone().narrow(2, axis, 1)
-        };
-        along(0, d) + along(1, h) + along(2, w)
+        let [_, _, to @ ..] = like.dims();
+        crate::kernel::position_map(anchors, to)
     }
 }
 

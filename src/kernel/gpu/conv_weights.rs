@@ -149,5 +149,5 @@ pub fn gradient(x: CubeTensor, g: CubeTensor, geometry: Geometry, groups: usize)
             kind,
         );
     }
-    fold(sums, parts, 1.0, [o, ins, kd, kh, kw], dtype)
+    fold(sums, parts, (1.0, 1), [o, ins, kd, kh, kw], dtype)
 }

@@ -80,9 +80,17 @@ pub fn over_block(shared: &mut Shared<[f32]>, value: f32) -> f32 {
     shared[0]
 }
 
-/// Adds up blocks' results: `parts [count, len]` to `out [len]` times `scale`, one block for each of them.
+/// Adds up blocks' results: `parts [count, len]` to `out [len, repeat]` times `scale`, one block for each of `len`.
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn fold_parts<E: Float>(parts: &[f32], out: &mut [E], count: usize, len: usize, scale: f32, #[define(E)] _element: ElemType) {
+fn fold_parts<E: Float>(
+    parts: &[f32],
+    out: &mut [E],
+    count: usize,
+    len: usize,
+    scale: f32,
+    repeat: usize,
+    #[define(E)] _element: ElemType,
+) {
     let mut shared = Shared::<[f32]>::new_slice(UNITS);
     if CUBE_POS >= len {
         terminate!();
@@ -94,14 +102,16 @@ fn fold_parts<E: Float>(parts: &[f32], out: &mut [E], count: usize, len: usize, 
         part += UNITS;
     }
     let total = over_block(&mut shared, sum);
-    if UNIT_POS == 0 {
-        out[CUBE_POS] = E::cast_from(total * scale);
+    let me = UNIT_POS as usize;
+    if me < repeat {
+        out[CUBE_POS * repeat + me] = E::cast_from(total * scale);
     }
 }
 
-/// The sums of `parts [count, ...]` (`f32`) over the first axis, times `scale`, as a tensor of this shape and type.
-pub fn fold<const D: usize>(parts: CubeTensor, count: usize, scale: f32, shape: [usize; D], dtype: DType) -> CubeTensor {
-    let len = shape.iter().product();
+/// The sums of `parts [count, ...]` (`f32`) over the first axis, times `scale`, each `repeat` times (at most [`UNITS`]), as a tensor of this
+/// shape and type.
+pub fn fold<const D: usize>(parts: CubeTensor, count: usize, (scale, repeat): (f32, usize), shape: [usize; D], dtype: DType) -> CubeTensor {
+    let len = shape.iter().product::<usize>() / repeat;
     let out = empty(&parts, shape, dtype);
     let (count_of_blocks, block) = blocks(&out, len);
     let client = out.client.clone();
@@ -117,6 +127,7 @@ pub fn fold<const D: usize>(parts: CubeTensor, count: usize, scale: f32, shape: 
             count,
             len,
             scale,
+            repeat,
             element(&out),
         );
     }

@@ -15,6 +15,7 @@ mod copy;
 mod group_norm;
 mod group_norm_back;
 mod launch;
+mod place;
 mod pool;
 mod raw;
 mod replay;
@@ -94,6 +95,50 @@ pub fn softmax_channels(x: Tensor<5>) -> Tensor<5> {
 /// See [`super::mean_volume()`].
 pub fn mean_volume(x: Tensor<5>) -> Tensor<5> {
     Tensor::from_dispatch(Dispatch::mean_volume(x.into_dispatch()))
+}
+
+/// See [`super::position_map()`].
+pub fn position_map(anchors: Tensor<5>, to: [usize; 3]) -> Tensor<5> {
+    Tensor::from_dispatch(Dispatch::map_places(anchors.into_dispatch(), to))
+}
+
+/// Two tensors as one and a smaller one that lacks its channels or its voxels; as they were where they are not so.
+fn larger_first(a: Tensor<5>, b: Tensor<5>) -> Result<[Tensor<5>; 2], [Tensor<5>; 2]> {
+    let lacks = |x: &Tensor<5>, small: &Tensor<5>| {
+        let ([n, c, volume @ ..], [m, k, extent @ ..]) = (x.dims(), small.dims());
+        n == m && ((k == 1 && c > 1 && volume == extent) || (k == c && extent == [1; 3] && volume != [1; 3]))
+    };
+    if !takes(&a) || a.dtype() != b.dtype() {
+        return Err([a, b]);
+    }
+    if lacks(&a, &b) {
+        Ok([a, b])
+    } else if lacks(&b, &a) {
+        Ok([b, a])
+    } else {
+        Err([a, b])
+    }
+}
+
+/// See [`super::mul()`].
+pub fn mul(a: Tensor<5>, b: Tensor<5>) -> Tensor<5> {
+    match larger_first(a, b) {
+        Ok([x, by]) => Tensor::from_dispatch(Dispatch::scale_volume(x.into_dispatch(), by.into_dispatch())),
+        Err([a, b]) => a * b,
+    }
+}
+
+/// See [`super::add()`].
+pub fn add(a: Tensor<5>, b: Tensor<5>) -> Tensor<5> {
+    match larger_first(a, b) {
+        Ok([x, by]) => Tensor::from_dispatch(Dispatch::shift_volume(x.into_dispatch(), by.into_dispatch())),
+        Err([a, b]) => a + b,
+    }
+}
+
+/// The same values laid out as the kernels read them.
+pub fn in_order<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    Tensor::from_dispatch(Dispatch::in_order(x.into_dispatch()))
 }
 
 /// Writes the values of `from` over those of `to`, which every holder of `to` sees. It is done once the result has been asked for.

@@ -1,6 +1,6 @@
 //! The kernels as operations that Burn queues. They have no gradients.
 
-use super::{conv, conv_weights, copy, group_norm, group_norm_back, pool, resize, softmax, sums};
+use super::{conv, conv_weights, copy, group_norm, group_norm_back, launch, place, pool, resize, softmax, sums};
 use crate::kernel::conv3d::Geometry;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, backend_extension};
@@ -10,6 +10,11 @@ use burn_cubecl::CubeBackend;
 /// `[N, C, volume]`, with `N` the first of one shape.
 fn volume(like: &Shape, channels: usize, [d, h, w]: [usize; 3]) -> Shape {
     Shape::from([like[0], channels, d, h, w])
+}
+
+/// A shape without its channels, or without its voxels.
+fn small(x: &Shape, channels: bool) -> Shape {
+    if channels { volume(x, 1, extent(x)) } else { volume(x, x[1], [1; 3]) }
 }
 
 /// The extent of a volume.
@@ -57,6 +62,25 @@ pub trait Kernels: Backend {
 
     #[fusion(dtype = g, shape = volume(g, g[1], *to))]
     fn volume_means_back(g: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self>;
+
+    /// The values laid out in order.
+    #[fusion(dtype = x, shape = x)]
+    fn in_order(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Places relative to anchors `[N, 3 K, 1, 1, 1]`: `[N, K, to]`.
+    #[fusion(dtype = anchors, shape = volume(anchors, anchors[1] / 3, *to))]
+    fn place_map(anchors: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self>;
+
+    #[fusion(dtype = g, shape = volume(g, 3 * g[1], [1; 3]))]
+    fn place_map_back(g: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// The sums of `x` over the channels `[N, 1, D, H, W]`, or over the voxels `[N, C, 1, 1, 1]`.
+    #[fusion(dtype = x, shape = small(x, *channels))]
+    fn sums_over(x: FloatTensor<Self>, channels: bool) -> FloatTensor<Self>;
+
+    /// The same of `x` times `by`, of one shape.
+    #[fusion(dtype = x, shape = small(x, *channels))]
+    fn dots_over(x: FloatTensor<Self>, by: FloatTensor<Self>, channels: bool) -> FloatTensor<Self>;
 
     /// The gradient of its weights.
     #[fusion(dtype = x, shape = Shape::from([g[1], x[1] / groups, geometry.kernel[0], geometry.kernel[1], geometry.kernel[2]]))]
@@ -156,6 +180,27 @@ impl Kernels for CubeBackend {
 
     fn channel_sums(g: FloatTensor<Self>) -> FloatTensor<Self> {
         sums::by_channel(g)
+    }
+
+    fn in_order(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        launch::ordered(x)
+    }
+
+    fn place_map(anchors: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self> {
+        place::forward(anchors, to)
+    }
+
+    fn place_map_back(g: FloatTensor<Self>) -> FloatTensor<Self> {
+        // Every anchor is subtracted at every voxel, whatever its axis.
+        sums::repeated(g, -1.0, 3)
+    }
+
+    fn sums_over(x: FloatTensor<Self>, channels: bool) -> FloatTensor<Self> {
+        if channels { sums::over_channels(x, None) } else { sums::over_voxels(x, None) }
+    }
+
+    fn dots_over(x: FloatTensor<Self>, by: FloatTensor<Self>, channels: bool) -> FloatTensor<Self> {
+        if channels { sums::over_channels(x, Some(by)) } else { sums::over_voxels(x, Some(by)) }
     }
 
     fn volume_means(x: FloatTensor<Self>) -> FloatTensor<Self> {

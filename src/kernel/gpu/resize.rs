@@ -6,6 +6,10 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
+/// Most rows of a thread, and threads that keep a large device busy.
+const MOST: usize = 8;
+const BUSY: usize = 1 << 18;
+
 /// The sources of one place along an axis: the nearer to the start, the other, and the other's weight.
 #[derive(CubeType)]
 struct Tap {
@@ -45,9 +49,18 @@ fn end(i: usize, from: usize, to: usize) -> usize {
     select(i + 1 == from, to, min(((2 * i + 3) * to) / (2 * from) + 1, to))
 }
 
-/// `x [rows, from]` to `y [rows, to]`, a thread for each value.
+/// `x [rows, from]` to `y [rows, to]`, a thread for a place of `per_thread` rows: what is the place's is found once for all of them.
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn interpolate<E: Float>(x: &[E], y: &mut [E], from: Extent, to: Extent, count: usize, #[define(E)] _element: ElemType) {
+fn interpolate<E: Float>(
+    x: &[E],
+    y: &mut [E],
+    from: Extent,
+    to: Extent,
+    rows: usize,
+    per_thread: usize,
+    count: usize,
+    #[define(E)] _element: ElemType,
+) {
     if ABSOLUTE_POS >= count {
         terminate!();
     }
@@ -56,20 +69,27 @@ fn interpolate<E: Float>(x: &[E], y: &mut [E], from: Extent, to: Extent, count: 
     let h = tap(rest % to.h, from.h, to.h);
     let rest = rest / to.h;
     let d = tap(rest % to.d, from.d, to.d);
-    let row = rest / to.d;
-    let mut value = 0.0f32;
-    #[unroll]
-    for i in 0..4 {
-        let far_d = comptime!(i / 2 == 1);
-        let far_h = comptime!(i % 2 == 1);
-        let (id, weight_d) = if far_d { (d.high, d.weight) } else { (d.low, 1.0 - d.weight) };
-        let (ih, weight_h) = if far_h { (h.high, h.weight) } else { (h.low, 1.0 - h.weight) };
-        let line = ((row * from.d + id) * from.h + ih) * from.w;
-        let near = f32::cast_from(x[line + w.low]);
-        let far = f32::cast_from(x[line + w.high]);
-        value += weight_d * weight_h * (near * (1.0 - w.weight) + far * w.weight);
+    let mut row = (rest / to.d) * per_thread;
+    let end = min(row + per_thread, rows);
+    let near = d.low * from.h * from.w;
+    let far = d.high * from.h * from.w;
+    let (upper, lower) = (h.low * from.w, h.high * from.w);
+    let place = ABSOLUTE_POS % (to.d * to.h * to.w);
+    while row < end {
+        let base = row * from.d * from.h * from.w;
+        let mut value = 0.0f32;
+        #[unroll]
+        for i in 0..4 {
+            let (plane, weight_d) = if comptime!(i / 2 == 1) { (far, d.weight) } else { (near, 1.0 - d.weight) };
+            let (line, weight_h) = if comptime!(i % 2 == 1) { (lower, h.weight) } else { (upper, 1.0 - h.weight) };
+            let line = base + plane + line;
+            let left = f32::cast_from(x[line + w.low]);
+            let right = f32::cast_from(x[line + w.high]);
+            value += weight_d * weight_h * (left * (1.0 - w.weight) + right * w.weight);
+        }
+        y[row * (to.d * to.h * to.w) + place] = E::cast_from(value);
+        row += 1;
     }
-    y[ABSOLUTE_POS] = E::cast_from(value);
 }
 
 /// `g [rows, to]` to `x [rows, from]`, a thread for each value.
@@ -105,10 +125,12 @@ pub fn forward(x: CubeTensor, to: [usize; 3]) -> CubeTensor {
     let x = ordered(x);
     let [n, c, from @ ..] = dims(&x);
     let y = empty(&x, [n, c, to[0], to[1], to[2]], x.dtype);
-    let count = n * c * to.iter().product::<usize>();
+    let (rows, space) = (n * c, to.iter().product::<usize>());
+    let per_thread = (rows * space / BUSY).clamp(1, MOST).min(rows);
+    let count = rows.div_ceil(per_thread) * space;
     let (grid, block) = units(&x, count);
     let client = x.client.clone();
-    // SAFETY: sources lie inside the volume; a thread writes its own place.
+    // SAFETY: sources lie inside the volume; a thread writes its own places.
     unsafe {
         interpolate::launch_unchecked(
             &client,
@@ -119,6 +141,8 @@ pub fn forward(x: CubeTensor, to: [usize; 3]) -> CubeTensor {
             y.clone().into_buffer_arg(),
             extent(from),
             extent(to),
+            rows,
+            per_thread,
             count,
             element(&y),
         );

@@ -7,6 +7,7 @@ use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::ops::FloatTensorOps;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, TensorMetadata, backend_extension};
 use burn_cubecl::Cube;
@@ -42,6 +43,11 @@ pub trait Tracked: Backend {
     fn pool_volume(x: FloatTensor<Self>, kernel: [usize; 3]) -> FloatTensor<Self>;
     fn softmax_volume(x: FloatTensor<Self>) -> FloatTensor<Self>;
     fn mean_volume(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn map_places(anchors: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self>;
+    /// `x [N, C, D, H, W]` times `by`, which lacks the channels or the voxels.
+    fn scale_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// The same plus `by`.
+    fn shift_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 impl Tracked for Cube {
@@ -99,6 +105,18 @@ impl Tracked for Cube {
 
     fn mean_volume(x: FloatTensor<Self>) -> FloatTensor<Self> {
         Self::volume_means(x)
+    }
+
+    fn map_places(anchors: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self> {
+        Self::place_map(anchors, to)
+    }
+
+    fn scale_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_mul(x, by)
+    }
+
+    fn shift_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_add(x, by)
     }
 }
 
@@ -214,6 +232,32 @@ impl<C: CheckpointStrategy> Tracked for Autodiff<Cube, C> {
         match Averaging.prepare::<C>([x.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish(from, Cube::volume_means(x.into_primitive())),
             OpsKind::UnTracked(prep) => prep.finish(Cube::volume_means(x.into_primitive())),
+        }
+    }
+
+    fn map_places(anchors: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self> {
+        match Placing.prepare::<C>([anchors.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish((), Cube::place_map(anchors.into_primitive(), to)),
+            OpsKind::UnTracked(prep) => prep.finish(Cube::place_map(anchors.into_primitive(), to)),
+        }
+    }
+
+    fn scale_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self> {
+        match Scaling.prepare::<C>([x.node(), by.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = (prep.checkpoint(&x), prep.checkpoint(&by));
+                prep.finish(state, Cube::float_mul(x.into_primitive(), by.into_primitive()))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(Cube::float_mul(x.into_primitive(), by.into_primitive())),
+        }
+    }
+
+    fn shift_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self> {
+        let [_, channels, ..]: [usize; 5] = by.shape().dims();
+        let [_, all, ..]: [usize; 5] = x.shape().dims();
+        match Shifting.prepare::<C>([x.node(), by.node()]).compute_bound().stateful() {
+            OpsKind::Tracked(prep) => prep.finish(channels < all, Cube::float_add(x.into_primitive(), by.into_primitive())),
+            OpsKind::UnTracked(prep) => prep.finish(Cube::float_add(x.into_primitive(), by.into_primitive())),
         }
     }
 }
@@ -367,6 +411,60 @@ impl Backward<Cube, 1> for Averaging {
         let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
         if let [Some(node)] = ops.parents {
             grads.register::<Cube>(node.id, Cube::volume_means_back(g, ops.state));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Placing;
+
+impl Backward<Cube, 1> for Placing {
+    type State = ();
+
+    fn backward(self, ops: Ops<(), 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
+        if let [Some(node)] = ops.parents {
+            grads.register::<Cube>(node.id, Cube::place_map_back(g));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Scaling;
+
+impl Backward<Cube, 2> for Scaling {
+    type State = (NodeId, NodeId);
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
+        let x: FloatTensor<Cube> = checkpointer.retrieve_node_output(ops.state.0);
+        let by: FloatTensor<Cube> = checkpointer.retrieve_node_output(ops.state.1);
+        let ([_, channels, ..], [_, all, ..]): ([usize; 5], [usize; 5]) = (by.shape().dims(), x.shape().dims());
+        let [x_node, by_node] = ops.parents;
+        if let Some(node) = by_node {
+            grads.register::<Cube>(node.id, Cube::dots_over(g.clone(), x, channels < all));
+        }
+        if let Some(node) = x_node {
+            grads.register::<Cube>(node.id, Cube::float_mul(g, by));
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Shifting;
+
+impl Backward<Cube, 2> for Shifting {
+    /// Whether it is the channels that the smaller one lacks.
+    type State = bool;
+
+    fn backward(self, ops: Ops<bool, 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
+        let [x_node, by_node] = ops.parents;
+        if let Some(node) = by_node {
+            grads.register::<Cube>(node.id, Cube::sums_over(g.clone(), ops.state));
+        }
+        if let Some(node) = x_node {
+            grads.register::<Cube>(node.id, g);
         }
     }
 }
