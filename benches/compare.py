@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -96,20 +96,55 @@ class Ours:
         return self.run("--runs", str(runs))["runs"]
 
 
+class Waiting(Ours):
+    """`lmsc bench` on a GPU: started once, since what it compiles takes long, and waits for its turn."""
+
+    def start(self, folder, runs):
+        """Its outputs are in the folder when it is ready."""
+        self.log = folder / "ours.log"
+        export = [] if self.step else ["--export", str(folder)]
+        self.process = subprocess.Popen(self.command + ["--whole", "--wait", "--runs", str(runs), *export], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        said = []
+        for line in self.process.stderr:
+            if line.strip() == "ready":
+                return
+            said.append(line)
+        raise SystemExit(f"lmsc bench ended with {self.process.wait()}: {''.join(said)}")
+
+    def turn(self, runs):
+        out, said = self.process.communicate("\n")
+        if self.process.returncode:
+            raise SystemExit(f"lmsc bench ended with {self.process.returncode}: {said}")
+        self.results.append(json.loads(out))
+        return self.results[-1]["step" if self.step else "forward"]["runs"]
+
+
 class Contest:
     """One case: those who take part, and the seconds of their runs."""
 
     def __init__(self, case, options, folder):
         size, batch, sets, self.step, self.precision = case
         self.case, self.options, self.folder = case, options, folder
-        self.ours = Ours(options, size, batch, sets, self.precision, self.step)
-        self.peers = []
+        self.ours = (Waiting if on_gpu(options) else Ours)(options, size, batch, sets, self.precision, self.step)
+        self.peers, self.started = [], []
+        # To begin anew takes long on a GPU, where nothing else disturbs: one turn of many runs.
+        self.rounds, self.runs = (1, 30) if on_gpu(options) else (options.rounds or (2 if options.quick else 5), 2)
 
     def prepare(self):
         """Writes what the peers are given."""
         folder, options = self.folder, self.options
         say(f"{called(self.case)}: preparing")
         folder.mkdir(parents=True, exist_ok=True)
+        if on_gpu(options):
+            if self.step:
+                # The weights, the input and the labels are the same wherever they are drawn.
+                command = [word if word != options.device else "cpu" for word in self.ours.command if word != "--step"]
+                command[command.index("--precision") + 1] = "f32"
+                subprocess.run([*command, "--runs", "1", "--whole", "--export", str(folder)], check=True, stdout=subprocess.DEVNULL)
+            else:
+                self.ours.start(folder, self.runs)
+            return
         self.ours.run("--runs", "1", "--export", str(folder))
         if not self.step and {"onnxruntime", "openvino"} & set(options.peers):
             subprocess.run([sys.executable, str(HERE / "peers.py"), "onnx", str(folder)], check=True, stdout=subprocess.DEVNULL,
@@ -119,6 +154,7 @@ class Contest:
         """Starts a peer and waits until it is ready."""
         if not (self.step and name in ("onnxruntime", "openvino")):
             peer = Peer(name, self.folder, self.options, self.precision, self.step)
+            self.started.append(peer)
             peer.get_ready()
             say(f"  {NAMES[name]}: {called(self.case)}")
             self.peers.append(peer)
@@ -129,13 +165,10 @@ class Contest:
         self.peers.sort(key=lambda p: PEERS.index(p.name))
         turns = [("ours", self.ours)] + [(p.name, p) for p in self.peers]
         seconds = {who: [] for who, _ in turns}
-        # A GPU is alone, and to begin anew takes long there: few turns of many runs.
-        rounds, runs = (2, 20) if on_gpu(options) else (2 if options.quick else 5, 2)
-        rounds = options.rounds or rounds
-        for number in range(rounds):
-            say(f"{called(self.case)}: round {number + 1} of {rounds}")
+        for number in range(self.rounds):
+            say(f"{called(self.case)}: round {number + 1} of {self.rounds}")
             for who, runner in turns[number % len(turns):] + turns[:number % len(turns)]:
-                seconds[who] += runner.turn(runs)
+                seconds[who] += runner.turn(self.runs)
                 # Threads that still wait in a loop for more work should not cost the next one anything.
                 time.sleep(0.3)
         for p in self.peers:
@@ -185,13 +218,24 @@ def prepared(cases, options):
 
     def all_of(contest):
         within(contest, contest.prepare)
-        calls = [pool.submit(within, contest, functools.partial(contest.call, name)) for name in options.peers]
+        names = list(options.peers)
+        calls = [pool.submit(within, contest, functools.partial(contest.call, name)) for name in names]
+        if contest.step:
+            calls.append(pool.submit(within, contest, lambda: contest.ours.start(contest.folder, contest.runs)))
+        wait(calls)
         for each in calls:
             each.result()
 
-    with ThreadPoolExecutor(max_workers=64) as pool:
-        for each in [pool.submit(all_of, contest) for contest in contests]:
-            each.result()
+    pool = ThreadPoolExecutor(max_workers=64)
+    calls = {pool.submit(all_of, contest): contest for contest in contests}
+    done, late = wait(calls, timeout=options.patience)
+    for each in done:
+        each.result()
+    for each in late:
+        for peer in calls[each].started:
+            if peer not in calls[each].peers:
+                say(f"  {NAMES[peer.name]}: {called(calls[each].case)}: not ready after {options.patience} s, left out")
+                peer.process.kill()
     yield from contests
 
 
@@ -211,13 +255,13 @@ def parts(result):
     first = [r["step" if result["step"] else "forward"]["first"] for r in result["ours"]]
     memory = "gpu_bytes" if result["gpu"] else "peak_bytes"
     peaks = [r[memory] / 1e6 for r in result["ours"] if r[memory]]
-    # With --export a run holds more than it needs: that one does not count.
-    table["ours"] = {"peak": max(peaks[1:], default=None), "libraries": None, "first": median(first), "difference": None, "same": True}
+    # With --export a process holds more than it needs: that run does not count on the CPU.
+    table["ours"] = {"peak": max(peaks[0 if result["gpu"] else 1:], default=None), "libraries": None, "first": median(first), "difference": None, "same": True}
     losses = result["ours"][0]["losses"] if result["step"] else []
     for name, ready in result["peers"].items():
         if result["step"]:
             pairs = list(zip(losses, ready["losses"]))
-            difference = max(abs(a - b) / abs(a) for a, b in pairs)
+            difference = max(abs(a - b) / max(abs(a), 1e-9) for a, b in pairs)
         else:
             difference = ready["difference"]["relative"]
         peak, libraries = (ready["gpu_mb"], None) if result["gpu"] else (ready["peak_mb"], ready["libraries_mb"])
@@ -362,6 +406,7 @@ def main():
     parser.add_argument("--rounds", type=int, help="turns of each contestant, of two runs each (of operations: of five)")
     parser.add_argument("--commit", default="of an unknown commit")
     parser.add_argument("--room", type=int, default=60, help="gigabytes of a GPU's memory that PyTorch may take while it gets ready")
+    parser.add_argument("--patience", type=float, help="seconds after which peers that are not ready on a GPU are left out")
     parser.add_argument("--quick", action="store_true", help="small sizes and few runs: does everything work?")
     options = parser.parse_args()
     if options.device != "cpu" and not options.device.startswith("cuda"):

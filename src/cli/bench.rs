@@ -81,6 +81,12 @@ pub struct Args {
     /// Open composites down to this level
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub depth: u16,
+    /// Time only the whole, not its nodes or parts
+    #[arg(long, conflicts_with_all = ["trace", "ops", "stages"])]
+    pub whole: bool,
+    /// Wait for a line on standard input between the warm-up and the runs that count
+    #[arg(long, conflicts_with = "ops")]
+    pub wait: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -155,12 +161,17 @@ fn passes(args: &Args, case: &Case, engine: Engine, load: f64) -> Result<()> {
     let load = load + begun.elapsed().as_secs_f64();
     let first = forward.once()?;
     forward.once()?;
-    let times = Times::new(first, (0..args.runs).map(|_| forward.once()).collect::<Result<_>>()?);
-    let peak = Peak::of(&case.device);
-    if let Some(folder) = &args.export {
+    if let Some(folder) = args.export.as_ref().filter(|_| args.wait) {
         case.export(folder, &forward.outputs()?)?;
     }
-    let profiles = (0..PROFILES).map(|_| forward.profile()).collect::<Result<Vec<_>>>()?;
+    ready(args);
+    let times = Times::new(first, (0..args.runs).map(|_| forward.once()).collect::<Result<_>>()?);
+    let peak = Peak::of(&case.device);
+    // After the peak, which it would raise.
+    if let Some(folder) = args.export.as_ref().filter(|_| !args.wait) {
+        case.export(folder, &forward.outputs()?)?;
+    }
+    let profiles = (0..if args.whole { 0 } else { PROFILES }).map(|_| forward.profile()).collect::<Result<Vec<_>>>()?;
     if let Some(path) = &args.trace {
         let last = profiles.last().map_or(&[][..], Vec::as_slice);
         write_text(path, &format!("{}\n", bench::trace(&case.program, last)))?;
@@ -182,14 +193,8 @@ fn passes(args: &Args, case: &Case, engine: Engine, load: f64) -> Result<()> {
     }
     let how = forward.how().map_or(String::new(), |how| format!("             {how}\n"));
     let stages = if args.stages && !stages.is_empty() { format!("\n{}", bench::stage_table(&stages)) } else { String::new() };
-    print(&format!(
-        "{}forward      {}\n{how}{}\n{}{stages}\n{}",
-        heading(case, load, &machine),
-        times.line(),
-        peak.lines(),
-        bench::node_table(&nodes),
-        bench::legend(&machine)
-    ));
+    let table = if args.whole { String::new() } else { format!("\n{}{stages}\n{}", bench::node_table(&nodes), bench::legend(&machine)) };
+    print(&format!("{}forward      {}\n{how}{}{table}", heading(case, load, &machine), times.line(), peak.lines()));
     Ok(())
 }
 
@@ -214,9 +219,11 @@ fn steps(args: &Args, case: Case, engine: Engine, load: f64) -> Result<()> {
         }
         Ok(all)
     };
-    let whole = many(args.runs + 2, false)?;
+    let mut whole = many(2, false)?;
+    ready(args);
+    whole.extend(many(args.runs, false)?);
     let peak = Peak::of(&case.device);
-    let parts = many(PROFILES as u32, true)?;
+    let parts = many(if args.whole { 0 } else { PROFILES as u32 }, true)?;
     drop(step);
     let machine = Machine::measure();
     let seconds: Vec<f64> = whole.iter().map(bench::Parts::seconds).collect();
@@ -229,14 +236,16 @@ fn steps(args: &Args, case: Case, engine: Engine, load: f64) -> Result<()> {
     }
     let of = |f: fn(&bench::Parts) -> f64| Times::new(0.0, parts.iter().map(f).collect()).median * 1e3;
     let loss = |i: Option<&f64>| i.copied().unwrap_or_default();
+    let (forward, backward, update) = (of(|p| p.forward), of(|p| p.backward), of(|p| p.update));
+    let parts = if args.whole {
+        String::new()
+    } else {
+        format!("parts        forward and loss {forward:.1} ms, backward {backward:.1} ms, update {update:.1} ms (medians)\n")
+    };
     print(&format!(
-        "{}step         {}\nparts        forward and loss {:.1} ms, backward {:.1} ms, update {:.1} ms (medians)\n\
-         loss         {:.6} before the first step, {:.6} before the last\n{}",
+        "{}step         {}\n{parts}loss         {:.6} before the first step, {:.6} before the last\n{}",
         heading(&case, load, &machine),
         times.line(),
-        of(|p| p.forward),
-        of(|p| p.backward),
-        of(|p| p.update),
         loss(losses.first()),
         loss(losses.last()),
         peak.lines()
@@ -263,6 +272,15 @@ fn operations(args: &Args, engine: Engine, device: &burn::tensor::Device) -> Res
     }
     print(&format!("{}\n\n{}\n{}", machine.line(), bench::op_table(&ops), bench::legend(&machine)));
     Ok(())
+}
+
+/// Says on standard error that all is ready, and waits, if that is asked for.
+fn ready(args: &Args) {
+    if args.wait {
+        eprintln!("ready");
+        // Whatever comes, or the end of it, is the word to go.
+        let _ = std::io::stdin().read_line(&mut String::new());
+    }
 }
 
 /// What every result begins with.

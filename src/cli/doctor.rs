@@ -71,7 +71,11 @@ fn missing(what: &'static str, found: impl Into<String>, remedy: impl Into<Strin
 
 /// Everything, of a machine whose files lie under `root`.
 fn findings(root: &Path) -> Vec<Finding> {
-    vec![program(), processor(), memory(root), driver(root), card(root), compiler(root)]
+    let mut all = vec![program(), processor(), memory(root), driver(root), card(root), compiler(root)];
+    if cfg!(feature = "cuda") {
+        all.push(headers());
+    }
+    all
 }
 
 fn program() -> Finding {
@@ -164,6 +168,19 @@ fn compiler(root: &Path) -> Finding {
             "not there",
             "for an NVIDIA GPU: install CUDA's run-time compiler (package cuda-nvrtc, or pip's nvidia-cuda-nvrtc with its folder in LD_LIBRARY_PATH)",
         ),
+    }
+}
+
+/// Those of CUDA, which kernels in half precision include.
+fn headers() -> Finding {
+    if net::has_cuda() {
+        sound("CUDA's headers", std::env::var("CUDA_PATH").unwrap_or_else(|_| "in their usual folder".into()))
+    } else {
+        missing(
+            "CUDA's headers",
+            "no folder of CUDA's",
+            "for an NVIDIA GPU: set CUDA_PATH to the folder above `include` (package cuda-cudart-dev, or pip's nvidia-cuda-runtime)",
+        )
     }
 }
 

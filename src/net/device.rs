@@ -119,6 +119,10 @@ fn gpus(kind: &str) -> Vec<Device> {
         #[cfg(feature = "cuda")]
         "cuda" => {
             // Burn opens the driver in a thread of its own and panics where it is missing, so it is looked for first.
+            // So does CubeCL where it finds no folder of CUDA's.
+            if !has_cuda() {
+                return vec![];
+            }
             let there = |i: &usize| Path::new(&format!("/dev/nvidia{i}")).exists() || *i == 0 && Path::new("/dev/dxg").exists();
             (0..64).take_while(there).map(Device::cuda).collect()
         }
@@ -126,6 +130,18 @@ fn gpus(kind: &str) -> Vec<Device> {
         "wgpu" => Device::enumerate(burn::tensor::DeviceType::Wgpu).into_iter().collect(),
         _ => vec![],
     }
+}
+
+/// Whether there is a folder with the headers that kernels in half precision are compiled with.
+#[cfg(feature = "cuda")]
+pub fn has_cuda() -> bool {
+    cubecl::cuda::install::cuda_path().is_some()
+}
+
+/// As with CUDA, which is not there.
+#[cfg(not(feature = "cuda"))]
+pub fn has_cuda() -> bool {
+    false
 }
 
 /// Names of the makers' GPUs that `wgpu:0`, `wgpu:1` ... are. Opens each.
