@@ -174,7 +174,8 @@ class Contest:
         for p in self.peers:
             p.end()
         return {"name": called(self.case), "step": self.step, "seconds": seconds, "ours": self.ours.results,
-                "peers": {p.name: p.ready for p in self.peers}, "precision": self.precision, "gpu": on_gpu(options)}
+                "peers": {p.name: p.ready for p in self.peers}, "precision": self.precision, "gpu": on_gpu(options),
+                "late": [p.name for p in self.started if p not in self.peers]}
 
 
 class Room:
@@ -305,6 +306,8 @@ def case_lines(result):
             memory = f", memory {table['ours']['peak'] / peer['peak']:.2f} of its"
         lines += ["", f"Against the best peer, {NAMES[best]}: time {table['ours']['median'] / peer['median']:.2f}{memory}; "
                       f"our first run takes {table['ours']['first'] / table['ours']['median']:.2f} of a warm one."]
+    if result["late"]:
+        lines += ["", f"Not ready in time and left out: {', '.join(NAMES[name] for name in result['late'])}."]
     return lines + [""]
 
 

@@ -134,3 +134,41 @@ impl Network {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use burn::tensor::TensorData;
+
+    use super::*;
+    use crate::compile::compile;
+    use crate::text::Source;
+
+    #[test]
+    fn what_is_settled_computes_the_same_outputs() {
+        let device = Device::flex();
+        for (file, places) in [("lightmedseg.ron", vec![0]), ("lightmedseg-deep.ron", vec![1, 0])] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("graphs").join(file);
+            let program = compile(&Source::read(&path).unwrap(), &[], Some([16, 16, 32])).unwrap();
+            let network = Network::new(Arc::new(program), &device, 3).unwrap();
+            let mut settled = Settled::new(&network, &places, &device).unwrap();
+            let macs = |n: &Network| {
+                let g = &n.program().graph;
+                g.values().map(|v| g.cost(v).unwrap().macs).sum::<u64>()
+            };
+            assert!(macs(settled.network()) < macs(&network), "the passes save something here");
+            for round in 0..3 {
+                let values: Vec<f32> = (0..4 * 16 * 16 * 32).map(|i| ((i * 7 + round * 5) as f32 * 0.37).sin()).collect();
+                let x = Tensor::<5>::from_data(TensorData::new(values, [1, 4, 16, 16, 32]), &device);
+                let (ours, theirs) = (settled.run(vec![x.clone()]), network.outputs(x, &places));
+                assert_eq!(ours.len(), places.len());
+                for (a, b) in ours.into_iter().zip(theirs) {
+                    let largest = (a - b.clone()).abs().max().into_scalar::<f32>() / b.abs().max().into_scalar::<f32>();
+                    assert!(largest < 1e-4, "{file}: {largest}");
+                }
+            }
+        }
+    }
+}

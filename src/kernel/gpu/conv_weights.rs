@@ -1,6 +1,6 @@
 //! The gradient of a convolution's weights: blocks sum over parts of the volume, and the parts are added up.
 
-use super::conv::padded;
+use super::conv_tile::padded;
 use super::launch::{Extent, UNITS, addresses, blocks, dims, element, empty, extent, fold, ordered, over_block};
 use crate::kernel::conv3d::Geometry;
 use burn::tensor::DType;

@@ -10,8 +10,11 @@
 //! the network calls, with their gradients.
 
 mod conv;
+mod conv_back;
+mod conv_tile;
 mod conv_weights;
 mod copy;
+mod gradients;
 mod group_norm;
 mod group_norm_back;
 mod launch;
@@ -102,37 +105,29 @@ pub fn position_map(anchors: Tensor<5>, to: [usize; 3]) -> Tensor<5> {
     Tensor::from_dispatch(Dispatch::map_places(anchors.into_dispatch(), to))
 }
 
-/// Two tensors as one and a smaller one that lacks its channels or its voxels; as they were where they are not so.
-fn larger_first(a: Tensor<5>, b: Tensor<5>) -> Result<[Tensor<5>; 2], [Tensor<5>; 2]> {
+/// Two tensors in the order that has a smaller one last which lacks the other's channels or its voxels, and whether there is one.
+fn larger_first(a: Tensor<5>, b: Tensor<5>) -> (bool, [Tensor<5>; 2]) {
     let lacks = |x: &Tensor<5>, small: &Tensor<5>| {
         let ([n, c, volume @ ..], [m, k, extent @ ..]) = (x.dims(), small.dims());
         n == m && ((k == 1 && c > 1 && volume == extent) || (k == c && extent == [1; 3] && volume != [1; 3]))
     };
-    if !takes(&a) || a.dtype() != b.dtype() {
-        return Err([a, b]);
-    }
-    if lacks(&a, &b) {
-        Ok([a, b])
-    } else if lacks(&b, &a) {
-        Ok([b, a])
-    } else {
-        Err([a, b])
-    }
+    let ours = takes(&a) && a.dtype() == b.dtype();
+    if ours && lacks(&b, &a) { (true, [b, a]) } else { (ours && lacks(&a, &b), [a, b]) }
 }
 
 /// See [`super::mul()`].
 pub fn mul(a: Tensor<5>, b: Tensor<5>) -> Tensor<5> {
     match larger_first(a, b) {
-        Ok([x, by]) => Tensor::from_dispatch(Dispatch::scale_volume(x.into_dispatch(), by.into_dispatch())),
-        Err([a, b]) => a * b,
+        (true, [x, by]) => Tensor::from_dispatch(Dispatch::scale_volume(x.into_dispatch(), by.into_dispatch())),
+        (false, [a, b]) => a * b,
     }
 }
 
 /// See [`super::add()`].
 pub fn add(a: Tensor<5>, b: Tensor<5>) -> Tensor<5> {
     match larger_first(a, b) {
-        Ok([x, by]) => Tensor::from_dispatch(Dispatch::shift_volume(x.into_dispatch(), by.into_dispatch())),
-        Err([a, b]) => a + b,
+        (true, [x, by]) => Tensor::from_dispatch(Dispatch::shift_volume(x.into_dispatch(), by.into_dispatch())),
+        (false, [a, b]) => a + b,
     }
 }
 

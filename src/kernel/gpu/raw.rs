@@ -1,6 +1,6 @@
 //! The kernels as operations that Burn queues. They have no gradients.
 
-use super::{conv, conv_weights, copy, group_norm, group_norm_back, launch, place, pool, resize, softmax, sums};
+use super::{conv, conv_back, conv_weights, copy, group_norm, group_norm_back, launch, place, pool, resize, softmax, sums};
 use crate::kernel::conv3d::Geometry;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, backend_extension};
@@ -165,7 +165,7 @@ impl Kernels for CubeBackend {
     }
 
     fn gather(g: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, groups: usize, to: [usize; 3]) -> FloatTensor<Self> {
-        conv::data_gradient(g, w, None, geometry, groups, to)
+        conv_back::data_gradient(g, w, None, geometry, groups, to)
     }
 
     fn gather_biased(
@@ -175,7 +175,7 @@ impl Kernels for CubeBackend {
         geometry: Geometry,
         to: [usize; 3],
     ) -> FloatTensor<Self> {
-        conv::data_gradient(g, w, Some(bias), geometry, 1, to)
+        conv_back::data_gradient(g, w, Some(bias), geometry, 1, to)
     }
 
     fn channel_sums(g: FloatTensor<Self>) -> FloatTensor<Self> {
