@@ -355,7 +355,7 @@ def ceilings(results, folder):
     found = [r["machine"] for result in results for r in result["ours"]]
     if not found:
         found = [json.loads((folder / "operations.json").read_text())["machine"]]
-    return found[0] | {k: max(m[k] for m in found) for k in ("flops", "bandwidth")}
+    return found[0] | {k: max(m[k] or 0.0 for m in found) for k in ("flops", "bandwidth")}
 
 
 def heading(options, machine, load):
@@ -367,7 +367,9 @@ def heading(options, machine, load):
                "wait for each other's threads in loops and suffer most from it.", ""] if busy else []
     title, how = "Speed beside PyTorch, ONNX Runtime and OpenVINO", " --quick" if options.quick else ""
     gpu = []
+    limits = f"; ceilings {machine['flops'] / 1e9:.0f} GFLOP/s and {machine['bandwidth'] / 1e9:.1f} GB/s (copying, read and written)"
     if on_gpu(options):
+        limits = ""
         title, how, warning = "Speed on a GPU beside PyTorch", how + f" --device {options.device}", []
         gpu = [f"- GPU: {card()}; GPU memory is what each program's allocator holds for tensors; bf16 and f16 are PyTorch's autocast, and PyTorch's "
                "float32 may use TF32 where it does so unasked"]
@@ -375,8 +377,7 @@ def heading(options, machine, load):
             f"Written by `benches/run{how}` on {datetime.date.today()}; `{options.graph}`, same weights and inputs, float32 where nothing else is said.", "",
             *warning,
             *gpu,
-            f"- machine: {machine['cpu']}, {os.cpu_count()} processors, {options.threads} threads each, {machine['instructions']}; "
-            f"ceilings {machine['flops'] / 1e9:.0f} GFLOP/s and {machine['bandwidth'] / 1e9:.1f} GB/s (copying, read and written)",
+            f"- machine: {machine['cpu']}, {os.cpu_count()} processors, {options.threads} threads each, {machine['instructions']}{limits}",
             f"- load average at the start {load[0]:.1f}, at the end {os.getloadavg()[0]:.1f} (of {os.cpu_count()} processors; the runs themselves are "
             "part of the latter)",
             f"- versions: lmsc {options.commit}, " + ", ".join(f"{p} {v}" for p, v in versions.items()) + f", Python {python}",

@@ -131,8 +131,12 @@ pub fn op_table(ops: &[OpTime]) -> String {
 
 /// What the columns mean, under a table.
 pub fn legend(machine: &Machine) -> String {
+    let rates = "GFLOP/s counts 2 x MACs, GB/s what is read and written, by a node's operations as if they ran one after the other.";
+    if !machine.has_ceilings() {
+        return format!("{rates}\n");
+    }
     format!(
-        "GFLOP/s counts 2 x MACs, GB/s what is read and written, by a node's operations as if they ran one after the other. \"of ceiling\"\n\
+        "{rates} \"of ceiling\"\n\
          is the time at the ceiling that binds ({:.0} GFLOP/s or {:.1} GB/s, measured here) for the time taken; above 100% values stay in\n\
          caches or are never written.\n",
         machine.flops / 1e9,

@@ -177,7 +177,7 @@ fn passes(args: &Args, case: &Case, engine: Engine, load: f64) -> Result<()> {
         write_text(path, &format!("{}\n", bench::trace(&case.program, last)))?;
     }
     // Last, so that its memory does not count.
-    let machine = Machine::measure();
+    let machine = Machine::measure(&case.device);
     let pass = bench::medians(&profiles);
     let nodes = bench::nodes(&case.program, &pass, &machine, args.depth.into());
     let stages = bench::stages(&pass, &machine);
@@ -225,7 +225,7 @@ fn steps(args: &Args, case: Case, engine: Engine, load: f64) -> Result<()> {
     let peak = Peak::of(&case.device);
     let parts = many(if args.whole { 0 } else { PROFILES as u32 }, true)?;
     drop(step);
-    let machine = Machine::measure();
+    let machine = Machine::measure(&case.device);
     let seconds: Vec<f64> = whole.iter().map(bench::Parts::seconds).collect();
     let times = Times::new(seconds.first().copied().unwrap_or_default(), seconds.into_iter().skip(2).collect());
     let losses: Vec<f64> = whole.iter().map(|p| p.loss).collect();
@@ -263,7 +263,7 @@ fn segments(args: &Args, case: &Case) -> Result<Segments> {
 
 /// Times single operations.
 fn operations(args: &Args, engine: Engine, device: &burn::tensor::Device) -> Result<()> {
-    let machine = Machine::measure();
+    let machine = Machine::measure(device);
     let setting = Setting { runs: args.runs as usize, shrink: args.shrink.into(), engine, machine: &machine, device };
     let ops = bench::time_operations(setting)?;
     if args.json {
