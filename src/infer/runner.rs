@@ -46,7 +46,8 @@ impl Runner {
         // Every network here has parameters, and they are all on one device.
         let device = network.devices().into_iter().next().unwrap_or_default();
         if !net::on_cpu(&device) {
-            let settled = Settled::new(&network.valid(), &[0], &device)?;
+            let device = device.inner();
+            let settled = Settled::new(network, &[0], &device)?;
             return Ok(Self { place: Place::Device(Box::new(settled), device), answer });
         }
         let trained: HashMap<String, (Vec<usize>, Vec<f32>)> = net::numbers(network).collect();

@@ -42,6 +42,8 @@ impl Settled {
     /// # Errors
     /// As [`crate::exec::Executor::new`].
     pub fn new(network: &Network, places: &[usize], device: &Device) -> Result<Self> {
+        // Of a network in training too: nothing that follows keeps gradients.
+        let device = &device.clone().inner();
         let network = network.settled(places, device)?;
         Ok(Self {
             network,
@@ -140,11 +142,25 @@ mod tests {
     use std::path::Path;
     use std::sync::Arc;
 
+    use burn::module::Module;
     use burn::tensor::TensorData;
 
     use super::*;
     use crate::compile::compile;
     use crate::text::Source;
+
+    #[test]
+    fn what_is_settled_of_a_network_in_training_keeps_no_gradients() {
+        let learning = Device::flex().autodiff();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("graphs/lightmedseg.ron");
+        let program = compile(&Source::read(&path).unwrap(), &[], Some([16, 16, 32])).unwrap();
+        let network = Network::new(Arc::new(program), &learning, 3).unwrap();
+        assert_eq!(network.devices().into_iter().next(), Some(learning.clone()));
+        let mut settled = Settled::new(&network, &[0], &learning).unwrap();
+        assert_eq!(settled.network().devices().into_iter().collect::<Vec<_>>(), [Device::flex()]);
+        let x = Tensor::<5>::ones([1, 4, 16, 16, 32], &Device::flex());
+        assert_eq!(settled.run(vec![x])[0].dims(), [1, 4, 16, 16, 32]);
+    }
 
     #[test]
     fn what_is_settled_computes_the_same_outputs() {
