@@ -8,6 +8,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::cell::Cell;
 
+mod vector;
+
 fn device() -> Device {
     Device::flex().autodiff()
 }
@@ -414,80 +416,6 @@ fn transposed_convolutions() {
             );
         }
     }
-}
-
-#[test]
-fn means_of_volumes() {
-    afresh();
-    // The last has more voxels than one block takes.
-    for [d, h, w] in VOLUMES.into_iter().chain([[3, 70, 90]]) {
-        let theirs = |t: &[Tensor<5>], _: &[Tensor<1>]| t[0].clone().mean_dim(2).mean_dim(3).mean_dim(4);
-        same(&format!("mean of {:?}", [d, h, w]), &[random([2, 3, d, h, w]) + 0.5], &[], |t, _| mean_volume(t[0].clone()), theirs);
-    }
-}
-
-#[test]
-fn maps_of_places() {
-    afresh();
-    for to in VOLUMES {
-        let theirs = |t: &[Tensor<5>], _: &[Tensor<1>]| {
-            let anchor = |axis: usize| t[0].clone().reshape([2, 3, 3, 1, 1]).narrow(2, axis, 1);
-            let place = |axis: usize| {
-                let mut shape = [1; 5];
-                shape[2 + axis] = to[axis];
-                let shares: Vec<f32> = (0..to[axis]).map(|i| i as f32 / to[axis] as f32).collect();
-                Tensor::<5>::from_data(TensorData::new(shares, shape), &t[0].device()) - anchor(axis)
-            };
-            place(0) + place(1) + place(2)
-        };
-        same(&format!("places of {to:?}"), &[random([2, 9, 1, 1, 1])], &[], |t, _| position_map(t[0].clone(), to), theirs);
-    }
-}
-
-#[test]
-fn products_and_sums_with_what_lacks_channels_or_voxels() {
-    afresh();
-    for [d, h, w] in VOLUMES {
-        for shape in [[2, 1, d, h, w], [2, 3, 1, 1, 1]] {
-            let leaves = [random([2, 3, d, h, w]) + 1.5, random(shape) + 1.5];
-            let what = format!("{:?} and {shape:?}", [d, h, w]);
-            same(&what, &leaves, &[], |t, _| mul(t[0].clone(), t[1].clone()), |t, _| t[0].clone() * t[1].clone());
-            same(&what, &leaves, &[], |t, _| add(t[1].clone(), t[0].clone()), |t, _| t[0].clone() + t[1].clone());
-        }
-    }
-}
-
-#[test]
-fn linear_maps_of_vectors() {
-    afresh();
-    for (inputs, outputs) in [(1, 1), (3, 5), (24, 128), (130, 7)] {
-        let leaves = [random([2, inputs, 1, 1, 1]), random([outputs, inputs, 1, 1, 1])];
-        let ours = |t: &[Tensor<5>], v: &[Tensor<1>]| linear(t[0].clone(), t[1].clone().reshape([outputs, inputs]), Some(v[0].clone()));
-        let theirs = |t: &[Tensor<5>], v: &[Tensor<1>]| {
-            let products = t[0].clone().reshape([2, 1, inputs]) * t[1].clone().reshape([1, outputs, inputs]);
-            products.sum_dim(2).reshape([2, outputs, 1, 1, 1]) + v[0].clone().reshape([1, outputs, 1, 1, 1])
-        };
-        same(&format!("linear {inputs} to {outputs}"), &leaves, &[random([outputs])], ours, theirs);
-    }
-}
-
-#[cfg(feature = "gpu")]
-#[test]
-fn a_recording_computes_what_was_recorded() {
-    let Some(device) = gpu().map(|device| device.inner()) else { return };
-    let there = |x: &Tensor<5>| Tensor::<5>::from_data(x.clone().inner().to_data(), &device);
-    let (x, y) = (random([2, 3, 5, 6, 7]), random([2, 3, 5, 6, 7]));
-    let w = there(&random([4, 3, 3, 3, 3]));
-    let run = move |x: Vec<Tensor<5>>| vec![silu(conv3d(x[0].clone(), w.clone(), None, [1; 3], [1; 3], [1; 3], 1)) * 2.0];
-    let plain = run.clone();
-    let mut recording = Recording::new(&device, vec![there(&x)], run);
-    for x in [&x, &y, &x] {
-        let again = recording.on(vec![there(x)]).to_vec();
-        close("a recording", again[0].to_data(), plain(vec![there(x)])[0].to_data(), 1e-6);
-    }
-    assert!(recording.fits(&[there(&x)]) && !recording.fits(&[there(&random([1, 3, 5, 6, 7]))]));
-    let inputs = vec![there(&x)];
-    assert!(!std::thread::spawn(move || recording.fits(&inputs)).join().unwrap_or(true), "each thread has a queue of its own");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Convolution straight from the definition. A thread computes a few neighbours along H for a few channels, so that what it reads
 //! serves many sums; the threads of a warp lie along W, so that what they read lies together.
 
-use super::conv_tile::{Tile, places, spot, started};
+use super::conv_tile::{Tile, places, spot, started, store};
 use super::launch::{Extent, UNITS, addresses, dims, element, empty, extent, ordered, units};
 use crate::kernel::conv3d::Geometry;
 use burn_cubecl::tensor::CubeTensor;
@@ -142,19 +142,7 @@ fn slide<E: Float>(
         }
     }
     if there && part == 0 {
-        #[unroll]
-        for o in 0..across {
-            if first + o < outs {
-                let out = (sample * groups + group) * outs + first + o;
-                let plane = (out * to.d + od) * to.h;
-                #[unroll]
-                for v in 0..along {
-                    if oh + v < to.h {
-                        y[(plane + oh + v) * to.w + ow] = E::cast_from(sums[comptime!(o * along + v)]);
-                    }
-                }
-            }
-        }
+        store::<E>(y, &sums, &spot, &to, groups, outs, tile);
     }
 }
 

@@ -2,7 +2,7 @@
 //! thread gathers what reaches its places.
 
 use super::conv::forward;
-use super::conv_tile::{Tile, offsets, places, spot, started};
+use super::conv_tile::{Tile, offsets, places, spot, started, store};
 use super::launch::{Extent, addresses, dims, element, empty, extent, ordered, units};
 use crate::kernel::conv3d::Geometry;
 use burn_cubecl::tensor::CubeTensor;
@@ -40,7 +40,7 @@ fn gather<E: Float>(
     let span = comptime!((offsets.1 - offsets.0 + 1) as usize);
 
     let spot = spot(ABSOLUTE_POS, &to, ins, groups, tile);
-    let (iw, ih, id) = (spot.w, spot.tile * along, spot.d);
+    let (iw, id) = (spot.w, spot.d);
     let (first, group, sample) = (spot.channel, spot.group, spot.sample);
 
     let mut sums = started::<E>(bias, group, first, ins, 0usize, tile, biased);
@@ -93,19 +93,7 @@ fn gather<E: Float>(
             }
         }
     }
-    #[unroll]
-    for c in 0..across {
-        if first + c < ins {
-            let volume = (sample * groups + group) * ins + first + c;
-            let plane = (volume * to.d + id) * to.h;
-            #[unroll]
-            for v in 0..along {
-                if ih + v < to.h {
-                    x[(plane + ih + v) * to.w + iw] = E::cast_from(sums[comptime!(c * along + v)]);
-                }
-            }
-        }
-    }
+    store::<E>(x, &sums, &spot, &to, groups, ins, tile);
 }
 
 /// The kernel of the convolution that leads back, at stride 1: `w [G * outs, ins, taps]` to `[G * ins, outs, taps]`, the taps from behind.

@@ -167,3 +167,22 @@ pub fn started<E: Float>(
     }
     sums
 }
+
+/// Writes the sums of a tile to their places in `y [N, G * channels, to]`.
+#[cube]
+pub fn store<E: Float>(y: &mut [E], sums: &Array<f32>, spot: &Spot, to: &Extent, groups: usize, channels: usize, #[comptime] tile: Tile) {
+    let h = spot.tile * comptime!(tile.along);
+    #[unroll]
+    for c in 0..comptime!(tile.across) {
+        if spot.channel + c < channels {
+            let volume = (spot.sample * groups + spot.group) * channels + spot.channel + c;
+            let plane = (volume * to.d + spot.d) * to.h;
+            #[unroll]
+            for v in 0..comptime!(tile.along) {
+                if h + v < to.h {
+                    y[(plane + h + v) * to.w + spot.w] = E::cast_from(sums[comptime!(c * tile.along + v)]);
+                }
+            }
+        }
+    }
+}
