@@ -1,15 +1,15 @@
 //! A training step: forward pass, Dice and cross-entropy, backward pass, AdamW.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use burn::optim::{AdamWConfig, ModuleOptimizer};
 use burn::tensor::Tensor;
 
 use super::case::Case;
 use super::forward::wait;
-use crate::compile::memory::Segments;
+use crate::compile::memory::{Precision, Segments};
 use crate::text::Result;
-use crate::train::{Goal, Loss, Objective, Target};
+use crate::train::{Given, Goal, Learner, Loss, Mark, Objective, Optimiser, Workers};
 
 /// What is minimised: Dice plus cross-entropy, every class alike. The boundary term is left out: no other framework has it.
 fn objective() -> Objective {
@@ -31,24 +31,26 @@ pub struct Parts {
 /// A training step that can be repeated; each goes on from the weights that the one before left.
 pub struct Step {
     case: Case,
-    /// Those of activation checkpointing.
-    segments: Segments,
-    input: Tensor<5>,
-    loss: Loss,
-    targets: Vec<Target>,
-    optimiser: ModuleOptimizer,
+    learner: Learner,
+    given: Given,
 }
 
 impl Step {
-    /// The case must have been made on a device with autodiff, and its graph takes one input; else there is nothing to step.
-    pub fn new(case: Case, segments: Segments) -> Option<Self> {
-        let [input] = <[Tensor<5>; 1]>::try_from(case.tensors()).ok()?;
+    /// The case must have been made on a device with autodiff, and its graph takes one input; else there is nothing to step. `segments` are
+    /// those of activation checkpointing.
+    ///
+    /// # Errors
+    /// E0602 where the device is not there.
+    pub fn new(case: &Case, segments: Segments, precision: Precision) -> Result<Option<Self>> {
+        let Ok([input]) = <[Tensor<5>; 1]>::try_from(case.tensors()) else { return Ok(None) };
         let y = case.output();
         let [d, h, w] = y.size;
         let loss = Loss::new(objective(), Goal::Classes(y.channels));
-        let targets = loss.targets(&case.labels(), [y.batch, d, h, w]);
-        let optimiser = AdamWConfig::new().with_beta_1(0.9).with_beta_2(0.999).with_epsilon(1e-8).with_weight_decay(0.01).init();
-        Some(Self { case, segments, input, loss, targets, optimiser })
+        let plain = case.device.clone().inner();
+        let truths = loss.targets(&case.labels(), [y.batch, d, h, w]).into_iter().map(|t| t.on(&plain)).collect();
+        let workers = Workers::new(&plain, 1, segments)?;
+        let learner = Learner::new(workers, Arc::new(loss), case.network.clone(), Optimiser::default(), precision)?;
+        Ok(Some(Self { case: case.clone(), learner, given: Given { image: input.inner(), truths } }))
     }
 
     /// Makes one step. Its parts are timed where the device is waited for between them; else all is queued at once, as in training, and
@@ -56,29 +58,31 @@ impl Step {
     ///
     /// # Errors
     /// E0901 when the device fails.
-    pub fn once(self, in_parts: bool) -> Result<(Self, Parts)> {
-        let Self { case, segments, input, loss: goal, targets, mut optimiser } = self;
+    pub fn once(&mut self, in_parts: bool) -> Result<Parts> {
         let start = Instant::now();
-        let pass = case.network.pass(input.clone(), &[0], &segments);
-        let terms = goal.terms(pass.outputs().to_vec(), &targets, &case.device);
-        let total = terms.total;
-        let mark = || -> Result<f64> {
-            if in_parts {
-                wait(&case)?;
-                Ok(start.elapsed().as_secs_f64())
-            } else {
-                Ok(0.0)
-            }
+        let mut parts = Parts::default();
+        let mut failed = None;
+        let values = if in_parts {
+            self.learner.in_parts(self.given.clone(), RATE, |mark| {
+                failed = failed.take().or_else(|| wait(&self.case).err());
+                let now = start.elapsed().as_secs_f64();
+                match mark {
+                    Mark::Forward => parts.forward = now,
+                    Mark::Backward => parts.backward = now - parts.forward,
+                }
+            })
+        } else {
+            self.learner.batch(self.given.clone(), RATE)
         };
-        let forward = mark()?;
-        let gradients = pass.back(total.backward());
-        let backward = mark()? - forward;
-        let network = optimiser.step(RATE, case.network.clone(), gradients);
-        let case = Case { network, ..case };
-        wait(&case)?;
-        let loss = f64::from(total.into_scalar::<f32>());
-        let update = start.elapsed().as_secs_f64() - forward - backward;
-        Ok((Self { case, segments, input, loss: goal, targets, optimiser }, Parts { forward, backward, update, loss }))
+        failed.map_or(Ok(()), Err)?;
+        wait(&self.case)?;
+        parts.update = start.elapsed().as_secs_f64() - parts.forward - parts.backward;
+        Ok(Parts { loss: values[0], ..parts })
+    }
+
+    /// How a step is made: in one, or operation by operation and why.
+    pub fn how(&self) -> String {
+        self.learner.how()
     }
 }
 

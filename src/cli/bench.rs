@@ -204,33 +204,24 @@ fn steps(args: &Args, case: Case, engine: Engine, load: f64) -> Result<()> {
         case.export(folder, &Forward::new(&case, engine)?.outputs()?)?;
     }
     let segments = segments(args, &case)?;
-    let mut step = Step::new(case.clone(), segments);
-    if step.is_none() {
+    let Some(mut step) = Step::new(&case, segments, args.precision.into())? else {
         let d = Diagnostic::error(Code::E0601, format!("--step: `{}` takes {} inputs", case.program.name, case.inputs.len()));
         return Err(d.help("only a graph with one input can be trained; leave out --step to time forward passes").into());
     };
-    let mut many = |count: u32, in_parts: bool| -> Result<Vec<bench::Parts>> {
-        let mut all = vec![];
-        for _ in 0..count {
-            let Some(now) = step.take() else { break };
-            let (next, part) = now.once(in_parts)?;
-            step = Some(next);
-            all.push(part);
-        }
-        Ok(all)
-    };
+    let mut many = |count: u32, in_parts: bool| (0..count).map(|_| step.once(in_parts)).collect::<Result<Vec<bench::Parts>>>();
     let mut whole = many(2, false)?;
     ready(args);
     whole.extend(many(args.runs, false)?);
     let peak = Peak::of(&case.device);
     let parts = many(if args.whole { 0 } else { PROFILES as u32 }, true)?;
+    let how = step.how();
     drop(step);
     let machine = Machine::measure(&case.device);
     let seconds: Vec<f64> = whole.iter().map(bench::Parts::seconds).collect();
     let times = Times::new(seconds.first().copied().unwrap_or_default(), seconds.into_iter().skip(2).collect());
     let losses: Vec<f64> = whole.iter().map(|p| p.loss).collect();
     if args.json {
-        let extra = json!({ "step": times, "losses": losses, "parts": parts });
+        let extra = json!({ "how": how, "step": times, "losses": losses, "parts": parts });
         print(&format!("{:#}\n", result(&case, load, peak, &machine, extra)));
         return Ok(());
     }
@@ -243,7 +234,7 @@ fn steps(args: &Args, case: Case, engine: Engine, load: f64) -> Result<()> {
         format!("parts        forward and loss {forward:.1} ms, backward {backward:.1} ms, update {update:.1} ms (medians)\n")
     };
     print(&format!(
-        "{}step         {}\n{parts}loss         {:.6} before the first step, {:.6} before the last\n{}",
+        "{}step         {}\n             {how}\n{parts}loss         {:.6} before the first step, {:.6} before the last\n{}",
         heading(&case, load, &machine),
         times.line(),
         loss(losses.first()),

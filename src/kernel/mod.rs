@@ -27,6 +27,7 @@ mod reuse;
 mod softmax;
 mod sweep;
 pub mod tile;
+mod update;
 mod vector;
 
 pub use activation::{sigmoid, silu};
@@ -40,6 +41,7 @@ pub use max_pool::max_pool3d;
 pub use resize::resize_trilinear;
 pub use reuse::Reuse;
 pub use softmax::softmax_channels;
+pub use update::{Control, Rule, Squares, blend, update};
 pub use vector::{add, in_order, linear, mean_volume, mul, position_map};
 
 use burn::backend::DispatchDevice;

@@ -23,4 +23,4 @@ pub use probe::{forward, port};
 pub use seal::FORMAT;
 pub use settled::Settled;
 pub use tensors::{Tensors, read_tensors, write_tensors};
-pub use weights::{assign, graph_of, load, numbers, save};
+pub use weights::{apart, assign, graph_of, load, numbers, save};

@@ -12,6 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::compile::Program;
 use crate::compile::memory::Precision;
 use crate::ir::{Init, Value};
+use crate::kernel::in_order;
 use crate::op::{Forward, Learned, Weights};
 use crate::text::{Code, Diagnostic, Result};
 
@@ -199,23 +200,8 @@ impl Network {
         &self.weights.0
     }
 
-    /// Becomes the mean of itself, by `keep`, and `other`, by the rest. Both are of one graph; this one has no gradients.
-    pub fn blend(&mut self, other: &Network, keep: f64) {
-        fn mean<const D: usize>(a: &mut Param<Tensor<D>>, b: &Param<Tensor<D>>, keep: f64) {
-            let b = b.val().inner();
-            *a = a.clone().map(|a| a * keep + b * (1.0 - keep));
-        }
-        for ((_, a), (_, b)) in self.weights.0.iter_mut().zip(&other.weights.0) {
-            match (a, b) {
-                (Learned::Vector(a), Learned::Vector(b)) => mean(a, b, keep),
-                (Learned::Matrix(a), Learned::Matrix(b)) => mean(a, b, keep),
-                (Learned::Kernel(a), Learned::Kernel(b)) => mean(a, b, keep),
-                _ => unreachable!("the same weight has the same rank"),
-            }
-        }
-    }
-
-    pub(super) fn weights_mut(&mut self) -> &mut Vec<(String, Learned)> {
+    /// The same to be changed.
+    pub fn weights_mut(&mut self) -> &mut Vec<(String, Learned)> {
         &mut self.weights.0
     }
 }
@@ -263,13 +249,16 @@ pub(super) fn learned(name: &str, values: Vec<f32>, dims: &[usize], device: &Dev
     let id = ParamId::from(u64::from_le_bytes(head));
     let data = TensorData::new(values, dims.to_vec());
     match dims.len() {
-        1 => Learned::Vector(parameter(id, Tensor::from_data(data, device))),
-        2 => Learned::Matrix(parameter(id, Tensor::from_data(data, device))),
-        _ => Learned::Kernel(parameter(id, Tensor::from_data(data, device))),
+        1 => Learned::Vector(parameter(id, data, device)),
+        2 => Learned::Matrix(parameter(id, data, device)),
+        _ => Learned::Kernel(parameter(id, data, device)),
     }
 }
 
-fn parameter<const D: usize>(id: ParamId, tensor: Tensor<D>) -> Param<Tensor<D>> {
+fn parameter<const D: usize>(id: ParamId, data: TensorData, device: &Device) -> Param<Tensor<D>> {
+    let plain = device.clone().inner();
+    let tensor = in_order(Tensor::from_data(data, &plain));
+    let tensor = if device.is_autodiff() { Tensor::from_inner(tensor) } else { tensor };
     let (_, tensor, mapper) = Param::from_tensor(tensor).consume();
     Param::from_mapped_value(id, tensor, mapper)
 }

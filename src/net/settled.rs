@@ -63,7 +63,7 @@ impl Settled {
     pub fn how(&self) -> String {
         #[cfg(feature = "gpu")]
         if let Last::Recorded(recording) = &self.last {
-            return recording.refused().map_or("recorded, replayed in one".into(), |why| format!("operation by operation: {why}"));
+            return recording.how();
         }
         "operation by operation".into()
     }

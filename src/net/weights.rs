@@ -98,6 +98,16 @@ pub fn assign(network: &mut Network, tensors: &BTreeMap<String, (Vec<usize>, Vec
     Ok(())
 }
 
+/// The network with weights in memory of their own, on a device.
+///
+/// # Errors
+/// None but those of [`assign`], which a network's own weights do not have.
+pub fn apart(network: &Network, device: &Device) -> Result<Network> {
+    let mut own = network.clone();
+    assign(&mut own, &numbers(network).collect(), "the network itself", device)?;
+    Ok(own)
+}
+
 /// Whether a file has every one of the weights, in its shape.
 fn compare(
     weights: impl Iterator<Item = (String, Vec<usize>)>,

@@ -22,8 +22,7 @@ const FIXED: u64 = 144 << 20;
 pub(super) fn held(config: &super::config::Optimiser) -> Optimiser {
     match config.kind {
         Kind::adamw => Optimiser::AdamW,
-        Kind::sgd if config.momentum > 0.0 => Optimiser::Sgd,
-        Kind::sgd => Optimiser::None,
+        Kind::sgd => Optimiser::Sgd,
     }
 }
 

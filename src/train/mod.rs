@@ -24,6 +24,7 @@ mod run;
 mod schedule;
 mod start;
 mod state;
+mod step;
 mod store;
 mod sweep;
 mod validate;
@@ -36,7 +37,7 @@ pub use config::{FIELDS, Kind, Optimiser, RunConfig, Schedule, SplitSpec};
 pub use folder::Folder;
 pub use job::{Job, divide};
 pub use journal::{METRICS, METRICS_TABLE, Record};
-pub use loss::{FrequencyOf, Goal, Head, Loss, Norm, Objective, Target, Terms};
+pub use loss::{FrequencyOf, Goal, Head, Loss, Norm, Objective, Target, Terms, Truth};
 pub use plan::{Plan, plan};
 pub use progress::span;
 pub use regions::NamedRegions;
@@ -45,7 +46,9 @@ pub use run::{BEST, Ending, LAST, Outcome, resume, train};
 pub use schedule::{Course, Rates};
 pub use start::{STARTS, Start};
 pub use state::RESUME;
+pub use step::{Learner, Mark};
 pub use sweep::{Standing, run_name};
+pub use workers::{Given, Workers};
 
 #[cfg(test)]
 mod tests;

@@ -1,31 +1,18 @@
-//! What moves the weights: gradients accumulated and clipped, the optimiser, and the moving average of what it has made.
+//! What moves the weights: gradients scaled and shortened, the optimiser's rule, and the moving average of what it has made.
 //!
-//! Part of `train`; may use `net` and Burn's optimisers.
+//! Part of `train`; may use `kernel` and `net`.
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer, SgdConfig};
-use burn::tensor::{Bytes, Tensor};
-
+use burn::module::Param;
+use burn::optim::GradientsParams;
+use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::config::{Kind, Optimiser};
-use crate::compile::memory::Precision;
-use crate::net::Network;
-
-/// The optimiser of a run with its state.
-pub struct Stepper {
-    optimiser: ModuleOptimizer,
-    gathered: GradientsAccumulator<Network>,
-    /// Batches in `gathered`.
-    batches: usize,
-    config: Optimiser,
-    average: Option<Network>,
-    /// Steps taken.
-    steps: usize,
-    scaling: Option<Scaling>,
-}
+use super::state::Numbers;
+use crate::kernel::{Control, Rule, Squares, blend, update};
+use crate::net::{Network, apart};
+use crate::op::Learned;
+use crate::text::Result;
 
 /// The factor of the loss that keeps small gradients above what `f16` rounds to zero: halved when a gradient is no longer finite, and
 /// that step left out; doubled when it has held for long.
@@ -40,7 +27,12 @@ impl Scaling {
     /// Steps after which it is doubled.
     const LONG: usize = 1000;
 
-    fn after(self, sound: bool) -> Self {
+    /// Before the first step.
+    pub fn start() -> Self {
+        Self { factor: 1024.0, held: 0 }
+    }
+
+    pub fn after(self, sound: bool) -> Self {
         match self {
             Self { factor, .. } if !sound => Self { factor: (factor / 2.0).max(1.0), held: 0 },
             Self { factor, held } if held + 1 >= Self::LONG => Self { factor: (factor * 2.0).min(65536.0), held: 0 },
@@ -49,150 +41,191 @@ impl Scaling {
     }
 }
 
-impl Stepper {
-    /// For a network as it is before the first step.
-    pub fn new(config: Optimiser, precision: Precision, network: &Network) -> Self {
-        let optimiser = match config.kind {
-            Kind::adamw => AdamWConfig::new()
-                .with_beta_1(config.betas[0] as f32)
-                .with_beta_2(config.betas[1] as f32)
-                .with_epsilon(1e-8)
-                .with_weight_decay(config.weight_decay as f32)
-                .init(),
-            Kind::sgd => {
-                // As in PyTorch: velocity = momentum * velocity + gradient, without dampening.
-                let momentum = MomentumConfig { momentum: config.momentum, dampening: 0.0, nesterov: config.nesterov };
-                SgdConfig::new()
-                    .with_momentum((config.momentum > 0.0).then_some(momentum))
-                    .with_weight_decay((config.weight_decay > 0.0).then(|| WeightDecayConfig::new(config.weight_decay as f32)))
-                    .init()
-            }
-        };
-        let average = config.average.map(|_| network.valid());
-        let scaling = (precision == Precision::F16).then_some(Scaling { factor: 1024.0, held: 0 });
-        Self { optimiser, gathered: GradientsAccumulator::new(), batches: 0, config, average, steps: 0, scaling }
+/// The rule of the config's optimiser.
+pub fn rule(config: &Optimiser) -> Rule {
+    let decay = config.weight_decay as f32;
+    match config.kind {
+        Kind::adamw => Rule::Adam { betas: config.betas.map(|b| b as f32), epsilon: 1e-8, decay },
+        Kind::sgd => Rule::Momentum { momentum: config.momentum as f32, nesterov: config.nesterov && config.momentum > 0.0, decay },
     }
+}
 
+/// What is another number at every step, as a tensor, so that a step that was recorded has that of the day.
+#[derive(Clone, Copy, Debug)]
+pub struct Day {
+    /// The learning rate.
+    pub rate: f64,
+    /// Steps that have moved the weights before.
+    pub moves: usize,
     /// What the loss is multiplied by before its gradients are taken.
-    pub fn factor(&self) -> f64 {
-        self.scaling.map_or(1.0, |s| s.factor)
+    pub factor: f64,
+    /// Whether anything moves at all.
+    pub go: bool,
+}
+
+// Places in its tensor; before them the rate and the factors of young moments, as `Control` has them.
+const SHARE: usize = 3;
+const GO: usize = 4;
+const KEEP: usize = 5;
+const FACTOR: usize = 6;
+
+impl Day {
+    /// `[7]`
+    pub fn on(&self, config: &Optimiser, device: &Device) -> Tensor<1> {
+        let moves = self.moves as f64 + 1.0;
+        let [first, second] = config.betas.map(|beta| 1.0 / (1.0 - beta.powf(moves)));
+        // The first steps of an average, from weights that were drawn, are soon forgotten.
+        let keep = config.average.map_or(1.0, |keep| keep.min((1.0 + moves) / (10.0 + moves)));
+        let share = 1.0 / (config.accumulate as f64 * self.factor);
+        let numbers = [self.rate, first, second, share, f64::from(u8::from(self.go)), keep, self.factor];
+        Tensor::from_data(TensorData::new(numbers.map(|x| x as f32).to_vec(), [numbers.len()]), device)
     }
 
-    /// Takes the gradients of a batch, of a loss times [`Stepper::factor`]. With the last of a step's batches the weights move by their
-    /// mean.
-    pub fn batch(&mut self, lr: f64, network: Network, gradients: GradientsParams) -> Network {
-        let gradients = if self.config.accumulate > 1 {
-            self.gathered.accumulate(&network, gradients);
-            self.batches += 1;
-            if self.batches < self.config.accumulate {
-                return network;
-            }
-            self.batches = 0;
-            self.gathered.grads()
-        } else {
-            gradients
-        };
-        let mut scale = Scale { gradients, factor: None };
-        let share = 1.0 / (self.config.accumulate as f64 * self.factor());
-        if share < 1.0 {
-            scale.factor = Some(Factor::Number(share));
-            network.visit(&mut scale);
+    /// The factor of the loss, `[1]`.
+    pub fn factor(day: &Tensor<1>) -> Tensor<1> {
+        day.clone().narrow(0, FACTOR, 1)
+    }
+}
+
+/// All that moves with every step. On a GPU it does so in its place: whoever holds a part of it sees it move.
+#[derive(Clone, Debug)]
+pub struct Moving {
+    pub network: Network,
+    /// Of each weight, in the network's order.
+    pub moments: Vec<Vec<Tensor<1>>>,
+    /// The moving average of the weights, where the config asks for one; without gradients.
+    pub average: Option<Network>,
+}
+
+impl Moving {
+    /// Before the first step.
+    ///
+    /// # Errors
+    /// E0501 where the weights' copies do not fit into memory.
+    pub fn new(network: Network, config: &Optimiser, device: &Device) -> Result<Self> {
+        let network = apart(&network, device)?;
+        let plain = device.clone().inner();
+        let average = config.average.map(|_| apart(&network, &plain)).transpose()?;
+        let count = rule(config).moments();
+        // Each in memory of its own.
+        let zeros = |w: &Learned| (0..count).map(|_| Tensor::zeros([length(w)], &plain)).collect();
+        let moments = network.weights().iter().map(|(_, w)| zeros(w)).collect();
+        Ok(Self { network, moments, average })
+    }
+
+    /// The moments, all of each weight one after the other, under the names of the weights.
+    pub fn memory(&self) -> Numbers {
+        let read = |m: &Tensor<1>| m.clone().into_data().try_into_vec::<f32>().unwrap_or_default();
+        let of = |moments: &Vec<Tensor<1>>| moments.iter().flat_map(read).collect::<Vec<f32>>();
+        let each = self.network.weights().iter().zip(&self.moments);
+        each.map(|((name, _), moments)| (name.clone(), of(moments))).map(|(name, all)| (name, (vec![all.len()], all))).collect()
+    }
+
+    /// Takes such moments; `None` where they are not of this network's weights.
+    pub fn remember(&mut self, memory: Numbers) -> Option<()> {
+        if memory.len() != self.moments.len() {
+            return None;
         }
-        if let Some(scaling) = self.scaling {
-            let mut length = Length { gradients: &scale.gradients, squares: None };
-            network.visit(&mut length);
-            let sound = length.squares.is_none_or(|s| s.into_scalar::<f32>().is_finite());
-            self.scaling = Some(scaling.after(sound));
-            if !sound {
-                return network;
+        for (((name, w), moments), (own, (_, all))) in self.network.weights().iter().zip(&mut self.moments).zip(memory) {
+            let count = length(w);
+            if *name != own || all.len() != count * moments.len() {
+                return None;
+            }
+            for (m, values) in moments.iter_mut().zip(all.chunks_exact(count.max(1))) {
+                *m = Tensor::from_data(TensorData::new(values.to_vec(), [count]), &m.device());
             }
         }
-        if let Some(most) = self.config.clip {
-            let mut length = Length { gradients: &scale.gradients, squares: None };
-            network.visit(&mut length);
-            if let Some(squares) = length.squares {
+        Some(())
+    }
+
+    /// After a step by the gradients of `loss [1]` times the factor of the `day`. Nothing has moved where the loss is not finite or,
+    /// where it is `scaled` for half precision, a gradient; whether all was sound is the second result, `[1]`: 1 or 0.
+    pub fn moved(
+        mut self,
+        mut gradients: GradientsParams,
+        loss: Tensor<1>,
+        day: Tensor<1>,
+        config: &Optimiser,
+        scaled: bool,
+    ) -> (Self, Tensor<1>) {
+        let device = day.device();
+        let number = |at| day.clone().narrow(0, at, 1);
+        let mut sound = loss.is_finite().float();
+        let mut scale = number(SHARE);
+        if config.clip.is_some() || scaled {
+            let mut squares = Squares::new(self.network.weights().iter().map(|(_, w)| length(w)), &device);
+            for (_, w) in self.network.weights() {
+                match w {
+                    Learned::Vector(w) => gradients.get::<1>(w.id).into_iter().for_each(|g| squares.add(g)),
+                    Learned::Matrix(w) => gradients.get::<2>(w.id).into_iter().for_each(|g| squares.add(g)),
+                    Learned::Kernel(w) => gradients.get::<5>(w.id).into_iter().for_each(|g| squares.add(g)),
+                }
+            }
+            let squares = squares.sum();
+            if scaled {
+                sound = sound * squares.clone().is_finite().float();
+            }
+            if let Some(most) = config.clip {
                 // As torch.nn.utils.clip_grad_norm_ has it; on the device, so that nothing waits for it.
-                scale.factor = Some(Factor::Tensor(Box::new(((squares.sqrt() + 1e-6).recip() * most).clamp_max(1.0))));
-                network.visit(&mut scale);
+                let length = squares.sqrt() * scale.clone();
+                scale = scale * ((length + 1e-6).recip() * most).clamp_max(1.0);
             }
         }
-        let network = self.optimiser.step(lr, network, scale.gradients);
-        self.steps += 1;
-        if let (Some(average), Some(keep)) = (&mut self.average, self.config.average) {
-            // The first steps, from weights that were drawn, are soon forgotten.
-            let young = (1.0 + self.steps as f64) / (10.0 + self.steps as f64);
-            average.blend(&network, keep.min(young));
+        let go = sound.clone() * number(GO);
+        let control = Tensor::cat(vec![day.clone().narrow(0, 0, Control::LEN - 2), scale, go.clone()], 0);
+        let keep = (number(KEEP) - 1.0) * go + 1.0;
+        // All that reads the weights is queued before they are written over.
+        let _ = device.flush();
+        let rule = rule(config);
+        for ((_, w), moments) in self.network.weights_mut().iter_mut().zip(&mut self.moments) {
+            match w {
+                Learned::Vector(w) => step(w, moments, &mut gradients, &control, rule),
+                Learned::Matrix(w) => step(w, moments, &mut gradients, &control, rule),
+                Learned::Kernel(w) => step(w, moments, &mut gradients, &control, rule),
+            }
         }
-        network
-    }
-
-    /// The moving average of the weights, where the config asks for one.
-    pub fn average(&self) -> Option<&Network> {
-        self.average.as_ref()
-    }
-
-    /// The optimiser's state, to go on from between two steps.
-    ///
-    /// # Errors
-    /// Why Burn could not write it.
-    pub fn state(&self) -> Result<Vec<u8>, String> {
-        self.optimiser.into_bytes().map(|b| b.to_vec()).map_err(|e| e.to_string())
-    }
-
-    /// How the loss is scaled, where it is.
-    pub fn scaling(&self) -> Option<Scaling> {
-        self.scaling
-    }
-
-    /// Goes on from a state, `steps` steps, a scaling and an average.
-    ///
-    /// # Errors
-    /// Why Burn could not read it.
-    pub fn resume(mut self, state: Vec<u8>, steps: usize, scaling: Option<Scaling>, average: Option<Network>) -> Result<Self, String> {
-        self.optimiser = self.optimiser.from_bytes(Bytes::from_bytes_vec(state)).map_err(|e| e.to_string())?;
-        (self.steps, self.scaling, self.average) = (steps, scaling, average);
-        Ok(self)
-    }
-}
-
-/// The sum of the squares of all gradients.
-struct Length<'a> {
-    gradients: &'a GradientsParams,
-    squares: Option<Tensor<1>>,
-}
-
-impl ModuleVisitor for Length<'_> {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = self.gradients.get::<D>(param.id) {
-            let own = gradient.square().sum();
-            self.squares = Some(match self.squares.take() {
-                Some(squares) => squares + own,
-                None => own,
-            });
+        if let Some(average) = &mut self.average {
+            for ((_, a), (_, w)) in average.weights_mut().iter_mut().zip(self.network.weights()) {
+                match (a, w) {
+                    (Learned::Vector(a), Learned::Vector(w)) => nearer(a, w, &keep),
+                    (Learned::Matrix(a), Learned::Matrix(w)) => nearer(a, w, &keep),
+                    (Learned::Kernel(a), Learned::Kernel(w)) => nearer(a, w, &keep),
+                    _ => unreachable!("the same weight has the same rank"),
+                }
+            }
         }
+        // What is dropped before it is queued is not done.
+        let _ = device.flush();
+        (self, sound)
     }
 }
 
-enum Factor {
-    Number(f64),
-    Tensor(Box<Tensor<1>>),
-}
-
-/// Multiplies all gradients.
-struct Scale {
-    gradients: GradientsParams,
-    factor: Option<Factor>,
-}
-
-impl ModuleVisitor for Scale {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let (Some(gradient), Some(factor)) = (self.gradients.remove::<D>(param.id), &self.factor) else { return };
-        let scaled = match factor {
-            Factor::Number(n) => gradient * *n,
-            Factor::Tensor(t) => gradient * t.as_ref().clone().reshape([1; D]),
-        };
-        self.gradients.register(param.id, scaled);
+/// The numbers of a weight.
+fn length(w: &Learned) -> usize {
+    match w {
+        Learned::Vector(w) => w.val().shape().num_elements(),
+        Learned::Matrix(w) => w.val().shape().num_elements(),
+        Learned::Kernel(w) => w.val().shape().num_elements(),
     }
+}
+
+fn step<const D: usize>(
+    w: &mut Param<Tensor<D>>,
+    moments: &mut Vec<Tensor<1>>,
+    gradients: &mut GradientsParams,
+    control: &Tensor<1>,
+    rule: Rule,
+) {
+    // What no loss depends on stays.
+    let Some(gradient) = gradients.remove::<D>(w.id) else { return };
+    let (id, weight, mapper) = w.clone().consume();
+    let (weight, moved) = update(weight.inner(), gradient, moments, control.clone(), rule);
+    *moments = moved;
+    *w = Param::from_mapped_value(id, Tensor::from_inner(weight).require_grad(), mapper);
+}
+
+fn nearer<const D: usize>(mean: &mut Param<Tensor<D>>, w: &Param<Tensor<D>>, keep: &Tensor<1>) {
+    *mean = mean.clone().map(|mean| blend(mean, w.val().inner(), keep.clone()));
 }
 
 #[cfg(test)]

@@ -11,10 +11,10 @@ use serde::Serialize;
 use super::job::Job;
 use super::loader::Loader;
 use super::memory::held;
-use super::optimise::Stepper;
-use super::run::{drawn, learn, recipe};
+use super::run::{drawn, recipe};
+use super::step::Learner;
 use super::validate::validate;
-use super::workers::Workers;
+use super::workers::{Given, Workers};
 use crate::compile::memory::{Training, facts_at, training};
 use crate::infer::Model;
 use crate::ir::{Fault, Operator};
@@ -98,8 +98,8 @@ pub fn rehearse(job: &Job, device: &Device) -> Result<Rehearsal> {
 
     let workers = Workers::new(device, job.config.workers, job.segments.clone())?;
     let loss = Arc::new(job.loss()?);
-    let mut network = drawn(job, workers.main())?;
-    let mut stepper = Stepper::new(job.config.optimiser, job.config.precision, &network);
+    let network = drawn(job, workers.main())?;
+    let mut learner = Learner::new(workers, loss.clone(), network, job.config.optimiser, job.config.precision)?;
     let loader = Loader::start(job.store.clone(), recipe(job, &loss), job.config.epochs, 0)?;
     let steps = STEPS.min(job.config.epochs.saturating_mul(job.steps()));
     // A rate that a warmup would begin with: the steps are not kept.
@@ -112,10 +112,10 @@ pub fn rehearse(job: &Job, device: &Device) -> Result<Rehearsal> {
             let asked = Instant::now();
             let batch = loader.next()?;
             waited += asked.elapsed().as_secs_f64();
-            let values;
-            (network, values) = learn(&workers, &loss, network, &mut stepper, &batch, lr);
+            let cases = batch.cases.join(", ");
+            let values = learner.batch(Given::new(batch, learner.workers().main()), lr);
             if !values[0].is_finite() {
-                let message = format!("the loss of the first steps is not finite; the batch is made of {}", batch.cases.join(", "));
+                let message = format!("the loss of the first steps is not finite; the batch is made of {cases}");
                 return Err(Diagnostic::error(Code::E0901, message).help("look at those cases for extreme intensities").into());
             }
             mean += values[0] / accumulate as f64;
@@ -126,8 +126,8 @@ pub fn rehearse(job: &Job, device: &Device) -> Result<Rehearsal> {
     drop(loader);
     let steps_peak_bytes = net::peak_memory();
     let parameters = counted.weights / 4;
-    let model = Model::new(&network, job.card(0, None, vec![]))?;
-    drop((network, stepper));
+    let model = Model::new(&learner.moving().network, job.card(0, None, vec![]))?;
+    drop(learner);
     let case = job.validation.first().copied().unwrap_or_default();
     let begun = Instant::now();
     validate(&model, &job.store, &[case], |_| ())?;

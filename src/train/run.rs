@@ -15,15 +15,16 @@ use super::clean::{Cleaned, Cleaning, choose};
 use super::folder::Folder;
 use super::job::Job;
 use super::journal::{Journal, Record};
-use super::loader::{Batch, Loader, Recipe};
+use super::loader::{Loader, Recipe};
 use super::loss::Loss;
-use super::optimise::Stepper;
+use super::optimise::Moving;
 use super::progress::Progress;
 use super::schedule::Rates;
 use super::start::{Start, seconds_now};
 use super::state::{About, Numbers, RESUME, State, TERMS};
+use super::step::Learner;
 use super::validate::validate;
-use super::workers::Workers;
+use super::workers::{Given, Workers};
 use crate::infer::{Card, Model};
 use crate::net::{self, Network};
 use crate::text::{Code, Diagnostic, Diagnostics, Result, render, unwritable};
@@ -85,8 +86,8 @@ pub fn train(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) -> 
             std::fs::remove_file(&file).map_err(|e| unwritable(&file, &e))?;
         }
     }
-    let stepper = Stepper::new(job.config.optimiser, job.config.precision, &network);
-    run(job, folder, workers, stop, network, stepper, About { run: job.identity(), ..About::default() })
+    let learner = Learner::new(workers, Arc::new(job.loss()?), network, job.config.optimiser, job.config.precision)?;
+    run(job, folder, stop, learner, About { run: job.identity(), ..About::default() })
 }
 
 /// Goes on with a run where its folder's [`RESUME`] was written; from the beginning where there is none. The weights come out as if it
@@ -112,12 +113,14 @@ pub fn resume(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) ->
         net::assign(&mut network, &numbers.into_iter().collect(), &file, device)?;
         Ok(network)
     };
-    let network = made(state.weights)?;
-    let average = if state.average.is_empty() { None } else { Some(made(state.average)?.valid()) };
-    let stepper = Stepper::new(job.config.optimiser, job.config.precision, &network)
-        .resume(state.optimiser, state.about.steps, state.about.scaling, average)
-        .map_err(|e| refuse(&format!("the optimiser's state is not readable: {e}")))?;
-    run(job, folder, workers, stop, network, stepper, state.about)
+    let mut moving = Moving::new(made(state.weights)?, &job.config.optimiser, device)?;
+    if let Some(average) = &mut moving.average {
+        *average = net::apart(&made(state.average)?, &device.clone().inner())?;
+    }
+    moving.remember(state.moments).ok_or_else(|| refuse("the optimiser's moments are not those of its weights"))?;
+    let (optimiser, loss) = (job.config.optimiser, Arc::new(job.loss()?));
+    let learner = Learner::from(workers.clone(), loss, moving, optimiser, state.about.moves, state.about.scaling);
+    run(job, folder, stop, learner, state.about)
 }
 
 /// The network as a run begins with it.
@@ -141,23 +144,12 @@ impl Clock {
 struct Running<'a> {
     job: &'a Job,
     folder: &'a Folder,
-    workers: Workers,
-    loss: Arc<Loss>,
-    network: Network,
-    stepper: Stepper,
+    learner: Learner,
     about: About,
     saved: Instant,
 }
 
-fn run(
-    job: &Job,
-    folder: &Folder,
-    workers: Workers,
-    stop: &AtomicBool,
-    network: Network,
-    stepper: Stepper,
-    about: About,
-) -> Result<Outcome> {
+fn run(job: &Job, folder: &Folder, stop: &AtomicBool, learner: Learner, about: About) -> Result<Outcome> {
     let start = Instant::now();
     let config = &job.config;
     let labels = job.scored();
@@ -175,7 +167,7 @@ fn run(
         total: config.epochs.saturating_mul(steps),
         power: config.schedule.power,
     };
-    let mut r = Running { job, folder, workers, loss: Arc::new(job.loss()?), network, stepper, about, saved: start };
+    let mut r = Running { job, folder, learner, about, saved: start };
     let mut progress = Progress::new(config.epochs, steps, labels, r.about.steps, &r.about.records);
     let outcome = |r: &Running, ending| Outcome {
         best: r.best().cloned(),
@@ -192,7 +184,8 @@ fn run(
     if config.cache.is_some() {
         prepare(job)?;
     }
-    let loader = Loader::start(job.store.clone(), recipe(job, &r.loss), config.epochs, r.about.steps * config.optimiser.accumulate)?;
+    let loader =
+        Loader::start(job.store.clone(), recipe(job, r.learner.loss()), config.epochs, r.about.steps * config.optimiser.accumulate)?;
     let mut warned = 0;
     while r.about.records.len() < config.epochs {
         let epoch = r.about.records.len() + 1;
@@ -250,14 +243,13 @@ impl Running<'_> {
             let asked = Instant::now();
             let batch = loader.next()?;
             self.about.seconds[1] += asked.elapsed().as_secs_f64();
-            // A network without its weights is never seen: the clone shares them until the optimiser gives new ones.
-            let (network, values) = learn(&self.workers, &self.loss, self.network.clone(), &mut self.stepper, &batch, lr);
+            let cases = batch.cases.join(", ");
+            let values = self.learner.batch(Given::new(batch, self.learner.workers().main()), lr);
             if !values[0].is_finite() {
-                return Err(stopped(&batch, epoch, step, self.folder));
+                return Err(stopped(&cases, epoch, step, self.folder));
             }
             self.about.sums.iter_mut().zip(values).for_each(|(s, t)| *s += t);
             self.about.batches += 1;
-            self.network = network;
         }
         self.about.steps += 1;
         Ok(())
@@ -265,11 +257,11 @@ impl Running<'_> {
 
     /// Validates, writes the checkpoints, and begins the next epoch's sums.
     fn close(&mut self, epoch: usize, lr: f64, clock: &Clock, progress: &mut Progress) -> Result<(Record, bool)> {
-        if !is_finite(&self.network) {
+        if !is_finite(&self.learner.moving().network) {
             return Err(stopped_at(format!("weights are no longer finite at the end of epoch {epoch}"), self.folder));
         }
         let job = self.job;
-        let network = self.stepper.average().unwrap_or(&self.network);
+        let network = self.learner.best();
         let model = Model::new(network, job.card(epoch, None, vec![]))?;
         let of = job.validation.len();
         let scores = validate(&model, &job.store, &job.validation, |at| progress.validating(at + 1, of))?;
@@ -309,7 +301,7 @@ impl Running<'_> {
             return Ok(());
         }
         let path = self.folder.file(BEST);
-        let (network, entries) = net::load(&path, &self.workers.main().clone().inner())?;
+        let (network, entries) = net::load(&path, &self.learner.workers().main().clone().inner())?;
         let card = Card::from_entries(&path, &entries)?;
         let model = Model::new(&network, card.clone())?;
         let of = self.job.validation.len();
@@ -323,12 +315,12 @@ impl Running<'_> {
     /// Saves what to go on from.
     fn save(&mut self) -> Result<()> {
         let path = self.folder.file(RESUME);
-        let optimiser = self.stepper.state().map_err(|e| unwritable(&path, &std::io::Error::other(e)))?;
+        let (learner, moving) = (&self.learner, self.learner.moving());
         let state = State {
-            about: About { scaling: self.stepper.scaling(), ..self.about.clone() },
-            weights: net::numbers(&self.network).collect(),
-            average: self.stepper.average().map(|n| net::numbers(n).collect()).unwrap_or_default(),
-            optimiser,
+            about: About { moves: learner.moves(), scaling: learner.scaling(), ..self.about.clone() },
+            weights: net::numbers(&moving.network).collect(),
+            average: moving.average.iter().flat_map(net::numbers).collect(),
+            moments: moving.memory(),
         };
         state.save(&path)?;
         self.saved = Instant::now();
@@ -341,28 +333,6 @@ fn prepare(job: &Job) -> Result<()> {
     let cases = [&job.training[..], &job.validation].concat();
     let bar = Bar::new(cases.len(), "preparing cases {bar:30} {pos}/{len} {eta} left");
     job.store.prepare(&cases, || bar.change(|bar| bar.inc(1)))
-}
-
-/// A batch forward and backward, and, with the last of a step's batches, the weights moved. Gives the loss and its terms, and the network
-/// as it was where the loss is not finite.
-pub(super) fn learn(
-    workers: &Workers,
-    loss: &Loss,
-    network: Network,
-    stepper: &mut Stepper,
-    batch: &Batch,
-    lr: f64,
-) -> (Network, [f64; TERMS]) {
-    let pass = workers.forward(&network, batch, loss);
-    let t = &pass.terms;
-    let figures = [&t.total, &t.dice, &t.cross_entropy, &t.boundary, &t.tversky, &t.focal].map(|t| t.clone().inner()).to_vec();
-    let gradients = pass.backward(&network, workers, stepper.factor());
-    let moved = stepper.batch(lr, network.clone(), gradients);
-    // One transfer for all figures, when all is queued: a GPU does not wait in the middle of a step.
-    let figures = Tensor::cat(figures, 0).try_into_data().ok().and_then(|d| d.try_into_vec::<f32>().ok()).unwrap_or_default();
-    let mut values = [f64::NAN; TERMS];
-    values.iter_mut().zip(figures).for_each(|(v, f)| *v = f64::from(f));
-    (if values[0].is_finite() { moved } else { network }, values)
 }
 
 pub(super) fn recipe(job: &Job, loss: &Arc<Loss>) -> Recipe {
@@ -378,8 +348,8 @@ pub(super) fn recipe(job: &Job, loss: &Arc<Loss>) -> Recipe {
     }
 }
 
-fn stopped(batch: &Batch, epoch: usize, step: usize, folder: &Folder) -> Diagnostics {
-    let what = format!("the loss is no longer finite in epoch {epoch}, step {}; the batch is made of {}", step + 1, batch.cases.join(", "));
+fn stopped(cases: &str, epoch: usize, step: usize, folder: &Folder) -> Diagnostics {
+    let what = format!("the loss is no longer finite in epoch {epoch}, step {}; the batch is made of {cases}", step + 1);
     stopped_at(what, folder)
 }
 

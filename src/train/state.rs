@@ -2,8 +2,8 @@
 //!
 //! Part of `train`; may use `net` and `text`.
 //!
-//! The file is a line that names the format, the length of a RON text and the text, the numbers of the weights (and of their average)
-//! as little-endian float32 in the order that the text gives, the optimiser's state, and the BLAKE3 hash of all that.
+//! The file is a line that names the format, the length of a RON text and the text, the numbers of the weights, of their average
+//! and the optimiser's moments as little-endian float32 in the order that the text gives, and the BLAKE3 hash of all that.
 
 use std::path::Path;
 
@@ -18,7 +18,7 @@ use crate::text::{Code, Diagnostic, Result, reason, write_whole};
 pub const RESUME: &str = "resume.state";
 /// The loss and its terms.
 pub const TERMS: usize = 6;
-const MAGIC: &[u8] = b"lmsc run 1\n";
+const MAGIC: &[u8] = b"lmsc run 2\n";
 const HASH: usize = 32;
 
 /// A weight by name: its dimensions and numbers.
@@ -31,8 +31,8 @@ pub struct State {
     pub weights: Numbers,
     /// The moving average of the weights; empty without one.
     pub average: Numbers,
-    /// The optimiser's, as Burn writes it.
-    pub optimiser: Vec<u8>,
+    /// The optimiser's moments, all of each weight one after the other, under the names of the weights.
+    pub moments: Numbers,
 }
 
 /// All that is no weight.
@@ -42,6 +42,8 @@ pub struct About {
     pub run: String,
     /// Optimiser steps taken in the whole run.
     pub steps: usize,
+    /// Those of them that have moved the weights.
+    pub moves: usize,
     /// Sums over the batches of the epoch that is under way: the loss and its three terms, and how many batches.
     pub sums: [f64; TERMS],
     pub batches: usize,
@@ -65,7 +67,7 @@ struct Head {
     about: About,
     weights: Vec<(String, Vec<usize>)>,
     average: Vec<(String, Vec<usize>)>,
-    optimiser: usize,
+    moments: Vec<(String, Vec<usize>)>,
 }
 
 impl State {
@@ -75,20 +77,15 @@ impl State {
     /// E0603 when it cannot be written; the file is then as it was.
     pub fn save(&self, path: &Path) -> Result<()> {
         let names = |all: &Numbers| all.iter().map(|(n, (dims, _))| (n.clone(), dims.clone())).collect();
-        let head = Head {
-            about: self.about.clone(),
-            weights: names(&self.weights),
-            average: names(&self.average),
-            optimiser: self.optimiser.len(),
-        };
+        let head =
+            Head { about: self.about.clone(), weights: names(&self.weights), average: names(&self.average), moments: names(&self.moments) };
         let text = ron::to_string(&head).unwrap_or_default().into_bytes();
         let mut bytes = MAGIC.to_vec();
         bytes.extend((text.len() as u64).to_le_bytes());
         bytes.extend(text);
-        for (_, (_, numbers)) in self.weights.iter().chain(&self.average) {
+        for (_, (_, numbers)) in self.weights.iter().chain(&self.average).chain(&self.moments) {
             bytes.extend(numbers.iter().flat_map(|v| v.to_le_bytes()));
         }
-        bytes.extend(&self.optimiser);
         let hash = blake3::hash(&bytes);
         bytes.extend(hash.as_bytes());
         Ok(write_whole(path, |out| out.write_all(&bytes))?)
@@ -132,8 +129,8 @@ impl State {
             };
             names.into_iter().map(one).collect()
         };
-        let (weights, average) = (take(head.weights)?, take(head.average)?);
-        (rest.len() == head.optimiser).then(|| Self { about: head.about, weights, average, optimiser: rest.to_vec() })
+        let (weights, average, moments) = (take(head.weights)?, take(head.average)?, take(head.moments)?);
+        rest.is_empty().then_some(Self { about: head.about, weights, average, moments })
     }
 }
 
@@ -147,7 +144,7 @@ mod tests {
             about: About { run: "r".into(), steps: 7, sums: [0.1, 0.2, 0.3, 1.0 / 3.0, 0.0, 1e-300], batches: 3, ..About::default() },
             weights: vec![w("a", 1e-40), w("b", 0.1)],
             average: vec![w("a", 3.0)],
-            optimiser: vec![1, 2, 3],
+            moments: vec![w("a", 0.5), w("b", 1e30)],
         }
     }
 

@@ -17,7 +17,7 @@ use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::loader::Batch;
-use super::loss::{Loss, Terms};
+use super::loss::{Loss, Terms, Truth};
 use crate::compile::memory::Segments;
 use crate::kernel::lead;
 use crate::net::{self, Network};
@@ -29,6 +29,23 @@ pub struct Workers {
     devices: Vec<Device>,
     /// Those of activation checkpointing.
     segments: Segments,
+}
+
+/// A batch on the main device, without gradients.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// `[N, C, D, H, W]`
+    pub image: Tensor<5>,
+    /// One for each output that is trained on.
+    pub truths: Vec<Truth>,
+}
+
+impl Given {
+    pub fn new(batch: Batch, device: &Device) -> Self {
+        let plain = &device.clone().inner();
+        let image = Tensor::from_data(TensorData::new(batch.image, batch.shape), plain);
+        Self { image, truths: batch.targets.into_iter().map(|t| t.on(plain)).collect() }
+    }
 }
 
 /// A batch after the pass forward.
@@ -57,23 +74,31 @@ impl Workers {
         Ok(Self { devices: net::peers(device, count)?.into_iter().map(Device::autodiff).collect(), segments })
     }
 
+    /// Whether one network sees the whole batch.
+    pub fn single(&self) -> bool {
+        self.devices.len() < 2
+    }
+
     /// The device of the weights and the loss.
     pub fn main(&self) -> &Device {
         &self.devices[0]
     }
 
-    /// The loss of a batch; its patches are divided among the workers, in order.
-    pub fn forward(&self, network: &Network, batch: &Batch, loss: &Loss) -> Forward {
+    /// The loss of a batch that is on the main device; its patches are divided among the workers, in order.
+    pub fn forward(&self, network: &Network, given: Given, loss: &Loss) -> Forward {
+        let Given { image, truths } = given;
         let outputs: Vec<usize> = if loss.heads.is_empty() { vec![0] } else { loss.heads.iter().map(|h| h.output).collect() };
+        let truths: Vec<Truth> = truths.into_iter().map(Truth::tracked).collect();
         let part = |network: Network, patches: Range<usize>, device: &Device| {
-            let pass = network.pass(input(batch, patches.clone(), device), &outputs, &self.segments);
+            let own = image.clone().narrow(0, patches.start, patches.len()).to_device(&device.clone().inner());
+            let pass = network.pass(Tensor::from_inner(own), &outputs, &self.segments);
             Part { network, patches, pass }
         };
-        let patches = shares(batch.shape[0], self.devices.len());
+        let patches = shares(image.dims()[0], self.devices.len());
         if patches.len() < 2 {
-            let part = part(network.clone(), 0..batch.shape[0], self.main());
-            let terms = loss.terms(part.pass.outputs().to_vec(), &batch.targets, self.main());
-            return Forward { terms, parts: vec![part], gathered: vec![] };
+            let pass = network.pass(Tensor::from_inner(image), &outputs, &self.segments);
+            let terms = loss.terms(pass.outputs().to_vec(), &truths);
+            return Forward { terms, parts: vec![Part { network: network.clone(), patches: 0..0, pass }], gathered: vec![] };
         }
         let parts: Vec<Part> = each(patches.into_iter().zip(&self.devices), |(patches, device)| {
             // Leaves of its own: the graphs of the replicas have nothing in common.
@@ -85,16 +110,16 @@ impl Workers {
             Tensor::from_inner(Tensor::cat(all, 0)).require_grad()
         };
         let gathered: Vec<Tensor<5>> = (0..outputs.len()).map(gather).collect();
-        let terms = loss.terms(gathered.clone(), &batch.targets, self.main());
+        let terms = loss.terms(gathered.clone(), &truths);
         Forward { terms, parts, gathered }
     }
 }
 
 impl Forward {
-    /// The gradients of the weights of `network`, of which the pass was made, on its device: of the loss times `factor`.
-    pub fn backward(self, network: &Network, workers: &Workers, factor: f64) -> GradientsParams {
+    /// The gradients of the weights of `network`, of which the pass was made, on its device: of the loss times `factor [1]`.
+    pub fn backward(self, network: &Network, workers: &Workers, factor: Option<Tensor<1>>) -> GradientsParams {
         let total = self.terms.total;
-        let gradients = if factor == 1.0 { total } else { total * factor }.backward();
+        let gradients = factor.map_or(total.clone(), |factor| total * Tensor::from_inner(factor)).backward();
         let mut parts = self.parts;
         if self.gathered.is_empty() {
             return parts.pop().map(|part| part.pass.back(gradients)).unwrap_or_default();
@@ -115,14 +140,6 @@ impl Forward {
         all.into_iter().flatten().for_each(|own| sum.accumulate(network, own));
         sum.grads()
     }
-}
-
-/// Patches `[n, C, D, H, W]` of a batch on a device.
-fn input(batch: &Batch, patches: Range<usize>, device: &Device) -> Tensor<5> {
-    let [n, c, d, h, w] = batch.shape;
-    let each = batch.image.len() / n.max(1);
-    let values = batch.image[patches.start * each..patches.end * each].to_vec();
-    Tensor::from_data(TensorData::new(values, [patches.len(), c, d, h, w]), device)
 }
 
 /// `count` things for so many workers, in order, none empty, sizes as alike as can be.

@@ -113,13 +113,6 @@ pub fn spot(number: usize, to: &Extent, channels: usize, groups: usize, #[compti
     }
 }
 
-/// The value at a place of a row, 0 outside of it.
-#[cube]
-pub fn padded<E: Float>(x: &[E], row: usize, at: i32, width: usize) -> f32 {
-    let inside = at >= 0 && at < width as i32;
-    select(inside, f32::cast_from(x[row + clamp(at, 0, width as i32 - 1) as usize]), 0.0)
-}
-
 /// Places along an axis as offsets, clamped to the volume, and whether they lie in it.
 #[derive(CubeType)]
 pub struct Places {

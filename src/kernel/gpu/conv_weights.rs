@@ -1,14 +1,27 @@
 //! The gradient of a convolution's weights: blocks sum over parts of the volume, and the parts are added up.
 
-use super::conv_tile::padded;
-use super::launch::{Extent, UNITS, addresses, blocks, dims, element, empty, extent, fold, ordered, over_block};
+use super::conv_tile::places;
+use super::launch::{Extent, UNITS, addresses, blocks, dims, element, empty, extent, fold, ordered};
 use crate::kernel::conv3d::Geometry;
 use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
-/// A block's part of the weight gradient: of `across` outputs and one input, for one plane of the kernel, over `part` places.
+/// What a thread sums up: for `across` outputs and `deep` inputs, over `along` neighbours along H at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Tile {
+    along: usize,
+    across: usize,
+    deep: usize,
+}
+
+/// Sums that a block adds up at a time.
+const CHUNK: usize = 8;
+/// Threads for each of them.
+const LANES: usize = UNITS / CHUNK;
+
+/// A block's part of the weight gradient: for one plane of the kernel, over `part` tiles of places.
 /// `x [N, G * ins, from]`, `g [N, G * outs, to]` to `parts [parts, G * outs, ins, kernel]`.
 #[cube(launch_unchecked, address_type = "dynamic")]
 fn correlate<E: Float>(
@@ -24,90 +37,171 @@ fn correlate<E: Float>(
     part: usize,
     count: usize,
     #[comptime] geometry: Geometry,
-    #[comptime] across: usize,
+    #[comptime] tile: Tile,
     #[define(E)] _element: ElemType,
 ) {
-    let mut shared = Shared::<[f32]>::new_slice(UNITS);
     if CUBE_POS >= count {
         terminate!();
     }
-    let kh_all = comptime!(geometry.kernel[1]);
-    let kw_all = comptime!(geometry.kernel[2]);
+    let Tile { along, across, deep } = comptime!(tile);
+    let [kd_all, kh_all, kw_all] = comptime!(geometry.kernel);
     let plane = comptime!(kh_all * kw_all);
+    let step = comptime!(geometry.stride[1]);
+    let span = comptime!((along - 1) * step + (kh_all - 1) * geometry.dilation[1] + 1);
 
-    let kd = CUBE_POS % comptime!(geometry.kernel[0]);
-    let rest = CUBE_POS / comptime!(geometry.kernel[0]);
-    let c = rest % ins;
-    let rest = rest / ins;
-    let tiles = outs.div_ceil(across);
-    let first = (rest % tiles) * across;
-    let rest = rest / tiles;
+    let kd = CUBE_POS % kd_all;
+    let rest = CUBE_POS / kd_all;
+    let tiles_in = ins.div_ceil(deep);
+    let first_in = (rest % tiles_in) * deep;
+    let rest = rest / tiles_in;
+    let tiles_out = outs.div_ceil(across);
+    let first_out = (rest % tiles_out) * across;
+    let rest = rest / tiles_out;
     let group = rest % groups;
     let number = rest / groups;
 
-    let mut sums = Array::<f32>::new(comptime!(plane * across));
+    let mut sums = Array::<f32>::new(comptime!(plane * across * deep));
     #[unroll]
-    for i in 0..comptime!(plane * across) {
+    for i in 0..comptime!(plane * across * deep) {
         sums[i] = 0.0;
     }
-    let space = to.d * to.h * to.w;
-    let end = min((number + 1) * part, samples * space);
+    let mut grads = Array::<f32>::new(comptime!(across * along));
+    let tiles_h = to.h.div_ceil(along);
+    let end = min((number + 1) * part, samples * to.d * tiles_h * to.w);
     let mut at = number * part + UNIT_POS as usize;
     while at < end {
-        let sample = at / space;
-        let place = at % space;
-        let ow = place % to.w;
-        let oh = (place / to.w) % to.h;
-        let od = place / (to.w * to.h);
+        let ow = at % to.w;
+        let rest = at / to.w;
+        let oh = (rest % tiles_h) * along;
+        let rest = rest / tiles_h;
+        let od = rest % to.d;
+        let sample = rest / to.d;
         let id = (od * comptime!(geometry.stride[0]) + kd * comptime!(geometry.dilation[0])) as i32 - comptime!(geometry.padding[0] as i32);
         if id >= 0 && id < from.d as i32 {
-            let mut grads = Array::<f32>::new(across);
             #[unroll]
             for o in 0..across {
-                let out = (sample * groups + group) * outs + min(first + o, outs - 1);
-                grads[o] = f32::cast_from(g[out * space + place]);
+                let out = (sample * groups + group) * outs + min(first_out + o, outs - 1);
+                let row = (out * to.d + od) * to.h;
+                #[unroll]
+                for v in 0..along {
+                    let value = f32::cast_from(g[(row + min(oh + v, to.h - 1)) * to.w + ow]);
+                    grads[comptime!(o * along + v)] = select(oh + v < to.h, value, 0.0);
+                }
             }
-            let volume = ((sample * groups + group) * ins + c) * from.d + id as usize;
+            let rows = places((oh * step) as i32 - comptime!(geometry.padding[1] as i32), span, 1usize, from.h, from.w);
+            let left = (ow * comptime!(geometry.stride[2])) as i32 - comptime!(geometry.padding[2] as i32);
+            let columns = places(left, kw_all, comptime!(geometry.dilation[2]), from.w, 1);
             #[unroll]
-            for kh in 0..kh_all {
-                let ih = (oh * comptime!(geometry.stride[1]) + comptime!(kh * geometry.dilation[1])) as i32
-                    - comptime!(geometry.padding[1] as i32);
-                if ih >= 0 && ih < from.h as i32 {
-                    let row = (volume * from.h + ih as usize) * from.w;
+            for i in 0..deep {
+                let volume = (sample * groups + group) * ins + min(first_in + i, ins - 1);
+                let start = (volume * from.d + id as usize) * from.h * from.w;
+                #[unroll]
+                for s in 0..span {
                     #[unroll]
                     for kw in 0..kw_all {
-                        let iw = (ow * comptime!(geometry.stride[2]) + comptime!(kw * geometry.dilation[2])) as i32
-                            - comptime!(geometry.padding[2] as i32);
-                        let value = padded::<E>(x, row, iw, from.w);
-                        #[unroll]
-                        for o in 0..across {
-                            sums[comptime!((kh * kw_all + kw) * across + o)] += value * grads[o];
-                        }
+                        let value = f32::cast_from(x[start + rows.offset[s] + columns.offset[kw]]);
+                        let value = select(rows.there[s] && columns.there[kw], value, 0.0);
+                        add_value(&mut sums, &grads, value, s, kw, i, geometry, tile);
                     }
                 }
             }
         }
         at += UNITS;
     }
+
+    let mut shared = Shared::<[f32]>::new_slice(comptime!(CHUNK * UNITS));
+    let me = UNIT_POS as usize;
+    let lane = me % comptime!(LANES);
+    let row = me / comptime!(LANES);
+    let own = row * comptime!(UNITS) + lane;
     #[unroll]
-    for o in 0..across {
+    for chunk in 0..comptime!((plane * across * deep).div_ceil(CHUNK)) {
+        sync_cube();
         #[unroll]
-        for k in 0..plane {
-            let total = over_block(&mut shared, sums[comptime!(k * across + o)]);
-            if UNIT_POS == 0 && first + o < outs {
-                let out = (number * groups + group) * outs + first + o;
-                parts[((out * ins + c) * comptime!(geometry.kernel[0]) + kd) * plane + k] = total;
+        for i in 0..CHUNK {
+            if comptime!(chunk * CHUNK + i < plane * across * deep) {
+                shared[comptime!(i * UNITS) + me] = sums[comptime!(chunk * CHUNK + i)];
+            }
+        }
+        sync_cube();
+        let mut total = 0.0f32;
+        #[unroll]
+        for j in 0..comptime!(UNITS / LANES) {
+            total += shared[own + comptime!(j * LANES)];
+        }
+        // Nobody else reads where this thread has read.
+        shared[own] = total;
+        sync_cube();
+        let mut half = comptime!(LANES / 2).runtime();
+        while half > 0 {
+            if lane < half {
+                let other = shared[own + half];
+                shared[own] += other;
+            }
+            half /= 2;
+            sync_cube();
+        }
+        let index = comptime!(chunk * CHUNK) + row;
+        let o = first_out + index % across;
+        let k = (index / across) % plane;
+        let i = first_in + index / comptime!(across * plane);
+        if lane == 0 && index < comptime!(plane * across * deep) && o < outs && i < ins {
+            let out = (number * groups + group) * outs + o;
+            parts[((out * ins + i) * kd_all + kd) * plane + k] = shared[own];
+        }
+    }
+}
+
+/// Adds to the sums what a value at one place of a tile's span along H, and one of the kernel's places along W, gives.
+#[cube]
+fn add_value(
+    sums: &mut Array<f32>,
+    grads: &Array<f32>,
+    value: f32,
+    #[comptime] at: usize,
+    #[comptime] kw: usize,
+    #[comptime] input: usize,
+    #[comptime] geometry: Geometry,
+    #[comptime] tile: Tile,
+) {
+    let [_, kh_all, kw_all] = comptime!(geometry.kernel);
+    #[unroll]
+    for kh in 0..kh_all {
+        let from = comptime!(at as i64 - (kh * geometry.dilation[1]) as i64);
+        let v = comptime!(from.div_euclid(geometry.stride[1] as i64));
+        if comptime!(from.rem_euclid(geometry.stride[1] as i64) == 0 && v >= 0 && v < tile.along as i64) {
+            #[unroll]
+            for o in 0..comptime!(tile.across) {
+                let sum = comptime!(((input * kh_all + kh) * kw_all + kw) * tile.across + o);
+                sums[sum] += value * grads[comptime!(o * tile.along + v as usize)];
             }
         }
     }
 }
 
 /// Blocks that keep a large device busy.
-const BLOCKS: usize = 4096;
-/// Fewest places of a block's part: below, adding up the parts costs more than it brings.
-const FEWEST: usize = 4 * UNITS;
-/// Most sums of a thread.
-const SUMS: usize = 64;
+const BLOCKS: usize = 2048;
+/// Fewest tiles of a block's part: below, adding up the parts costs more than it brings.
+const FEWEST: usize = 2 * UNITS;
+/// Most sums of a thread, and most values along H that it reads for them.
+const SUMS: usize = 40;
+const SPAN: usize = 12;
+/// Tiles of places that keep a large device busy.
+const BUSY: usize = 1 << 17;
+
+impl Tile {
+    /// For so many inputs and outputs of a group, and so many places of all groups along H and beside it.
+    fn new(geometry: &Geometry, ins: usize, outs: usize, high: usize, beside: usize) -> Self {
+        let [_, kh, kw] = geometry.kernel;
+        let fits = |n: usize, of: usize| of.is_multiple_of(n) || of > 2 * n;
+        let across = [8, 4, 2].into_iter().find(|n| fits(*n, outs) && n * kh * kw <= SUMS).unwrap_or(1);
+        let deep = [4, 2].into_iter().find(|n| fits(*n, ins) && n * across * kh * kw <= SUMS).unwrap_or(1);
+        let span = |n: usize| (n - 1) * geometry.stride[1] + (kh - 1) * geometry.dilation[1] + 1;
+        let enough = |n: usize| high.div_ceil(n) * beside >= BUSY;
+        let along = [4, 2].into_iter().find(|n| span(*n) <= SPAN && n * across <= SUMS && enough(*n)).unwrap_or(1);
+        Self { along, across, deep }
+    }
+}
 
 /// The gradient of the weights, for `x [N, C, D, H, W]`, `g [N, O, ...]`.
 pub fn gradient(x: CubeTensor, g: CubeTensor, geometry: Geometry, groups: usize) -> CubeTensor {
@@ -116,17 +210,17 @@ pub fn gradient(x: CubeTensor, g: CubeTensor, geometry: Geometry, groups: usize)
     let [_, o, to @ ..] = dims(&g);
     let (ins, outs) = (c / groups, o / groups);
     let [kd, kh, kw] = geometry.kernel;
-    let across = [4, 2].into_iter().find(|a| *a <= outs && a * kh * kw <= SUMS).unwrap_or(1);
-    let columns = groups * outs.div_ceil(across) * ins * kd;
-    let places = n * to.iter().product::<usize>();
-    let parts = BLOCKS.div_ceil(columns).min(places.div_ceil(FEWEST)).max(1);
-    let part = places.div_ceil(parts);
+    let tile = Tile::new(&geometry, ins, outs, to[1], n * groups * to[0] * to[2]);
+    let columns = groups * outs.div_ceil(tile.across) * ins.div_ceil(tile.deep) * kd;
+    let tiles = n * to[0] * to[1].div_ceil(tile.along) * to[2];
+    let parts = BLOCKS.div_ceil(columns).min(tiles.div_ceil(FEWEST)).max(1);
+    let part = tiles.div_ceil(parts);
     let sums = empty(&x, [parts, o, ins, kd, kh * kw], DType::F32);
     let count = columns * parts;
     let (grid, block) = blocks(&x, count);
     let client = x.client.clone();
     let (dtype, kind) = (x.dtype, element(&x));
-    // SAFETY: as in `forward`; every block writes the sums of its outputs, input, plane and part.
+    // SAFETY: as in `forward`; every block writes the sums of its outputs, inputs, plane and part.
     unsafe {
         correlate::launch_unchecked(
             &client,
@@ -145,7 +239,7 @@ pub fn gradient(x: CubeTensor, g: CubeTensor, geometry: Geometry, groups: usize)
             part,
             count,
             geometry,
-            across,
+            tile,
             kind,
         );
     }

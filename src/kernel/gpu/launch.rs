@@ -80,7 +80,8 @@ pub fn over_block(shared: &mut Shared<[f32]>, value: f32) -> f32 {
     shared[0]
 }
 
-/// Adds up blocks' results: `parts [count, len]` to `out [len, repeat]` times `scale`, one block for each of `len`.
+/// Adds up blocks' results: `parts [count, len]` to `out [len, repeat]` times `scale`; a block has `lanes` of `len`, its rows of threads a
+/// share of `count` each.
 #[cube(launch_unchecked, address_type = "dynamic")]
 fn fold_parts<E: Float>(
     parts: &[f32],
@@ -89,33 +90,54 @@ fn fold_parts<E: Float>(
     len: usize,
     scale: f32,
     repeat: usize,
+    #[comptime] lanes: usize,
     #[define(E)] _element: ElemType,
 ) {
     let mut shared = Shared::<[f32]>::new_slice(UNITS);
-    if CUBE_POS >= len {
-        terminate!();
-    }
-    let mut sum = 0.0f32;
-    let mut part = UNIT_POS as usize;
-    while part < count {
-        sum += parts[part * len + CUBE_POS];
-        part += UNITS;
-    }
-    let total = over_block(&mut shared, sum);
+    let rows = comptime!(UNITS / lanes);
     let me = UNIT_POS as usize;
-    if me < repeat {
-        out[CUBE_POS * repeat + me] = E::cast_from(total * scale);
+    let column = CUBE_POS * lanes + me % lanes;
+    let mut sum = 0.0f32;
+    if column < len {
+        let mut part = me / lanes;
+        while part < count {
+            sum += parts[part * len + column];
+            part += rows;
+        }
+    }
+    shared[me] = sum;
+    sync_cube();
+    let mut half = comptime!(UNITS / 2).runtime();
+    while half >= lanes {
+        if me < half {
+            let other = shared[me + half];
+            shared[me] += other;
+        }
+        half /= 2;
+        sync_cube();
+    }
+    if me < lanes && column < len {
+        for i in 0..repeat {
+            out[column * repeat + i] = E::cast_from(shared[me] * scale);
+        }
     }
 }
 
-/// The sums of `parts [count, ...]` (`f32`) over the first axis, times `scale`, each `repeat` times (at most [`UNITS`]), as a tensor of this
-/// shape and type.
+/// Parts that a thread adds up by itself, where there are as many.
+const EACH: usize = 8;
+
+/// The sums of `parts [count, ...]` (`f32`) over the first axis, times `scale`, each `repeat` times, as a tensor of this shape and type.
 pub fn fold<const D: usize>(parts: CubeTensor, count: usize, (scale, repeat): (f32, usize), shape: [usize; D], dtype: DType) -> CubeTensor {
+    if count == 1 && scale == 1.0 && repeat == 1 && dtype == DType::F32 {
+        return CubeTensor::new_contiguous(parts.client, parts.device, Shape::from(shape), parts.handle, dtype);
+    }
     let len = shape.iter().product::<usize>() / repeat;
+    // Neighbours read neighbouring columns, but for so many parts that a column needs more threads.
+    let lanes = [32, 8, 2].into_iter().find(|lanes| count * lanes <= EACH * UNITS && *lanes <= len).unwrap_or(1);
     let out = empty(&parts, shape, dtype);
-    let (count_of_blocks, block) = blocks(&out, len);
+    let (count_of_blocks, block) = blocks(&out, len.div_ceil(lanes));
     let client = out.client.clone();
-    // SAFETY: a block reads its column of `parts` and writes its own number.
+    // SAFETY: a block reads its columns of `parts` and writes its own numbers; blocks beyond the last column do neither.
     unsafe {
         fold_parts::launch_unchecked(
             &client,
@@ -128,6 +150,7 @@ pub fn fold<const D: usize>(parts: CubeTensor, count: usize, (scale, repeat): (f
             len,
             scale,
             repeat,
+            lanes,
             element(&out),
         );
     }

@@ -26,10 +26,13 @@ mod resize;
 mod softmax;
 mod sums;
 mod tracked;
+mod update;
 
 use super::conv3d::Geometry;
+use super::update::Rule;
+use burn::backend::tensor::FloatTensor;
 use burn::backend::{Dispatch, DispatchDevice};
-use burn::tensor::{DType, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use raw::Kernels;
 use tracked::Tracked;
 
@@ -139,4 +142,48 @@ pub fn in_order<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 /// Writes the values of `from` over those of `to`, which every holder of `to` sees. It is done once the result has been asked for.
 fn overwrite(to: Tensor<5>, from: Tensor<5>) -> Tensor<5> {
     Tensor::from_dispatch(Dispatch::overwrite(to.into_dispatch(), from.into_dispatch()))
+}
+
+/// See [`super::update()`].
+pub fn update<const D: usize>(weight: Tensor<D>, gradient: Tensor<D>, moments: &[Tensor<1>], control: Tensor<1>, rule: Rule) -> Tensor<D> {
+    let (Some(first), Some(second)) = (moments.first(), moments.last()) else { unreachable!("every rule has a moment") };
+    let [first, second] = [first, second].map(|m| m.clone().into_dispatch());
+    let (weight, gradient, control) = (weight.into_dispatch(), gradient.into_dispatch(), control.into_dispatch());
+    Tensor::from_dispatch(Dispatch::moved(weight, gradient, first, second, control, rule))
+}
+
+/// See [`super::blend()`].
+pub fn blend<const D: usize>(into: Tensor<D>, weight: Tensor<D>, keep: Tensor<1>) -> Tensor<D> {
+    Tensor::from_dispatch(Dispatch::blended(into.into_dispatch(), weight.into_dispatch(), keep.into_dispatch()))
+}
+
+/// Sums of the squares of parts of tensors, side by side.
+pub struct Parts {
+    /// Nothing on other devices.
+    sums: Option<FloatTensor<Dispatch>>,
+    count: usize,
+    filled: usize,
+}
+
+impl Parts {
+    /// For tensors of these lengths.
+    pub fn new(lengths: impl Iterator<Item = usize>, device: &Device) -> Self {
+        let count: usize = lengths.map(update::slots).sum();
+        let zeros = Tensor::<1>::zeros([count.max(1)], device);
+        Self { sums: takes(&zeros).then(|| zeros.into_dispatch()), count: count.max(1), filled: 0 }
+    }
+
+    pub fn add<const D: usize>(&mut self, x: Tensor<D>) {
+        let own = update::slots(x.dims().iter().product());
+        if let Some(sums) = self.sums.take().filter(|_| self.filled + own <= self.count) {
+            self.sums = Some(Dispatch::squares_into(x.into_dispatch(), sums, self.filled));
+            self.filled += own;
+        }
+    }
+
+    /// All together, `[1]`.
+    pub fn sum(self) -> Option<Tensor<1>> {
+        let sums = Tensor::<1>::from_dispatch(self.sums?).reshape([1, 1, 1, 1, self.count]);
+        Some(Tensor::<5>::from_dispatch(Dispatch::sums_over(sums.into_dispatch(), false)).reshape([1]))
+    }
 }

@@ -1,7 +1,8 @@
 //! The kernels as operations that Burn queues. They have no gradients.
 
-use super::{conv, conv_back, conv_weights, copy, group_norm, group_norm_back, launch, place, pool, resize, softmax, sums};
+use super::{conv, conv_back, conv_weights, copy, group_norm, group_norm_back, launch, place, pool, resize, softmax, sums, update};
 use crate::kernel::conv3d::Geometry;
+use crate::kernel::update::Rule;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, backend_extension};
 use burn::tensor::{DType, Shape};
@@ -147,6 +148,25 @@ pub trait Kernels: Backend {
     /// Writes the values of `from` over those of `to`, whoever holds it.
     #[fusion(dtype = to, shape = to)]
     fn overwrite(to: FloatTensor<Self>, from: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// A step of an optimiser; weight and moments are written over. A rule with one moment looks at the first.
+    #[fusion(dtype = weight, shape = weight)]
+    fn moved(
+        weight: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        first: FloatTensor<Self>,
+        second: FloatTensor<Self>,
+        control: FloatTensor<Self>,
+        rule: Rule,
+    ) -> FloatTensor<Self>;
+
+    /// A mean of weights over time, written over.
+    #[fusion(dtype = into, shape = into)]
+    fn blended(into: FloatTensor<Self>, weight: FloatTensor<Self>, keep: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// The sums of the squares of the parts of `x`, written into some places of `into`.
+    #[fusion(dtype = into, shape = into)]
+    fn squares_into(x: FloatTensor<Self>, into: FloatTensor<Self>, from: usize) -> FloatTensor<Self>;
 }
 
 impl Kernels for CubeBackend {
@@ -283,5 +303,24 @@ impl Kernels for CubeBackend {
 
     fn overwrite(to: FloatTensor<Self>, from: FloatTensor<Self>) -> FloatTensor<Self> {
         copy::overwrite(to, from)
+    }
+
+    fn moved(
+        weight: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        first: FloatTensor<Self>,
+        second: FloatTensor<Self>,
+        control: FloatTensor<Self>,
+        rule: Rule,
+    ) -> FloatTensor<Self> {
+        update::step(weight, gradient, [first, second], control, rule)
+    }
+
+    fn blended(into: FloatTensor<Self>, weight: FloatTensor<Self>, keep: FloatTensor<Self>) -> FloatTensor<Self> {
+        update::blend(into, weight, keep)
+    }
+
+    fn squares_into(x: FloatTensor<Self>, into: FloatTensor<Self>, from: usize) -> FloatTensor<Self> {
+        update::squares_into(x, into, from)
     }
 }

@@ -23,7 +23,7 @@ pub struct Recording {
 
 impl std::fmt::Debug for Recording {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Recording").field("inputs", &self.inputs).field("refused", &self.refused()).finish()
+        f.debug_struct("Recording").field("inputs", &self.inputs).field("how", &self.how()).finish()
     }
 }
 
@@ -36,6 +36,7 @@ impl Recording {
     /// that it reads.
     pub fn new(device: &Device, inputs: Vec<Tensor<5>>, run: impl Fn(Vec<Tensor<5>>) -> Vec<Tensor<5>> + Send + 'static) -> Self {
         let dispatch = device.as_dispatch();
+        let inputs: Vec<Tensor<5>> = inputs.into_iter().map(crate::kernel::in_order).collect();
         // Prepared before the rehearsals: from now on memory is kept, so that the recording finds it.
         let begun = Dispatch::graph_prepare(dispatch).and_then(|()| {
             for _ in 0..REHEARSALS {
@@ -56,9 +57,9 @@ impl Recording {
         self.thread == std::thread::current().id() && self.inputs.iter().map(Tensor::dims).eq(inputs.iter().map(Tensor::dims))
     }
 
-    /// Why the device does not run it in one but operation by operation, if so.
-    pub fn refused(&self) -> Option<&str> {
-        self.graph.as_ref().err().map(String::as_str)
+    /// How the device runs it: in one, or operation by operation and why.
+    pub fn how(&self) -> String {
+        self.graph.as_ref().err().map_or("recorded, replayed in one".into(), |why| format!("operation by operation: {why}"))
     }
 
     /// Runs it on what the inputs hold. The results are overwritten by the next time.

@@ -2,6 +2,7 @@
 //! numbers, so both agree exactly on who is whose neighbour.
 
 use super::launch::{Extent, addresses, dims, element, empty, extent, ordered, units};
+use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
@@ -92,32 +93,29 @@ fn interpolate<E: Float>(
     }
 }
 
-/// `g [rows, to]` to `x [rows, from]`, a thread for each value.
+/// Along one axis: `g [outer, to, inner]` to `x [outer, from, inner]`, a thread for each value.
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn transpose<E: Float>(g: &[E], x: &mut [E], from: Extent, to: Extent, count: usize, #[define(E)] _element: ElemType) {
+fn transpose<E: Float, F: Float>(
+    g: &[E],
+    x: &mut [F],
+    from: usize,
+    to: usize,
+    inner: usize,
+    count: usize,
+    #[define(E)] _given: ElemType,
+    #[define(F)] _made: ElemType,
+) {
     if ABSOLUTE_POS >= count {
         terminate!();
     }
-    let iw = ABSOLUTE_POS % from.w;
-    let rest = ABSOLUTE_POS / from.w;
-    let ih = rest % from.h;
-    let rest = rest / from.h;
-    let id = rest % from.d;
-    let row = rest / from.d;
+    let rest = ABSOLUTE_POS / inner;
+    let at = rest % from;
+    let start = (rest / from) * to * inner + ABSOLUTE_POS % inner;
     let mut value = 0.0f32;
-    for d in begin(id, from.d, to.d)..end(id, from.d, to.d) {
-        let share_d = share(d, id, from.d, to.d);
-        for h in begin(ih, from.h, to.h)..end(ih, from.h, to.h) {
-            let share_h = share_d * share(h, ih, from.h, to.h);
-            if share_h != 0.0 {
-                let line = ((row * to.d + d) * to.h + h) * to.w;
-                for w in begin(iw, from.w, to.w)..end(iw, from.w, to.w) {
-                    value += share_h * share(w, iw, from.w, to.w) * f32::cast_from(g[line + w]);
-                }
-            }
-        }
+    for place in begin(at, from, to)..end(at, from, to) {
+        value += share(place, at, from, to) * f32::cast_from(g[start + place * inner]);
     }
-    x[ABSOLUTE_POS] = E::cast_from(value);
+    x[ABSOLUTE_POS] = F::cast_from(value);
 }
 
 /// `x [N, C, D, H, W]` to `[N, C, to]`.
@@ -150,28 +148,39 @@ pub fn forward(x: CubeTensor, to: [usize; 3]) -> CubeTensor {
     y
 }
 
-/// The gradient of an input of extent `from`.
+/// The gradient of an input of extent `from`, one axis after the other.
 pub fn gradient(g: CubeTensor, from: [usize; 3]) -> CubeTensor {
-    let g = ordered(g);
-    let [n, c, to @ ..] = dims(&g);
-    let x = empty(&g, [n, c, from[0], from[1], from[2]], g.dtype);
-    let count = n * c * from.iter().product::<usize>();
-    let (grid, block) = units(&g, count);
-    let client = g.client.clone();
-    // SAFETY: as in `forward`.
-    unsafe {
-        transpose::launch_unchecked(
-            &client,
-            grid,
-            block,
-            addresses(&[&g, &x]),
-            g.into_buffer_arg(),
-            x.clone().into_buffer_arg(),
-            extent(from),
-            extent(to),
-            count,
-            element(&x),
-        );
+    let dtype = g.dtype;
+    let [n, c, mut size @ ..] = dims(&g);
+    let mut g = ordered(g);
+    let changed: Vec<usize> = (0..3).filter(|axis| size[*axis] != from[*axis]).collect();
+    for (at, &axis) in changed.iter().enumerate() {
+        let to = std::mem::replace(&mut size[axis], from[axis]);
+        // Sums on the way are `f32`.
+        let made = if at + 1 == changed.len() { dtype } else { DType::F32 };
+        let x = empty(&g, [n, c, size[0], size[1], size[2]], made);
+        let count = n * c * size.iter().product::<usize>();
+        let (grid, block) = units(&g, count);
+        let client = g.client.clone();
+        let kinds = (element(&g), element(&x));
+        // SAFETY: as in `forward`.
+        unsafe {
+            transpose::launch_unchecked(
+                &client,
+                grid,
+                block,
+                addresses(&[&g, &x]),
+                g.into_buffer_arg(),
+                x.clone().into_buffer_arg(),
+                from[axis],
+                to,
+                size[axis + 1..].iter().product::<usize>(),
+                count,
+                kinds.0,
+                kinds.1,
+            );
+        }
+        g = x;
     }
-    x
+    g
 }

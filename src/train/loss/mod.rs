@@ -53,14 +53,14 @@ mod target;
 mod voxel;
 mod weights;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 
 use answer::Answer;
 use voxel::Logs;
 
 pub use goal::Goal;
 pub use objective::{FrequencyOf, Norm, Objective};
-pub use target::Target;
+pub use target::{Target, Truth};
 
 /// An output of the network that is trained on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -125,11 +125,11 @@ impl Loss {
         self.heads.iter().map(one).collect()
     }
 
-    /// The loss of the logits `[N, K, D, H, W]` of each output that is trained on, on their device.
-    pub fn terms(&self, logits: Vec<Tensor<5>>, targets: &[Target], device: &Device) -> Terms {
+    /// The loss of the logits `[N, K, D, H, W]` of each output that is trained on, on the device of all.
+    pub fn terms(&self, logits: Vec<Tensor<5>>, truths: &[Truth]) -> Terms {
         let mut sum: Option<Terms> = None;
-        for (at, (logits, target)) in logits.into_iter().zip(targets).enumerate() {
-            let own = self.of_one(logits, target, device);
+        for (at, (logits, truth)) in logits.into_iter().zip(truths).enumerate() {
+            let own = self.of_one(logits, truth);
             let weight = self.heads.get(at).map_or(1.0, |h| h.weight);
             let own = if weight == 1.0 { own } else { own.map(|t| t * weight) };
             sum = Some(match sum {
@@ -140,22 +140,23 @@ impl Loss {
         sum.unwrap_or_else(|| unreachable!("a network has an output"))
     }
 
-    fn of_one(&self, logits: Tensor<5>, target: &Target, device: &Device) -> Terms {
+    fn of_one(&self, logits: Tensor<5>, t: &Truth) -> Terms {
         let o = &self.objective;
-        let (a, t) = (Answer::new(logits, &self.goal), target.on(device));
+        let device = &logits.device();
+        let a = Answer::new(logits, &self.goal);
         let zero = || Tensor::<1>::zeros([1], device);
-        let dice = overlap::dice(&a, &t, o);
-        let logs = Logs::new(&a, &t);
-        let cross_entropy = voxel::cross_entropy(&a, &t, &logs, device);
-        let boundary = voxel::boundary(&t, &logs, device);
+        let dice = overlap::dice(&a, t, o);
+        let logs = Logs::new(&a, t);
+        let cross_entropy = voxel::cross_entropy(&a, t, &logs);
+        let boundary = voxel::boundary(t, &logs, device);
         let mut total = dice.clone() * o.dice + cross_entropy.clone() * o.cross_entropy + boundary.clone() * o.boundary;
         let (mut tversky, mut focal) = (zero(), zero());
         if o.tversky != 0.0 {
-            tversky = overlap::tversky(&a, &t, o);
+            tversky = overlap::tversky(&a, t, o);
             total = total + tversky.clone() * o.tversky;
         }
         if o.focal != 0.0 {
-            focal = voxel::focal(&a, &t, &logs, o.gamma, device);
+            focal = voxel::focal(&a, t, &logs, o.gamma);
             total = total + focal.clone() * o.focal;
         }
         Terms { total, dice, cross_entropy, boundary, tversky, focal }

@@ -39,13 +39,13 @@ pub fn tversky(a: &Answer, t: &Truth, o: &Objective) -> Tensor<1> {
 
 /// What the indices `[G, K]` lack to the weight of all classes.
 fn lacking(index: Tensor<2>, t: &Truth) -> Tensor<1> {
-    -weighted(index, t) + t.overlap_sum
+    -weighted(index, t) + t.overlap_sum()
 }
 
 /// The mean over the first axis of the weighted sums over the second.
 fn weighted(x: Tensor<2>, t: &Truth) -> Tensor<1> {
     let [groups, channels] = x.dims();
-    let sum = (x * t.overlap.clone().reshape([1, channels])).sum();
+    let sum = (x * t.overlap().reshape([1, channels])).sum();
     if groups > 1 { sum / groups as f64 } else { sum }
 }
 

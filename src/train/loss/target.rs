@@ -13,8 +13,7 @@ use super::goal::Goal;
 pub struct Target {
     /// `[N, K, D, H, W]`: 1 where a voxel is of the channel's class, or in its region.
     truth: TensorData,
-    /// `[N, 1, D, H, W]`, 1 inside the boundary region; `None` where there is none or its weight is 0.
-    border: Option<TensorData>,
+    border: Border,
     /// Voxels in the boundary region.
     border_count: usize,
     /// `w_c`, summing to 1 (all 0 for a batch without classes).
@@ -23,6 +22,17 @@ pub struct Target {
     overlap: Vec<f32>,
     /// What the cross-entropy is divided by: the weight of all voxels, or the voxels where channels are regions.
     norm: f64,
+}
+
+/// The region around the borders of classes.
+#[derive(Clone, Debug)]
+enum Border {
+    /// Its loss weighs nothing.
+    Left,
+    /// No voxel is in it.
+    None,
+    /// `[N, 1, D, H, W]`, 1 inside.
+    Some(TensorData),
 }
 
 impl Target {
@@ -53,7 +63,7 @@ impl Target {
         }
 
         let mut border_count = 0;
-        let mut border = None;
+        let mut border = Border::Left;
         if loss.objective.boundary != 0.0 {
             let kinds = goal.kinds().map(|kinds| labels.iter().map(|l| kinds[usize::from(*l)]).collect::<Vec<u8>>());
             let (radius, norm) = (loss.objective.radius, loss.objective.norm);
@@ -66,9 +76,7 @@ impl Target {
                 .map(|m| f32::from(u8::from(m)))
                 .collect();
             border_count = marked.iter().filter(|&&m| m > 0.0).count();
-            if border_count > 0 {
-                border = Some(TensorData::new(marked, [n, 1, d, h, w]));
-            }
+            border = if border_count > 0 { Border::Some(TensorData::new(marked, [n, 1, d, h, w])) } else { Border::None };
         }
         let single = |w: Vec<f64>| w.into_iter().map(|w| w as f32).collect();
         let truth = TensorData::new(truth, [n, channels, d, h, w]);
@@ -80,34 +88,93 @@ impl Target {
         &self.weights
     }
 
-    pub(super) fn on(&self, device: &Device) -> Truth {
-        let row = |w: &[f32]| Tensor::<1>::from_data(TensorData::new(w.to_vec(), [w.len()]), device);
-        Truth {
-            truth: Tensor::from_data(self.truth.clone(), device),
-            border: self.border.as_ref().map(|b| Tensor::from_data(b.clone(), device)),
-            border_count: self.border_count as f64,
-            weights: row(&self.weights),
-            overlap: row(&self.overlap),
-            overlap_sum: self.overlap.iter().map(|&w| f64::from(w)).sum(),
-            norm: self.norm,
-        }
+    /// On a device, all that changes from batch to batch as tensors.
+    pub fn on(self, device: &Device) -> Truth {
+        let truth = Tensor::from_data(self.truth, device);
+        let [n, _, d, h, w] = truth.dims();
+        let border = match self.border {
+            Border::Left => None,
+            Border::None => Some(Tensor::zeros([n, 1, d, h, w], device)),
+            Border::Some(marked) => Some(Tensor::from_data(marked, device)),
+        };
+        // What there is nothing of adds nothing, and is not divided by.
+        let inverse = |count: f64| if count > 0.0 { (1.0 / count) as f32 } else { 0.0 };
+        let mut numbers = [&self.weights[..], &self.overlap].concat();
+        numbers.push(self.overlap.iter().sum());
+        numbers.extend([self.norm, self.border_count as f64].map(inverse));
+        let count = numbers.len();
+        Truth { truth, border, numbers: Tensor::from_data(TensorData::new(numbers, [count]), device) }
     }
 }
 
 /// A target on a device.
-pub(super) struct Truth {
+#[derive(Clone, Debug)]
+pub struct Truth {
     /// `[N, K, D, H, W]`
     pub truth: Tensor<5>,
-    /// `[N, 1, D, H, W]`
+    /// `[N, 1, D, H, W]`; none where the boundary loss weighs nothing.
     pub border: Option<Tensor<5>>,
-    pub border_count: f64,
-    /// `[K]`
-    pub weights: Tensor<1>,
-    /// `[K]`
-    pub overlap: Tensor<1>,
-    /// The sum of `overlap`.
-    pub overlap_sum: f64,
-    pub norm: f64,
+    /// The class weights `[K]`, those of what is compared by volume `[K]`, the sum of these, what the cross-entropy is multiplied by, and
+    /// what the boundary loss is: `[2 K + 3]`.
+    pub numbers: Tensor<1>,
+}
+
+impl Truth {
+    fn channels(&self) -> usize {
+        self.truth.dims()[1]
+    }
+
+    fn slice(&self, from: usize, len: usize) -> Tensor<1> {
+        self.numbers.clone().narrow(0, from, len)
+    }
+
+    /// `w_c`, `[K]`.
+    pub(super) fn weights(&self) -> Tensor<1> {
+        self.slice(0, self.channels())
+    }
+
+    /// The same of Dice and Tversky, `[K]`.
+    pub(super) fn overlap(&self) -> Tensor<1> {
+        self.slice(self.channels(), self.channels())
+    }
+
+    /// The sum of these, `[1]`.
+    pub(super) fn overlap_sum(&self) -> Tensor<1> {
+        self.slice(2 * self.channels(), 1)
+    }
+
+    /// What a weighted sum over all voxels is multiplied by, `[1]`.
+    pub(super) fn share(&self) -> Tensor<1> {
+        self.slice(2 * self.channels() + 1, 1)
+    }
+
+    /// What a sum over the boundary region is multiplied by, `[1]`.
+    pub(super) fn border_share(&self) -> Tensor<1> {
+        self.slice(2 * self.channels() + 2, 1)
+    }
+
+    /// For tensors with gradients to be compared with it.
+    pub fn tracked(self) -> Self {
+        let Self { truth, border, numbers } = self;
+        Self { truth: Tensor::from_inner(truth), border: border.map(Tensor::from_inner), numbers: Tensor::from_inner(numbers) }
+    }
+
+    /// Its tensors, which [`Truth::like`] takes.
+    #[cfg(feature = "gpu")]
+    pub fn tensors(self) -> Vec<Tensor<5>> {
+        let count = self.numbers.dims()[0];
+        let numbers = self.numbers.reshape([1, 1, 1, 1, count]);
+        [Some(self.truth), Some(numbers), self.border].into_iter().flatten().collect()
+    }
+
+    /// One of the shape of this one, from the tensors that come next.
+    #[cfg(feature = "gpu")]
+    pub fn like(&self, tensors: &mut impl Iterator<Item = Tensor<5>>) -> Self {
+        let mut next = || tensors.next().unwrap_or_else(|| unreachable!("as many tensors as it was made into"));
+        let (truth, numbers) = (next(), next());
+        let border = self.border.as_ref().map(|_| next());
+        Self { truth, border, numbers: numbers.reshape(self.numbers.dims()) }
+    }
 }
 
 /// Labels `[N, D, H, W]` brought from one size to another: each voxel takes that of the voxel in which its middle lies, the upper one

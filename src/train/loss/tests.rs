@@ -1,7 +1,7 @@
 //! The losses against a plain f64 computation, their gradients against finite differences of that.
 
 use super::*;
-use burn::tensor::TensorData;
+use burn::tensor::{Device, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -103,6 +103,10 @@ fn tensor(logits: &[f64], device: &Device) -> Tensor<5> {
     Tensor::from_data(TensorData::new(values, [n, CLASSES, d, h, w]), device)
 }
 
+fn on(targets: Vec<Target>, device: &Device) -> Vec<Truth> {
+    targets.into_iter().map(|t| t.on(device)).collect()
+}
+
 fn numbers(t: Terms) -> [f64; 6] {
     [t.total, t.dice, t.cross_entropy, t.boundary, t.tversky, t.focal].map(|x| f64::from(x.into_scalar::<f32>()))
 }
@@ -144,7 +148,7 @@ fn values_are_those_of_the_formula() {
     let device = Device::flex();
     for (i, loss) in losses().iter().enumerate() {
         let (logits, labels) = case(i as u64);
-        let got = numbers(loss.terms(vec![tensor(&logits, &device)], &loss.targets(&labels, SIZE), &device));
+        let got = numbers(loss.terms(vec![tensor(&logits, &device)], &on(loss.targets(&labels, SIZE), &device)));
         let want = plain(loss, &logits, &labels);
         for (got, want) in got.iter().zip(want) {
             assert!((got - want).abs() < 1e-5 * (1.0 + want.abs()), "{loss:?}: {got} is not {want}");
@@ -158,7 +162,7 @@ fn gradients_are_those_of_the_formula() {
     for (i, loss) in losses().iter().enumerate() {
         let (logits, labels) = case(10 + i as u64);
         let x = tensor(&logits, &device).require_grad();
-        let total = loss.terms(vec![x.clone()], &loss.targets(&labels, SIZE), &device).total;
+        let total = loss.terms(vec![x.clone()], &on(loss.targets(&labels, SIZE), &device)).total;
         let grads = total.backward();
         let got: Vec<f32> = x.grad(&grads).expect("the logits have a gradient").into_data().try_into_vec::<f32>().expect("f32");
         for at in (0..logits.len()).step_by(7) {
@@ -180,7 +184,7 @@ fn terms_that_are_one_by_their_parameters_are_one() {
     let (logits, labels) = case(40);
     let objective = Objective { tversky: 1.0, alpha: 0.5, beta: 0.5, focal: 1.0, gamma: 0.0, ..Objective::default() };
     let loss = of_classes(objective);
-    let [_, dice, ce, _, tversky, focal] = numbers(loss.terms(vec![tensor(&logits, &device)], &loss.targets(&labels, SIZE), &device));
+    let [_, dice, ce, _, tversky, focal] = numbers(loss.terms(vec![tensor(&logits, &device)], &on(loss.targets(&labels, SIZE), &device)));
     assert!((dice - tversky).abs() < 1e-5 && (ce - focal).abs() < 1e-6, "{dice} {tversky} {ce} {focal}");
 }
 
@@ -210,12 +214,12 @@ fn outputs_are_weighted_and_each_sees_the_labels_at_its_size() {
     let volume = half.iter().product::<usize>();
     let coarse: Vec<f32> = logits.iter().take(n * CLASSES * volume).map(|x| *x as f32).collect();
     let coarse = Tensor::<5>::from_data(TensorData::new(coarse, [n, CLASSES, half[0], half[1], half[2]]), &device);
-    let both = numbers(loss.terms(vec![tensor(&logits, &device), coarse.clone()], &loss.targets(&labels, SIZE), &device));
+    let both = numbers(loss.terms(vec![tensor(&logits, &device), coarse.clone()], &on(loss.targets(&labels, SIZE), &device)));
     let single = of_classes(Objective::default());
-    let full = numbers(single.terms(vec![tensor(&logits, &device)], &single.targets(&labels, SIZE), &device));
+    let full = numbers(single.terms(vec![tensor(&logits, &device)], &on(single.targets(&labels, SIZE), &device)));
     // Every second row, by hand.
     let rows: Vec<u8> = labels.chunks(w).enumerate().filter(|(row, _)| row % 2 == 1).flat_map(|(_, r)| r.to_vec()).collect();
-    let small = numbers(single.terms(vec![coarse], &single.targets(&rows, [n, half[0], half[1], half[2]]), &device));
+    let small = numbers(single.terms(vec![coarse], &on(single.targets(&rows, [n, half[0], half[1], half[2]]), &device)));
     for i in 0..4 {
         assert!((both[i] - 0.75 * full[i] - 0.25 * small[i]).abs() < 1e-5, "{both:?} {full:?} {small:?}");
     }
@@ -243,7 +247,7 @@ fn a_perfect_answer_costs_nothing_and_a_confident_wrong_one_stays_finite() {
                 }
             }
             let x = tensor(&logits, &device).require_grad();
-            let total = loss.terms(vec![x.clone()], &target, &device).total;
+            let total = loss.terms(vec![x.clone()], &on(target.clone(), &device)).total;
             let value = total.clone().into_scalar::<f32>();
             // A power below 1 makes much of the little that is kept from 0.
             let nothing = if loss.objective.tversky_power < 1.0 { 1e-3 } else { 1e-4 };
@@ -260,7 +264,7 @@ fn one_class_alone_has_no_boundary_term() {
     let (logits, _) = case(4);
     let labels = vec![0u8; SIZE.iter().product()];
     let loss = of_classes(Objective::default());
-    let t = loss.terms(vec![tensor(&logits, &device)], &loss.targets(&labels, SIZE), &device);
+    let t = loss.terms(vec![tensor(&logits, &device)], &on(loss.targets(&labels, SIZE), &device));
     assert_eq!(t.boundary.into_scalar::<f32>(), 0.0);
     assert!(t.total.into_scalar::<f32>().is_finite());
 }
@@ -272,7 +276,7 @@ fn a_batch_whose_classes_weigh_nothing_is_finite() {
     let labels = vec![0u8; SIZE.iter().product()];
     let objective = Objective { class_weights: Some(vec![0.0, 1.0, 1.0]), focal: 1.0, background: false, ..Objective::default() };
     let loss = of_classes(objective);
-    let t = loss.terms(vec![tensor(&logits, &device)], &loss.targets(&labels, SIZE), &device);
+    let t = loss.terms(vec![tensor(&logits, &device)], &on(loss.targets(&labels, SIZE), &device));
     assert_eq!(t.cross_entropy.into_scalar::<f32>(), 0.0);
     assert!(t.total.into_scalar::<f32>().is_finite());
 }

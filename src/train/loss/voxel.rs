@@ -31,36 +31,32 @@ impl Logs {
 }
 
 /// Softmax: `sum_v w_y -log p_y / sum_v w_y`. Regions: the mean over the voxels of `sum_c w_c (-g log p - (1 - g) log(1 - p))`. A scalar.
-pub fn cross_entropy(a: &Answer, t: &Truth, l: &Logs, device: &Device) -> Tensor<1> {
+pub fn cross_entropy(a: &Answer, t: &Truth, l: &Logs) -> Tensor<1> {
     let hit = l.hit.clone();
-    mean(if a.regions() { l.both(hit) } else { hit }, t, device)
+    mean(if a.regions() { l.both(hit) } else { hit }, t)
 }
 
 /// The cross-entropy with each part multiplied by `(1 - p)^gamma`, where `p` is what the truth was given; a scalar.
-pub fn focal(a: &Answer, t: &Truth, l: &Logs, gamma: f64, device: &Device) -> Tensor<1> {
+pub fn focal(a: &Answer, t: &Truth, l: &Logs, gamma: f64) -> Tensor<1> {
     let hit = l.hit.clone() * a.q().powf_scalar(gamma);
     let all = match &l.miss {
         Some(miss) if a.regions() => hit + miss.clone() * a.p_above_zero().powf_scalar(gamma),
         _ => hit,
     };
-    mean(all, t, device)
+    mean(all, t)
 }
 
 /// The mean over the boundary region of `sum_c w_c (-g log p - (1 - g) log(1 - p))`, 0 where there is none; a scalar.
 pub fn boundary(t: &Truth, l: &Logs, device: &Device) -> Tensor<1> {
     let Some(border) = &t.border else { return Tensor::zeros([1], device) };
     let channels = t.truth.dims()[1];
-    let weights = t.weights.clone().reshape([1, channels, 1, 1, 1]);
-    -(l.both(l.hit.clone()) * weights * border.clone()).sum() / t.border_count
+    let weights = t.weights().reshape([1, channels, 1, 1, 1]);
+    -(l.both(l.hit.clone()) * weights * border.clone()).sum() * t.border_share()
 }
 
 /// The weighted sum, negative, over what it is taken of.
-fn mean(x: Tensor<5>, t: &Truth, device: &Device) -> Tensor<1> {
-    // No voxel has a class that weighs anything.
-    if t.norm <= 0.0 {
-        return Tensor::zeros([1], device);
-    }
+fn mean(x: Tensor<5>, t: &Truth) -> Tensor<1> {
     let channels = x.dims()[1];
     let sums = x.sum_dims(&[0, 2, 3, 4]).reshape([channels]);
-    -(sums * t.weights.clone()).sum() / t.norm
+    -(sums * t.weights()).sum() * t.share()
 }

@@ -1,0 +1,140 @@
+//! What moves weights: a step of an optimiser by a gradient, means of weights over time, and the length of gradients. None of it has
+//! gradients of its own.
+
+#[cfg(feature = "gpu")]
+use super::gpu;
+use burn::tensor::{Device, Tensor, TensorData};
+
+/// How a gradient moves a weight. All that changes from step to step is in [`Control`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rule {
+    /// AdamW (Loshchilov and Hutter 2019): two moments.
+    Adam { betas: [f32; 2], epsilon: f32, decay: f32 },
+    /// Stochastic gradient descent as in PyTorch, without dampening: one moment, the velocity.
+    Momentum { momentum: f32, nesterov: bool, decay: f32 },
+}
+
+impl Rule {
+    /// Moments of each weight, which are zero before the first step.
+    pub fn moments(&self) -> usize {
+        match self {
+            Self::Adam { .. } => 2,
+            Self::Momentum { .. } => 1,
+        }
+    }
+}
+
+/// The numbers of a step, `[5]` as a tensor (`f32`), so that a step that was recorded has those of the day.
+#[derive(Clone, Copy, Debug)]
+pub struct Control {
+    /// The learning rate.
+    pub rate: f32,
+    /// What the moments of AdamW are multiplied by, as long as they are young: `1 / (1 - beta^t)`.
+    pub young: [f32; 2],
+    /// What the gradient is multiplied by.
+    pub scale: f32,
+    /// Nothing moves where it is 0.
+    pub go: f32,
+}
+
+impl Control {
+    /// Numbers of it.
+    pub const LEN: usize = 5;
+
+    fn of(numbers: &[f32]) -> Option<Self> {
+        let [rate, first, second, scale, go] = *numbers else { return None };
+        Some(Self { rate, young: [first, second], scale, go })
+    }
+}
+
+/// The weight after a step by `gradient`, with its `moments` (each of the weight's length, as many as the rule has). On a GPU weight and
+/// moments are written over in their places, for everyone who holds them, and what is returned is the same memory.
+pub fn update<const D: usize>(
+    weight: Tensor<D>,
+    gradient: Tensor<D>,
+    moments: &[Tensor<1>],
+    control: Tensor<1>,
+    rule: Rule,
+) -> (Tensor<D>, Vec<Tensor<1>>) {
+    #[cfg(feature = "gpu")]
+    if gpu::takes(&weight) {
+        return (gpu::update(weight, gradient, moments, control, rule), moments.to_vec());
+    }
+    let Some(c) = Control::of(&numbers(control)).filter(|c| c.go != 0.0) else { return (weight, moments.to_vec()) };
+    let (device, dims) = (weight.device(), weight.dims());
+    let (mut w, g) = (numbers(weight), numbers(gradient));
+    let mut m: Vec<Vec<f32>> = moments.iter().map(|m| numbers(m.clone())).collect();
+    match (rule, m.as_mut_slice()) {
+        (Rule::Adam { betas: [b, d], epsilon, decay }, [first, second]) => {
+            for (((w, g), m), v) in w.iter_mut().zip(&g).zip(first).zip(second) {
+                let g = g * c.scale;
+                *m = *m * b + g * (1.0 - b);
+                *v = *v * d + g * g * (1.0 - d);
+                *w = *w * (1.0 - c.rate * decay) - c.rate * (*m * c.young[0]) / ((*v * c.young[1]).sqrt() + epsilon);
+            }
+        }
+        (Rule::Momentum { momentum, nesterov, decay }, [velocity]) => {
+            for ((w, g), v) in w.iter_mut().zip(&g).zip(velocity) {
+                let g = g * c.scale + *w * decay;
+                *v = *v * momentum + g;
+                *w -= c.rate * if nesterov { g + *v * momentum } else { *v };
+            }
+        }
+        _ => unreachable!("a weight has the moments of its rule"),
+    }
+    let moments = m.into_iter().map(|m| Tensor::from_data(TensorData::new(m, [w.len()]), &device)).collect();
+    (Tensor::from_data(TensorData::new(w, dims), &device), moments)
+}
+
+/// `mean * keep + weight * (1 - keep)`, where `keep [1]` is a tensor; on a GPU in the place of `mean`.
+pub fn blend<const D: usize>(mean: Tensor<D>, weight: Tensor<D>, keep: Tensor<1>) -> Tensor<D> {
+    #[cfg(feature = "gpu")]
+    if gpu::takes(&mean) {
+        return gpu::blend(mean, weight, keep);
+    }
+    let keep = keep.reshape([1; D]);
+    mean * keep.clone() + weight * (-keep + 1.0)
+}
+
+/// The sum of the squares of many tensors' numbers.
+pub struct Squares {
+    sum: f64,
+    device: Device,
+    #[cfg(feature = "gpu")]
+    parts: gpu::Parts,
+}
+
+impl Squares {
+    /// Of tensors of these lengths, in their order.
+    pub fn new(lengths: impl Iterator<Item = usize>, device: &Device) -> Self {
+        #[cfg(not(feature = "gpu"))]
+        let _ = lengths;
+        Self {
+            sum: 0.0,
+            device: device.clone(),
+            #[cfg(feature = "gpu")]
+            parts: gpu::Parts::new(lengths, device),
+        }
+    }
+
+    pub fn add<const D: usize>(&mut self, x: Tensor<D>) {
+        #[cfg(feature = "gpu")]
+        if gpu::takes(&x) {
+            return self.parts.add(x);
+        }
+        self.sum += numbers(x).into_iter().map(|x| f64::from(x) * f64::from(x)).sum::<f64>();
+    }
+
+    /// The sum, `[1]`.
+    pub fn sum(self) -> Tensor<1> {
+        #[cfg(feature = "gpu")]
+        if let Some(sum) = self.parts.sum() {
+            return sum;
+        }
+        Tensor::from_data(TensorData::new(vec![self.sum as f32], [1]), &self.device)
+    }
+}
+
+fn numbers<const D: usize>(x: Tensor<D>) -> Vec<f32> {
+    x.into_data().try_into_vec::<f32>().unwrap_or_default()
+}

@@ -1,0 +1,239 @@
+//! A step of training: its batches forward and backward, then the weights.
+//!
+//! Part of `train`; may use `kernel`, `net` and Burn.
+//!
+//! On one GPU a step is recorded before the first one is made, and replayed from then on: what changes from step to step is all in tensors,
+//! and what moves does so in its place.
+
+use std::sync::Arc;
+
+use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::tensor::Tensor;
+
+use super::config::Optimiser;
+use super::loss::Loss;
+use super::optimise::{Day, Moving, Scaling};
+use super::state::TERMS;
+use super::workers::{Given, Workers};
+use crate::compile::memory::Precision;
+#[cfg(feature = "gpu")]
+use crate::kernel::Recording;
+use crate::net::Network;
+use crate::text::Result;
+
+/// What a step is made by, the same for all steps.
+#[derive(Clone)]
+struct Course {
+    workers: Workers,
+    loss: Arc<Loss>,
+    optimiser: Optimiser,
+    /// Whether the loss is scaled for half precision.
+    scaled: bool,
+}
+
+/// A network that is being trained.
+pub struct Learner {
+    course: Course,
+    moving: Moving,
+    /// Steps that have moved the weights.
+    moves: usize,
+    scaling: Option<Scaling>,
+    gathered: GradientsAccumulator<Network>,
+    /// Batches in `gathered`.
+    batches: usize,
+    #[cfg(feature = "gpu")]
+    recording: Option<Recording>,
+}
+
+/// What is looked at between the parts of a step.
+pub enum Mark {
+    Forward,
+    Backward,
+}
+
+impl Learner {
+    /// Before the first step.
+    ///
+    /// # Errors
+    /// E0501 where the weights' copies do not fit into memory.
+    pub fn new(workers: Workers, loss: Arc<Loss>, network: Network, optimiser: Optimiser, precision: Precision) -> Result<Self> {
+        let moving = Moving::new(network, &optimiser, workers.main())?;
+        let scaling = (precision == Precision::F16).then(Scaling::start);
+        Ok(Self::from(workers, loss, moving, optimiser, 0, scaling))
+    }
+
+    /// Going on from where another one was, after so many steps that have moved the weights.
+    pub fn from(workers: Workers, loss: Arc<Loss>, moving: Moving, optimiser: Optimiser, moves: usize, scaling: Option<Scaling>) -> Self {
+        Self {
+            course: Course { workers, loss, optimiser, scaled: scaling.is_some() },
+            moving,
+            moves,
+            scaling,
+            gathered: GradientsAccumulator::new(),
+            batches: 0,
+            #[cfg(feature = "gpu")]
+            recording: None,
+        }
+    }
+
+    /// A batch forward and backward; with the last of a step's batches the weights move. Gives the loss and its terms; where the loss is not
+    /// finite nothing has moved.
+    pub fn batch(&mut self, given: Given, rate: f64) -> [f64; TERMS] {
+        #[cfg(feature = "gpu")]
+        if self.course.recordable(&given) {
+            return self.recorded(given, rate);
+        }
+        self.in_parts(given, rate, |_| ())
+    }
+
+    /// The same operation by operation, with a look between its parts.
+    pub fn in_parts(&mut self, given: Given, rate: f64, mut mark: impl FnMut(Mark)) -> [f64; TERMS] {
+        let course = &self.course;
+        let day = self.day(rate).on(&course.optimiser, &course.workers.main().clone().inner());
+        let Slopes { figures, loss, mut gradients } = course.slopes(&self.moving.network, given, &day, &mut mark);
+        self.batches += 1;
+        let whole = self.batches >= course.optimiser.accumulate;
+        if course.optimiser.accumulate > 1 {
+            self.gathered.accumulate(&self.moving.network, gradients);
+            gradients = if whole { self.gathered.grads() } else { Default::default() };
+        }
+        if !whole {
+            return values(figures).0;
+        }
+        self.batches = 0;
+        let (moving, sound) = self.moving.clone().moved(gradients, loss, day, &course.optimiser, course.scaled);
+        self.moving = moving;
+        self.made(values(Tensor::cat(vec![figures, sound], 0)))
+    }
+
+    /// What is made of a step's figures.
+    fn made(&mut self, (values, sound): ([f64; TERMS], bool)) -> [f64; TERMS] {
+        self.moves += usize::from(sound);
+        self.scaling = self.scaling.map(|s| s.after(sound));
+        values
+    }
+
+    fn day(&self, rate: f64) -> Day {
+        Day { rate, moves: self.moves, factor: self.scaling.map_or(1.0, |s| s.factor), go: true }
+    }
+
+    /// What has moved so far.
+    pub fn moving(&self) -> &Moving {
+        &self.moving
+    }
+
+    /// The network that is validated and saved: the moving average where the config asks for one.
+    pub fn best(&self) -> &Network {
+        self.moving.average.as_ref().unwrap_or(&self.moving.network)
+    }
+
+    /// Steps that have moved the weights.
+    pub fn moves(&self) -> usize {
+        self.moves
+    }
+
+    /// How the loss is scaled, where it is.
+    pub fn scaling(&self) -> Option<Scaling> {
+        self.scaling
+    }
+
+    pub fn loss(&self) -> &Arc<Loss> {
+        &self.course.loss
+    }
+
+    pub fn workers(&self) -> &Workers {
+        &self.course.workers
+    }
+
+    /// How a step is made: in one, or operation by operation and why.
+    pub fn how(&self) -> String {
+        #[cfg(feature = "gpu")]
+        if let Some(recording) = &self.recording {
+            return recording.how();
+        }
+        "operation by operation".into()
+    }
+}
+
+/// A batch after its way forward and back.
+struct Slopes {
+    /// The loss and its terms, `[6]`.
+    figures: Tensor<1>,
+    /// `[1]`
+    loss: Tensor<1>,
+    /// Of the loss times the factor of the day.
+    gradients: GradientsParams,
+}
+
+impl Course {
+    fn slopes(&self, network: &Network, given: Given, day: &Tensor<1>, mark: &mut impl FnMut(Mark)) -> Slopes {
+        let forward = self.workers.forward(network, given, &self.loss);
+        mark(Mark::Forward);
+        let t = &forward.terms;
+        let loss = t.total.clone().inner();
+        let figures = [&t.total, &t.dice, &t.cross_entropy, &t.boundary, &t.tversky, &t.focal].map(|t| t.clone().inner());
+        let gradients = forward.backward(network, &self.workers, self.scaled.then(|| Day::factor(day)));
+        mark(Mark::Backward);
+        Slopes { figures: Tensor::cat(figures.to_vec(), 0), loss, gradients }
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl Learner {
+    fn recorded(&mut self, given: Given, rate: f64) -> [f64; TERMS] {
+        let course = self.course.clone();
+        let device = course.workers.main().clone().inner();
+        let shape = given.clone();
+        let inputs = |given: Given, day: Day| {
+            let day = day.on(&course.optimiser, &device);
+            let count = day.dims()[0];
+            let truths = given.truths.into_iter().flat_map(super::loss::Truth::tensors);
+            [given.image, day.reshape([1, 1, 1, 1, count])].into_iter().chain(truths).collect::<Vec<Tensor<5>>>()
+        };
+        let day = self.day(rate);
+        let now = inputs(given.clone(), day);
+        let recording = match self.recording.take() {
+            Some(recording) if recording.fits(&now) => self.recording.insert(recording),
+            // The memory of a recording is free before that of another shape is taken.
+            last => {
+                drop(last);
+                let (moving, course) = (self.moving.clone(), self.course.clone());
+                let run = move |inputs: Vec<Tensor<5>>| vec![course.whole(&moving, &shape, inputs)];
+                // Nothing moves until all is recorded.
+                self.recording.insert(Recording::new(&device, inputs(given, Day { go: false, ..day }), run))
+            }
+        };
+        let figures = recording.on(now).first().cloned();
+        let figures = figures.map_or_else(|| unreachable!("a step has figures"), |f| f.reshape([TERMS + 1]));
+        self.made(values(figures))
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl Course {
+    /// Whether a step is one piece on one GPU.
+    fn recordable(&self, given: &Given) -> bool {
+        !crate::net::on_cpu(&given.image.device()) && self.workers.single() && self.optimiser.accumulate == 1
+    }
+
+    /// A step whose batch and day come as tensors; `given` says their shapes. What moves does so in its place.
+    fn whole(&self, moving: &Moving, given: &Given, inputs: Vec<Tensor<5>>) -> Tensor<5> {
+        let mut inputs = inputs.into_iter();
+        let mut next = || inputs.next().unwrap_or_else(|| unreachable!("as many tensors as the step was recorded with"));
+        let (image, day) = (next(), next());
+        let day = day.flatten::<1>(0, 4);
+        let truths = given.truths.iter().map(|t| t.like(&mut inputs)).collect();
+        let Slopes { figures, loss, gradients } = self.slopes(&moving.network, Given { image, truths }, &day, &mut |_| ());
+        let (_, sound) = moving.clone().moved(gradients, loss, day, &self.optimiser, self.scaled);
+        Tensor::cat(vec![figures, sound], 0).reshape([1, 1, 1, 1, TERMS + 1])
+    }
+}
+
+/// The figures of a step, in one transfer when all is queued: a GPU does not wait in the middle of a step. Where the device has failed they
+/// are no numbers.
+fn values(figures: Tensor<1>) -> ([f64; TERMS], bool) {
+    let all = figures.try_into_data().ok().and_then(|d| d.try_into_vec::<f32>().ok()).unwrap_or_default();
+    let mut values = [f64::NAN; TERMS];
+    values.iter_mut().zip(&all).for_each(|(v, f)| *v = f64::from(*f));
+    (values, all.get(TERMS).is_some_and(|s| *s != 0.0))
+}
