@@ -59,4 +59,4 @@ fn on_cpu<const D: usize>(x: &Tensor<D>) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

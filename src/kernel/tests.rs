@@ -8,6 +8,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::cell::Cell;
 
+mod update;
 mod vector;
 
 fn device() -> Device {
@@ -30,7 +31,7 @@ fn random<const D: usize>(shape: [usize; D]) -> Tensor<D> {
 
 /// A GPU that computes the same, where the tests are built for one and the machine has it.
 #[cfg(feature = "gpu")]
-fn gpu() -> Option<Device> {
+pub(crate) fn gpu() -> Option<Device> {
     use burn::tensor::DeviceType;
     static SAID: std::sync::Once = std::sync::Once::new();
     #[cfg(feature = "cuda")]

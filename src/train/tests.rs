@@ -13,6 +13,8 @@ use crate::read::Set;
 use crate::text::{Code, Result, Source};
 
 mod goals;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod precision;
 mod workers;
 

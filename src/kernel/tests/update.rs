@@ -1,0 +1,104 @@
+//! Steps of optimisers against Burn's own, on the CPU and where there is one on a GPU.
+
+use super::*;
+use burn::optim::decay::WeightDecayConfig;
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{AdamWConfig, Optimizer, SgdConfig};
+
+/// The devices that steps are made on.
+fn devices() -> Vec<Device> {
+    #[cfg(feature = "gpu")]
+    return [Some(Device::flex()), gpu().map(Device::inner)].into_iter().flatten().collect();
+    #[cfg(not(feature = "gpu"))]
+    vec![Device::flex()]
+}
+
+fn on<const D: usize>(x: &Tensor<D>, device: &Device) -> Tensor<D> {
+    Tensor::from_data(x.clone().inner().to_data(), device)
+}
+
+const RATE: f32 = 0.03;
+
+/// The numbers of step `t`, counted from 1.
+fn control(t: i32, betas: [f32; 2], scale: f32, go: f32, device: &Device) -> Tensor<1> {
+    let [first, second] = betas.map(|b| 1.0 / (1.0 - b.powi(t)));
+    Tensor::from_data(TensorData::new(vec![RATE, first, second, scale, go], [Control::LEN]), device)
+}
+
+/// Three steps by a rule on every device, and after them those of `theirs`: for each step the weight after it.
+fn steps(rule: Rule, betas: [f32; 2], theirs: impl Fn(Tensor<3>, &[Tensor<3>]) -> Vec<Tensor<3>>) {
+    afresh();
+    let weight = random([3, 5, 41]);
+    let gradients = [random([3, 5, 41]), random([3, 5, 41]), random([3, 5, 41])];
+    let plain: Vec<Tensor<3>> = gradients.iter().map(|g| on(g, &Device::flex())).collect();
+    let wanted = theirs(on(&weight, &Device::flex()), &plain);
+    for device in devices() {
+        let mut w = on(&weight, &device);
+        let mut moments: Vec<Tensor<1>> = (0..rule.moments()).map(|_| Tensor::zeros([3 * 5 * 41], &device)).collect();
+        for (t, (g, wanted)) in gradients.iter().zip(&wanted).enumerate() {
+            // Half of a gradient that is twice as long; and what does not go does not move.
+            let g = on(g, &device) * 2.0;
+            for go in [0.0, 1.0] {
+                let before = w.to_data();
+                let numbers = control(t as i32 + 1, betas, 0.5, go, &device);
+                (w, moments) = update(w, g.clone(), &moments, numbers, rule);
+                if go == 0.0 {
+                    close("what does not go", w.to_data(), before, 0.0);
+                }
+            }
+            close(&format!("{rule:?}, step {t}, {device:?}"), w.to_data(), wanted.to_data(), 1e-6);
+        }
+    }
+}
+
+#[test]
+fn adam_with_decoupled_decay_is_that_of_burn() {
+    let (betas, decay) = ([0.9, 0.99], 0.1);
+    steps(Rule::Adam { betas, epsilon: 1e-8, decay }, betas, |mut w, gradients| {
+        let adam = AdamWConfig::new().with_beta_1(betas[0]).with_beta_2(betas[1]).with_epsilon(1e-8).with_weight_decay(decay).build();
+        let mut state = None;
+        let step = |g: &Tensor<3>| {
+            let (next, kept) = adam.step(f64::from(RATE), w.clone(), g.clone(), state.take());
+            (w, state) = (next, kept);
+            w.clone()
+        };
+        gradients.iter().map(step).collect()
+    });
+}
+
+#[test]
+fn descent_with_momentum_is_that_of_burn() {
+    for (momentum, nesterov) in [(0.0, false), (0.9, false), (0.9, true)] {
+        steps(Rule::Momentum { momentum, nesterov, decay: 0.1 }, [0.9; 2], |mut w, gradients| {
+            let own = MomentumConfig { momentum: f64::from(momentum), dampening: 0.0, nesterov };
+            let decay = WeightDecayConfig::new(0.1);
+            let descent = SgdConfig::new().with_momentum((momentum > 0.0).then_some(own)).with_weight_decay(Some(decay)).build();
+            let mut state = None;
+            let step = |g: &Tensor<3>| {
+                let (next, kept) = descent.step(f64::from(RATE), w.clone(), g.clone(), state.take());
+                (w, state) = (next, kept);
+                w.clone()
+            };
+            gradients.iter().map(step).collect()
+        });
+    }
+}
+
+#[test]
+fn means_over_time_and_lengths() {
+    afresh();
+    let (mean, weight, long) = (random([7, 3]), random([7, 3]), random([2, 1, 40, 50, 9]));
+    let wanted = on(&mean, &Device::flex()) * 0.9 + on(&weight, &Device::flex()) * 0.1;
+    let all = [long.clone().reshape([36000]), mean.clone().reshape([21])];
+    let length: f64 = all.iter().flat_map(|x| x.to_data().try_to_vec::<f32>().unwrap()).map(|x| f64::from(x).powi(2)).sum();
+    for device in devices() {
+        let keep = Tensor::from_data(TensorData::new(vec![0.9f32], [1]), &device);
+        let ours = blend(on(&mean, &device), on(&weight, &device), keep);
+        close("a mean over time", ours.to_data(), wanted.to_data(), 1e-6);
+        let mut squares = Squares::new([36000, 21].into_iter(), &device);
+        squares.add(on(&long, &device));
+        squares.add(on(&mean, &device));
+        let sum = squares.sum().to_data().try_to_vec::<f32>().unwrap()[0];
+        assert!((f64::from(sum) / length - 1.0).abs() < 1e-6, "{sum} for {length} on {device:?}");
+    }
+}

@@ -1,0 +1,43 @@
+//! Runs on a GPU, where the tests are built for one and the machine has it: what the same run on the CPU learns.
+
+use super::*;
+use crate::kernel::tests::gpu;
+use crate::net::Tensors;
+
+/// A run on a device, stopped after the first step and gone on with where that is asked for; what it has left.
+fn run(dir: &Path, sets: &[&str], device: &Device, interrupted: bool) -> (Tensors, Vec<String>) {
+    let job = job(&[&["epochs=2", "steps=2"], sets].concat(), &[]).unwrap();
+    let folder = Folder::create(Some(dir), "x", false).unwrap();
+    let stop = AtomicBool::new(interrupted);
+    let ending = train(&job, &folder, device, &stop).unwrap().ending;
+    assert_eq!(ending, if interrupted { Ending::Asked } else { Ending::Whole });
+    if interrupted {
+        assert_eq!(resume(&job, &folder, device, &AtomicBool::new(false)).unwrap().ending, Ending::Whole);
+    }
+    (read_tensors(&dir.join(LAST)).unwrap(), figures(dir))
+}
+
+#[test]
+fn a_run_on_a_gpu_learns_what_one_on_the_cpu_does() {
+    let Some(gpu) = gpu().map(Device::inner) else { return };
+    let root = tempfile::tempdir().unwrap();
+    let average = ["optimiser.clip=0.5", "optimiser.average=0.9"];
+    let gathered = ["optimiser.accumulate=2", "optimiser.clip=0.5", "optimiser.kind=sgd", "optimiser.lr=0.02"];
+    for (at, sets) in [&[][..], &average, &gathered].into_iter().enumerate() {
+        let folder = |name: &str| root.path().join(format!("{at} {name}"));
+        let (cpu, there) = run(&folder("cpu"), sets, &Device::flex(), false);
+        for interrupted in [false, true] {
+            let (ours, figures) = run(&folder(&format!("gpu {interrupted}")), sets, &gpu, interrupted);
+            let parts = |all: &Tensors| all.all.values().flat_map(|(_, v)| v.clone()).collect::<Vec<f32>>();
+            let norm = |v: &mut dyn Iterator<Item = f32>| v.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+            let (a, b) = (parts(&ours), parts(&cpu));
+            let apart = norm(&mut a.iter().zip(&b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied());
+            assert!(apart < 1e-3, "{sets:?}, interrupted {interrupted}: the weights are apart by {apart}");
+            for (a, b) in figures.iter().zip(&there).skip(1) {
+                let loss = |line: &str| line.split(',').nth(3).and_then(|v| v.parse::<f64>().ok());
+                let (Some(a), Some(b)) = (loss(a), loss(b)) else { panic!("a loss in every line: {a}") };
+                assert!((a - b).abs() < 1e-4 * b, "{sets:?}, interrupted {interrupted}: {a} for {b}");
+            }
+        }
+    }
+}
