@@ -91,7 +91,7 @@ fn one(name: &str, ops: Vec<Op>, x: Fact, setting: Setting) -> Result<OpTime> {
     let mut pass = Forward::new(&case, engine)?;
     pass.once()?;
     let forward = median((0..runs).map(|_| pass.once()).collect::<Result<_>>()?);
-    let learning = Case::new(program, 1, Given::default(), &device.clone().autodiff())?;
+    let learning = Case::new(program, 1, Given::default(), &crate::net::learning(device))?;
     backward(&learning)?;
     let both = median((0..runs).map(|_| backward(&learning)).collect::<Result<_>>()?);
     let least_seconds = machine.least(cost.macs, bytes);

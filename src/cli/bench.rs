@@ -131,7 +131,7 @@ pub fn run(args: Args) -> Result<()> {
     let begun = Instant::now();
     let program = program(graph, &args.set, args.input.as_deref())?;
     let given = Given { weights: args.weights.as_deref(), map: args.map.as_deref(), precision: args.precision.into() };
-    let learning = if args.step { device.clone().autodiff() } else { device };
+    let learning = if args.step { net::learning(&device) } else { device };
     let case = Case::new(program, args.batch as usize, given, &learning)?;
     let load = begun.elapsed().as_secs_f64();
     if args.step { steps(&args, case, engine, load) } else { passes(&args, &case, engine, load) }

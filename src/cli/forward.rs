@@ -79,7 +79,7 @@ pub fn run(args: Args) -> Result<()> {
     program.fits(size)?;
     let program = compile(&source, &sets, Some(size))?;
     let device = net::device(&args.device)?;
-    let device = if args.probe { device.autodiff() } else { device };
+    let device = if args.probe { net::learning(&device) } else { device };
     let map = args.map.as_deref().map(NameMap::read).transpose()?.unwrap_or_default();
     let weights = net::read_tensors(&args.weights)?;
     let mut network = Network::new(Arc::new(program), &device, 0)?;

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use burn::backend::DispatchDevice;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 
 use crate::text::{Code, Diagnostic, Result};
 
@@ -60,6 +60,21 @@ fn place_of(device: &Device) -> Option<(&'static str, usize)> {
 /// The name by which [`device`] gives it: `cpu`, `cuda:0`.
 pub fn name_of(device: &Device) -> String {
     place_of(device).map_or("cpu".into(), |(kind, index)| format!("{kind}:{index}"))
+}
+
+/// The device as one learns on it: with gradients, and on a GPU with the cheap operations done again on the way back, so that what they make
+/// is not kept until then.
+pub fn learning(device: &Device) -> Device {
+    let device = device.clone().autodiff();
+    if on_cpu(&device) { device } else { device.gradient_checkpointing() }
+}
+
+/// A tensor of the plain device, as one of a device that learns.
+pub fn tracked<const D: usize>(x: Tensor<D>, device: &Device) -> Tensor<D> {
+    match device.gradient_checkpointing_strategy() {
+        Some(way) => x.autodiff().with_gradient_checkpointing_strategy(way),
+        None => x,
+    }
 }
 
 /// Whether this is the CPU.

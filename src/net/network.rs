@@ -9,6 +9,7 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::device::tracked;
 use crate::compile::Program;
 use crate::compile::memory::Precision;
 use crate::ir::{Init, Value};
@@ -257,8 +258,7 @@ pub(super) fn learned(name: &str, values: Vec<f32>, dims: &[usize], device: &Dev
 
 fn parameter<const D: usize>(id: ParamId, data: TensorData, device: &Device) -> Param<Tensor<D>> {
     let plain = device.clone().inner();
-    let tensor = in_order(Tensor::from_data(data, &plain));
-    let tensor = if device.is_autodiff() { Tensor::from_inner(tensor) } else { tensor };
+    let tensor = tracked(in_order(Tensor::from_data(data, &plain)), device);
     let (_, tensor, mapper) = Param::from_tensor(tensor).consume();
     Param::from_mapped_value(id, tensor, mapper)
 }

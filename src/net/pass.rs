@@ -7,9 +7,10 @@ use std::ops::Range;
 
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
-use burn::tensor::{DType, Gradients, Tensor};
+use burn::tensor::{DType, Device, Gradients, Tensor};
 
 use super::Network;
+use super::device::tracked;
 use crate::compile::memory::Segments;
 use crate::ir::Value;
 use crate::kernel::lead;
@@ -24,6 +25,8 @@ pub struct Pass {
     learns: Vec<bool>,
     /// What segments read of those before them, without gradients.
     stored: Vec<Option<Tensor<5>>>,
+    /// Of the network.
+    device: Device,
     /// The leaves that the last segment has read, or the loss.
     leaves: Leaves,
     outputs: Vec<Tensor<5>>,
@@ -43,6 +46,7 @@ impl Network {
             Some((last, before)) => (last.clone(), before),
             None => unreachable!("there is a segment at least"),
         };
+        let device = x.device();
         let mut stored = self.given(vec![x]);
         if !before.is_empty() {
             let plain = self.valid();
@@ -58,7 +62,7 @@ impl Network {
             }
         }
         let learns = self.learns();
-        let mut pass = Pass { network: self.clone(), segments, wanted, needed, learns, stored, leaves: vec![], outputs: vec![] };
+        let mut pass = Pass { network: self.clone(), segments, wanted, needed, learns, stored, device, leaves: vec![], outputs: vec![] };
         let mut values = if pass.segments.len() > 1 { pass.read(&last) } else { std::mem::take(&mut pass.stored) };
         let mut outputs: Vec<Option<Tensor<5>>> = pass.wanted.iter().map(|v| values.get(v.0)?.clone()).collect();
         let wanted = pass.wanted.clone();
@@ -116,7 +120,7 @@ impl Pass {
             let own_end = self.segments.iter().find(|s| s.contains(&v)).map_or(0, |s| s.end);
             let done = !given && !read_in(&(own_end..range.start));
             let Some(x) = (if done { self.stored[v].take() } else { self.stored[v].clone() }) else { continue };
-            let x = Tensor::from_inner(x);
+            let x = tracked(x, &self.device);
             *value = Some(if self.learns[v] {
                 let leaf = x.require_grad();
                 self.leaves.push((v, leaf.clone()));

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::config::{Kind, Optimiser};
 use super::state::Numbers;
 use crate::kernel::{Control, Rule, Squares, blend, update};
-use crate::net::{Network, apart};
+use crate::net::{Network, apart, tracked};
 use crate::op::Learned;
 use crate::text::Result;
 
@@ -219,9 +219,10 @@ fn step<const D: usize>(
     // What no loss depends on stays.
     let Some(gradient) = gradients.remove::<D>(w.id) else { return };
     let (id, weight, mapper) = w.clone().consume();
+    let device = weight.device();
     let (weight, moved) = update(weight.inner(), gradient, moments, control.clone(), rule);
     *moments = moved;
-    *w = Param::from_mapped_value(id, Tensor::from_inner(weight).require_grad(), mapper);
+    *w = Param::from_mapped_value(id, tracked(weight, &device).require_grad(), mapper);
 }
 
 fn nearer<const D: usize>(mean: &mut Param<Tensor<D>>, w: &Param<Tensor<D>>, keep: &Tensor<1>) {

@@ -71,7 +71,7 @@ impl Workers {
     /// # Errors
     /// E0602 when a device is not there.
     pub fn new(device: &Device, count: usize, segments: Segments) -> Result<Self> {
-        Ok(Self { devices: net::peers(device, count)?.into_iter().map(Device::autodiff).collect(), segments })
+        Ok(Self { devices: net::peers(device, count)?.iter().map(net::learning).collect(), segments })
     }
 
     /// Whether one network sees the whole batch.
@@ -88,15 +88,15 @@ impl Workers {
     pub fn forward(&self, network: &Network, given: Given, loss: &Loss) -> Forward {
         let Given { image, truths } = given;
         let outputs: Vec<usize> = if loss.heads.is_empty() { vec![0] } else { loss.heads.iter().map(|h| h.output).collect() };
-        let truths: Vec<Truth> = truths.into_iter().map(Truth::tracked).collect();
+        let truths: Vec<Truth> = truths.into_iter().map(|t| t.tracked(self.main())).collect();
         let part = |network: Network, patches: Range<usize>, device: &Device| {
             let own = image.clone().narrow(0, patches.start, patches.len()).to_device(&device.clone().inner());
-            let pass = network.pass(Tensor::from_inner(own), &outputs, &self.segments);
+            let pass = network.pass(net::tracked(own, device), &outputs, &self.segments);
             Part { network, patches, pass }
         };
         let patches = shares(image.dims()[0], self.devices.len());
         if patches.len() < 2 {
-            let pass = network.pass(Tensor::from_inner(image), &outputs, &self.segments);
+            let pass = network.pass(net::tracked(image, self.main()), &outputs, &self.segments);
             let terms = loss.terms(pass.outputs().to_vec(), &truths);
             return Forward { terms, parts: vec![Part { network: network.clone(), patches: 0..0, pass }], gathered: vec![] };
         }
@@ -107,7 +107,7 @@ impl Workers {
         let main = self.main().clone().inner();
         let gather = |at: usize| {
             let all = parts.iter().map(|p| p.pass.outputs()[at].clone().inner().to_device(&main)).collect();
-            Tensor::from_inner(Tensor::cat(all, 0)).require_grad()
+            net::tracked(Tensor::cat(all, 0), self.main()).require_grad()
         };
         let gathered: Vec<Tensor<5>> = (0..outputs.len()).map(gather).collect();
         let terms = loss.terms(gathered.clone(), &truths);
@@ -119,7 +119,7 @@ impl Forward {
     /// The gradients of the weights of `network`, of which the pass was made, on its device: of the loss times `factor [1]`.
     pub fn backward(self, network: &Network, workers: &Workers, factor: Option<Tensor<1>>) -> GradientsParams {
         let total = self.terms.total;
-        let gradients = factor.map_or(total.clone(), |factor| total * Tensor::from_inner(factor)).backward();
+        let gradients = factor.map_or(total.clone(), |factor| total * net::tracked(factor, workers.main())).backward();
         let mut parts = self.parts;
         if self.gathered.is_empty() {
             return parts.pop().map(|part| part.pass.back(gradients)).unwrap_or_default();
@@ -131,7 +131,7 @@ impl Forward {
             let own = device.clone().inner();
             let starts = pass.outputs().iter().zip(&slopes).filter_map(|(logits, slope)| {
                 let slope = slope.clone()?.narrow(0, patches.start, patches.len()).to_device(&own);
-                Some(lead(logits.clone(), Tensor::from_inner(slope)))
+                Some(lead(logits.clone(), net::tracked(slope, device)))
             });
             let start = starts.reduce(|a, b| a + b);
             start.map(|start| pass.back(start.backward()).to_device(&main, &network))

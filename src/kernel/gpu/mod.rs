@@ -23,6 +23,7 @@ mod pool;
 mod raw;
 mod replay;
 mod resize;
+mod retro;
 mod softmax;
 mod sums;
 mod tracked;

@@ -5,6 +5,7 @@ use super::gradients::{
     Spreading,
 };
 use super::raw::Kernels;
+use super::retro::{Joined, Normalised, Resized};
 use crate::kernel::conv3d::Geometry;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::ops::{Backward, OpsKind};
@@ -186,23 +187,27 @@ impl<C: CheckpointStrategy> Tracked for Autodiff<Cube, C> {
         eps: f64,
         silu: bool,
     ) -> FloatTensor<Self> {
-        match Normalisation.prepare::<C>([x.node(), weight.node(), bias.node()]).compute_bound().stateful() {
+        let statistics = Cube::group_statistics(x.clone().into_primitive(), groups, eps);
+        let ids = [x.node().id(), weight.node().id(), bias.node().id()];
+        let prep = Normalisation.prepare::<C>([x.node(), weight.node(), bias.node()]).memory_bound();
+        let prep = prep.retro_forward(Normalised { ids, statistics: statistics.clone(), silu }).parents([&x, &weight, &bias]);
+        let apply = |x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>| {
+            Cube::group_apply(x.into_primitive(), statistics.clone(), weight.into_primitive(), bias.into_primitive(), silu)
+        };
+        match prep.stateful() {
             OpsKind::Tracked(mut prep) => {
                 let ids = [prep.checkpoint(&x), prep.checkpoint(&weight), prep.checkpoint(&bias)];
-                let x = x.into_primitive();
-                let statistics = Cube::group_statistics(x.clone(), groups, eps);
-                let y = Cube::group_apply(x, statistics.clone(), weight.into_primitive(), bias.into_primitive(), silu);
+                let y = apply(x, weight, bias);
                 prep.finish((ids, statistics, silu), y)
             }
-            OpsKind::UnTracked(prep) => {
-                prep.finish(Cube::normalise_groups(x.into_primitive(), weight.into_primitive(), bias.into_primitive(), groups, eps, silu))
-            }
+            OpsKind::UnTracked(prep) => prep.finish(apply(x, weight, bias)),
         }
     }
 
     fn resize_volume(x: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self> {
         let [_, _, from @ ..]: [usize; 5] = x.shape().dims();
-        match Resizing.prepare::<C>([x.node()]).compute_bound().stateful() {
+        let retro = Resized { id: x.node().id(), to };
+        match Resizing.prepare::<C>([x.node()]).memory_bound().retro_forward(retro).parents([&x]).stateful() {
             OpsKind::Tracked(prep) => prep.finish(from, Cube::interpolate(x.into_primitive(), to)),
             OpsKind::UnTracked(prep) => prep.finish(Cube::interpolate(x.into_primitive(), to)),
         }
@@ -244,7 +249,8 @@ impl<C: CheckpointStrategy> Tracked for Autodiff<Cube, C> {
     }
 
     fn scale_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self> {
-        match Scaling.prepare::<C>([x.node(), by.node()]).compute_bound().stateful() {
+        let retro = Joined { ids: [x.node().id(), by.node().id()], product: true };
+        match Scaling.prepare::<C>([x.node(), by.node()]).memory_bound().retro_forward(retro).parents([&x, &by]).stateful() {
             OpsKind::Tracked(mut prep) => {
                 let state = (prep.checkpoint(&x), prep.checkpoint(&by));
                 prep.finish(state, Cube::float_mul(x.into_primitive(), by.into_primitive()))
@@ -256,7 +262,8 @@ impl<C: CheckpointStrategy> Tracked for Autodiff<Cube, C> {
     fn shift_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self> {
         let [_, channels, ..]: [usize; 5] = by.shape().dims();
         let [_, all, ..]: [usize; 5] = x.shape().dims();
-        match Shifting.prepare::<C>([x.node(), by.node()]).compute_bound().stateful() {
+        let retro = Joined { ids: [x.node().id(), by.node().id()], product: false };
+        match Shifting.prepare::<C>([x.node(), by.node()]).memory_bound().retro_forward(retro).parents([&x, &by]).stateful() {
             OpsKind::Tracked(prep) => prep.finish(channels < all, Cube::float_add(x.into_primitive(), by.into_primitive())),
             OpsKind::UnTracked(prep) => prep.finish(Cube::float_add(x.into_primitive(), by.into_primitive())),
         }

@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use super::Loss;
 use super::border;
 use super::goal::Goal;
+use crate::net::tracked;
 
 /// The truth of a batch for one output of the network.
 #[derive(Clone, Debug)]
@@ -154,9 +155,9 @@ impl Truth {
     }
 
     /// For tensors with gradients to be compared with it.
-    pub fn tracked(self) -> Self {
+    pub fn tracked(self, device: &Device) -> Self {
         let Self { truth, border, numbers } = self;
-        Self { truth: Tensor::from_inner(truth), border: border.map(Tensor::from_inner), numbers: Tensor::from_inner(numbers) }
+        Self { truth: tracked(truth, device), border: border.map(|b| tracked(b, device)), numbers: tracked(numbers, device) }
     }
 
     /// Its tensors, which [`Truth::like`] takes.
