@@ -40,9 +40,9 @@ pub use lead::lead;
 pub use max_pool::max_pool3d;
 pub use resize::resize_trilinear;
 pub use reuse::Reuse;
-pub use softmax::softmax_channels;
+pub use softmax::{log_softmax_channels, softmax_channels};
 pub use update::{Control, Rule, Squares, blend, update};
-pub use vector::{add, in_order, linear, mean_volume, mul, position_map};
+pub use vector::{add, in_order, linear, mean_volume, mul, position_map, sum, sum_volume};
 
 use burn::backend::DispatchDevice;
 use burn::tensor::{DType, Tensor};

@@ -16,9 +16,18 @@ use burn::tensor::Tensor;
 pub fn softmax_channels(x: Tensor<5>) -> Tensor<5> {
     #[cfg(feature = "gpu")]
     if super::gpu::takes(&x) {
-        return super::gpu::softmax_channels(x);
+        return super::gpu::softmax_channels(x, false);
     }
     if on_cpu(&x) { Tensor::from_dispatch(Dispatch::softmax(x.into_dispatch())) } else { burn::tensor::activation::softmax(x, 1) }
+}
+
+/// The logarithm of softmax of `x [N, C, D, H, W]` over `C`.
+pub fn log_softmax_channels(x: Tensor<5>) -> Tensor<5> {
+    #[cfg(feature = "gpu")]
+    if super::gpu::takes(&x) {
+        return super::gpu::softmax_channels(x, true);
+    }
+    burn::tensor::activation::log_softmax(x, 1)
 }
 
 #[backend_extension(Flex, Autodiff)]

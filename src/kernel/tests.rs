@@ -346,6 +346,8 @@ fn softmax_over_channels() {
                 close("softmax of one", softmax_channels(x[0].clone()).to_data(), x[0].clone().ones_like().to_data(), 1e-7);
             } else {
                 same(&format!("softmax {c} of {:?}", [d, h, w]), &x, &[], |t, _| softmax_channels(t[0].clone()), theirs);
+                let log = |t: &[Tensor<5>], _: &[Tensor<1>]| burn::tensor::activation::log_softmax(t[0].clone(), 1);
+                same(&format!("its logarithm, {c} of {:?}", [d, h, w]), &x, &[], |t, _| log_softmax_channels(t[0].clone()), log);
             }
         }
     }

@@ -16,6 +16,27 @@ pub fn mean_volume(x: Tensor<5>) -> Tensor<5> {
     x.reshape([n, c, d * h * w]).mean_dim(2).reshape([n, c, 1, 1, 1]).cast(precision)
 }
 
+/// The sums over the voxels: `x [N, C, D, H, W]` to `[N, C, 1, 1, 1]`.
+pub fn sum_volume(x: Tensor<5>) -> Tensor<5> {
+    #[cfg(feature = "gpu")]
+    if gpu::takes(&x) {
+        let count: usize = x.dims()[2..].iter().product();
+        return gpu::mean_volume(x) * count as f32;
+    }
+    x.sum_dims(&[2, 3, 4])
+}
+
+/// The sum of all numbers, `[1]`.
+pub fn sum<const D: usize>(x: Tensor<D>) -> Tensor<1> {
+    // Burn would look for its fastest sum first.
+    #[cfg(feature = "gpu")]
+    if gpu::takes(&x) {
+        let count = x.shape().num_elements();
+        return gpu::mean_volume(x.reshape([1, 1, 1, 1, count])).reshape([1]) * count as f32;
+    }
+    x.sum()
+}
+
 /// `y = W x + b` of each sample: `x [N, I, 1, 1, 1]`, `w [O, I]`, `bias [O]` to `[N, O, 1, 1, 1]`.
 ///
 /// # Panics

@@ -238,13 +238,14 @@ impl Backward<Cube, 1> for Pooling {
 pub struct Shares;
 
 impl Backward<Cube, 1> for Shares {
-    /// The output.
-    type State = FloatTensor<Cube>;
+    /// The output, and whether it is the logarithm.
+    type State = (FloatTensor<Cube>, bool);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
         if let [Some(node)] = ops.parents {
-            grads.register::<Cube>(node.id, Cube::channel_slopes(ops.state, g));
+            let (y, log) = ops.state;
+            grads.register::<Cube>(node.id, Cube::channel_slopes(y, g, log));
         }
     }
 }

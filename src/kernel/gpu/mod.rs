@@ -94,9 +94,9 @@ pub fn max_pool3d(x: Tensor<5>, kernel: [usize; 3]) -> Tensor<5> {
     Tensor::from_dispatch(Dispatch::pool_volume(x.into_dispatch(), kernel))
 }
 
-/// See [`super::softmax_channels()`].
-pub fn softmax_channels(x: Tensor<5>) -> Tensor<5> {
-    Tensor::from_dispatch(Dispatch::softmax_volume(x.into_dispatch()))
+/// See [`super::softmax_channels()`] and [`super::log_softmax_channels()`].
+pub fn softmax_channels(x: Tensor<5>, log: bool) -> Tensor<5> {
+    Tensor::from_dispatch(Dispatch::softmax_volume(x.into_dispatch(), log))
 }
 
 /// See [`super::mean_volume()`].

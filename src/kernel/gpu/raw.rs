@@ -140,10 +140,10 @@ pub trait Kernels: Backend {
     fn largest_back(x: FloatTensor<Self>, g: FloatTensor<Self>, kernel: [usize; 3]) -> FloatTensor<Self>;
 
     #[fusion(dtype = x, shape = x)]
-    fn channel_shares(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn channel_shares(x: FloatTensor<Self>, log: bool) -> FloatTensor<Self>;
 
     #[fusion(dtype = y, shape = y)]
-    fn channel_slopes(y: FloatTensor<Self>, g: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn channel_slopes(y: FloatTensor<Self>, g: FloatTensor<Self>, log: bool) -> FloatTensor<Self>;
 
     /// Writes the values of `from` over those of `to`, whoever holds it.
     #[fusion(dtype = to, shape = to)]
@@ -293,12 +293,12 @@ impl Kernels for CubeBackend {
         pool::gradient(x, g, kernel)
     }
 
-    fn channel_shares(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        softmax::forward(x)
+    fn channel_shares(x: FloatTensor<Self>, log: bool) -> FloatTensor<Self> {
+        softmax::forward(x, log)
     }
 
-    fn channel_slopes(y: FloatTensor<Self>, g: FloatTensor<Self>) -> FloatTensor<Self> {
-        softmax::gradient(y, g)
+    fn channel_slopes(y: FloatTensor<Self>, g: FloatTensor<Self>, log: bool) -> FloatTensor<Self> {
+        softmax::gradient(y, g, log)
     }
 
     fn overwrite(to: FloatTensor<Self>, from: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -1,4 +1,4 @@
-//! Softmax over the channels of a volume, a thread for each voxel, and its gradient from the output.
+//! Softmax over the channels of a volume or its logarithm, a thread for each voxel, and the gradient from the output.
 
 use super::launch::{addresses, dims, element, empty, ordered, units};
 use burn_cubecl::tensor::CubeTensor;
@@ -6,7 +6,15 @@ use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn shares<E: Float>(x: &[E], y: &mut [E], space: usize, channels: usize, count: usize, #[define(E)] _element: ElemType) {
+fn shares<E: Float>(
+    x: &[E],
+    y: &mut [E],
+    space: usize,
+    channels: usize,
+    count: usize,
+    #[comptime] log: bool,
+    #[define(E)] _element: ElemType,
+) {
     if ABSOLUTE_POS >= count {
         terminate!();
     }
@@ -19,30 +27,55 @@ fn shares<E: Float>(x: &[E], y: &mut [E], space: usize, channels: usize, count: 
     for c in 0..channels {
         total += f32::exp(f32::cast_from(x[first + c * space]) - top);
     }
-    for c in 0..channels {
-        y[first + c * space] = E::cast_from(f32::exp(f32::cast_from(x[first + c * space]) - top) / total);
+    if log {
+        let whole = top + f32::ln(total);
+        for c in 0..channels {
+            y[first + c * space] = E::cast_from(f32::cast_from(x[first + c * space]) - whole);
+        }
+    } else {
+        for c in 0..channels {
+            y[first + c * space] = E::cast_from(f32::exp(f32::cast_from(x[first + c * space]) - top) / total);
+        }
     }
 }
 
-/// `y * (g - sum over channels of g * y)`.
+/// `y * (g - sum over channels of g * y)`; of the logarithm `g - exp(y) * sum over channels of g`.
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn slopes<E: Float>(y: &[E], g: &[E], out: &mut [E], space: usize, channels: usize, count: usize, #[define(E)] _element: ElemType) {
+fn slopes<E: Float>(
+    y: &[E],
+    g: &[E],
+    out: &mut [E],
+    space: usize,
+    channels: usize,
+    count: usize,
+    #[comptime] log: bool,
+    #[define(E)] _element: ElemType,
+) {
     if ABSOLUTE_POS >= count {
         terminate!();
     }
     let first = (ABSOLUTE_POS / space) * channels * space + ABSOLUTE_POS % space;
     let mut dot = 0.0f32;
     for c in 0..channels {
-        dot += f32::cast_from(y[first + c * space]) * f32::cast_from(g[first + c * space]);
+        let at = first + c * space;
+        let mut own = f32::cast_from(g[at]);
+        if comptime!(!log) {
+            own *= f32::cast_from(y[at]);
+        }
+        dot += own;
     }
     for c in 0..channels {
         let at = first + c * space;
-        out[at] = E::cast_from(f32::cast_from(y[at]) * (f32::cast_from(g[at]) - dot));
+        if log {
+            out[at] = E::cast_from(f32::cast_from(g[at]) - f32::exp(f32::cast_from(y[at])) * dot);
+        } else {
+            out[at] = E::cast_from(f32::cast_from(y[at]) * (f32::cast_from(g[at]) - dot));
+        }
     }
 }
 
-/// Softmax of `x [N, C, D, H, W]` over `C`.
-pub fn forward(x: CubeTensor) -> CubeTensor {
+/// Softmax of `x [N, C, D, H, W]` over `C`, or its logarithm.
+pub fn forward(x: CubeTensor, log: bool) -> CubeTensor {
     let x = ordered(x);
     let shape @ [n, c, d, h, w] = dims(&x);
     let y = empty(&x, shape, x.dtype);
@@ -60,6 +93,7 @@ pub fn forward(x: CubeTensor) -> CubeTensor {
             d * h * w,
             c,
             n * d * h * w,
+            log,
             element(&y),
         );
     }
@@ -67,7 +101,7 @@ pub fn forward(x: CubeTensor) -> CubeTensor {
 }
 
 /// The gradient of the input, from the output `y`.
-pub fn gradient(y: CubeTensor, g: CubeTensor) -> CubeTensor {
+pub fn gradient(y: CubeTensor, g: CubeTensor, log: bool) -> CubeTensor {
     let (y, g) = (ordered(y), ordered(g));
     let shape @ [n, c, d, h, w] = dims(&y);
     let out = empty(&y, shape, y.dtype);
@@ -86,6 +120,7 @@ pub fn gradient(y: CubeTensor, g: CubeTensor) -> CubeTensor {
             d * h * w,
             c,
             n * d * h * w,
+            log,
             element(&out),
         );
     }

@@ -43,7 +43,8 @@ pub trait Tracked: Backend {
     ) -> FloatTensor<Self>;
     fn resize_volume(x: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self>;
     fn pool_volume(x: FloatTensor<Self>, kernel: [usize; 3]) -> FloatTensor<Self>;
-    fn softmax_volume(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// Softmax over the channels, or its logarithm.
+    fn softmax_volume(x: FloatTensor<Self>, log: bool) -> FloatTensor<Self>;
     fn mean_volume(x: FloatTensor<Self>) -> FloatTensor<Self>;
     fn map_places(anchors: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self>;
     /// `x [N, C, D, H, W]` times `by`, which lacks the channels or the voxels.
@@ -101,8 +102,8 @@ impl Tracked for Cube {
         Self::largest(x, kernel)
     }
 
-    fn softmax_volume(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        Self::channel_shares(x)
+    fn softmax_volume(x: FloatTensor<Self>, log: bool) -> FloatTensor<Self> {
+        Self::channel_shares(x, log)
     }
 
     fn mean_volume(x: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -223,13 +224,13 @@ impl<C: CheckpointStrategy> Tracked for Autodiff<Cube, C> {
         }
     }
 
-    fn softmax_volume(x: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn softmax_volume(x: FloatTensor<Self>, log: bool) -> FloatTensor<Self> {
         match Shares.prepare::<C>([x.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                let y = Cube::channel_shares(x.into_primitive());
-                prep.finish(y.clone(), y)
+                let y = Cube::channel_shares(x.into_primitive(), log);
+                prep.finish((y.clone(), log), y)
             }
-            OpsKind::UnTracked(prep) => prep.finish(Cube::channel_shares(x.into_primitive())),
+            OpsKind::UnTracked(prep) => prep.finish(Cube::channel_shares(x.into_primitive(), log)),
         }
     }
 

@@ -75,3 +75,14 @@ fn a_recording_computes_what_was_recorded() {
     let inputs = vec![there(&x)];
     assert!(!std::thread::spawn(move || recording.fits(&inputs)).join().unwrap_or(true), "each thread has a queue of its own");
 }
+
+#[test]
+fn sums_of_volumes_and_of_all() {
+    afresh();
+    for [d, h, w] in VOLUMES {
+        let x = [random([3, 2, d, h, w])];
+        same("sums", &x, &[], |t, _| sum_volume(t[0].clone()), |t, _| t[0].clone().sum_dims(&[2, 3, 4]));
+        let all = |t: &[Tensor<5>], _: &[Tensor<1>]| t[0].clone().sum().reshape([1; 5]);
+        same("the sum", &x, &[], |t, _| sum(t[0].clone()).reshape([1; 5]), all);
+    }
+}

@@ -3,9 +3,10 @@
 //! Part of `train::loss`.
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::{log_sigmoid, log_softmax};
+use burn::tensor::activation::log_sigmoid;
 
 use super::goal::Goal;
+use crate::kernel::log_softmax_channels;
 
 /// The least `1 - p` whose logarithm or power is taken: about the resolution of an f32 near 1.
 pub const LEAST: f32 = 1e-6;
@@ -21,7 +22,7 @@ pub struct Answer {
 impl Answer {
     pub fn new(logits: Tensor<5>, goal: &Goal) -> Self {
         let regions = matches!(goal, Goal::Regions(_));
-        let log_p = if regions { log_sigmoid(logits.clone()) } else { log_softmax(logits.clone(), 1) };
+        let log_p = if regions { log_sigmoid(logits.clone()) } else { log_softmax_channels(logits.clone()) };
         Self { logits, p: log_p.clone().exp(), log_p, regions }
     }
 

@@ -7,6 +7,7 @@ use burn::tensor::Tensor;
 use super::answer::{Answer, LEAST};
 use super::objective::Objective;
 use super::target::Truth;
+use crate::kernel::{sum, sum_volume};
 
 /// Keeps the index of a class finite.
 pub const SMOOTH: f64 = 1e-5;
@@ -45,12 +46,16 @@ fn lacking(index: Tensor<2>, t: &Truth) -> Tensor<1> {
 /// The mean over the first axis of the weighted sums over the second.
 fn weighted(x: Tensor<2>, t: &Truth) -> Tensor<1> {
     let [groups, channels] = x.dims();
-    let sum = (x * t.overlap().reshape([1, channels])).sum();
+    let sum = sum(x * t.overlap().reshape([1, channels]));
     if groups > 1 { sum / groups as f64 } else { sum }
 }
 
 /// Sums over the voxels, `[G, K]`: of the batch, or of each patch.
 fn sums(x: Tensor<5>, batch: bool) -> Tensor<2> {
     let [n, channels, ..] = x.dims();
-    if batch { x.sum_dims(&[0, 2, 3, 4]).reshape([1, channels]) } else { x.sum_dims(&[2, 3, 4]).reshape([n, channels]) }
+    let each = sum_volume(x).reshape([n, channels]);
+    if !batch || n == 1 {
+        return each;
+    }
+    sum_volume(each.transpose().reshape([1, channels, n, 1, 1])).reshape([1, channels])
 }

@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::answer::Answer;
 use super::target::Truth;
+use crate::kernel::{sum, sum_volume};
 
 /// Logarithms of what the truth was given, `[N, K, D, H, W]`; none of them above 0.
 pub struct Logs {
@@ -51,12 +52,12 @@ pub fn boundary(t: &Truth, l: &Logs, device: &Device) -> Tensor<1> {
     let Some(border) = &t.border else { return Tensor::zeros([1], device) };
     let channels = t.truth.dims()[1];
     let weights = t.weights().reshape([1, channels, 1, 1, 1]);
-    -(l.both(l.hit.clone()) * weights * border.clone()).sum() * t.border_share()
+    -sum(l.both(l.hit.clone()) * weights * border.clone()) * t.border_share()
 }
 
 /// The weighted sum, negative, over what it is taken of.
 fn mean(x: Tensor<5>, t: &Truth) -> Tensor<1> {
-    let channels = x.dims()[1];
-    let sums = x.sum_dims(&[0, 2, 3, 4]).reshape([channels]);
-    -(sums * t.weights()).sum() * t.share()
+    let [n, channels, ..] = x.dims();
+    let sums = sum_volume(x).reshape([n, channels]);
+    -sum(sums * t.weights().reshape([1, channels])) * t.share()
 }
