@@ -19,7 +19,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PEERS = ["eager", "compiled", "onnxruntime", "openvino"]
-NAMES = {"ours": "lmsc", "eager": "PyTorch", "compiled": "PyTorch, compiled", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
+NAMES = {"ours": "lmsc", "sparing": "lmsc, checkpointing", "eager": "PyTorch", "compiled": "PyTorch, compiled", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
+OWN = ["ours", "sparing"]
 # Size of the input, batch, parameters of the graph, whether it is a training step.
 CASES = [
     ("4x128x128x128", 1, [], False),
@@ -79,10 +80,10 @@ class Peer:
 class Ours:
     """`lmsc bench`, started anew for each turn."""
 
-    def __init__(self, options, size, batch, sets, precision, step):
+    def __init__(self, options, size, batch, sets, precision, step, *more):
         self.command = [options.lmsc, "bench", options.graph, "--input", size, "--batch", str(batch), "--threads", str(options.threads), "--json"]
         self.command += ["--device", options.device, "--precision", precision] + [word for s in sets for word in ("--set", s)]
-        self.command += ["--step"] * step
+        self.command += ["--step"] * step + list(more)
         self.step = step
         self.results = []
 
@@ -127,6 +128,8 @@ class Contest:
         size, batch, sets, self.step, self.precision = case
         self.case, self.options, self.folder = case, options, folder
         self.ours = (Waiting if on_gpu(options) else Ours)(options, size, batch, sets, self.precision, self.step)
+        # A step that keeps less for the way back, on a GPU.
+        self.sparing = Waiting(options, *case[:3], self.precision, True, "--checkpointing") if self.step and on_gpu(options) else None
         self.peers, self.started = [], []
         # To begin anew takes long on a GPU, where nothing else disturbs: one turn of many runs.
         self.rounds, self.runs = (1, 30) if on_gpu(options) else (options.rounds or (2 if options.quick else 5), 2)
@@ -163,7 +166,7 @@ class Contest:
         """What was found: seconds of every run by name, and what each said of itself."""
         options = self.options
         self.peers.sort(key=lambda p: PEERS.index(p.name))
-        turns = [("ours", self.ours)] + [(p.name, p) for p in self.peers]
+        turns = [("ours", self.ours)] + [("sparing", self.sparing)] * bool(self.sparing) + [(p.name, p) for p in self.peers]
         seconds = {who: [] for who, _ in turns}
         for number in range(self.rounds):
             say(f"{called(self.case)}: round {number + 1} of {self.rounds}")
@@ -174,6 +177,7 @@ class Contest:
         for p in self.peers:
             p.end()
         return {"name": called(self.case), "step": self.step, "seconds": seconds, "ours": self.ours.results,
+                "sparing": self.sparing.results if self.sparing else [],
                 "peers": {p.name: p.ready for p in self.peers}, "precision": self.precision, "gpu": on_gpu(options),
                 "late": [p.name for p in self.started if p not in self.peers]}
 
@@ -222,7 +226,8 @@ def prepared(cases, options):
         names = list(options.peers)
         calls = [pool.submit(within, contest, functools.partial(contest.call, name)) for name in names]
         if contest.step:
-            calls.append(pool.submit(within, contest, lambda: contest.ours.start(contest.folder, contest.runs)))
+            starts = [functools.partial(own.start, contest.folder, contest.runs) for own in (contest.ours, contest.sparing)]
+            calls += [pool.submit(within, contest, start) for start in starts]
         wait(calls)
         for each in calls:
             each.result()
@@ -253,11 +258,13 @@ def on_gpu(options):
 def parts(result):
     """Per contestant: median, spread, memory, first run, difference."""
     table = {}
-    first = [r["step" if result["step"] else "forward"]["first"] for r in result["ours"]]
     memory = "gpu_bytes" if result["gpu"] else "peak_bytes"
-    peaks = [r[memory] / 1e6 for r in result["ours"] if r[memory]]
-    # With --export a process holds more than it needs: that run does not count on the CPU.
-    table["ours"] = {"peak": max(peaks[0 if result["gpu"] else 1:], default=None), "libraries": None, "first": median(first), "difference": None, "same": True}
+    for own in [name for name in OWN if result[name]]:
+        first = [r["step" if result["step"] else "forward"]["first"] for r in result[own]]
+        peaks = [r[memory] / 1e6 for r in result[own] if r[memory]]
+        # With --export a process holds more than it needs: that run does not count on the CPU.
+        peak = max(peaks[0 if result["gpu"] else 1:], default=None)
+        table[own] = {"peak": peak, "libraries": None, "first": median(first), "difference": None, "same": True}
     losses = result["ours"][0]["losses"] if result["step"] else []
     for name, ready in result["peers"].items():
         if result["step"]:
@@ -282,7 +289,7 @@ def number(x, form="{:.0f}"):
 
 def case_lines(result):
     table = parts(result)
-    best = min((n for n in table if n != "ours" and table[n]["same"]), key=lambda n: table[n]["median"], default=None)
+    best = min((n for n in table if n not in OWN and table[n]["same"]), key=lambda n: table[n]["median"], default=None)
     what = "difference of the losses" if result["step"] else "difference of the outputs"
     peak = "GPU memory, MB" if result["gpu"] else "peak MB"
     lines = [f"### {result['name'][0].upper()}{result['name'][1:]}", "",
@@ -301,11 +308,15 @@ def case_lines(result):
                      f"{number(row['peak'])} | {number(own)} | {difference} | {ratio} |")
     if best:
         peer = table[best]
-        memory = ""
-        if table["ours"]["peak"] and peer["peak"]:
-            memory = f", memory {table['ours']['peak'] / peer['peak']:.2f} of its"
-        lines += ["", f"Against the best peer, {NAMES[best]}: time {table['ours']['median'] / peer['median']:.2f}{memory}; "
+        against = {}
+        for own in [name for name in OWN if name in table]:
+            against[own] = f"time {table[own]['median'] / peer['median']:.2f}"
+            if table[own]["peak"] and peer["peak"]:
+                against[own] += f", memory {table[own]['peak'] / peer['peak']:.2f} of its"
+        lines += ["", f"Against the best peer, {NAMES[best]}: {against['ours']}; "
                       f"our first run takes {table['ours']['first'] / table['ours']['median']:.2f} of a warm one."]
+        if "sparing" in against:
+            lines[-1] += f" With activation checkpointing: {against['sparing']}."
     if result["late"]:
         lines += ["", f"Not ready in time and left out: {', '.join(NAMES[name] for name in result['late'])}."]
     return lines + [""]
