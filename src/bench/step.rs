@@ -80,8 +80,8 @@ impl Step {
         Ok(Parts { loss: values[0], ..parts })
     }
 
-    /// How a step is made: in one, or operation by operation and why.
-    pub fn how(&self) -> String {
+    /// See [`Learner::how`].
+    pub fn how(&self) -> Option<String> {
         self.learner.how()
     }
 }

@@ -233,8 +233,9 @@ fn steps(args: &Args, case: Case, engine: Engine, load: f64) -> Result<()> {
     } else {
         format!("parts        forward and loss {forward:.1} ms, backward {backward:.1} ms, update {update:.1} ms (medians)\n")
     };
+    let how = how.map_or(String::new(), |how| format!("             {how}\n"));
     print(&format!(
-        "{}step         {}\n             {how}\n{parts}loss         {:.6} before the first step, {:.6} before the last\n{}",
+        "{}step         {}\n{how}{parts}loss         {:.6} before the first step, {:.6} before the last\n{}",
         heading(&case, load, &machine),
         times.line(),
         loss(losses.first()),

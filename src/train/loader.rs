@@ -1,20 +1,24 @@
-//! The batches of a run, made ahead in a thread. What is in a batch follows from the seed, the epoch and the step alone.
+//! The batches of a run, made ahead in threads. What is in a batch follows from the seed, the epoch and the step alone.
 //!
-//! Part of `train`; may use `data` and `text`.
+//! Part of `train`; may use `data`, `net` and `text`.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
+use burn::tensor::Device;
 use rand::seq::SliceRandom;
 
 use super::loss::{Loss, Target};
 use super::store::Store;
 use crate::data::{self, Augment, Purpose, Sample, draw};
+use crate::net;
 use crate::text::{Code, Diagnostic, Result};
 
-/// Batches that are ready and waiting: enough to hide a slow case, few enough for memory.
+/// Batches that are ready and waiting: enough to hide a slow case, few enough for memory. Each thread that makes some has one at least.
 pub(super) const AHEAD: usize = 4;
+/// Most threads that make batches: more than a GPU goes through, even with every change to a patch that there is.
+const MAKERS: usize = 16;
 
 /// What to make batches of.
 #[derive(Clone, Debug)]
@@ -45,55 +49,75 @@ pub struct Batch {
     pub cases: Vec<String>,
 }
 
-/// A thread that makes batches. Dropping it ends the thread after the batch at hand.
+/// Threads that make batches in turn. Dropping it ends them after the batch that each has at hand.
 #[derive(Debug)]
 pub struct Loader {
-    batches: Option<Receiver<Result<Batch>>>,
-    thread: Option<JoinHandle<()>>,
+    makers: Vec<Maker>,
+    /// Whose batch is next.
+    turn: usize,
+}
+
+#[derive(Debug)]
+struct Maker {
+    batches: Receiver<Result<Batch>>,
+    thread: JoinHandle<()>,
+}
+
+/// The threads that make batches for a device: one where the processor trains as well, all but one where it has nothing else to do.
+pub fn makers(device: &Device) -> usize {
+    if net::on_cpu(device) { 1 } else { net::threads().saturating_sub(1).clamp(1, MAKERS) }
 }
 
 impl Loader {
-    /// Starts on the batches of `epochs` epochs, in order, from batch `from` of the whole run on.
+    /// Starts on the batches of `epochs` epochs, in order, from batch `from` of the whole run on, in so many threads. The batches are the same
+    /// however many there are.
     ///
     /// # Errors
     /// E0901 when the system gives no thread.
-    pub fn start(store: Arc<Store>, recipe: Recipe, epochs: usize, from: usize) -> Result<Self> {
-        let (send, batches) = sync_channel(AHEAD);
-        let work = move || {
-            for at in from..epochs.saturating_mul(recipe.batches) {
-                let batch = recipe.batch(&store, at / recipe.batches, at % recipe.batches);
-                let last = batch.is_err();
-                // Nobody listens any more: the run was stopped.
-                if send.send(batch).is_err() || last {
-                    return;
+    pub fn start(store: &Arc<Store>, recipe: &Recipe, epochs: usize, from: usize, makers: usize) -> Result<Self> {
+        let count = makers.max(1);
+        let make = |first: usize| -> Result<Maker> {
+            let (store, recipe) = (store.clone(), recipe.clone());
+            let (send, batches) = sync_channel(AHEAD.div_ceil(count));
+            let work = move || {
+                for at in (from + first..epochs.saturating_mul(recipe.batches)).step_by(count) {
+                    let batch = recipe.batch(&store, at / recipe.batches, at % recipe.batches);
+                    let last = batch.is_err();
+                    // Nobody listens any more: the run was stopped.
+                    if send.send(batch).is_err() || last {
+                        return;
+                    }
                 }
-            }
+            };
+            let thread = std::thread::Builder::new().name("batches".into()).spawn(work).map_err(|e| {
+                Diagnostic::error(Code::E0901, format!("cannot start a thread that makes batches: {e}"))
+                    .help("close other programs and try again")
+            })?;
+            Ok(Maker { batches, thread })
         };
-        let thread = std::thread::Builder::new().name("batches".into()).spawn(work).map_err(|e| {
-            Diagnostic::error(Code::E0901, format!("cannot start the thread that makes batches: {e}"))
-                .help("close other programs and try again")
-        })?;
-        Ok(Self { batches: Some(batches), thread: Some(thread) })
+        Ok(Self { makers: (0..count).map(make).collect::<Result<_>>()?, turn: 0 })
     }
 
     /// The next batch.
     ///
     /// # Errors
     /// What is wrong with the files of a case.
-    pub fn next(&self) -> Result<Batch> {
+    pub fn next(&mut self) -> Result<Batch> {
         let gone = || {
-            Diagnostic::error(Code::E0901, "the thread that makes batches has ended early")
+            Diagnostic::error(Code::E0901, "a thread that makes batches has ended early")
                 .help("this is a fault of the program; please report it")
         };
-        self.batches.as_ref().and_then(|b| b.recv().ok()).unwrap_or_else(|| Err(gone().into()))
+        let maker = &self.makers[self.turn % self.makers.len()];
+        self.turn += 1;
+        maker.batches.recv().unwrap_or_else(|_| Err(gone().into()))
     }
 }
 
 impl Drop for Loader {
     fn drop(&mut self) {
-        // The receiver first: a thread that waits for room then ends.
-        self.batches = None;
-        if let Some(thread) = self.thread.take() {
+        // The receivers first: a thread that waits for room then ends.
+        let threads: Vec<JoinHandle<()>> = self.makers.drain(..).map(|maker| maker.thread).collect();
+        for thread in threads {
             let _ = thread.join();
         }
     }

@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use serde::Serialize;
 
 use super::job::Job;
-use super::loader::Loader;
+use super::loader::{Loader, makers};
 use super::memory::held;
 use super::run::{drawn, recipe};
 use super::step::Learner;
@@ -100,7 +100,7 @@ pub fn rehearse(job: &Job, device: &Device) -> Result<Rehearsal> {
     let loss = Arc::new(job.loss()?);
     let network = drawn(job, workers.main())?;
     let mut learner = Learner::new(workers, loss.clone(), network, job.config.optimiser, job.config.precision)?;
-    let loader = Loader::start(job.store.clone(), recipe(job, &loss), job.config.epochs, 0)?;
+    let mut loader = Loader::start(&job.store, &recipe(job, &loss), job.config.epochs, 0, makers(learner.workers().main()))?;
     let steps = STEPS.min(job.config.epochs.saturating_mul(job.steps()));
     // A rate that a warmup would begin with: the steps are not kept.
     let lr = job.config.optimiser.lr * 1e-3;

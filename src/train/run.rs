@@ -15,7 +15,7 @@ use super::clean::{Cleaned, Cleaning, choose};
 use super::folder::Folder;
 use super::job::Job;
 use super::journal::{Journal, Record};
-use super::loader::{Loader, Recipe};
+use super::loader::{Loader, Recipe, makers};
 use super::loss::Loss;
 use super::optimise::Moving;
 use super::progress::Progress;
@@ -184,15 +184,15 @@ fn run(job: &Job, folder: &Folder, stop: &AtomicBool, learner: Learner, about: A
     if config.cache.is_some() {
         prepare(job)?;
     }
-    let loader =
-        Loader::start(job.store.clone(), recipe(job, r.learner.loss()), config.epochs, r.about.steps * config.optimiser.accumulate)?;
+    let (recipe, threads) = (recipe(job, r.learner.loss()), makers(r.learner.workers().main()));
+    let mut loader = Loader::start(&job.store, &recipe, config.epochs, r.about.steps * config.optimiser.accumulate, threads)?;
     let mut warned = 0;
     while r.about.records.len() < config.epochs {
         let epoch = r.about.records.len() + 1;
         let clock = Clock { before: r.about.seconds[0], begun: Instant::now() };
         while r.about.steps < epoch * steps {
             let lr = rates.rate(r.about.steps);
-            r.step(&loader, lr, epoch)?;
+            r.step(&mut loader, lr, epoch)?;
             r.about.seconds[0] = clock.seconds();
             progress.step(epoch, r.about.steps, r.about.sums[0] / r.about.batches.max(1) as f64);
             if stop.load(Ordering::Relaxed) && r.about.steps < epoch * steps {
@@ -237,7 +237,7 @@ impl Running<'_> {
     }
 
     /// One step of the optimiser: its batches forward and backward, then the weights.
-    fn step(&mut self, loader: &Loader, lr: f64, epoch: usize) -> Result<()> {
+    fn step(&mut self, loader: &mut Loader, lr: f64, epoch: usize) -> Result<()> {
         let step = self.about.steps - (epoch - 1) * self.job.steps();
         for _ in 0..self.job.config.optimiser.accumulate {
             let asked = Instant::now();

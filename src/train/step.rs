@@ -145,13 +145,12 @@ impl Learner {
         &self.course.workers
     }
 
-    /// How a step is made: in one, or operation by operation and why.
-    pub fn how(&self) -> String {
+    /// How the device makes a step that has been recorded for it: in one, or operation by operation and why.
+    pub fn how(&self) -> Option<String> {
         #[cfg(feature = "gpu")]
-        if let Some(recording) = &self.recording {
-            return recording.how();
-        }
-        "operation by operation".into()
+        return self.recording.as_ref().map(Recording::how);
+        #[cfg(not(feature = "gpu"))]
+        None
     }
 }
 

@@ -234,3 +234,20 @@ fn what_does_not_fit_is_refused_before_anything_is_written() {
     refused(&["data.cases=1"], &[], &["1 are for training and 0 for validation"]);
     assert_eq!(job(&[], &["anchors=2"]).unwrap_err().0[0].code, Code::E0207);
 }
+
+#[test]
+fn batches_are_the_same_from_any_number_of_threads() {
+    let job = job(&["batch=2", "epochs=2", "steps=5"], &[]).unwrap();
+    let recipe = run::recipe(&job, &Arc::new(job.loss().unwrap()));
+    let made = |makers: usize, from: usize| {
+        let mut loader = loader::Loader::start(&job.store, &recipe, 2, from, makers).unwrap();
+        let all: Vec<_> = (from..10).map(|_| loader.next().unwrap()).collect();
+        assert!(loader.next().is_err(), "after the last");
+        all.into_iter().map(|b| (b.image, b.cases)).collect::<Vec<_>>()
+    };
+    let one = made(1, 0);
+    assert!(one.windows(2).all(|w| w[0] != w[1]));
+    for makers in [2, 3, 16] {
+        assert!(made(makers, 0) == one && made(makers, 7) == one[7..], "{makers} threads");
+    }
+}
