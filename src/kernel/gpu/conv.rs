@@ -1,7 +1,7 @@
 //! Convolution straight from the definition. A thread computes a few neighbours along H for a few channels, so that what it reads
 //! serves many sums; the threads of a warp lie along W, so that what they read lies together.
 
-use super::conv_tile::{Tile, places, spot, started, store};
+use super::conv_tile::{Tile, met, places, spot, started, store};
 use super::launch::{Extent, UNITS, addresses, dims, element, empty, extent, ordered, units};
 use crate::kernel::conv3d::Geometry;
 use burn_cubecl::tensor::CubeTensor;
@@ -22,12 +22,12 @@ fn gather_value(
     let [_, kh_all, kw_all] = comptime!(geometry.kernel);
     #[unroll]
     for kh in 0..kh_all {
-        let from = comptime!(at as i64 - (kh * geometry.dilation[1]) as i64);
-        let v = comptime!(from.div_euclid(geometry.stride[1] as i64));
-        if comptime!(from.rem_euclid(geometry.stride[1] as i64) == 0 && v >= 0 && v < tile.along as i64) {
+        let v = comptime!(met(at, kh, &geometry));
+        if comptime!(v.is_some_and(|v| v < tile.along)) {
+            let v = comptime!(v.unwrap_or_default());
             #[unroll]
             for o in 0..comptime!(tile.across) {
-                sums[comptime!(o * tile.along + v as usize)] += weights[comptime!((o * kh_all + kh) * kw_all + kw)] * value;
+                sums[comptime!(o * tile.along + v)] += weights[comptime!((o * kh_all + kh) * kw_all + kw)] * value;
             }
         }
     }

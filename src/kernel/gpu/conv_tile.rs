@@ -83,6 +83,13 @@ pub fn offsets(geometry: &Geometry, steps: usize) -> (i32, i32) {
     (least.div_euclid(step as i32), most.div_euclid(step as i32))
 }
 
+/// The output of a tile along H, counted from its first, that the value at place `at` of its span meets with place `kh` of the kernel; none
+/// before the first or between two.
+pub fn met(at: usize, kh: usize, geometry: &Geometry) -> Option<usize> {
+    let from = at.checked_sub(kh * geometry.dilation[1])?;
+    from.is_multiple_of(geometry.stride[1]).then(|| from / geometry.stride[1])
+}
+
 /// Where a thread's tile lies: its first place, its first channel within the group.
 #[derive(CubeType)]
 pub struct Spot {

@@ -1,6 +1,6 @@
 //! The gradient of a convolution's weights: blocks sum over parts of the volume, and the parts are added up.
 
-use super::conv_tile::places;
+use super::conv_tile::{met, places};
 use super::launch::{Extent, UNITS, addresses, blocks, dims, element, empty, extent, fold, ordered};
 use crate::kernel::conv3d::Geometry;
 use burn::tensor::DType;
@@ -167,13 +167,13 @@ fn add_value(
     let [_, kh_all, kw_all] = comptime!(geometry.kernel);
     #[unroll]
     for kh in 0..kh_all {
-        let from = comptime!(at as i64 - (kh * geometry.dilation[1]) as i64);
-        let v = comptime!(from.div_euclid(geometry.stride[1] as i64));
-        if comptime!(from.rem_euclid(geometry.stride[1] as i64) == 0 && v >= 0 && v < tile.along as i64) {
+        let v = comptime!(met(at, kh, &geometry));
+        if comptime!(v.is_some_and(|v| v < tile.along)) {
+            let v = comptime!(v.unwrap_or_default());
             #[unroll]
             for o in 0..comptime!(tile.across) {
                 let sum = comptime!(((input * kh_all + kh) * kw_all + kw) * tile.across + o);
-                sums[sum] += value * grads[comptime!(o * tile.along + v as usize)];
+                sums[sum] += value * grads[comptime!(o * tile.along + v)];
             }
         }
     }
