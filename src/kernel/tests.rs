@@ -10,6 +10,7 @@ use std::cell::Cell;
 
 mod update;
 mod vector;
+mod whole;
 
 fn device() -> Device {
     Device::flex().autodiff()
@@ -208,58 +209,6 @@ fn lanes_of_every_form_compute_the_same() {
             a_nan_wins_the_pool();
         });
     }
-}
-
-/// The outputs and gradients of one network of every operation.
-fn everything(leaves: &[Tensor<5>], vector: &Tensor<1>) -> Vec<Vec<f32>> {
-    let leaves: Vec<_> = leaves.iter().map(|x| x.clone().require_grad()).collect();
-    let v = vector.clone().require_grad();
-    let [x, dense, depthwise, pointwise, transposed] = [0, 1, 2, 3, 4].map(|i| leaves[i].clone());
-    let y = conv3d(x, dense, Some(v.clone()), [1; 3], [1; 3], [1; 3], 1);
-    let y = group_norm(y, v.clone(), v.clone(), 2, 1e-5, true);
-    let means = mean_volume(y.clone());
-    let y = add(mul(y, sigmoid(means.clone())), means);
-    let y = conv3d(y, depthwise, None, [1; 3], [2; 3], [1; 3], 8);
-    let y = sigmoid(conv3d(max_pool3d(y, [2; 3]), pointwise, Some(v.clone()), [1; 3], [0; 3], [1; 3], 1));
-    let y = conv_transpose3d(y, transposed, Some(v.clone()), [2; 3]);
-    let y = softmax_channels(resize_trilinear(y * 5.0, [31, 20, 45]));
-    let grads = (y.clone() * y.clone()).sum().backward();
-    let mut all = vec![y.to_data().try_to_vec().unwrap(), v.grad(&grads).unwrap().to_data().try_to_vec().unwrap()];
-    all.extend(leaves.iter().map(|x| x.grad(&grads).unwrap().to_data().try_to_vec().unwrap()));
-    all
-}
-
-#[test]
-fn gradient_checkpointing_changes_nothing() {
-    let leaves =
-        [random([1, 4, 6, 8, 10]), random([8, 4, 3, 3, 3]), random([8, 1, 5, 5, 5]), random([8, 8, 1, 1, 1]), random([8, 8, 2, 2, 2])];
-    let vector = random([8]) + 1.5;
-    let on = |device: Device| {
-        let leaves = leaves.each_ref().map(|x| Tensor::from_data(x.to_data(), &device));
-        everything(&leaves, &Tensor::from_data(vector.to_data(), &device))
-    };
-    assert!(on(device()) == on(device().gradient_checkpointing()));
-    #[cfg(feature = "gpu")]
-    if let Some(gpu) = gpu() {
-        let there = |values: &Vec<f32>| TensorData::new(values.clone(), [values.len()]);
-        // What is done again may be fused with something else, which rounds otherwise.
-        for (a, b) in on(gpu.clone().gradient_checkpointing()).iter().zip(&on(gpu)) {
-            close("on a GPU", there(a), there(b), 1e-6);
-        }
-    }
-}
-
-#[test]
-fn results_do_not_depend_on_the_number_of_threads() {
-    let leaves =
-        [random([2, 4, 34, 36, 38]), random([8, 4, 3, 3, 3]), random([8, 1, 5, 5, 5]), random([8, 8, 1, 1, 1]), random([8, 8, 2, 2, 2])];
-    let vector = random([8]) + 1.5;
-    let mut results = Vec::new();
-    for threads in [1, 2, 5] {
-        on_threads(threads, Form::widest(), || results.push(everything(&leaves, &vector)));
-    }
-    assert!(results[0].iter().flatten().all(|v| v.is_finite()));
-    assert!(results[0] == results[1] && results[0] == results[2]);
 }
 
 #[test]

@@ -37,13 +37,20 @@ pub struct Control {
     pub go: f32,
 }
 
+// Where they are in the tensor.
+pub(super) const RATE: usize = 0;
+pub(super) const FIRST: usize = 1;
+pub(super) const SECOND: usize = 2;
+pub(super) const SCALE: usize = 3;
+pub(super) const GO: usize = 4;
+
 impl Control {
     /// Numbers of it.
     pub const LEN: usize = 5;
 
     fn of(numbers: &[f32]) -> Option<Self> {
-        let [rate, first, second, scale, go] = *numbers else { return None };
-        Some(Self { rate, young: [first, second], scale, go })
+        let all: &[f32; Self::LEN] = numbers.try_into().ok()?;
+        Some(Self { rate: all[RATE], young: [all[FIRST], all[SECOND]], scale: all[SCALE], go: all[GO] })
     }
 }
 

@@ -119,7 +119,7 @@ pub fn resume(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) ->
     }
     moving.remember(state.moments).ok_or_else(|| refuse("the optimiser's moments are not those of its weights"))?;
     let (optimiser, loss) = (job.config.optimiser, Arc::new(job.loss()?));
-    let learner = Learner::from(workers.clone(), loss, moving, optimiser, state.about.moves, state.about.scaling);
+    let learner = Learner::resumed(workers.clone(), loss, moving, optimiser, state.about.moves, state.about.scaling);
     run(job, folder, stop, learner, state.about)
 }
 

@@ -59,11 +59,18 @@ impl Learner {
     pub fn new(workers: Workers, loss: Arc<Loss>, network: Network, optimiser: Optimiser, precision: Precision) -> Result<Self> {
         let moving = Moving::new(network, &optimiser, workers.main())?;
         let scaling = (precision == Precision::F16).then(Scaling::start);
-        Ok(Self::from(workers, loss, moving, optimiser, 0, scaling))
+        Ok(Self::resumed(workers, loss, moving, optimiser, 0, scaling))
     }
 
     /// Going on from where another one was, after so many steps that have moved the weights.
-    pub fn from(workers: Workers, loss: Arc<Loss>, moving: Moving, optimiser: Optimiser, moves: usize, scaling: Option<Scaling>) -> Self {
+    pub fn resumed(
+        workers: Workers,
+        loss: Arc<Loss>,
+        moving: Moving,
+        optimiser: Optimiser,
+        moves: usize,
+        scaling: Option<Scaling>,
+    ) -> Self {
         Self {
             course: Course { workers, loss, optimiser, scaled: scaling.is_some() },
             moving,
@@ -90,20 +97,20 @@ impl Learner {
     pub fn in_parts(&mut self, given: Given, rate: f64, mut mark: impl FnMut(Mark)) -> [f64; TERMS] {
         let course = &self.course;
         let day = self.day(rate).on(&course.optimiser, &course.workers.main().clone().inner());
-        let Slopes { figures, loss, mut gradients } = course.slopes(&self.moving.network, given, &day, &mut mark);
+        let mut slopes = course.slopes(&self.moving.network, given, &day, &mut mark);
         self.batches += 1;
         let whole = self.batches >= course.optimiser.accumulate;
         if course.optimiser.accumulate > 1 {
-            self.gathered.accumulate(&self.moving.network, gradients);
-            gradients = if whole { self.gathered.grads() } else { Default::default() };
+            self.gathered.accumulate(&self.moving.network, slopes.gradients);
+            slopes.gradients = if whole { self.gathered.grads() } else { Default::default() };
         }
         if !whole {
-            return values(figures).0;
+            return values(slopes.figures).0;
         }
         self.batches = 0;
-        let (moving, sound) = self.moving.clone().moved(gradients, loss, day, &course.optimiser, course.scaled);
+        let (moving, figures) = course.moved(self.moving.clone(), slopes, day);
         self.moving = moving;
-        self.made(values(Tensor::cat(vec![figures, sound], 0)))
+        self.made(values(figures))
     }
 
     /// What is made of a step's figures.
@@ -175,6 +182,13 @@ impl Course {
         mark(Mark::Backward);
         Slopes { figures: Tensor::cat(figures.to_vec(), 0), loss, gradients }
     }
+
+    /// What has moved by these slopes, and the figures of the step: the loss, its terms and whether all was sound, `[7]`.
+    fn moved(&self, moving: Moving, slopes: Slopes, day: Tensor<1>) -> (Moving, Tensor<1>) {
+        let Slopes { figures, loss, gradients } = slopes;
+        let (moving, sound) = moving.moved(gradients, loss, day, &self.optimiser, self.scaled);
+        (moving, Tensor::cat(vec![figures, sound], 0))
+    }
 }
 
 #[cfg(feature = "gpu")]
@@ -222,9 +236,9 @@ impl Course {
         let (image, day) = (next(), next());
         let day = day.flatten::<1>(0, 4);
         let truths = given.truths.iter().map(|t| t.like(&mut inputs)).collect();
-        let Slopes { figures, loss, gradients } = self.slopes(&moving.network, Given { image, truths }, &day, &mut |_| ());
-        let (_, sound) = moving.clone().moved(gradients, loss, day, &self.optimiser, self.scaled);
-        Tensor::cat(vec![figures, sound], 0).reshape([1, 1, 1, 1, TERMS + 1])
+        let slopes = self.slopes(&moving.network, Given { image, truths }, &day, &mut |_| ());
+        let (_, figures) = self.moved(moving.clone(), slopes, day);
+        figures.reshape([1, 1, 1, 1, TERMS + 1])
     }
 }
 

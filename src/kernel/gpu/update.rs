@@ -1,16 +1,9 @@
 //! Optimiser steps and means of weights, in their places.
 
 use super::launch::{UNITS, addresses, blocks, ordered, over_block, units};
-use crate::kernel::update::Rule;
+use crate::kernel::update::{FIRST, GO, RATE, Rule, SCALE, SECOND};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
-
-// Where the numbers of a step are in their tensor.
-const RATE: usize = 0;
-const FIRST: usize = 1;
-const SECOND: usize = 2;
-const SCALE: usize = 3;
-const GO: usize = 4;
 
 #[cube(launch_unchecked, address_type = "dynamic")]
 fn adam(

@@ -25,13 +25,17 @@ fn control(t: i32, betas: [f32; 2], scale: f32, go: f32, device: &Device) -> Ten
     Tensor::from_data(TensorData::new(vec![RATE, first, second, scale, go], [Control::LEN]), device)
 }
 
-/// Three steps by a rule on every device, and after them those of `theirs`: for each step the weight after it.
-fn steps(rule: Rule, betas: [f32; 2], theirs: impl Fn(Tensor<3>, &[Tensor<3>]) -> Vec<Tensor<3>>) {
+/// Three steps by a rule on every device against those of Burn's.
+fn steps(rule: Rule, betas: [f32; 2], theirs: &impl Optimizer) {
     afresh();
     let weight = random([3, 5, 41]);
     let gradients = [random([3, 5, 41]), random([3, 5, 41]), random([3, 5, 41])];
-    let plain: Vec<Tensor<3>> = gradients.iter().map(|g| on(g, &Device::flex())).collect();
-    let wanted = theirs(on(&weight, &Device::flex()), &plain);
+    let (mut own, mut state) = (on(&weight, &Device::flex()), None);
+    let step = |g: &Tensor<3>| {
+        (own, state) = theirs.step(f64::from(RATE), own.clone(), on(g, &Device::flex()), state.take());
+        own.clone()
+    };
+    let wanted: Vec<Tensor<3>> = gradients.iter().map(step).collect();
     for device in devices() {
         let mut w = on(&weight, &device);
         let mut moments: Vec<Tensor<1>> = (0..rule.moments()).map(|_| Tensor::zeros([3 * 5 * 41], &device)).collect();
@@ -54,33 +58,17 @@ fn steps(rule: Rule, betas: [f32; 2], theirs: impl Fn(Tensor<3>, &[Tensor<3>]) -
 #[test]
 fn adam_with_decoupled_decay_is_that_of_burn() {
     let (betas, decay) = ([0.9, 0.99], 0.1);
-    steps(Rule::Adam { betas, epsilon: 1e-8, decay }, betas, |mut w, gradients| {
-        let adam = AdamWConfig::new().with_beta_1(betas[0]).with_beta_2(betas[1]).with_epsilon(1e-8).with_weight_decay(decay).build();
-        let mut state = None;
-        let step = |g: &Tensor<3>| {
-            let (next, kept) = adam.step(f64::from(RATE), w.clone(), g.clone(), state.take());
-            (w, state) = (next, kept);
-            w.clone()
-        };
-        gradients.iter().map(step).collect()
-    });
+    let adam = AdamWConfig::new().with_beta_1(betas[0]).with_beta_2(betas[1]).with_epsilon(1e-8).with_weight_decay(decay).build();
+    steps(Rule::Adam { betas, epsilon: 1e-8, decay }, betas, &adam);
 }
 
 #[test]
 fn descent_with_momentum_is_that_of_burn() {
     for (momentum, nesterov) in [(0.0, false), (0.9, false), (0.9, true)] {
-        steps(Rule::Momentum { momentum, nesterov, decay: 0.1 }, [0.9; 2], |mut w, gradients| {
-            let own = MomentumConfig { momentum: f64::from(momentum), dampening: 0.0, nesterov };
-            let decay = WeightDecayConfig::new(0.1);
-            let descent = SgdConfig::new().with_momentum((momentum > 0.0).then_some(own)).with_weight_decay(Some(decay)).build();
-            let mut state = None;
-            let step = |g: &Tensor<3>| {
-                let (next, kept) = descent.step(f64::from(RATE), w.clone(), g.clone(), state.take());
-                (w, state) = (next, kept);
-                w.clone()
-            };
-            gradients.iter().map(step).collect()
-        });
+        let own = MomentumConfig { momentum: f64::from(momentum), dampening: 0.0, nesterov };
+        let decay = WeightDecayConfig::new(0.1);
+        let descent = SgdConfig::new().with_momentum((momentum > 0.0).then_some(own)).with_weight_decay(Some(decay)).build();
+        steps(Rule::Momentum { momentum, nesterov, decay: 0.1 }, [0.9; 2], &descent);
     }
 }
 
