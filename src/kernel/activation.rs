@@ -2,6 +2,8 @@
 
 use super::buffer::{Input, Output, each};
 use super::formula::{Formula, Map, logistic, silu_slope};
+#[cfg(feature = "gpu")]
+use super::gpu;
 use super::lanes::{Form, Lanes, run};
 use super::on_cpu;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
@@ -15,6 +17,10 @@ use burn::tensor::activation;
 
 /// `x * sigmoid(x)`.
 pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    #[cfg(feature = "gpu")]
+    if gpu::takes(&x) {
+        return gpu::silu(x);
+    }
     if on_cpu(&x) { Tensor::from_dispatch(Dispatch::activate(x.into_dispatch(), Curve::Silu)) } else { activation::silu(x) }
 }
 

@@ -24,6 +24,11 @@ pub struct Geometry {
 }
 
 impl Geometry {
+    /// Whether each place is made of the same place alone.
+    pub fn is_pointwise(&self) -> bool {
+        self.kernel == [1; 3] && self.stride == [1; 3] && self.padding == [0; 3]
+    }
+
     /// Extent of the output, 0 where the kernel does not fit.
     pub fn output(&self, volume: [usize; 3]) -> [usize; 3] {
         std::array::from_fn(|a| {
@@ -57,7 +62,7 @@ fn route(x: [usize; 5], w: [usize; 5], groups: usize, geometry: &Geometry) -> Op
     let (inputs, outputs) = (x[1], w[0]);
     if !sound(x, w, groups, geometry) {
         None
-    } else if groups == 1 && geometry.kernel == [1; 3] && geometry.stride == [1; 3] && geometry.padding == [0; 3] {
+    } else if groups == 1 && geometry.is_pointwise() {
         let voxels = x[0] * x[2] * x[3] * x[4];
         (inputs * outputs <= WEIGHTS_PER_VOXEL * voxels).then_some(Route::Pointwise)
     } else if groups == inputs && outputs == inputs && depthwise::fits(geometry) {

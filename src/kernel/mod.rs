@@ -42,7 +42,7 @@ pub use resize::resize_trilinear;
 pub use reuse::Reuse;
 pub use softmax::{log_softmax_channels, softmax_channels};
 pub use update::{Control, Rule, Squares, blend, update};
-pub use vector::{add, in_order, linear, mean_volume, mul, position_map, sum, sum_volume};
+pub use vector::{add, concat, in_order, linear, mean_volume, mul, position_map, sum, sum_volume};
 
 use burn::backend::DispatchDevice;
 use burn::tensor::{DType, Tensor};

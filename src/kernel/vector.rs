@@ -91,6 +91,21 @@ pub fn add(a: Tensor<5>, b: Tensor<5>) -> Tensor<5> {
     return a + b;
 }
 
+/// One after the other along the channels.
+///
+/// # Panics
+/// As Burn's `cat` does if there are none or their other extents differ.
+pub fn concat(parts: Vec<Tensor<5>>) -> Tensor<5> {
+    #[cfg(feature = "gpu")]
+    if let [a, b] = parts.as_slice()
+        && gpu::takes(a)
+        && a.dtype() == b.dtype()
+    {
+        return gpu::concat(a.clone(), b.clone());
+    }
+    Tensor::cat(parts, 1)
+}
+
 /// The same values, laid out as the kernels of a GPU read them, which they otherwise see to at every call.
 pub fn in_order<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     #[cfg(feature = "gpu")]

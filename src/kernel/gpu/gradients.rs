@@ -7,8 +7,9 @@ use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops};
-use burn::backend::ops::FloatTensorOps;
+use burn::backend::ops::{ActivationOps, FloatTensorOps};
 use burn::backend::tensor::FloatTensor;
+use burn::tensor::Slice;
 use burn_cubecl::Cube;
 
 #[derive(Debug)]
@@ -189,12 +190,20 @@ impl Backward<Cube, 2> for Scaling {
         let x: FloatTensor<Cube> = checkpointer.retrieve_node_output(ops.state.0);
         let by: FloatTensor<Cube> = checkpointer.retrieve_node_output(ops.state.1);
         let ([_, channels, ..], [_, all, ..]): ([usize; 5], [usize; 5]) = (by.shape().dims(), x.shape().dims());
-        let [x_node, by_node] = ops.parents;
-        if let Some(node) = by_node {
-            grads.register::<Cube>(node.id, Cube::dots_over(g.clone(), x, channels < all));
-        }
-        if let Some(node) = x_node {
-            grads.register::<Cube>(node.id, Cube::float_mul(g, by));
+        match ops.parents {
+            [Some(x_node), Some(by_node)] if channels < all => {
+                let (by_x, by_by) = Cube::shared_back(x, by, g);
+                grads.register::<Cube>(x_node.id, by_x);
+                grads.register::<Cube>(by_node.id, by_by);
+            }
+            [x_node, by_node] => {
+                if let Some(node) = by_node {
+                    grads.register::<Cube>(node.id, Cube::dots_over(g.clone(), x, channels < all));
+                }
+                if let Some(node) = x_node {
+                    grads.register::<Cube>(node.id, Cube::float_mul(g, by));
+                }
+            }
         }
     }
 }
@@ -214,6 +223,58 @@ impl Backward<Cube, 2> for Shifting {
         }
         if let Some(node) = x_node {
             grads.register::<Cube>(node.id, g);
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Bending;
+
+impl Backward<Cube, 1> for Bending {
+    type State = NodeId;
+
+    fn backward(self, ops: Ops<NodeId, 1>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
+        let x: FloatTensor<Cube> = checkpointer.retrieve_node_output(ops.state);
+        if let [Some(node)] = ops.parents {
+            let share = Cube::sigmoid(x.clone());
+            let rest = Cube::float_add_scalar(Cube::float_neg(share.clone()), 1.0.into());
+            // s (1 + x (1 - s))
+            let slope = Cube::float_mul(share, Cube::float_add_scalar(Cube::float_mul(x, rest), 1.0.into()));
+            grads.register::<Cube>(node.id, Cube::float_mul(g, slope));
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Adding;
+
+impl Backward<Cube, 2> for Adding {
+    type State = ();
+
+    fn backward(self, ops: Ops<(), 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
+        ops.parents.into_iter().flatten().for_each(|node| grads.register::<Cube>(node.id, g.clone()));
+    }
+}
+
+#[derive(Debug)]
+pub struct Joining;
+
+impl Backward<Cube, 2> for Joining {
+    /// The channels of each part.
+    type State = [usize; 2];
+
+    fn backward(self, ops: Ops<[usize; 2], 2>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
+        let mut start = 0;
+        for (node, channels) in ops.parents.into_iter().zip(ops.state) {
+            if let Some(node) = node {
+                let mut part: Vec<Slice> = g.shape().iter().map(|n| Slice::from(0..*n)).collect();
+                part[1] = Slice::from(start..start + channels);
+                grads.register::<Cube>(node.id, Cube::float_slice(g.clone(), &part));
+            }
+            start += channels;
         }
     }
 }

@@ -24,6 +24,7 @@ mod raw;
 mod replay;
 mod resize;
 mod retro;
+mod share;
 mod softmax;
 mod sums;
 mod tracked;
@@ -131,8 +132,21 @@ pub fn mul(a: Tensor<5>, b: Tensor<5>) -> Tensor<5> {
 pub fn add(a: Tensor<5>, b: Tensor<5>) -> Tensor<5> {
     match larger_first(a, b) {
         (true, [x, by]) => Tensor::from_dispatch(Dispatch::shift_volume(x.into_dispatch(), by.into_dispatch())),
+        (false, [a, b]) if takes(&a) && a.dtype() == b.dtype() && a.dims() == b.dims() => {
+            Tensor::from_dispatch(Dispatch::add_volumes(a.into_dispatch(), b.into_dispatch()))
+        }
         (false, [a, b]) => a + b,
     }
+}
+
+/// See [`super::silu()`].
+pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    Tensor::from_dispatch(Dispatch::bend_volume(x.into_dispatch()))
+}
+
+/// See [`super::concat()`].
+pub fn concat(a: Tensor<5>, b: Tensor<5>) -> Tensor<5> {
+    Tensor::from_dispatch(Dispatch::join_volumes(a.into_dispatch(), b.into_dispatch()))
 }
 
 /// The same values laid out as the kernels read them.

@@ -1,6 +1,6 @@
 //! The kernels as operations that Burn queues. They have no gradients.
 
-use super::{conv, conv_back, conv_weights, copy, group_norm, group_norm_back, launch, place, pool, resize, softmax, sums, update};
+use super::{conv, conv_back, conv_weights, copy, group_norm, group_norm_back, launch, place, pool, resize, share, softmax, sums, update};
 use crate::kernel::conv3d::Geometry;
 use crate::kernel::update::Rule;
 use burn::backend::tensor::FloatTensor;
@@ -83,7 +83,11 @@ pub trait Kernels: Backend {
     #[fusion(dtype = x, shape = small(x, *channels))]
     fn dots_over(x: FloatTensor<Self>, by: FloatTensor<Self>, channels: bool) -> FloatTensor<Self>;
 
-    /// The gradient of its weights.
+    /// The gradients of `x` and of `by [N, 1, D, H, W]` from that of their product.
+    #[fusion(meta = |x, by, g| { let _ = g; (x.clone(), by.clone()) })]
+    fn shared_back(x: FloatTensor<Self>, by: FloatTensor<Self>, g: FloatTensor<Self>) -> (FloatTensor<Self>, FloatTensor<Self>);
+
+    /// The gradient of a convolution's weights.
     #[fusion(dtype = x, shape = Shape::from([g[1], x[1] / groups, geometry.kernel[0], geometry.kernel[1], geometry.kernel[2]]))]
     fn correlate(x: FloatTensor<Self>, g: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self>;
 
@@ -221,6 +225,10 @@ impl Kernels for CubeBackend {
 
     fn dots_over(x: FloatTensor<Self>, by: FloatTensor<Self>, channels: bool) -> FloatTensor<Self> {
         if channels { sums::over_channels(x, Some(by)) } else { sums::over_voxels(x, Some(by)) }
+    }
+
+    fn shared_back(x: FloatTensor<Self>, by: FloatTensor<Self>, g: FloatTensor<Self>) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        share::gradients(x, by, g)
     }
 
     fn volume_means(x: FloatTensor<Self>) -> FloatTensor<Self> {

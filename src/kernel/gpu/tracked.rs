@@ -1,17 +1,18 @@
 //! The operations of the network with their gradients.
 
 use super::gradients::{
-    Averaging, BiasedConvolution, BiasedSpreading, Convolution, Normalisation, Placing, Pooling, Resizing, Scaling, Shares, Shifting,
-    Spreading,
+    Adding, Averaging, Bending, BiasedConvolution, BiasedSpreading, Convolution, Joining, Normalisation, Placing, Pooling, Resizing,
+    Scaling, Shares, Shifting, Spreading,
 };
 use super::raw::Kernels;
-use super::retro::{Joined, Normalised, Resized};
+use super::retro::{Bent, Joined, Normalised, Placed, Resized, Scaled, Slid};
 use crate::kernel::conv3d::Geometry;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::ops::{Backward, OpsKind};
-use burn::backend::ops::FloatTensorOps;
+use burn::backend::ops::{ActivationOps, FloatTensorOps};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, TensorMetadata, backend_extension};
+use burn::tensor::Shape;
 use burn_cubecl::Cube;
 
 #[backend_extension(Cube, Autodiff)]
@@ -51,6 +52,11 @@ pub trait Tracked: Backend {
     fn scale_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self>;
     /// The same plus `by`.
     fn shift_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn bend_volume(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// The sum of two of one shape.
+    fn add_volumes(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// One after the other along the channels.
+    fn join_volumes(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
 impl Tracked for Cube {
@@ -121,11 +127,37 @@ impl Tracked for Cube {
     fn shift_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self> {
         Self::float_add(x, by)
     }
+
+    fn bend_volume(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_mul(x.clone(), Self::sigmoid(x))
+    }
+
+    fn add_volumes(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_add(a, b)
+    }
+
+    fn join_volumes(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_cat(vec![a, b], 1)
+    }
+}
+
+/// Whether a convolution is done again on the way back: it reads each value once, and what it reads is kept for the gradient of its
+/// weights and is less than what it makes.
+fn again(x: &Shape, w: &Shape, geometry: &Geometry, groups: usize) -> bool {
+    let volume = x.iter().skip(2).product::<usize>() > 1;
+    volume && groups == 1 && geometry.is_pointwise() && w[0] > w[1]
 }
 
 impl<C: CheckpointStrategy> Tracked for Autodiff<Cube, C> {
     fn convolve_volume(x: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self> {
-        match Convolution.prepare::<C>([x.node(), w.node()]).compute_bound().stateful() {
+        let prep = Convolution.prepare::<C>([x.node(), w.node()]);
+        let prep = if again(&x.shape(), &w.shape(), &geometry, groups) {
+            let retro = Slid { ids: [x.node().id(), w.node().id()], bias: None, geometry };
+            prep.memory_bound().retro_forward(retro).parents([&x, &w])
+        } else {
+            prep.compute_bound()
+        };
+        match prep.stateful() {
             OpsKind::Tracked(mut prep) => {
                 let state = (prep.checkpoint(&x), prep.checkpoint(&w), geometry, groups);
                 prep.finish(state, Cube::slide(x.into_primitive(), w.into_primitive(), geometry, groups))
@@ -151,7 +183,14 @@ impl<C: CheckpointStrategy> Tracked for Autodiff<Cube, C> {
         geometry: Geometry,
         groups: usize,
     ) -> FloatTensor<Self> {
-        match BiasedConvolution.prepare::<C>([x.node(), w.node(), bias.node()]).compute_bound().stateful() {
+        let prep = BiasedConvolution.prepare::<C>([x.node(), w.node(), bias.node()]);
+        let prep = if again(&x.shape(), &w.shape(), &geometry, groups) {
+            let retro = Slid { ids: [x.node().id(), w.node().id()], bias: Some(bias.node().id()), geometry };
+            prep.memory_bound().retro_forward(retro).parents([&x, &w, &bias])
+        } else {
+            prep.compute_bound()
+        };
+        match prep.stateful() {
             OpsKind::Tracked(mut prep) => {
                 let state = (prep.checkpoint(&x), prep.checkpoint(&w), geometry, groups);
                 prep.finish(state, Cube::slide_biased(x.into_primitive(), w.into_primitive(), bias.into_primitive(), geometry, groups))
@@ -243,14 +282,15 @@ impl<C: CheckpointStrategy> Tracked for Autodiff<Cube, C> {
     }
 
     fn map_places(anchors: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self> {
-        match Placing.prepare::<C>([anchors.node()]).compute_bound().stateful() {
+        let retro = Placed { id: anchors.node().id(), to };
+        match Placing.prepare::<C>([anchors.node()]).memory_bound().retro_forward(retro).parents([&anchors]).stateful() {
             OpsKind::Tracked(prep) => prep.finish((), Cube::place_map(anchors.into_primitive(), to)),
             OpsKind::UnTracked(prep) => prep.finish(Cube::place_map(anchors.into_primitive(), to)),
         }
     }
 
     fn scale_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self> {
-        let retro = Joined { ids: [x.node().id(), by.node().id()], product: true };
+        let retro = Scaled { ids: [x.node().id(), by.node().id()] };
         match Scaling.prepare::<C>([x.node(), by.node()]).memory_bound().retro_forward(retro).parents([&x, &by]).stateful() {
             OpsKind::Tracked(mut prep) => {
                 let state = (prep.checkpoint(&x), prep.checkpoint(&by));
@@ -263,10 +303,35 @@ impl<C: CheckpointStrategy> Tracked for Autodiff<Cube, C> {
     fn shift_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self> {
         let [_, channels, ..]: [usize; 5] = by.shape().dims();
         let [_, all, ..]: [usize; 5] = x.shape().dims();
-        let retro = Joined { ids: [x.node().id(), by.node().id()], product: false };
-        match Shifting.prepare::<C>([x.node(), by.node()]).memory_bound().retro_forward(retro).parents([&x, &by]).stateful() {
+        match Shifting.prepare::<C>([x.node(), by.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => prep.finish(channels < all, Cube::float_add(x.into_primitive(), by.into_primitive())),
             OpsKind::UnTracked(prep) => prep.finish(Cube::float_add(x.into_primitive(), by.into_primitive())),
+        }
+    }
+
+    fn bend_volume(x: FloatTensor<Self>) -> FloatTensor<Self> {
+        let retro = Bent { id: x.node().id() };
+        match Bending.prepare::<C>([x.node()]).memory_bound().retro_forward(retro).parents([&x]).stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let id = prep.checkpoint(&x);
+                prep.finish(id, Cube::bend_volume(x.into_primitive()))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(Cube::bend_volume(x.into_primitive())),
+        }
+    }
+
+    fn add_volumes(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        let prep = Adding.prepare::<C>([a.node(), b.node()]).compute_bound();
+        prep.stateless(Cube::float_add(a.into_primitive(), b.into_primitive()))
+    }
+
+    fn join_volumes(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        let channels = [&a, &b].map(|x| x.shape()[1]);
+        let retro = Joined { ids: [a.node().id(), b.node().id()] };
+        let join = |a: FloatTensor<Self>, b: FloatTensor<Self>| Cube::float_cat(vec![a.into_primitive(), b.into_primitive()], 1);
+        match Joining.prepare::<C>([a.node(), b.node()]).memory_bound().retro_forward(retro).parents([&a, &b]).stateful() {
+            OpsKind::Tracked(prep) => prep.finish(channels, join(a, b)),
+            OpsKind::UnTracked(prep) => prep.finish(join(a, b)),
         }
     }
 }

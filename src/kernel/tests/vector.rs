@@ -44,6 +44,22 @@ fn products_and_sums_with_what_lacks_channels_or_voxels() {
 }
 
 #[test]
+fn sums_and_volumes_one_after_the_other() {
+    afresh();
+    for [d, h, w] in VOLUMES {
+        let leaves = [random([2, 3, d, h, w]), random([2, 5, d, h, w]), random([2, 5, d, h, w])];
+        let what = format!("{:?}", [d, h, w]);
+        // Their way back needs what was joined.
+        let bent = |y: Tensor<5>| y.clone() * y;
+        let ours = |t: &[Tensor<5>], _: &[Tensor<1>]| bent(concat(vec![t[0].clone(), add(t[1].clone(), t[2].clone())]));
+        let theirs = |t: &[Tensor<5>], _: &[Tensor<1>]| bent(Tensor::cat(vec![t[0].clone(), t[1].clone() + t[2].clone()], 1));
+        same(&what, &leaves, &[], ours, theirs);
+        let ours = |t: &[Tensor<5>], _: &[Tensor<1>]| bent(concat(t.to_vec()));
+        same(&what, &leaves, &[], ours, |t, _| bent(Tensor::cat(t.to_vec(), 1)));
+    }
+}
+
+#[test]
 fn linear_maps_of_vectors() {
     afresh();
     for (inputs, outputs) in [(1, 1), (3, 5), (24, 128), (130, 7)] {
