@@ -8,9 +8,9 @@ use burn::tensor::Tensor;
 use super::case::Case;
 use crate::exec::{Executor, Shape};
 use crate::ir::{Operator, Value};
-use crate::net::{Network, Settled};
+use crate::net::{Network, Settled, failed};
 use crate::op::{Forward as _, Learned, Weights};
-use crate::text::{Code, Diagnostic, Result};
+use crate::text::Result;
 
 /// What runs a forward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,10 +178,7 @@ impl<'a> Forward<'a> {
 /// # Errors
 /// E0901 when it has failed at what it was given.
 pub(super) fn wait(case: &Case) -> Result<()> {
-    case.device.sync().map_err(|e| {
-        let d = Diagnostic::error(Code::E0901, format!("the device has failed: {e}"));
-        d.help("try a smaller input or batch, or --device cpu; `lmsc doctor` says what is missing").into()
-    })
+    case.device.sync().map_err(|e| failed(e).into())
 }
 
 /// The shape and the numbers of a weight.

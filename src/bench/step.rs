@@ -70,9 +70,9 @@ impl Step {
                     Mark::Forward => parts.forward = now,
                     Mark::Backward => parts.backward = now - parts.forward,
                 }
-            })
+            })?
         } else {
-            self.learner.batch(self.given.clone(), RATE)
+            self.learner.batch(self.given.clone(), RATE)?
         };
         failed.map_or(Ok(()), Err)?;
         wait(&self.case)?;

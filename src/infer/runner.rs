@@ -12,7 +12,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use crate::compile::Program;
 use crate::exec::{Executor, Shape};
-use crate::net::{self, Network, Settled};
+use crate::net::{self, Network, Settled, failed};
 use crate::text::{Code, Diagnostic, Result};
 
 /// How the logits of a network become probabilities.
@@ -101,7 +101,7 @@ impl Runner {
                     Answer::Classes => softmax(logits, 1),
                     Answer::Regions => sigmoid(logits),
                 };
-                let values = output.try_into_data().map_err(|e| lost(&e.to_string()))?;
+                let values = output.try_into_data().map_err(failed)?;
                 (values.try_into_vec::<f32>().map_err(|e| lost(&format!("{e:?}")))?, settled.network().program().classes())
             }
         };

@@ -41,7 +41,7 @@ pub use max_pool::max_pool3d;
 pub use resize::resize_trilinear;
 pub use reuse::Reuse;
 pub use softmax::{log_softmax_channels, softmax_channels};
-pub use update::{Control, Rule, Squares, blend, update};
+pub use update::{Control, Joins, Rule, Squares, blend, join, update};
 pub use vector::{add, concat, in_order, linear, mean_volume, mul, position_map, sum, sum_volume};
 
 use burn::backend::DispatchDevice;

@@ -103,6 +103,41 @@ pub fn blend<const D: usize>(mean: Tensor<D>, weight: Tensor<D>, keep: Tensor<1>
     mean * keep.clone() + weight * (-keep + 1.0)
 }
 
+/// What a batch's gradient does to the sum of those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joins {
+    /// It takes the place of the last step's sum.
+    First,
+    /// It is added.
+    Next,
+    /// Nothing: the sum stays as it is.
+    Not,
+}
+
+impl Joins {
+    /// As a number of a tensor.
+    pub fn number(self) -> f64 {
+        match self {
+            Self::First => 1.0,
+            Self::Next => 0.0,
+            Self::Not => -1.0,
+        }
+    }
+}
+
+/// The sum with `gradient` joined to it as `how [1]` says (the number of a [`Joins`]); on a GPU in the place of `sum`.
+pub fn join<const D: usize>(sum: Tensor<1>, gradient: Tensor<D>, how: Tensor<1>) -> Tensor<1> {
+    #[cfg(feature = "gpu")]
+    if gpu::takes(&sum) {
+        return gpu::join(sum, gradient, how);
+    }
+    match numbers(how).first() {
+        Some(how) if *how == 0.0 => sum + gradient.flatten(0, D - 1),
+        Some(how) if *how > 0.0 => gradient.flatten(0, D - 1),
+        _ => sum,
+    }
+}
+
 /// The sum of the squares of many tensors' numbers.
 pub struct Squares {
     sum: f64,

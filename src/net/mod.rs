@@ -4,6 +4,7 @@
 
 mod container;
 mod device;
+mod failure;
 mod host;
 mod map;
 mod network;
@@ -15,6 +16,7 @@ mod tensors;
 mod weights;
 
 pub use device::{device, has_cuda, learning, name_of, on_cpu, peers, reserved, through_wgpu, tracked};
+pub use failure::failed;
 pub use host::{available_memory, cpu, kilobytes, peak_memory, threads, total_memory};
 pub use map::NameMap;
 pub use network::{Named, Network};

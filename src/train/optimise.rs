@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::config::{Kind, Optimiser};
 use super::state::Numbers;
-use crate::kernel::{Control, Rule, Squares, blend, update};
+use crate::kernel::{Control, Joins, Rule, Squares, blend, join, update};
 use crate::net::{Network, apart, tracked};
 use crate::op::Learned;
 use crate::text::Result;
@@ -59,6 +59,8 @@ pub struct Day {
     pub moves: usize,
     /// What the loss is multiplied by before its gradients are taken.
     pub factor: f64,
+    /// How the batch joins those of its step, where a step has several.
+    pub joins: Joins,
     /// Whether anything moves at all.
     pub go: bool,
 }
@@ -68,16 +70,18 @@ const SHARE: usize = 3;
 const GO: usize = 4;
 const KEEP: usize = 5;
 const FACTOR: usize = 6;
+const JOINS: usize = 7;
 
 impl Day {
-    /// `[7]`
+    /// `[8]`
     pub fn on(&self, config: &Optimiser, device: &Device) -> Tensor<1> {
         let moves = self.moves as f64 + 1.0;
         let [first, second] = config.betas.map(|beta| 1.0 / (1.0 - beta.powf(moves)));
         // The first steps of an average, from weights that were drawn, are soon forgotten.
         let keep = config.average.map_or(1.0, |keep| keep.min((1.0 + moves) / (10.0 + moves)));
         let share = 1.0 / (config.accumulate as f64 * self.factor);
-        let numbers = [self.rate, first, second, share, f64::from(u8::from(self.go)), keep, self.factor];
+        let go = f64::from(u8::from(self.go));
+        let numbers = [self.rate, first, second, share, go, keep, self.factor, self.joins.number()];
         Tensor::from_data(TensorData::new(numbers.map(|x| x as f32).to_vec(), [numbers.len()]), device)
     }
 
@@ -85,6 +89,39 @@ impl Day {
     pub fn factor(day: &Tensor<1>) -> Tensor<1> {
         day.clone().narrow(0, FACTOR, 1)
     }
+}
+
+/// The sums of the gradients of a step's batches, of each weight in the network's order. On a GPU they are written over in their places.
+#[derive(Clone, Debug)]
+pub struct Gathered(Vec<Tensor<1>>);
+
+impl Gathered {
+    /// Before the first batch; nothing where a step has a single one.
+    pub fn new(network: &Network, config: &Optimiser, device: &Device) -> Self {
+        let plain = device.clone().inner();
+        let zeros = |(_, w): &(String, Learned)| Tensor::zeros([length(w)], &plain);
+        Self(if config.accumulate > 1 { network.weights().iter().map(zeros).collect() } else { vec![] })
+    }
+
+    /// The gradients of a batch joined to those before it, as the `day` says.
+    pub fn joined(&mut self, network: &Network, mut gradients: GradientsParams, day: &Tensor<1>) -> GradientsParams {
+        let how = day.clone().narrow(0, JOINS, 1);
+        for ((_, w), sum) in network.weights().iter().zip(&mut self.0) {
+            match w {
+                Learned::Vector(w) => gather(w, sum, &mut gradients, &how),
+                Learned::Matrix(w) => gather(w, sum, &mut gradients, &how),
+                Learned::Kernel(w) => gather(w, sum, &mut gradients, &how),
+            }
+        }
+        gradients
+    }
+}
+
+fn gather<const D: usize>(w: &Param<Tensor<D>>, sum: &mut Tensor<1>, gradients: &mut GradientsParams, how: &Tensor<1>) {
+    let Some(gradient) = gradients.remove::<D>(w.id) else { return };
+    let dims = gradient.dims();
+    *sum = join(sum.clone(), gradient, how.clone());
+    gradients.register(w.id, sum.clone().reshape(dims));
 }
 
 /// All that moves with every step. On a GPU it does so in its place: whoever holds a part of it sees it move.

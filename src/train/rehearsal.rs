@@ -113,7 +113,7 @@ pub fn rehearse(job: &Job, device: &Device) -> Result<Rehearsal> {
             let batch = loader.next()?;
             waited += asked.elapsed().as_secs_f64();
             let cases = batch.cases.join(", ");
-            let values = learner.batch(Given::new(batch, learner.workers().main()), lr);
+            let values = learner.batch(Given::new(batch, learner.workers().main()), lr)?;
             if !values[0].is_finite() {
                 let message = format!("the loss of the first steps is not finite; the batch is made of {cases}");
                 return Err(Diagnostic::error(Code::E0901, message).help("look at those cases for extreme intensities").into());

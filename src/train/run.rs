@@ -244,7 +244,7 @@ impl Running<'_> {
             let batch = loader.next()?;
             self.about.seconds[1] += asked.elapsed().as_secs_f64();
             let cases = batch.cases.join(", ");
-            let values = self.learner.batch(Given::new(batch, self.learner.workers().main()), lr);
+            let values = self.learner.batch(Given::new(batch, self.learner.workers().main()), lr)?;
             if !values[0].is_finite() {
                 return Err(stopped(&cases, epoch, step, self.folder));
             }

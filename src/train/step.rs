@@ -2,23 +2,24 @@
 //!
 //! Part of `train`; may use `kernel`, `net` and Burn.
 //!
-//! On one GPU a step is recorded before the first one is made, and replayed from then on: what changes from step to step is all in tensors,
-//! and what moves does so in its place.
+//! On one GPU a batch's part of a step is recorded before the first one is made, and replayed from then on: what changes from batch to
+//! batch is all in tensors, and what moves does so in its place.
 
 use std::sync::Arc;
 
-use burn::optim::{GradientsAccumulator, GradientsParams};
+use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
 use super::config::Optimiser;
 use super::loss::Loss;
-use super::optimise::{Day, Moving, Scaling};
+use super::optimise::{Day, Gathered, Moving, Scaling};
 use super::state::TERMS;
 use super::workers::{Given, Workers};
 use crate::compile::memory::Precision;
+use crate::kernel::Joins;
 #[cfg(feature = "gpu")]
 use crate::kernel::Recording;
-use crate::net::Network;
+use crate::net::{Network, failed};
 use crate::text::Result;
 
 /// What a step is made by, the same for all steps.
@@ -38,8 +39,8 @@ pub struct Learner {
     /// Steps that have moved the weights.
     moves: usize,
     scaling: Option<Scaling>,
-    gathered: GradientsAccumulator<Network>,
-    /// Batches in `gathered`.
+    gathered: Gathered,
+    /// Batches of the step under way.
     batches: usize,
     #[cfg(feature = "gpu")]
     recording: Option<Recording>,
@@ -71,12 +72,13 @@ impl Learner {
         moves: usize,
         scaling: Option<Scaling>,
     ) -> Self {
+        let gathered = Gathered::new(&moving.network, &optimiser, workers.main());
         Self {
             course: Course { workers, loss, optimiser, scaled: scaling.is_some() },
             moving,
             moves,
             scaling,
-            gathered: GradientsAccumulator::new(),
+            gathered,
             batches: 0,
             #[cfg(feature = "gpu")]
             recording: None,
@@ -85,7 +87,10 @@ impl Learner {
 
     /// A batch forward and backward; with the last of a step's batches the weights move. Gives the loss and its terms; where the loss is not
     /// finite nothing has moved.
-    pub fn batch(&mut self, given: Given, rate: f64) -> [f64; TERMS] {
+    ///
+    /// # Errors
+    /// E0901 when the device has failed.
+    pub fn batch(&mut self, given: Given, rate: f64) -> Result<[f64; TERMS]> {
         #[cfg(feature = "gpu")]
         if self.course.recordable(&given) {
             return self.recorded(given, rate);
@@ -94,34 +99,41 @@ impl Learner {
     }
 
     /// The same operation by operation, with a look between its parts.
-    pub fn in_parts(&mut self, given: Given, rate: f64, mut mark: impl FnMut(Mark)) -> [f64; TERMS] {
+    ///
+    /// # Errors
+    /// As [`batch`](Self::batch).
+    pub fn in_parts(&mut self, given: Given, rate: f64, mut mark: impl FnMut(Mark)) -> Result<[f64; TERMS]> {
         let course = &self.course;
-        let day = self.day(rate).on(&course.optimiser, &course.workers.main().clone().inner());
-        let mut slopes = course.slopes(&self.moving.network, given, &day, &mut mark);
-        self.batches += 1;
-        let whole = self.batches >= course.optimiser.accumulate;
-        if course.optimiser.accumulate > 1 {
-            self.gathered.accumulate(&self.moving.network, slopes.gradients);
-            slopes.gradients = if whole { self.gathered.grads() } else { Default::default() };
+        let today = self.day(rate);
+        let day = today.on(&course.optimiser, &course.workers.main().clone().inner());
+        let slopes = course.slopes(&self.moving.network, &mut self.gathered, given, &day, &mut mark);
+        if !today.go {
+            self.batches += 1;
+            return Ok(values(slopes.figures)?.0);
         }
-        if !whole {
-            return values(slopes.figures).0;
-        }
-        self.batches = 0;
         let (moving, figures) = course.moved(self.moving.clone(), slopes, day);
         self.moving = moving;
-        self.made(values(figures))
+        self.made(today, figures)
     }
 
-    /// What is made of a step's figures.
-    fn made(&mut self, (values, sound): ([f64; TERMS], bool)) -> [f64; TERMS] {
-        self.moves += usize::from(sound);
-        self.scaling = self.scaling.map(|s| s.after(sound));
-        values
+    /// What is made of the figures of a batch on its day.
+    fn made(&mut self, day: Day, figures: Tensor<1>) -> Result<[f64; TERMS]> {
+        let (values, sound) = values(figures)?;
+        if day.go {
+            self.batches = 0;
+            self.moves += usize::from(sound);
+            self.scaling = self.scaling.map(|s| s.after(sound));
+        } else {
+            self.batches += 1;
+        }
+        Ok(values)
     }
 
+    /// The numbers of the next batch.
     fn day(&self, rate: f64) -> Day {
-        Day { rate, moves: self.moves, factor: self.scaling.map_or(1.0, |s| s.factor), go: true }
+        let joins = if self.batches == 0 { Joins::First } else { Joins::Next };
+        let go = self.batches + 1 >= self.course.optimiser.accumulate;
+        Day { rate, moves: self.moves, factor: self.scaling.map_or(1.0, |s| s.factor), joins, go }
     }
 
     /// What has moved so far.
@@ -167,18 +179,22 @@ struct Slopes {
     figures: Tensor<1>,
     /// `[1]`
     loss: Tensor<1>,
-    /// Of the loss times the factor of the day.
+    /// Of the loss times the factor of the day, and of the batches before it in its step.
     gradients: GradientsParams,
 }
 
 impl Course {
-    fn slopes(&self, network: &Network, given: Given, day: &Tensor<1>, mark: &mut impl FnMut(Mark)) -> Slopes {
+    /// The slopes of the batches of a step so far.
+    fn slopes(&self, network: &Network, gathered: &mut Gathered, given: Given, day: &Tensor<1>, mark: &mut impl FnMut(Mark)) -> Slopes {
         let forward = self.workers.forward(network, given, &self.loss);
         mark(Mark::Forward);
         let t = &forward.terms;
         let loss = t.total.clone().inner();
         let figures = [&t.total, &t.dice, &t.cross_entropy, &t.boundary, &t.tversky, &t.focal].map(|t| t.clone().inner());
-        let gradients = forward.backward(network, &self.workers, self.scaled.then(|| Day::factor(day)));
+        let mut gradients = forward.backward(network, &self.workers, self.scaled.then(|| Day::factor(day)));
+        if self.optimiser.accumulate > 1 {
+            gradients = gathered.joined(network, gradients, day);
+        }
         mark(Mark::Backward);
         Slopes { figures: Tensor::cat(figures.to_vec(), 0), loss, gradients }
     }
@@ -193,7 +209,7 @@ impl Course {
 
 #[cfg(feature = "gpu")]
 impl Learner {
-    fn recorded(&mut self, given: Given, rate: f64) -> [f64; TERMS] {
+    fn recorded(&mut self, given: Given, rate: f64) -> Result<[f64; TERMS]> {
         let course = self.course.clone();
         let device = course.workers.main().clone().inner();
         let shape = given.clone();
@@ -210,15 +226,15 @@ impl Learner {
             // The memory of a recording is free before that of another shape is taken.
             last => {
                 drop(last);
-                let (moving, course) = (self.moving.clone(), self.course.clone());
-                let run = move |inputs: Vec<Tensor<5>>| vec![course.whole(&moving, &shape, inputs)];
+                let (moving, gathered, course) = (self.moving.clone(), self.gathered.clone(), self.course.clone());
+                let run = move |inputs: Vec<Tensor<5>>| vec![course.whole(&moving, &gathered, &shape, inputs)];
                 // Nothing moves until all is recorded.
-                self.recording.insert(Recording::new(&device, inputs(given, Day { go: false, ..day }), run))
+                self.recording.insert(Recording::new(&device, inputs(given, Day { joins: Joins::Not, go: false, ..day }), run))
             }
         };
         let figures = recording.on(now).first().cloned();
         let figures = figures.map_or_else(|| unreachable!("a step has figures"), |f| f.reshape([TERMS + 1]));
-        self.made(values(figures))
+        self.made(day, figures)
     }
 }
 
@@ -226,27 +242,26 @@ impl Learner {
 impl Course {
     /// Whether a step is one piece on one GPU.
     fn recordable(&self, given: &Given) -> bool {
-        !crate::net::on_cpu(&given.image.device()) && self.workers.single() && self.optimiser.accumulate == 1
+        !crate::net::on_cpu(&given.image.device()) && self.workers.single()
     }
 
-    /// A step whose batch and day come as tensors; `given` says their shapes. What moves does so in its place.
-    fn whole(&self, moving: &Moving, given: &Given, inputs: Vec<Tensor<5>>) -> Tensor<5> {
+    /// A batch of a step, which comes with its day as tensors; `given` says their shapes. What moves does so in its place.
+    fn whole(&self, moving: &Moving, gathered: &Gathered, given: &Given, inputs: Vec<Tensor<5>>) -> Tensor<5> {
         let mut inputs = inputs.into_iter();
         let mut next = || inputs.next().unwrap_or_else(|| unreachable!("as many tensors as the step was recorded with"));
         let (image, day) = (next(), next());
         let day = day.flatten::<1>(0, 4);
         let truths = given.truths.iter().map(|t| t.like(&mut inputs)).collect();
-        let slopes = self.slopes(&moving.network, Given { image, truths }, &day, &mut |_| ());
+        let slopes = self.slopes(&moving.network, &mut gathered.clone(), Given { image, truths }, &day, &mut |_| ());
         let (_, figures) = self.moved(moving.clone(), slopes, day);
         figures.reshape([1, 1, 1, 1, TERMS + 1])
     }
 }
 
-/// The figures of a step, in one transfer when all is queued: a GPU does not wait in the middle of a step. Where the device has failed they
-/// are no numbers.
-fn values(figures: Tensor<1>) -> ([f64; TERMS], bool) {
-    let all = figures.try_into_data().ok().and_then(|d| d.try_into_vec::<f32>().ok()).unwrap_or_default();
+/// The figures of a batch and whether all was sound, in one transfer when all is queued: a GPU does not wait in the middle of a step.
+fn values(figures: Tensor<1>) -> Result<([f64; TERMS], bool)> {
+    let all = figures.try_into_data().map_err(failed)?.try_into_vec::<f32>().map_err(|e| failed(format!("{e:?}")))?;
     let mut values = [f64::NAN; TERMS];
     values.iter_mut().zip(&all).for_each(|(v, f)| *v = f64::from(*f));
-    (values, all.get(TERMS).is_some_and(|s| *s != 0.0))
+    Ok((values, all.get(TERMS).is_some_and(|s| *s != 0.0)))
 }

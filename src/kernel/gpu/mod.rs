@@ -172,6 +172,11 @@ pub fn blend<const D: usize>(into: Tensor<D>, weight: Tensor<D>, keep: Tensor<1>
     Tensor::from_dispatch(Dispatch::blended(into.into_dispatch(), weight.into_dispatch(), keep.into_dispatch()))
 }
 
+/// See [`super::join()`].
+pub fn join<const D: usize>(into: Tensor<1>, gradient: Tensor<D>, how: Tensor<1>) -> Tensor<1> {
+    Tensor::from_dispatch(Dispatch::joined(into.into_dispatch(), gradient.into_dispatch(), how.into_dispatch()))
+}
+
 /// Sums of the squares of parts of tensors, side by side.
 pub struct Parts {
     /// Nothing on other devices.

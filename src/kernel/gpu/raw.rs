@@ -168,6 +168,10 @@ pub trait Kernels: Backend {
     #[fusion(dtype = into, shape = into)]
     fn blended(into: FloatTensor<Self>, weight: FloatTensor<Self>, keep: FloatTensor<Self>) -> FloatTensor<Self>;
 
+    /// A sum of gradients, written over.
+    #[fusion(dtype = into, shape = into)]
+    fn joined(into: FloatTensor<Self>, gradient: FloatTensor<Self>, how: FloatTensor<Self>) -> FloatTensor<Self>;
+
     /// The sums of the squares of the parts of `x`, written into some places of `into`.
     #[fusion(dtype = into, shape = into)]
     fn squares_into(x: FloatTensor<Self>, into: FloatTensor<Self>, from: usize) -> FloatTensor<Self>;
@@ -326,6 +330,10 @@ impl Kernels for CubeBackend {
 
     fn blended(into: FloatTensor<Self>, weight: FloatTensor<Self>, keep: FloatTensor<Self>) -> FloatTensor<Self> {
         update::blend(into, weight, keep)
+    }
+
+    fn joined(into: FloatTensor<Self>, gradient: FloatTensor<Self>, how: FloatTensor<Self>) -> FloatTensor<Self> {
+        update::join(into, gradient, how)
     }
 
     fn squares_into(x: FloatTensor<Self>, into: FloatTensor<Self>, from: usize) -> FloatTensor<Self> {

@@ -134,6 +134,42 @@ pub fn blend(into: CubeTensor, weight: CubeTensor, keep: CubeTensor) -> CubeTens
     out
 }
 
+#[cube(launch_unchecked, address_type = "dynamic")]
+fn sum(into: &mut [f32], gradient: &[f32], how: &[f32], count: usize) {
+    let at = ABSOLUTE_POS;
+    if at >= count || how[0] < 0.0f32 {
+        terminate!();
+    }
+    let mut value = gradient[at];
+    if how[0] == 0.0f32 {
+        value += into[at];
+    }
+    into[at] = value;
+}
+
+/// See [`crate::kernel::update::join`]: `into` is in order and written over.
+pub fn join(into: CubeTensor, gradient: CubeTensor, how: CubeTensor) -> CubeTensor {
+    let (gradient, how) = (ordered(gradient), ordered(how));
+    let count = into.meta.shape().num_elements();
+    let (grid, block) = units(&into, count);
+    let client = into.client.clone();
+    let out = into.clone();
+    // SAFETY: both have `count` values.
+    unsafe {
+        sum::launch_unchecked(
+            &client,
+            grid,
+            block,
+            addresses(&[&into]),
+            into.into_buffer_arg(),
+            gradient.into_buffer_arg(),
+            how.into_buffer_arg(),
+            count,
+        );
+    }
+    out
+}
+
 /// Numbers whose squares a block adds up.
 const PART: usize = 64 * UNITS;
 

@@ -90,3 +90,21 @@ fn means_over_time_and_lengths() {
         assert!((f64::from(sum) / length - 1.0).abs() < 1e-6, "{sum} for {length} on {device:?}");
     }
 }
+
+#[test]
+fn gradients_of_batches_join() {
+    afresh();
+    let (a, b) = (random([3, 5, 41]), random([3, 5, 41]));
+    for device in devices() {
+        let how = |joins: Joins| Tensor::<1>::from_data(TensorData::new(vec![joins.number() as f32], [1]), &device);
+        let join = |sum: Tensor<1>, g: &Tensor<3>, joins| join(sum, on(g, &device), how(joins));
+        // What a failed step has left is not added to.
+        let left = Tensor::<1>::full([3 * 5 * 41], f32::NAN, &device);
+        let first = join(left, &a, Joins::First);
+        close("the first", first.to_data(), a.clone().flatten::<1>(0, 2).to_data(), 0.0);
+        let kept = join(first, &b, Joins::Not);
+        close("none", kept.to_data(), a.clone().flatten::<1>(0, 2).to_data(), 0.0);
+        let both = join(kept, &b, Joins::Next);
+        close("the next", both.to_data(), (a.clone() + b.clone()).flatten::<1>(0, 2).to_data(), 1e-7);
+    }
+}
