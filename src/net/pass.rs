@@ -80,9 +80,14 @@ impl Pass {
         &self.outputs
     }
 
+    /// Lets go of the outputs, where nobody looks at them any more.
+    pub fn release(&mut self) {
+        self.outputs.clear();
+    }
+
     /// Goes on to the gradients of the weights, from those of a number that follows from the outputs.
     pub fn back(mut self, gradients: Gradients) -> GradientsParams {
-        self.outputs.clear();
+        self.release();
         let mut slopes: Vec<Option<Tensor<5>>> = vec![None; self.needed.len()];
         let mut all = GradientsAccumulator::new();
         let network = self.network.clone();

@@ -118,9 +118,12 @@ impl Workers {
 impl Forward {
     /// The gradients of the weights of `network`, of which the pass was made, on its device: of the loss times `factor [1]`.
     pub fn backward(self, network: &Network, workers: &Workers, factor: Option<Tensor<1>>) -> GradientsParams {
-        let total = self.terms.total;
+        let Self { terms: Terms { total, .. }, mut parts, .. } = self;
+        if self.gathered.is_empty() {
+            // Of the logits the way back has kept what it needs.
+            parts.iter_mut().for_each(|p| p.pass.release());
+        }
         let gradients = factor.map_or(total.clone(), |factor| total * net::tracked(factor, workers.main())).backward();
-        let mut parts = self.parts;
         if self.gathered.is_empty() {
             return parts.pop().map(|part| part.pass.back(gradients)).unwrap_or_default();
         }

@@ -1,0 +1,70 @@
+//! What a run config says.
+
+use super::*;
+use crate::text::Code;
+
+const TEXT: &str = r#"(
+    // epochs: not this one
+    graph: "g.ron",
+    data: Msd(root: "/nowhere//x"),
+    patch: (32, 48, 48),
+    optimiser: (lr: 1e-3),
+    epochs: 10,
+)"#;
+
+fn read(sets: &[&str]) -> Result<RunConfig> {
+    let sets: Vec<Set> = sets.iter().map(|s| Set::parse(s).unwrap()).collect();
+    RunConfig::read(&Source::new("run.ron", TEXT), &sets)
+}
+
+#[test]
+fn what_is_not_written_has_a_default() {
+    let c = read(&["batch=3", "data.root=/volumes", "out=runs/a"]).unwrap();
+    assert_eq!((c.batch, c.epochs, c.patch, c.device.as_str()), (3, 10, [32, 48, 48], "auto"));
+    assert_eq!(c.out, Some(PathBuf::from("runs/a")));
+    assert!(matches!(c.data, Spec::Msd { root, .. } if root == Path::new("/volumes")));
+    assert_eq!(c.optimiser.betas, [0.9, 0.999]);
+}
+
+#[test]
+fn the_list_of_fields_is_that_of_the_struct() {
+    let mut c = read(&[]).unwrap();
+    (c.steps, c.patience, c.out) = (Some(1), Some(9), Some("x".into()));
+    (c.spacing, c.cache) = (Some([1.0; 3]), Some("y".into()));
+    (c.regions, c.paint) = (Some(NamedRegions::default()), Some(vec![]));
+    let value = serde_json::to_value(&c).unwrap();
+    let fields: Vec<&String> = value.as_object().unwrap().keys().collect();
+    assert_eq!(fields, FIELDS);
+}
+
+#[test]
+fn survives_its_own_text() {
+    let regions = r#"regions={"whole tumour": [2, 1], "core": [1]}"#;
+    let c = read(&["steps=4", "set.anchors=16", "loss.radius=2", regions, "paint=[2, 1]", "loss.class_weights=[1, 2]"]).unwrap();
+    let text = ron::ser::to_string_pretty(&c, ron::ser::PrettyConfig::new()).unwrap();
+    let again = RunConfig::read(&Source::new("again", text), &[]).unwrap();
+    assert_eq!(serde_json::to_value(&c).unwrap(), serde_json::to_value(&again).unwrap());
+    assert_eq!(again.set["anchors"], Value::Int(16));
+    let words = read(&["set.blend=0.5", "set.deep=true"]).unwrap();
+    assert_eq!((&words.set["blend"], &words.set["deep"]), (&Value::Float(0.5), &Value::Bool(true)));
+}
+
+#[test]
+fn values_that_cannot_be_are_all_named_at_their_place() {
+    let e = read(&["optimiser.lr=0", "epochs=0", "overlap=1.0", "loss.dice=-1", "split.validation=0"]).unwrap_err();
+    assert!(e.0.iter().all(|d| d.code == Code::E0601), "{e:?}");
+    let text: Vec<&str> = e.0.iter().map(|d| d.message.as_str()).collect();
+    assert_eq!(text.len(), 6, "{text:?}"); // min_lr is above the lr of 0 as well
+    let lr = e.0.iter().find(|d| d.message.contains("optimiser.lr` is 0")).unwrap();
+    let place = &lr.labels[0].place;
+    assert_eq!(place.source.line_column(place.span.start), (6, 17));
+    let epochs = e.0.iter().find(|d| d.message.contains("`epochs`")).unwrap();
+    assert_eq!(epochs.labels[0].place.source.line_column(epochs.labels[0].place.span.start), (7, 5));
+    assert!(e.0.iter().any(|d| d.message.contains("overlap") && d.labels.is_empty()));
+}
+
+#[test]
+fn unknown_fields_are_refused() {
+    let e = read(&["optimiser.rate=1"]).unwrap_err();
+    assert_eq!(e.0[0].code, Code::E0107);
+}
