@@ -6,6 +6,7 @@
 //! Level 1: uses Burn and rayon, nothing of the crate. The only folder with `unsafe` code.
 
 mod activation;
+mod bits;
 mod buffer;
 pub mod ceiling;
 mod conv3d;
@@ -31,6 +32,7 @@ mod update;
 mod vector;
 
 pub use activation::{sigmoid, silu};
+pub use bits::{Packed, unpack, volumes};
 pub use conv_transpose::conv_transpose3d;
 pub use conv3d::conv3d;
 #[cfg(feature = "gpu")]

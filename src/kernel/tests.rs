@@ -48,6 +48,18 @@ pub(crate) fn gpu() -> Option<Device> {
     found.map(|device| device.autodiff())
 }
 
+/// The CPU, and a GPU where there is one, without gradients.
+fn devices() -> Vec<Device> {
+    #[cfg(feature = "gpu")]
+    return [Some(Device::flex()), gpu().map(Device::inner)].into_iter().flatten().collect();
+    #[cfg(not(feature = "gpu"))]
+    vec![Device::flex()]
+}
+
+fn on<const D: usize>(x: &Tensor<D>, device: &Device) -> Tensor<D> {
+    Tensor::from_data(x.clone().inner().to_data(), device)
+}
+
 /// |a - b| <= tolerance * |b| (norms), and no NaN.
 #[track_caller]
 fn close(what: &str, a: TensorData, b: TensorData, tolerance: f64) {

@@ -9,11 +9,13 @@ use crate::compile::Program;
 use crate::compile::memory::{Aspect, Optimiser, Precision, Segments, facts_at, largest, training};
 use crate::infer::need::size;
 use crate::ir::{Fact, Fault};
+use crate::kernel::volumes;
 use crate::text::{Code, Diagnostic, several};
 
 /// Numbers that the loss holds for each number of an output: logits and their gradient, the truth, probabilities, logarithms and what
-/// comes of them. With it the estimate of LightMedSeg is what 1, 2 and 4 patches of 64x64x64 have taken on a CPU, 370 MiB each.
-const LOSS: u64 = 18;
+/// comes of them. With it the estimate of LightMedSeg is what 2 and 4 patches of 64x64x64 have taken on a CPU, with 2 modalities and 5
+/// classes 321 MiB each.
+const LOSS: u64 = 16;
 
 /// What the process takes whatever the batch: the program, its threads, a few cases. Measured as LOSS was.
 const FIXED: u64 = 144 << 20;
@@ -41,17 +43,20 @@ fn need(job: &Job, facts: &[Fact], segments: &Segments) -> Result<u64, Fault> {
     let step = training(graph, facts, Precision::F32, held(&config.optimiser), segments)?;
     // Each other worker has weights and gradients of its own; so has the moving average.
     let copies = 2 * (config.workers as u64 - 1) + u64::from(config.optimiser.average.is_some());
-    let mut answers = 0u64;
+    let (mut answers, mut targets) = (0u64, 0u64);
     for head in &job.heads {
         if let Some((_, v)) = graph.outputs.get(head.output) {
-            answers = answers.saturating_add(Precision::F32.size(&facts[v.0])?);
+            let fact = facts[v.0];
+            answers = answers.saturating_add(Precision::F32.size(&fact)?);
+            // A bit for each channel, and one for the borders.
+            targets = targets.saturating_add(Precision::F32.size(&Fact { channels: volumes(fact.channels + 1), ..fact })?);
         }
     }
     let mut images = 0u64;
     for (_, v) in &job.program.inputs {
         images = images.saturating_add(Precision::F32.size(&facts[v.0])?);
     }
-    let waiting = answers.saturating_add(images).saturating_mul(AHEAD as u64 + 2);
+    let waiting = targets.saturating_add(images).saturating_mul(AHEAD as u64 + 2);
     let parts = [FIXED, step.total(), copies.saturating_mul(step.weights), answers.saturating_mul(LOSS), waiting];
     Ok(parts.into_iter().fold(0, u64::saturating_add))
 }

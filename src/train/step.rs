@@ -216,7 +216,7 @@ impl Learner {
         let inputs = |given: Given, day: Day| {
             let day = day.on(&course.optimiser, &device);
             let count = day.dims()[0];
-            let truths = given.truths.into_iter().flat_map(super::loss::Truth::tensors);
+            let truths = given.truths.into_iter().flat_map(super::loss::Sent::tensors);
             [given.image, day.reshape([1, 1, 1, 1, count])].into_iter().chain(truths).collect::<Vec<Tensor<5>>>()
         };
         let day = self.day(rate);

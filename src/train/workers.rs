@@ -17,7 +17,7 @@ use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::loader::Batch;
-use super::loss::{Loss, Terms, Truth};
+use super::loss::{Loss, Sent, Terms, Truth};
 use crate::compile::memory::Segments;
 use crate::kernel::lead;
 use crate::net::{self, Network};
@@ -37,7 +37,7 @@ pub struct Given {
     /// `[N, C, D, H, W]`
     pub image: Tensor<5>,
     /// One for each output that is trained on.
-    pub truths: Vec<Truth>,
+    pub truths: Vec<Sent>,
 }
 
 impl Given {
@@ -88,7 +88,7 @@ impl Workers {
     pub fn forward(&self, network: &Network, given: Given, loss: &Loss) -> Forward {
         let Given { image, truths } = given;
         let outputs: Vec<usize> = if loss.heads.is_empty() { vec![0] } else { loss.heads.iter().map(|h| h.output).collect() };
-        let truths: Vec<Truth> = truths.into_iter().map(|t| t.tracked(self.main())).collect();
+        let truths: Vec<Truth> = truths.into_iter().map(|t| t.truth(self.main())).collect();
         let part = |network: Network, patches: Range<usize>, device: &Device| {
             let own = image.clone().narrow(0, patches.start, patches.len()).to_device(&device.clone().inner());
             let pass = network.pass(net::tracked(own, device), &outputs, &self.segments);

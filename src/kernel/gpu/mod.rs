@@ -9,6 +9,7 @@
 //! Two traits: [`raw::Kernels`] has the kernels as they are, each an operation that Burn queues; [`tracked::Tracked`] those that
 //! the network calls, with their gradients.
 
+mod bits;
 mod conv;
 mod conv_back;
 mod conv_tile;
@@ -103,6 +104,11 @@ pub fn softmax_channels(x: Tensor<5>, log: bool) -> Tensor<5> {
 /// See [`super::mean_volume()`].
 pub fn mean_volume(x: Tensor<5>) -> Tensor<5> {
     Tensor::from_dispatch(Dispatch::mean_volume(x.into_dispatch()))
+}
+
+/// See [`super::unpack()`].
+pub fn unpack(bits: Tensor<5>, first: usize, count: usize) -> Tensor<5> {
+    Tensor::from_dispatch(Dispatch::unpacked(bits.into_dispatch(), first, count))
 }
 
 /// See [`super::position_map()`].

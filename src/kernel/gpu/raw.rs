@@ -1,6 +1,8 @@
 //! The kernels as operations that Burn queues. They have no gradients.
 
-use super::{conv, conv_back, conv_weights, copy, group_norm, group_norm_back, launch, place, pool, resize, share, softmax, sums, update};
+use super::{
+    bits, conv, conv_back, conv_weights, copy, group_norm, group_norm_back, launch, place, pool, resize, share, softmax, sums, update,
+};
 use crate::kernel::conv3d::Geometry;
 use crate::kernel::update::Rule;
 use burn::backend::tensor::FloatTensor;
@@ -67,6 +69,10 @@ pub trait Kernels: Backend {
     /// The values laid out in order.
     #[fusion(dtype = x, shape = x)]
     fn in_order(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// Channels of ones and zeros out of the bits of volumes.
+    #[fusion(dtype = bits, shape = volume(bits, *count, extent(bits)))]
+    fn unpacked(bits: FloatTensor<Self>, first: usize, count: usize) -> FloatTensor<Self>;
 
     /// Places relative to anchors `[N, 3 K, 1, 1, 1]`: `[N, K, to]`.
     #[fusion(dtype = anchors, shape = volume(anchors, anchors[1] / 3, *to))]
@@ -212,6 +218,10 @@ impl Kernels for CubeBackend {
 
     fn in_order(x: FloatTensor<Self>) -> FloatTensor<Self> {
         launch::ordered(x)
+    }
+
+    fn unpacked(bits: FloatTensor<Self>, first: usize, count: usize) -> FloatTensor<Self> {
+        bits::unpack(bits, first, count)
     }
 
     fn place_map(anchors: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self> {

@@ -5,18 +5,6 @@ use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamWConfig, Optimizer, SgdConfig};
 
-/// The devices that steps are made on.
-fn devices() -> Vec<Device> {
-    #[cfg(feature = "gpu")]
-    return [Some(Device::flex()), gpu().map(Device::inner)].into_iter().flatten().collect();
-    #[cfg(not(feature = "gpu"))]
-    vec![Device::flex()]
-}
-
-fn on<const D: usize>(x: &Tensor<D>, device: &Device) -> Tensor<D> {
-    Tensor::from_data(x.clone().inner().to_data(), device)
-}
-
 const RATE: f32 = 0.03;
 
 /// The numbers of step `t`, counted from 1.

@@ -60,6 +60,31 @@ fn sums_and_volumes_one_after_the_other() {
 }
 
 #[test]
+fn ones_and_zeros_come_out_of_their_bits() {
+    // More channels than a volume takes.
+    let (n, channels, size) = (2, 50, [3, 4, 5]);
+    let volume = size.iter().product::<usize>();
+    let one = |n: usize, c: usize, place: usize| (n + c * c + place * 7) % 3 == 0;
+    let mut packed = Packed::new(n, channels, volume);
+    for (n, c, place) in (0..n).flat_map(|n| (0..channels).flat_map(move |c| (0..volume).map(move |p| (n, c, p)))) {
+        if one(n, c, place) {
+            packed.set(n, c, place);
+        }
+    }
+    let (values, parts) = packed.into_values();
+    assert_eq!(parts, 3);
+    for device in devices() {
+        let bits = Tensor::<5>::from_data(TensorData::new(values.clone(), [n, parts, size[0], size[1], size[2]]), &device);
+        for (first, count) in [(0, 50), (0, 3), (22, 5), (49, 1)] {
+            let got = unpack(bits.clone(), first, count).to_data();
+            let at = |i: usize| f32::from(u8::from(one(i / volume / count, first + i / volume % count, i % volume)));
+            let wanted: Vec<f32> = (0..n * count * volume).map(at).collect();
+            close(&format!("{first} and {count} more"), got, TensorData::new(wanted, [n, count, size[0], size[1], size[2]]), 0.0);
+        }
+    }
+}
+
+#[test]
 fn linear_maps_of_vectors() {
     afresh();
     for (inputs, outputs) in [(1, 1), (3, 5), (24, 128), (130, 7)] {

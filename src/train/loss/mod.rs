@@ -60,7 +60,7 @@ use voxel::Logs;
 
 pub use goal::Goal;
 pub use objective::{FrequencyOf, Norm, Objective};
-pub use target::{Target, Truth};
+pub use target::{Sent, Target, Truth};
 
 /// An output of the network that is trained on.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -7,14 +7,18 @@ use burn::tensor::{Device, Tensor, TensorData};
 use super::Loss;
 use super::border;
 use super::goal::Goal;
+use crate::kernel::{Packed, unpack};
 use crate::net::tracked;
 
 /// The truth of a batch for one output of the network.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// `[N, K, D, H, W]`: 1 where a voxel is of the channel's class, or in its region.
-    truth: TensorData,
-    border: Border,
+    /// `[N, P, D, H, W]`: a bit for each of the `K` channels, 1 where a voxel is of the channel's class or in its region, and one after
+    /// them for the region around the borders of classes, if it is asked for ([`Packed`]). A volume for each channel would take long
+    /// to get to a GPU.
+    bits: TensorData,
+    channels: usize,
+    bordered: bool,
     /// Voxels in the boundary region.
     border_count: usize,
     /// `w_c`, summing to 1 (all 0 for a batch without classes).
@@ -25,30 +29,20 @@ pub struct Target {
     norm: f64,
 }
 
-/// The region around the borders of classes.
-#[derive(Clone, Debug)]
-enum Border {
-    /// Its loss weighs nothing.
-    Left,
-    /// No voxel is in it.
-    None,
-    /// `[N, 1, D, H, W]`, 1 inside.
-    Some(TensorData),
-}
-
 impl Target {
     /// From labels of the shape `[N, D, H, W]` in row-major order.
     pub(super) fn new(labels: &[u8], [n, d, h, w]: [usize; 4], loss: &Loss) -> Self {
         let volume = d * h * w;
         let (goal, channels) = (&loss.goal, loss.goal.channels());
         let table = goal.table();
-        let mut counts = vec![0u64; channels];
-        let mut truth = vec![0f32; n * channels * volume];
+        let bordered = loss.objective.boundary != 0.0;
+        let (mut counts, mut border_count) = (vec![0u64; channels], 0);
+        let mut bits = Packed::new(n, channels + usize::from(bordered), volume);
         for (patch, labels) in labels.chunks_exact(volume.max(1)).enumerate().take(n) {
             for (at, &label) in labels.iter().enumerate() {
                 for &c in &table[usize::from(label)] {
                     counts[c] += 1;
-                    truth[(patch * channels + c) * volume + at] = 1.0;
+                    bits.set(patch, c, at);
                 }
             }
         }
@@ -63,25 +57,20 @@ impl Target {
             overlap = super::weights::normalised(&overlap);
         }
 
-        let mut border_count = 0;
-        let mut border = Border::Left;
-        if loss.objective.boundary != 0.0 {
+        if bordered {
             let kinds = goal.kinds().map(|kinds| labels.iter().map(|l| kinds[usize::from(*l)]).collect::<Vec<u8>>());
             let (radius, norm) = (loss.objective.radius, loss.objective.norm);
-            let marked: Vec<f32> = kinds
-                .as_deref()
-                .unwrap_or(labels)
-                .chunks_exact(volume.max(1))
-                .take(n)
-                .flat_map(|l| border::region(l, [d, h, w], radius, norm))
-                .map(|m| f32::from(u8::from(m)))
-                .collect();
-            border_count = marked.iter().filter(|&&m| m > 0.0).count();
-            border = if border_count > 0 { Border::Some(TensorData::new(marked, [n, 1, d, h, w])) } else { Border::None };
+            for (patch, labels) in kinds.as_deref().unwrap_or(labels).chunks_exact(volume.max(1)).enumerate().take(n) {
+                for (at, _) in border::region(labels, [d, h, w], radius, norm).into_iter().enumerate().filter(|(_, inside)| *inside) {
+                    border_count += 1;
+                    bits.set(patch, channels, at);
+                }
+            }
         }
         let single = |w: Vec<f64>| w.into_iter().map(|w| w as f32).collect();
-        let truth = TensorData::new(truth, [n, channels, d, h, w]);
-        Self { truth, border, border_count, weights: single(weights), overlap: single(overlap), norm }
+        let (bits, parts) = bits.into_values();
+        let bits = TensorData::new(bits, [n, parts, d, h, w]);
+        Self { bits, channels, bordered, border_count, weights: single(weights), overlap: single(overlap), norm }
     }
 
     /// The class weights `w_c`.
@@ -90,25 +79,60 @@ impl Target {
     }
 
     /// On a device, all that changes from batch to batch as tensors.
-    pub fn on(self, device: &Device) -> Truth {
-        let truth = Tensor::from_data(self.truth, device);
-        let [n, _, d, h, w] = truth.dims();
-        let border = match self.border {
-            Border::Left => None,
-            Border::None => Some(Tensor::zeros([n, 1, d, h, w], device)),
-            Border::Some(marked) => Some(Tensor::from_data(marked, device)),
-        };
+    pub fn on(self, device: &Device) -> Sent {
         // What there is nothing of adds nothing, and is not divided by.
         let inverse = |count: f64| if count > 0.0 { (1.0 / count) as f32 } else { 0.0 };
         let mut numbers = [&self.weights[..], &self.overlap].concat();
         numbers.push(self.overlap.iter().sum());
         numbers.extend([self.norm, self.border_count as f64].map(inverse));
         let count = numbers.len();
-        Truth { truth, border, numbers: Tensor::from_data(TensorData::new(numbers, [count]), device) }
+        Sent {
+            bits: Tensor::from_data(self.bits, device),
+            channels: self.channels,
+            bordered: self.bordered,
+            numbers: Tensor::from_data(TensorData::new(numbers, [count]), device),
+        }
     }
 }
 
-/// A target on a device.
+/// A target on a device, as it travels there.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// `[N, P, D, H, W]`, as in [`Target`].
+    bits: Tensor<5>,
+    channels: usize,
+    bordered: bool,
+    /// Those of [`Truth`].
+    numbers: Tensor<1>,
+}
+
+impl Sent {
+    /// What tensors with gradients on the device are compared with.
+    pub fn truth(self, device: &Device) -> Truth {
+        let Self { bits, channels, bordered, numbers } = self;
+        Truth {
+            truth: tracked(unpack(bits.clone(), 0, channels), device),
+            border: bordered.then(|| tracked(unpack(bits, channels, 1), device)),
+            numbers: tracked(numbers, device),
+        }
+    }
+
+    /// Its tensors, which [`Sent::like`] takes.
+    #[cfg(feature = "gpu")]
+    pub fn tensors(self) -> [Tensor<5>; 2] {
+        let count = self.numbers.dims()[0];
+        [self.bits, self.numbers.reshape([1, 1, 1, 1, count])]
+    }
+
+    /// One of the shape of this one, from the tensors that come next.
+    #[cfg(feature = "gpu")]
+    pub fn like(&self, tensors: &mut impl Iterator<Item = Tensor<5>>) -> Self {
+        let mut next = || tensors.next().unwrap_or_else(|| unreachable!("as many tensors as it was made into"));
+        Self { bits: next(), numbers: next().reshape(self.numbers.dims()), ..self.clone() }
+    }
+}
+
+/// A target as the loss looks at it.
 #[derive(Clone, Debug)]
 pub struct Truth {
     /// `[N, K, D, H, W]`
@@ -117,7 +141,7 @@ pub struct Truth {
     pub border: Option<Tensor<5>>,
     /// The class weights `[K]`, those of what is compared by volume `[K]`, the sum of these, what the cross-entropy is multiplied by, and
     /// what the boundary loss is: `[2 K + 3]`.
-    pub numbers: Tensor<1>,
+    numbers: Tensor<1>,
 }
 
 impl Truth {
@@ -152,29 +176,6 @@ impl Truth {
     /// What a sum over the boundary region is multiplied by, `[1]`.
     pub(super) fn border_share(&self) -> Tensor<1> {
         self.slice(2 * self.channels() + 2, 1)
-    }
-
-    /// For tensors with gradients to be compared with it.
-    pub fn tracked(self, device: &Device) -> Self {
-        let Self { truth, border, numbers } = self;
-        Self { truth: tracked(truth, device), border: border.map(|b| tracked(b, device)), numbers: tracked(numbers, device) }
-    }
-
-    /// Its tensors, which [`Truth::like`] takes.
-    #[cfg(feature = "gpu")]
-    pub fn tensors(self) -> Vec<Tensor<5>> {
-        let count = self.numbers.dims()[0];
-        let numbers = self.numbers.reshape([1, 1, 1, 1, count]);
-        [Some(self.truth), Some(numbers), self.border].into_iter().flatten().collect()
-    }
-
-    /// One of the shape of this one, from the tensors that come next.
-    #[cfg(feature = "gpu")]
-    pub fn like(&self, tensors: &mut impl Iterator<Item = Tensor<5>>) -> Self {
-        let mut next = || tensors.next().unwrap_or_else(|| unreachable!("as many tensors as it was made into"));
-        let (truth, numbers) = (next(), next());
-        let border = self.border.as_ref().map(|_| next());
-        Self { truth, border, numbers: numbers.reshape(self.numbers.dims()) }
     }
 }
 

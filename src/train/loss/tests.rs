@@ -104,7 +104,7 @@ fn tensor(logits: &[f64], device: &Device) -> Tensor<5> {
 }
 
 fn on(targets: Vec<Target>, device: &Device) -> Vec<Truth> {
-    targets.into_iter().map(|t| t.on(device)).collect()
+    targets.into_iter().map(|t| t.on(&device.clone().inner()).truth(device)).collect()
 }
 
 fn numbers(t: Terms) -> [f64; 6] {
