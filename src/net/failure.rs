@@ -4,10 +4,11 @@ use std::fmt::Display;
 
 use crate::text::{Code, Diagnostic};
 
-/// What a device's error says, without the frames around it; with a way out.
+/// The cause that a device's error gives, with a way out.
 pub fn failed(error: impl Display) -> Diagnostic {
-    let why = causes(&error.to_string());
-    let memory = ["alloc", "out of memory", "buffer too big", "too large"].iter().any(|word| why.to_lowercase().contains(word));
+    let error = error.to_string();
+    let why = cause(&error);
+    let memory = ["alloc", "out of memory", "too big", "too large"].iter().any(|word| why.to_lowercase().contains(word));
     let d = Diagnostic::error(Code::E0901, format!("the device has failed: {why}"));
     if memory {
         d.help("make the batch or the patch smaller; in training `checkpointing: true` takes less memory, too")
@@ -16,16 +17,10 @@ pub fn failed(error: impl Display) -> Diagnostic {
     }
 }
 
-/// Each cause once, the outermost first, in a line.
-fn causes(error: &str) -> String {
-    let mut causes: Vec<&str> = vec![];
-    for line in error.lines().map(str::trim) {
-        let frame = line.is_empty() || ["Caused by:", "Backtrace:", "No backtrace available"].contains(&line);
-        if !frame && !causes.contains(&line) {
-            causes.push(line);
-        }
-    }
-    causes.join(": ")
+/// The last line that is no frame: errors come with the causes below what they have led to.
+fn cause(error: &str) -> &str {
+    let frame = |line: &&str| line.is_empty() || line.ends_with(':') || line.starts_with("No backtrace");
+    error.lines().map(str::trim).rev().find(|line| !frame(line)).unwrap_or("it does not say why")
 }
 
 #[cfg(test)]
@@ -33,9 +28,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_cause_is_said_once() {
-        let error = "An error happened\nCaused by:\n  An error happened\nCaused by:\n  can't allocate buffer of size: 512\nNo backtrace available\nBacktrace:\n";
-        assert_eq!(causes(error), "An error happened: can't allocate buffer of size: 512");
+    fn the_innermost_cause_is_said() {
+        let error =
+            "An error happened\nCaused by:\n  can't allocate buffer of size: 512\nNo backtrace available\nBacktrace:\n\nAsked at:\n";
+        assert_eq!(cause(error), "can't allocate buffer of size: 512");
         assert!(failed(error).help.concat().contains("smaller"));
+        assert_eq!(cause("lost"), "lost");
+        assert_eq!(cause(""), "it does not say why");
     }
 }
