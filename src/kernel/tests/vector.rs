@@ -64,7 +64,7 @@ fn ones_and_zeros_come_out_of_their_bits() {
     // More channels than a volume takes.
     let (n, channels, size) = (2, 50, [3, 4, 5]);
     let volume = size.iter().product::<usize>();
-    let one = |n: usize, c: usize, place: usize| (n + c * c + place * 7) % 3 == 0;
+    let one = |n: usize, c: usize, place: usize| (n + c * c + place * 7).is_multiple_of(3);
     let mut packed = Packed::new(n, channels, volume);
     for (n, c, place) in (0..n).flat_map(|n| (0..channels).flat_map(move |c| (0..volume).map(move |p| (n, c, p)))) {
         if one(n, c, place) {
