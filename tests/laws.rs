@@ -214,9 +214,10 @@ mod running {
     #[test]
     fn what_is_computed_along_with_another_is_the_same() {
         let device = given::device();
-        let mut along = 0;
+        let (mut along, mut left) = (0, 0);
         for (name, p) in programs() {
             along += p.graph.absorbed().iter().flatten().count();
+            left += p.graph.taken().into_iter().filter(|taken| *taken).count();
             let net = Network::new(Arc::new(p.clone()), &device, 1).expect("it fits");
             let wanted: Vec<_> = p.graph.outputs.iter().map(|(_, v)| *v).collect();
             let together = net.run(inputs(&p, &device), &wanted);
@@ -229,6 +230,7 @@ mod running {
             }
         }
         assert!(along >= 8, "only {along} are computed along with another");
+        assert!(left >= 2, "only {left} are left to what reads them");
     }
 
     #[test]

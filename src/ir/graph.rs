@@ -131,19 +131,35 @@ impl<O: Operator> Graph<O> {
 
     /// For each value the one that is computed along with it (see [`Operator::absorbs`]): its only reader, which reads nothing else.
     pub fn absorbed(&self) -> Vec<Option<Value>> {
-        let (mut readers, mut last) = (vec![0usize; self.len()], vec![Value(0); self.len()]);
-        for v in self.values() {
-            for i in self.inputs(v) {
-                (readers[i.0], last[i.0]) = (readers[i.0] + 1, v);
-            }
-        }
-        self.outputs.iter().for_each(|(_, v)| readers[v.0] += 2);
+        let readers = self.only_readers();
         let along = |v: Value| {
-            let next = last[v.0];
-            let alone = readers[v.0] == 1 && self.inputs(next).len() == 1;
-            (alone && self.node(v).op.absorbs(self.node(next).op.kind())).then_some(next)
+            let next = readers[v.0].filter(|next| self.inputs(*next).len() == 1)?;
+            self.node(v).op.absorbs(self.node(next).op.kind()).then_some(next)
         };
         self.values().map(along).collect()
+    }
+
+    /// For each value whether it may be left to its only reader (see [`Operator::takes`]). What is computed along with another is not.
+    pub fn taken(&self) -> Vec<bool> {
+        let readers = self.only_readers();
+        let mut taken: Vec<bool> = self
+            .values()
+            .map(|v| self.inputs(v).len() == 1 && readers[v.0].is_some_and(|r| self.node(r).op.takes(self.node(v).op.kind())))
+            .collect();
+        self.absorbed().into_iter().flatten().for_each(|v| taken[v.0] = false);
+        taken
+    }
+
+    /// For each value the operation that alone reads it, once; none of an output.
+    fn only_readers(&self) -> Vec<Option<Value>> {
+        let (mut counts, mut last) = (vec![0usize; self.len()], vec![Value(0); self.len()]);
+        for v in self.values() {
+            for i in self.inputs(v) {
+                (counts[i.0], last[i.0]) = (counts[i.0] + 1, v);
+            }
+        }
+        self.outputs.iter().for_each(|(_, v)| counts[v.0] += 2);
+        counts.into_iter().zip(last).map(|(count, last)| (count == 1).then_some(last)).collect()
     }
 
     /// The fact of every value.

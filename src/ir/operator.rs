@@ -88,6 +88,12 @@ pub trait Operator {
         false
     }
 
+    /// Whether what an operation of this kind makes, if this one alone reads it, may be left to this one, which is then given what the other
+    /// would have read.
+    fn takes(&self, _before: &str) -> bool {
+        false
+    }
+
     /// Which numbers one number of its output needs.
     fn reach(&self) -> Reach {
         Reach::Any

@@ -44,7 +44,7 @@ pub use resize::resize_trilinear;
 pub use reuse::Reuse;
 pub use softmax::{log_softmax_channels, softmax_channels};
 pub use update::{Control, Joins, Rule, Squares, blend, join, update};
-pub use vector::{add, concat, in_order, linear, mean_volume, mul, position_map, sum, sum_volume};
+pub use vector::{add, concat, in_order, leaves_silu, linear, mean_volume, mul, mul_silu, position_map, sum, sum_volume};
 
 use burn::backend::DispatchDevice;
 use burn::tensor::{DType, Tensor};

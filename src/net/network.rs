@@ -13,7 +13,7 @@ use super::device::tracked;
 use crate::compile::Program;
 use crate::compile::memory::Precision;
 use crate::ir::{Init, Value};
-use crate::kernel::in_order;
+use crate::kernel::{in_order, leaves_silu};
 use crate::op::{Forward, Learned, Weights};
 use crate::text::{Code, Diagnostic, Result};
 
@@ -45,6 +45,8 @@ struct Step {
     done: Vec<usize>,
     /// The value that is computed along with this one, which nobody else reads.
     absorbed: Option<Value>,
+    /// Whether it may be left to the operation that reads it.
+    taken: bool,
 }
 
 impl Network {
@@ -156,6 +158,7 @@ impl Network {
                 continue;
             }
             let absorbed = step.absorbed.filter(|_| !wanted.contains(&Value(i)));
+            let left = |v: usize, x: &Tensor<5>| self.plan.steps[v].taken && !wanted.contains(&Value(v)) && leaves_silu(x);
             let y = match values[i].take() {
                 Some(x) => x,
                 None => {
@@ -164,9 +167,11 @@ impl Network {
                     let x: Vec<Tensor<5>> = x.collect();
                     let w: Vec<(&'static str, &Learned)> = step.weights.iter().map(|(n, k)| (*n, &self.weights.0[*k].1)).collect();
                     let (op, w) = (&graph.node(Value(i)).op, Weights { all: &w, precision: self.dtype() });
-                    match absorbed {
-                        Some(next) => op.forward_with(&w, x, &graph.node(next).op),
-                        None => op.forward(&w, x),
+                    let before: Vec<bool> = step.inputs.iter().zip(&x).map(|(v, x)| left(*v, x)).collect();
+                    match (absorbed, x.as_slice()) {
+                        (Some(next), _) => op.forward_with(&w, x, &graph.node(next).op),
+                        (None, [x]) if left(i, x) => x.clone(),
+                        (None, _) => op.forward_after(&w, x, &before),
                     }
                 }
             };
@@ -222,7 +227,7 @@ fn take(values: &mut [Option<Tensor<5>>], step: &Step, j: usize) -> Option<Tenso
 
 fn steps(program: &Program, owned: &HashMap<usize, Vec<(&'static str, usize)>>) -> Vec<Step> {
     let g = &program.graph;
-    let absorbed = g.absorbed();
+    let (absorbed, taken) = (g.absorbed(), g.taken());
     let mut last = vec![0; g.len()];
     for v in g.values() {
         g.inputs(v).iter().for_each(|i| last[i.0] = v.0);
@@ -234,6 +239,7 @@ fn steps(program: &Program, owned: &HashMap<usize, Vec<(&'static str, usize)>>) 
             weights: owned.get(&g.node(v).shares.unwrap_or(v).0).cloned().unwrap_or_default(),
             done: vec![],
             absorbed: absorbed[v.0],
+            taken: taken[v.0],
         })
         .collect();
     for (i, l) in last.into_iter().enumerate().filter(|(i, l)| l > i) {

@@ -109,6 +109,12 @@ pub trait Forward {
     /// Takes tensors `[N, C, D, H, W]` whose shapes `infer` accepts and gives one of the shape that it says.
     fn forward(&self, weights: &Weights, x: Vec<Tensor<5>>) -> Tensor<5>;
 
+    /// Its output where some inputs are what the operation read that was left to it ([`Operator::takes`]).
+    fn forward_after(&self, weights: &Weights, x: Vec<Tensor<5>>, left: &[bool]) -> Tensor<5> {
+        let _ = left;
+        self.forward(weights, x)
+    }
+
     /// Its output after an operation that it absorbs ([`Operator::absorbs`]).
     fn forward_with(&self, weights: &Weights, x: Vec<Tensor<5>>, next: &Op) -> Tensor<5> {
         next.forward(&Weights { all: &[], ..*weights }, vec![self.forward(weights, x)])
@@ -158,6 +164,9 @@ macro_rules! ops {
             fn absorbs(&self, next: &str) -> bool {
                 match self { $(Op::$name(o) => o.absorbs(next),)* }
             }
+            fn takes(&self, before: &str) -> bool {
+                match self { $(Op::$name(o) => o.takes(before),)* }
+            }
             fn reach(&self) -> Reach {
                 match self { $(Op::$name(o) => o.reach(),)* }
             }
@@ -167,6 +176,9 @@ macro_rules! ops {
         impl Forward for Op {
             fn forward(&self, weights: &Weights, x: Vec<Tensor<5>>) -> Tensor<5> {
                 match self { $(Op::$name(o) => o.forward(weights, x),)* }
+            }
+            fn forward_after(&self, weights: &Weights, x: Vec<Tensor<5>>, left: &[bool]) -> Tensor<5> {
+                match self { $(Op::$name(o) => o.forward_after(weights, x, left),)* }
             }
             fn forward_with(&self, weights: &Weights, x: Vec<Tensor<5>>, next: &Op) -> Tensor<5> {
                 match self { $(Op::$name(o) => o.forward_with(weights, x, next),)* }

@@ -33,6 +33,11 @@ impl Operator for Mul {
         }
     }
 
+    /// The way back of a gate then needs one volume at a time.
+    fn takes(&self, before: &str) -> bool {
+        before == "silu"
+    }
+
     fn reach(&self) -> Reach {
         Reach::Place
     }
@@ -43,6 +48,16 @@ impl super::Forward for Mul {
     fn forward(&self, _: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
         let [a, b] = super::pair(x);
         crate::kernel::mul(a, b)
+    }
+
+    fn forward_after(&self, _: &super::Weights, x: Vec<burn::tensor::Tensor<5>>, left: &[bool]) -> burn::tensor::Tensor<5> {
+        let [a, b] = super::pair(x);
+        match left {
+            [true, true] => crate::kernel::mul_silu(a, crate::kernel::silu(b)),
+            [true, _] => crate::kernel::mul_silu(a, b),
+            [_, true] => crate::kernel::mul_silu(b, a),
+            _ => crate::kernel::mul(a, b),
+        }
     }
 }
 

@@ -190,21 +190,40 @@ impl Backward<Cube, 2> for Scaling {
         let x: FloatTensor<Cube> = checkpointer.retrieve_node_output(ops.state.0);
         let by: FloatTensor<Cube> = checkpointer.retrieve_node_output(ops.state.1);
         let ([_, channels, ..], [_, all, ..]): ([usize; 5], [usize; 5]) = (by.shape().dims(), x.shape().dims());
-        match ops.parents {
-            [Some(x_node), Some(by_node)] if channels < all => {
-                let (by_x, by_by) = Cube::shared_back(x, by, g);
-                grads.register::<Cube>(x_node.id, by_x);
-                grads.register::<Cube>(by_node.id, by_by);
-            }
-            [x_node, by_node] => {
-                if let Some(node) = by_node {
-                    grads.register::<Cube>(node.id, Cube::dots_over(g.clone(), x, channels < all));
-                }
-                if let Some(node) = x_node {
-                    grads.register::<Cube>(node.id, Cube::float_mul(g, by));
-                }
-            }
+        if channels < all {
+            return back_from_gate(Cube::shared_back(x, by, g, false), ops.parents.map(|n| n.map(|n| n.id)), grads);
         }
+        let [x_node, by_node] = ops.parents;
+        if let Some(node) = by_node {
+            grads.register::<Cube>(node.id, Cube::dots_over(g.clone(), x, false));
+        }
+        if let Some(node) = x_node {
+            grads.register::<Cube>(node.id, Cube::float_mul(g, by));
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Gating;
+
+impl Backward<Cube, 2> for Gating {
+    type State = (NodeId, NodeId);
+
+    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
+        let x: FloatTensor<Cube> = checkpointer.retrieve_node_output(ops.state.0);
+        let by: FloatTensor<Cube> = checkpointer.retrieve_node_output(ops.state.1);
+        back_from_gate(Cube::shared_back(x, by, g, true), ops.parents.map(|n| n.map(|n| n.id)), grads);
+    }
+}
+
+/// Registers the gradients of a volume and of what it was multiplied by, where they are asked for.
+fn back_from_gate((by_x, by_by): (FloatTensor<Cube>, FloatTensor<Cube>), [x, by]: [Option<NodeId>; 2], grads: &mut Gradients) {
+    if let Some(id) = x {
+        grads.register::<Cube>(id, by_x);
+    }
+    if let Some(id) = by {
+        grads.register::<Cube>(id, by_by);
     }
 }
 

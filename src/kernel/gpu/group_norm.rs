@@ -147,7 +147,7 @@ fn line_at(line: &Line, x: f32) -> f32 {
 
 /// The logistic function.
 #[cube]
-fn logistic(x: f32) -> f32 {
+pub fn logistic(x: f32) -> f32 {
     1.0 / (1.0 + f32::exp(-x))
 }
 

@@ -134,6 +134,17 @@ pub fn mul(a: Tensor<5>, b: Tensor<5>) -> Tensor<5> {
     }
 }
 
+/// Whether `by` is a volume that lacks the channels of `x`, and nothing else.
+pub fn gates(x: &Tensor<5>, by: &Tensor<5>) -> bool {
+    let ([n, channels, volume @ ..], [m, one, extent @ ..]) = (x.dims(), by.dims());
+    takes(x) && x.dtype() == by.dtype() && n == m && one == 1 && channels > 1 && volume == extent
+}
+
+/// See [`super::mul_silu()`]; `by` gates `x`.
+pub fn mul_silu(x: Tensor<5>, by: Tensor<5>) -> Tensor<5> {
+    Tensor::from_dispatch(Dispatch::gate_volume(x.into_dispatch(), by.into_dispatch()))
+}
+
 /// See [`super::add()`].
 pub fn add(a: Tensor<5>, b: Tensor<5>) -> Tensor<5> {
     match larger_first(a, b) {

@@ -89,9 +89,10 @@ pub trait Kernels: Backend {
     #[fusion(dtype = x, shape = small(x, *channels))]
     fn dots_over(x: FloatTensor<Self>, by: FloatTensor<Self>, channels: bool) -> FloatTensor<Self>;
 
-    /// The gradients of `x` and of `by [N, 1, D, H, W]` from that of their product.
-    #[fusion(meta = |x, by, g| { let _ = g; (x.clone(), by.clone()) })]
-    fn shared_back(x: FloatTensor<Self>, by: FloatTensor<Self>, g: FloatTensor<Self>) -> (FloatTensor<Self>, FloatTensor<Self>);
+    /// The gradients of `x` and of `by [N, 1, D, H, W]` from that of their product, or of that of SiLU of `x`.
+    #[fusion(meta = |x, by, g, silu| { let _ = (g, silu); (x.clone(), by.clone()) })]
+    fn shared_back(x: FloatTensor<Self>, by: FloatTensor<Self>, g: FloatTensor<Self>, silu: bool)
+    -> (FloatTensor<Self>, FloatTensor<Self>);
 
     /// The gradient of a convolution's weights.
     #[fusion(dtype = x, shape = Shape::from([g[1], x[1] / groups, geometry.kernel[0], geometry.kernel[1], geometry.kernel[2]]))]
@@ -241,8 +242,13 @@ impl Kernels for CubeBackend {
         if channels { sums::over_channels(x, Some(by)) } else { sums::over_voxels(x, Some(by)) }
     }
 
-    fn shared_back(x: FloatTensor<Self>, by: FloatTensor<Self>, g: FloatTensor<Self>) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        share::gradients(x, by, g)
+    fn shared_back(
+        x: FloatTensor<Self>,
+        by: FloatTensor<Self>,
+        g: FloatTensor<Self>,
+        silu: bool,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        share::gradients(x, by, g, silu)
     }
 
     fn volume_means(x: FloatTensor<Self>) -> FloatTensor<Self> {

@@ -65,6 +65,19 @@ impl RetroForward for Scaled {
     }
 }
 
+/// SiLU of a volume times one that lacks its channels.
+#[derive(Debug)]
+pub struct Gated {
+    pub ids: [NodeId; 2],
+}
+
+impl RetroForward for Gated {
+    fn forward(&self, states: &mut BackwardStates, out: NodeId) {
+        let [x, by] = self.ids.each_ref().map(|id| states.get_state::<FloatTensor<Cube>>(id));
+        states.save(out, Cube::gate_volume(x, by));
+    }
+}
+
 /// Two volumes one after the other along the channels.
 #[derive(Debug)]
 pub struct Joined {

@@ -1,5 +1,6 @@
-//! The way back of a volume's product with one that has a single channel.
+//! The way back of the product of a volume, or of its SiLU, with one that has a single channel.
 
+use super::group_norm::logistic;
 use super::launch::{addresses, dims, element, empty, ordered, units};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
@@ -16,6 +17,7 @@ fn shared<E: Float>(
     space: usize,
     channels: usize,
     count: usize,
+    #[comptime] silu: bool,
     #[define(E)] _element: ElemType,
 ) {
     if ABSOLUTE_POS >= count {
@@ -26,15 +28,22 @@ fn shared<E: Float>(
     let mut sum = 0.0f32;
     for _ in 0..channels {
         let slope = f32::cast_from(g[at]);
-        sum += f32::cast_from(x[at]) * slope;
-        by_x[at] = E::cast_from(slope * factor);
+        let value = f32::cast_from(x[at]);
+        if silu {
+            let share = logistic(value);
+            sum += value * share * slope;
+            by_x[at] = E::cast_from(slope * factor * share * (1.0f32 + value * (1.0f32 - share)));
+        } else {
+            sum += value * slope;
+            by_x[at] = E::cast_from(slope * factor);
+        }
         at += space;
     }
     by_by[ABSOLUTE_POS] = E::cast_from(sum);
 }
 
-/// The gradients of `x [N, C, D, H, W]` and of `by [N, 1, D, H, W]` from the gradient `g` of `x * by`.
-pub fn gradients(x: CubeTensor, by: CubeTensor, g: CubeTensor) -> (CubeTensor, CubeTensor) {
+/// The gradients of `x [N, C, D, H, W]` and of `by [N, 1, D, H, W]` from the gradient `g` of `x * by`, or of `silu(x) * by`.
+pub fn gradients(x: CubeTensor, by: CubeTensor, g: CubeTensor, silu: bool) -> (CubeTensor, CubeTensor) {
     let [x, by, g] = [x, by, g].map(ordered);
     let shape @ [n, c, d, h, w] = dims(&x);
     let (by_x, by_by) = (empty(&x, shape, x.dtype), empty(&x, [n, 1, d, h, w], x.dtype));
@@ -57,6 +66,7 @@ pub fn gradients(x: CubeTensor, by: CubeTensor, g: CubeTensor) -> (CubeTensor, C
             d * h * w,
             c,
             count,
+            silu,
             kind,
         );
     }

@@ -1,11 +1,11 @@
 //! The operations of the network with their gradients.
 
 use super::gradients::{
-    Adding, Averaging, Bending, BiasedConvolution, BiasedSpreading, Convolution, Joining, Normalisation, Placing, Pooling, Resizing,
-    Scaling, Shares, Shifting, Spreading,
+    Adding, Averaging, Bending, BiasedConvolution, BiasedSpreading, Convolution, Gating, Joining, Normalisation, Placing, Pooling,
+    Resizing, Scaling, Shares, Shifting, Spreading,
 };
 use super::raw::Kernels;
-use super::retro::{Bent, Joined, Normalised, Placed, Resized, Scaled, Slid};
+use super::retro::{Bent, Gated, Joined, Normalised, Placed, Resized, Scaled, Slid};
 use crate::kernel::conv3d::Geometry;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::ops::{Backward, OpsKind};
@@ -50,7 +50,9 @@ pub trait Tracked: Backend {
     fn map_places(anchors: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self>;
     /// `x [N, C, D, H, W]` times `by`, which lacks the channels or the voxels.
     fn scale_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self>;
-    /// The same plus `by`.
+    /// SiLU of `x` times `by`, which lacks the channels.
+    fn gate_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// `x` plus `by`, which lacks the channels or the voxels.
     fn shift_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self>;
     fn bend_volume(x: FloatTensor<Self>) -> FloatTensor<Self>;
     /// The sum of two of one shape.
@@ -122,6 +124,10 @@ impl Tracked for Cube {
 
     fn scale_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self> {
         Self::float_mul(x, by)
+    }
+
+    fn gate_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self> {
+        Self::float_mul(Self::bend_volume(x), by)
     }
 
     fn shift_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -297,6 +303,17 @@ impl<C: CheckpointStrategy> Tracked for Autodiff<Cube, C> {
                 prep.finish(state, Cube::float_mul(x.into_primitive(), by.into_primitive()))
             }
             OpsKind::UnTracked(prep) => prep.finish(Cube::float_mul(x.into_primitive(), by.into_primitive())),
+        }
+    }
+
+    fn gate_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self> {
+        let retro = Gated { ids: [x.node().id(), by.node().id()] };
+        match Gating.prepare::<C>([x.node(), by.node()]).memory_bound().retro_forward(retro).parents([&x, &by]).stateful() {
+            OpsKind::Tracked(mut prep) => {
+                let state = (prep.checkpoint(&x), prep.checkpoint(&by));
+                prep.finish(state, Cube::gate_volume(x.into_primitive(), by.into_primitive()))
+            }
+            OpsKind::UnTracked(prep) => prep.finish(Cube::gate_volume(x.into_primitive(), by.into_primitive())),
         }
     }
 

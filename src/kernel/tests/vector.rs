@@ -39,6 +39,8 @@ fn products_and_sums_with_what_lacks_channels_or_voxels() {
             let what = format!("{:?} and {shape:?}", [d, h, w]);
             same(&what, &leaves, &[], |t, _| mul(t[0].clone(), t[1].clone()), |t, _| t[0].clone() * t[1].clone());
             same(&what, &leaves, &[], |t, _| add(t[1].clone(), t[0].clone()), |t, _| t[0].clone() + t[1].clone());
+            let bent = |t: &[Tensor<5>], _: &[Tensor<1>]| burn::tensor::activation::silu(t[0].clone()) * t[1].clone();
+            same(&what, &leaves, &[], |t, _| mul_silu(t[0].clone(), t[1].clone()), bent);
         }
     }
 }

@@ -10,7 +10,7 @@ fn gated(x: Tensor<5>, wider: Tensor<5>) -> Tensor<5> {
     let [a, b] = [0, 8].map(|at| branches.clone().narrow(1, at, 8));
     let shares = softmax_channels(concat(vec![places, x]));
     let share = |at: usize| shares.clone().narrow(1, at, 1);
-    add(mul(silu(a.clone()), share(0)), add(mul(silu(b), share(3)), mul(share(7), a)))
+    add(mul(silu(a.clone()), share(0)), add(mul_silu(b, share(3)), mul(share(7), a)))
 }
 
 /// The outputs and gradients of one network of every operation.
