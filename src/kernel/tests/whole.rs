@@ -33,16 +33,16 @@ fn everything(leaves: &[Tensor<5>], vector: &Tensor<1>) -> Vec<Vec<f32>> {
     all
 }
 
+/// A volume and the weights of that network.
+fn leaves(x: [usize; 5]) -> [Tensor<5>; 6] {
+    let weights = [[8, 4, 3, 3, 3], [8, 1, 5, 5, 5], [8, 8, 1, 1, 1], [8, 8, 2, 2, 2], [18, 8, 1, 1, 1]];
+    let [a, b, c, d, e] = weights.map(random);
+    [random(x), a, b, c, d, e]
+}
+
 #[test]
 fn gradient_checkpointing_changes_nothing() {
-    let leaves = [
-        random([1, 4, 6, 8, 10]),
-        random([8, 4, 3, 3, 3]),
-        random([8, 1, 5, 5, 5]),
-        random([8, 8, 1, 1, 1]),
-        random([8, 8, 2, 2, 2]),
-        random([18, 8, 1, 1, 1]),
-    ];
+    let leaves = leaves([1, 4, 6, 8, 10]);
     let vector = random([8]) + 1.5;
     let on = |device: Device| {
         let leaves = leaves.each_ref().map(|x| Tensor::from_data(x.to_data(), &device));
@@ -61,14 +61,7 @@ fn gradient_checkpointing_changes_nothing() {
 
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
-    let leaves = [
-        random([2, 4, 34, 36, 38]),
-        random([8, 4, 3, 3, 3]),
-        random([8, 1, 5, 5, 5]),
-        random([8, 8, 1, 1, 1]),
-        random([8, 8, 2, 2, 2]),
-        random([18, 8, 1, 1, 1]),
-    ];
+    let leaves = leaves([2, 4, 34, 36, 38]);
     let vector = random([8]) + 1.5;
     let mut results = Vec::new();
     for threads in [1, 2, 5] {
