@@ -5,7 +5,7 @@ use super::gradients::{
     Resizing, Scaling, Shares, Shifting, Spreading,
 };
 use super::raw::Kernels;
-use super::retro::{Bent, Gated, Joined, Normalised, Placed, Resized, Scaled, Slid};
+use super::retro::Again;
 use crate::kernel::conv3d::Geometry;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::ops::{Backward, OpsKind};
@@ -158,7 +158,8 @@ impl<C: CheckpointStrategy> Tracked for Autodiff<Cube, C> {
     fn convolve_volume(x: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self> {
         let prep = Convolution.prepare::<C>([x.node(), w.node()]);
         let prep = if again(&x.shape(), &w.shape(), &geometry, groups) {
-            let retro = Slid { ids: [x.node().id(), w.node().id()], bias: None, geometry };
+            let make = move |[x, w]: [_; 2]| Cube::slide(x, w, geometry, groups);
+            let retro = Again { ids: [x.node().id(), w.node().id()], make };
             prep.memory_bound().retro_forward(retro).parents([&x, &w])
         } else {
             prep.compute_bound()
@@ -191,7 +192,8 @@ impl<C: CheckpointStrategy> Tracked for Autodiff<Cube, C> {
     ) -> FloatTensor<Self> {
         let prep = BiasedConvolution.prepare::<C>([x.node(), w.node(), bias.node()]);
         let prep = if again(&x.shape(), &w.shape(), &geometry, groups) {
-            let retro = Slid { ids: [x.node().id(), w.node().id()], bias: Some(bias.node().id()), geometry };
+            let make = move |[x, w, bias]: [_; 3]| Cube::slide_biased(x, w, bias, geometry, groups);
+            let retro = Again { ids: [x.node().id(), w.node().id(), bias.node().id()], make };
             prep.memory_bound().retro_forward(retro).parents([&x, &w, &bias])
         } else {
             prep.compute_bound()
@@ -235,8 +237,10 @@ impl<C: CheckpointStrategy> Tracked for Autodiff<Cube, C> {
     ) -> FloatTensor<Self> {
         let statistics = Cube::group_statistics(x.clone().into_primitive(), groups, eps);
         let ids = [x.node().id(), weight.node().id(), bias.node().id()];
+        let kept = statistics.clone();
+        let make = move |[x, weight, bias]: [_; 3]| Cube::group_apply(x, kept.clone(), weight, bias, silu);
         let prep = Normalisation.prepare::<C>([x.node(), weight.node(), bias.node()]).memory_bound();
-        let prep = prep.retro_forward(Normalised { ids, statistics: statistics.clone(), silu }).parents([&x, &weight, &bias]);
+        let prep = prep.retro_forward(Again { ids, make }).parents([&x, &weight, &bias]);
         let apply = |x: FloatTensor<Self>, weight: FloatTensor<Self>, bias: FloatTensor<Self>| {
             Cube::group_apply(x.into_primitive(), statistics.clone(), weight.into_primitive(), bias.into_primitive(), silu)
         };
@@ -252,7 +256,7 @@ impl<C: CheckpointStrategy> Tracked for Autodiff<Cube, C> {
 
     fn resize_volume(x: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self> {
         let [_, _, from @ ..]: [usize; 5] = x.shape().dims();
-        let retro = Resized { id: x.node().id(), to };
+        let retro = Again { ids: [x.node().id()], make: move |[x]: [_; 1]| Cube::interpolate(x, to) };
         match Resizing.prepare::<C>([x.node()]).memory_bound().retro_forward(retro).parents([&x]).stateful() {
             OpsKind::Tracked(prep) => prep.finish(from, Cube::interpolate(x.into_primitive(), to)),
             OpsKind::UnTracked(prep) => prep.finish(Cube::interpolate(x.into_primitive(), to)),
@@ -288,7 +292,7 @@ impl<C: CheckpointStrategy> Tracked for Autodiff<Cube, C> {
     }
 
     fn map_places(anchors: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self> {
-        let retro = Placed { id: anchors.node().id(), to };
+        let retro = Again { ids: [anchors.node().id()], make: move |[anchors]: [_; 1]| Cube::place_map(anchors, to) };
         match Placing.prepare::<C>([anchors.node()]).memory_bound().retro_forward(retro).parents([&anchors]).stateful() {
             OpsKind::Tracked(prep) => prep.finish((), Cube::place_map(anchors.into_primitive(), to)),
             OpsKind::UnTracked(prep) => prep.finish(Cube::place_map(anchors.into_primitive(), to)),
@@ -296,7 +300,7 @@ impl<C: CheckpointStrategy> Tracked for Autodiff<Cube, C> {
     }
 
     fn scale_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self> {
-        let retro = Scaled { ids: [x.node().id(), by.node().id()] };
+        let retro = Again { ids: [x.node().id(), by.node().id()], make: |[x, by]: [_; 2]| Cube::float_mul(x, by) };
         match Scaling.prepare::<C>([x.node(), by.node()]).memory_bound().retro_forward(retro).parents([&x, &by]).stateful() {
             OpsKind::Tracked(mut prep) => {
                 let state = (prep.checkpoint(&x), prep.checkpoint(&by));
@@ -307,7 +311,7 @@ impl<C: CheckpointStrategy> Tracked for Autodiff<Cube, C> {
     }
 
     fn gate_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self> {
-        let retro = Gated { ids: [x.node().id(), by.node().id()] };
+        let retro = Again { ids: [x.node().id(), by.node().id()], make: |[x, by]: [_; 2]| Cube::gate_volume(x, by) };
         match Gating.prepare::<C>([x.node(), by.node()]).memory_bound().retro_forward(retro).parents([&x, &by]).stateful() {
             OpsKind::Tracked(mut prep) => {
                 let state = (prep.checkpoint(&x), prep.checkpoint(&by));
@@ -327,7 +331,7 @@ impl<C: CheckpointStrategy> Tracked for Autodiff<Cube, C> {
     }
 
     fn bend_volume(x: FloatTensor<Self>) -> FloatTensor<Self> {
-        let retro = Bent { id: x.node().id() };
+        let retro = Again { ids: [x.node().id()], make: |[x]: [_; 1]| Cube::bend_volume(x) };
         match Bending.prepare::<C>([x.node()]).memory_bound().retro_forward(retro).parents([&x]).stateful() {
             OpsKind::Tracked(mut prep) => {
                 let id = prep.checkpoint(&x);
@@ -344,7 +348,7 @@ impl<C: CheckpointStrategy> Tracked for Autodiff<Cube, C> {
 
     fn join_volumes(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
         let channels = [&a, &b].map(|x| x.shape()[1]);
-        let retro = Joined { ids: [a.node().id(), b.node().id()] };
+        let retro = Again { ids: [a.node().id(), b.node().id()], make: |parts: [_; 2]| Cube::float_cat(parts.to_vec(), 1) };
         let join = |a: FloatTensor<Self>, b: FloatTensor<Self>| Cube::float_cat(vec![a.into_primitive(), b.into_primitive()], 1);
         match Joining.prepare::<C>([a.node(), b.node()]).memory_bound().retro_forward(retro).parents([&a, &b]).stateful() {
             OpsKind::Tracked(prep) => prep.finish(channels, join(a, b)),
