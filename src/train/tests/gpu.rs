@@ -1,5 +1,7 @@
 //! Runs on a GPU, where the tests are built for one and the machine has it: what the same run on the CPU learns.
 
+use super::super::loader::Loader;
+use super::super::run::{drawn, recipe};
 use super::*;
 use crate::kernel::tests::gpu;
 use crate::net::Tensors;
@@ -42,5 +44,29 @@ fn a_run_on_a_gpu_learns_what_one_on_the_cpu_does() {
                 assert!((a - b).abs() < losses * b, "{sets:?}, interrupted {interrupted}: {a} for {b}");
             }
         }
+    }
+}
+
+#[test]
+fn each_batch_of_a_step_is_one_replay_and_the_last_moves_the_weights() {
+    let Some(gpu) = gpu().map(Device::inner) else { return };
+    let job = job(&["epochs=1", "steps=2", "optimiser.accumulate=2"], &[]).unwrap();
+    let workers = Workers::new(&gpu, 1, job.segments.clone()).unwrap();
+    let loss = Arc::new(job.loss().unwrap());
+    let network = drawn(&job, workers.main()).unwrap();
+    let mut learner = Learner::new(workers, loss.clone(), network, job.config.optimiser, job.config.precision).unwrap();
+    let mut loader = Loader::start(&job.store, &recipe(&job, &loss), 1, 0, 1).unwrap();
+    let weights = |learner: &Learner| crate::net::numbers(&learner.moving().network).map(|(_, (_, v))| v).collect::<Vec<_>>();
+    let mut before = weights(&learner);
+    for moves in [0, 1, 1, 2] {
+        let given = Given::new(loader.next().unwrap(), learner.workers().main());
+        let moved = learner.moves() < moves;
+        // Nothing moves with the first batch of a step.
+        assert!(learner.batch(given, 1e-3).unwrap()[0].is_finite());
+        assert_eq!(learner.how().as_deref(), Some("recorded, replayed in one"));
+        assert_eq!(learner.moves(), moves);
+        let now = weights(&learner);
+        assert_eq!(now != before, moved, "after {moves} moves");
+        before = now;
     }
 }
