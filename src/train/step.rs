@@ -108,8 +108,7 @@ impl Learner {
         let day = today.on(&course.optimiser, &course.workers.main().clone().inner());
         let slopes = course.slopes(&self.moving.network, &mut self.gathered, given, &day, &mut mark);
         if !today.go {
-            self.batches += 1;
-            return Ok(values(slopes.figures)?.0);
+            return self.made(today, slopes.figures);
         }
         let (moving, figures) = course.moved(self.moving.clone(), slopes, day);
         self.moving = moving;
