@@ -139,14 +139,13 @@ impl<O: Operator> Graph<O> {
         self.values().map(along).collect()
     }
 
-    /// For each value whether it may be left to its only reader (see [`Operator::takes`]). What is computed along with another is not.
-    pub fn taken(&self) -> Vec<bool> {
-        let readers = self.only_readers();
-        let mut taken: Vec<bool> = self
-            .values()
-            .map(|v| self.inputs(v).len() == 1 && readers[v.0].is_some_and(|r| self.node(r).op.takes(self.node(v).op.kind())))
-            .collect();
-        self.absorbed().into_iter().flatten().for_each(|v| taken[v.0] = false);
+    /// For each value its only reader, where it may be left to that (see [`Operator::takes`]). What is computed along with another is not.
+    pub fn taken(&self) -> Vec<Option<Value>> {
+        let mut taken = self.only_readers();
+        for v in self.values() {
+            taken[v.0] = taken[v.0].filter(|r| self.node(*r).op.takes(self.node(v).op.kind()));
+        }
+        self.absorbed().into_iter().flatten().for_each(|v| taken[v.0] = None);
         taken
     }
 

@@ -88,8 +88,8 @@ pub trait Operator {
         false
     }
 
-    /// Whether what an operation of this kind makes, if this one alone reads it, may be left to this one, which is then given what the other
-    /// would have read.
+    /// Whether what an operation of this kind makes, if this one alone reads it, may be left to this one, which may then make the two in
+    /// one sweep.
     fn takes(&self, _before: &str) -> bool {
         false
     }

@@ -14,6 +14,7 @@ mod conv_transpose;
 mod dense;
 mod depthwise;
 mod formula;
+mod gate;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod group_norm;
@@ -35,6 +36,7 @@ pub use activation::{sigmoid, silu};
 pub use bits::{Packed, unpack, volumes};
 pub use conv_transpose::conv_transpose3d;
 pub use conv3d::conv3d;
+pub use gate::{BRANCHES, Branch, gate, gates};
 #[cfg(feature = "gpu")]
 pub use gpu::Recording;
 pub use group_norm::group_norm;
@@ -44,7 +46,7 @@ pub use resize::resize_trilinear;
 pub use reuse::Reuse;
 pub use softmax::{log_softmax_channels, softmax_channels};
 pub use update::{Control, Joins, Rule, Squares, blend, join, update};
-pub use vector::{add, concat, in_order, leaves_silu, linear, mean_volume, mul, mul_silu, position_map, sum, sum_volume};
+pub use vector::{add, concat, in_order, linear, mean_volume, mul, position_map, sum, sum_volume};
 
 use burn::backend::DispatchDevice;
 use burn::tensor::{DType, Tensor};

@@ -83,26 +83,6 @@ pub fn mul(a: Tensor<5>, b: Tensor<5>) -> Tensor<5> {
     return a * b;
 }
 
-/// Whether SiLU of the tensor is better left to the product that alone reads it ([`mul_silu`]).
-pub fn leaves_silu(x: &Tensor<5>) -> bool {
-    #[cfg(feature = "gpu")]
-    return gpu::takes(x);
-    #[cfg(not(feature = "gpu"))]
-    {
-        let _ = x;
-        false
-    }
-}
-
-/// `silu(x) * by`, where `by` may lack the channels or the voxels.
-pub fn mul_silu(x: Tensor<5>, by: Tensor<5>) -> Tensor<5> {
-    #[cfg(feature = "gpu")]
-    if gpu::gates(&x, &by) {
-        return gpu::mul_silu(x, by);
-    }
-    mul(super::silu(x), by)
-}
-
 /// `a + b`, one of which may lack the channels or the voxels of the other.
 pub fn add(a: Tensor<5>, b: Tensor<5>) -> Tensor<5> {
     #[cfg(feature = "gpu")]

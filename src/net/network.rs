@@ -13,8 +13,8 @@ use super::device::tracked;
 use crate::compile::Program;
 use crate::compile::memory::Precision;
 use crate::ir::{Init, Value};
-use crate::kernel::{in_order, leaves_silu};
-use crate::op::{Forward, Learned, Weights};
+use crate::kernel::in_order;
+use crate::op::{Forward, Held, Learned, Weights};
 use crate::text::{Code, Diagnostic, Result};
 
 /// Learned tensors under the names that the graph gives them: `enc1.ghost1.primary.weight`.
@@ -45,8 +45,8 @@ struct Step {
     done: Vec<usize>,
     /// The value that is computed along with this one, which nobody else reads.
     absorbed: Option<Value>,
-    /// Whether it may be left to the operation that reads it.
-    taken: bool,
+    /// The operation to which it may be left, its only reader.
+    taken: Option<usize>,
 }
 
 impl Network {
@@ -149,8 +149,8 @@ impl Network {
         values: &mut [Option<Tensor<5>>],
         mut made: impl FnMut(usize, &Tensor<5>),
     ) {
-        let graph = &self.plan.program.graph;
-        for i in range {
+        let mut left: HashMap<usize, Held> = HashMap::new();
+        for i in range.clone() {
             let step = &self.plan.steps[i];
             if !needed[i] {
                 // It may have been the last to ask for a value.
@@ -158,28 +158,43 @@ impl Network {
                 continue;
             }
             let absorbed = step.absorbed.filter(|_| !wanted.contains(&Value(i)));
-            let left = |v: usize, x: &Tensor<5>| self.plan.steps[v].taken && !wanted.contains(&Value(v)) && leaves_silu(x);
-            let y = match values[i].take() {
-                Some(x) => x,
+            let held = match values[i].take() {
+                Some(x) => Held::Ready(x),
                 None => {
-                    let x =
-                        step.inputs.iter().filter_map(|j| if step.done.contains(j) { take(values, step, *j) } else { values[*j].clone() });
-                    let x: Vec<Tensor<5>> = x.collect();
-                    let w: Vec<(&'static str, &Learned)> = step.weights.iter().map(|(n, k)| (*n, &self.weights.0[*k].1)).collect();
-                    let (op, w) = (&graph.node(Value(i)).op, Weights { all: &w, precision: self.dtype() });
-                    let before: Vec<bool> = step.inputs.iter().zip(&x).map(|(v, x)| left(*v, x)).collect();
-                    match (absorbed, x.as_slice()) {
-                        (Some(next), _) => op.forward_with(&w, x, &graph.node(next).op),
-                        (None, [x]) if left(i, x) => x.clone(),
-                        (None, _) => op.forward_after(&w, x, &before),
-                    }
+                    let x = step.inputs.iter().filter_map(|j| {
+                        let mut there = || if step.done.contains(j) { take(values, step, *j) } else { values[*j].clone() };
+                        left.remove(j).or_else(|| there().map(Held::Ready))
+                    });
+                    self.compute(i, x.collect(), absorbed)
                 }
             };
             for j in &step.done {
                 values[*j] = None;
             }
+            // What reads it beyond the range needs it made.
+            if step.taken.is_some_and(|reader| reader < range.end) && !wanted.contains(&Value(i)) && !matches!(held, Held::Ready(_)) {
+                left.insert(i, held);
+                continue;
+            }
+            let y = held.ready();
             made(i, &y);
             values[absorbed.map_or(i, |next| next.0)] = Some(y);
+        }
+    }
+
+    /// One operation, with the one that is computed along with it; what it is to be made of, where another may make it.
+    fn compute(&self, i: usize, x: Vec<Held>, absorbed: Option<Value>) -> Held {
+        let (graph, step) = (&self.plan.program.graph, &self.plan.steps[i]);
+        let op = &graph.node(Value(i)).op;
+        let w: Vec<(&'static str, &Learned)> = step.weights.iter().map(|(n, k)| (*n, &self.weights.0[*k].1)).collect();
+        let w = Weights { all: &w, precision: self.dtype() };
+        let ready = |x: Vec<Held>| x.into_iter().map(Held::ready).collect();
+        if let Some(next) = absorbed {
+            return Held::Ready(op.forward_with(&w, ready(x), &graph.node(next).op));
+        }
+        match if x.first().is_some_and(Held::leaves) { op.leave(x, &step.inputs) } else { Err(x) } {
+            Ok(held) => held,
+            Err(x) => Held::Ready(op.forward(&w, ready(x))),
         }
     }
 
@@ -239,7 +254,7 @@ fn steps(program: &Program, owned: &HashMap<usize, Vec<(&'static str, usize)>>) 
             weights: owned.get(&g.node(v).shares.unwrap_or(v).0).cloned().unwrap_or_default(),
             done: vec![],
             absorbed: absorbed[v.0],
-            taken: taken[v.0],
+            taken: taken[v.0].map(|reader| reader.0),
         })
         .collect();
     for (i, l) in last.into_iter().enumerate().filter(|(i, l)| l > i) {

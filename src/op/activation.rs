@@ -90,6 +90,13 @@ impl super::Forward for Activation {
             Function::Abs => x.abs(),
         }
     }
+
+    fn leave(&self, x: Vec<super::Held>, _: &[usize]) -> Result<super::Held, Vec<super::Held>> {
+        match self.function {
+            Function::Silu => Ok(super::Held::Silu(super::first(x).ready())),
+            _ => Err(x),
+        }
+    }
 }
 
 impl Examples for Activation {

@@ -25,6 +25,11 @@ impl Operator for Add {
         elementwise(y, 1)
     }
 
+    /// Branches of a gate become one sweep, forward and back.
+    fn takes(&self, before: &str) -> bool {
+        matches!(before, "mul" | "add")
+    }
+
     fn reach(&self) -> Reach {
         Reach::Place
     }
@@ -35,6 +40,11 @@ impl super::Forward for Add {
     fn forward(&self, _: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
         let [a, b] = super::pair(x);
         crate::kernel::add(a, b)
+    }
+
+    fn leave(&self, x: Vec<super::Held>, _: &[usize]) -> Result<super::Held, Vec<super::Held>> {
+        let [a, b] = super::pair(x);
+        a.plus(b).map_err(Vec::from)
     }
 }
 

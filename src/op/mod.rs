@@ -12,6 +12,8 @@ mod conv3d;
 mod conv_transpose3d;
 mod global_avg_pool;
 mod group_norm;
+#[cfg(feature = "run")]
+mod held;
 mod input;
 mod linear;
 mod max_pool3d;
@@ -24,6 +26,8 @@ mod softmax;
 mod sub;
 
 pub use activation::Function;
+#[cfg(feature = "run")]
+pub use held::Held;
 
 use crate::ir::{Cost, Fact, Fault, Kept, Operator, Reach, Weight};
 #[cfg(feature = "run")]
@@ -87,7 +91,7 @@ impl Weights<'_> {
 
 /// The only input of an operation that takes one.
 #[cfg(feature = "run")]
-fn first(x: Vec<Tensor<5>>) -> Tensor<5> {
+fn first<T>(x: Vec<T>) -> T {
     match x.into_iter().next() {
         Some(t) => t,
         None => unreachable!("the graph was inferred with an input here"),
@@ -96,7 +100,7 @@ fn first(x: Vec<Tensor<5>>) -> Tensor<5> {
 
 /// The inputs of an operation that takes two.
 #[cfg(feature = "run")]
-fn pair(x: Vec<Tensor<5>>) -> [Tensor<5>; 2] {
+fn pair<T>(x: Vec<T>) -> [T; 2] {
     match x.try_into() {
         Ok(two) => two,
         Err(_) => unreachable!("the graph was inferred with two inputs here"),
@@ -109,10 +113,14 @@ pub trait Forward {
     /// Takes tensors `[N, C, D, H, W]` whose shapes `infer` accepts and gives one of the shape that it says.
     fn forward(&self, weights: &Weights, x: Vec<Tensor<5>>) -> Tensor<5>;
 
-    /// Its output where some inputs are what the operation read that was left to it ([`Operator::takes`]).
-    fn forward_after(&self, weights: &Weights, x: Vec<Tensor<5>>, left: &[bool]) -> Tensor<5> {
-        let _ = left;
-        self.forward(weights, x)
+    /// What the operation that takes its output ([`Operator::takes`]) makes it of, from the values of these numbers in the graph; the
+    /// inputs as they are where it is to be computed by itself.
+    ///
+    /// # Errors
+    /// The inputs.
+    fn leave(&self, x: Vec<Held>, places: &[usize]) -> Result<Held, Vec<Held>> {
+        let _ = places;
+        Err(x)
     }
 
     /// Its output after an operation that it absorbs ([`Operator::absorbs`]).
@@ -177,8 +185,8 @@ macro_rules! ops {
             fn forward(&self, weights: &Weights, x: Vec<Tensor<5>>) -> Tensor<5> {
                 match self { $(Op::$name(o) => o.forward(weights, x),)* }
             }
-            fn forward_after(&self, weights: &Weights, x: Vec<Tensor<5>>, left: &[bool]) -> Tensor<5> {
-                match self { $(Op::$name(o) => o.forward_after(weights, x, left),)* }
+            fn leave(&self, x: Vec<Held>, places: &[usize]) -> Result<Held, Vec<Held>> {
+                match self { $(Op::$name(o) => o.leave(x, places),)* }
             }
             fn forward_with(&self, weights: &Weights, x: Vec<Tensor<5>>, next: &Op) -> Tensor<5> {
                 match self { $(Op::$name(o) => o.forward_with(weights, x, next),)* }

@@ -33,9 +33,8 @@ impl Operator for Mul {
         }
     }
 
-    /// The way back of a gate then needs one volume at a time.
     fn takes(&self, before: &str) -> bool {
-        before == "silu"
+        matches!(before, "silu" | "slice")
     }
 
     fn reach(&self) -> Reach {
@@ -50,14 +49,9 @@ impl super::Forward for Mul {
         crate::kernel::mul(a, b)
     }
 
-    fn forward_after(&self, _: &super::Weights, x: Vec<burn::tensor::Tensor<5>>, left: &[bool]) -> burn::tensor::Tensor<5> {
+    fn leave(&self, x: Vec<super::Held>, _: &[usize]) -> Result<super::Held, Vec<super::Held>> {
         let [a, b] = super::pair(x);
-        match left {
-            [true, true] => crate::kernel::mul_silu(a, crate::kernel::silu(b)),
-            [true, _] => crate::kernel::mul_silu(a, b),
-            [_, true] => crate::kernel::mul_silu(b, a),
-            _ => crate::kernel::mul(a, b),
-        }
+        a.times(b).map_err(Vec::from)
     }
 }
 

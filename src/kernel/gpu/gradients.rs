@@ -1,7 +1,9 @@
 //! The ways back of the operations of the network. Convolution, its transpose and its weight gradient are each other's gradients.
 
+use super::gate::Branches;
 use super::raw::Kernels;
 use crate::kernel::conv3d::Geometry;
+use crate::kernel::gate::BRANCHES;
 use burn::backend::TensorMetadata;
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -191,7 +193,9 @@ impl Backward<Cube, 2> for Scaling {
         let by: FloatTensor<Cube> = checkpointer.retrieve_node_output(ops.state.1);
         let ([_, channels, ..], [_, all, ..]): ([usize; 5], [usize; 5]) = (by.shape().dims(), x.shape().dims());
         if channels < all {
-            return back_from_gate(Cube::shared_back(x, by, g, false), ops.parents.map(|n| n.map(|n| n.id)), grads);
+            let alone = Branches { count: 1, silu: [false; BRANCHES] };
+            let nodes = ops.parents.map(|node| node.map(|node| node.id));
+            return back_from_gate(vec![x], by, g, alone, &nodes, grads);
         }
         let [x_node, by_node] = ops.parents;
         if let Some(node) = by_node {
@@ -206,24 +210,39 @@ impl Backward<Cube, 2> for Scaling {
 #[derive(Debug)]
 pub struct Gating;
 
-impl Backward<Cube, 2> for Gating {
-    type State = (NodeId, NodeId);
+impl Backward<Cube, 5> for Gating {
+    /// The branches that are meant, and what they are multiplied by.
+    type State = (Vec<NodeId>, NodeId, Branches);
 
-    fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+    fn backward(self, ops: Ops<Self::State, 5>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let (ids, by, branches) = ops.state;
         let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
-        let x: FloatTensor<Cube> = checkpointer.retrieve_node_output(ops.state.0);
-        let by: FloatTensor<Cube> = checkpointer.retrieve_node_output(ops.state.1);
-        back_from_gate(Cube::shared_back(x, by, g, true), ops.parents.map(|n| n.map(|n| n.id)), grads);
+        let x: Vec<FloatTensor<Cube>> = ids.into_iter().map(|id| checkpointer.retrieve_node_output(id)).collect();
+        let by: FloatTensor<Cube> = checkpointer.retrieve_node_output(by);
+        let [first @ .., last] = ops.parents.map(|node| node.map(|node| node.id));
+        let nodes: Vec<_> = first.into_iter().take(branches.count).chain([last]).collect();
+        back_from_gate(x, by, g, branches, &nodes, grads);
     }
 }
 
-/// Registers the gradients of a volume and of what it was multiplied by, where they are asked for.
-fn back_from_gate((by_x, by_by): (FloatTensor<Cube>, FloatTensor<Cube>), [x, by]: [Option<NodeId>; 2], grads: &mut Gradients) {
-    if let Some(id) = x {
-        grads.register::<Cube>(id, by_x);
-    }
-    if let Some(id) = by {
-        grads.register::<Cube>(id, by_by);
+/// Registers the gradients of a gate's branches and, last, of what they were multiplied by, where they are asked for.
+fn back_from_gate(
+    x: Vec<FloatTensor<Cube>>,
+    by: FloatTensor<Cube>,
+    g: FloatTensor<Cube>,
+    branches: Branches,
+    nodes: &[Option<NodeId>],
+    grads: &mut Gradients,
+) {
+    // A branch that nobody else holds is written over; the gradient stands for those that are not meant.
+    let mut x = x.into_iter();
+    let [x0, x1, x2, x3] = std::array::from_fn(|_| x.next().unwrap_or_else(|| g.clone()));
+    let (x0, x1, x2, x3, by_by) = Cube::gated_back(x0, x1, x2, x3, by, g, branches);
+    let slopes = [x0, x1, x2, x3].into_iter().take(branches.count).chain([by_by]);
+    for (node, slope) in nodes.iter().zip(slopes) {
+        if let Some(node) = node {
+            grads.register::<Cube>(*node, slope);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Group normalisation: blocks sum over parts of the volume, in two passes over what they have just read (mean, then squares
 //! about it); the parts are put together with their means (Chan's formula), so nothing cancels.
 
-use super::launch::{UNITS, addresses, blocks, dims, element, empty, ordered, over_block};
+use super::launch::{UNITS, addresses, blocks, dims, element, empty, ordered, over, over_block};
 use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
@@ -253,7 +253,7 @@ pub fn statistics(x: CubeTensor, groups: usize, eps: f64) -> CubeTensor {
 pub fn apply(x: CubeTensor, statistics: CubeTensor, weight: CubeTensor, bias: CubeTensor, silu: bool) -> CubeTensor {
     let (x, weight, bias) = (ordered(x), ordered(weight), ordered(bias));
     let [_, groups, _] = statistics.meta.shape().dims();
-    let y = empty(&x, dims(&x), x.dtype);
+    let (y, place) = over(&[(&x, 0)]);
     let (rows, count) = rows(&x, groups);
     let (grid, block) = blocks(&x, count);
     let client = x.client.clone();
@@ -268,7 +268,7 @@ pub fn apply(x: CubeTensor, statistics: CubeTensor, weight: CubeTensor, bias: Cu
             statistics.into_buffer_arg(),
             weight.into_buffer_arg(),
             bias.into_buffer_arg(),
-            y.clone().into_buffer_arg(),
+            place,
             rows,
             silu,
             element(&y),
@@ -281,7 +281,7 @@ pub fn apply(x: CubeTensor, statistics: CubeTensor, weight: CubeTensor, bias: Cu
 pub fn before_silu(x: CubeTensor, g: CubeTensor, statistics: CubeTensor, weight: CubeTensor, bias: CubeTensor) -> CubeTensor {
     let (x, g, weight, bias) = (ordered(x), ordered(g), ordered(weight), ordered(bias));
     let [_, groups, _] = statistics.meta.shape().dims();
-    let out = empty(&x, dims(&x), x.dtype);
+    let (out, place) = over(&[(&g, 1)]);
     let (rows, count) = rows(&x, groups);
     let (grid, block) = blocks(&x, count);
     let client = x.client.clone();
@@ -297,7 +297,7 @@ pub fn before_silu(x: CubeTensor, g: CubeTensor, statistics: CubeTensor, weight:
             statistics.into_buffer_arg(),
             weight.into_buffer_arg(),
             bias.into_buffer_arg(),
-            out.clone().into_buffer_arg(),
+            place,
             rows,
             element(&out),
         );

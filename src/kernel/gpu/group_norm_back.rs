@@ -1,7 +1,7 @@
 //! The gradients of group normalisation, from sums over each channel.
 
 use super::group_norm::{PART, Rows, is_one, piece, rows};
-use super::launch::{UNITS, addresses, blocks, dims, element, empty, ordered, over_block, units};
+use super::launch::{UNITS, addresses, blocks, dims, element, empty, ordered, over, over_block, units};
 use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
@@ -208,11 +208,11 @@ pub fn vectors(sums: CubeTensor, dtype: DType) -> (CubeTensor, CubeTensor) {
 /// The gradient of the input, from [`sums`].
 pub fn data(x: CubeTensor, g: CubeTensor, weight: CubeTensor, statistics: CubeTensor, sums: CubeTensor) -> CubeTensor {
     let (x, g, weight) = (ordered(x), ordered(g), ordered(weight));
-    let shape @ [n, c, d, h, w] = dims(&x);
+    let [n, c, d, h, w] = dims(&x);
     let [_, groups, _] = statistics.meta.shape().dims();
     let (all, per_group, space) = (n * groups, c / groups, d * h * w);
     let average = empty(&x, [all, 2], DType::F32);
-    let out = empty(&x, shape, x.dtype);
+    let (out, place) = over(&[(&g, 1)]);
     let (rows, count) = rows(&x, groups);
     let client = x.client.clone();
     let kind = element(&x);
@@ -245,7 +245,7 @@ pub fn data(x: CubeTensor, g: CubeTensor, weight: CubeTensor, statistics: CubeTe
             weight.into_buffer_arg(),
             statistics.into_buffer_arg(),
             average.into_buffer_arg(),
-            out.clone().into_buffer_arg(),
+            place,
             rows,
             kind,
         );

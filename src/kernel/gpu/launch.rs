@@ -40,6 +40,16 @@ pub fn empty<const D: usize>(like: &CubeTensor, shape: [usize; D], dtype: DType)
     empty_device_contiguous_dtype(like.client.clone(), like.device.clone(), Shape::from(shape), dtype)
 }
 
+/// Where a kernel writes whose threads read and write the same places, and how it takes that: over the first of what it reads (each with
+/// its number among the kernel's arguments) that nobody else holds, or a new tensor of its shape. All lie in order.
+pub fn over(read: &[(&CubeTensor, usize)]) -> (CubeTensor, BufferArg) {
+    if let Some((x, position)) = read.iter().find(|(x, _)| x.can_mut()) {
+        return ((*x).clone(), BufferArg::alias(*position, x.meta.num_elements()));
+    }
+    let out = empty(read[0].0, dims(read[0].0), read[0].0.dtype);
+    (out.clone(), out.into_buffer_arg())
+}
+
 /// The type of the values, for a kernel.
 pub fn element(x: &CubeTensor) -> ElemType {
     dtype_to_storage_type(x.dtype)

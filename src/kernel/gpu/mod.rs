@@ -15,6 +15,7 @@ mod conv_back;
 mod conv_tile;
 mod conv_weights;
 mod copy;
+mod gate;
 mod gradients;
 mod group_norm;
 mod group_norm_back;
@@ -25,17 +26,18 @@ mod raw;
 mod replay;
 mod resize;
 mod retro;
-mod share;
 mod softmax;
 mod sums;
 mod tracked;
 mod update;
 
 use super::conv3d::Geometry;
+use super::gate::{BRANCHES, Branch};
 use super::update::Rule;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Dispatch, DispatchDevice};
 use burn::tensor::{DType, Device, Tensor};
+use gate::Branches;
 use raw::Kernels;
 use tracked::Tracked;
 
@@ -134,15 +136,25 @@ pub fn mul(a: Tensor<5>, b: Tensor<5>) -> Tensor<5> {
     }
 }
 
-/// Whether `by` is a volume that lacks the channels of `x`, and nothing else.
-pub fn gates(x: &Tensor<5>, by: &Tensor<5>) -> bool {
-    let ([n, channels, volume @ ..], [m, one, extent @ ..]) = (x.dims(), by.dims());
-    takes(x) && x.dtype() == by.dtype() && n == m && one == 1 && channels > 1 && volume == extent
+/// Whether the branches are of one shape and type, each with a channel of `by`.
+pub fn gates(branches: &[Branch], by: &Tensor<5>) -> bool {
+    let [m, count, extent @ ..] = by.dims();
+    let fits = |branch: &Branch| {
+        let [n, _, volume @ ..] = branch.x.dims();
+        n == m && volume == extent && branch.x.dtype() == by.dtype()
+    };
+    let alike = branches.windows(2).all(|two| two[0].x.dims() == two[1].x.dims());
+    takes(by) && count == branches.len() && count <= BRANCHES && alike && branches.iter().all(fits)
 }
 
-/// See [`super::mul_silu()`]; `by` gates `x`.
-pub fn mul_silu(x: Tensor<5>, by: Tensor<5>) -> Tensor<5> {
-    Tensor::from_dispatch(Dispatch::gate_volume(x.into_dispatch(), by.into_dispatch()))
+/// See [`super::gate()`]; the branches fit.
+pub fn gate(branches: Vec<Branch>, by: Tensor<5>) -> Tensor<5> {
+    let silu = std::array::from_fn(|k| branches.get(k).is_some_and(|branch| branch.silu));
+    let how = Branches { count: branches.len(), silu };
+    // What is multiplied by stands for those that are not meant.
+    let mut x = branches.into_iter().map(|branch| branch.x);
+    let [x0, x1, x2, x3] = std::array::from_fn(|_| x.next().unwrap_or_else(|| by.clone()).into_dispatch());
+    Tensor::from_dispatch(Dispatch::gate_volumes(x0, x1, x2, x3, by.into_dispatch(), how))
 }
 
 /// See [`super::add()`].

@@ -1,10 +1,12 @@
 //! The kernels as operations that Burn queues. They have no gradients.
 
+use super::gate::Branches;
 use super::{
-    bits, conv, conv_back, conv_weights, copy, group_norm, group_norm_back, launch, place, pool, resize, share, softmax, sums, update,
+    bits, conv, conv_back, conv_weights, copy, gate, group_norm, group_norm_back, launch, place, pool, resize, softmax, sums, update,
 };
 use crate::kernel::conv3d::Geometry;
 use crate::kernel::update::Rule;
+use burn::backend::fusion::custom::TensorSpec;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, backend_extension};
 use burn::tensor::{DType, Shape};
@@ -23,6 +25,20 @@ fn small(x: &Shape, channels: bool) -> Shape {
 /// The extent of a volume.
 fn extent(x: &Shape) -> [usize; 3] {
     [x[2], x[3], x[4]]
+}
+
+/// What `gated_back` gives.
+fn gate_gradients(
+    x0: &TensorSpec,
+    _: &TensorSpec,
+    _: &TensorSpec,
+    _: &TensorSpec,
+    by: &TensorSpec,
+    _: &TensorSpec,
+    branches: &Branches,
+) -> (TensorSpec, TensorSpec, TensorSpec, TensorSpec, TensorSpec) {
+    let of = |k: usize| if k < branches.count { x0.clone() } else { TensorSpec::new(Shape::from([1; 5]), x0.dtype) };
+    (of(0), of(1), of(2), of(3), by.clone())
 }
 
 #[backend_extension(Cube, Fusion)]
@@ -89,10 +105,28 @@ pub trait Kernels: Backend {
     #[fusion(dtype = x, shape = small(x, *channels))]
     fn dots_over(x: FloatTensor<Self>, by: FloatTensor<Self>, channels: bool) -> FloatTensor<Self>;
 
-    /// The gradients of `x` and of `by [N, 1, D, H, W]` from that of their product, or of that of SiLU of `x`.
-    #[fusion(meta = |x, by, g, silu| { let _ = (g, silu); (x.clone(), by.clone()) })]
-    fn shared_back(x: FloatTensor<Self>, by: FloatTensor<Self>, g: FloatTensor<Self>, silu: bool)
-    -> (FloatTensor<Self>, FloatTensor<Self>);
+    /// The sum over the branches of each one, or its SiLU, times its channel of `by`. Beyond their number the tensors are any.
+    #[fusion(dtype = x0, shape = x0)]
+    fn gated(
+        x0: FloatTensor<Self>,
+        x1: FloatTensor<Self>,
+        x2: FloatTensor<Self>,
+        x3: FloatTensor<Self>,
+        by: FloatTensor<Self>,
+        branches: Branches,
+    ) -> FloatTensor<Self>;
+
+    /// The gradients of the branches, in one number each beyond their number, and of `by`.
+    #[fusion(meta = gate_gradients)]
+    fn gated_back(
+        x0: FloatTensor<Self>,
+        x1: FloatTensor<Self>,
+        x2: FloatTensor<Self>,
+        x3: FloatTensor<Self>,
+        by: FloatTensor<Self>,
+        g: FloatTensor<Self>,
+        branches: Branches,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 
     /// The gradient of a convolution's weights.
     #[fusion(dtype = x, shape = Shape::from([g[1], x[1] / groups, geometry.kernel[0], geometry.kernel[1], geometry.kernel[2]]))]
@@ -242,13 +276,28 @@ impl Kernels for CubeBackend {
         if channels { sums::over_channels(x, Some(by)) } else { sums::over_voxels(x, Some(by)) }
     }
 
-    fn shared_back(
-        x: FloatTensor<Self>,
+    fn gated(
+        x0: FloatTensor<Self>,
+        x1: FloatTensor<Self>,
+        x2: FloatTensor<Self>,
+        x3: FloatTensor<Self>,
+        by: FloatTensor<Self>,
+        branches: Branches,
+    ) -> FloatTensor<Self> {
+        gate::forward([x0, x1, x2, x3], by, branches)
+    }
+
+    fn gated_back(
+        x0: FloatTensor<Self>,
+        x1: FloatTensor<Self>,
+        x2: FloatTensor<Self>,
+        x3: FloatTensor<Self>,
         by: FloatTensor<Self>,
         g: FloatTensor<Self>,
-        silu: bool,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        share::gradients(x, by, g, silu)
+        branches: Branches,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let ([x0, x1, x2, x3], by) = gate::gradients([x0, x1, x2, x3], by, g, branches);
+        (x0, x1, x2, x3, by)
     }
 
     fn volume_means(x: FloatTensor<Self>) -> FloatTensor<Self> {

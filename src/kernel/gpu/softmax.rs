@@ -1,6 +1,6 @@
 //! Softmax over the channels of a volume or its logarithm, a thread for each voxel, and the gradient from the output.
 
-use super::launch::{addresses, dims, element, empty, ordered, units};
+use super::launch::{addresses, dims, element, ordered, over, units};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
@@ -77,8 +77,8 @@ fn slopes<E: Float>(
 /// Softmax of `x [N, C, D, H, W]` over `C`, or its logarithm.
 pub fn forward(x: CubeTensor, log: bool) -> CubeTensor {
     let x = ordered(x);
-    let shape @ [n, c, d, h, w] = dims(&x);
-    let y = empty(&x, shape, x.dtype);
+    let [n, c, d, h, w] = dims(&x);
+    let (y, place) = over(&[(&x, 0)]);
     let (grid, block) = units(&x, n * d * h * w);
     let client = x.client.clone();
     // SAFETY: a thread reads and writes its own voxel.
@@ -89,7 +89,7 @@ pub fn forward(x: CubeTensor, log: bool) -> CubeTensor {
             block,
             addresses(&[&x, &y]),
             x.into_buffer_arg(),
-            y.clone().into_buffer_arg(),
+            place,
             d * h * w,
             c,
             n * d * h * w,
@@ -103,8 +103,8 @@ pub fn forward(x: CubeTensor, log: bool) -> CubeTensor {
 /// The gradient of the input, from the output `y`.
 pub fn gradient(y: CubeTensor, g: CubeTensor, log: bool) -> CubeTensor {
     let (y, g) = (ordered(y), ordered(g));
-    let shape @ [n, c, d, h, w] = dims(&y);
-    let out = empty(&y, shape, y.dtype);
+    let [n, c, d, h, w] = dims(&y);
+    let (out, place) = over(&[(&g, 1)]);
     let (grid, block) = units(&y, n * d * h * w);
     let client = y.client.clone();
     // SAFETY: as in `forward`.
@@ -116,7 +116,7 @@ pub fn gradient(y: CubeTensor, g: CubeTensor, log: bool) -> CubeTensor {
             addresses(&[&y, &g, &out]),
             y.into_buffer_arg(),
             g.into_buffer_arg(),
-            out.clone().into_buffer_arg(),
+            place,
             d * h * w,
             c,
             n * d * h * w,

@@ -1,5 +1,6 @@
 //! The operations of the network with their gradients.
 
+use super::gate::Branches;
 use super::gradients::{
     Adding, Averaging, Bending, BiasedConvolution, BiasedSpreading, Convolution, Gating, Joining, Normalisation, Placing, Pooling,
     Resizing, Scaling, Shares, Shifting, Spreading,
@@ -7,6 +8,7 @@ use super::gradients::{
 use super::raw::Kernels;
 use super::retro::Again;
 use crate::kernel::conv3d::Geometry;
+use crate::kernel::gate::BRANCHES;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::ops::{Backward, OpsKind};
 use burn::backend::ops::{ActivationOps, FloatTensorOps};
@@ -50,8 +52,15 @@ pub trait Tracked: Backend {
     fn map_places(anchors: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self>;
     /// `x [N, C, D, H, W]` times `by`, which lacks the channels or the voxels.
     fn scale_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self>;
-    /// SiLU of `x` times `by`, which lacks the channels.
-    fn gate_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self>;
+    /// The sum over the branches of each one, or its SiLU, times its channel of `by`. Beyond their number the tensors are any.
+    fn gate_volumes(
+        x0: FloatTensor<Self>,
+        x1: FloatTensor<Self>,
+        x2: FloatTensor<Self>,
+        x3: FloatTensor<Self>,
+        by: FloatTensor<Self>,
+        branches: Branches,
+    ) -> FloatTensor<Self>;
     /// `x` plus `by`, which lacks the channels or the voxels.
     fn shift_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self>;
     fn bend_volume(x: FloatTensor<Self>) -> FloatTensor<Self>;
@@ -126,8 +135,15 @@ impl Tracked for Cube {
         Self::float_mul(x, by)
     }
 
-    fn gate_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self> {
-        Self::float_mul(Self::bend_volume(x), by)
+    fn gate_volumes(
+        x0: FloatTensor<Self>,
+        x1: FloatTensor<Self>,
+        x2: FloatTensor<Self>,
+        x3: FloatTensor<Self>,
+        by: FloatTensor<Self>,
+        branches: Branches,
+    ) -> FloatTensor<Self> {
+        Self::gated(x0, x1, x2, x3, by, branches)
     }
 
     fn shift_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -310,14 +326,27 @@ impl<C: CheckpointStrategy> Tracked for Autodiff<Cube, C> {
         }
     }
 
-    fn gate_volume(x: FloatTensor<Self>, by: FloatTensor<Self>) -> FloatTensor<Self> {
-        let retro = Again { ids: [x.node().id(), by.node().id()], make: |[x, by]: [_; 2]| Cube::gate_volume(x, by) };
-        match Gating.prepare::<C>([x.node(), by.node()]).memory_bound().retro_forward(retro).parents([&x, &by]).stateful() {
+    fn gate_volumes(
+        x0: FloatTensor<Self>,
+        x1: FloatTensor<Self>,
+        x2: FloatTensor<Self>,
+        x3: FloatTensor<Self>,
+        by: FloatTensor<Self>,
+        branches: Branches,
+    ) -> FloatTensor<Self> {
+        let all = [x0, x1, x2, x3, by];
+        let prep = Gating.prepare::<C>(all.each_ref().map(|x| x.node())).compute_bound();
+        let apply = |[x0, x1, x2, x3, by]: [FloatTensor<Self>; 5]| {
+            Cube::gated(x0.into_primitive(), x1.into_primitive(), x2.into_primitive(), x3.into_primitive(), by.into_primitive(), branches)
+        };
+        match prep.stateful() {
             OpsKind::Tracked(mut prep) => {
-                let state = (prep.checkpoint(&x), prep.checkpoint(&by));
-                prep.finish(state, Cube::gate_volume(x.into_primitive(), by.into_primitive()))
+                // The last is `by`; what stands for no branch is not looked at again.
+                let ids = all[..branches.count].iter().map(|x| prep.checkpoint(x)).collect();
+                let by = prep.checkpoint(&all[BRANCHES]);
+                prep.finish((ids, by, branches), apply(all))
             }
-            OpsKind::UnTracked(prep) => prep.finish(Cube::gate_volume(x.into_primitive(), by.into_primitive())),
+            OpsKind::UnTracked(prep) => prep.finish(apply(all)),
         }
     }
 

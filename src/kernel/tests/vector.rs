@@ -39,10 +39,43 @@ fn products_and_sums_with_what_lacks_channels_or_voxels() {
             let what = format!("{:?} and {shape:?}", [d, h, w]);
             same(&what, &leaves, &[], |t, _| mul(t[0].clone(), t[1].clone()), |t, _| t[0].clone() * t[1].clone());
             same(&what, &leaves, &[], |t, _| add(t[1].clone(), t[0].clone()), |t, _| t[0].clone() + t[1].clone());
-            let bent = |t: &[Tensor<5>], _: &[Tensor<1>]| burn::tensor::activation::silu(t[0].clone()) * t[1].clone();
-            same(&what, &leaves, &[], |t, _| mul_silu(t[0].clone(), t[1].clone()), bent);
         }
     }
+}
+
+#[test]
+fn gates_of_some_branches() {
+    afresh();
+    for (number, [d, h, w]) in VOLUMES.into_iter().enumerate() {
+        for count in 1..=BRANCHES + 1 {
+            // Every choice of what is bent comes up, with one more branch than are made in one sweep as well.
+            let silu = |k: usize| (number + count + k * k).is_multiple_of(2);
+            let mut leaves = vec![random([2, count, d, h, w]) + 0.5];
+            leaves.extend((0..count).map(|_| random([2, 3, d, h, w])));
+            let ours = |t: &[Tensor<5>], _: &[Tensor<1>]| {
+                let branches = t[1..].iter().enumerate().map(|(k, x)| Branch { x: x.clone(), silu: silu(k) });
+                gate(branches.collect(), t[0].clone())
+            };
+            let theirs = |t: &[Tensor<5>], _: &[Tensor<1>]| {
+                let bent = |k: usize| if silu(k) { burn::tensor::activation::silu(t[1 + k].clone()) } else { t[1 + k].clone() };
+                let products = (0..count).map(|k| bent(k) * t[0].clone().narrow(1, k, 1));
+                products.reduce(|a, b| a + b).unwrap()
+            };
+            same(&format!("{count} branches of {:?}", [d, h, w]), &leaves, &[], ours, theirs);
+        }
+    }
+}
+
+#[test]
+fn a_volume_may_be_two_branches() {
+    afresh();
+    let leaves = [random([2, 2, 3, 4, 5]), random([2, 3, 3, 4, 5])];
+    let ours = |t: &[Tensor<5>], _: &[Tensor<1>]| gate([false, true].map(|silu| Branch { x: t[1].clone(), silu }).to_vec(), t[0].clone());
+    let theirs = |t: &[Tensor<5>], _: &[Tensor<1>]| {
+        let x = t[1].clone();
+        x.clone() * t[0].clone().narrow(1, 0, 1) + burn::tensor::activation::silu(x) * t[0].clone().narrow(1, 1, 1)
+    };
+    same("twice the same", &leaves, &[], ours, theirs);
 }
 
 #[test]

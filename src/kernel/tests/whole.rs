@@ -9,8 +9,9 @@ fn gated(x: Tensor<5>, wider: Tensor<5>) -> Tensor<5> {
     let places = position_map(mean_volume(branches.clone()), [d, h, w]);
     let [a, b] = [0, 8].map(|at| branches.clone().narrow(1, at, 8));
     let shares = softmax_channels(concat(vec![places, x]));
-    let share = |at: usize| shares.clone().narrow(1, at, 1);
-    add(mul(silu(a.clone()), share(0)), add(mul_silu(b, share(3)), mul(share(7), a)))
+    let share = |at: usize, channels: usize| shares.clone().narrow(1, at, channels);
+    let branches = [(a.clone(), true), (b, true), (a.clone(), false)].map(|(x, silu)| Branch { x, silu });
+    add(gate(branches.to_vec(), share(3, 3)), mul(share(7, 1), a))
 }
 
 /// The outputs and gradients of one network of every operation.

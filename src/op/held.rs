@@ -1,0 +1,142 @@
+//! Values of a network while it runs: there, or left to the operation that alone reads them ([`Operator::takes`]), which may make them
+//! along with others in one sweep.
+//!
+//! [`Operator::takes`]: crate::ir::Operator::takes
+
+use crate::kernel::{BRANCHES, Branch, gate, gates, silu};
+use burn::tensor::Tensor;
+
+/// A value, or what it is to be made of.
+#[derive(Clone, Debug)]
+pub enum Held {
+    Ready(Tensor<5>),
+    /// SiLU of it.
+    Silu(Tensor<5>),
+    /// One channel of a value of the graph, the one with the number `from`.
+    Channel {
+        of: Tensor<5>,
+        from: usize,
+        channel: usize,
+    },
+    Gated(Gated),
+}
+
+/// Branches of a gate, each with the channel of `by` that it is multiplied by.
+#[derive(Clone, Debug)]
+pub struct Gated {
+    branches: Vec<(usize, Branch)>,
+    by: Tensor<5>,
+    /// Which value of the graph `by` is; none where it has the channel of one branch only.
+    from: Option<usize>,
+}
+
+impl Held {
+    /// Whether what is made of it is better left to the operation that reads that.
+    pub fn leaves(&self) -> bool {
+        match self {
+            Held::Ready(x) => gates(x),
+            Held::Silu(_) | Held::Channel { .. } | Held::Gated(_) => true,
+        }
+    }
+
+    /// The value, made now if it was not there.
+    pub fn ready(self) -> Tensor<5> {
+        match self {
+            Held::Ready(x) => x,
+            Held::Silu(x) => silu(x),
+            Held::Channel { of, channel, .. } => of.narrow(1, channel, 1),
+            Held::Gated(gated) => gated.ready(),
+        }
+    }
+
+    /// The product, where one is a volume and the other has a single channel for all of its channels; else the two as they are.
+    pub fn times(self, other: Held) -> Result<Held, [Held; 2]> {
+        if let (Some(x), Some(shape)) = (self.volume(), other.single())
+            && x.gated_by(shape)
+        {
+            return Ok(self.gated(other));
+        }
+        if let (Some(x), Some(shape)) = (other.volume(), self.single())
+            && x.gated_by(shape)
+        {
+            return Ok(other.gated(self));
+        }
+        Err([self, other])
+    }
+
+    /// The sum, where both are branches of one gate; else the two as they are.
+    pub fn plus(self, other: Held) -> Result<Held, [Held; 2]> {
+        match (self, other) {
+            (Held::Gated(mut a), Held::Gated(b)) if a.joins(&b) => {
+                a.branches.extend(b.branches);
+                Ok(Held::Gated(a))
+            }
+            (a, b) => Err([a, b]),
+        }
+    }
+
+    /// What a branch may be.
+    fn volume(&self) -> Option<&Tensor<5>> {
+        match self {
+            Held::Ready(x) | Held::Silu(x) => Some(x),
+            Held::Channel { .. } | Held::Gated(_) => None,
+        }
+    }
+
+    /// The shape of what a branch may be multiplied by, without its channel, and its type.
+    fn single(&self) -> Option<&Tensor<5>> {
+        match self {
+            Held::Ready(x) if x.dims()[1] == 1 => Some(x),
+            Held::Channel { of, .. } => Some(of),
+            _ => None,
+        }
+    }
+
+    fn gated(self, by: Held) -> Held {
+        let branch = match self {
+            Held::Silu(x) => Branch { x, silu: true },
+            other => Branch { x: other.ready(), silu: false },
+        };
+        let (channel, by, from) = match by {
+            Held::Channel { of, from, channel } => (channel, of, Some(from)),
+            other => (0, other.ready(), None),
+        };
+        Held::Gated(Gated { branches: vec![(channel, branch)], by, from })
+    }
+}
+
+trait GatedBy {
+    /// Whether a tensor of this type and extent, with one channel, stands for all channels of this.
+    fn gated_by(&self, by: &Tensor<5>) -> bool;
+}
+
+impl GatedBy for Tensor<5> {
+    fn gated_by(&self, by: &Tensor<5>) -> bool {
+        let ([n, channels, volume @ ..], [m, _, extent @ ..]) = (self.dims(), by.dims());
+        n == m && channels > 1 && volume == extent && self.dtype() == by.dtype()
+    }
+}
+
+impl Gated {
+    /// Whether the branches of another are branches of this gate, too.
+    fn joins(&self, other: &Gated) -> bool {
+        let shape = |gated: &Gated| gated.branches.first().map(|(_, branch)| branch.x.dims());
+        let apart = self.branches.iter().all(|(k, _)| other.branches.iter().all(|(l, _)| k != l));
+        self.from.is_some() && self.from == other.from && apart && shape(self) == shape(other)
+    }
+
+    fn ready(mut self) -> Tensor<5> {
+        let channels = self.by.dims()[1];
+        let count = self.branches.len();
+        self.branches.sort_by_key(|(channel, _)| *channel);
+        if count == channels && count <= BRANCHES {
+            return gate(self.branches.into_iter().map(|(_, branch)| branch).collect(), self.by);
+        }
+        // Some of the channels, which others may read.
+        let products = self.branches.into_iter().map(|(channel, branch)| gate(vec![branch], self.by.clone().narrow(1, channel, 1)));
+        match products.reduce(crate::kernel::add) {
+            Some(y) => y,
+            None => unreachable!("a gate has a branch"),
+        }
+    }
+}
