@@ -49,8 +49,11 @@ impl Held {
         }
     }
 
-    /// The product, where one is a volume and the other has a single channel for all of its channels; else the two as they are.
-    pub fn times(self, other: Held) -> Result<Held, [Held; 2]> {
+    /// The product, where one is a volume and the other has a single channel for all of its channels.
+    ///
+    /// # Errors
+    /// Else the two as they are.
+    pub fn times(self, other: Held) -> Result<Held, Vec<Held>> {
         if let (Some(x), Some(shape)) = (self.volume(), other.single())
             && x.gated_by(shape)
         {
@@ -61,17 +64,20 @@ impl Held {
         {
             return Ok(other.gated(self));
         }
-        Err([self, other])
+        Err(vec![self, other])
     }
 
-    /// The sum, where both are branches of one gate; else the two as they are.
-    pub fn plus(self, other: Held) -> Result<Held, [Held; 2]> {
+    /// The sum, where both are branches of one gate.
+    ///
+    /// # Errors
+    /// Else the two as they are.
+    pub fn plus(self, other: Held) -> Result<Held, Vec<Held>> {
         match (self, other) {
             (Held::Gated(mut a), Held::Gated(b)) if a.joins(&b) => {
                 a.branches.extend(b.branches);
                 Ok(Held::Gated(a))
             }
-            (a, b) => Err([a, b]),
+            (a, b) => Err(vec![a, b]),
         }
     }
 
@@ -83,7 +89,7 @@ impl Held {
         }
     }
 
-    /// The shape of what a branch may be multiplied by, without its channel, and its type.
+    /// What has the shape, but for its channels, and the type of what a branch may be multiplied by.
     fn single(&self) -> Option<&Tensor<5>> {
         match self {
             Held::Ready(x) if x.dims()[1] == 1 => Some(x),

@@ -41,6 +41,7 @@ fn gate_gradients(
     (of(0), of(1), of(2), of(3), by.clone())
 }
 
+#[allow(clippy::type_complexity, reason = "what makes them operations that Burn queues reads the tuples")]
 #[backend_extension(Cube, Fusion)]
 pub trait Kernels: Backend {
     /// Convolution of `x [N, C, D, H, W]` by `w [O, C / groups, kernel]`.
