@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::device::tracked;
 use crate::compile::Program;
-use crate::compile::memory::Precision;
+use crate::compile::memory::{Precision, facts_at};
 use crate::ir::{Init, Value};
 use crate::kernel::in_order;
 use crate::op::{Forward, Held, Learned, Weights};
@@ -205,6 +205,13 @@ impl Network {
             all.push(!step.weights.is_empty() || step.inputs.iter().any(|i| all[*i]));
         }
         all
+    }
+
+    /// Bytes of the largest value for a first input `[N, C, D, H, W]`; 0 where there are none of its size.
+    pub fn largest(&self, [n, _, size @ ..]: [usize; 5]) -> usize {
+        let facts = facts_at(&self.plan.program, n, Some(size)).unwrap_or_default();
+        let bytes = facts.iter().filter_map(|fact| self.plan.precision.size(fact).ok()).max();
+        bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0)
     }
 
     /// The type of the numbers that flow.

@@ -78,7 +78,8 @@ impl Settled {
             Last::Recorded(recording) if recording.fits(&inputs) => return recording.on(inputs).to_vec(),
             Last::Seen(seen) if *seen == shapes && !on_cpu(&self.device) => {
                 let network = self.network.clone();
-                let mut recording = Recording::new(&self.device, inputs, move |inputs| network.all(inputs));
+                let largest = shapes.first().map_or(0, |shape| network.largest(*shape));
+                let mut recording = Recording::new(&self.device, inputs, largest, move |inputs| network.all(inputs));
                 let outputs = recording.again().to_vec();
                 self.last = Last::Recorded(Box::new(recording));
                 return outputs;

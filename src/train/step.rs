@@ -226,9 +226,11 @@ impl Learner {
             last => {
                 drop(last);
                 let (moving, gathered, course) = (self.moving.clone(), self.gathered.clone(), self.course.clone());
+                let largest = moving.network.largest(given.image.dims());
                 let run = move |inputs: Vec<Tensor<5>>| vec![course.whole(&moving, &gathered, &shape, inputs)];
                 // Nothing moves until all is recorded.
-                self.recording.insert(Recording::new(&device, inputs(given, Day { joins: Joins::Not, go: false, ..day }), run))
+                let rehearsed = inputs(given, Day { joins: Joins::Not, go: false, ..day });
+                self.recording.insert(Recording::new(&device, rehearsed, largest, run))
             }
         };
         let figures = recording.on(now).first().cloned();

@@ -33,12 +33,21 @@ const REHEARSALS: usize = 3;
 
 impl Recording {
     /// Runs the computation a few times on these inputs, so that everything it needs is there, and records it. It must own all else
-    /// that it reads.
-    pub fn new(device: &Device, inputs: Vec<Tensor<5>>, run: impl Fn(Vec<Tensor<5>>) -> Vec<Tensor<5>> + Send + 'static) -> Self {
+    /// that it reads. `largest` are the bytes of the largest tensor on its way: the device's memory is taken in pages of the largest so far, so
+    /// that smaller ones would be taken and left behind until it comes.
+    pub fn new(
+        device: &Device,
+        inputs: Vec<Tensor<5>>,
+        largest: usize,
+        run: impl Fn(Vec<Tensor<5>>) -> Vec<Tensor<5>> + Send + 'static,
+    ) -> Self {
         let dispatch = device.as_dispatch();
         let inputs: Vec<Tensor<5>> = inputs.into_iter().map(crate::kernel::in_order).collect();
         // Prepared before the rehearsals: from now on memory is kept, so that the recording finds it.
         let begun = Dispatch::graph_prepare(dispatch).and_then(|()| {
+            let page = Tensor::<1>::empty([largest.div_ceil(4).max(1)], device);
+            Dispatch::sync(dispatch)?;
+            drop(page);
             for _ in 0..REHEARSALS {
                 // What is dropped before it is queued is not computed.
                 let outputs = run(inputs.clone());

@@ -142,7 +142,7 @@ fn a_recording_computes_what_was_recorded() {
     let w = there(&random([4, 3, 3, 3, 3]));
     let run = move |x: Vec<Tensor<5>>| vec![silu(conv3d(x[0].clone(), w.clone(), None, [1; 3], [1; 3], [1; 3], 1)) * 2.0];
     let plain = run.clone();
-    let mut recording = Recording::new(&device, vec![there(&x)], run);
+    let mut recording = Recording::new(&device, vec![there(&x)], 0, run);
     for x in [&x, &y, &x] {
         let again = recording.on(vec![there(x)]).to_vec();
         close("a recording", again[0].to_data(), plain(vec![there(x)])[0].to_data(), 1e-6);
