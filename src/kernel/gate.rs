@@ -30,10 +30,9 @@ pub fn gates(x: &Tensor<5>) -> bool {
 /// # Panics
 /// As Burn's `narrow` does if `by` has fewer channels than there are branches.
 pub fn gate(branches: Vec<Branch>, by: Tensor<5>) -> Tensor<5> {
-    // Burn brings a product together with what stands beside it.
-    let plain = matches!(branches.as_slice(), [one] if !one.silu);
+    // A plain product Burn brings together with what stands beside it.
     #[cfg(feature = "gpu")]
-    if !plain && gpu::gates(&branches, &by) {
+    if !matches!(branches.as_slice(), [one] if !one.silu) && gpu::gates(&branches, &by) {
         return gpu::gate(branches, by);
     }
     let alone = branches.len() == 1;
