@@ -39,6 +39,8 @@ pub use conv3d::conv3d;
 pub use gate::{BRANCHES, Branch, gate, gates};
 #[cfg(feature = "gpu")]
 pub use gpu::Recording;
+#[cfg(feature = "cuda")]
+pub use gpu::cards;
 pub use group_norm::group_norm;
 pub use lead::lead;
 pub use max_pool::max_pool3d;

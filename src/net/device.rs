@@ -1,8 +1,5 @@
 //! Devices by name.
 
-#[cfg(feature = "cuda")]
-use std::path::Path;
-
 use burn::backend::DispatchDevice;
 use burn::tensor::{Device, Tensor};
 
@@ -50,6 +47,9 @@ pub fn peers(device: &Device, count: usize) -> Result<Vec<Device>> {
 
 /// The kind of a GPU and which of them it is; nothing of the CPU.
 fn place_of(device: &Device) -> Option<(&'static str, usize)> {
+    if on_cpu(device) {
+        return None;
+    }
     let plain = device.clone().inner();
     KINDS.iter().find_map(|(kind, _)| {
         let place = gpus(kind).iter().position(|gpu| gpu.as_dispatch() == plain.as_dispatch());
@@ -138,8 +138,7 @@ fn gpus(kind: &str) -> Vec<Device> {
             if !has_cuda() {
                 return vec![];
             }
-            let there = |i: &usize| Path::new(&format!("/dev/nvidia{i}")).exists() || *i == 0 && Path::new("/dev/dxg").exists();
-            (0..64).take_while(there).map(Device::cuda).collect()
+            (0..crate::kernel::cards()).map(Device::cuda).collect()
         }
         #[cfg(feature = "wgpu")]
         "wgpu" => Device::enumerate(burn::tensor::DeviceType::Wgpu).into_iter().collect(),

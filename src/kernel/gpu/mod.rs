@@ -15,6 +15,8 @@ mod conv_back;
 mod conv_tile;
 mod conv_weights;
 mod copy;
+#[cfg(feature = "cuda")]
+mod driver;
 mod gate;
 mod gradients;
 mod group_norm;
@@ -41,6 +43,8 @@ use gate::Branches;
 use raw::Kernels;
 use tracked::Tracked;
 
+#[cfg(feature = "cuda")]
+pub use driver::cards;
 pub use replay::Recording;
 
 /// Whether the kernels take the tensor.
