@@ -1,6 +1,6 @@
 //! Kernels for GPUs, written in CubeCL: one source for CUDA and for what wgpu reaches (Vulkan, Metal, DirectX 12). They stand
 //! where Burn's own are missing or slow for volumes: convolutions of few channels and depthwise ones with their gradients,
-//! group normalisation, trilinear resizing, pooling, softmax over channels, means of volumes. Elementwise operations are left to Burn, which
+//! group normalisation, trilinear resizing, pooling, softmax over channels, means of volumes, gates. Other elementwise operations are left to Burn, which
 //! fuses them.
 //!
 //! Tensors are read in order as `f32`, `f16` or `bf16`; sums are always `f32`. There are no atomics: a result does not depend on
