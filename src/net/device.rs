@@ -117,7 +117,9 @@ fn remember() {
         if matches!(config.environment.path, CacheConfig::Target) {
             config.environment.path = CacheConfig::Global;
             // Most of the time goes to kernels of our own, which are not chosen by trying.
-            config.autotune.level = AutotuneLevel::Minimal;
+            if std::env::var_os("CUBECL_AUTOTUNE_LEVEL").is_none() {
+                config.autotune.level = AutotuneLevel::Minimal;
+            }
         }
         // Where it has been read already it stays as it is.
         let _ = CubeClRuntimeConfig::try_set(config);

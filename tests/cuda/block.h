@@ -37,6 +37,11 @@ struct Thread {
 #define blockDim thread->block
 #define gridDim thread->grid
 #define __syncthreads() barrier(thread)
+#define warpSize 32
+#define __activemask() 0xffffffffu
+#define __shfl_xor_sync(mask, value, by) shuffled(thread, value, lane(thread) ^ (by))
+#define __shfl_down_sync(mask, value, by) shuffled(thread, value, lane(thread) + (by) < 32 ? lane(thread) + (by) : lane(thread))
+#define __shfl_sync(mask, value, from) shuffled(thread, value, from)
 
 static inline unsigned __umulhi(unsigned a, unsigned b) { return (unsigned)(((unsigned long long)a * b) >> 32); }
 static inline int __clz(int x) { return x ? __builtin_clz((unsigned)x) : 32; }
@@ -122,6 +127,7 @@ struct Fiber {
 };
 
 struct Block {
+    char slots[1024][16];
     Fiber *fibers;
     int count, at;
     void *top;
@@ -144,6 +150,31 @@ __asm__(".text\n.type begin,@function\nbegin:\nmov %r12,%rdi\ncall *%r13\n");
 static void barrier(Thread *thread) {
     Block *b = thread->among;
     change(&b->fibers[b->at].top, b->top);
+}
+
+static int lane(const Thread *thread) { return thread->among->at % 32; }
+
+// The value of another thread of the warp, all of which ask at once: each leaves its own, waits, takes, and waits until all have taken.
+template <class T> static T shuffled(Thread *thread, T value, int from) {
+    Block *b = thread->among;
+    int me = b->at;
+    memcpy(b->slots[me], &value, sizeof value);
+    barrier(thread);
+    memcpy(&value, b->slots[me / 32 * 32 + from], sizeof value);
+    barrier(thread);
+    return value;
+}
+
+// Adds to a number that threads of other blocks add to, and gives what was there.
+static inline float atomic_add(float *to, float value) {
+    unsigned old = __atomic_load_n((unsigned *)to, __ATOMIC_RELAXED), now;
+    float sum;
+    do {
+        memcpy(&sum, &old, 4);
+        sum += value;
+        memcpy(&now, &sum, 4);
+    } while (!__atomic_compare_exchange_n((unsigned *)to, &old, now, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    return sum - value;
 }
 
 static __attribute__((noinline)) void life(Block *b) {

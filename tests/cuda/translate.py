@@ -10,6 +10,8 @@ import sys
 HEAD = re.compile(r'extern "C" __global__ void __launch_bounds__\(\d+\)\s+(\w+)\(')
 SHARED = re.compile(r"extern __shared__ (?:__align__|alignas)\(\d+\) char (\w+)\[\];")
 
+ATOMIC = re.compile(r'asm volatile\("atom\.relaxed\.add\.f32 %0, \[%1\], %2;"\s*:\s*"=f"\((\w+)\)\s*:\s*"l"\((\w+)\),\s*"f"\((\w+)\)\s*\);')
+
 
 def arguments(text):
     """The types of a kernel's arguments, whose list begins the text, and where the list ends."""
@@ -21,6 +23,7 @@ def arguments(text):
 def translated(source, block):
     source = re.sub(r"#include <cuda\w*\.h>", "", source)
     source = SHARED.sub(r"char * \1 = thread->shared;", source)
+    source = ATOMIC.sub(r"\1 = atomic_add((float*)\2, \3);", source)
     head = HEAD.search(source)
     if not head:
         sys.exit("the source has no kernel of the expected form")
@@ -28,7 +31,7 @@ def translated(source, block):
     given = ", ".join(f"*({name}*)arguments[{i}]" for i, name in enumerate(types))
     sizes = ", ".join(f"(int)sizeof({name})" for name in types)
     own = f"static inline void {head[1]}(Thread* thread, "
-    waits = "true" if "__syncthreads" in source else "false"
+    waits = "true" if re.search("__syncthreads|__shfl", source) else "false"
     return f"""{block}
 {source[: head.start()]}{own}{source[head.end() :]}
 static void kernel(Thread* thread, void** arguments) {{ {head[1]}(thread, {given}); }}
