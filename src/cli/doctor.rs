@@ -143,7 +143,15 @@ fn card(root: &Path) -> Finding {
     if cards.is_empty() && root.join("dev/dxg").exists() {
         cards.push("one behind Windows' subsystem for Linux".into());
     }
-    if cards.is_empty() { missing("NVIDIA GPU", "not there", "use --device cpu") } else { sound("NVIDIA GPU", cards.join(", ")) }
+    // What the driver says counts, where it can be asked.
+    match (cards.is_empty(), net::cuda_cards().filter(|_| root == Path::new("/"))) {
+        (false, Some(0)) => {
+            missing("NVIDIA GPU", format!("{}, but the driver gives this program none", cards.join(", ")), "look at CUDA_VISIBLE_DEVICES")
+        }
+        (true, Some(given)) if given > 0 => sound("NVIDIA GPU", format!("{given}, says the driver")),
+        (true, _) => missing("NVIDIA GPU", "not there", "use --device cpu"),
+        (false, _) => sound("NVIDIA GPU", cards.join(", ")),
+    }
 }
 
 /// What Vulkan, Metal or DirectX 12 give, where the program is built to ask them.

@@ -160,6 +160,14 @@ pub fn has_cuda() -> bool {
     false
 }
 
+/// How many GPUs CUDA's driver gives this program; nothing where it is not built to ask.
+pub fn cuda_cards() -> Option<usize> {
+    #[cfg(feature = "cuda")]
+    return Some(crate::kernel::cards());
+    #[cfg(not(feature = "cuda"))]
+    None
+}
+
 /// Names of the makers' GPUs that `wgpu:0`, `wgpu:1` ... are. Opens each.
 pub fn through_wgpu() -> Vec<String> {
     let name = |gpu: &Device| identity(gpu).unwrap_or_else(|| "of no name".into());

@@ -15,7 +15,7 @@ mod settled;
 mod tensors;
 mod weights;
 
-pub use device::{device, has_cuda, learning, name_of, on_cpu, peers, reserved, through_wgpu, tracked};
+pub use device::{cuda_cards, device, has_cuda, learning, name_of, on_cpu, peers, reserved, through_wgpu, tracked};
 pub use failure::failed;
 pub use host::{available_memory, cpu, kilobytes, peak_memory, threads, total_memory};
 pub use map::NameMap;
