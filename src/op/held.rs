@@ -146,3 +146,60 @@ impl Gated {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::{Device, TensorData};
+
+    /// Numbers that differ from place to place.
+    fn wave(channels: usize, phase: f32) -> Tensor<5> {
+        let values: Vec<f32> = (0..2 * channels * 6).map(|i| (i as f32 * 0.7 + phase).sin()).collect();
+        Tensor::from_data(TensorData::new(values, [2, channels, 1, 2, 3]), &Device::flex())
+    }
+
+    fn channel(of: &Tensor<5>, from: usize, channel: usize) -> Held {
+        Held::Channel { of: of.clone(), from, channel }
+    }
+
+    fn same(a: Held, b: Tensor<5>) {
+        let off = (a.ready() - b).abs().max().into_scalar::<f32>();
+        assert!(off < 1e-6, "{off}");
+    }
+
+    /// What the branches of a gate become does not depend on the order in which they come.
+    #[test]
+    fn branches_of_one_gate_become_one() {
+        let (x, y, by) = (wave(3, 0.0), wave(3, 1.0), wave(2, 2.0));
+        let a = channel(&by, 7, 1).times(Held::Silu(x.clone())).expect("a branch");
+        let b = Held::Ready(y.clone()).times(channel(&by, 7, 0)).expect("a branch");
+        let Ok(Held::Gated(gate)) = a.plus(b) else { panic!("one gate") };
+        assert_eq!(gate.branches.len(), 2);
+        same(Held::Gated(gate), silu(x) * by.clone().narrow(1, 1, 1) + y * by.narrow(1, 0, 1));
+    }
+
+    #[test]
+    fn some_channels_of_many_are_a_gate_too() {
+        let (x, y, by) = (wave(3, 0.0), wave(3, 1.0), wave(6, 2.0));
+        let branch = |x: &Tensor<5>, k: usize| Held::Silu(x.clone()).times(channel(&by, 7, k)).expect("a branch");
+        let sum = branch(&x, 4).plus(branch(&y, 2)).expect("one gate");
+        same(sum, silu(x) * by.clone().narrow(1, 4, 1) + silu(y) * by.clone().narrow(1, 2, 1));
+    }
+
+    #[test]
+    fn what_is_no_gate_stays_as_it_is() {
+        let (x, by, other) = (wave(3, 0.0), wave(2, 1.0), wave(2, 2.0));
+        assert!(Held::Ready(x.clone()).times(Held::Ready(wave(3, 1.0))).is_err(), "two volumes");
+        let vector = Tensor::ones([2, 3, 1, 1, 1], &Device::flex());
+        assert!(Held::Ready(x.clone()).times(Held::Ready(vector)).is_err(), "a number for each channel");
+        let branch = |of: &Tensor<5>, from: usize, k: usize| Held::Ready(x.clone()).times(channel(of, from, k)).expect("a branch");
+        assert!(branch(&by, 7, 0).plus(branch(&other, 8, 1)).is_err(), "channels of two volumes");
+        assert!(branch(&by, 7, 0).plus(branch(&by, 7, 0)).is_err(), "the same channel twice");
+        assert!(branch(&by, 7, 0).plus(Held::Ready(x.clone())).is_err(), "no product");
+        let map = wave(1, 3.0);
+        let alone = |map: &Tensor<5>| Held::Ready(x.clone()).times(Held::Ready(map.clone())).expect("a branch");
+        let [a, b] = <[Held; 2]>::try_from(alone(&map).plus(alone(&map)).expect_err("maps of their own")).expect("two");
+        same(a, x.clone() * map.clone());
+        same(b, x.clone() * map);
+    }
+}
