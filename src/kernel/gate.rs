@@ -35,11 +35,11 @@ pub fn gate(branches: Vec<Branch>, by: Tensor<5>) -> Tensor<5> {
     if !matches!(branches.as_slice(), [one] if !one.silu) && gpu::gates(&branches, &by) {
         return gpu::gate(branches, by);
     }
-    let alone = branches.len() == 1;
-    let products = branches.into_iter().enumerate().map(|(k, Branch { x, silu })| {
-        let share = if alone { by.clone() } else { by.clone().narrow(1, k, 1) };
-        super::mul(if silu { super::silu(x) } else { x }, share)
-    });
+    let branches = match <[Branch; 1]>::try_from(branches) {
+        Ok([Branch { x, silu }]) => return super::mul(if silu { super::silu(x) } else { x }, by),
+        Err(branches) => branches,
+    };
+    let products = branches.into_iter().enumerate().map(|(k, branch)| gate(vec![branch], by.clone().narrow(1, k, 1)));
     match products.reduce(super::add) {
         Some(y) => y,
         None => unreachable!("a gate has a branch"),

@@ -36,7 +36,7 @@ pub use activation::{sigmoid, silu};
 pub use bits::{Packed, unpack, volumes};
 pub use conv_transpose::conv_transpose3d;
 pub use conv3d::conv3d;
-pub use gate::{BRANCHES, Branch, gate, gates};
+pub use gate::{Branch, gate, gates};
 #[cfg(feature = "gpu")]
 pub use gpu::Recording;
 #[cfg(feature = "cuda")]

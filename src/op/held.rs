@@ -3,7 +3,7 @@
 //!
 //! [`Operator::takes`]: crate::ir::Operator::takes
 
-use crate::kernel::{BRANCHES, Branch, gate, gates, silu};
+use crate::kernel::{Branch, gate, gates, silu};
 use burn::tensor::Tensor;
 
 /// A value, or what it is to be made of.
@@ -133,9 +133,8 @@ impl Gated {
 
     fn ready(mut self) -> Tensor<5> {
         let channels = self.by.dims()[1];
-        let count = self.branches.len();
         self.branches.sort_by_key(|(channel, _)| *channel);
-        if count == channels && count <= BRANCHES {
+        if self.branches.len() == channels {
             return gate(self.branches.into_iter().map(|(_, branch)| branch).collect(), self.by);
         }
         // Some of the channels, which others may read.

@@ -1,5 +1,6 @@
 //! What leads from volumes to one number a channel and back, products and sums with such, and recordings.
 
+use super::gate::BRANCHES;
 use super::*;
 
 #[test]
