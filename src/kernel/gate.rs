@@ -4,9 +4,6 @@
 use super::gpu;
 use burn::tensor::Tensor;
 
-/// Branches that are added up in one sweep at most.
-pub const BRANCHES: usize = 4;
-
 /// A volume `[N, C, D, H, W]` of a gate, or its SiLU.
 #[derive(Clone, Debug)]
 pub struct Branch {

@@ -2,10 +2,12 @@
 
 use super::group_norm::logistic;
 use super::launch::{addresses, dims, element, empty, ordered, over, units};
-use crate::kernel::gate::BRANCHES;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
+
+/// Branches that are added up in one sweep at most.
+pub const BRANCHES: usize = 4;
 
 /// How many of the [`BRANCHES`] tensors that a kernel takes are meant (the others are not read), and of which it is the SiLU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,9 +1,8 @@
 //! The ways back of the operations of the network. Convolution, its transpose and its weight gradient are each other's gradients.
 
-use super::gate::Branches;
+use super::gate::{BRANCHES, Branches};
 use super::raw::Kernels;
 use crate::kernel::conv3d::Geometry;
-use crate::kernel::gate::BRANCHES;
 use burn::backend::TensorMetadata;
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;

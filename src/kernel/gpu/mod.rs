@@ -34,12 +34,12 @@ mod tracked;
 mod update;
 
 use super::conv3d::Geometry;
-use super::gate::{BRANCHES, Branch};
+use super::gate::Branch;
 use super::update::Rule;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Dispatch, DispatchDevice};
 use burn::tensor::{DType, Device, Tensor};
-use gate::Branches;
+use gate::{BRANCHES, Branches};
 use raw::Kernels;
 use tracked::Tracked;
 

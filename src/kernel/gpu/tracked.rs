@@ -1,6 +1,6 @@
 //! The operations of the network with their gradients.
 
-use super::gate::Branches;
+use super::gate::{BRANCHES, Branches};
 use super::gradients::{
     Adding, Averaging, Bending, BiasedConvolution, BiasedSpreading, Convolution, Gating, Joining, Normalisation, Placing, Pooling,
     Resizing, Scaling, Shares, Shifting, Spreading,
@@ -8,7 +8,6 @@ use super::gradients::{
 use super::raw::Kernels;
 use super::retro::Again;
 use crate::kernel::conv3d::Geometry;
-use crate::kernel::gate::BRANCHES;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::ops::{Backward, OpsKind};
 use burn::backend::ops::{ActivationOps, FloatTensorOps};
