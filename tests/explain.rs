@@ -69,6 +69,7 @@ fn without_folder(d: &Diagnostic, folder: &std::path::Path) -> Diagnostic {
     let folder = format!("{}/", folder.display());
     let mut d = d.clone();
     d.message = d.message.replace(&folder, "");
+    d.help.iter_mut().for_each(|h| *h = h.replace(&folder, ""));
     for l in &mut d.labels {
         let s = &l.place.source;
         l.place = Place::new(&Source::new(s.name.replace(&folder, ""), s.text.as_str()), l.place.span);

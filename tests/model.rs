@@ -165,7 +165,7 @@ fn headers_that_lie_are_refused() {
     for (file, words) in [
         (b"".to_vec(), "it has 0 bytes"),
         (b"1234567".to_vec(), "it has 7 bytes"),
-        (b"%PDF-1.7 and so on".to_vec(), "it is not a safetensors file"),
+        (b"%PDF-1.7 and so on".to_vec(), "it is a PDF document, not a safetensors file"),
         (with(sound.clone(), u64::MAX), "announce a header of 18446744073709551615 bytes"),
         (with(sound.clone(), 100_000_001), "announce a header of 100000001 bytes"),
         (with(sound.clone(), 99_999_999), "its header has 99999999 bytes, but the file ends after"),

@@ -6,6 +6,7 @@ use super::machine::Machine;
 use super::node::{Node, Stage, median};
 use super::ops::OpTime;
 use crate::show::{Column, table};
+use crate::text::several;
 
 /// Seconds of runs that do the same.
 #[derive(Clone, Debug, Serialize)]
@@ -29,8 +30,7 @@ impl Times {
 
     /// In a line.
     pub fn line(&self) -> String {
-        let n = self.runs.len();
-        let runs = if n == 1 { "1 run".to_owned() } else { format!("{n} runs") };
+        let runs = several(self.runs.len(), "run");
         format!("{} median of {runs} ({} to {}), first {}", time(self.median), time(self.least), time(self.most), time(self.first))
     }
 }

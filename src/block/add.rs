@@ -20,7 +20,7 @@ impl Block for Add {
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
         let all = x.many("x");
         let [first, second, rest @ ..] = all.as_slice() else {
-            return Err(Fault::new(Code::E0204, format!("a sum needs two values, {} is connected", all.len()))
+            return Err(Fault::new(Code::E0204, format!("a sum needs two values, and it has {}", all.len()))
                 .on("x")
                 .help("connect a second, or take the first as it is"));
         };

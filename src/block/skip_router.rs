@@ -3,7 +3,7 @@
 use super::{Block, Builder, Connected, Port};
 use crate::ir::{Fault, Value};
 use crate::op::{Add, Concat, Mul, Resize, Slice, Softmax};
-use crate::text::Code;
+use crate::text::{Code, several};
 use serde::{Deserialize, Serialize};
 
 /// All features are projected to `width` channels. For each width of `out`, the projections are resampled to one size, a controller
@@ -55,14 +55,14 @@ impl Block for SkipRouter {
         let features = x.many("features");
         let n = features.len();
         if n != self.stages {
-            return Err(Fault::new(Code::E0204, format!("`features` connects {n} stages but `stages` says {}", self.stages))
+            return Err(Fault::new(Code::E0204, format!("`features` connects {} but `stages` says {}", several(n, "stage"), self.stages))
                 .on("features")
                 .help(format!("set `stages: {n}`")));
         }
         if n < 2 || self.out.len() >= n {
             return Err(Fault::field(
                 "out",
-                format!("{} outputs need at least {} features, {n} are connected", self.out.len(), self.out.len() + 1),
+                format!("`out` lists {}: {} must be connected, not {n}", several(self.out.len(), "width"), self.out.len() + 1),
             )
             .help("each output takes its size from a feature above the last"));
         }

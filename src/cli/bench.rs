@@ -13,7 +13,7 @@ use super::stats::Numbers;
 use crate::bench::{self, Case, Engine, Forward, Given, Machine, Setting, Step, Times};
 use crate::compile::memory::Segments;
 use crate::net;
-use crate::text::{Code, Diagnostic, Result, write_text};
+use crate::text::{Code, Diagnostic, Result, several, write_text};
 
 /// Time a network, its nodes, and single operations
 ///
@@ -205,7 +205,7 @@ fn steps(args: &Args, case: Case, engine: Engine, load: f64) -> Result<()> {
     }
     let segments = segments(args, &case)?;
     let Some(mut step) = Step::new(&case, segments, args.precision.into())? else {
-        let d = Diagnostic::error(Code::E0601, format!("--step: `{}` takes {} inputs", case.program.name, case.inputs.len()));
+        let d = Diagnostic::error(Code::E0601, format!("--step: `{}` takes {}", case.program.name, several(case.inputs.len(), "input")));
         return Err(d.help("only a graph with one input can be trained; leave out --step to time forward passes").into());
     };
     let mut many = |count: u32, in_parts: bool| (0..count).map(|_| step.once(in_parts)).collect::<Result<Vec<bench::Parts>>>();

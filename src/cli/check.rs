@@ -8,7 +8,7 @@ use super::stats::size;
 use super::{complain, print};
 use crate::compile::{compile, verify};
 use crate::read::Set;
-use crate::text::{Diagnostics, Result, Source, thousands};
+use crate::text::{Diagnostics, Result, Source, many, several};
 
 /// Check graphs: names, ports, rings, shapes and counts
 ///
@@ -54,16 +54,16 @@ pub fn run(args: Args) -> Result<()> {
         let nodes = p.rows.iter().filter(|r| r.depth == 0).count();
         let claims = match claims {
             0 => String::new(),
-            1 => ", 1 claim holds".into(),
-            n => format!(", {n} claims hold"),
+            n => format!(", {} hold{}", several(n, "claim"), if n == 1 { "s" } else { "" }),
         };
-        print(&format!("{}: ok, {} parameters{claims}\n", file.display(), thousands(params)));
+        print(&format!("{}: ok, {}{claims}\n", file.display(), many(params, "parameter")));
         if args.files.len() == 1 {
             print(&format!(
-                "  {} -> {}; {nodes} nodes, {} operations\n  {}\n",
+                "  {} -> {}; {}, {}\n  {}\n",
                 ends(&p.inputs),
                 ends(&p.graph.outputs),
-                p.graph.len(),
+                several(nodes, "node"),
+                several(p.graph.len(), "operation"),
                 p.sizes()
             ));
         }

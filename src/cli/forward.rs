@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::compile::compile;
 use crate::net::{self, NameMap, Network};
 use crate::read::Set;
-use crate::text::{Code, Diagnostic, Result, Source};
+use crate::text::{Code, Diagnostic, Result, Source, several};
 
 /// Run a graph on given tensors, with given weights
 ///
@@ -68,7 +68,7 @@ pub fn run(args: Args) -> Result<()> {
     let size = match input.all.get(named).or(input.all.get("input")).map(|(shape, _)| shape.as_slice()) {
         Some([_, _, d, h, w]) => [*d, *h, *w],
         Some(other) => {
-            let message = format!("the input in `{}` has {} dimensions", args.input.display(), other.len());
+            let message = format!("the input in `{}` has {}", args.input.display(), several(other.len(), "dimension"));
             return Err(Diagnostic::error(Code::E0802, message).help("write it as [N, C, D, H, W]").into());
         }
         None => {
@@ -88,6 +88,6 @@ pub fn run(args: Args) -> Result<()> {
     out.metadata.insert("names".into(), serde_json::to_string(&names).unwrap_or_default());
     out.metadata.insert("lmsc.hash".into(), network.program().hash().to_string());
     net::write_tensors(&args.out, &out)?;
-    println!("{} tensors written to {}", out.all.len(), args.out.display());
+    println!("{} written to {}", several(out.all.len(), "tensor"), args.out.display());
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `lmsc info`: what there is to know of a file.
 //!
-//! May use `compile`, `infer`, `net`, `show`, `text`, `volume`.
+//! May use `compile`, `infer`, `net`, `read`, `show`, `text`, `volume`.
 
 mod graph;
 mod model;
@@ -10,10 +10,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::{output, print};
-use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, columns, printable, reason, wrap};
-
-/// Bytes that tell what a file is.
-const HEAD: u64 = 4096;
+use crate::read::recognise;
+use crate::text::{Diagnostics, FileKind, Result, Source, columns, printable, wrap};
 
 /// Say what there is to know of a volume, a model or a graph
 ///
@@ -61,36 +59,25 @@ pub fn run(args: Args) -> Result<()> {
 
 /// What is known of one file; of weights every tensor, if so wished.
 fn sheet(path: &Path, tensors: bool) -> Result<Sheet> {
-    let head = head(path)?;
     let named = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-    // A volume's header has zeros in it, a text none. A text that has the name of something else is told what it should be.
-    let text = !head.is_empty() && !head.contains(&0) && std::str::from_utf8(&head).map_or_else(|e| e.error_len().is_none(), |_| true);
-    match named.as_str() {
-        _ if is_weights(&head) => model::sheet(path, tensors),
-        "safetensors" if text || head.is_empty() => model::sheet(path, tensors),
-        "ron" => graph::sheet(&Source::read(path)?),
-        "nii" | "gz" | "hdr" | "img" => volume::sheet(path, head.starts_with(&[0x1f, 0x8b])),
-        _ if text => graph::sheet(&Source::read(path)?),
-        _ => volume::sheet(path, head.starts_with(&[0x1f, 0x8b])),
+    let volume = || volume::sheet(path, is_gzip(path));
+    match (recognise(path), named.as_str()) {
+        (FileKind::Weights, _) => model::sheet(path, tensors),
+        (FileKind::Volume, _) => volume(),
+        (FileKind::Graph, _) => graph::sheet(&Source::read(path)?),
+        // What has the name of something else is told what it should be.
+        (FileKind::Text | FileKind::Empty, "safetensors") => model::sheet(path, tensors),
+        (FileKind::Text | FileKind::Empty | FileKind::Unknown | FileKind::Foreign(_), "nii" | "gz" | "hdr" | "img") => volume(),
+        (FileKind::Text | FileKind::Empty | FileKind::Unknown, "ron") | (FileKind::Text, _) => graph::sheet(&Source::read(path)?),
+        (FileKind::Empty | FileKind::Unknown, _) => volume(),
+        (kind, _) => Err(kind.instead_of("a volume, a model or a graph", path).into()),
     }
 }
 
-/// The first bytes of a file. What is no file is left to the reader of volumes, which says so.
-fn head(path: &Path) -> Result<Vec<u8>> {
-    let mut head = vec![];
-    if path.is_file() {
-        let file = std::fs::File::open(path).and_then(|f| f.take(HEAD).read_to_end(&mut head));
-        file.map_err(|e| {
-            Diagnostic::error(Code::E0101, format!("cannot read `{}`: {}", path.display(), reason(&e)))
-                .help("check the path and its permissions")
-        })?;
-    }
-    Ok(head)
-}
-
-/// Whether a file starts as safetensors does: the length of a JSON object, and the object.
-fn is_weights(head: &[u8]) -> bool {
-    head.first_chunk::<8>().is_some_and(|n| u64::from_le_bytes(*n) < 1 << 32) && head.get(8..10).is_some_and(|b| b == b"{\"")
+/// Whether a file starts as gzip does; what cannot be read does not.
+fn is_gzip(path: &Path) -> bool {
+    let mut first = [0; 2];
+    std::fs::File::open(path).and_then(|mut f| f.read_exact(&mut first)).is_ok() && first == [0x1f, 0x8b]
 }
 
 /// A file in words and for programs.

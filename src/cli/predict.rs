@@ -1,6 +1,6 @@
 //! `lmsc predict`: checkpoints and images become segmentations.
 //!
-//! May use `infer`, `net` (memory among it), `train` (names of checkpoints), `volume` and `text`.
+//! May use `infer`, `net` (memory among it), `read`, `train` (names of checkpoints), `volume` and `text`.
 
 mod cases;
 mod memory;
@@ -16,6 +16,7 @@ pub(super) use cases::{case_name, images_in};
 use super::{print, size};
 use crate::infer::{Card, Flips, Model, Need, Options, Postprocess, Prediction, Predictor, need};
 use crate::net;
+use crate::read::recognise;
 use crate::text::{Code, Diagnostic, Diagnostics, Result, suggestion, unwritable, write_text};
 use crate::train::BEST;
 use progress::Progress;
@@ -155,6 +156,10 @@ fn load(args: &Args) -> Result<(Predictor, Vec<Hashed>)> {
     let mut found = Diagnostics::default();
     let mut all = vec![];
     for path in std::iter::once(&args.model).chain(&args.with) {
+        if path.is_dir() && !path.join(BEST).exists() {
+            found.push(recognise(path).instead_of(&format!("a model or a folder with {BEST}"), path));
+            continue;
+        }
         let path = if path.is_dir() { path.join(BEST) } else { path.clone() };
         let model = Model::load(&path, &device).and_then(|model| Ok((Hashed::of(&path, Code::E0801)?, model)));
         all.extend(found.keep(model));

@@ -8,7 +8,7 @@ use super::output::{print, width};
 use crate::net;
 use crate::report::{self, Run};
 use crate::show::{self, Format};
-use crate::text::{Code, Diagnostic, Diagnostics, Result, render, write_text};
+use crate::text::{Code, Diagnostic, Diagnostics, Result, render, several, write_text};
 
 /// Report on a training run as a page, or compare several in a table
 ///
@@ -125,6 +125,6 @@ fn write(out: &Path, page: &str) -> Result<()> {
 fn title(args: &Args, count: usize) -> String {
     match args.runs.as_slice() {
         [one] => one.canonicalize().ok().and_then(|p| Some(p.file_name()?.to_string_lossy().into_owned())).unwrap_or("runs".into()),
-        _ => format!("{count} runs"),
+        _ => several(count, "run"),
     }
 }

@@ -10,7 +10,7 @@ use crate::compile::memory::{Optimiser, Precision};
 use crate::compile::{Program, compile};
 use crate::read::{Variant, variants};
 use crate::show::{self, Convention, Format, Question, Sort, Stats, compare};
-use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, Span};
+use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, Span, several};
 
 /// Count parameters, MACs, FLOPs, activations and memory of graphs
 ///
@@ -243,7 +243,7 @@ impl InputSize {
     /// An error when channels were given and the graph takes another number of them.
     pub fn channels_differ(&self, p: &Program) -> Option<Diagnostic> {
         let c = self.channels.filter(|c| *c != p.input_channels())?;
-        let message = format!("--input has {c} channels, but `{}` takes {}", p.name, p.input_channels());
+        let message = format!("--input has {}, but `{}` takes {}", several(c, "channel"), p.name, p.input_channels());
         Some(
             Diagnostic::error(Code::E0302, message)
                 .help(format!("set the graph's parameter, as in `--set modalities={c}`, or leave the channels out")),

@@ -170,9 +170,9 @@ fn finish(outcome: &Outcome, folder: &Folder) -> Result<()> {
 /// Says what is trained, and on what.
 fn announce(job: &Job, device: &burn::tensor::Device) {
     eprintln!(
-        "{}: {} training and {}, {} of {}, on {}",
+        "{}: {} and {}, {} of {}, on {}",
         job.program.name,
-        job.training.len(),
+        several(job.training.len(), "training case"),
         several(job.validation.len(), "validation case"),
         several(job.config.epochs, "epoch"),
         several(job.steps(), "step"),
@@ -231,7 +231,7 @@ pub(super) fn summary(job: &Job, outcome: &Outcome, folder: &Path) -> String {
     let best = outcome.best.as_ref().map_or("no epoch was finished".to_owned(), |best| {
         let dice: Vec<String> = labels.iter().zip(&best.dice).map(|(l, d)| format!("{l} {d:.3}")).collect();
         let (epoch, cases) = (best.epoch, job.validation.len());
-        format!("best after epoch {epoch}: mean Dice {:.3} on {cases} validation cases ({})", best.dice_mean, dice.join(", "))
+        format!("best after epoch {epoch}: mean Dice {:.3} on {} ({})", best.dice_mean, several(cases, "validation case"), dice.join(", "))
     });
     let ended = match outcome.ending {
         Ending::Patience => ", and none was better for as many as `patience` says",

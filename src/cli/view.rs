@@ -11,7 +11,7 @@ use super::print;
 use crate::data::{read_image, read_labels};
 use crate::infer::Card;
 use crate::net;
-use crate::text::{Code, Diagnostic, Diagnostics, Result, write_text};
+use crate::text::{Code, Diagnostic, Diagnostics, Result, several, write_text};
 use crate::train::BEST;
 use crate::volume::overlay::{self, Overlay, Slices};
 use crate::volume::viewer::{self, Viewer};
@@ -118,7 +118,7 @@ pub fn run(args: Args) -> Result<()> {
         let count = image.data.dim().0;
         let channel = args.channel.unwrap_or(0);
         if channel >= count {
-            let message = format!("`{}` has {count} channels, so there is none of number {channel}", args.image);
+            let message = format!("`{}` has {}, so there is none of number {channel}", args.image, several(count, "channel"));
             return Err(Diagnostic::error(Code::E0703, message).help(format!("give --channel 0 to {}", count.saturating_sub(1))).into());
         }
         let slices = if args.each_class { Slices::EachClass } else { Slices::Foreground };

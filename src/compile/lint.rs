@@ -6,7 +6,7 @@ use super::program::Program;
 use crate::block::{Block, MultiPathGate};
 use crate::ir::{Operator, Value};
 use crate::op::Op;
-use crate::read::{GraphText, Kind, NodeText, Tree, names};
+use crate::read::{self, GraphText, Kind, NodeText, Tree};
 use crate::text::{Code, Diagnostic, Diagnostics, Severity, suggestion};
 
 /// Lints, with the level they have when the file says nothing.
@@ -15,15 +15,19 @@ const LINTS: &[Code] = &[Code::E0206, Code::W0101, Code::W0204, Code::W0301, Cod
 /// A node holds most of the activations from this share on.
 const MOST: f64 = 2.0 / 3.0;
 
-/// Everything that the lints find, at the levels that the file asks for.
-pub fn lint(program: &Program, text: &GraphText) -> Diagnostics {
-    let mut found = Diagnostics::default();
+/// That each lint which the file names is one.
+pub fn names(text: &GraphText, found: &mut Diagnostics) {
     for (name, place, _) in &text.lints {
         if !LINTS.iter().any(|l| l.name() == name) {
             let d = Diagnostic::error(Code::E0107, format!("there is no lint `{name}`")).at(place.clone(), "here");
             found.push(d.help(suggestion(name, LINTS.iter().map(|l| l.name()), "lints")));
         }
     }
+}
+
+/// Everything that the lints find, at the levels that the file asks for.
+pub fn lint(program: &Program, text: &GraphText) -> Diagnostics {
+    let mut found = Diagnostics::default();
     let mut raised = vec![];
     unused(text, &mut raised);
     gates(program, &mut raised);
@@ -48,15 +52,15 @@ fn unused(text: &GraphText, raised: &mut Vec<Diagnostic>) {
     let mut used: HashSet<&str> = HashSet::new();
     text.params.iter().for_each(|p| gather(&p.value, &mut used));
     for i in &text.inputs {
-        gather(&i.channels, &mut used);
+        i.channels.iter().for_each(|c| gather(c, &mut used));
         i.size.iter().for_each(|s| gather(s, &mut used));
     }
     gather_nodes(&text.nodes, &mut used);
-    text.outputs.iter().for_each(|(_, r)| used.extend(names(&r.text)));
+    text.outputs.iter().for_each(|(_, r)| used.extend(read::names(&r.text)));
     for c in &text.blocks {
         gather_nodes(&c.nodes, &mut used);
         c.params.iter().for_each(|p| gather(&p.value, &mut used));
-        c.outputs.iter().for_each(|(_, r)| used.extend(names(&r.text)));
+        c.outputs.iter().for_each(|(_, r)| used.extend(read::names(&r.text)));
     }
     for p in text.params.iter().filter(|p| !used.contains(p.name.as_str())) {
         let d = Diagnostic::warning(Code::W0101, format!("the parameter `{}` is not used", p.name)).at(p.place.clone(), "declared here");
@@ -66,7 +70,7 @@ fn unused(text: &GraphText, raised: &mut Vec<Diagnostic>) {
         let mut own: HashSet<&str> = HashSet::new();
         gather_nodes(&c.nodes, &mut own);
         c.params.iter().for_each(|p| gather(&p.value, &mut own));
-        c.outputs.iter().for_each(|(_, r)| own.extend(names(&r.text)));
+        c.outputs.iter().for_each(|(_, r)| own.extend(read::names(&r.text)));
         for p in c.params.iter().filter(|p| !own.contains(p.name.as_str())) {
             let d = Diagnostic::warning(Code::W0101, format!("the parameter `{}` of `{}` is not used", p.name, c.name))
                 .at(p.place.clone(), "declared here");
@@ -79,7 +83,7 @@ fn gather_nodes<'t>(nodes: &'t [NodeText], used: &mut HashSet<&'t str>) {
     for n in nodes {
         // The name of a repeated node may hold expressions.
         if n.id.contains('{') {
-            used.extend(names(&n.id));
+            used.extend(read::names(&n.id));
         }
         n.entries.iter().for_each(|e| gather(&e.value, used));
     }
@@ -87,7 +91,7 @@ fn gather_nodes<'t>(nodes: &'t [NodeText], used: &mut HashSet<&'t str>) {
 
 fn gather<'t>(tree: &'t Tree, used: &mut HashSet<&'t str>) {
     match &tree.kind {
-        Kind::Str(s) => used.extend(names(s)),
+        Kind::Str(s) => used.extend(read::names(s)),
         Kind::List(items) | Kind::Tuple(_, items) => items.iter().for_each(|t| gather(t, used)),
         Kind::Struct(_, e) | Kind::Map(e) => e.iter().for_each(|e| gather(&e.value, used)),
         _ => {}

@@ -2,6 +2,7 @@
 //!
 //! Level 5: may use `text`, `ir`, `op`, `block`, `read`. Knows nothing of Burn.
 
+mod body;
 mod claims;
 mod divide;
 mod lint;
@@ -9,8 +10,10 @@ mod lower;
 pub mod memory;
 mod order;
 pub mod passes;
+mod ports;
 mod program;
 mod reason;
+mod resolve;
 mod wire;
 
 pub use claims::verify;

@@ -5,10 +5,10 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use super::divide;
-use super::lower::{Inside, Lowering};
+use super::lower::{Flow, Inside, Lowering};
 use crate::ir::{self, Cost, Fact, Fault, Graph, Hash};
 use crate::op::{Input, Op};
-use crate::read::{self, Claim, GraphText, Scope, Set, Tree, Value};
+use crate::read::{self, Claim, GraphText, InputText, Scope, Set, Tree, Value, Words};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Severity, Source};
 
 /// A node as the user wrote it, with the operations that it became.
@@ -145,18 +145,25 @@ pub(super) fn told(mut found: Diagnostics) -> Diagnostics {
 }
 
 fn compiled(source: &Arc<Source>, sets: &[Set], size: Option<[usize; 3]>) -> Result<Program> {
-    let tree = read::load(source, sets)?;
-    let text = read::graph(&tree)?;
-    let (params, faulty) = parameters(&text);
-    if faulty.has_errors() {
-        return Err(beside(faulty, &text, &params));
-    }
-    let size = match size {
-        Some(size) => size,
-        None => stated(&text, &params)?,
+    let read::Loaded { tree, mut found, imported } = read::loaded(source, sets)?;
+    let text = match read::meaning(&tree) {
+        Ok((text, more)) => {
+            found.0.extend(more.0);
+            text
+        }
+        Err(more) => {
+            found.0.extend(more.0);
+            return Err(found.without_echoes());
+        }
     };
-    match at(&text, &params, size) {
+    super::lint::names(&text, &mut found);
+    let params = parameters(&text, &mut found);
+    let size = size.or_else(|| found.keep(stated(&text, &params.values)));
+    let known = text.whole.blocks && imported;
+    match at(&text, &params, known, size) {
+        Ok(_) if found.has_errors() => Err(found.without_echoes()),
         Ok(mut program) => {
+            let size = size.unwrap_or(super::DEFAULT_SIZE);
             program.resolved.tree = Some(Arc::new(tree));
             program.multiple = divide::multiple(&program, size);
             count(&program, &text)?;
@@ -168,11 +175,16 @@ fn compiled(source: &Arc<Source>, sets: &[Set], size: Option<[usize; 3]>) -> Res
             program.warnings = told(program.warnings);
             Ok(program)
         }
-        Err(found) => Err(divide::explain(found, size, |s| {
-            let mut program = at(&text, &params, s).ok()?;
-            program.multiple = divide::multiple(&program, s);
-            Some(program)
-        })),
+        Err(more) => {
+            found.0.extend(more.0);
+            let found = found.without_echoes();
+            let Some(size) = size else { return Err(found) };
+            Err(divide::explain(found, size, |s| {
+                let mut program = at(&text, &params, known, Some(s)).ok()?;
+                program.multiple = divide::multiple(&program, s);
+                Some(program)
+            }))
+        }
     }
 }
 
@@ -182,81 +194,110 @@ fn stated(text: &GraphText, params: &Scope) -> Result<[usize; 3]> {
     Ok(read::typed::<crate::ir::Triple>(tree, params)?.0)
 }
 
-/// With faulty parameters the names and fields can still be checked, but no number that comes of them.
-fn beside(mut faulty: Diagnostics, text: &GraphText, params: &Scope) -> Diagnostics {
-    if let Err(more) = at(text, params, super::DEFAULT_SIZE) {
-        faulty.0.extend(more.0.into_iter().filter(|d| d.code < Code::E0301 && d.code != Code::E0105));
-    }
-    faulty
+/// Parameters: their values, and where their words stand.
+struct Parameters {
+    values: Scope,
+    words: Words,
 }
 
-/// The values of the parameters, and what is wrong with them; a faulty one is 8.
-fn parameters(text: &GraphText) -> (Scope, Diagnostics) {
-    let mut scope = Scope::new();
-    let mut found = Diagnostics::default();
+/// The values of the parameters; what is wrong with them is told, and their values are unknown.
+fn parameters(text: &GraphText, found: &mut Diagnostics) -> Parameters {
+    let mut values = Scope::new();
+    let mut words = Words::new();
+    if !text.whole.params {
+        values.insert(read::OPEN.to_owned(), Value::Unknown);
+    }
     for p in &text.params {
-        let n = found.keep(
-            read::value(&p.value, &scope)
+        let value = found.keep(
+            read::value(&p.value, &values)
                 .map_err(|d| if d.code == Code::E0105 { d.help("a parameter may use those that stand before it") } else { d }),
         );
-        scope.insert(p.name.clone(), n.unwrap_or(Value::Int(8)));
+        if let Some(Value::Text(_)) = value {
+            words.insert(p.name.clone(), super::body::chosen(&p.value).place.clone());
+        }
+        values.insert(p.name.clone(), value.unwrap_or(Value::Unknown));
     }
-    (scope, found)
+    Parameters { values, words }
 }
 
-fn at(text: &GraphText, params: &Scope, size: [usize; 3]) -> Result<Program> {
+/// The program at a size; without one, nothing is known of what flows in, and there is none.
+fn at(text: &GraphText, params: &Parameters, all_blocks: bool, size: Option<[usize; 3]>) -> Result<Program> {
     let dead = text.lints.iter().rev().find(|(n, ..)| n == "E0206").map_or("deny", |(_, _, level)| level);
     let dead = match dead {
         "allow" => None,
         "warn" => Some(Severity::Warning),
         _ => Some(Severity::Error),
     };
-    let mut l = Lowering::new(&text.blocks, &text.dropped, dead);
+    let mut l = Lowering::new(&text.blocks, all_blocks, &text.dropped, dead);
     check_composites(text, &mut l.found);
     let mut inputs = HashMap::new();
     let mut named = vec![];
     for i in &text.inputs {
-        let Some(channels) = l.found.keep(read::typed::<usize>(&i.channels, params)) else { continue };
-        let n = channels;
-        if n == 0 || size.contains(&0) {
-            l.found.push(
-                Diagnostic::error(Code::E0301, format!("the input is {n}x{}x{}x{}: nothing", size[0], size[1], size[2]))
-                    .at(i.channels.place.clone(), "here")
-                    .help("use 1 or more channels, and 1 or more voxels in each direction"),
-            );
-            continue;
-        }
-        // The size asked for is the first input's; others that state their own keep it.
-        let own = i.size.as_ref().filter(|_| !named.is_empty()).and_then(|t| l.found.keep(read::typed::<crate::ir::Triple>(t, params)));
-        let v = l.graph.input(i.name.clone(), Input.into(), Fact::new(1, n, own.map_or(size, |t| t.0)));
-        inputs.insert(i.name.clone(), Some(v));
-        named.push((i.name.clone(), v));
+        let v = input(i, &params.values, size, named.is_empty(), &mut l);
+        named.extend(v.map(|v| (i.name.clone(), v)));
+        inputs.insert(i.name.clone(), v.map_or(Flow::Unknown, Flow::Value));
     }
     if text.outputs.is_empty() {
         l.found.push(
             Diagnostic::error(Code::E0106, "the graph has no output")
                 .at(start(&text.place), "in this graph")
-                .help("add `outputs: {\"logits\": \"node\"}`"),
+                .help("add `outputs: {\"logits\": \"node\"}`")
+                .echo(!text.whole.outputs),
         );
     }
-    let inside = Inside { nodes: &text.nodes, outputs: &text.outputs, params, inputs, prefix: "", within: &[], used: &[] };
+    let inside = Inside {
+        nodes: &text.nodes,
+        outputs: &text.outputs,
+        params: &params.values,
+        words: &params.words,
+        inputs,
+        whole: (text.whole.nodes, text.whole.outputs),
+        prefix: "",
+        within: &[],
+        used: &[],
+    };
     let outputs = l.scope(inside);
     l.found.dedup();
     let Lowering { mut graph, rows, found, .. } = l;
     let warnings = found.clone();
     found.or(())?;
-    graph.outputs = outputs.into_iter().filter_map(|(n, v)| Some((n, v?))).collect();
+    for (name, v) in outputs {
+        // What has no value was told; this is said where it was not.
+        let lost = || Diagnostic::error(Code::E0204, format!("the output `{name}` has no value")).at(start(&text.place), "in this graph");
+        let v = v.ok_or_else(|| Diagnostics::from(lost().help("connect it to a node that is there").echo(true)))?;
+        graph.outputs.push((name, v));
+    }
     Ok(Program {
         name: text.name.clone(),
         graph,
         rows,
         inputs: named,
-        params: params.clone(),
+        params: params.values.clone(),
         claims: text.claims.clone(),
         warnings,
         resolved: Resolved::default(),
         multiple: [1; 3],
     })
+}
+
+/// An input as an operation, if its channels and its size are known.
+fn input(i: &InputText, params: &Scope, size: Option<[usize; 3]>, first: bool, l: &mut Lowering) -> Option<ir::Value> {
+    let channels = i.channels.as_ref().and_then(|c| Some((c, l.found.keep(read::typed::<usize>(c, params))?)));
+    // The size asked for is the first input's; others that state their own keep it.
+    let size = match i.size.as_ref().filter(|_| !first) {
+        Some(own) => l.found.keep(read::typed::<crate::ir::Triple>(own, params)).map(|t| t.0),
+        None => size,
+    };
+    let ((tree, n), size) = (channels?, size?);
+    if n == 0 || size.contains(&0) {
+        l.found.push(
+            Diagnostic::error(Code::E0301, format!("the input is {n}x{}x{}x{}: nothing", size[0], size[1], size[2]))
+                .at(tree.place.clone(), "here")
+                .help("use 1 or more channels, and 1 or more voxels in each direction"),
+        );
+        return None;
+    }
+    Some(l.graph.input(i.name.clone(), Input.into(), Fact::new(1, n, size)))
 }
 
 /// A composite may not take the name of a block, nor give one name to an input and a parameter.

@@ -2,6 +2,7 @@
 
 use super::program::Program;
 use crate::ir::Fact;
+use crate::text::several;
 
 /// So many nodes are named.
 const NAMED: usize = 12;
@@ -56,7 +57,7 @@ fn because(nodes: &[String], what: &str) -> String {
         [one] => format!(", because {one} makes {what} smaller"),
         many if many.len() > NAMED => {
             let (first, more) = (many[..NAMED].join(", "), many.len() - NAMED);
-            format!(", because {first} and {more} more nodes make {what} smaller")
+            format!(", because {first} and {} make {what} smaller", several(more, "further node"))
         }
         [first @ .., last] => format!(", because {} and {last} make {what} smaller", first.join(", ")),
     }

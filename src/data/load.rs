@@ -10,7 +10,7 @@ use super::dataset::{Case, Description};
 use super::phantom::Phantom;
 use super::preprocess::{Preprocess, channels};
 use super::sample::Sample;
-use crate::text::{Code, Diagnostic};
+use crate::text::{Code, Diagnostic, several};
 use crate::volume::{Affine, Between, Grid, Header, Orientation, Volume, corner_distance, read, reorient, resample_labels};
 
 /// The axis order in which networks see volumes, whatever that of the files is: D to the head, H to the front, W to the right.
@@ -188,7 +188,11 @@ pub(super) fn image(case: &Case, description: &Description) -> Result<Volume, Di
     }
     let names = description.modalities.join(", ");
     let shown = case.image.iter().map(|f| format!("`{}`", f.display())).collect::<Vec<_>>().join(", ");
-    let message = format!("{shown}: {channels} channels, but the data set has {} modalities ({names})", description.modalities.len());
+    let message = format!(
+        "{shown}: {}, but the data set has {} ({names})",
+        several(channels, "channel"),
+        several(description.modalities.len(), "modality")
+    );
     Err(Diagnostic::error(Code::E0701, message).help("correct what the data set says of its modalities, or the image"))
 }
 

@@ -13,7 +13,7 @@ use super::window::argmax;
 use super::{Answer, Postprocess, Regions};
 use crate::data::{CANONICAL, Preprocess};
 use crate::metric::Region;
-use crate::text::{Code, Diagnostic, Result};
+use crate::text::{Code, Diagnostic, Result, several};
 use crate::volume::{Class, Colour, Normalise, Orientation};
 
 /// The metadata of a trained network. Every field is one entry of the checkpoint's metadata, as JSON.
@@ -119,12 +119,12 @@ impl Card {
         } else if let Some(at) = (0..count).find(|at| twice(*at)) {
             Some(format!("two of its labels have the value {}", self.labels[at].0))
         } else if self.colours.len() != count {
-            Some(format!("it has {count} labels and {} colours", self.colours.len()))
+            Some(format!("it has {} and {}", several(count, "label"), several(self.colours.len(), "colour")))
         } else if let Some(fault) = self.regions.as_ref().and_then(|r| self.fault_of(r)) {
             Some(fault)
         } else if !self.class_dice.is_empty() && self.class_dice.len() != self.scored().len() {
-            let what = if self.regions.is_some() { format!("{} regions", self.scored().len()) } else { format!("{count} labels") };
-            Some(format!("it has {what} and the Dice of {} classes", self.class_dice.len()))
+            let what = if self.regions.is_some() { several(self.scored().len(), "region") } else { several(count, "label") };
+            Some(format!("it has {what} and the Dice of {}", several(self.class_dice.len(), "class")))
         } else {
             match self.preprocess().fault() {
                 Some(("spacing", _)) => Some(format!("its spacing is {:?} mm", self.spacing.unwrap_or_default())),

@@ -12,7 +12,7 @@ use super::prepare::Prepared;
 use super::window::{Window, Windows};
 use super::{Card, Runner};
 use crate::net::{self, Network};
-use crate::text::{Code, Diagnostic, Result};
+use crate::text::{Code, Diagnostic, Result, several};
 
 /// A trained network, ready to segment. Copies share what runs it.
 #[derive(Clone, Debug)]
@@ -43,11 +43,10 @@ impl Model {
             return Err(Diagnostic::error(
                 Code::E0802,
                 format!(
-                    "`{}` describes {} modalities, {} {} and patches of {:?}, which its graph does not take",
+                    "`{}` describes {}, {} and patches of {:?}, which its graph does not take",
                     path.display(),
-                    card.modalities.len(),
-                    card.channels(),
-                    if card.regions.is_some() { "regions" } else { "labels" },
+                    several(card.modalities.len(), "modality"),
+                    several(card.channels(), if card.regions.is_some() { "region" } else { "label" }),
                     card.patch
                 ),
             )

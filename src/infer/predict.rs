@@ -13,7 +13,7 @@ use super::restore::Restore;
 use super::window::Windows;
 use super::{Card, Flips, Model};
 use crate::data;
-use crate::text::{Code, Diagnostic, Result};
+use crate::text::{Code, Diagnostic, Result, several};
 use crate::volume::overlay::{self, Overlay, Slices};
 use crate::volume::{self, Class, Grid, Volume, read_grid, reorient, turned};
 
@@ -291,7 +291,7 @@ impl Predictor {
         if channels == wanted.len() {
             return Ok(());
         }
-        let what = if channels == 1 { "1 channel".into() } else { format!("{channels} channels") };
+        let what = several(channels, "channel");
         let error = format!("{} has {what}, and the model was trained on {}: {}", names(files), wanted.len(), wanted.join(", "));
         Err(Diagnostic::error(Code::E0302, error)
             .help(if wanted.len() == 1 {

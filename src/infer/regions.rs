@@ -6,6 +6,7 @@ use ndarray::{Array3, ArrayView4, Axis, Zip};
 use serde::{Deserialize, Serialize};
 
 use crate::metric::Region;
+use crate::text::several;
 
 /// From this probability on a voxel is in a region.
 const INSIDE: f32 = 0.5;
@@ -29,7 +30,11 @@ impl Regions {
     pub fn new(channels: Vec<Region>, labels: Option<&[u8]>) -> Result<Self, String> {
         let paint = match labels {
             Some(labels) if labels.len() != channels.len() => {
-                return Err(format!("there are {} regions, and {} labels to paint them with", channels.len(), labels.len()));
+                return Err(format!(
+                    "each region needs a label to be painted with, and these are {} and {}",
+                    several(channels.len(), "region"),
+                    several(labels.len(), "label")
+                ));
             }
             Some(labels) => labels.iter().copied().enumerate().collect(),
             None => painted(&channels)?,

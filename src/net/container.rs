@@ -1,6 +1,6 @@
 //! The bytes of a safetensors file: read when its header and its length agree, written in one order.
 //!
-//! May use `seal` beside it and `text`. The format: eight bytes with the header's length, the header (a JSON object), then the tensors' numbers.
+//! May use `seal` beside it, `read` and `text`. The format: eight bytes with the header's length, the header (a JSON object), then the tensors' numbers.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,7 +12,8 @@ use serde_json::json;
 
 use super::seal;
 use super::tensors::Tensors;
-use crate::text::{Code, Diagnostic, printable, reason};
+use crate::read::recognise;
+use crate::text::{Code, Diagnostic, FileKind, printable, reason, several};
 
 /// The largest weights file that is read, in bytes.
 const MAX_BYTES: u64 = 16 << 30;
@@ -42,8 +43,9 @@ pub(super) fn read(path: &Path) -> Result<Contents, Diagnostic> {
         |(why, help): (String, &str)| Diagnostic::error(Code::E0801, format!("cannot read `{}`: {why}", path.display())).help(help);
     let io = |e: std::io::Error| refuse((reason(&e), PATH));
     let size = std::fs::metadata(path).map_err(io)?;
-    if size.is_dir() {
-        return Err(refuse(("it is a folder".into(), OTHER)));
+    let kind = recognise(path);
+    if !matches!(kind, FileKind::Weights | FileKind::Empty | FileKind::Text | FileKind::Unknown) {
+        return Err(refuse((format!("it is {}, not a safetensors file", kind.what()), &kind.remedy(path))));
     }
     if size.len() > MAX_BYTES {
         return Err(refuse(("it is larger than 16 GiB".into(), OTHER)));
@@ -68,7 +70,7 @@ pub(super) fn read(path: &Path) -> Result<Contents, Diagnostic> {
 /// The header's length from the first bytes of a file of `size` bytes.
 fn header_length(first: &[u8], size: u64) -> Result<u64, (String, &'static str)> {
     let Some(bytes) = first.first_chunk::<LENGTH>() else {
-        return Err((format!("it has {} bytes, too few for a safetensors file", first.len()), CUT));
+        return Err((format!("it has {}, too few for a safetensors file", several(first.len(), "byte")), CUT));
     };
     let header = u64::from_le_bytes(*bytes);
     if header > MAX_HEADER {

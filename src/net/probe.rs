@@ -10,7 +10,7 @@ use super::network::Network;
 use super::tensors::Tensors;
 use super::weights::{assign, values};
 use crate::op::Learned;
-use crate::text::{Code, Diagnostic, Result, suggestion};
+use crate::text::{Code, Diagnostic, Result, several, suggestion};
 
 /// Takes the weights of `network` from foreign tensors under the names that `map` gives them. Gives each weight's foreign name.
 ///
@@ -33,7 +33,7 @@ pub fn port(network: &mut Network, tensors: &Tensors, map: &NameMap, file: &Path
     assign(network, &ours, &shown, device).map_err(|mut found| {
         let left: Vec<&str> = tensors.all.keys().map(String::as_str).filter(|n| !foreign.values().any(|f| f == n)).collect();
         if let Some(d) = found.0.first_mut().filter(|_| !left.is_empty()) {
-            d.help.push(format!("{} tensors of the file match no rule of the map, `{}` among them", left.len(), left[0]));
+            d.help.push(format!("no rule of the map fits {}, `{}` among them", several(left.len(), "tensor of the file"), left[0]));
         }
         found
     })?;
@@ -55,7 +55,7 @@ pub fn forward(network: &Network, given: &Tensors, file: &Path, taps: bool, prob
         if shape[1..] != f.dims()[1..] {
             return Err(Diagnostic::error(
                 Code::E0802,
-                format!("the input `{name}` is {shape:?}, but the graph takes {} channels", f.channels),
+                format!("the input `{name}` is {shape:?}, but the graph takes {}", several(f.channels, "channel")),
             )
             .help("write it as [N, C, D, H, W]")
             .into());
@@ -105,7 +105,7 @@ fn tensor(given: &Tensors, names: &[Option<&str>], file: &Path, device: &Device)
     let Ok(shape) = <[usize; 5]>::try_from(shape.as_slice()) else {
         return Err(Diagnostic::error(
             Code::E0802,
-            format!("`{}` in `{}` has {} dimensions", name.unwrap_or(&""), file.display(), shape.len()),
+            format!("`{}` in `{}` has {}", name.unwrap_or(&""), file.display(), several(shape.len(), "dimension")),
         )
         .help("write it as [N, C, D, H, W]")
         .into());

@@ -2,7 +2,7 @@
 
 use super::{Examples, arity::exactly};
 use crate::ir::{Cost, Fact, Fault, Init, Kept, Operator, Triple, Weight, count};
-use crate::text::Code;
+use crate::text::{Code, several};
 use serde::{Deserialize, Serialize};
 
 /// `y = w * x + b`, zero-padded.
@@ -55,7 +55,7 @@ impl Conv3d {
         let padded = p.checked_mul(2).and_then(|p| p.checked_add(n)).ok_or_else(too_large)?;
         let room = padded.checked_sub(reach).ok_or_else(|| {
             let axis = ["depth", "height", "width"][axis];
-            Fault::new(Code::E0301, format!("the kernel reaches over {reach} voxels but the {axis} is {n} ({padded} with padding)"))
+            Fault::new(Code::E0301, format!("the kernel reaches over {} but the {axis} is {n} ({padded} with padding)", several(reach, "voxel")))
                 .on("kernel")
                 .help("use a smaller kernel, or a larger input")
         })?;
@@ -75,7 +75,7 @@ impl Operator for Conv3d {
             return Err(Fault::field("out", "`out` is 0: a convolution needs at least one output channel").help("use 1 or more"));
         }
         if g == 0 || c % g != 0 || !self.out.is_multiple_of(g) {
-            let message = format!("{c} input and {} output channels cannot be split into {g} group(s)", self.out);
+            let message = format!("{c} input and {} cannot be split into {}", several(self.out, "output channel"), several(g, "group"));
             return Err(Fault::new(Code::E0302, message).on("groups").help("use a number of groups that divides both"));
         }
         let [d, h, w] = x.size;

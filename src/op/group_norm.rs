@@ -2,7 +2,7 @@
 
 use super::{Examples, arity::exactly};
 use crate::ir::{Cost, Fact, Fault, Init, Kept, Operator, Reach, Weight};
-use crate::text::Code;
+use crate::text::{Code, several};
 use serde::{Deserialize, Serialize};
 
 /// Each group of channels is brought to mean 0 and variance 1 over its voxels, then scaled and shifted per channel.
@@ -28,7 +28,7 @@ impl Operator for GroupNorm {
         let [x] = exactly::<1>(self.kind(), x)?;
         if self.groups == 0 || x.channels % self.groups != 0 {
             let message =
-                format!("{} channel{} cannot be split into {} groups", x.channels, if x.channels == 1 { "" } else { "s" }, self.groups);
+                format!("{} cannot be split into {}", several(x.channels, "channel"), several(self.groups, "group"));
             return Err(Fault::new(Code::E0302, message)
                 .on("groups")
                 .help("use a width that is a multiple of the groups, or fewer groups"));

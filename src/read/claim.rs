@@ -116,15 +116,17 @@ impl Claim {
                     found.keep(text(e));
                 }
                 "at" => claim.at = found.keep(size(&e.value)),
-                "set" => {
-                    claim.set = e
-                        .value
-                        .entries()
-                        .unwrap_or_default()
-                        .iter()
-                        .map(|s| Set { path: s.key.clone(), path_place: s.key_place.clone(), value: s.value.clone() })
-                        .collect()
-                }
+                "set" => match e.value.entries() {
+                    Some(sets) => {
+                        let set = |s: &Entry| Set { path: s.key.clone(), path_place: s.key_place.clone(), value: s.value.clone() };
+                        claim.set = sets.iter().map(set).collect();
+                    }
+                    None => found.push(
+                        Diagnostic::error(Code::E0104, format!("`set` is a map from paths to values, but {} is given", e.value.what()))
+                            .at(e.value.place.clone(), "here")
+                            .help("write `set: { \"width\": 16 }`"),
+                    ),
+                },
                 other => found.push(
                     Diagnostic::error(Code::E0107, format!("there is no field `{}` in a claim", printable(other)))
                         .at(e.key_place.clone(), "here")
@@ -153,13 +155,14 @@ fn text(e: &Entry) -> std::result::Result<(String, Place), Diagnostic> {
 }
 
 /// `(128, 128, 128)`, or with channels before.
-fn size(tree: &Tree) -> std::result::Result<[usize; 3], Diagnostic> {
+fn size(tree: &Tree) -> Result<[usize; 3]> {
     let all: Vec<usize> = read(tree, &Scope::new())?;
     match all.as_slice() {
         [d, h, w] | [_, d, h, w] => Ok([*d, *h, *w]),
-        _ => Err(Diagnostic::error(Code::E0104, format!("a size has three numbers, or four with the channels, {} are given", all.len()))
+        _ => Err(Diagnostic::error(Code::E0104, format!("a size has three numbers, or four with the channels, not {}", all.len()))
             .at(tree.place.clone(), "here")
-            .help("write `(128, 128, 128)`, depth, height and width")),
+            .help("write `(128, 128, 128)`, depth, height and width")
+            .into()),
     }
 }
 

@@ -5,25 +5,29 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use super::de;
+use super::kind::{Wanted, parsed_as};
 use super::set::Set;
-use super::tree::{Entry, Kind, Tree, parse};
+use super::tree::{Entry, Kind, Tree};
 use super::value::Scope;
-use crate::text::{Code, Diagnostic, Diagnostics, Result, Source};
+use crate::text::{Code, Diagnostic, Result, Source};
 
-/// Reads a config: the file's text, then each change at its dotted path (`data.root=/volumes`).
+/// Reads a run config: the file's text, then each change at its dotted path (`data.root=/volumes`; `spacing=None` leaves an optional field empty).
 ///
 /// # Errors
-/// What is wrong with the text or a value, at its place.
+/// Everything that is wrong with the text or a value, each at its place; E0110 where the file is a graph or something else.
 pub fn config<T: DeserializeOwned>(source: &Arc<Source>, sets: &[Set]) -> Result<T> {
-    let mut tree = parse(source)?;
-    let mut found = Diagnostics::default();
+    let (mut tree, mut found) = parsed_as(source, Wanted::Config)?;
     for set in sets {
         if let Err(d) = change(&mut tree, set) {
             found.push(d);
         }
     }
-    found.or(())?;
-    de::read(&tree, &Scope::new()).map_err(Diagnostics::from)
+    let config = found.keep(de::read(&tree, &Scope::new()));
+    let found = found.without_echoes();
+    match config {
+        Some(config) => found.or(config),
+        None => Err(found),
+    }
 }
 
 /// Sets a value at a dotted path, adding fields that are not written in the file.

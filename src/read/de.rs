@@ -5,31 +5,51 @@ use std::fmt;
 use serde::de::{self, Deserialize, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 
 use super::expr::evaluate;
+use super::recover::{Noted, Stand, each};
 use super::tree::{Entry, Kind, Tree};
 use super::value::{Scope, Value};
-use crate::text::{Code, Diagnostic, Place, nearest, printable};
+use crate::text::{Code, Diagnostic, Diagnostics, Place, nearest, printable, several};
 
 /// What serde refused, and where.
 #[derive(Debug)]
 pub struct Refusal {
-    code: Code,
+    pub(super) code: Code,
     message: String,
     help: Option<String>,
-    place: Option<Place>,
+    pub(super) place: Option<Place>,
+    /// The field that is missing, or that a field of an unknown name was most likely meant to be.
+    pub(super) field: Option<&'static str>,
+    /// The parameter whose word does not fit here.
+    word: Option<String>,
+    /// Whether it may only follow from an error that was told before.
+    pub(super) echo: bool,
 }
 
 impl Refusal {
+    fn new(code: Code, message: String) -> Self {
+        Self { code, message, help: None, place: None, field: None, word: None, echo: false }
+    }
+
     fn at(mut self, place: &Place) -> Self {
         self.place.get_or_insert_with(|| place.clone());
         self
     }
 
-    /// As a diagnostic; `whole` is its place when nothing narrower is known.
-    pub fn diagnostic(self, whole: &Place) -> Diagnostic {
-        let d = Diagnostic::error(self.code, self.message).at(self.place.unwrap_or_else(|| whole.clone()), "here");
+    /// As a diagnostic. `whole` is its place when nothing narrower is known; a word that a parameter gave is told where it was given, if
+    /// `words` knows that.
+    pub fn diagnostic(self, whole: &Place, words: &Words) -> Diagnostic {
+        let place = self.place.unwrap_or_else(|| whole.clone());
+        let d = Diagnostic::error(self.code, self.message).echo(self.echo);
+        let d = match self.word.as_ref().and_then(|name| words.get(name)) {
+            Some(given) => d.at(given.clone(), "given here").also(place, "used here"),
+            None => d.at(place, "here"),
+        };
         d.help(self.help.unwrap_or_else(|| "write the kind of value that is expected".into()))
     }
 }
+
+/// Where the words of parameters were given.
+pub type Words = std::collections::HashMap<String, Place>;
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -41,24 +61,25 @@ impl std::error::Error for Refusal {}
 
 impl de::Error for Refusal {
     fn custom<T: fmt::Display>(message: T) -> Self {
-        Self { code: Code::E0104, message: message.to_string(), help: None, place: None }
+        Self::new(Code::E0104, message.to_string())
     }
 
     fn invalid_length(n: usize, expected: &dyn de::Expected) -> Self {
-        let given = if n == 1 { "1 value is given".to_owned() } else { format!("{n} values are given") };
+        let given = format!("{} given", several(n, "value") + if n == 1 { " is" } else { " are" });
         let help = "give as many values as are expected, with commas between".to_owned();
         Self { help: Some(help), ..Self::custom(format!("{given}, but {expected} is expected")) }
     }
 
     fn missing_field(field: &'static str) -> Self {
         let message = format!("the field `{field}` is missing");
-        Self { code: Code::E0106, message, help: Some(format!("add `{field}: ...`")), place: None }
+        Self { help: Some(format!("add `{field}: ...`")), field: Some(field), ..Self::new(Code::E0106, message) }
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         let message = format!("there is no field `{}` here", printable(field));
         let help = crate::text::suggestion(field, expected.iter().copied(), "fields");
-        Self { code: Code::E0107, message, help: Some(help), place: None }
+        let meant = nearest(field, expected.iter().copied()).and_then(|n| expected.iter().find(|e| **e == n)).copied();
+        Self { help: Some(help), field: meant, ..Self::new(Code::E0107, message) }
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
@@ -68,34 +89,54 @@ impl de::Error for Refusal {
             Some(n) => format!("did you mean `{n}`? choices: {all}"),
             None => format!("choices: {all}"),
         };
-        Self { code: Code::E0104, message, help: Some(help), place: None }
+        Self { help: Some(help), ..Self::new(Code::E0104, message) }
     }
 }
 
 /// Reads `T` from a tree.
 ///
 /// # Errors
-/// What does not fit, at its place.
-pub fn read<'a, T: Deserialize<'a>>(tree: &'a Tree, scope: &'a Scope) -> Result<T, Diagnostic> {
-    T::deserialize(De { tree, scope }).map_err(|r| r.diagnostic(&tree.place))
+/// Everything that does not fit, each at its place.
+pub fn read<'a, T: Deserialize<'a>>(tree: &'a Tree, scope: &'a Scope) -> Result<T, Diagnostics> {
+    let told = each(|noted| T::deserialize(De { tree, scope, noted }));
+    told.map_err(|all| Diagnostics(all.into_iter().map(|r| r.diagnostic(&tree.place, &Words::new())).collect()))
 }
 
-/// Reads the fields of a struct that are given one by one.
+/// Reads a struct whose fields are given one by one; `read` makes it of them.
 ///
 /// # Errors
-/// What does not fit, at its place.
-pub fn fields<'a>(entries: Vec<&'a Entry>, scope: &'a Scope) -> Fields<'a> {
-    Fields { entries: entries.into_iter(), value: None, scope }
+/// Everything that does not fit.
+pub fn fields<'a, T>(
+    entries: &[&'a Entry],
+    scope: &'a Scope,
+    read: impl Fn(Fields<'a, '_>) -> Result<T, Refusal>,
+) -> Result<T, Vec<Refusal>> {
+    each(|noted| read(Fields::new(entries.to_vec(), scope, noted, None)))
 }
 
-/// A value with the names that its expressions may use.
+/// That there is no block of this name.
+pub fn no_block(name: &str) -> Refusal {
+    Refusal::new(Code::E0201, format!("there is no block `{}`", printable(name)))
+}
+
+/// A value with the names that its expressions may use, and what of it was refused before.
 #[derive(Clone, Copy)]
-pub struct De<'a> {
-    pub tree: &'a Tree,
-    pub scope: &'a Scope,
+pub struct De<'a, 'n> {
+    tree: &'a Tree,
+    scope: &'a Scope,
+    noted: &'n Noted,
 }
 
-impl De<'_> {
+impl<'a, 'n> De<'a, 'n> {
+    /// A value inside of this one; what was refused before has a stand-in.
+    fn inner<T: DeserializeSeed<'a>>(seed: T, tree: &'a Tree, scope: &'a Scope, noted: &'n Noted) -> Result<T::Value, Refusal> {
+        let result = if noted.has_value(tree) { seed.deserialize(Stand) } else { seed.deserialize(De { tree, scope, noted }) };
+        result.map_err(|r| r.at(&tree.place))
+    }
+
+    fn fields(&self, entries: Vec<&'a Entry>) -> Fields<'a, 'n> {
+        Fields::new(entries, self.scope, self.noted, Some(&self.tree.place))
+    }
     fn integer(&self) -> Result<i128, Refusal> {
         match &self.tree.kind {
             Kind::Int(n) => Ok(*n),
@@ -117,25 +158,21 @@ impl De<'_> {
     }
 
     fn evaluated(&self, text: &str) -> Result<Value, Refusal> {
-        evaluate(text, self.scope).map_err(|(message, help)| Refusal {
-            code: Code::E0105,
-            message,
-            help: Some(help),
+        evaluate(text, self.scope).map_err(|w| Refusal {
+            help: Some(w.help),
             place: Some(self.tree.place.clone()),
+            echo: w.echo,
+            ..Refusal::new(Code::E0105, w.message)
         })
     }
 
     fn refuse(&self, message: String, help: &str) -> Refusal {
-        Refusal { code: Code::E0104, message, help: Some(help.into()), place: Some(self.tree.place.clone()) }
+        let echo = self.tree.kind == Kind::Fault;
+        Refusal { help: Some(help.into()), place: Some(self.tree.place.clone()), echo, ..Refusal::new(Code::E0104, message) }
     }
 
     fn wrong(&self, expected: &str) -> Refusal {
-        Refusal {
-            code: Code::E0104,
-            message: format!("{expected} is expected, but {} is given", self.tree.what()),
-            help: Some(format!("write {expected}")),
-            place: Some(self.tree.place.clone()),
-        }
+        self.refuse(format!("{expected} is expected, but {} is given", self.tree.what()), &format!("write {expected}"))
     }
 }
 
@@ -153,7 +190,7 @@ macro_rules! integers {
     )*};
 }
 
-impl<'de> de::Deserializer<'de> for De<'de> {
+impl<'de> de::Deserializer<'de> for De<'de, '_> {
     type Error = Refusal;
 
     integers! {
@@ -171,6 +208,7 @@ impl<'de> de::Deserializer<'de> for De<'de> {
             Kind::List(_) | Kind::Tuple(..) => self.deserialize_seq(visitor),
             Kind::Struct(..) | Kind::Map(_) => self.deserialize_map(visitor),
             Kind::Word(w) => visitor.visit_str(w).map_err(|r: Refusal| r.at(&self.tree.place)),
+            Kind::Fault => Err(self.wrong("a value")),
         }
     }
 
@@ -235,7 +273,7 @@ impl<'de> de::Deserializer<'de> for De<'de> {
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
         match &self.tree.kind {
             Kind::Word(w) if w == "None" => visitor.visit_none(),
-            Kind::Tuple(Some(n), items) if n == "Some" && items.len() == 1 => visitor.visit_some(De { tree: &items[0], scope: self.scope }),
+            Kind::Tuple(Some(n), items) if n == "Some" && items.len() == 1 => visitor.visit_some(De { tree: &items[0], ..self }),
             _ => visitor.visit_some(self),
         }
     }
@@ -258,7 +296,7 @@ impl<'de> de::Deserializer<'de> for De<'de> {
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
         match &self.tree.kind {
             Kind::List(items) | Kind::Tuple(_, items) => {
-                visitor.visit_seq(Items { items: items.iter(), scope: self.scope }).map_err(|r| r.at(&self.tree.place))
+                visitor.visit_seq(Items { items: items.iter(), scope: self.scope, noted: self.noted }).map_err(|r| r.at(&self.tree.place))
             }
             _ => Err(self.wrong("a list")),
         }
@@ -267,8 +305,8 @@ impl<'de> de::Deserializer<'de> for De<'de> {
     fn deserialize_tuple<V: Visitor<'de>>(self, n: usize, visitor: V) -> Result<V::Value, Refusal> {
         match &self.tree.kind {
             Kind::List(items) | Kind::Tuple(_, items) if items.len() != n => Err(self.refuse(
-                format!("{n} values are expected, but {} are given", items.len()),
-                &format!("write {n} values with commas between"),
+                format!("{} expected, but {} given", several(n, "value") + if n == 1 { " is" } else { " are" }, items.len()),
+                &format!("write {} with commas between", several(n, "value")),
             )),
             _ => self.deserialize_seq(visitor),
         }
@@ -280,7 +318,7 @@ impl<'de> de::Deserializer<'de> for De<'de> {
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
         let entries = self.tree.entries().ok_or_else(|| self.wrong("a map or a group of fields"))?;
-        visitor.visit_map(fields(entries.iter().collect(), self.scope)).map_err(|r| r.at(&self.tree.place))
+        visitor.visit_map(self.fields(entries.iter().collect())).map_err(|r| r.at(&self.tree.place))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(self, _: &'static str, _: &'static [&'static str], visitor: V) -> Result<V::Value, Refusal> {
@@ -301,44 +339,64 @@ impl<'de> de::Deserializer<'de> for De<'de> {
     }
 }
 
-struct Items<'a> {
+struct Items<'a, 'n> {
     items: std::slice::Iter<'a, Tree>,
     scope: &'a Scope,
+    noted: &'n Noted,
 }
 
-impl<'de> SeqAccess<'de> for Items<'de> {
+impl<'de> SeqAccess<'de> for Items<'de, '_> {
     type Error = Refusal;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Refusal> {
         let Some(tree) = self.items.next() else { return Ok(None) };
-        seed.deserialize(De { tree, scope: self.scope }).map(Some).map_err(|r| r.at(&tree.place))
+        De::inner(seed, tree, self.scope, self.noted).map(Some)
     }
 }
 
 /// Fields given one by one; also a deserializer of the struct that they make.
-pub struct Fields<'a> {
+pub struct Fields<'a, 'n> {
     entries: std::vec::IntoIter<&'a Entry>,
+    /// Fields that are missing, as was told before.
+    missing: std::vec::IntoIter<&'static str>,
+    /// The entry whose key was read; none for a missing field.
     value: Option<&'a Entry>,
     scope: &'a Scope,
+    noted: &'n Noted,
 }
 
-impl<'de> MapAccess<'de> for Fields<'de> {
+impl<'a, 'n> Fields<'a, 'n> {
+    fn new(mut entries: Vec<&'a Entry>, scope: &'a Scope, noted: &'n Noted, place: Option<&Place>) -> Self {
+        entries.retain(|e| !noted.has_key(e));
+        Self { entries: entries.into_iter(), missing: noted.missing(place).into_iter(), value: None, scope, noted }
+    }
+}
+
+impl<'de> MapAccess<'de> for Fields<'de, '_> {
     type Error = Refusal;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Refusal> {
-        let Some(entry) = self.entries.next() else { return Ok(None) };
-        self.value = Some(entry);
-        let key: de::value::BorrowedStrDeserializer<Refusal> = de::value::BorrowedStrDeserializer::new(&entry.key);
-        seed.deserialize(key).map(Some).map_err(|r| r.at(&entry.key_place))
+        self.value = self.entries.next();
+        let (key, place) = match self.value {
+            Some(entry) => (entry.key.as_str(), Some(&entry.key_place)),
+            None => match self.missing.next() {
+                Some(missing) => (missing, None),
+                None => return Ok(None),
+            },
+        };
+        let key: de::value::BorrowedStrDeserializer<Refusal> = de::value::BorrowedStrDeserializer::new(key);
+        seed.deserialize(key).map(Some).map_err(|r| if let Some(place) = place { r.at(place) } else { r })
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Refusal> {
-        let entry = self.value.take().ok_or_else(|| de::Error::custom("a value was asked for before its key"))?;
-        seed.deserialize(De { tree: &entry.value, scope: self.scope }).map_err(|r| r.at(&entry.value.place))
+        match self.value.take() {
+            Some(entry) => De::inner(seed, &entry.value, self.scope, self.noted),
+            None => seed.deserialize(Stand),
+        }
     }
 }
 
-impl<'de> de::Deserializer<'de> for Fields<'de> {
+impl<'de> de::Deserializer<'de> for Fields<'de, '_> {
     type Error = Refusal;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
@@ -351,28 +409,37 @@ impl<'de> de::Deserializer<'de> for Fields<'de> {
     }
 }
 
-struct Choice<'a>(De<'a>);
+struct Choice<'a, 'n>(De<'a, 'n>);
 
-impl<'de> de::EnumAccess<'de> for Choice<'de> {
+impl<'de> de::EnumAccess<'de> for Choice<'de, '_> {
     type Error = Refusal;
     type Variant = Self;
 
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Refusal> {
+        let mut parameter = None;
+        let mut unknown = false;
         let name = match &self.0.tree.kind {
             // A parameter whose value is a word stands for that word.
             Kind::Str(s) => match self.0.scope.get(s) {
-                Some(Value::Text(word)) => word.as_str(),
-                _ => s.as_str(),
+                Some(Value::Text(word)) => {
+                    parameter = Some(s);
+                    word.as_str()
+                }
+                value => {
+                    unknown = value == Some(&Value::Unknown);
+                    s.as_str()
+                }
             },
             _ => self.0.tree.name().unwrap_or_default(),
         };
         let place = self.0.tree.name_place();
         let key: de::value::StrDeserializer<Refusal> = name.into_deserializer();
-        Ok((seed.deserialize(key).map_err(|r| r.at(&place))?, self))
+        let variant = seed.deserialize(key);
+        Ok((variant.map_err(|r| Refusal { word: parameter.cloned(), echo: unknown, ..r }.at(&place))?, self))
     }
 }
 
-impl<'de> de::VariantAccess<'de> for Choice<'de> {
+impl<'de> de::VariantAccess<'de> for Choice<'de, '_> {
     type Error = Refusal;
 
     fn unit_variant(self) -> Result<(), Refusal> {
@@ -386,7 +453,7 @@ impl<'de> de::VariantAccess<'de> for Choice<'de> {
     /// `Name(value)`; `Name(field: ...)` is the variant whose one value has these fields.
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Refusal> {
         match &self.0.tree.kind {
-            Kind::Tuple(_, items) if items.len() == 1 => seed.deserialize(De { tree: &items[0], scope: self.0.scope }),
+            Kind::Tuple(_, items) if items.len() == 1 => De::inner(seed, &items[0], self.0.scope, self.0.noted),
             Kind::Struct(..) | Kind::Tuple(..) => seed.deserialize(self.0),
             _ => Err(self.0.wrong("a choice with its value in parentheses")),
         }
@@ -399,7 +466,7 @@ impl<'de> de::VariantAccess<'de> for Choice<'de> {
     /// `Name(field: value)`; a bare `Name` has none of them.
     fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, Refusal> {
         match &self.0.tree.kind {
-            Kind::Word(_) | Kind::Str(_) => visitor.visit_map(fields(vec![], self.0.scope)),
+            Kind::Word(_) | Kind::Str(_) => visitor.visit_map(self.0.fields(vec![])),
             _ => de::Deserializer::deserialize_map(self.0, visitor),
         }
     }

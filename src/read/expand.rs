@@ -18,25 +18,83 @@ const MOST: i64 = 100_000;
 /// A text with its `{...}` filled in may be this long.
 const LONGEST: usize = 256;
 
-/// The nodes of a scope as they are with these parameters, and the names of those that are not there.
-pub fn expand<'t>(nodes: &'t [NodeText], scope: &Scope, found: &mut Diagnostics) -> (Cow<'t, [NodeText]>, Vec<String>) {
+/// The nodes of a scope as they are with its parameters.
+#[derive(Debug)]
+pub struct Opened<'t> {
+    pub nodes: Cow<'t, [NodeText]>,
+    /// Those that a condition leaves out.
+    pub absent: Vec<Absent>,
+    pub loops: Vec<Loop>,
+}
+
+/// A node that is not there though it is written.
+#[derive(Clone, Debug)]
+pub struct Absent {
+    pub id: String,
+    /// What leaves it out, after its name: `was dropped`, ``is switched off by `when: "deep"` ``.
+    pub why: String,
+    pub place: Place,
+}
+
+impl Absent {
+    /// That a variant's `drop` names it at `place`.
+    pub fn dropped(id: &str, place: &Place) -> Self {
+        Self { id: id.to_owned(), why: "was dropped".into(), place: place.clone() }
+    }
+}
+
+/// The nodes that an entry with `{...}` in its name stands for.
+#[derive(Clone, Debug)]
+pub struct Loop {
+    /// What their names have before and after the first and last `{...}`.
+    pub before: String,
+    pub after: String,
+    /// The first and the last of them.
+    pub ends: Option<(String, String)>,
+    /// Whether the turns of the loop are known.
+    pub sound: bool,
+    pub place: Place,
+}
+
+impl Loop {
+    fn new(n: &NodeText) -> Self {
+        let before = n.id.split('{').next().unwrap_or_default().to_owned();
+        let after = n.id.rsplit('}').next().filter(|_| n.id.contains('}')).unwrap_or_default().to_owned();
+        Self { before, after, ends: None, sound: true, place: n.id_place.clone() }
+    }
+
+    /// Whether a name could be that of one of its turns.
+    pub fn could_be(&self, name: &str) -> bool {
+        let inside = name.strip_prefix(self.before.as_str()).and_then(|rest| rest.strip_suffix(self.after.as_str()));
+        inside.is_some_and(|i| !i.is_empty())
+    }
+
+    /// In words, which nodes it makes: "the loop makes `seg1` to `seg4`".
+    pub fn told(&self) -> String {
+        match &self.ends {
+            None => format!("the loop makes no node `{}...{}`", printable(&self.before), printable(&self.after)),
+            Some((one, other)) if one == other => format!("the loop makes `{one}` alone"),
+            Some((first, last)) => format!("the loop makes `{first}` to `{last}`"),
+        }
+    }
+}
+
+/// The nodes of a scope as they are with these parameters.
+pub fn expand<'t>(nodes: &'t [NodeText], scope: &Scope, found: &mut Diagnostics) -> Opened<'t> {
     opened(nodes, scope, &mut Budget::default(), found)
 }
 
 /// The same for one scope of many, which share a budget.
-pub fn opened<'t>(
-    nodes: &'t [NodeText],
-    scope: &Scope,
-    budget: &mut Budget,
-    found: &mut Diagnostics,
-) -> (Cow<'t, [NodeText]>, Vec<String>) {
+pub fn opened<'t>(nodes: &'t [NodeText], scope: &Scope, budget: &mut Budget, found: &mut Diagnostics) -> Opened<'t> {
+    let mut out = Opened { nodes: Cow::Borrowed(nodes), absent: vec![], loops: vec![] };
     if nodes.iter().all(plain) {
-        let all = if nodes.iter().all(|n| counted(n, budget, found)) { nodes } else { &[] };
-        return (Cow::Borrowed(all), vec![]);
+        if !nodes.iter().all(|n| counted(n, budget, found)) {
+            out.nodes = Cow::Borrowed(&[]);
+        }
+        return out;
     }
     let mut all = vec![];
-    let mut absent = vec![];
-    for n in nodes {
+    'nodes: for n in nodes {
         if plain(n) {
             if !counted(n, budget, found) {
                 break;
@@ -44,24 +102,37 @@ pub fn opened<'t>(
             all.push(n.clone());
             continue;
         }
-        let Some(turns) = found.keep(turns(n, scope)) else {
-            budget.fault();
-            continue;
+        let mut made = Loop::new(n);
+        let turns = match turns(n, scope) {
+            Ok(turns) => turns,
+            Err((name, d)) => {
+                // Looked at once, with a variable of which nothing is known.
+                budget.fault();
+                found.push(d);
+                made.sound = false;
+                vec![name.map(|name| (name, Value::Unknown)).into_iter().collect()]
+            }
         };
         for locals in turns {
             if !counted(n, budget, found) {
-                return (Cow::Owned(all), absent);
+                break 'nodes;
             }
             let scope = with(scope, &locals);
-            let turn = one(n, locals, &scope, budget, found);
-            match found.keep(turn) {
-                Some((node, true)) => all.push(node),
-                Some((node, false)) => absent.push(node.id),
-                None => budget.fault(),
+            let (node, off) = one(n, locals, &scope, budget, found);
+            made.sound &= !node.faulty;
+            let id = node.id.clone();
+            made.ends = Some(made.ends.take().map_or((id.clone(), id.clone()), |(first, _)| (first, id.clone())));
+            match off {
+                None => all.push(node),
+                Some(condition) => out.absent.push(Absent { id, why: format!("is switched off by `when: {condition}`"), place: condition.place.clone() }),
             }
         }
+        if n.id.contains('{') {
+            out.loops.push(made);
+        }
     }
-    (Cow::Owned(all), absent)
+    out.nodes = Cow::Owned(all);
+    out
 }
 
 /// Takes a node from the budget.
@@ -69,14 +140,14 @@ fn counted(n: &NodeText, budget: &mut Budget, found: &mut Diagnostics) -> bool {
     budget.take(Limit::Nodes, 1, &n.id_place, found) && budget.take(Limit::Characters, n.weight, &n.id_place, found)
 }
 
-/// References with their `{...}` filled in.
+/// References with their `{...}` filled in; those that cannot be are [`Reference::unread`].
 pub fn filled(outputs: &[(String, Reference)], scope: &Scope, found: &mut Diagnostics) -> Vec<(String, Reference)> {
-    let each = outputs.iter().filter_map(|(name, r)| {
+    let each = outputs.iter().map(|(name, r)| {
         if !r.text.contains('{') {
-            return Some((name.clone(), r.clone()));
+            return (name.clone(), r.clone());
         }
-        let text = found.keep(fill(&r.text, scope, &r.place))?;
-        Some((name.clone(), Reference::parse(&text, r.place.clone())))
+        let text = found.keep(fill(&r.text, scope, &r.place));
+        (name.clone(), text.map_or_else(|| Reference::unread(&r.place), |text| Reference::parse(&text, r.place.clone())))
     });
     each.collect()
 }
@@ -103,22 +174,28 @@ fn plain(n: &NodeText) -> bool {
         })
 }
 
-/// The values of the loop's variable, one set a turn; one empty set without a loop.
-fn turns(n: &NodeText, scope: &Scope) -> Result<Vec<Vec<(String, Value)>>, Diagnostic> {
+/// The values of the loop's variable, one set a turn; one empty set without a loop. An error comes with the variable, if it has a name.
+#[allow(clippy::type_complexity)]
+fn turns(n: &NodeText, scope: &Scope) -> Result<Vec<Vec<(String, Value)>>, (Option<String>, Diagnostic)> {
     let Some(e) = n.entries.iter().find(|e| e.key == "for") else { return Ok(vec![vec![]]) };
     let refuse = |why: String| Diagnostic::error(Code::E0105, why).at(e.value.place.clone(), "here").help("write `for: \"i in 1..=4\"`");
-    let Kind::Str(text) = &e.value.kind else { return Err(refuse(format!("a loop is a text, but {} is given", e.value.what()))) };
-    let (name, range) = text.split_once(" in ").ok_or_else(|| refuse(format!("`{}` is not a loop", printable(text))))?;
+    let Kind::Str(text) = &e.value.kind else {
+        return Err((None, refuse(format!("a loop is a text, but {} is given", e.value.what())).echo(e.value.kind == Kind::Fault)));
+    };
+    let (name, range) = text.split_once(" in ").ok_or_else(|| (None, refuse(format!("`{}` is not a loop", printable(text)))))?;
     let name = name.trim();
     if !is_name(name) {
-        return Err(refuse(format!("`{}` cannot be a name", printable(name))));
+        return Err((None, refuse(format!("`{}` cannot be a name", printable(name)))));
     }
+    let fault = |d| (Some(name.to_owned()), d);
     if !n.id.contains('{') {
-        return Err(Diagnostic::error(Code::E0109, format!("every turn of the loop would be called `{}`", printable(&n.id)))
-            .at(n.id_place.clone(), "here")
-            .help(format!("put the variable into the name: \"{}{{{name}}}\"", n.id)));
+        return Err(fault(
+            Diagnostic::error(Code::E0109, format!("every turn of the loop would be called `{}`", printable(&n.id)))
+                .at(n.id_place.clone(), "here")
+                .help(format!("put the variable into the name: \"{}{{{name}}}\"", n.id)),
+        ));
     }
-    let all = range_of(range, scope, &e.value.place)?;
+    let all = range_of(range, scope, &e.value.place).map_err(fault)?;
     Ok(all.map(|i| vec![(name.to_owned(), Value::Int(i))]).collect())
 }
 
@@ -136,7 +213,7 @@ fn range_of(text: &str, scope: &Scope, place: &Place) -> Result<std::ops::Range<
         Ok(other) => {
             Err(refuse(format!("a range goes over whole numbers, but `{}` is {other}", printable(t)), "write whole numbers".into()))
         }
-        Err((message, help)) => Err(refuse(message, help)),
+        Err(wrong) => Err(wrong.at(place)),
     };
     let (from, to) = (bound(from)?, bound(to)?);
     let end = to.checked_add(whole).filter(|end| end.saturating_sub(from) <= MOST);
@@ -144,44 +221,62 @@ fn range_of(text: &str, scope: &Scope, place: &Place) -> Result<std::ops::Range<
     Ok(from..end)
 }
 
-/// A node of one turn, and whether it is there.
-fn one(
-    n: &NodeText,
+/// A node of one turn, and the condition that leaves it out.
+fn one<'t>(
+    n: &'t NodeText,
     locals: Vec<(String, Value)>,
     scope: &Scope,
     budget: &mut Budget,
     found: &mut Diagnostics,
-) -> Result<(NodeText, bool), Diagnostic> {
-    let mut there = true;
-    let mut node = NodeText { id: fill(&n.id, scope, &n.id_place)?, locals, entries: vec![], ..n.clone() };
-    if !is_name(&node.id) || node.id.chars().count() > NAME {
-        return Err(Diagnostic::error(Code::E0109, format!("`{}` cannot be a name", printable(&node.id)))
+) -> (NodeText, Option<&'t Tree>) {
+    let mut off = None;
+    let mut node = NodeText { locals, entries: vec![], ..n.clone() };
+    let id = fill(&n.id, scope, &n.id_place).and_then(|id| match is_name(&id) && id.chars().count() <= NAME {
+        true => Ok(id),
+        false => Err(Diagnostic::error(Code::E0109, format!("`{}` cannot be a name", printable(&id)))
             .at(n.id_place.clone(), "becomes that")
-            .help("a name has letters, digits and `_`, begins with a letter, and is at most 64 long"));
+            .help("a name has letters, digits and `_`, begins with a letter, and is at most 64 long")),
+    });
+    match id {
+        Ok(id) => node.id = id,
+        // A name that was refused where it is written keeps what is in it.
+        Err(d) if n.faulty && !n.id.contains('{') => found.push(d.echo(true)),
+        Err(d) => {
+            found.push(d);
+            node.faulty = true;
+        }
     }
     for e in &n.entries {
         match e.key.as_str() {
             "for" => {}
-            "when" => there = condition(&e.value, scope)?,
+            "when" => match condition(&e.value, scope) {
+                Ok(true) => {}
+                Ok(false) => off = Some(&e.value),
+                Err(d) => found.push(d),
+            },
             _ => {
                 let mut e = e.clone();
-                replace(&mut e.value, scope, budget, found)?;
+                replace(&mut e.value, scope, budget, found);
                 budget.take(Limit::Characters, e.value.weight(), &n.id_place, found);
                 node.entries.push(e);
             }
         }
     }
-    Ok((node, there))
+    if node.faulty {
+        budget.fault();
+    }
+    (node, off)
 }
 
 fn condition(t: &Tree, scope: &Scope) -> Result<bool, Diagnostic> {
     let value = match &t.kind {
         Kind::Bool(b) => return Ok(*b),
-        Kind::Str(s) => evaluate(s, scope).map_err(|(m, h)| Diagnostic::error(Code::E0105, m).at(t.place.clone(), "here").help(h))?,
+        Kind::Str(s) => evaluate(s, scope).map_err(|w| w.at(&t.place))?,
         _ => {
             return Err(Diagnostic::error(Code::E0104, format!("a condition is expected, but {} is given", t.what()))
                 .at(t.place.clone(), "here")
-                .help("write `true`, `false` or an expression, as in \"anchors > 0\""));
+                .help("write `true`, `false` or an expression, as in \"anchors > 0\"")
+                .echo(t.kind == Kind::Fault));
         }
     };
     match value {
@@ -192,20 +287,33 @@ fn condition(t: &Tree, scope: &Scope) -> Result<bool, Diagnostic> {
     }
 }
 
-/// Fills in the `{...}` of a text, or of the texts of a list, where a range makes several of one.
-fn replace(t: &mut Tree, scope: &Scope, budget: &mut Budget, found: &mut Diagnostics) -> Result<(), Diagnostic> {
+/// Fills in the `{...}` of a text, or of the texts of a list, where a range makes several of one. What cannot be filled is told and becomes
+/// [`Kind::Fault`].
+fn replace(t: &mut Tree, scope: &Scope, budget: &mut Budget, found: &mut Diagnostics) {
+    let fault = |place: &Place| Tree { kind: Kind::Fault, place: place.clone() };
     match &mut t.kind {
-        Kind::Str(s) if s.contains('{') => *s = fill(s, scope, &t.place)?,
+        Kind::Str(s) if s.contains('{') => match fill(s, scope, &t.place) {
+            Ok(text) => *s = text,
+            Err(d) => {
+                found.push(d);
+                t.kind = Kind::Fault;
+            }
+        },
         Kind::List(items) => {
             let mut all = vec![];
             for item in items.drain(..) {
                 match &item.kind {
                     Kind::Str(s) if s.contains('{') => {
-                        for text in several(s, scope, &item.place)? {
+                        let Some(texts) = found.keep(several(s, scope, &item.place)) else {
+                            all.push(fault(&item.place));
+                            continue;
+                        };
+                        for text in texts {
                             if !budget.take(Limit::Connections, 1, &item.place, found) {
                                 break;
                             }
-                            all.push(Tree { kind: Kind::Str(text?), place: item.place.clone() });
+                            let kind = found.keep(text).map_or(Kind::Fault, Kind::Str);
+                            all.push(Tree { kind, place: item.place.clone() });
                         }
                     }
                     _ => all.push(item),
@@ -215,7 +323,6 @@ fn replace(t: &mut Tree, scope: &Scope, budget: &mut Budget, found: &mut Diagnos
         }
         _ => {}
     }
-    Ok(())
 }
 
 /// `enc{1..=3}` is `enc1`, `enc2`, `enc3`.
@@ -257,7 +364,7 @@ fn fill(text: &str, scope: &Scope, place: &Place) -> Result<String, Diagnostic> 
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, inside, after)) = braces(rest, place)? {
-        let value = evaluate(inside, scope).map_err(|(m, h)| Diagnostic::error(Code::E0105, m).at(place.clone(), "here").help(h))?;
+        let value = evaluate(inside, scope).map_err(|w| w.at(place))?;
         out = short(format!("{out}{before}{value}"), place)?;
         rest = after;
     }

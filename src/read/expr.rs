@@ -5,31 +5,62 @@
 //! Whole numbers stay whole: division of two rounds towards zero. Nothing wraps.
 
 use super::value::{Scope, Value};
-use crate::text::{printable, suggestion};
+use crate::text::{Code, Diagnostic, Place, printable, suggestion};
 
 /// Expressions nest at most this deep.
 const DEPTH: usize = 64;
 
 /// What is wrong with an expression, and a remedy.
-pub type Wrong = (String, String);
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wrong {
+    pub message: String,
+    pub help: String,
+    /// Whether it uses a parameter in which an error was found.
+    pub echo: bool,
+}
+
+impl Wrong {
+    /// As the error of an expression that stands at `place`.
+    pub fn at(self, place: &Place) -> Diagnostic {
+        Diagnostic::error(Code::E0105, self.message).at(place.clone(), "here").help(self.help).echo(self.echo)
+    }
+}
+
+/// In a scope: that not all of its names could be read. It is no name itself.
+pub const OPEN: &str = "?";
+
+/// Message and remedy, while an expression is read.
+type Fault = (String, String);
 
 /// Evaluates an expression.
 ///
 /// # Errors
 /// What is wrong with it, and a remedy.
 pub fn evaluate(text: &str, scope: &Scope) -> Result<Value, Wrong> {
-    let mut p = Parser { rest: text.trim(), scope, depth: 0 };
-    if p.rest.is_empty() {
-        return Err(("the expression is empty".into(), "write a number or a name".into()));
+    let mut p = Parser { rest: text.trim(), scope, depth: 0, missing: vec![], unknown: false };
+    let read = p.whole();
+    let told = |(message, help): Fault| Wrong { message, help, echo: false };
+    if !p.missing.is_empty() {
+        return Err(Wrong { echo: scope.contains_key(OPEN), ..told(absent(&p.missing, scope)) });
     }
-    let value = p.or()?;
-    if p.rest.is_empty() {
-        return Ok(value);
+    let value = read.map_err(told)?;
+    if p.unknown {
+        return Err(Wrong { message: "the expression uses a parameter that is not known".into(), help: "mend that first".into(), echo: true });
     }
-    Err((
-        format!("`{}` is left over after the expression", printable(p.rest)),
-        "use + - * / % ^ ( ) == < && || min max if, numbers and names of parameters".into(),
-    ))
+    Ok(value)
+}
+
+/// That there are no such parameters.
+fn absent(names: &[&str], scope: &Scope) -> Fault {
+    let near = |name: &&str| suggestion(name, scope.keys().map(String::as_str).filter(|k| is_name(k)), "parameters");
+    let all: Vec<String> = names.iter().map(|n| format!("`{}`", printable(n))).collect();
+    let mut helps: Vec<String> = names.iter().map(near).collect();
+    helps.dedup();
+    let message = match all.as_slice() {
+        [first @ .., last] if !first.is_empty() => format!("there are no parameters {} and {last}", first.join(", ")),
+        _ => format!("there is no parameter {}", all.concat()),
+    };
+    (message, helps.join(", "))
 }
 
 /// Whether the text could be a parameter's name.
@@ -46,9 +77,40 @@ struct Parser<'a> {
     rest: &'a str,
     scope: &'a Scope,
     depth: usize,
+    /// Names that are no parameters.
+    missing: Vec<&'a str>,
+    /// Whether a parameter in which an error was found is used.
+    unknown: bool,
 }
 
-impl Parser<'_> {
+impl<'a> Parser<'a> {
+    fn whole(&mut self) -> Result<Value, Fault> {
+        if self.rest.is_empty() {
+            return Err(("the expression is empty".into(), "write a number or a name".into()));
+        }
+        let value = self.or()?;
+        if self.rest.is_empty() {
+            return Ok(value);
+        }
+        Err((
+            format!("`{}` is left over after the expression", printable(self.rest)),
+            "use + - * / % ^ ( ) == < && || min max if, numbers and names of parameters".into(),
+        ))
+    }
+
+    /// What a name without a value stands for is a guess, so nothing that follows from it is wrong.
+    fn sure<T>(&self, result: Result<T, Fault>, otherwise: T) -> Result<T, Fault> {
+        if self.unknown || !self.missing.is_empty() { Ok(result.unwrap_or(otherwise)) } else { result }
+    }
+
+    fn arithmetic(&self, sign: char, a: &Value, b: &Value) -> Result<Value, Fault> {
+        self.sure(arithmetic(sign, a, b), Value::Int(1))
+    }
+
+    fn truth(&self, v: &Value) -> Result<bool, Fault> {
+        self.sure(truth(v), false)
+    }
+
     fn eat(&mut self, token: &str) -> bool {
         match self.rest.strip_prefix(token) {
             Some(rest) => {
@@ -59,83 +121,78 @@ impl Parser<'_> {
         }
     }
 
-    fn or(&mut self) -> Result<Value, Wrong> {
+    fn or(&mut self) -> Result<Value, Fault> {
         let mut a = self.and()?;
         while self.eat("||") {
             let b = self.and()?;
-            a = Value::Bool(truth(&a)? | truth(&b)?);
+            a = Value::Bool(self.truth(&a)? | self.truth(&b)?);
         }
         Ok(a)
     }
 
-    fn and(&mut self) -> Result<Value, Wrong> {
+    fn and(&mut self) -> Result<Value, Fault> {
         let mut a = self.comparison()?;
         while self.eat("&&") {
             let b = self.comparison()?;
-            a = Value::Bool(truth(&a)? & truth(&b)?);
+            a = Value::Bool(self.truth(&a)? & self.truth(&b)?);
         }
         Ok(a)
     }
 
-    fn comparison(&mut self) -> Result<Value, Wrong> {
+    fn comparison(&mut self) -> Result<Value, Fault> {
         let a = self.sum()?;
         for sign in ["==", "!=", "<=", ">=", "<", ">"] {
             if self.eat(sign) {
                 let b = self.sum()?;
-                return compare(sign, &a, &b).map(Value::Bool);
+                return self.sure(compare(sign, &a, &b), false).map(Value::Bool);
             }
         }
         Ok(a)
     }
 
-    fn sum(&mut self) -> Result<Value, Wrong> {
+    fn sum(&mut self) -> Result<Value, Fault> {
         let mut a = self.product()?;
         loop {
-            a = if self.eat("+") {
-                arithmetic('+', &a, &self.product()?)?
-            } else if self.eat("-") {
-                arithmetic('-', &a, &self.product()?)?
-            } else {
-                return Ok(a);
-            };
+            let Some(sign) = ['+', '-'].into_iter().find(|s| self.eat(s.encode_utf8(&mut [0; 4]))) else { return Ok(a) };
+            let b = self.product()?;
+            a = self.arithmetic(sign, &a, &b)?;
         }
     }
 
-    fn product(&mut self) -> Result<Value, Wrong> {
+    fn product(&mut self) -> Result<Value, Fault> {
         let mut a = self.factor()?;
         loop {
-            a = if self.eat("*") {
-                arithmetic('*', &a, &self.factor()?)?
-            } else if self.eat("/") {
-                arithmetic('/', &a, &self.factor()?)?
-            } else if self.eat("%") {
-                arithmetic('%', &a, &self.factor()?)?
-            } else {
-                return Ok(a);
-            };
+            let Some(sign) = ['*', '/', '%'].into_iter().find(|s| self.eat(s.encode_utf8(&mut [0; 4]))) else { return Ok(a) };
+            let b = self.factor()?;
+            a = self.arithmetic(sign, &a, &b)?;
         }
     }
 
-    fn factor(&mut self) -> Result<Value, Wrong> {
+    fn factor(&mut self) -> Result<Value, Fault> {
         self.depth += 1;
         if self.depth > DEPTH {
             return Err((format!("the expression nests more than {DEPTH} deep"), "write it in parts, as parameters".into()));
         }
         let value = if self.eat("-") {
             let x = self.factor()?;
-            arithmetic('-', &Value::Int(0), &x)?
+            self.arithmetic('-', &Value::Int(0), &x)?
         } else if self.rest.starts_with('!') && !self.rest.starts_with("!=") && self.eat("!") {
             let x = self.factor()?;
-            Value::Bool(!truth(&x)?)
+            Value::Bool(!self.truth(&x)?)
         } else {
             let a = self.leaf()?;
-            if self.eat("^") { arithmetic('^', &a, &self.factor()?)? } else { a }
+            if self.eat("^") {
+                let b = self.factor()?;
+                self.arithmetic('^', &a, &b)?
+            } else {
+                a
+            }
         };
         self.depth -= 1;
         Ok(value)
     }
 
-    fn leaf(&mut self) -> Result<Value, Wrong> {
+    fn leaf(&mut self) -> Result<Value, Fault> {
         if self.eat("(") {
             let value = self.or()?;
             return self.close().map(|()| value);
@@ -165,23 +222,30 @@ impl Parser<'_> {
             "false" => Ok(Value::Bool(false)),
             "min" | "max" if self.eat("(") => {
                 let [a, b] = self.arguments(word)?;
-                let first = compare(if word == "min" { "<=" } else { ">=" }, &a, &b)?;
+                let first = self.sure(compare(if word == "min" { "<=" } else { ">=" }, &a, &b), true)?;
                 Ok(if first { a } else { b })
             }
             "if" if self.eat("(") => {
                 let [condition, a, b] = self.arguments(word)?;
-                Ok(if truth(&condition)? { a } else { b })
+                Ok(if self.truth(&condition)? { a } else { b })
             }
-            _ => self.scope.get(word).cloned().ok_or_else(|| {
-                (
-                    format!("there is no parameter `{}`", printable(word)),
-                    suggestion(word, self.scope.keys().map(String::as_str), "parameters"),
-                )
+            _ => Ok(match self.scope.get(word) {
+                Some(Value::Unknown) => {
+                    self.unknown = true;
+                    Value::Int(1)
+                }
+                Some(value) => value.clone(),
+                None => {
+                    if !self.missing.contains(&word) {
+                        self.missing.push(word);
+                    }
+                    Value::Int(1)
+                }
             }),
         }
     }
 
-    fn literal(&mut self) -> Result<Value, Wrong> {
+    fn literal(&mut self) -> Result<Value, Fault> {
         let whole = self.rest.find(|c: char| !(c.is_ascii_digit() || c == '_')).unwrap_or(self.rest.len());
         let fraction = self.rest[whole..].strip_prefix('.').filter(|f| f.starts_with(|c: char| c.is_ascii_digit()));
         let end = fraction.map_or(whole, |f| whole + 1 + f.find(|c: char| !c.is_ascii_digit()).unwrap_or(f.len()));
@@ -207,7 +271,7 @@ impl Parser<'_> {
             .map_err(|_| (format!("`{}` is not a whole number below 2^63", printable(text)), "use a smaller number".into()))
     }
 
-    fn arguments<const N: usize>(&mut self, name: &str) -> Result<[Value; N], Wrong> {
+    fn arguments<const N: usize>(&mut self, name: &str) -> Result<[Value; N], Fault> {
         let mut all = vec![];
         loop {
             all.push(self.or()?);
@@ -223,12 +287,12 @@ impl Parser<'_> {
         })
     }
 
-    fn close(&mut self) -> Result<(), Wrong> {
+    fn close(&mut self) -> Result<(), Fault> {
         if self.eat(")") { Ok(()) } else { Err(("a `)` is missing in the expression".into(), "close every bracket".into())) }
     }
 }
 
-fn truth(v: &Value) -> Result<bool, Wrong> {
+fn truth(v: &Value) -> Result<bool, Fault> {
     match v {
         Value::Bool(b) => Ok(*b),
         other => {
@@ -237,7 +301,7 @@ fn truth(v: &Value) -> Result<bool, Wrong> {
     }
 }
 
-fn compare(sign: &str, a: &Value, b: &Value) -> Result<bool, Wrong> {
+fn compare(sign: &str, a: &Value, b: &Value) -> Result<bool, Fault> {
     use std::cmp::Ordering::*;
     let order = match (a, b) {
         (Value::Int(a), Value::Int(b)) => Some(a.cmp(b)),
@@ -258,7 +322,7 @@ fn compare(sign: &str, a: &Value, b: &Value) -> Result<bool, Wrong> {
     })
 }
 
-fn arithmetic(sign: char, a: &Value, b: &Value) -> Result<Value, Wrong> {
+fn arithmetic(sign: char, a: &Value, b: &Value) -> Result<Value, Fault> {
     if let (Value::Int(a), Value::Int(b)) = (a, b) {
         if *b == 0 && matches!(sign, '/' | '%') {
             return Err(("the expression divides by zero".into(), "check the parameters that it uses".into()));
@@ -302,7 +366,7 @@ mod tests {
             ("deep".to_owned(), Value::Bool(true)),
             ("act".to_owned(), Value::Text("relu".into())),
         ]);
-        evaluate(text, &scope).map_err(|(m, h)| format!("{m}; {h}"))
+        evaluate(text, &scope).map_err(|w| format!("{}; {}", w.message, w.help))
     }
 
     #[test]
@@ -325,6 +389,19 @@ mod tests {
         {
             assert_eq!(eval(text), Ok(Value::Bool(value)), "{text}");
         }
+    }
+
+    #[test]
+    fn every_name_that_is_missing_is_told_and_nothing_of_what_is_unknown() {
+        assert_eq!(eval("widht + wide * widht"), Err("there are no parameters `widht` and `wide`; did you mean `width`?".to_owned() + &", parameters: `act`, `deep`, `k`, `width`"));
+        let scope = Scope::from([("w".to_owned(), Value::Unknown), ("k".to_owned(), Value::Int(3))]);
+        for text in ["w", "w * 2", "w == 'a' && w > 1", "1 / (w - 1)", "min(w, 'a')"] {
+            assert!(evaluate(text, &scope).expect_err(text).echo, "{text}");
+        }
+        for text in ["w * ", "w + z", "(w"] {
+            assert!(!evaluate(text, &scope).expect_err(text).echo, "{text}");
+        }
+        assert_eq!(evaluate("k * 2", &scope), Ok(Value::Int(6)));
     }
 
     #[test]

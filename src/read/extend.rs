@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::budget::{CHANGES, at_most};
+use super::kind::{Wanted, parsed_as};
 use super::set::Set;
-use super::tree::{Entry, Kind, Tree, parse};
+use super::tree::{Entry, Kind, Tree};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, printable, suggestion};
 
 /// Chains of `extends` may be this long.
@@ -21,16 +22,32 @@ const BYTES: usize = 16 << 20;
 /// The whole graph of a file as one tree: its bases merged, its own changes and then `sets` applied.
 ///
 /// # Errors
-/// What is wrong with a text; E0108 for a base that cannot be found or a ring; E0207 for a path that is not there.
+/// What is wrong with a text; E0108 for a base that cannot be found or a ring; E0110 for a file of another kind; E0207 for a path that is
+/// not there.
 pub fn load(source: &Arc<Source>, sets: &[Set]) -> Result<Tree> {
-    let mut tree = chain(source, &mut Files::default())?;
-    let mut found = Diagnostics::default();
+    let l = loaded(source, sets)?;
+    l.found.or(l.tree)
+}
+
+/// A graph as far as its files could be read.
+pub struct Loaded {
+    /// Without the changes that are wrong.
+    pub tree: Tree,
+    pub found: Diagnostics,
+    /// Whether all imported files could be read.
+    pub imported: bool,
+}
+
+/// As [`load`], and what is left where something is wrong.
+///
+/// # Errors
+/// What leaves no graph at all: a text that is not RON or another kind of file, a base that cannot be read.
+pub fn loaded(source: &Arc<Source>, sets: &[Set]) -> Result<Loaded> {
+    let mut all = chain(source, &mut Files::default(), Wanted::Graph)?;
     for s in sets {
-        if let Err(d) = apply(&mut tree, &s.path, &s.path_place, &s.value) {
-            found.push(d);
-        }
+        all.found.keep(apply(&mut all.tree, &s.path, &s.path_place, &s.value));
     }
-    found.or(tree)
+    Ok(all)
 }
 
 /// The files of one graph.
@@ -44,12 +61,33 @@ struct Files {
     libraries: HashMap<PathBuf, Arc<Tree>>,
 }
 
-fn chain(source: &Arc<Source>, files: &mut Files) -> Result<Tree> {
-    let mut own = parse(source)?;
-    imported(&mut own, source, files)?;
-    let Some(extends) = own.get("extends").cloned() else { return Ok(own) };
-    let base = inside(source, files, |files| chain(&opened(&extends, source, files, "extend")?, files))?;
-    merge(base, own)
+fn chain(source: &Arc<Source>, files: &mut Files, wanted: Wanted) -> Result<Loaded> {
+    let (mut tree, mut found) = parsed_as(source, wanted)?;
+    let imported = imported(&mut tree, source, files, &mut found);
+    let Some(extends) = tree.get("extends").cloned() else { return Ok(Loaded { tree, found, imported }) };
+    let base = inside(source, files, |files| {
+        let base = opened(&extends, source, files, "extend")?;
+        chain(&base, files, Wanted::Base).map_err(|d| named_at(d, &extends))
+    });
+    match base {
+        Ok(mut base) => {
+            let tree = merge(base.tree, tree, &mut found);
+            base.found.0.append(&mut found.0);
+            Ok(Loaded { tree, found: base.found, imported: imported && base.imported })
+        }
+        Err(base) => {
+            found.0.extend(base.0);
+            Err(found)
+        }
+    }
+}
+
+/// Where a file is named that is of another kind than it should be.
+fn named_at(mut found: Diagnostics, tree: &Tree) -> Diagnostics {
+    for d in found.0.iter_mut().filter(|d| d.code == Code::E0110 && d.labels.len() == 1) {
+        *d = d.clone().also(tree.place.clone(), "named here");
+    }
+    found
 }
 
 /// Runs `read` with the file on the way.
@@ -76,6 +114,7 @@ fn opened(tree: &Tree, source: &Arc<Source>, files: &mut Files, verb: &str) -> R
         return Err(Diagnostic::error(Code::E0104, format!("a file's name is expected, but {} is given", tree.what()))
             .at(tree.place.clone(), "here")
             .help("write `\"lightmedseg.ron\"`")
+            .echo(tree.kind == Kind::Fault)
             .into());
     };
     let refuse =
@@ -106,19 +145,21 @@ fn opened(tree: &Tree, source: &Arc<Source>, files: &mut Files, verb: &str) -> R
     Ok(file)
 }
 
-/// Adds the composites of the files that `import` lists; a name that is defined twice is refused.
-fn imported(own: &mut Tree, source: &Arc<Source>, files: &mut Files) -> Result<()> {
-    let Some(import) = own.get("import").cloned() else { return Ok(()) };
+/// Adds the composites of the files that `import` lists; a name that is defined twice is refused. Whether all could be read.
+fn imported(own: &mut Tree, source: &Arc<Source>, files: &mut Files, found: &mut Diagnostics) -> bool {
+    let Some(import) = own.get("import").cloned() else { return true };
     let Kind::List(list) = &import.kind else {
-        return Err(Diagnostic::error(Code::E0104, format!("`import` is a list of files, but {} is given", import.what()))
-            .at(import.place.clone(), "here")
-            .help("write `import: [\"blocks/unet.ron\"]`")
-            .into());
+        let d = Diagnostic::error(Code::E0104, format!("`import` is a list of files, but {} is given", import.what()));
+        found.push(d.at(import.place.clone(), "here").help("write `import: [\"blocks/unet.ron\"]`").echo(import.kind == Kind::Fault));
+        return false;
     };
-    let mut found = Diagnostics::default();
     found.keep(at_most(CHANGES, list.len(), "files to import", &import.place));
+    let mut all = list.len() <= CHANGES;
     for file in list.iter().take(CHANGES) {
-        let Some(library) = found.keep(inside(source, files, |files| library(file, source, files))) else { continue };
+        let Some(library) = found.keep(inside(source, files, |files| library(file, source, files))) else {
+            all = false;
+            continue;
+        };
         for e in library.entries().unwrap_or_default() {
             if e.key == "blocks" {
                 found.keep(added(own, e));
@@ -132,7 +173,7 @@ fn imported(own: &mut Tree, source: &Arc<Source>, files: &mut Files) -> Result<(
             }
         }
     }
-    found.or(())
+    all
 }
 
 /// A file of composites with those that it imports; read once, however many files import it.
@@ -142,9 +183,9 @@ fn library(file: &Tree, source: &Arc<Source>, files: &mut Files) -> Result<Arc<T
         return Ok(known.clone());
     }
     let text = opened(file, source, files, "import")?;
-    let mut tree = parse(&text)?;
-    imported(&mut tree, &text, files)?;
-    let tree = Arc::new(tree);
+    let (mut tree, mut found) = parsed_as(&text, Wanted::Blocks).map_err(|d| named_at(d, file))?;
+    imported(&mut tree, &text, files, &mut found);
+    let tree = Arc::new(found.or(tree)?);
     files.libraries.extend(known.map(|path| (path, tree.clone())));
     Ok(tree)
 }
@@ -176,19 +217,13 @@ fn added(own: &mut Tree, blocks: &Entry) -> Result<()> {
     found.or(())
 }
 
-fn merge(mut base: Tree, own: Tree) -> Result<Tree> {
-    let mut found = Diagnostics::default();
+/// The base with a variant's changes, those left out that are wrong.
+fn merge(mut base: Tree, own: Tree, found: &mut Diagnostics) -> Tree {
     // What a base claims of itself is not true of its variants.
     if let Some(entries) = base.entries_mut() {
         entries.retain(|e| e.key != "claims");
     }
-    let Some(entries) = own.entries() else {
-        return Err(Diagnostic::error(Code::E0104, "a graph is a group of fields")
-            .at(own.place.clone(), "here")
-            .help("write `(extends: \"base.ron\", set: {...})`")
-            .into());
-    };
-    for e in entries {
+    for e in own.entries().unwrap_or_default() {
         match e.key.as_str() {
             "extends" | "import" | "set" | "replace" => {}
             "params" | "inputs" | "blocks" | "nodes" | "outputs" | "lints" => found.keep(add(&mut base, e)).unwrap_or_default(),
@@ -197,7 +232,7 @@ fn merge(mut base: Tree, own: Tree) -> Result<Tree> {
         }
     }
     if let Some(changes) = own.get("replace") {
-        found.keep(replace(&mut base, changes)).unwrap_or_default();
+        replace(&mut base, changes, found);
     }
     if let Some(changes) = own.get("set") {
         match changes.entries() {
@@ -214,7 +249,7 @@ fn merge(mut base: Tree, own: Tree) -> Result<Tree> {
             ),
         }
     }
-    found.or(base)
+    base
 }
 
 fn put(tree: &mut Tree, entry: Entry) {
@@ -267,9 +302,12 @@ fn add_list(base: &mut Tree, own: &Entry) -> std::result::Result<(), Diagnostic>
 }
 
 /// Every node of a block becomes one of another; the fields stay, those that the new block is given are added.
-fn replace(base: &mut Tree, changes: &Tree) -> Result<()> {
-    let mut found = Diagnostics::default();
-    let all = changes.entries().unwrap_or_default();
+fn replace(base: &mut Tree, changes: &Tree, found: &mut Diagnostics) {
+    let Some(all) = changes.entries() else {
+        let d = Diagnostic::error(Code::E0104, format!("`replace` is a map from blocks to blocks, but {} is given", changes.what()));
+        found.push(d.at(changes.place.clone(), "here").help("write `replace: { \"GhostConv3D\": Conv3D(bias: false) }`"));
+        return;
+    };
     found.keep(at_most(CHANGES, all.len(), "blocks to replace", &changes.place));
     for e in all.iter().take(CHANGES) {
         let (Some(to), extra) = (e.value.name().map(str::to_owned), e.value.entries().unwrap_or_default()) else {
@@ -301,7 +339,6 @@ fn replace(base: &mut Tree, changes: &Tree) -> Result<()> {
             );
         }
     }
-    found.or(())
 }
 
 fn each_node(graph: &mut Tree, f: &mut dyn FnMut(&mut Tree)) {
@@ -357,7 +394,10 @@ fn assign(slot: &mut Tree, name: &str, place: &Place, value: &Tree) -> std::resu
         (Kind::Tuple(Some(of), choices), new) if of == "OneOf" => {
             let word = |t: &Tree| matches!(&t.kind, Kind::Str(s) | Kind::Word(s) if matches!(new, Kind::Str(n) | Kind::Word(n) if n == s));
             match choices.iter().position(word) {
-                Some(i) => choices[..=i].rotate_right(1),
+                Some(i) => {
+                    choices[..=i].rotate_right(1);
+                    choices[0].place = value.place.clone();
+                }
                 None => {
                     let all: Vec<String> = choices
                         .iter()

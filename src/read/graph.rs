@@ -7,7 +7,7 @@ use super::claim::Claim;
 use super::expr::is_name;
 use super::tree::{Entry, Kind, Tree};
 use super::value::Value;
-use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, printable, suggestion};
+use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, nearest, printable, suggestion};
 
 /// A whole graph as written, after `extends` and `set`.
 #[derive(Clone, Debug)]
@@ -24,6 +24,17 @@ pub struct GraphText {
     /// What is said of lints in the file.
     pub lints: Vec<(String, Place, String)>,
     pub place: Place,
+    /// Whether the names of all inputs and nodes, of all outputs, and of all composites could be read.
+    pub whole: Whole,
+}
+
+/// Which names of a scope are all known; of others it cannot be said that something is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Whole {
+    pub params: bool,
+    pub nodes: bool,
+    pub outputs: bool,
+    pub blocks: bool,
 }
 
 /// A named value; a composite's may be `Required`.
@@ -39,7 +50,8 @@ pub struct Param {
 pub struct InputText {
     pub name: String,
     pub place: Place,
-    pub channels: Tree,
+    /// None where they could not be read, which was told.
+    pub channels: Option<Tree>,
     pub size: Option<Tree>,
 }
 
@@ -63,6 +75,10 @@ pub struct Composite {
     pub outputs: Vec<(String, Reference)>,
     /// How much text its parameters and outputs are.
     pub weight: usize,
+    /// Whether its parameters, inputs and outputs could be read.
+    pub whole: bool,
+    /// Whether the names of its inputs and nodes could be.
+    pub names: bool,
 }
 
 /// A node: which block, and what is written in its parentheses (fields and connections alike).
@@ -77,6 +93,8 @@ pub struct NodeText {
     pub locals: Vec<(String, Value)>,
     /// How much text it is.
     pub weight: usize,
+    /// Whether its name or its block could not be read, which was told.
+    pub faulty: bool,
 }
 
 /// The value of a node: `"stem"`, `"lspm.texture"`; of several, `"lspm.features | stem"`, the first that is there.
@@ -88,9 +106,16 @@ pub struct Reference {
     pub others: Vec<(String, Option<String>)>,
     pub text: String,
     pub place: Place,
+    /// Whether it could not be read, which was told.
+    pub faulty: bool,
 }
 
 impl Reference {
+    /// One that could not be read, which was told.
+    pub fn unread(place: &Place) -> Self {
+        Self { faulty: true, ..Self::parse("", place.clone()) }
+    }
+
     /// Reads a reference from a text.
     ///
     /// # Errors
@@ -110,23 +135,18 @@ impl Reference {
             None => (one.trim().to_owned(), None),
         });
         let (node, port) = all.next().unwrap_or_default();
-        Self { node, port, others: all.collect(), text: text.to_owned(), place }
+        Self { node, port, others: all.collect(), text: text.to_owned(), place, faulty: false }
     }
 
-    /// The references of a field: one, or a list of them.
-    ///
-    /// # Errors
-    /// E0104 for each that is not a text.
-    pub fn all(tree: &Tree) -> Result<Vec<Self>> {
-        let Kind::List(items) = &tree.kind else { return Self::read(tree).map(|r| vec![r]).map_err(Diagnostics::from) };
-        let mut found = Diagnostics::default();
-        let all = items.iter().filter_map(|t| found.keep(Self::read(t))).collect();
-        found.or(all)
+    /// The references of a field: one, or a list of them. What is none is told with E0104 in `found`, and has [`Reference::unread`] here.
+    pub fn all(tree: &Tree, found: &mut Diagnostics) -> Vec<Self> {
+        let items = if let Kind::List(items) = &tree.kind { items.as_slice() } else { std::slice::from_ref(tree) };
+        items.iter().map(|t| found.keep(Self::read(t)).unwrap_or_else(|| Self::unread(&t.place))).collect()
     }
 }
 
 fn wrong(tree: &Tree, expected: &str) -> Diagnostic {
-    Diagnostic::error(Code::E0104, format!("{expected} is expected, but {} is given", tree.what())).at(tree.place.clone(), "here")
+    Diagnostic::error(Code::E0104, format!("{expected} is expected, but {} is given", tree.what())).at(tree.place.clone(), "here").echo(tree.kind == Kind::Fault)
 }
 
 const FIELDS: &[&str] =
@@ -139,6 +159,15 @@ const INPUT_FIELDS: &[&str] = &["channels", "size"];
 /// # Errors
 /// Everything that is missing, unknown or of the wrong form, at once.
 pub fn graph(tree: &Tree) -> Result<GraphText> {
+    let (g, found) = meaning(tree)?;
+    found.or(g)
+}
+
+/// The meaning of a tree as far as it has one, and everything that is missing, unknown or of the wrong form.
+///
+/// # Errors
+/// When the tree is not a group of fields.
+pub fn meaning(tree: &Tree) -> Result<(GraphText, Diagnostics)> {
     let mut r = Reader { found: Diagnostics::default() };
     let Some(top) = tree.entries() else {
         return Err(wrong(tree, "a group of fields, `(name: ..., nodes: {...})`,").help("put the whole graph in parentheses").into());
@@ -154,12 +183,18 @@ pub fn graph(tree: &Tree) -> Result<GraphText> {
     };
     let mut dropped = vec![];
     if let Some(t) = tree.get("drop") {
-        for d in r.found.keep(Reference::all(t)).unwrap_or_default() {
-            dropped.push((d.node, d.place));
-        }
+        dropped.extend(Reference::all(t, &mut r.found).into_iter().filter(|d| !d.faulty).map(|d| (d.node, d.place)));
     }
-    let inputs = r.few(tree, "inputs", PORTS).into_iter().filter_map(|e| r.input(e)).collect();
-    let blocks = r.map(tree, "blocks", false).into_iter().filter_map(|e| r.composite(e)).collect();
+    let is_map = |key: &str| tree.get(key).is_some_and(|t| t.entries().is_some());
+    let slip = |e: &Entry| nearest(&e.key, FIELDS.iter().copied()) == Some("params") && e.key != "params";
+    let whole = Whole {
+        params: if tree.get("params").is_some() { is_map("params") } else { !top.iter().any(slip) },
+        nodes: is_map("nodes") && is_map("inputs"),
+        outputs: is_map("outputs"),
+        blocks: tree.get("blocks").is_none() || is_map("blocks"),
+    };
+    let inputs = r.few(tree, "inputs", PORTS).into_iter().map(|e| r.input(e)).collect();
+    let blocks: Vec<Composite> = r.map(tree, "blocks", false).into_iter().map(|e| r.composite(e)).collect();
     let mut nodes = r.nodes(tree);
     let there: HashSet<&str> = nodes.iter().map(|n| n.id.as_str()).collect();
     for (d, place) in dropped.iter().filter(|(d, _)| !there.contains(d.as_str())).take(CHANGES) {
@@ -167,7 +202,8 @@ pub fn graph(tree: &Tree) -> Result<GraphText> {
         r.found.push(
             Diagnostic::error(Code::E0202, format!("there is no node `{}` to drop", printable(d)))
                 .at(place.clone(), "dropped here")
-                .help(help),
+                .help(help)
+                .echo(!whole.nodes),
         );
     }
     let gone: HashSet<&str> = dropped.iter().map(|(d, _)| d.as_str()).collect();
@@ -183,8 +219,9 @@ pub fn graph(tree: &Tree) -> Result<GraphText> {
         claims: r.claims(tree),
         lints: r.lints(tree),
         place: tree.place.clone(),
+        whole,
     };
-    r.found.or(g)
+    Ok((g, r.found))
 }
 
 struct Reader {
@@ -205,7 +242,10 @@ impl Reader {
                 let start = tree.place.span.start;
                 let place = Place::new(&tree.place.source, crate::text::Span::new(start, start + 1));
                 let d = Diagnostic::error(Code::E0106, format!("the field `{key}` is missing")).at(place, "in these parentheses");
-                self.found.push(d.help(format!("add `{key}: {{ ... }}`")));
+                // A field that is almost called so was told.
+                let known = |e: &Entry| FIELDS.contains(&e.key.as_str()) || COMPOSITE_FIELDS.contains(&e.key.as_str());
+                let meant = tree.entries().unwrap_or_default().iter().any(|e| !known(e) && nearest(&e.key, [key]).is_some());
+                self.found.push(d.help(format!("add `{key}: {{ ... }}`")).echo(meant));
             }
             return vec![];
         };
@@ -237,34 +277,41 @@ impl Reader {
         all.into_iter().map(|e| Param { name: e.key.clone(), place: e.key_place.clone(), value: e.value.clone() }).collect()
     }
 
-    fn input(&mut self, e: &Entry) -> Option<InputText> {
-        self.known(e.value.entries().unwrap_or_default(), INPUT_FIELDS);
-        let Some(channels) = e.value.get("channels") else {
+    fn input(&mut self, e: &Entry) -> InputText {
+        let fields = e.value.entries().unwrap_or_default();
+        self.known(fields, INPUT_FIELDS);
+        let channels = e.value.get("channels");
+        if channels.is_none() {
+            let meant = fields.iter().any(|f| !INPUT_FIELDS.contains(&f.key.as_str()) && nearest(&f.key, ["channels"]).is_some());
             let d = Diagnostic::error(Code::E0106, format!("the input `{}` does not say its channels", printable(&e.key)));
-            self.found.push(d.at(e.value.place.clone(), "here").help("write `(channels: 4)`"));
-            return None;
-        };
-        Some(InputText { name: e.key.clone(), place: e.key_place.clone(), channels: channels.clone(), size: e.value.get("size").cloned() })
+            let fault = meant || e.value.kind == Kind::Fault;
+            self.found.push(d.at(e.value.place.clone(), "here").help("write `(channels: 4)`").echo(fault));
+        }
+        InputText { name: e.key.clone(), place: e.key_place.clone(), channels: channels.cloned(), size: e.value.get("size").cloned() }
     }
 
     fn nodes(&mut self, tree: &Tree) -> Vec<NodeText> {
-        self.map(tree, "nodes", true).into_iter().filter_map(|e| self.node(e)).collect()
+        self.map(tree, "nodes", true).into_iter().map(|e| self.node(e)).collect()
     }
 
-    fn node(&mut self, e: &Entry) -> Option<NodeText> {
+    fn node(&mut self, e: &Entry) -> NodeText {
+        let mut faulty = true;
         let entries = match (e.value.name(), e.value.entries()) {
-            (Some(_), Some(entries)) => entries.to_vec(),
+            (Some(_), Some(entries)) => {
+                faulty = false;
+                entries.to_vec()
+            }
             (Some(name), None) if matches!(e.value.kind, Kind::Word(_)) => {
                 self.found.push(wrong(&e.value, "a block with its inputs").help(format!("write `{name}(x: \"...\")`")));
-                return None;
+                vec![]
             }
             _ => {
                 let d = wrong(&e.value, "a block with its inputs and fields");
                 self.found.push(d.help("write `Block(x: \"node\", field: value)`"));
-                return None;
+                vec![]
             }
         };
-        Some(NodeText {
+        NodeText {
             id: e.key.clone(),
             id_place: e.key_place.clone(),
             block: e.value.name().unwrap_or_default().to_owned(),
@@ -272,12 +319,14 @@ impl Reader {
             entries,
             locals: vec![],
             weight: e.key.len() + e.value.weight(),
-        })
+            faulty,
+        }
     }
 
     fn references(&mut self, tree: &Tree, key: &str) -> Vec<(String, Reference)> {
         let all = self.few(tree, key, PORTS);
-        all.into_iter().filter_map(|e| Some((e.key.clone(), self.found.keep(Reference::read(&e.value))?))).collect()
+        let mut read = |e: &Entry| self.found.keep(Reference::read(&e.value)).unwrap_or_else(|| Reference::unread(&e.value.place));
+        all.into_iter().map(|e| (e.key.clone(), read(e))).collect()
     }
 
     fn claims(&mut self, tree: &Tree) -> Vec<Claim> {
@@ -307,36 +356,48 @@ impl Reader {
         all
     }
 
-    fn composite(&mut self, e: &Entry) -> Option<Composite> {
-        let Some(fields) = e.value.entries().filter(|_| e.value.name().is_none()) else {
+    fn composite(&mut self, e: &Entry) -> Composite {
+        let fields = e.value.entries().filter(|_| e.value.name().is_none());
+        if fields.is_none() {
             let d = wrong(&e.value, "a composite, `(inputs: [...], nodes: {...}, output: \"...\")`,");
             self.found.push(d.help("`blocks` defines composites; the nodes of the graph stand in `nodes`"));
-            return None;
-        };
-        self.known(fields, COMPOSITE_FIELDS);
+        }
+        self.known(fields.unwrap_or_default(), COMPOSITE_FIELDS);
+        let slip = |e: &Entry| !COMPOSITE_FIELDS.contains(&e.key.as_str()) && nearest(&e.key, COMPOSITE_FIELDS.iter().copied()).is_some();
+        let slips = fields.is_none_or(|all| all.iter().any(slip));
+        let before = self.found.0.len();
+        let empty = Tree { kind: Kind::Struct(None, vec![]), place: e.value.place.clone() };
+        let tree = if fields.is_some() { &e.value } else { &empty };
         let mut inputs = vec![];
-        if let Some(t) = e.value.get("inputs") {
-            for r in self.found.keep(Reference::all(t)).unwrap_or_default() {
+        if let Some(t) = tree.get("inputs") {
+            for r in Reference::all(t, &mut self.found).into_iter().filter(|r| !r.faulty) {
                 let name = r.node.trim_end_matches('?');
                 inputs.push(PortText { name: name.to_owned(), optional: name != r.node, place: r.place });
             }
         }
-        let outputs = match e.value.get("output") {
-            Some(t) => self.found.keep(Reference::read(t)).map(|r| (String::new(), r)).into_iter().collect(),
-            None => self.references(&e.value, "outputs"),
-        };
         if let Some(p) = inputs.get(PORTS) {
             self.found.keep(at_most(PORTS, inputs.len(), "inputs of a composite", &p.place));
             inputs.truncate(PORTS);
         }
-        Some(Composite {
+        let named = self.found.0.len() == before;
+        let params = self.params(tree);
+        let outputs = match (fields, tree.get("output")) {
+            (None, _) => vec![],
+            (_, Some(t)) => vec![(String::new(), self.found.keep(Reference::read(t)).unwrap_or_else(|| Reference::unread(&t.place)))],
+            _ => self.references(tree, "outputs"),
+        };
+        let whole = self.found.0.len() == before && !slips;
+        let nodes = if fields.is_some() { self.nodes(tree) } else { vec![] };
+        Composite {
             name: e.key.clone(),
             place: e.key_place.clone(),
-            params: self.params(&e.value),
+            params,
             inputs,
-            nodes: self.nodes(&e.value),
+            nodes,
             outputs,
-            weight: ["params", "output", "outputs"].iter().filter_map(|k| e.value.get(k)).map(Tree::weight).sum(),
-        })
+            weight: ["params", "output", "outputs"].iter().filter_map(|k| tree.get(k)).map(Tree::weight).sum(),
+            whole,
+            names: named && !slips && tree.get("nodes").is_some_and(|t| t.entries().is_some()),
+        }
     }
 }

@@ -23,6 +23,7 @@ fn write(f: &mut impl Write, t: &Tree, depth: usize) -> fmt::Result {
         Kind::List(items) => group(f, "[", items, "]", depth),
         Kind::Tuple(name, items) => group(f, &format!("{}(", name.as_deref().unwrap_or_default()), items, ")", depth),
         Kind::Struct(name, e) => fields(f, &format!("{}(", name.as_deref().unwrap_or_default()), e, ")", false, depth),
+        Kind::Fault => f.write_str("()"),
         Kind::Map(e) => fields(f, "{", e, "}", true, depth),
     }
 }

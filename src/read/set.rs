@@ -46,8 +46,9 @@ fn value_at(text: &str, place: Place) -> Tree {
     let as_text = || Tree { kind: Kind::Str(text.to_owned()), place: place.clone() };
     let own: Arc<Source> = Source::new("--set", text);
     match parse(&own) {
-        // A bare word is most often a file or a name; fields that take a choice accept a text as well.
-        Ok(Tree { kind: Kind::Word(_), .. }) | Err(_) => as_text(),
+        // A bare word is most often a file or a name; fields that take a choice accept a text as well. `None` takes a value away.
+        Ok(Tree { kind: Kind::Word(w), .. }) if w != "None" => as_text(),
+        Err(_) => as_text(),
         Ok(mut tree) => {
             tree.place = place;
             tree

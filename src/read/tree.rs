@@ -33,6 +33,8 @@ pub enum Kind {
     Struct(Option<String>, Vec<Entry>),
     /// `{"key": value}`.
     Map(Vec<Entry>),
+    /// What cannot be read, as was told where it stands.
+    Fault,
 }
 
 /// A key with its value.
@@ -57,6 +59,7 @@ impl Tree {
             Kind::Struct(None, _) => "a group of fields".into(),
             Kind::Tuple(Some(n), _) | Kind::Struct(Some(n), _) => format!("`{}(...)`", printable(n)),
             Kind::Map(_) => "a map".into(),
+            Kind::Fault => "what cannot be read".into(),
         }
     }
 
@@ -88,7 +91,7 @@ impl Tree {
             Kind::Str(s) | Kind::Word(s) => s.len(),
             Kind::List(items) | Kind::Tuple(_, items) => items.iter().map(Tree::weight).sum(),
             Kind::Struct(_, e) | Kind::Map(e) => e.iter().map(|e| e.key.len() + e.value.weight()).sum(),
-            Kind::Int(_) | Kind::Float(_) | Kind::Bool(_) => 0,
+            Kind::Int(_) | Kind::Float(_) | Kind::Bool(_) | Kind::Fault => 0,
         };
         own + 4
     }
@@ -119,6 +122,16 @@ impl Tree {
 /// # Errors
 /// E0102 where the text is not RON, E0103 where a key stands twice (all of them at once).
 pub fn parse(source: &Arc<Source>) -> Result<Tree> {
+    let (tree, found) = parsed(source)?;
+    found.or(tree)
+}
+
+/// Parses a source as far as it can be understood: of a key that stands twice the first counts, and a value that cannot be read is
+/// [`Kind::Fault`]. What is wrong comes with it.
+///
+/// # Errors
+/// E0102 where the text is not RON.
+pub(super) fn parsed(source: &Arc<Source>) -> Result<(Tree, Diagnostics)> {
     let text = source.text.as_str();
     if skip_blank(text).is_empty() {
         if let Some(d) = unclosed(source) {
@@ -137,7 +150,7 @@ pub fn parse(source: &Arc<Source>) -> Result<Tree> {
     let mut found = Diagnostics::default();
     let mut reader = Reader { source, text, at: offset(source, raw.get_ron()), found: &mut found };
     let tree = reader.value()?;
-    found.or(tree)
+    Ok((tree, found))
 }
 
 /// Builds the tree of a text that `ron` has accepted, in one pass; so its nesting is within `ron`'s limit, and every bracket, string
@@ -162,11 +175,18 @@ impl<'a> Reader<'a> {
             'r' if is_raw(rest) => Kind::Str(self.string()?),
             'b' if rest[1..].starts_with(['"', '\'']) || rest[1..].starts_with('r') && is_raw(&rest[1..]) => {
                 let place = self.place(start, start + 1);
-                return Err(refuse(&place, "bytes are not used here", "write a text, without the `b` before it"));
+                if !rest[1..].starts_with('"') {
+                    return Err(refuse(&place, "bytes are not used here", "write a text, without the `b` before it"));
+                }
+                self.found.0.extend(refuse(&place, "bytes are not used here", "write a text, without the `b` before it").0);
+                self.at += 1;
+                self.at += string(&rest[1..]).unwrap_or(rest.len() - 1);
+                Kind::Fault
             }
             c if c.is_ascii_digit() || matches!(c, '+' | '-' | '.') => {
                 let number = self.token();
-                self.number(number, start)?
+                let number = self.number(number, start);
+                self.found.keep(number).unwrap_or(Kind::Fault)
             }
             c if c.is_alphabetic() || c == '_' => self.word(start)?,
             c => {
@@ -218,7 +238,8 @@ impl<'a> Reader<'a> {
             "false" => Ok(Kind::Bool(false)),
             "inf" | "NaN" => {
                 let message = format!("`{word}` is not a number that means anything here");
-                Err(refuse(&self.place(start, end), &message, "write a finite number"))
+                self.found.0.extend(refuse(&self.place(start, end), &message, "write a finite number").0);
+                Ok(Kind::Fault)
             }
             _ => Ok(Kind::Word(bare(word).to_owned())),
         }

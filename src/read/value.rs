@@ -17,6 +17,9 @@ pub enum Value {
     Bool(bool),
     /// `silu`
     Text(String),
+    /// That of a parameter in which an error was found: what follows from it cannot be judged.
+    #[serde(skip)]
+    Unknown,
 }
 
 /// The names that an expression may use.
@@ -30,6 +33,7 @@ impl Value {
             Value::Float(_) => "a number",
             Value::Bool(_) => "`true` or `false`",
             Value::Text(_) => "a word",
+            Value::Unknown => "unknown",
         }
     }
 
@@ -50,6 +54,7 @@ impl fmt::Display for Value {
             Value::Float(x) => write!(f, "{x:?}"),
             Value::Bool(b) => write!(f, "{b}"),
             Value::Text(t) => f.write_str(t),
+            Value::Unknown => f.write_str("?"),
         }
     }
 }

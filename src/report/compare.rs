@@ -8,6 +8,7 @@ use super::group::{Group, groups};
 use super::html::{Cell, document, section, table};
 use super::run::Run;
 use super::sheet::{cells, classes, note};
+use crate::text::several;
 
 /// A page about several runs.
 pub fn compare(title: &str, runs: &[Run]) -> String {
@@ -25,8 +26,8 @@ pub fn compare(title: &str, runs: &[Run]) -> String {
     };
     let note = format!("<p class=\"note\">{differ}{}. The highest Dice of a column is bold.</p>\n", super::html::escape(&note(&all)));
     let about = match (all.len(), runs.len()) {
-        (a, b) if a == b => format!("{a} runs"),
-        (a, b) => format!("{a} configurations, {b} runs"),
+        (a, b) if a == b => several(a, "run"),
+        (a, b) => format!("{}, {}", several(a, "configuration"), several(b, "run")),
     };
     let text = section("Runs", &(table(&headings, &body) + &note)) + &section("Curves", &curves(&all));
     document(title, &about, &text)

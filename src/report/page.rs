@@ -12,7 +12,7 @@ use super::pictures::Picture;
 use super::run::Run;
 use crate::metric::spreads;
 use crate::show::picture::{self, Style, draw, shape, share, short};
-use crate::text::thousands;
+use crate::text::{many, several, thousands};
 use crate::train::span;
 
 /// A page about a run; `missing` says why there are no pictures where some were asked for.
@@ -50,7 +50,7 @@ fn summary(run: &Run) -> String {
     }
     let [training, validation] = run.split;
     tiles.push((format!("{training} + {validation}"), "cases for training and validation".into()));
-    tiles.push((span(Duration::from_secs_f64(run.seconds())), format!("{} epochs", run.epochs.len())));
+    tiles.push((span(Duration::from_secs_f64(run.seconds())), several(run.epochs.len(), "epoch")));
     tiles.push((short(run.stats.total.params), "parameters".into()));
     tiles.push((short(run.stats.total.flops), "FLOPs of a patch (2 × MACs)".into()));
     let tile =
@@ -196,9 +196,9 @@ fn network(run: &Run) -> String {
         ]);
     }
     let mut out = format!(
-        "<p class=\"note\">{}: {} parameters, {} million MACs for a patch.</p>\n",
+        "<p class=\"note\">{}: {}, {} million MACs for a patch.</p>\n",
         escape(&run.program.name),
-        thousands(total.params),
+        many(total.params, "parameter"),
         crate::show::millions(total.macs)
     );
     if let Ok(picture) = picture::Picture::new(&run.program, &[]) {

@@ -7,7 +7,7 @@ use ndarray::Axis;
 
 use super::run::{CaseDice, Run};
 use crate::infer::Model;
-use crate::text::{Code, Diagnostic, Result, Source};
+use crate::text::{Code, Diagnostic, Result, Source, several};
 use crate::train::{BEST, Job};
 use crate::volume::Class;
 use crate::volume::overlay::{self, Overlay, Slices};
@@ -43,7 +43,7 @@ pub fn pictures(run: &Run, each: usize, channel: usize, device: &Device) -> Resu
         let Some(at) = job.store.ids().iter().position(|id| *id == case.id) else { continue };
         let sample = job.store.sample(at)?;
         if channel >= sample.image.dim().0 {
-            let message = format!("the images have {} channels, so there is none of number {channel}", sample.image.dim().0);
+            let message = format!("the images have {}, so there is none of number {channel}", several(sample.image.dim().0, "channel"));
             return Err(Diagnostic::error(Code::E0703, message).help("give another with --channel, from 0").into());
         }
         let labels = model.segment(sample.image.view())?;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::compile::{Program, compile};
 use crate::show::{self, Stats};
-use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, printable, reason};
+use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, printable, reason, several};
 use crate::train::{CASES, METRICS, METRICS_TABLE, RunConfig, STARTS, Standing, Start};
 
 /// More than any journal has: what is larger is something else.
@@ -120,10 +120,10 @@ impl Run {
     pub fn state(&self) -> String {
         let (done, all) = (self.epochs.len(), self.config.epochs);
         match self.standing {
-            Standing::Running => format!("under way, {done} of {all} epochs"),
-            Standing::Finished(_) if done < all => format!("ended by `patience` after {done} of {all} epochs"),
-            Standing::Finished(_) => format!("finished, {all} epochs"),
-            _ => format!("interrupted, {done} of {all} epochs"),
+            Standing::Running => format!("under way, {done} of {}", several(all, "epoch")),
+            Standing::Finished(_) if done < all => format!("ended by `patience` after {done} of {}", several(all, "epoch")),
+            Standing::Finished(_) => format!("finished, {}", several(all, "epoch")),
+            _ => format!("interrupted, {done} of {}", several(all, "epoch")),
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::compile::memory::{Precision, plan};
 use crate::compile::passes::Optimised;
 use crate::ir::{Fault, Graph, Operator, Value};
 use crate::op::Op;
+use crate::text::several;
 
 /// One line an operation: number, path, kind, inputs, shape, weights.
 pub fn listing(program: &Program) -> String {
@@ -36,11 +37,11 @@ pub fn scheduled(optimised: &Optimised) -> Result<String, Fault> {
     let g = &optimised.program.graph;
     let plan = plan(g, &g.facts(), &optimised.schedule, Precision::F32)?;
     let mut out = format!(
-        "{} {}: {} operations in {} steps, arena {} MiB ({} MiB alive at the most)\n",
+        "{} {}: {} in {}, arena {} MiB ({} MiB alive at the most)\n",
         optimised.program.name,
         optimised.program.hash(),
-        g.len(),
-        optimised.schedule.steps.len(),
+        several(g.len(), "operation"),
+        several(optimised.schedule.steps.len(), "step"),
         mebibytes(plan.bytes),
         mebibytes(plan.alive)
     );

@@ -41,6 +41,7 @@ codes! {
     E0107 "a field is unknown",
     E0108 "a file is extended in a ring, or cannot be found",
     E0109 "a name is not allowed",
+    E0110 "a file is of another kind than is needed",
     E0201 "a block is unknown",
     E0202 "an input names a node that is not there",
     E0203 "an input names a port that is not there",

@@ -25,6 +25,8 @@ pub struct Label {
     pub place: Place,
     pub text: String,
     pub primary: bool,
+    /// Whether it is the node from outside of the composite in which the rest lies.
+    pub outer: bool,
 }
 
 /// An error or warning: code, message, places, help.
@@ -35,11 +37,13 @@ pub struct Diagnostic {
     pub message: String,
     pub labels: Vec<Label>,
     pub help: Vec<String>,
+    /// Whether it may only follow from another error: it is told where there is no other.
+    pub echo: bool,
 }
 
 impl Diagnostic {
     pub fn error(code: Code, message: impl Into<String>) -> Self {
-        Self { code, severity: Severity::Error, message: message.into(), labels: vec![], help: vec![] }
+        Self { code, severity: Severity::Error, message: message.into(), labels: vec![], help: vec![], echo: false }
     }
 
     pub fn warning(code: Code, message: impl Into<String>) -> Self {
@@ -48,13 +52,25 @@ impl Diagnostic {
 
     /// Adds the place where it is wrong.
     pub fn at(mut self, place: Place, text: impl Into<String>) -> Self {
-        self.labels.push(Label { place, text: text.into(), primary: true });
+        self.labels.push(Label { place, text: text.into(), primary: true, outer: false });
         self
     }
 
     /// Adds the other party.
     pub fn also(mut self, place: Place, text: impl Into<String>) -> Self {
-        self.labels.push(Label { place, text: text.into(), primary: false });
+        self.labels.push(Label { place, text: text.into(), primary: false, outer: false });
+        self
+    }
+
+    /// Adds the node whose composite it is in.
+    pub fn within(mut self, place: Place) -> Self {
+        self.labels.push(Label { place, text: "in this node".into(), primary: false, outer: true });
+        self
+    }
+
+    /// Says whether it may only follow from another error.
+    pub fn echo(mut self, echo: bool) -> Self {
+        self.echo = echo;
         self
     }
 
@@ -89,13 +105,26 @@ impl Diagnostics {
         }
     }
 
-    /// Keeps one of those that say the same at the same place: a composite's fault shows once, however often it is used.
+    /// Keeps one of those that say the same of the same places: a composite's fault shows once, however often the composite is used, and
+    /// so does that of each turn of a loop. Numbers and paths of nodes differ between uses and do not count.
     pub fn dedup(&mut self) {
         let mut seen = std::collections::HashSet::new();
         self.0.retain(|d| {
-            let place = d.labels.iter().find(|l| l.primary).map(|l| (l.place.source.name.clone(), l.place.span.start, l.place.span.end));
-            seen.insert((d.code, place.clone(), if place.is_some() { String::new() } else { d.message.clone() }))
+            if d.labels.is_empty() {
+                return seen.insert((d.code, vec![], d.message.clone()));
+            }
+            let own = d.labels.iter().filter(|l| !l.outer);
+            let places = own.map(|l| (l.place.source.name.clone(), l.place.span.start, l.place.span.end)).collect();
+            seen.insert((d.code, places, pattern(&d.message)))
         });
+    }
+
+    /// Leaves out what may only follow from another error, where there is another.
+    pub fn without_echoes(mut self) -> Self {
+        if self.0.iter().any(|d| d.severity == Severity::Error && !d.echo) {
+            self.0.retain(|d| !d.echo);
+        }
+        self
     }
 
     /// Those of one file in the order of their places, files in the order in which they come up; what has no place first.
@@ -127,5 +156,56 @@ impl Diagnostics {
 impl From<Diagnostic> for Diagnostics {
     fn from(d: Diagnostic) -> Self {
         Self(vec![d])
+    }
+}
+
+/// A message without its numbers and without the paths of nodes (`` `enc1.ghost1` ``).
+fn pattern(message: &str) -> String {
+    let mut out = String::with_capacity(message.len());
+    for (i, part) in message.split('`').enumerate() {
+        out.push('`');
+        if i % 2 == 0 || !part.contains('.') {
+            out.extend(part.chars().filter(|c| !c.is_ascii_digit()));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Diagnostic, Diagnostics};
+    use crate::text::{Code, Place, Source, Span};
+
+    #[test]
+    fn what_is_said_twice_of_a_place_is_kept_once_and_different_things_all() {
+        let source = Source::new("a.ron", "a node");
+        let at = |message: &str| Diagnostic::error(Code::E0204, message).at(Place::new(&source, Span::new(0, 1)), "here");
+        let mut all = Diagnostics(vec![
+            at("nothing is connected to `x` of `a`"),
+            at("nothing is connected to `skip` of `a`"),
+            at("`enc1.a` has 8 channels"),
+            at("`enc2.a` has 16 channels"),
+            at("`seg1` is not there"),
+            at("`seg2` is not there"),
+            at("nothing is connected to `x` of `a`").within(Place::new(&source, Span::new(2, 3))),
+        ]);
+        all.dedup();
+        let messages: Vec<&str> = all.0.iter().map(|d| d.message.as_str()).collect();
+        let expected = [
+            "nothing is connected to `x` of `a`",
+            "nothing is connected to `skip` of `a`",
+            "`enc1.a` has 8 channels",
+            "`seg1` is not there",
+        ];
+        assert_eq!(messages, expected);
+    }
+
+    #[test]
+    fn an_echo_is_told_only_where_nothing_else_is() {
+        let echo = || Diagnostic::error(Code::E0202, "b").echo(true);
+        let both = Diagnostics(vec![echo(), Diagnostic::error(Code::E0201, "a")]).without_echoes();
+        assert_eq!(both.0.iter().map(|d| d.message.as_str()).collect::<Vec<_>>(), ["a"]);
+        let warned = Diagnostics(vec![echo(), Diagnostic::warning(Code::W0101, "w")]).without_echoes();
+        assert!(warned.has_errors(), "what is refused has an error");
     }
 }

@@ -4,6 +4,7 @@
 
 mod code;
 mod diagnostic;
+pub mod file;
 mod nearest;
 mod number;
 mod printable;
@@ -13,8 +14,9 @@ mod write;
 
 pub use code::Code;
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
+pub use file::FileKind;
 pub use nearest::{nearest, suggestion};
-pub use number::{several, thousands};
+pub use number::{many, several, thousands};
 pub use printable::{columns, printable, wrap};
 pub use source::{MAX_TEXT_BYTES, Place, Source, Span};
 pub use write::{reason, unwritable, write_text, write_whole};

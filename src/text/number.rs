@@ -16,8 +16,23 @@ pub fn thousands(n: u64) -> String {
 /// So many of something: `1 epoch`, `2 training cases`, `2 predictions of --pred`.
 pub fn several(n: usize, what: &str) -> String {
     let (thing, rest) = what.find(" of ").map_or((what, ""), |at| what.split_at(at));
-    let plural = if thing.ends_with("tch") { "es" } else { "s" };
-    format!("{n} {thing}{}{rest}", if n == 1 { "" } else { plural })
+    match n {
+        1 => format!("1 {thing}{rest}"),
+        n => format!("{n} {}{rest}", plural(thing)),
+    }
+}
+
+/// The same with the number grouped by thousands: `14,301 nodes`.
+pub fn many(n: u64, thing: &str) -> String {
+    format!("{} {}", thousands(n), if n == 1 { thing.to_owned() } else { plural(thing) })
+}
+
+fn plural(thing: &str) -> String {
+    match thing.strip_suffix('y').filter(|t| !t.ends_with(['a', 'e', 'o', 'u'])) {
+        Some(stem) => format!("{stem}ies"),
+        None if ["ss", "ch", "x", "sh"].iter().any(|end| thing.ends_with(end)) && !thing.ends_with("epoch") => format!("{thing}es"),
+        None => format!("{thing}s"),
+    }
 }
 
 #[cfg(test)]
@@ -27,6 +42,8 @@ mod tests {
     #[test]
     fn the_thing_is_in_the_plural() {
         assert_eq!([several(1, "patch of 8x8x8"), several(3, "patch"), several(3, "epoch")], ["1 patch of 8x8x8", "3 patches", "3 epochs"]);
+        assert_eq!([several(2, "class"), several(2, "modality"), several(1, "modality")], ["2 classes", "2 modalities", "1 modality"]);
+        assert_eq!([many(1, "node"), many(14_301, "operation")], ["1 node", "14,301 operations"]);
         assert_eq!(several(1, "validation case"), "1 validation case");
         assert_eq!(several(2, "validation case"), "2 validation cases");
         assert_eq!(several(0, "prediction of --pred"), "0 predictions of --pred");

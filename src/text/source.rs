@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use super::file::{FileKind, HEAD};
 use super::{Code, Diagnostic, reason};
 
 /// The largest graph or config that is read, in bytes.
@@ -53,17 +54,22 @@ impl Source {
     /// Reads a file of at most [`MAX_TEXT_BYTES`]; a byte order mark is dropped.
     ///
     /// # Errors
-    /// E0101 when it cannot be opened, is too large or is not UTF-8.
+    /// E0101 when it cannot be opened, is a file of another kind (a model, a volume), is too large or is not UTF-8.
     pub fn read(path: &Path) -> Result<Arc<Self>, Diagnostic> {
         use std::io::Read;
         let shown = path.display().to_string();
         let refuse = |why: String, help: &str| Diagnostic::error(Code::E0101, format!("cannot read `{shown}`: {why}")).help(help);
         let file = std::fs::File::open(path).map_err(|e| refuse(reason(&e), "check the path and its permissions"))?;
+        let other = |kind: FileKind| refuse(format!("it is {}", kind.what()), &kind.remedy(path));
         if file.metadata().is_ok_and(|m| m.is_dir()) {
-            return Err(refuse("it is a folder".into(), "name a file"));
+            return Err(other(FileKind::of(path).unwrap_or(FileKind::Folder)));
         }
         let mut bytes = Vec::new();
         file.take(MAX_TEXT_BYTES + 1).read_to_end(&mut bytes).map_err(|e| refuse(reason(&e), "check the path and its permissions"))?;
+        let kind = FileKind::of_bytes(&bytes[..bytes.len().min(HEAD)], path);
+        if matches!(kind, FileKind::Weights | FileKind::Volume | FileKind::Foreign(_)) {
+            return Err(other(kind));
+        }
         if bytes.len() as u64 > MAX_TEXT_BYTES {
             return Err(refuse(
                 format!("it is larger than {} MiB", MAX_TEXT_BYTES >> 20),

@@ -9,7 +9,7 @@ use super::fault::fault;
 use super::loss::Head;
 use crate::compile::Program;
 use crate::compile::memory::facts_at;
-use crate::text::{Diagnostics, Result, Source};
+use crate::text::{Diagnostics, Result, Source, several};
 
 /// The field that has a say in it.
 const FIELD: &str = "loss.deep_supervision";
@@ -26,7 +26,7 @@ pub fn heads(program: &Program, config: &RunConfig, source: &Arc<Source>) -> Res
     let weights: Vec<f64> = match &config.loss.deep_supervision {
         Some(given) if given.len() != outputs.len() => {
             let message =
-                format!("`{FIELD}` has {} weights, and `{}` has {} outputs: {}", given.len(), program.name, outputs.len(), names());
+                format!("`{FIELD}` has {}, and `{}` has {}: {}", several(given.len(), "weight"), program.name, several(outputs.len(), "output"), names());
             return Err(fault(source, FIELD, message).into());
         }
         Some(given) => given.clone(),
@@ -51,7 +51,7 @@ pub fn heads(program: &Program, config: &RunConfig, source: &Arc<Source>) -> Res
                 fault(source, "graph", message).help("change the graph: upsample what leads to the output, or name another one first"),
             );
         } else if fact.channels != program.classes() {
-            let message = format!("the output `{name}` has {} channels, and the first one {}", fact.channels, program.classes());
+            let message = format!("the output `{name}` has {}, and the first one {}", several(fact.channels, "channel"), program.classes());
             found.push(fault(source, FIELD, message).help("give it the weight 0 to leave it out of training"));
         }
         heads.push(Head { output, size: fact.size, weight: weight / sum });

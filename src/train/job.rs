@@ -21,7 +21,7 @@ use crate::data::{self, Dataset};
 use crate::infer::{Card, Regions};
 use crate::net;
 use crate::read::Set;
-use crate::text::{Code, Diagnostic, Diagnostics, Result, Source};
+use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, several};
 
 /// Everything that a run needs, checked before anything is written.
 #[derive(Clone, Debug)]
@@ -92,8 +92,8 @@ impl Job {
         let (training, validation) = divide(&subjects, &config.split);
         if training.is_empty() || validation.is_empty() {
             let message = format!(
-                "of {} cases, {} are for training and {} for validation; both need one",
-                subjects.len(),
+                "of {}, {} for training and {} for validation; both need one",
+                several(subjects.len(), "case"),
                 training.len(),
                 validation.len()
             );

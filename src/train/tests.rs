@@ -231,7 +231,7 @@ fn what_does_not_fit_is_refused_before_anything_is_written() {
     refused(&["patch=(16,17,16)"], &[], &["patch", "17"]);
     refused(&[], &["modalities=1"], &["modalities", "flair"]);
     refused(&["set.classes=2", "patch=(15,16,16)"], &[], &["classes", "edema", "patch"]);
-    refused(&["data.cases=1"], &[], &["1 are for training and 0 for validation"]);
+    refused(&["data.cases=1"], &[], &["1 for training and 0 for validation"]);
     assert_eq!(job(&[], &["anchors=2"]).unwrap_err().0[0].code, Code::E0207);
 }
 

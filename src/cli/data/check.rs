@@ -109,7 +109,9 @@ fn page(all: &Surveyed, found: &Diagnostics, every: bool) -> String {
         text.push_str(&format!("left out, for want of width: {}\n", gone.join(", ")));
     }
     if listed.len() < all.cases.len() {
-        text.push_str(&format!("{} cases without findings are not listed; --cases lists all\n", all.cases.len() - listed.len()));
+        let left = all.cases.len() - listed.len();
+        let (without, are) = (several(left, "case"), if left == 1 { "is" } else { "are" });
+        text.push_str(&format!("{without} without findings {are} not listed; --cases lists all\n"));
     }
     let sound = all.cases.iter().filter(|c| c.is_sound()).count();
     let count = |severity| found.0.iter().filter(|d| d.severity == severity).count();

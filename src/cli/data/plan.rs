@@ -12,7 +12,7 @@ use crate::compile::{self, Program};
 use crate::data::{Fingerprint, Range};
 use crate::net;
 use crate::read::Set;
-use crate::text::{Code, Diagnostic, Result, Source, columns, printable, write_text};
+use crate::text::{Code, Diagnostic, Result, Source, columns, printable, several, write_text};
 use crate::train::{self, Plan};
 
 /// Of the machine's free memory, the part that a training step may take if --memory does not say.
@@ -133,7 +133,7 @@ fn page(f: &Fingerprint, program: &Program, plan: &Plan, budget: u64) -> String 
     for c in f.classes.iter().skip(1) {
         row(
             &format!("{} {}", c.value, printable(&c.name)),
-            format!("{} % of the voxels, in {} of {} cases", short(100.0 * c.part), c.cases, f.cases),
+            format!("{} % of the voxels, in {} of {}", short(100.0 * c.part), c.cases, several(f.cases, "case")),
         );
     }
     let mib = |n: u64| crate::text::thousands(n >> 20);
@@ -143,7 +143,7 @@ fn page(f: &Fingerprint, program: &Program, plan: &Plan, budget: u64) -> String 
     row("batch", format!("{}: a training step of {} takes {} MiB of {}", plan.batch, program.name, mib(plan.memory), mib(budget)));
     let width = rows.iter().map(|(name, _)| columns(name)).max().unwrap_or(0) + 2;
     let lines = rows.iter().map(|(name, line)| format!("{name}{}{line}", " ".repeat(width - columns(name))).trim_end().to_owned() + "\n");
-    format!("{}: {} of {} cases can be used\n\n{}", printable(&f.name), f.cases, f.of, lines.collect::<String>())
+    format!("{}: {} of {} can be used\n\n{}", printable(&f.name), f.cases, several(f.of, "case"), lines.collect::<String>())
 }
 
 /// The run config.
@@ -153,7 +153,7 @@ fn config(all: &Surveyed, graph: &Path, given: &[Set], f: &Fingerprint, plan: &P
     let data = written(&all.spec);
     let sets: Vec<String> = given.iter().map(|s| format!("\"{}\": {}", s.path, s.text())).collect();
     let triple = |v: [f64; 3]| format!("({})", v.map(|v| v.to_string()).join(", "));
-    let mut text = format!("// {}: {} cases. Proposed by `lmsc data plan`; change what you know better.\n(\n", printable(&f.name), f.cases);
+    let mut text = format!("// {}: {}. Proposed by `lmsc data plan`; change what you know better.\n(\n", printable(&f.name), several(f.cases, "case"));
     let mut row = |line: String| text.push_str(&format!("    {line},\n"));
     row(format!("graph: {:?}", graph.display().to_string()));
     row(format!("set: {{ {} }}", sets.join(", ")));

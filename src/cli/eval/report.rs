@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::cases::{SAME_GRID, Set};
 use crate::metric::{Compared, Figure, Occurrence, RESAMPLES, Row, SIGNIFICANT, Settings, conventions, value};
 use crate::show::{Column, csv, fit, table};
-use crate::text::wrap;
+use crate::text::{several, wrap};
 
 /// How tables are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,10 +165,7 @@ impl Report<'_> {
     }
 
     fn count(&self) -> String {
-        match self.own.evaluation.cases.len() {
-            1 => "1 case".to_owned(),
-            n => format!("{n} cases"),
-        }
+        several(self.own.evaluation.cases.len(), "case")
     }
 
     fn compared(&self, other: &Set) -> Vec<Compared> {
@@ -246,10 +243,10 @@ fn apart(set: &Set) -> Option<String> {
     let cases = set.evaluation.cases.iter().zip(&set.files).filter(|(_, f)| f.apart > SAME_GRID);
     let (worst, files) = cases.clone().max_by(|(_, a), (_, b)| a.apart.total_cmp(&b.apart))?;
     Some(format!(
-        "the two files have not quite one grid in {} of {} cases, their corners lie up to {:.3} mm apart ({}): less than half a voxel, so \
+        "the two files have not quite one grid in {} of {}, their corners lie up to {:.3} mm apart ({}): less than half a voxel, so \
          voxels are compared one to one",
         cases.count(),
-        set.files.len(),
+        several(set.files.len(), "case"),
         files.apart,
         worst.id
     ))
@@ -260,7 +257,7 @@ fn missing(o: &Occurrence, cases: usize) -> Option<String> {
     let said =
         [(o.in_neither, "in neither file"), (o.in_prediction_only, "predicted only"), (o.in_reference_only, "in the reference only")];
     let said: Vec<String> = said.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{what} in {n}")).collect();
-    (!said.is_empty()).then(|| format!("{}, of {cases} cases: {}", o.region, said.join(", ")))
+    (!said.is_empty()).then(|| format!("{}, of {}: {}", o.region, several(cases, "case"), said.join(", ")))
 }
 
 fn probability(p: f64) -> String {

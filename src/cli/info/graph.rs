@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{Sheet, bytes, shown};
 use crate::compile::{Program, compile};
 use crate::show::{Stats, stats};
-use crate::text::{Diagnostic, Result, Source, printable, several, thousands};
+use crate::text::{Diagnostic, Result, Source, many, printable, several, thousands};
 
 /// The costs of a graph, in short.
 pub fn sheet(source: &Arc<Source>) -> Result<Sheet> {
@@ -36,7 +36,7 @@ pub fn rows(sheet: &mut Sheet, program: &Program, s: &Stats) {
     sheet.row("outputs", ends(&program.graph.outputs));
     sheet.row("sizes", program.sizes());
     let nodes = program.rows.iter().filter(|r| r.depth == 0).count();
-    sheet.row("made of", format!("{}, {} operations", several(nodes, "node"), thousands(program.graph.len() as u64)));
+    sheet.row("made of", format!("{}, {}", several(nodes, "node"), many(program.graph.len() as u64, "operation")));
     sheet.row("parameters", thousands(s.total.params));
     sheet.row("MACs", format!("{} at that input (FLOPs {})", thousands(s.total.macs), thousands(s.total.flops)));
     let memory = &s.memory;

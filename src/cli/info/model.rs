@@ -12,7 +12,7 @@ use crate::infer::Card;
 use crate::metric::Region;
 use crate::net::{FORMAT, Tensors, graph_of, read_tensors};
 use crate::show::stats;
-use crate::text::{Diagnostic, Result, printable, thousands};
+use crate::text::{Diagnostic, Result, many, printable, several, thousands};
 use crate::volume::{Class, Normalise, Summary};
 
 /// Tensors that are named where a file says nothing of itself.
@@ -81,7 +81,7 @@ fn model(sheet: &mut Sheet, path: &Path, program: &Program, tensors: &Tensors) -
 /// The rows of a card.
 fn described(sheet: &mut Sheet, card: &Card) {
     let names: Vec<String> = card.modalities.iter().map(|m| printable(m)).collect();
-    let channels = if names.len() == 1 { "1 channel".into() } else { format!("{} channels", names.len()) };
+    let channels = several(names.len(), "channel");
     sheet.row("image", format!("{channels}: {}", names.join(", ")));
     let scale = match card.normalise {
         Normalise::ZScore => "each channel to mean 0 and deviation 1".to_owned(),
@@ -118,7 +118,7 @@ fn described(sheet: &mut Sheet, card: &Card) {
         sheet.row("cleaned by", p.to_string());
     }
     let dice = card.validation_dice.map_or("not validated".into(), |d| format!("validation Dice {}", number(d, 4)));
-    let epochs = if card.epoch == 1 { "1 epoch".into() } else { format!("{} epochs", card.epoch) };
+    let epochs = several(card.epoch, "epoch");
     sheet.row("trained", format!("{epochs}, seed {}, {dice}", card.seed));
 }
 
@@ -127,8 +127,7 @@ fn weights(sheet: &mut Sheet, program: Option<&Program>, tensors: &Tensors, size
     let all = || tensors.all.values().flat_map(|(_, v)| v.iter().copied());
     let numbers = all().count() as u64;
     let count = tensors.all.len() as u64;
-    let tensors_in_words = if count == 1 { "1 tensor".into() } else { format!("{} tensors", thousands(count)) };
-    sheet.row("weights", format!("{} numbers in {tensors_in_words}, {} on disk", thousands(numbers), bytes(size)));
+    sheet.row("weights", format!("{} in {}, {} on disk", many(numbers, "number"), many(count, "tensor"), bytes(size)));
     let bad = all().filter(|v| !v.is_finite()).count() as u64;
     sheet.json["numbers"] = json!(numbers);
     sheet.json["not_finite"] = json!(bad);
@@ -137,7 +136,7 @@ fn weights(sheet: &mut Sheet, program: Option<&Program>, tensors: &Tensors, size
     }
     let params = program.and_then(|p| p.cost(0..p.graph.len()).ok()).map_or(0, |c| c.params);
     if numbers < params {
-        sheet.doubts.push(format!("its graph has {} parameters, more than it holds", thousands(params)));
+        sheet.doubts.push(format!("its graph has {}, more than it holds", many(params, "parameter")));
     }
 }
 

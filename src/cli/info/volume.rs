@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{Sheet, bytes, number, percent, shown, table};
-use crate::text::{Result, printable, thousands};
+use crate::text::{Result, printable, several, thousands};
 use crate::volume::{Datatype, Header, Side, Summary, Volume, read, read_header};
 
 /// Channels that are told of one by one.
@@ -44,7 +44,7 @@ pub fn sheet(path: &Path, gzip: bool) -> Result<Sheet> {
 /// What the header says of the voxels.
 fn stored(sheet: &mut Sheet, h: &Header, size: u64) {
     let [i, j, k, c] = h.dim;
-    let channels = if c == 1 { "1 channel".into() } else { format!("{c} channels") };
+    let channels = several(c, "channel");
     sheet.row("voxels", format!("{i} x {j} x {k} (i, j, k), {channels}"));
     let order = match (h.datatype, h.big_endian) {
         (Datatype::U8 | Datatype::I8 | Datatype::Rgb | Datatype::Rgba, _) => "",

@@ -44,7 +44,7 @@ fn text(job: &Job, r: &Rehearsal) -> String {
         "parameters   {}\n\
          FLOPs        {} a step: 3 x the forward pass of {} of {d}x{h}x{w}\n\
          step         {} (the first {}); {:.0}% of the time waiting for batches; loss {}\n\
-         validation   {} for {}; all {} cases {}\n\
+         validation   {} for {}; all of {} {}\n\
          memory       {} at the peak of this process, cases in memory included (after the steps {})\n\
          counted      {} for a step by the compiler, without data and loss: {}{}\n\
          forecast     {} an epoch, {} for {} of {}\n\
@@ -58,7 +58,7 @@ fn text(job: &Job, r: &Rehearsal) -> String {
         losses.join(", "),
         seconds(r.validation_seconds),
         r.validation_case,
-        r.validation_cases,
+        several(r.validation_cases, "case"),
         seconds(validations),
         size(r.peak_bytes),
         size(r.steps_peak_bytes),

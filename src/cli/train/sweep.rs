@@ -11,7 +11,7 @@ use super::{Args, asked_to_stop, divide, make, prepare, slurm, stem};
 use crate::cli::print;
 use crate::read::Variant;
 use crate::show::{Column, table};
-use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, render};
+use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, render, several};
 use crate::train::{Ending, Folder, Job, Outcome, RunConfig, Standing, run_name};
 
 /// What is done with several runs.
@@ -92,7 +92,7 @@ pub(super) fn run(args: &Args, file: &Path, variants: &[Variant]) -> Result<()> 
             std::process::exit(130);
         }
     }
-    print(&format!("{done} of {} runs in {} are finished\nnext: lmsc report {}\n", chosen.len(), root.display(), root.display()));
+    print(&format!("{done} of {} in {} finished\nnext: lmsc report {}\n", several(chosen.len(), "run"), root.display(), root.display()));
     found.or(())
 }
 
@@ -110,7 +110,7 @@ fn one(job: &Job, path: &Path, force: bool) -> Result<Option<Outcome>> {
     let standing = if force { Standing::Open } else { Standing::of(job, path)? };
     match standing {
         Standing::Finished(epochs) => {
-            eprintln!("finished before, {epochs} epochs");
+            eprintln!("finished before, {}", several(epochs, "epoch"));
             Ok(None)
         }
         Standing::Other => {

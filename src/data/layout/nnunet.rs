@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::json::{at_word, inside, read};
 use super::walk::list;
 use crate::data::dataset::{Case, Description};
-use crate::text::{Code, Diagnostic, Diagnostics, Source, printable};
+use crate::text::{Code, Diagnostic, Diagnostics, Source, printable, several};
 
 /// What is read of `dataset.json`; it may hold more.
 #[derive(Deserialize)]
@@ -56,7 +56,7 @@ pub(super) fn describe(root: &Path) -> Result<Description, Diagnostics> {
     let regions = regions(&file.labels);
     if !file.regions_class_order.is_empty() && file.regions_class_order.len() != regions.len() {
         let (given, message) = (file.regions_class_order.len(), "`regions_class_order` names");
-        let message = format!("{message} {given} labels, and `labels` has {} regions beside the background", regions.len());
+        let message = format!("{message} {}, and `labels` has {} beside the background", several(given, "label"), several(regions.len(), "region"));
         found.push(at_word(&source, &message, "regions_class_order").help("one label for each region, in the order of `labels`"));
     }
     let cases = if file.dataset.is_empty() {
@@ -65,7 +65,7 @@ pub(super) fn describe(root: &Path) -> Result<Description, Diagnostics> {
         found.keep(named(&source, root, &file.dataset, modalities.len())).unwrap_or_default()
     };
     if let Some(said) = file.num_training.filter(|n| *n != cases.len() && !found.has_errors()) {
-        let message = format!("`numTraining` is {said}, but there are {} cases", cases.len());
+        let message = format!("`numTraining` is {said}, but there {} {}", if cases.len() == 1 { "is" } else { "are" }, several(cases.len(), "case"));
         found.push(at_word(&source, &message, "numTraining").help("look for missing files, or correct the number"));
     }
     found.or(Description { name: file.name, modalities, labels, regions, paint: file.regions_class_order, cases })
@@ -170,7 +170,7 @@ fn named(source: &Arc<Source>, root: &Path, all: &BTreeMap<String, Files>, chann
         let image: Vec<PathBuf> = files.images.iter().filter_map(|f| found.keep(inside(source, root, &entry("images"), f))).collect();
         let label = found.keep(inside(source, root, &entry("label"), &files.label));
         if files.images.len() != channels {
-            let message = format!("{} names {} files, and `channel_names` {channels}", entry("images"), files.images.len());
+            let message = format!("{} names {}, and `channel_names` {channels}", entry("images"), several(files.images.len(), "file"));
             found.push(at_word(source, &message, id).help("one file for each channel, in order"));
         }
         cases.push(Case::new(id.clone(), image, label));

@@ -66,7 +66,7 @@ impl Walk<'_> {
         if self.depth > 64 {
             return;
         }
-        let (nodes, _) = read::expand(nodes, params, &mut Diagnostics::default());
+        let nodes = read::expand(nodes, params, &mut Diagnostics::default()).nodes;
         let there: HashMap<&str, ()> = nodes.iter().map(|n| (n.id.as_str(), ())).collect();
         for n in nodes.iter() {
             let path = join(prefix, &n.id);
@@ -81,7 +81,7 @@ impl Walk<'_> {
             let mut w = Written { composite: composite.is_some(), ..Written::default() };
             for e in &n.entries {
                 if ports.contains(&e.key.as_str()) {
-                    for r in Reference::all(&e.value).unwrap_or_default() {
+                    for r in Reference::all(&e.value, &mut Diagnostics::default()) {
                         w.inputs.extend(source(&r, &there, prefix, inputs).map(|(said, from)| Given { port: e.key.clone(), said, from }));
                     }
                 } else {
@@ -93,7 +93,7 @@ impl Walk<'_> {
                 for p in &c.params {
                     let given = n.entries.iter().find(|e| e.key == p.name).map(|e| &e.value);
                     let value = match given {
-                        Some(t) => read::value(t, &scope),
+                        Some(t) => read::given(t, &p.value, &scope),
                         None => read::value(&p.value, &inner),
                     };
                     if let Ok(v) = value {

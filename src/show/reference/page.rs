@@ -182,13 +182,9 @@ fn spec(e: &Entry) -> Result<(Spec, Map<String, Value>)> {
 }
 
 fn build(e: &Entry, tree: &Tree, keep: &dyn Fn(&str) -> bool) -> Result<Spec> {
-    let entries = tree.entries().unwrap_or_default().iter().filter(|f| keep(&f.key)).collect();
-    let scope = Scope::new();
-    match Spec::read(e.name, read::fields(entries, &scope)) {
-        Some(Ok(spec)) => Ok(spec),
-        Some(Err(refusal)) => Err(refusal.diagnostic(&tree.place).into()),
-        None => Err(Diagnostic::error(Code::E0201, format!("there is no block `{}`", e.name)).into()),
-    }
+    let entries: Vec<_> = tree.entries().unwrap_or_default().iter().filter(|f| keep(&f.key)).collect();
+    let read = read::fields(&entries, &Scope::new(), |f| Spec::read(e.name, f).unwrap_or_else(|| Err(read::no_block(e.name))));
+    read.map_err(|all| Diagnostics(all.into_iter().map(|r| r.diagnostic(&tree.place, &read::Words::new())).collect()))
 }
 
 /// Compiles the example as the only node of a graph.

@@ -1,7 +1,7 @@
 //! Pages as text and Markdown.
 
 use super::page::{Field, Page};
-use crate::text::{thousands, wrap};
+use crate::text::{many, wrap};
 
 /// Text is broken at this column.
 const WIDTH: usize = 100;
@@ -52,7 +52,7 @@ pub fn print(p: &Page, markdown: bool) -> String {
             each.collect::<Vec<_>>().join(", ")
         };
         let cost =
-            format!("{} parameters, {} MACs for {} -> {}", thousands(e.params), thousands(e.macs), shapes(&e.inputs), shapes(&e.outputs));
+            format!("{}, {} for {} -> {}", many(e.params, "parameter"), many(e.macs, "MAC"), shapes(&e.inputs), shapes(&e.outputs));
         out.push_str(&if markdown {
             format!("\n## Example\n\n```ron\n\"node\": {}\n```\n\n{cost}\n", e.ron)
         } else {

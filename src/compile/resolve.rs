@@ -1,0 +1,128 @@
+//! What a name stands for in a scope.
+//!
+//! May use `wire` beside it, `read` and `text`.
+
+use std::collections::HashMap;
+
+use super::wire::Surroundings;
+use crate::read::budget::Budget;
+use crate::read::{Absent, NodeText, Reference};
+use crate::text::{Code, Diagnostic, Diagnostics, nearest, printable, suggestion};
+
+/// What a reference leads to.
+pub enum Source<'a> {
+    Node(usize),
+    /// An input of the scope, through which something flows.
+    Input,
+    /// Something that is written, and is not there.
+    Absent(&'a Absent),
+    /// Nothing that is known; why was told.
+    Unclear,
+}
+
+/// The names of a scope.
+pub struct Names<'n, 'a, 't, 'f> {
+    pub nodes: &'n [NodeText],
+    pub index: &'f HashMap<&'n str, usize>,
+    /// The outputs of each node, where they are known.
+    pub ports: &'f [Option<Vec<String>>],
+    pub around: &'f Surroundings<'a, 't>,
+    pub budget: &'f mut Budget,
+    pub found: &'f mut Diagnostics,
+}
+
+impl<'n, 'a, 't, 'f> Names<'n, 'a, 't, 'f> {
+    /// What a reference leads to; an error is told.
+    pub fn source(&mut self, r: &Reference) -> Source<'f> {
+        if r.faulty {
+            return Source::Unclear;
+        }
+        match self.around.inputs.get(&r.node) {
+            Some(None) if r.port.is_none() => return Source::Input,
+            Some(Some(absent)) if r.port.is_none() => return Source::Absent(absent),
+            _ => {}
+        }
+        if let Some(&i) = self.index.get(r.node.as_str()) {
+            return self.output(r, i);
+        }
+        if let Some(absent) = self.around.absent.get(&r.node) {
+            return Source::Absent(absent);
+        }
+        // A node whose name is refused is spoken of by that name.
+        if self.index.contains_key(r.text.trim()) {
+            return Source::Unclear;
+        }
+        let (echo, help) = match self.around.loops.iter().find(|l| l.could_be(&r.node)) {
+            Some(l) => (!l.sound, Some(l.told())),
+            None => (false, None),
+        };
+        let mut d = Diagnostic::error(Code::E0202, format!("there is no node `{}`", printable(&r.node))).at(r.place.clone(), "named here");
+        match help {
+            Some(help) => d = d.help(help),
+            None if self.budget.suggests(self.nodes.len()) => {
+                let names = self.nodes.iter().map(|n| n.id.as_str()).chain(self.around.inputs.keys().map(String::as_str));
+                let mut names: Vec<&str> = names.collect();
+                names.sort_unstable();
+                d = d.help(suggestion(&r.node, names.iter().copied(), "nodes"));
+            }
+            None => {}
+        }
+        self.tell(d.echo(echo || !self.around.whole.0));
+        Source::Unclear
+    }
+
+    /// The output of a node that a reference names.
+    fn output(&mut self, r: &Reference, i: usize) -> Source<'f> {
+        let Some(known) = self.ports[i].as_ref() else { return Source::Unclear };
+        let port = r.port.as_deref().unwrap_or("");
+        if known.iter().any(|k| k == port) && r.port.as_deref() != Some("") {
+            return Source::Node(i);
+        }
+        let (message, help) = match (r.port.as_deref(), known.as_slice()) {
+            (Some(p), [only]) if only.is_empty() => {
+                (format!("`{}` has one output, which has no name; `{}` is not there", r.node, printable(p)), format!("write \"{}\"", r.node))
+            }
+            (Some(p), _) => {
+                (format!("`{}` has no output `{}`", r.node, printable(p)), suggestion(p, known.iter().map(String::as_str), "outputs"))
+            }
+            (None, _) => {
+                let all: Vec<String> = known.iter().map(|k| format!("\"{}.{k}\"", r.node)).collect();
+                (format!("`{}` has several outputs", r.node), format!("say which: {}", all.join(", ")))
+            }
+        };
+        let d = Diagnostic::error(Code::E0203, message).at(r.place.clone(), "named here");
+        self.tell(d.also(self.nodes[i].id_place.clone(), "this node").help(help));
+        Source::Unclear
+    }
+
+    fn tell(&mut self, d: Diagnostic) {
+        self.budget.fault();
+        self.found.push(d);
+    }
+
+    /// The node that a reference names, or most likely means.
+    pub fn meant(&self, r: &Reference) -> Option<usize> {
+        let named = self.index.get(r.node.as_str()).or_else(|| self.index.get(r.text.trim()));
+        let in_loop = || {
+            let l = self.around.loops.iter().find(|l| l.could_be(&r.node))?;
+            self.index.get(l.ends.as_ref()?.1.as_str())
+        };
+        let near = || self.index.get(nearest(&r.node, self.index.keys().copied().filter(|_| self.budget.suggests(self.index.len())))?);
+        named.or_else(in_loop).or_else(near).copied()
+    }
+
+    /// Whether a name is that of a node or an input.
+    pub fn known(&self) -> impl Fn(&str) -> bool + use<'f, 'n, 'a, 't> {
+        let (index, inputs) = (self.index, self.around.inputs);
+        move |name| index.contains_key(name) || inputs.contains_key(name)
+    }
+}
+
+/// Of a reference with alternatives, keeps the first that is there.
+pub fn settle(r: &mut Reference, there: &dyn Fn(&str) -> bool) {
+    if r.others.is_empty() || there(&r.node) {
+        return;
+    }
+    let chosen = r.others.iter().position(|(n, _)| there(n)).unwrap_or(r.others.len() - 1);
+    (r.node, r.port) = r.others.swap_remove(chosen);
+}
