@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use super::stats::size;
-use super::{complain, print};
+use super::{complain, print_lines};
 use crate::compile::{compile, verify};
 use crate::read::Set;
 use crate::text::{Diagnostics, Result, Source, thousands};
@@ -57,9 +57,9 @@ pub fn run(args: Args) -> Result<()> {
             1 => ", 1 claim holds".into(),
             n => format!(", {n} claims hold"),
         };
-        print(&format!("{}: ok, {} parameters{claims}\n", file.display(), thousands(params)));
+        print_lines(&format!("{}: ok, {} parameters{claims}\n", file.display(), thousands(params)));
         if args.files.len() == 1 {
-            print(&format!(
+            print_lines(&format!(
                 "  {} -> {}; {nodes} nodes, {} operations\n  {}\n",
                 ends(&p.inputs),
                 ends(&p.graph.outputs),

@@ -4,6 +4,7 @@
 
 mod code;
 mod diagnostic;
+mod fold;
 mod nearest;
 mod number;
 mod printable;
@@ -13,9 +14,10 @@ mod write;
 
 pub use code::Code;
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
+pub use fold::{hang, squeeze, wrap};
 pub use nearest::{nearest, suggestion};
 pub use number::{several, thousands};
-pub use printable::{columns, printable, wrap};
+pub use printable::{columns, printable};
 pub use source::{MAX_TEXT_BYTES, Place, Source, Span};
 pub use write::{reason, unwritable, write_text, write_whole};
 
