@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use lmsc::cli::{Cli, complain};
 
 /// Graphs are many small blocks: mimalloc compiles one of 100,000 nodes in half of the time that the C library's allocator takes.
@@ -15,7 +14,7 @@ static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 static MEMORY: lmsc::kernel::Reuse = lmsc::kernel::Reuse::new();
 
 fn main() -> ExitCode {
-    match Cli::parse().run() {
+    match Cli::from_arguments().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(found) => {
             complain(&found);

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::machine::Machine;
 use super::node::{Node, Stage, median};
 use super::ops::OpTime;
-use crate::show::{Column, table};
+use crate::show::{Column, fit, left_out, table};
 use crate::text::several;
 
 /// Seconds of runs that do the same.
@@ -72,8 +72,8 @@ fn shape(dims: [usize; 5]) -> String {
     if [d, h, w] == [1; 3] { format!("{batch}{c}") } else { format!("{batch}{c}x{d}x{h}x{w}") }
 }
 
-/// Each node's static cost, its time, and how near it comes to the machine's ceilings.
-pub fn node_table(nodes: &[Node]) -> String {
+/// Each node's static cost, its time, and how near it comes to the machine's ceilings; made to fit into `width` columns.
+pub fn node_table(nodes: &[Node], width: usize) -> String {
     let whole = nodes.last().map_or(0.0, |n| n.seconds).max(f64::MIN_POSITIVE);
     let headings = ["node", "block", "output", "MMAC", "MB moved", "ms", "share", "GFLOP/s", "GB/s", "of ceiling"];
     let row = |n: &Node| {
@@ -85,11 +85,12 @@ pub fn node_table(nodes: &[Node]) -> String {
         cells.extend(pace(n.macs, n.bytes, n.seconds, n.least_seconds, whole));
         cells
     };
-    lines(&headings, nodes.iter().map(row).collect(), 3)
+    lines(&headings, nodes.iter().map(row).collect(), 3, width)
 }
 
-/// What the executor runs at once, each with its time, how near it comes to the machine's ceilings, and how many threads it kept busy.
-pub fn stage_table(stages: &[Stage]) -> String {
+/// What the executor runs at once, each with its time, how near it comes to the machine's ceilings, and how many threads it kept busy; made to
+/// fit into `width` columns.
+pub fn stage_table(stages: &[Stage], width: usize) -> String {
     let whole: f64 = stages.iter().map(|s| s.seconds).sum::<f64>().max(f64::MIN_POSITIVE);
     let headings = ["stage", "MMAC", "MB", "ms", "share", "GFLOP/s", "GB/s", "of ceiling", "busy"];
     let row = |s: &Stage| {
@@ -98,7 +99,7 @@ pub fn stage_table(stages: &[Stage]) -> String {
         cells.push(if s.busy > 0.0 { format!("{:.2}", s.busy) } else { String::new() });
         cells
     };
-    let text = lines(&headings, stages.iter().map(row).collect(), 1);
+    let text = lines(&headings, stages.iter().map(row).collect(), 1, width);
     format!("{text}\n\"busy\" is how many threads were at work on a stage, on average over its time.\n")
 }
 
@@ -111,8 +112,8 @@ fn short(name: &str) -> String {
     }
 }
 
-/// Each operation's times beside the ceilings.
-pub fn op_table(ops: &[OpTime]) -> String {
+/// Each operation's times beside the ceilings; made to fit into `width` columns.
+pub fn op_table(ops: &[OpTime], width: usize) -> String {
     let headings = ["operation", "input", "MMAC", "forward ms", "GFLOP/s", "GB/s", "of ceiling", "with backward ms"];
     let row = |o: &OpTime| {
         vec![
@@ -126,7 +127,7 @@ pub fn op_table(ops: &[OpTime]) -> String {
             format!("{:.2}", o.both * 1e3),
         ]
     };
-    lines(&headings, ops.iter().map(row).collect(), 2)
+    lines(&headings, ops.iter().map(row).collect(), 2, width)
 }
 
 /// What the columns mean, under a table.
@@ -136,18 +137,30 @@ pub fn legend(machine: &Machine) -> String {
         return format!("{rates}\n");
     }
     format!(
-        "{rates} \"of ceiling\"\n\
-         is the time at the ceiling that binds ({:.0} GFLOP/s or {:.1} GB/s, measured here) for the time taken; above 100% values stay in\n\
-         caches or are never written.\n",
+        "{rates} \"of ceiling\" is the time at the ceiling that binds ({:.0} GFLOP/s or {:.1} GB/s, measured here) for the time taken; \
+         above 100% values stay in caches or are never written.\n",
         machine.flops / 1e9,
         machine.bandwidth / 1e9
     )
 }
 
 /// Rows under headings; the first `words` columns are words.
-fn lines(headings: &[&'static str], rows: Vec<Vec<String>>, words: usize) -> String {
-    let columns: Vec<Column> = headings.iter().enumerate().map(|(i, h)| Column::new(*h, i >= words, 0)).collect();
-    table(&columns, rows, false)
+fn lines(headings: &[&'static str], mut rows: Vec<Vec<String>>, words: usize, width: usize) -> String {
+    // What can be told from the others goes first.
+    let worth = |heading: &str| match heading {
+        "MB" | "MB moved" => 1,
+        "output" | "input" => 2,
+        "block" => 3,
+        "GB/s" => 4,
+        "MMAC" => 5,
+        "busy" => 6,
+        "GFLOP/s" => 7,
+        "of ceiling" => 8,
+        _ => 0,
+    };
+    let mut columns: Vec<Column> = headings.iter().enumerate().map(|(i, h)| Column::new(*h, i >= words, worth(h))).collect();
+    let gone = fit(&mut columns, &mut rows, width);
+    table(&columns, rows, false) + &left_out(&gone, width)
 }
 
 #[cfg(test)]
@@ -165,7 +178,7 @@ mod tests {
         assert_eq!(short("a.b, c, d.e"), "a.b … d.e (3)");
         assert_eq!(short("a.b, c"), "a.b, c");
         let stage = Stage { name: "a".into(), macs: 1_000_000, bytes: 2_000_000, seconds: 1e-3, busy: 1.75, least_seconds: 1e-4 };
-        let text = stage_table(&[stage]);
+        let text = stage_table(&[stage], 100);
         let cells: Vec<&str> = text.lines().nth(2).expect("a row").split_whitespace().collect();
         assert_eq!(cells, ["a", "1.0", "2.0", "1.00", "100.0%", "2.0", "2.0", "10%", "1.75"]);
     }
@@ -182,7 +195,7 @@ mod tests {
             seconds: 1e-3,
             least_seconds: 5e-4,
         };
-        let text = node_table(&[node]);
+        let text = node_table(&[node], 100);
         let cells: Vec<&str> = text.lines().nth(2).expect("a row").split_whitespace().collect();
         assert_eq!(cells, ["b", "Concat", "2x3x4x4x4", "0.0", "4.0", "1.00", "100.0%", "4.0", "50%"]);
     }

@@ -8,8 +8,9 @@ use std::time::Instant;
 use serde_json::{Value as Json, json};
 
 use super::graph::program;
-use super::print;
+use super::output::{WIDTH, width};
 use super::stats::Numbers;
+use super::{print, print_lines};
 use crate::bench::{self, Case, Engine, Forward, Given, Machine, Setting, Step, Times};
 use crate::compile::memory::Segments;
 use crate::net;
@@ -22,10 +23,10 @@ use crate::text::{Code, Diagnostic, Result, several, write_text};
 /// can do at most: multiply-adds and copies are measured at the start. Nothing else should run meanwhile.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-On the CPU a forward pass is run by the executor, which fuses operations into stages: the time of a stage is shared among its operations by
-what each took over all threads, --stages prints the stages themselves, and `--engine burn` runs operation by operation instead. A
-training step always runs on Burn: a forward pass, Dice and cross-entropy, a backward pass and AdamW. The folder of --export gets graph.json (the
-operations with their inputs, fields and weights' names), weights.safetensors, input.safetensors and output.safetensors: all that
+On the CPU a forward pass is run by the executor, which fuses operations into stages: the time of a stage is shared among its operations by \
+what each took over all threads, --stages prints the stages themselves, and `--engine burn` runs operation by operation instead. A \
+training step always runs on Burn: a forward pass, Dice and cross-entropy, a backward pass and AdamW. The folder of --export gets graph.json (the \
+operations with their inputs, fields and weights' names), weights.safetensors, input.safetensors and output.safetensors: all that \
 another program needs to compute the same and be compared; benches/run does so with PyTorch, ONNX Runtime and OpenVINO.
 
 Examples:
@@ -191,10 +192,12 @@ fn passes(args: &Args, case: &Case, engine: Engine, load: f64) -> Result<()> {
         print(&format!("{:#}\n", result(case, load, peak, &machine, extra)));
         return Ok(());
     }
+    let width = width(&std::io::stdout(), WIDTH);
     let how = forward.how().map_or(String::new(), |how| format!("             {how}\n"));
-    let stages = if args.stages && !stages.is_empty() { format!("\n{}", bench::stage_table(&stages)) } else { String::new() };
-    let table = if args.whole { String::new() } else { format!("\n{}{stages}\n{}", bench::node_table(&nodes), bench::legend(&machine)) };
-    print(&format!("{}forward      {}\n{how}{}{table}", heading(case, load, &machine), times.line(), peak.lines()));
+    let stages = if args.stages && !stages.is_empty() { format!("\n{}", bench::stage_table(&stages, width)) } else { String::new() };
+    let table =
+        if args.whole { String::new() } else { format!("\n{}{stages}\n{}", bench::node_table(&nodes, width), bench::legend(&machine)) };
+    print_lines(&format!("{}forward      {}\n{how}{}{table}", heading(case, load, &machine), times.line(), peak.lines()));
     Ok(())
 }
 
@@ -234,7 +237,7 @@ fn steps(args: &Args, case: Case, engine: Engine, load: f64) -> Result<()> {
         format!("parts        forward and loss {forward:.1} ms, backward {backward:.1} ms, update {update:.1} ms (medians)\n")
     };
     let how = how.map_or(String::new(), |how| format!("             {how}\n"));
-    print(&format!(
+    print_lines(&format!(
         "{}step         {}\n{how}{parts}loss         {:.6} before the first step, {:.6} before the last\n{}",
         heading(&case, load, &machine),
         times.line(),
@@ -262,7 +265,8 @@ fn operations(args: &Args, engine: Engine, device: &burn::tensor::Device) -> Res
         print(&format!("{:#}\n", json!({ "machine": machine, "operations": ops })));
         return Ok(());
     }
-    print(&format!("{}\n\n{}\n{}", machine.line(), bench::op_table(&ops), bench::legend(&machine)));
+    let table = bench::op_table(&ops, width(&std::io::stdout(), WIDTH));
+    print_lines(&format!("{}\n\n{table}\n{}", machine.line(), bench::legend(&machine)));
     Ok(())
 }
 

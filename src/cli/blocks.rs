@@ -4,9 +4,12 @@
 
 use std::path::PathBuf;
 
-use super::print;
+use super::output::{print, width};
 use crate::show::reference::{Page, composites, list, pages, print as page, schema};
 use crate::text::{Code, Diagnostic, Result, Source, suggestion};
+
+/// Lines of a page are at most this long. The list has a line a block where it goes to no terminal, for `grep`.
+const WIDEST: usize = 100;
 
 /// List the blocks, or print the page of one
 ///
@@ -23,9 +26,9 @@ Examples:
   lmsc blocks --format json                                the language for editors and other programs
   lmsc blocks --schema > lmsc.schema.json
 
-About --schema: tools for RON know no schemas, so none checks a .ron file against this one. It describes a graph in the JSON that serde
-makes of it: `Name(a: 1)` is {\"Name\": {\"a\": 1}}, groups and maps are objects, words are strings. It is of use to programs that write or
-check graphs as JSON, and to editor extensions that want names, types, defaults and documentation to complete and to show.
+About --schema: tools for RON know no schemas, so none checks a .ron file against this one. It describes a graph in the JSON that serde \
+makes of it: `Name(a: 1)` is {\"Name\": {\"a\": 1}}, groups and maps are objects, words are strings. It is of use to programs that write or \
+check graphs as JSON, and to editor extensions that want names, types, defaults and documentation to complete and to show. \
 `lmsc check` is what checks a graph.")]
 pub struct Args {
     /// The block; all of them when not given
@@ -64,10 +67,10 @@ pub fn run(args: Args) -> Result<()> {
         print(&json(&schema(&built_in, &own)));
         return Ok(());
     }
-    let markdown = args.format == Style::Markdown;
+    let lines = |otherwise| (args.format != Style::Markdown).then(|| width(&std::io::stdout(), otherwise));
     let Some(name) = &args.name else {
         let all: Vec<Page> = built_in.into_iter().chain(own).collect();
-        print(&if args.format == Style::Json { json(&all) } else { list(&all, markdown) });
+        print(&if args.format == Style::Json { json(&all) } else { list(&all, lines(usize::MAX)) });
         return Ok(());
     };
     let all = || own.iter().chain(&built_in);
@@ -75,7 +78,7 @@ pub fn run(args: Args) -> Result<()> {
         let d = Diagnostic::error(Code::E0201, format!("there is no block `{}`", crate::text::printable(name)));
         return Err(d.help(suggestion(name, all().map(|p| p.name.as_str()).collect::<Vec<_>>(), "blocks")).into());
     };
-    print(&if args.format == Style::Json { json(found) } else { page(found, markdown) });
+    print(&if args.format == Style::Json { json(found) } else { page(found, lines(WIDEST).map(|w| w.min(WIDEST))) });
     Ok(())
 }
 

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use super::stats::size;
-use super::{complain, print};
+use super::{complain, print_lines};
 use crate::compile::{compile, verify};
 use crate::read::Set;
 use crate::text::{Diagnostics, Result, Source, many, several};
@@ -56,9 +56,9 @@ pub fn run(args: Args) -> Result<()> {
             0 => String::new(),
             n => format!(", {} hold{}", several(n, "claim"), if n == 1 { "s" } else { "" }),
         };
-        print(&format!("{}: ok, {}{claims}\n", file.display(), many(params, "parameter")));
+        print_lines(&format!("{}: ok, {}{claims}\n", file.display(), many(params, "parameter")));
         if args.files.len() == 1 {
-            print(&format!(
+            print_lines(&format!(
                 "  {} -> {}; {}, {}\n  {}\n",
                 ends(&p.inputs),
                 ends(&p.graph.outputs),

@@ -17,6 +17,10 @@ use crate::train::{Bar, RunConfig, divide};
 /// A data set is a folder (of the Medical Segmentation Decathlon, nnU-Net raw, BraTS or ACDC, told by what is in it) or a run config, whose `data` says
 /// where its cases are.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  lmsc data check Task04_Hippocampus
+  lmsc data plan Task04_Hippocampus --graph graphs/lightmedseg.ron")]
 pub struct Args {
     #[command(subcommand)]
     verb: Verb,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::ArrayView3;
 
-use super::{eval, print, train};
+use super::{eval, print, print_lines, tell, train};
 use crate::data::{Spec, phantom};
 use crate::infer::{Model, Options, Predictor};
 use crate::net;
@@ -59,7 +59,7 @@ pub fn run(args: Args) -> Result<()> {
     let device = net::device(&job.config.device)?;
     let folder = Folder::create(args.out.as_deref(), "demo", false)?;
 
-    eprintln!("training {} on generated volumes, into {}", job.program.name, folder.path().display());
+    tell(&format!("training {} on generated volumes, into {}", job.program.name, folder.path().display()));
     let outcome = crate::train::train(&job, &folder, &device, super::train::asked_to_stop())?;
 
     train::leave_if_asked(&outcome, &format!("lmsc train --resume {}", folder.path().display()));
@@ -69,16 +69,18 @@ pub fn run(args: Args) -> Result<()> {
         std::fs::create_dir_all(dir)
             .map_err(|e| Diagnostic::error(Code::E0603, format!("cannot make `{}`: {e}", dir.display())).help("check the disk"))?;
     }
+    let mut shown = String::new();
     for &case in &job.validation {
         let (name, label) = write_case(&job, case, &images, &labels)?;
         let prediction = predictor.predict(&[images.join(&name)], || ())?;
         prediction.write(&predictions.join(&name))?;
         let label: ArrayView3<u8> = label.view();
         prediction.picture(&predictions.join(name.replace(".nii.gz", ".png")), Some(label))?;
+        shown = name;
     }
-    print(&format!("{}\n\n", train::summary(&job, &outcome, folder.path())));
-    print(&eval::compare(&predictions, &labels)?);
-    print(&next(folder.path()));
+    print_lines(&format!("{}\n\n", train::summary(&job, &outcome, folder.path())));
+    print(&eval::compare(&predictions, &labels, predictor.card().scored())?);
+    print_lines(&next(folder.path(), &shown));
     Ok(())
 }
 
@@ -97,16 +99,46 @@ fn write_case(job: &Job, case: usize, images: &Path, labels: &Path) -> Result<(S
     Ok((name, made.label))
 }
 
-fn next(folder: &Path) -> String {
+/// What can be done with a run folder that holds a case of this file name.
+fn next(folder: &Path, case: &str) -> String {
     let f = folder.display();
+    let page = case.replace(".nii.gz", ".html");
     format!(
         "
 what to do next
-  look at the pictures (image, labels, prediction):   {f}/predictions/*.png
-  segment an image with the network you have trained: lmsc predict {f} {f}/images/*.nii.gz --out again
-  change the network: copy {f}/graph.ron, edit it, see its cost with  lmsc stats FILE
-  change the training: copy {f}/config.ron, edit it, then  lmsc train FILE
-  train on your own volumes: configs/hippocampus.ron shows how; lmsc train --help
+  look at the pictures (image, labels, prediction)
+    {f}/predictions/*.png
+  see how the training went, as a page
+    lmsc report {f}
+  go through a volume in a browser, with its errors
+    lmsc view {f}/images/{case} --labels {f}/predictions/{case} --reference {f}/labels/{case} --model {f} --out {page}
+  segment an image with the network that you have trained
+    lmsc predict {f} {f}/images/{case} --out again
+  change the network: copy {f}/graph.ron, edit it, see its cost
+    lmsc stats FILE
+  change the training: copy {f}/config.ron, edit it
+    lmsc train FILE
+  train on generated volumes for longer, or on your own
+    lmsc train configs/phantom.ron
+    lmsc data plan FOLDER --graph graphs/lightmedseg.ron --out mine.ron
 "
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_names_commands_that_there_are() {
+        let text = next(Path::new("runs/demo"), "phantom_0001.nii.gz");
+        let commands: Vec<Vec<&str>> =
+            text.lines().filter(|l| l.trim_start().starts_with("lmsc ")).map(|l| l.split_whitespace().collect()).collect();
+        for verb in ["report", "view", "predict", "stats", "train", "data"] {
+            assert!(commands.iter().any(|c| c[1] == verb), "{verb}: {text}");
+        }
+        for command in commands {
+            <crate::cli::Cli as clap::Parser>::try_parse_from(&command).unwrap_or_else(|e| panic!("{command:?}: {e}"));
+        }
+    }
 }

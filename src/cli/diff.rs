@@ -5,7 +5,8 @@
 use std::path::PathBuf;
 
 use super::graph::{deliver, picture, program};
-use crate::show::diff::{compare, json, page, text};
+use super::output::{WIDTH, width};
+use crate::show::diff::{compare, json, page, text, text_within};
 use crate::text::{Diagnostics, Result};
 
 /// Compare two graphs: what is written differently, and what it costs
@@ -78,7 +79,9 @@ pub fn run(args: Args) -> Result<()> {
     let (Some(a), Some(b)) = (a, b) else { return Err(found) };
     let comparison = compare(&a, &b);
     let shown = match args.format {
-        Format::Text => text(&comparison),
+        // A file has no width of its own.
+        Format::Text if args.out.is_some() => text(&comparison),
+        Format::Text => text_within(&comparison, width(&std::io::stdout(), WIDTH)),
         Format::Json => json(&comparison),
         Format::Html => page(&a, &b, &comparison),
     };

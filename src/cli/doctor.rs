@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::print;
+use super::{print, print_lines};
 use crate::bench;
 use crate::net;
 use crate::text::Result;
@@ -49,7 +49,7 @@ pub fn run(args: Args) -> Result<()> {
             text.push_str(&format!("    {:width$}  {remedy}\n", ""));
         }
     }
-    print(&text);
+    print_lines(&text);
     Ok(())
 }
 

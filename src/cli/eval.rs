@@ -212,14 +212,14 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// The table of two folders whose files all have their counterpart.
+/// The table of two folders whose files all have their counterpart, by regions.
 ///
 /// # Errors
 /// As [`run`].
-pub(super) fn compare(predictions: &Path, references: &Path) -> Result<String> {
+pub(super) fn compare(predictions: &Path, references: &Path, regions: Vec<Region>) -> Result<String> {
     let settings = Settings { convention: Convention::default(), tolerance: 1.0, lesions: None };
     let pairs = pairs::pairs(predictions, references, false)?;
-    let (own, _): (Set, _) = cases::score(pairs, None, &Scope::EachLabel, &settings)?;
+    let (own, _): (Set, _) = cases::score(pairs, None, &Scope::Regions(regions), &settings)?;
     let shown = SHOWN.iter().copied().filter(|f| !f.is_lesion_wise()).collect();
     let report = Report { own: &own, other: None, settings, seed: 1, shown };
     Ok(report.text(Style::Plain(output::width(&std::io::stdout(), output::WIDTH)), own.evaluation.cases.len() <= LISTED))

@@ -15,8 +15,8 @@ use crate::text::{Code, Diagnostic, Result, Source, several};
 /// For whoever brings weights from another program: the outputs, the values inside and the gradients can be compared one by one.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-The file of --input holds the tensor `input` (or one named as the graph's input), [N, C, D, H, W]. The file of --out gets the graph's
-outputs as `out/<name>`, with --taps the value of every node as `out/<node>` (several outputs: `out/<node>.<port>`), with --probe the
+The file of --input holds the tensor `input` (or one named as the graph's input), [N, C, D, H, W]. The file of --out gets the graph's \
+outputs as `out/<name>`, with --taps the value of every node as `out/<node>` (several outputs: `out/<node>.<port>`), with --probe the \
 gradient of mean(output * probe) for every weight as `grad/<weight>`; its metadata `names` gives the foreign name of each weight.
 
 Rules of a map, one a line, the first that leads to a weight of the graph is taken:

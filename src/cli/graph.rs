@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
-use super::print;
+use super::output::{print, width};
 use super::stats::size;
 use crate::compile::passes;
 use crate::compile::{Program, compile};
 use crate::ir::Fault;
 use crate::read::Set;
-use crate::show::picture::{Picture, Style, draw};
+use crate::show::picture::{self, Picture, Style, draw};
 use crate::show::{listing, operations_text, scheduled};
 use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, printable, suggestion, write_text};
 
@@ -118,7 +118,12 @@ pub fn run(args: Args) -> Result<()> {
         }
     }
     let style = match args.format {
-        Format::Text => Style::Text,
+        // A file has no width of its own.
+        Format::Text if args.out.is_some() => Style::Text,
+        Format::Text => {
+            print(&picture::text(&picture, &open, width(&std::io::stdout(), picture::WIDTH)));
+            return Ok(());
+        }
         Format::Mermaid => Style::Mermaid,
         Format::Dot => Style::Dot,
         Format::Svg => Style::Svg,

@@ -37,8 +37,11 @@ mod train;
 mod view;
 
 pub use output::{complain, print};
+use output::{print_lines, tell};
 
-use crate::text::Result;
+use clap::{CommandFactory, FromArgMatches};
+
+use crate::text::{Result, hang, wrap};
 
 /// A compiler for 3D medical image segmentation networks.
 ///
@@ -47,7 +50,7 @@ use crate::text::Result;
 #[command(
     name = "lmsc",
     version,
-    max_term_width = 120,
+    max_term_width = WIDEST,
     after_help = "Examples:\n  lmsc check graphs/lightmedseg.ron\n  lmsc stats graphs/lightmedseg.ron --set anchors=8,16,32"
 )]
 pub struct Cli {
@@ -55,6 +58,16 @@ pub struct Cli {
     verb: Verb,
     #[command(flatten)]
     messages: output::Messages,
+}
+
+/// What stands below the options, with long lines broken by us: what goes on of an example would else look like another one.
+fn hung(command: clap::Command, width: usize) -> clap::Command {
+    let broken = |line: &str| if line.starts_with(' ') { hang(line, width) } else { wrap(line, width).join("\n") };
+    let text = |text: &clap::builder::StyledStr| text.to_string().split('\n').map(broken).collect::<Vec<_>>().join("\n");
+    let (short, long) = (command.get_after_help().map(text), command.get_after_long_help().map(text));
+    let command = short.into_iter().fold(command, clap::Command::after_help);
+    let command = long.into_iter().fold(command, clap::Command::after_long_help);
+    command.mut_subcommands(|c| hung(c, width))
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -92,7 +105,21 @@ enum Verb {
     Bench(bench::Args),
 }
 
+/// No line of a help is longer.
+const WIDEST: usize = 120;
+
 impl Cli {
+    /// Reads the arguments of this process; ends it where they are wrong, or where help was asked for.
+    pub fn from_arguments() -> Self {
+        // Where nothing is known of the terminal, clap takes it to be as wide.
+        let width = output::width(&std::io::stdout(), 100).min(WIDEST);
+        let mut command = hung(Self::command(), width);
+        match Self::from_arg_matches(&command.get_matches_mut()) {
+            Ok(cli) => cli,
+            Err(e) => e.format(&mut command).exit(),
+        }
+    }
+
     /// Runs the verb.
     ///
     /// # Errors

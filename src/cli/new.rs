@@ -5,7 +5,7 @@
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
-use super::print;
+use super::print_lines;
 use crate::show::reference::Template;
 use crate::text::{Code, Diagnostic, Result, unwritable};
 
@@ -28,7 +28,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = Start::Unet)]
     pub template: Start,
     /// The graph's name; by default the file's
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
 }
 
@@ -65,7 +65,7 @@ pub fn run(args: Args) -> Result<()> {
     };
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&args.file).map_err(refuse)?;
     file.write_all(template.named(&name).as_bytes()).map_err(refuse)?;
-    print(&format!(
+    print_lines(&format!(
         "wrote {shown}\n\nNext:\n  lmsc check {shown}     names, ports, shapes\n  lmsc stats {shown}     parameters, MACs, memory\n  \
          lmsc blocks            what else there is to build with\n  lmsc fmt {shown}       lay it out after editing\n"
     ));

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::sync::OnceLock;
 
-use crate::text::{Code, Diagnostics, Severity, render, wrap};
+use crate::text::{Code, Diagnostics, Severity, hang, render, wrap};
 
 /// The width of lines where neither a terminal nor COLUMNS says it.
 pub const WIDTH: usize = 140;
@@ -59,6 +59,21 @@ impl Messages {
 pub fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Writes a result for people: lines that are wider than the terminal are broken between words.
+pub fn print_lines(text: &str) {
+    print(&hang(text, width(&std::io::stdout(), WIDTH)));
+}
+
+/// Writes what is under way to standard error, with lines broken as by [`print_lines`].
+pub fn tell(text: &str) {
+    eprintln!("{}", told(text));
+}
+
+/// What [`tell`] writes.
+pub fn told(text: &str) -> String {
+    hang(text, width(&std::io::stderr(), WIDTH))
 }
 
 /// Writes diagnostics as the options ask for; in full, with their number and where more is said of them.

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 pub(super) use cases::{case_name, images_in};
 
-use super::{print, size};
+use super::{print_lines, size};
 use crate::infer::{Card, Flips, Model, Need, Options, Postprocess, Prediction, Predictor, need};
 use crate::net;
 use crate::read::recognise;
@@ -141,7 +141,7 @@ pub fn run(args: Args) -> Result<()> {
     work.progress.finish();
     if !reports.is_empty() {
         let labels: Vec<String> = work.predictor.card().labels.iter().map(|(value, name)| format!("{value} {name}")).collect();
-        print(&format!("{} of {} in {} ({})\n", reports.len(), cases.len(), args.out.display(), labels.join(", ")));
+        print_lines(&format!("{} of {} in {} ({})\n", reports.len(), cases.len(), args.out.display(), labels.join(", ")));
     }
     if let Some(file) = &args.json {
         let all = serde_json::json!({ "cases": reports, "failed": failed });

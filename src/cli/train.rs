@@ -9,7 +9,7 @@ mod dry;
 mod slurm;
 pub mod sweep;
 
-use super::print;
+use super::{print_lines, tell};
 use crate::net;
 use crate::read::{self, Set};
 use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, render, several};
@@ -52,9 +52,9 @@ Several runs, one folder each, as runs/ablation/anchors=8,split.fold=0:
   lmsc train ... --slurm array.sh       a script that makes each of them a task of a Slurm job array
   lmsc report runs/ablation             a table of them all
 
-The run folder holds graph.ron and config.ron (complete: `lmsc train runs/phantom/config.ron` makes the run again), split.json,
-metrics.csv and metrics.jsonl (each epoch), cases.csv and cases.jsonl (each case at the best epoch), an event file for TensorBoard,
-starts.jsonl (machine, threads, version), best.safetensors, last.safetensors and resume.state. Ctrl-C finishes the step at hand and
+The run folder holds graph.ron and config.ron (complete: `lmsc train runs/phantom/config.ron` makes the run again), split.json, \
+metrics.csv and metrics.jsonl (each epoch), cases.csv and cases.jsonl (each case at the best epoch), an event file for TensorBoard, \
+starts.jsonl (machine, threads, version), best.safetensors, last.safetensors and resume.state. Ctrl-C finishes the step at hand and \
 saves it.")]
 pub struct Args {
     /// The run config, a RON file
@@ -155,7 +155,7 @@ fn make(job: &Job, folder: &Folder, resumed: bool) -> Result<Outcome> {
     announce(job, &device);
     let begin = if resumed { train::resume } else { train::train };
     let outcome = begin(job, folder, &device, asked_to_stop())?;
-    print(&format!("{}\n", summary(job, &outcome, folder.path())));
+    print_lines(&format!("{}\n", summary(job, &outcome, folder.path())));
     Ok(outcome)
 }
 
@@ -163,13 +163,13 @@ fn make(job: &Job, folder: &Folder, resumed: bool) -> Result<Outcome> {
 fn finish(outcome: &Outcome, folder: &Folder) -> Result<()> {
     leave_if_asked(outcome, &format!("lmsc train --resume {}", folder.path().display()));
     let path = folder.path().display();
-    print(&format!("next: lmsc predict {path} IMAGE.nii.gz --out predictions\n      lmsc report {path}\n"));
+    print_lines(&format!("next: lmsc predict {path} IMAGE.nii.gz --out predictions\n      lmsc report {path}\n"));
     Ok(())
 }
 
 /// Says what is trained, and on what.
 fn announce(job: &Job, device: &burn::tensor::Device) {
-    eprintln!(
+    tell(&format!(
         "{}: {} and {}, {} of {}, on {}",
         job.program.name,
         several(job.training.len(), "training case"),
@@ -177,7 +177,7 @@ fn announce(job: &Job, device: &burn::tensor::Device) {
         several(job.config.epochs, "epoch"),
         several(job.steps(), "step"),
         net::name_of(device)
-    );
+    ));
 }
 
 /// The name of a config's runs.
@@ -201,7 +201,7 @@ pub(super) fn asked_to_stop() -> &'static AtomicBool {
 /// Ends the program where the run was stopped before its end; `again` is the command that goes on.
 pub(super) fn leave_if_asked(outcome: &Outcome, again: &str) {
     if outcome.ending == Ending::Asked {
-        eprintln!("stopped as asked; go on with: {again}");
+        tell(&format!("stopped as asked; go on with: {again}"));
         // As a shell reports a program that an interrupt has ended.
         std::process::exit(130);
     }

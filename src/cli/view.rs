@@ -22,8 +22,9 @@ const LIMIT: u64 = 64;
 
 /// Look at an image and its segmentation
 ///
-/// Writes one page that needs no network and no program but a browser: three planes with sliders, cross-hair, window and level, the classes with
-/// their colours, the place in mm and the value under the pointer. Or a picture for a paper: three planes through what is labelled, columns for the
+/// Writes one page that needs no network and no program but a browser: three planes with sliders, zoom, cross-hair, window and level, the classes with
+/// their colours, the place in mm and the value under the pointer. The segmentation is filled, the reference a pale outline; instead of both the
+/// page shows on request where the segmentation is right and wrong. Or a picture for a paper: three planes through what is labelled, columns for the
 /// image, the reference and the segmentation, a legend and a scale bar.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -36,6 +37,9 @@ Examples:
 
   lmsc view case1.nii.gz --labels seg.nii.gz --reference expert.nii.gz --out case1.png --each-class
       a picture with three planes for each class
+
+  lmsc view case1.nii.gz --labels seg.nii.gz --reference expert.nii.gz --out case1.png --errors
+      a picture with a column of true positives, false positives and false negatives
 
   lmsc view ct.nii.gz --out ct.html --limit 8
       at most 8 MiB of voxels: coarser, and the page says so")]
@@ -64,6 +68,9 @@ pub struct Args {
     /// In a picture, three planes for each class, not three in all
     #[arg(long)]
     pub each_class: bool,
+    /// Show what is right and wrong of the segmentation: a column of its own in a picture; what a page begins with
+    #[arg(long, requires = "labels", requires = "reference")]
+    pub errors: bool,
 }
 
 /// A path with one of the endings that are written.
@@ -111,6 +118,7 @@ pub fn run(args: Args) -> Result<()> {
             channels: &channels,
             layers: &layers,
             classes: &classes,
+            errors: args.errors,
             limit: args.limit.unwrap_or(LIMIT) << 20,
         };
         write_text(&args.out, &viewer::html(&what)?)?;
@@ -126,7 +134,16 @@ pub fn run(args: Args) -> Result<()> {
         let channel = image.data.index_axis(Axis(0), channel);
         overlay::write(
             &args.out,
-            &Overlay { title: &title, image: channel, reference, prediction, affine: image.affine, classes: &classes, slices },
+            &Overlay {
+                title: &title,
+                image: channel,
+                reference,
+                prediction,
+                affine: image.affine,
+                classes: &classes,
+                slices,
+                errors: args.errors,
+            },
         )?;
     }
     let size = std::fs::metadata(&args.out).map(|m| m.len()).unwrap_or_default();

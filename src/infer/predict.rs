@@ -87,6 +87,7 @@ impl Prediction {
                 affine: self.image.affine,
                 classes: &self.classes,
                 slices: Slices::Foreground,
+                errors: false,
             },
         )?)
     }

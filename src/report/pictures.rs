@@ -56,6 +56,7 @@ pub fn pictures(run: &Run, each: usize, channel: usize, device: &Device) -> Resu
             affine: [[w, 0.0, 0.0, 0.0], [0.0, h, 0.0, 0.0], [0.0, 0.0, d, 0.0], [0.0, 0.0, 0.0, 1.0]],
             classes: &classes,
             slices: Slices::Foreground,
+            errors: false,
         })?;
         let mut png = vec![];
         overlay::encode(&mut png, &picture).map_err(|e| {

@@ -17,4 +17,4 @@ pub use format::{Format, millions};
 pub use listing::{listing, operations, operations_text, scheduled};
 pub use sheet::{WIDTH, compare};
 pub use stats::{Fitting, Line, Memory, Question, Sort, Stats, measure, stats};
-pub use table::{Column, csv, fit, quoted, table};
+pub use table::{Column, csv, fit, left_out, quoted, table};

@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::convention::Convention;
 use super::format::{Format, bar, billions, mebibytes, millions, tenths};
 use super::stats::{Fitting, Line, Stats};
-use super::table::{Column, csv, fit, table};
+use super::table::{Column, csv, fit, left_out, table};
 use crate::ir::Fact;
-use crate::text::thousands;
+use crate::text::{hang, thousands};
 
 /// The width of a table when nothing is known of the terminal.
 pub const WIDTH: usize = 100;
@@ -21,7 +21,7 @@ impl Stats {
         self.print_within(format, WIDTH)
     }
 
-    /// As text in a format; of a table that is wider than `width` columns are left out.
+    /// As text in a format; a table that is wider than `width` is made to [`fit`], and lines are broken between words.
     pub fn print_within(&self, format: Format, width: usize) -> String {
         match format {
             Format::Json => json(self),
@@ -42,12 +42,8 @@ impl Stats {
                 let gone = fit(&mut columns, &mut rows, width);
                 let t = table(&columns, rows, markdown);
                 let t = if markdown { t } else { rule_before_last(&t) };
-                let narrow = if gone.is_empty() {
-                    String::new()
-                } else {
-                    format!("left out     {} (the terminal is {width} columns wide)\n", gone.join(", "))
-                };
-                format!("{}\n\n{t}\n{}{narrow}", self.heading(), self.footer())
+                let page = |text: String| hang(&text, width);
+                format!("{}\n\n{t}\n{}{}", page(self.heading()), page(self.footer()), left_out(&gone, width))
             }
         }
     }
@@ -94,7 +90,7 @@ impl Stats {
              other tools  fvcore {} G, ptflops {} G, thop {} G (what they print as FLOPs or MACs)\n\
              activations  {} MiB (all values together, {}, {each})\n\
              inference    {} MiB at the peak: {} weights, {} values{}\n\
-             training     {} MiB at the peak: {} weights, {} gradients, {} optimiser ({}),\n             {} kept for the backward pass, {} in flight{}\n",
+             training     {} MiB at the peak: {} weights, {} gradients, {} optimiser ({}), {} kept for the backward pass, {} in flight{}\n",
             thousands(t.params),
             millions(t.macs),
             billions(t.fvcore_flops),
@@ -256,8 +252,8 @@ pub fn compare(all: &[Stats], format: Format, width: usize) -> String {
                 Column::new("train MiB", true, 4),
             ];
             let markdown = format == Format::Markdown;
-            fit(&mut columns, &mut rows, if markdown { usize::MAX } else { width });
-            table(&columns, rows, markdown)
+            let gone = fit(&mut columns, &mut rows, if markdown { usize::MAX } else { width });
+            table(&columns, rows, markdown) + &left_out(&gone, width)
         }
     }
 }

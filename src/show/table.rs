@@ -20,28 +20,74 @@ impl Column {
     }
 }
 
-/// Leaves out columns until the table is at most `width` wide; gives the headings of those that went.
+/// Words are folded to no less than this many columns of the terminal while there are columns that can be left out, or a third of it.
+const ROOM: usize = 16;
+/// What is left of a column of words at the least.
+const LEAST: usize = 6;
+
+/// Makes a table at most `width` wide: columns are left out by their worth, and cells and headings of words that are still too long are
+/// folded into several lines. Gives the headings of the columns that went, which [`left_out`] says. A table of nothing but numbers and
+/// columns that stay may be wider.
 pub fn fit(columns: &mut Vec<Column>, rows: &mut [Vec<String>], width: usize) -> Vec<Cow<'static, str>> {
     let mut widths = widths(columns, rows);
     let mut gone = vec![];
-    while widths.iter().sum::<usize>() + 2 * widths.len().saturating_sub(1) > width {
+    let room = ROOM.max(width / 3);
+    // The width of the table with words of at most so many columns.
+    let total = |columns: &[Column], widths: &[usize], most: usize| {
+        let each = columns.iter().zip(widths).map(|(c, w)| if c.number { *w } else { (*w).min(most) });
+        each.sum::<usize>() + 2 * widths.len().saturating_sub(1)
+    };
+    while total(columns, &widths, room) > width {
         let least = (0..columns.len()).filter(|i| columns[*i].worth > 0).min_by_key(|i| columns[*i].worth);
         let Some(i) = least else { break };
         gone.push(columns.remove(i).heading);
         widths.remove(i);
         rows.iter_mut().filter(|r| i < r.len()).for_each(|r| drop(r.remove(i)));
     }
+    if total(columns, &widths, usize::MAX) > width {
+        let most = (LEAST..width).rev().find(|most| total(columns, &widths, *most) <= width).unwrap_or(LEAST);
+        for (i, column) in columns.iter_mut().enumerate().filter(|(i, c)| !c.number && widths[*i] > most) {
+            let folded = |text: &str| text::squeeze(text, most).join("\n");
+            column.heading = folded(&column.heading).into();
+            rows.iter_mut().filter_map(|r| r.get_mut(i)).for_each(|cell| *cell = folded(cell));
+        }
+    }
     gone
 }
 
-/// Rows under headings, a rule between; as Markdown, or for a terminal.
+/// What [`fit`] left out, as lines for a terminal of `width` columns; nothing where nothing was.
+pub fn left_out(gone: &[Cow<'static, str>], width: usize) -> String {
+    if gone.is_empty() {
+        return String::new();
+    }
+    text::hang(&format!("left out     {} (the terminal is {width} columns wide)\n", gone.join(", ")), width)
+}
+
+/// Rows under headings, a rule between; as Markdown, or for a terminal. A cell of several lines makes its row as high.
 pub fn table(columns: &[Column], rows: Vec<Vec<String>>, markdown: bool) -> String {
     let rows: Vec<Vec<String>> = if markdown { rows.into_iter().map(escaped).collect() } else { rows };
     let widths = widths(columns, &rows);
     let mut out = String::new();
-    let mut line = |cells: &mut dyn Iterator<Item = &str>| {
+    row(&mut out, columns, &widths, &columns.iter().map(|c| c.heading.as_ref()).collect::<Vec<_>>(), markdown);
+    let head = out.len();
+    rows.iter().for_each(|r| row(&mut out, columns, &widths, &r.iter().map(String::as_str).collect::<Vec<_>>(), markdown));
+    let rule = if markdown {
+        let dashes = |(c, w): (&Column, &usize)| format!("|{}{}", "-".repeat(w + 1), if c.number { ":" } else { "-" });
+        columns.iter().zip(&widths).map(dashes).collect::<String>() + "|\n"
+    } else {
+        "─".repeat(out.lines().map(text::columns).max().unwrap_or(0)) + "\n"
+    };
+    out.insert_str(head, &rule);
+    out
+}
+
+/// Adds a row: as many lines as its highest cell has.
+fn row(out: &mut String, columns: &[Column], widths: &[usize], cells: &[&str], markdown: bool) {
+    let height = if markdown { 1 } else { cells.iter().map(|c| 1 + c.matches('\n').count()).max().unwrap_or(1) };
+    for n in 0..height {
         let start = out.len();
-        for ((cell, column), width) in cells.zip(columns).zip(&widths) {
+        for ((cell, column), width) in cells.iter().zip(columns).zip(widths) {
+            let cell = if markdown { cell } else { cell.split('\n').nth(n).unwrap_or_default() };
             let blanks = width - text::columns(cell).min(*width);
             let (before, after) = if column.number { (blanks, 0) } else { (0, blanks) };
             out.push_str(if markdown { "| " } else { "" });
@@ -56,18 +102,7 @@ pub fn table(columns: &[Column], rows: Vec<Vec<String>>, markdown: bool) -> Stri
             out.truncate(start + out[start..].trim_end().len());
         }
         out.push('\n');
-    };
-    line(&mut columns.iter().map(|c| c.heading.as_ref()));
-    rows.iter().for_each(|r| line(&mut r.iter().map(String::as_str)));
-    let rule = if markdown {
-        let dashes = |(c, w): (&Column, &usize)| format!("|{}{}", "-".repeat(w + 1), if c.number { ":" } else { "-" });
-        columns.iter().zip(&widths).map(dashes).collect::<String>() + "|\n"
-    } else {
-        "─".repeat(out.lines().map(text::columns).max().unwrap_or(0)) + "\n"
-    };
-    let at = out.find('\n').map_or(out.len(), |i| i + 1);
-    out.insert_str(at, &rule);
-    out
+    }
 }
 
 /// What stands in a cell of Markdown.
@@ -76,11 +111,16 @@ fn escaped(row: Vec<String>) -> Vec<String> {
 }
 
 fn widths(columns: &[Column], rows: &[Vec<String>]) -> Vec<usize> {
-    let mut widths: Vec<usize> = columns.iter().map(|c| text::columns(&c.heading)).collect();
+    let mut widths: Vec<usize> = columns.iter().map(|c| wide(&c.heading)).collect();
     for row in rows {
-        widths.iter_mut().zip(row).for_each(|(w, cell)| *w = (*w).max(text::columns(cell)));
+        widths.iter_mut().zip(row).for_each(|(w, cell)| *w = (*w).max(wide(cell)));
     }
     widths
+}
+
+/// The columns that the widest line of a cell takes.
+fn wide(cell: &str) -> usize {
+    cell.split('\n').map(text::columns).max().unwrap_or(0)
 }
 
 /// A cell of comma-separated values as RFC 4180 wants it.
@@ -109,6 +149,22 @@ mod tests {
         assert_eq!(fit(&mut columns, &mut rows, 16), ["cccc"]);
         assert_eq!(rows, [["1", "2"]]);
         assert_eq!(fit(&mut columns, &mut rows, 1), ["bbbb"]);
+    }
+
+    #[test]
+    fn long_words_are_folded_and_no_column_is_left_out_for_them() {
+        let mut columns = vec![Column::new("name", false, 0), Column::new("n", true, 1), Column::new("with a long heading", false, 0)];
+        let mut rows = vec![vec!["a_name_that_is_too_long".to_owned(), "1".into(), "x".into()], vec!["b".into(), "2".into(), "y".into()]];
+        assert!(fit(&mut columns, &mut rows, 31).is_empty());
+        let t = table(&columns, rows, false);
+        assert!(t.lines().all(|l| text::columns(l) <= 31), "{t}");
+        assert!(["a_name_that_", "is_too_long", "with a long", "heading"].iter().all(|w| t.contains(w)), "{t}");
+        // A name without end is folded all the same.
+        let mut rows = vec![vec!["x".repeat(10_000), "1".into(), "x".into()]];
+        assert!(fit(&mut columns, &mut rows, 40).is_empty());
+        assert!(table(&columns, rows, false).lines().all(|l| text::columns(l) <= 40));
+        assert_eq!(left_out(&["a".into(), "b".into()], 40), "left out     a, b (the terminal is 40\n             columns wide)\n");
+        assert_eq!(left_out(&[], 40), "");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod code;
 mod diagnostic;
 pub mod file;
+mod fold;
 mod nearest;
 mod number;
 mod printable;
@@ -15,9 +16,10 @@ mod write;
 pub use code::Code;
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
 pub use file::FileKind;
+pub use fold::{hang, squeeze, wrap};
 pub use nearest::{nearest, suggestion};
 pub use number::{many, several, thousands};
-pub use printable::{columns, printable, wrap};
+pub use printable::{columns, printable};
 pub use source::{MAX_TEXT_BYTES, Place, Source, Span};
 pub use write::{reason, unwritable, write_text, write_whole};
 

@@ -44,36 +44,9 @@ pub(super) fn width(c: char) -> usize {
     c.width().unwrap_or(1)
 }
 
-/// Breaks a text into lines of at most `width` columns, at spaces; a longer word stays whole. Line breaks stay, and the lines that come
-/// of one line keep its indentation.
-pub fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![];
-    for line in text.split('\n') {
-        let indent: String = line.chars().take_while(|c| *c == ' ').collect();
-        if columns(line) <= width {
-            lines.push(line.trim_end().to_owned());
-            continue;
-        }
-        let mut out = indent.clone();
-        for word in line.split(' ').filter(|w| !w.is_empty()) {
-            let begun = out.len() > indent.len();
-            if begun && columns(&out) + 1 + columns(word) > width {
-                lines.push(std::mem::replace(&mut out, indent.clone() + word));
-                continue;
-            }
-            if begun {
-                out.push(' ');
-            }
-            out.push_str(word);
-        }
-        lines.push(out);
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{columns, printable, shown, wrap};
+    use super::{columns, printable, shown};
 
     #[test]
     fn hidden_characters_are_escaped_and_others_stay() {
@@ -88,14 +61,5 @@ mod tests {
         assert_eq!(columns("脳腫瘍"), 6);
         assert_eq!(columns("🧠"), 2);
         assert_eq!(columns("e\u{301}"), 1);
-    }
-
-    #[test]
-    fn lines_break_at_spaces() {
-        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrap("  one two three", 9), ["  one two", "  three"]);
-        assert_eq!(wrap("a verylongword b", 4), ["a", "verylongword", "b"]);
-        assert_eq!(wrap("a\n  b  1\n\nc", 20), ["a", "  b  1", "", "c"]);
-        assert_eq!(wrap("", 5), [""]);
     }
 }

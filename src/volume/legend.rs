@@ -34,11 +34,9 @@ impl Legend {
         let (mut line, mut left) = (0, 0);
         let mut entries = vec![];
         for class in classes {
-            let mut name = class.name.clone();
-            let room = width.saturating_sub(SWATCH + BESIDE);
-            while lettering::width(&name, style.height) > room {
-                name.pop();
-            }
+            // What the font has no letters for is called by its value.
+            let name = if lettering::has(&class.name) { class.name.clone() } else { format!("class {}", class.value) };
+            let name = lettering::cut(&name, width.saturating_sub(SWATCH + BESIDE), style.height);
             let wide = SWATCH + BESIDE + lettering::width(&name, style.height);
             if left > 0 && left + wide > width {
                 (line, left) = (line + 1, 0);
@@ -86,6 +84,8 @@ mod tests {
         let style = Style { height: 11.0, ink: [0; 3], rim: None };
         let class = |value: u8, name: &str| Class { value, name: name.into(), colour: Colour::of(value) };
         let classes = [class(2, "edema"), class(4, &"a name that is far too long for a line ".repeat(5)), class(9, "9")];
+        let foreign = Legend::new(&[class(7, "脳腫瘍"), class(8, "отёк")], 650, style);
+        assert_eq!(foreign.entries.iter().map(|e| e.name.as_str()).collect::<Vec<_>>(), ["class 7", "отёк"]);
         let legend = Legend::new(&classes, 650, style);
         assert_eq!(legend.entries.iter().map(|e| e.line).collect::<Vec<_>>(), [0, 1, 2]);
         assert!(legend.entries.iter().all(|e| e.left + SWATCH + BESIDE + lettering::width(&e.name, style.height) <= 650));

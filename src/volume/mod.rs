@@ -8,6 +8,7 @@ mod components;
 mod datatype;
 mod distance;
 mod doubt;
+mod errors;
 mod foreign;
 mod grid;
 mod gzip;

@@ -1,17 +1,18 @@
 //! Pictures of a segmentation, as a paper shows them: three planes through what is labelled, the image alone, with the reference and with the
 //! prediction.
 //!
-//! May use `text`, and `affine`, `canvas`, `legend`, `lettering`, `palette`, `plane`, `write` beside it. Planes are shown as radiologists see them: the
+//! May use `text`, and `affine`, `canvas`, `errors`, `legend`, `lettering`, `palette`, `plane`, `write` beside it. Planes are shown as radiologists see them: the
 //! patient's right is on the left, front and head are up; letters at the edges say so. Distances are true: voxels are drawn as large as they are, all
 //! planes at one scale, and a bar says how long it is.
 
 use std::io;
 use std::path::Path;
 
-use ndarray::ArrayView3;
+use ndarray::{Array3, ArrayView3};
 
 use super::affine::Affine;
 use super::canvas::Canvas;
+use super::errors::{errors, kinds};
 use super::legend::{LINE, Legend, round_length};
 use super::lettering::{self, Style};
 use super::palette::{Class, Colour, classes, seen};
@@ -34,6 +35,8 @@ pub struct Overlay<'a> {
     /// The classes for the legend; what is not among them is called by its value.
     pub classes: &'a [Class],
     pub slices: Slices,
+    /// Whether there is a column with what is right and wrong of the prediction; it needs both.
+    pub errors: bool,
 }
 
 /// Where the planes lie.
@@ -74,10 +77,9 @@ struct Group {
     planes: [Plane; 3],
 }
 
-/// How intensities become grey and labels colours.
+/// How intensities become grey.
 struct Look {
     window: [f32; 2],
-    inks: [[u8; 3]; 256],
     /// Pixels in a mm.
     scale: f64,
 }
@@ -111,40 +113,57 @@ pub fn draw(what: &Overlay<'_>) -> Result<Picture, Diagnostic> {
     let groups = groups(what, &all);
     // One scale for all planes: the widest fills its column.
     let largest = |side: usize| groups.iter().flat_map(|g| &g.planes).map(|p| p.extent[side]).fold(f64::MIN_POSITIVE, f64::max);
-    let mut inks = std::array::from_fn(|n| Colour::of(n as u8).0);
-    all.iter().for_each(|c| inks[usize::from(c.value)] = c.colour.0);
-    let look = Look { window, inks, scale: (COLUMN as f64 / largest(1)).min(2.0 * COLUMN as f64 / largest(0)) };
+    let look = Look { window, scale: (COLUMN as f64 / largest(1)).min(2.0 * COLUMN as f64 / largest(0)) };
 
-    let mut columns = vec![("image", None)];
-    columns.extend(what.reference.map(|r| ("reference", Some(r))));
-    columns.extend(what.prediction.map(|p| ("prediction", Some(p))));
-    let width = GAP + columns.len() * (COLUMN + GAP);
-    let legend = Legend::new(&all, width - 2 * GAP, TEXT);
+    let mut titles = vec!["image"];
+    titles.extend(what.reference.map(|_| "reference"));
+    titles.extend(what.prediction.map(|_| "prediction"));
+    // The errors of each group: of its class, or of all classes.
+    let both = what.prediction.zip(what.reference).filter(|_| what.errors);
+    let wrong: Vec<Array3<u8>> =
+        groups.iter().filter_map(|g| Some(errors(&both?.0, &both?.1, g.class.as_ref().map(|c| c.value)))).collect();
+    titles.extend(both.map(|_| "errors of the prediction"));
+    let seen = seen(wrong.iter().flatten());
+    let kinds: Vec<Class> = kinds().into_iter().filter(|k| seen[usize::from(k.value)]).collect();
+    let inks = |classes: &[Class]| {
+        let mut inks = std::array::from_fn(|n| Colour::of(n as u8).0);
+        classes.iter().for_each(|c| inks[usize::from(c.value)] = c.colour.0);
+        inks
+    };
+    let (inks, kind_inks) = (inks(&all), inks(&kinds));
+    let width = GAP + titles.len() * (COLUMN + GAP);
+    let legends = [&all, &kinds].map(|classes| Legend::new(classes, width - 2 * GAP, TEXT));
     let body: usize = groups.iter().map(|g| height(g, &look)).sum();
-    let mut canvas = Canvas::new(width, HEAD + TITLE + body + legend.height());
-    lettering::write(&mut canvas, &cut(what.title, width - 2 * GAP), GAP as f32, 9.0, CASE);
-    for (n, (title, _)) in columns.iter().enumerate() {
+    let height_in_all = HEAD + TITLE + body + legends.iter().map(Legend::height).sum::<usize>();
+    let mut canvas = Canvas::new(width, height_in_all);
+    lettering::write(&mut canvas, &lettering::cut(what.title, width - 2 * GAP, CASE.height), GAP as f32, 9.0, CASE);
+    for (n, title) in titles.iter().enumerate() {
         let left = GAP + n * (COLUMN + GAP) + (COLUMN - lettering::width(title, TEXT.height)) / 2;
         lettering::write(&mut canvas, title, left as f32, HEAD as f32 + 3.0, TEXT);
     }
     let mut top = HEAD + TITLE;
-    for group in &groups {
+    for (g, group) in groups.iter().enumerate() {
         let mut row = top;
+        let mut columns = vec![None];
+        columns.extend([what.reference, what.prediction].into_iter().flatten().map(|l| Some((l, &inks))));
+        columns.extend(wrong.get(g).map(|w| Some((w.view(), &kind_inks))));
         if let Some(class) = &group.class {
             Legend::new(std::slice::from_ref(class), width - 2 * GAP, TEXT).draw(&mut canvas, row, GAP);
             row += LINE;
         }
         for plane in &group.planes {
-            for (n, (_, labels)) in columns.iter().enumerate() {
-                panel(&mut canvas, what, plane, labels.as_ref(), &look, [row, GAP + n * (COLUMN + GAP)], n == 0);
+            for (n, labels) in columns.iter().enumerate() {
+                panel(&mut canvas, what, plane, labels.as_ref(), &look, [row, GAP + n * (COLUMN + GAP)]);
             }
             row += look.size(plane)[0] + GAP;
         }
         top += height(group, &look);
     }
-    legend.draw(&mut canvas, top, GAP);
-    let height = HEAD + TITLE + body + legend.height();
-    Ok(Picture { width, height, rgb: canvas.into_rgb() })
+    for legend in &legends {
+        legend.draw(&mut canvas, top, GAP);
+        top += legend.height();
+    }
+    Ok(Picture { width, height: height_in_all, rgb: canvas.into_rgb() })
 }
 
 /// The planes of a picture.
@@ -169,37 +188,23 @@ fn height(group: &Group, look: &Look) -> usize {
     group.class.as_ref().map_or(0, |_| LINE) + group.planes.iter().map(|p| look.size(p)[0] + GAP).sum::<usize>()
 }
 
-/// A title that fits.
-fn cut(title: &str, width: usize) -> String {
-    let mut title = title.to_owned();
-    while lettering::width(&title, CASE.height) > width {
-        title.pop();
-    }
-    title
-}
+/// Labels and the ink of each.
+type Painted<'a> = (ArrayView3<'a, u8>, &'a [[u8; 3]; 256]);
 
-/// One panel: a black cell with the plane in its middle; `at`: top, left.
-fn panel(
-    canvas: &mut Canvas,
-    what: &Overlay<'_>,
-    plane: &Plane,
-    labels: Option<&ArrayView3<'_, u8>>,
-    look: &Look,
-    at: [usize; 2],
-    bar: bool,
-) {
+/// One panel: a black cell with the plane in its middle; `at`: top, left. Without labels it is the image's own, which has the scale.
+fn panel(canvas: &mut Canvas, what: &Overlay<'_>, plane: &Plane, labels: Option<&Painted<'_>>, look: &Look, at: [usize; 2]) {
     let ([top, left], [rows, columns], window) = (at, look.size(plane), look.window);
     canvas.fill([top, left, rows, COLUMN], [0; 3]);
     let inner = left + (COLUMN - columns) / 2;
     let grey = plane.smooth(&what.image, rows, columns);
     let grey = grey.iter().map(|v| ((v - window[0]) / (window[1] - window[0])).clamp(0.0, 1.0) * 255.0);
     let mut shown: Vec<[f32; 3]> = grey.map(|g| [g; 3]).collect();
-    if let Some(labels) = labels {
-        plane.paint(labels, &look.inks, rows, columns, &mut shown);
+    if let Some((labels, inks)) = labels {
+        plane.paint(labels, inks, rows, columns, &mut shown);
     }
     canvas.put(top, inner, columns, &shown);
     letters(canvas, plane, [top, left, rows, columns]);
-    if bar {
+    if labels.is_none() {
         scale_bar(canvas, look.scale, [top, left, rows]);
     }
 }
@@ -302,6 +307,7 @@ mod tests {
             affine: IDENTITY,
             classes: &[],
             slices: Slices::Foreground,
+            errors: false,
         }
     }
 
@@ -355,6 +361,23 @@ mod tests {
         let below = Picture { rgb: each.rgb[3 * each.width * (group + LINE)..].to_vec(), ..each };
         let [r, g, b] = at(&below, 0, 1, 0.75, 0.75);
         assert!(r > g && g == b, "class 3 in its own red: {r} {g} {b}");
+    }
+
+    #[test]
+    fn errors_have_a_column_and_a_legend() {
+        let image = Array3::from_shape_fn((10, 10, 10), |(d, _, _)| d as f32);
+        // At the patient's right there is what the prediction found alone, in the middle what both found, at the left what it missed.
+        let prediction = Array3::from_shape_fn((10, 10, 10), |(_, _, w)| u8::from(w >= 3));
+        let reference = Array3::from_shape_fn((10, 10, 10), |(_, _, w)| u8::from(w < 7));
+        let one = Overlay { errors: true, ..of(&image, Some(&reference), &prediction) };
+        let p = draw(&one).unwrap();
+        assert_eq!((p.width, p.height), (GAP + 4 * (COLUMN + GAP), HEAD + TITLE + 3 * (COLUMN + GAP) + 2 * LINE));
+        let [wrong, right, missed] = [0.15, 0.5, 0.85].map(|x| at(&p, 0, 3, 0.5, x));
+        assert!(wrong[0] > wrong[2] && right[1] > right[0] && missed[2] > missed[0], "{wrong:?} {right:?} {missed:?}");
+        assert!(draw(&Overlay { slices: Slices::EachClass, ..one }).unwrap().height > p.height);
+        // Without a reference there is nothing to compare with.
+        let alone = draw(&Overlay { reference: None, ..one }).unwrap();
+        assert_eq!(alone.width, GAP + 2 * (COLUMN + GAP));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A volume with its segmentation as one page: three planes to go through in a browser. Nothing comes from the network.
 //!
-//! May use `text`, and `affine`, `grid`, `nifti`, `orientation`, `palette` beside it, and the page's parts in `viewer/`. Voxels are embedded with
+//! May use `text`, and `affine`, `errors`, `grid`, `nifti`, `orientation`, `palette` beside it, and the page's parts in `viewer/`. Voxels are embedded with
 //! eight bits each, in the order of NIfTI's own axes, gzipped, as base64. What is too much is made coarser, and the page says so.
 
 mod reduce;
@@ -14,6 +14,7 @@ use ndarray::{Array3, ArrayView3};
 use serde_json::{Value, json};
 
 use self::reduce::{Levels, factors, means, modes, reduced};
+use super::errors::kinds;
 use super::grid::Grid;
 use super::nifti::Volume;
 use super::orientation::{Orientation, reorient};
@@ -33,6 +34,8 @@ pub struct Viewer<'a> {
     pub layers: &'a [(&'a str, ArrayView3<'a, u8>)],
     /// The classes for the legend; what is not among them is called by its value.
     pub classes: &'a [Class],
+    /// Whether the page begins with the errors of the layer `prediction` against `reference`.
+    pub errors: bool,
     /// The most bytes of voxels, before they are compressed.
     pub limit: u64,
 }
@@ -77,6 +80,8 @@ pub fn html(what: &Viewer<'_>) -> Result<String, Diagnostic> {
         "channels": channels,
         "layers": what.layers.iter().map(|(name, _)| name).collect::<Vec<_>>(),
         "classes": known,
+        "errors": kinds(),
+        "begin_with_errors": what.errors,
     });
     Ok(page(&data, &parts))
 }

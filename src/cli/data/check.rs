@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::{Surveyed, findings, short, survey};
-use crate::cli::{complain, output, print};
+use crate::cli::{complain, output, print, print_lines};
 use crate::data::{Survey, finding};
-use crate::show::{Column, fit, table};
+use crate::show::{Column, fit, left_out, table};
 use crate::text::{Diagnostics, Result, Severity, printable, several, unwritable};
 use crate::volume::overlay::{self, Overlay, Slices};
 use crate::volume::{Class, Colour};
@@ -60,7 +60,7 @@ pub fn run(args: Args) -> Result<()> {
     if args.json {
         print(&format!("{:#}\n", described(&all, &found)));
     } else {
-        print(&page(&all, &found, args.cases));
+        print_lines(&page(&all, &found, args.cases));
     }
     if found.has_errors() {
         return Err(found);
@@ -103,11 +103,10 @@ fn page(all: &Surveyed, found: &Diagnostics, every: bool) -> String {
         columns.remove(1);
         rows.iter_mut().for_each(|r| drop(r.remove(1)));
     }
-    let gone = fit(&mut columns, &mut rows, output::width(&std::io::stdout(), output::WIDTH));
+    let width = output::width(&std::io::stdout(), output::WIDTH);
+    let gone = fit(&mut columns, &mut rows, width);
     let mut text = if rows.is_empty() { String::new() } else { table(&columns, rows, false) + "\n" };
-    if !gone.is_empty() {
-        text.push_str(&format!("left out, for want of width: {}\n", gone.join(", ")));
-    }
+    text.push_str(&left_out(&gone, width));
     if listed.len() < all.cases.len() {
         let left = all.cases.len() - listed.len();
         let (without, are) = (several(left, "case"), if left == 1 { "is" } else { "are" });
@@ -174,6 +173,7 @@ fn pictures(all: &Surveyed, folder: &Path) -> Result<()> {
                 affine: matched.image.affine,
                 classes: &classes,
                 slices: Slices::Foreground,
+                errors: false,
             },
         )?;
     }

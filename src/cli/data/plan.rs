@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::json;
 
 use super::{Surveyed, findings, parsed, short, survey};
-use crate::cli::{complain, print, size};
+use crate::cli::{complain, print, print_lines, size, tell};
 use crate::compile::{self, Program};
 use crate::data::{Fingerprint, Range};
 use crate::net;
@@ -89,12 +89,12 @@ pub fn run(args: Args) -> Result<()> {
         });
         print(&format!("{:#}\n", json!({ "fingerprint": fingerprint, "proposal": proposal })));
     } else {
-        print(&page(&fingerprint, &program, &plan, budget));
+        print_lines(&page(&fingerprint, &program, &plan, budget));
     }
     match &args.out {
         Some(path) => {
             write_text(path, &config)?;
-            eprintln!("wrote {}; next: lmsc train {}", path.display(), path.display());
+            tell(&format!("wrote {}; next: lmsc train {}", path.display(), path.display()));
         }
         None if !args.json => print(&format!("\n{config}")),
         None => {}

@@ -2,6 +2,7 @@
 //!
 //! Part of `cli::predict`; uses the bar of `train`.
 
+use crate::cli::output::told;
 use crate::train::Bar;
 
 /// The progress of a run over several cases.
@@ -31,9 +32,9 @@ impl Progress {
         self.bar.change(|bar| bar.inc(1));
     }
 
-    /// A line above the bar.
+    /// A line above the bar, broken between words where it is too long.
     pub fn say(&self, line: &str) {
-        self.bar.say(line);
+        self.bar.say(&told(line));
     }
 
     /// Takes the bar away.

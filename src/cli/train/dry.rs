@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::announce;
-use crate::cli::print;
+use crate::cli::{print, print_lines};
 use crate::infer::need;
 use crate::net;
 use crate::show::picture::short;
@@ -23,7 +23,7 @@ pub fn run(job: &Job, json: bool) -> Result<()> {
     if json {
         print(&format!("{:#}\n", serde_json::json!(found)));
     } else {
-        print(&text(job, &found));
+        print_lines(&text(job, &found));
     }
     Ok(())
 }

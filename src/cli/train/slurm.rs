@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::{Args, stem};
-use crate::cli::print;
+use crate::cli::print_lines;
 use crate::read::Variant;
 use crate::text::{Code, Diagnostic, Result, reason, several, write_text};
 use crate::train::{Job, counted};
@@ -36,7 +36,7 @@ pub(super) fn write(script: &Path, array: &Array) -> Result<()> {
     let program = std::env::current_exe().map_err(|e| unusable("the path of lmsc", &reason(&e)))?;
     write_text(script, &text(array, most, &here, &program)?)?;
     let last = array.variants.len() - 1;
-    print(&format!("{}: {}, tasks 0 to {last}\nnext: sbatch {}\n", script.display(), several(array.variants.len(), "run"), script.display()));
+    print_lines(&format!("{}: {}, tasks 0 to {last}\nnext: sbatch {}\n", script.display(), several(array.variants.len(), "run"), script.display()));
     Ok(())
 }
 

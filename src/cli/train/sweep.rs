@@ -8,9 +8,10 @@ use std::sync::atomic::Ordering;
 use serde_json::json;
 
 use super::{Args, asked_to_stop, divide, make, prepare, slurm, stem};
-use crate::cli::print;
+use crate::cli::output::{WIDTH, width};
+use crate::cli::{print, print_lines, tell};
 use crate::read::Variant;
-use crate::show::{Column, table};
+use crate::show::{Column, fit, left_out, table};
 use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, render, several};
 use crate::train::{Ending, Folder, Job, Outcome, RunConfig, Standing, run_name};
 
@@ -76,7 +77,7 @@ pub(super) fn run(args: &Args, file: &Path, variants: &[Variant]) -> Result<()> 
     for (at, variant) in chosen.iter().enumerate() {
         let path = folder(variant);
         let number = args.several.index.unwrap_or(at);
-        eprintln!("run {number} of 0 to {}: {}", variants.len() - 1, path.display());
+        tell(&format!("run {number} of 0 to {}: {}", variants.len() - 1, path.display()));
         match job(variant).and_then(|job| one(&job, &path, args.force)) {
             Ok(None) => done += 1,
             Ok(Some(outcome)) if outcome.ending != Ending::Asked => done += 1,
@@ -92,7 +93,7 @@ pub(super) fn run(args: &Args, file: &Path, variants: &[Variant]) -> Result<()> 
             std::process::exit(130);
         }
     }
-    print(&format!("{done} of {} in {} finished\nnext: lmsc report {}\n", several(chosen.len(), "run"), root.display(), root.display()));
+    print_lines(&format!("{done} of {} in {} finished\nnext: lmsc report {}\n", several(chosen.len(), "run"), root.display(), root.display()));
     found.or(())
 }
 
@@ -145,8 +146,11 @@ fn list(variants: &[Variant], folder: impl Fn(&Variant) -> PathBuf, job: impl Fn
     if json {
         print(&format!("{:#}\n", json!(objects)));
     } else {
-        let columns = [("index", true), ("state", false), ("epochs", true), ("folder", false)].map(|(name, n)| Column::new(name, n, 0));
-        print(&table(&columns, rows, false));
+        let mut columns =
+            [("index", true), ("state", false), ("epochs", true), ("folder", false)].map(|(name, n)| Column::new(name, n, 0)).to_vec();
+        let width = width(&std::io::stdout(), WIDTH);
+        let gone = fit(&mut columns, &mut rows, width);
+        print(&(table(&columns, rows, false) + &left_out(&gone, width)));
     }
     found.or(())
 }

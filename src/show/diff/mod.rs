@@ -8,7 +8,7 @@ mod text;
 
 pub use compare::{Comparison, FieldChange, InputChange, NodeChange, Pair, Status, compare};
 pub use merge::merge;
-pub use text::text;
+pub use text::{text, text_within};
 
 use super::picture::{Picture, html};
 

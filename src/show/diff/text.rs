@@ -4,10 +4,22 @@
 
 use super::compare::{Comparison, NodeChange, Pair, Status};
 use crate::show::picture::short;
-use crate::text::thousands;
+use crate::text::{hang, thousands};
+
+/// Lines are at most this long where nothing is known of the terminal.
+const WIDTH: usize = 140;
 
 /// One block of lines a node, then the totals.
 pub fn text(c: &Comparison) -> String {
+    text_within(c, WIDTH)
+}
+
+/// The same for a terminal: lines that are longer than `width` are broken between words.
+pub fn text_within(c: &Comparison, width: usize) -> String {
+    hang(&lines(c, width), width)
+}
+
+fn lines(c: &Comparison, width: usize) -> String {
     let [a, b] = &c.graphs;
     let mut out = format!("{a} → {b}\n");
     if c.equal && c.params.is_empty() {
@@ -30,7 +42,8 @@ pub fn text(c: &Comparison) -> String {
     let wide = |of: &dyn Fn(&NodeChange) -> String, most: usize| {
         c.nodes.iter().map(|n| of(n).chars().count()).filter(|w| *w <= most).max().unwrap_or(0)
     };
-    let (names, blocks) = (wide(&name, 32), wide(&block, 34));
+    // Longer ones go over the columns, and so does what is behind them.
+    let (names, blocks) = (wide(&name, 32.min(width / 3)), wide(&block, 34.min(width / 3)));
     for n in &c.nodes {
         let sign = match n.status {
             Status::Added => '+',

@@ -42,11 +42,14 @@ pub enum Style {
     Html,
 }
 
-/// Draws a picture with some items open.
+/// The width of [`Style::Text`], in columns of a terminal.
+pub const WIDTH: usize = 80;
+
+/// Draws a picture with some items open; as text 80 columns wide, see [`text`] for other widths.
 pub fn draw(picture: &Picture, open: &[bool], style: Style) -> String {
     match style {
         Style::Svg => svg(picture, open),
-        Style::Text => text(picture, open),
+        Style::Text => text(picture, open, WIDTH),
         Style::Mermaid => mermaid(picture, open),
         Style::Dot => dot(picture, open),
         Style::Html => html(picture, open, &[]),

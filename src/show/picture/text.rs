@@ -1,6 +1,6 @@
 //! The picture for the terminal: one line a node, and to its left the values that are alive there, each in a column of its own.
 //!
-//! May use `model`, `view`, `label`. A `●` takes what is joined to it (`├`, `╰`) and gives what leaves below it; lines that only pass
+//! May use `text`, `show::table`, and `model`, `view`, `label` beside it. A `●` takes what is joined to it (`├`, `╰`) and gives what leaves below it; lines that only pass
 //! (`│`) are not joined. A skip is a column that stays open for long.
 
 use std::collections::HashMap;
@@ -8,19 +8,24 @@ use std::collections::HashMap;
 use super::label;
 use super::model::{Kind, Picture};
 use super::view::{View, leaving};
-
-/// The widest that is printed where it can be helped.
-const WIDTH: usize = 80;
+use crate::show::table::{Column, fit, left_out};
+use crate::text::{columns, hang, squeeze};
 
 /// So many values may have a column at once. Further ones are named where they are read: `← n7`.
 const COLUMNS: usize = 20;
 
-/// The picture with some items open.
-pub fn text(p: &Picture, open: &[bool]) -> String {
+/// A row: what stands to its left, what stands there where the row goes on below itself, and of the lines of nodes the item.
+struct Row {
+    gutter: String,
+    below: String,
+    item: Option<usize>,
+}
+
+/// The picture with some items open, at most `width` columns wide where that can be helped.
+pub fn text(p: &Picture, open: &[bool], width: usize) -> String {
     let view = View::new(p, open);
     let mut rails = Rails::new(&view, p.items.len());
-    // Gutter and, for the lines of nodes, the item.
-    let mut rows: Vec<(String, Option<usize>)> = vec![];
+    let mut rows: Vec<Row> = vec![];
     let mut named: HashMap<usize, String> = HashMap::new();
     let mut used: HashMap<usize, Vec<String>> = HashMap::new();
     for l in &view.lines {
@@ -32,7 +37,7 @@ pub fn text(p: &Picture, open: &[bool]) -> String {
     }
     for &i in &view.items {
         if view.open[i] {
-            rows.push((rails.passing(), Some(i)));
+            rows.push(Row { gutter: rails.passing(), below: rails.passing(), item: Some(i) });
             continue;
         }
         let symbol = match p.items[i].kind {
@@ -42,32 +47,34 @@ pub fn text(p: &Picture, open: &[bool]) -> String {
             _ => '●',
         };
         let (gutter, afar) = rails.node(i, symbol);
-        rows.push((gutter, Some(i)));
+        rows.push(Row { gutter, below: rails.below(i), item: Some(i) });
         if !afar.is_empty() {
             let more = if afar.len() > 3 { format!(" and {} more", afar.len() - 3) } else { String::new() };
             let names: Vec<&str> = afar.iter().take(3).map(|(from, _)| p.items[*from].path.as_str()).collect();
-            named.insert(i, format!("  ← {}{more}", names.join(", ")));
+            named.insert(i, format!("← {}{more}", names.join(", ")));
         }
-        rows.extend(rails.branch(i).map(|b| (b, None)));
+        if let Some(gutter) = rails.branch(i) {
+            rows.push(Row { gutter, below: rails.passing(), item: None });
+        }
     }
     // The line on which further values branch off names them; it follows the line of their node.
     let mut last = None;
     let mut further = vec![String::new(); rows.len()];
-    for (k, (_, i)) in rows.iter().enumerate() {
-        if i.is_none() {
+    for (k, row) in rows.iter().enumerate() {
+        if row.item.is_none() {
             further[k] =
                 last.and_then(|i| used.get(&i)).map(|all| all.iter().skip(1).cloned().collect::<Vec<_>>().join(", ")).unwrap_or_default();
         }
-        last = i.or(last);
+        last = row.item.or(last);
     }
-    let depths: Vec<usize> = rows.iter().map(|(_, i)| i.map_or(0, |i| view.depth(p, i))).collect();
+    let depths: Vec<usize> = rows.iter().map(|r| r.item.map_or(0, |i| view.depth(p, i))).collect();
     let none = vec![];
-    let row = |k: usize| match rows[k].1 {
+    let row = |k: usize| match rows[k].item {
         Some(i) => cells(p, &view, i, depths[k], used.get(&i).unwrap_or(&none)),
         None => [String::new(), String::new(), further[k].clone(), String::new(), String::new()],
     };
-    let cells: Vec<[String; 5]> = (0..rows.len()).map(row).collect();
-    print(p, &rows, cells, &named)
+    let cells: Vec<Vec<String>> = (0..rows.len()).map(|k| row(k).to_vec()).collect();
+    print(p, &rows, cells, &named, width)
 }
 
 fn cells(p: &Picture, view: &View, i: usize, depth: usize, used: &[String]) -> [String; 5] {
@@ -91,39 +98,49 @@ fn cells(p: &Picture, view: &View, i: usize, depth: usize, used: &[String]) -> [
     ]
 }
 
-fn print(p: &Picture, rows: &[(String, Option<usize>)], cells: Vec<[String; 5]>, named: &HashMap<usize, String>) -> String {
-    let chars = |s: &str| s.chars().count();
-    let gutter = rows.iter().map(|(g, _)| chars(g)).max().unwrap_or(0);
-    // The shapes of several outputs may be long: they make room for the numbers only up to a point.
-    let widest = |c: usize, most: usize| cells.iter().map(|r| chars(&r[c])).filter(|n| *n <= most).max().unwrap_or(0);
-    let mut widths = [widest(0, 60), widest(1, 40), widest(2, 24), widest(3, 10).max(6), widest(4, 10).max(5)];
-    let total = |w: &[usize; 5]| gutter + 1 + w.iter().map(|n| if *n == 0 { 0 } else { n + 2 }).sum::<usize>();
-    for drop in [3, 4] {
-        if total(&widths) > WIDTH {
-            widths[drop] = 0;
-        }
-    }
+fn print(p: &Picture, rows: &[Row], mut cells: Vec<Vec<String>>, named: &HashMap<usize, String>, width: usize) -> String {
+    let gutter = rows.iter().map(|r| columns(&r.gutter).max(columns(&r.below))).max().unwrap_or(0);
+    let mut heads = [("node", false, 0), ("block", false, 0), ("output", false, 0), ("params", true, 1), ("MACs", true, 2)]
+        .map(|(heading, number, worth)| Column::new(heading, number, worth))
+        .to_vec();
+    // Numbers stand behind three spaces, not two.
+    let gone = fit(&mut heads, &mut cells, width.saturating_sub(gutter + 2));
+    let wide = |cell: &str| cell.split('\n').map(columns).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..heads.len())
+        .map(|c| cells.iter().map(|r| wide(&r[c])).max().unwrap_or(0))
+        .zip(&heads)
+        .map(|(w, head)| if head.number { w.max(columns(&head.heading)) } else { w })
+        .collect();
     let set = p.set.iter().map(|s| format!(" {s}")).collect::<String>();
-    let mut out = format!("{}{set}: {} parameters, {} MACs\n\n", p.name, label::short(p.total.params), label::short(p.total.macs));
-    let line = |g: &str, c: &[String; 5], out: &mut String| {
-        let mut l = format!("{g}{} ", " ".repeat(gutter - chars(g)));
-        for (k, w) in widths.iter().enumerate().filter(|(_, w)| **w > 0) {
-            let room = " ".repeat(w.saturating_sub(chars(&c[k])));
-            l.push_str(&if k >= 3 { format!(" {room}{} ", c[k]) } else { format!("{}{room}  ", c[k]) });
+    let title = format!("{}{set}: {} parameters, {} MACs", p.name, label::short(p.total.params), label::short(p.total.macs));
+    let mut out = format!("{}\n\n", hang(&title, width));
+    let line = |g: &str, c: &[&str], out: &mut String| {
+        let start = out.len();
+        out.push_str(&format!("{g}{} ", " ".repeat(gutter - columns(g))));
+        for ((cell, w), head) in c.iter().zip(&widths).zip(&heads).filter(|((_, w), _)| **w > 0) {
+            let room = " ".repeat(w.saturating_sub(columns(cell)));
+            out.push_str(&if head.number { format!(" {room}{cell} ") } else { format!("{cell}{room}  ") });
         }
-        out.push_str(l.trim_end());
+        out.truncate(start + out[start..].trim_end().len());
         out.push('\n');
     };
-    line("", &["node", "block", "output", "params", "MACs"].map(str::to_owned), &mut out);
-    for ((g, i), c) in rows.iter().zip(&cells) {
-        line(g, c, &mut out);
-        if let Some(afar) = i.and_then(|i| named.get(&i)) {
-            out.truncate(out.trim_end().len());
-            out.push_str(afar);
-            out.push('\n');
+    line("", &heads.iter().map(|h| h.heading.as_ref()).collect::<Vec<_>>(), &mut out);
+    for (row, cells) in rows.iter().zip(&cells) {
+        let height = cells.iter().map(|c| 1 + c.matches('\n').count()).max().unwrap_or(1);
+        let start = out.len();
+        for n in 0..height {
+            let part: Vec<&str> = cells.iter().map(|c| c.split('\n').nth(n).unwrap_or_default()).collect();
+            line(if n == 0 { &row.gutter } else { &row.below }, &part, &mut out);
+        }
+        let Some(afar) = row.item.and_then(|i| named.get(&i)) else { continue };
+        if height == 1 && columns(out[start..].trim_end()) + 2 + columns(afar) <= width {
+            out.truncate(out.len() - 1);
+            out.push_str(&format!("  {afar}\n"));
+        } else {
+            squeeze(afar, width.saturating_sub(gutter + 1)).iter().for_each(|l| line(&row.below, &[l.as_str()], &mut out));
         }
     }
-    out
+    out + &left_out(&gone, width)
 }
 
 /// A value of an item.
@@ -174,6 +191,13 @@ impl Rails {
     /// All living values, passing.
     fn passing(&self) -> String {
         let all: Vec<char> = self.columns.iter().map(|c| if c.is_some() { '│' } else { ' ' }).collect();
+        join(&all, usize::MAX, 0)
+    }
+
+    /// All that lives on below a node's line, before its further values branch off.
+    fn below(&self, item: usize) -> String {
+        let own = |c: usize| c == self.own && !self.outputs[item].is_empty();
+        let all: Vec<char> = self.columns.iter().enumerate().map(|(c, n)| if n.is_some() || own(c) { '│' } else { ' ' }).collect();
         join(&all, usize::MAX, 0)
     }
 

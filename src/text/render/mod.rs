@@ -6,7 +6,8 @@ mod json;
 use annotate_snippets::renderer::{DEFAULT_EMPHASIS_STYLE, DEFAULT_ERROR_STYLE, DEFAULT_LINE_NUM_STYLE, DEFAULT_WARNING_STYLE, Style};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::printable::{columns, shown, wrap};
+use super::fold::wrap;
+use super::printable::{columns, shown};
 use super::{Diagnostic, Label, Severity};
 use excerpt::Excerpt;
 pub use json::json;

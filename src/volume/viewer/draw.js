@@ -17,6 +17,15 @@ async function unpack(id) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
+// Of each axis 1 / zoom is shown, from `start` on; 0 is its high end, which is on the left and above, 1 its low end.
+const within = (start, zoom) => Math.max(0, Math.min(1 - 1 / zoom, start));
+// Where an axis starts when it is zoomed from `zoom` to `to` and what lies at `hold` keeps its place on the screen.
+const zoomed = (start, zoom, to, hold) => within(hold - (hold - start) * zoom / to, to);
+// The middle of a voxel as a part of its axis.
+const part = (size, at) => (size - at - 0.5) / size;
+// The voxel at a part of its axis.
+const voxelAt = (size, part) => Math.max(0, Math.min(size - 1, size - 1 - Math.floor(part * size)));
+
 // The place in the array of a column and row of a plane is `at + column * right + row * down`.
 function steps(size, plane, slice) {
   const stride = [1, size[0], size[0] * size[1]], [w, h] = [size[plane.right], size[plane.down]];
@@ -37,23 +46,39 @@ function grey(bytes, s, low, high) {
   return image;
 }
 
-// The labels of a plane at the canvas's own pixels: the inside at `fill`, a line of `line` pixels at the edge. `inks` are 256 colours, or null.
-function paint(pixels, width, height, bytes, s, inks, fill, line) {
-  const column = Int32Array.from({ length: width }, (_, x) => Math.min(s.w - 1, Math.floor(x * s.w / width)) * s.right);
-  const row = Int32Array.from({ length: height }, (_, y) => s.at + Math.min(s.h - 1, Math.floor(y * s.h / height)) * s.down);
+// The labels of a plane at the canvas's own pixels: the inside at `fill`, a line of `line` pixels at the edge, and within that a dark one of `rim`.
+// `inks` are 256 colours, or null; `part` is what is shown of the plane: where its columns (`x`) and rows (`y`) start, and the zoom.
+function paint(pixels, width, height, bytes, s, inks, fill, line, rim, part) {
+  const index = (n, of, start, count) => Math.min(count - 1, Math.floor((start + n / of / part.zoom) * count));
+  const column = Int32Array.from({ length: width }, (_, x) => index(x, width, part.x, s.w) * s.right);
+  const row = Int32Array.from({ length: height }, (_, y) => s.at + index(y, height, part.y, s.h) * s.down);
+  const edge = (x, y, own, far) => bytes[row[y] + column[Math.max(0, x - far)]] !== own || bytes[row[y] + column[Math.min(width - 1, x + far)]] !== own
+    || bytes[row[Math.max(0, y - far)] + column[x]] !== own || bytes[row[Math.min(height - 1, y + far)] + column[x]] !== own;
   for (let y = 0; y < height; y++) {
-    const up = row[Math.max(0, y - line)], below = row[Math.min(height - 1, y + line)];
     for (let x = 0; x < width; x++) {
       const own = bytes[row[y] + column[x]], ink = inks[own];
       if (!ink) continue;
-      const left = column[Math.max(0, x - line)], right = column[Math.min(width - 1, x + line)];
-      const edge = line > 0 && (bytes[row[y] + left] !== own || bytes[row[y] + right] !== own || bytes[up + column[x]] !== own || bytes[below + column[x]] !== own);
-      const cover = edge ? 1 : fill;
+      const lined = line > 0 && edge(x, y, own, line), dark = !lined && rim > 0 && edge(x, y, own, line + rim);
+      const cover = lined ? 1 : dark ? 0.75 : fill;
       if (cover === 0) continue;
       const i = 4 * (y * width + x);
-      for (let c = 0; c < 3; c++) pixels[i + c] += (ink[c] - pixels[i + c]) * cover;
+      for (let c = 0; c < 3; c++) pixels[i + c] += ((dark ? 0 : ink[c]) - pixels[i + c]) * cover;
     }
   }
+}
+
+// A colour nearer to white: that of an outline over a filled label of the same class.
+const pale = ink => ink && ink.map(c => Math.round(c + (255 - c) * 0.6));
+
+// How a prediction differs from a reference at a voxel: 0 neither has a label, 1 both have the same, 2 only the prediction, 3 only the reference has
+// one, 4 they have different ones.
+const difference = (prediction, reference) => prediction === reference ? (prediction ? 1 : 0) : !reference ? 2 : !prediction ? 3 : 4;
+
+// The same for a plane, one byte a voxel from its first row on. Classes that are hidden count as background.
+function differences(prediction, reference, s, hidden) {
+  const all = new Uint8Array(s.w * s.h), seen = v => hidden.has(v) ? 0 : v;
+  for (let y = 0, n = 0; y < s.h; y++) for (let x = 0, i = s.at + y * s.down; x < s.w; x++, i += s.right) all[n++] = difference(seen(prediction[i]), seen(reference[i]));
+  return all;
 }
 
 // Letters at the edges, white with a dark rim.

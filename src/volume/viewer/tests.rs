@@ -30,7 +30,7 @@ fn parts(page: &str) -> (Value, Vec<Vec<u8>>) {
 }
 
 fn viewer<'a>(image: &'a Volume, layers: &'a [(&'a str, ArrayView3<'a, u8>)]) -> Viewer<'a> {
-    Viewer { title: "case", image, channels: &[], layers, classes: &[], limit: 1 << 20 }
+    Viewer { title: "case", image, channels: &[], layers, classes: &[], errors: false, limit: 1 << 20 }
 }
 
 #[test]
