@@ -23,7 +23,7 @@ pub use config::config;
 pub use de::{Fields, fields, read as typed};
 pub use expand::{expand, filled, opened, with};
 pub use expr::{evaluate, names};
-pub use extend::load;
+pub use extend::{files, load};
 pub use graph::{Composite, GraphText, InputText, NodeText, Param, PortText, Reference, graph};
 pub use set::Set;
 pub use sweep::{Variant, variants};

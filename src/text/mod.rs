@@ -6,6 +6,7 @@ mod code;
 mod diagnostic;
 mod nearest;
 mod number;
+mod output;
 mod printable;
 pub mod render;
 mod source;
@@ -15,9 +16,10 @@ pub use code::Code;
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
 pub use nearest::{nearest, suggestion};
 pub use number::{several, thousands};
+pub use output::{Form, Outputs};
 pub use printable::{columns, printable, wrap};
 pub use source::{MAX_TEXT_BYTES, Place, Source, Span};
-pub use write::{reason, unwritable, write_text, write_whole};
+pub use write::{Staged, probe, read_marked, reason, unwritable, write_text, write_whole};
 
 /// What a phase gives back: its result, or everything it found wrong.
 pub type Result<T, E = Diagnostics> = std::result::Result<T, E>;
