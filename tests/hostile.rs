@@ -3,7 +3,8 @@
 //!
 //! `hostile/text.rs`: files and RON. `hostile/meaning.rs`: names, ports, shapes, counts. `hostile/limits.rs`: what is refused for its
 //! size. `hostile/program.rs`: the same through the program, with its exit code and little memory. `hostile/mutations.rs`: every graph
-//! of the project, broken in many ways, and the corpus of `fuzz/`. `hostile/models.rs`: the same of model files.
+//! of the project, broken in many ways, and the corpus of `fuzz/`. `hostile/models.rs`: the same of model files,
+//! `hostile/readers.rs`: of run configs, descriptions of data sets, rules of names, journals, states of runs and prepared cases.
 
 #[path = "hostile/limits.rs"]
 mod limits;
@@ -16,6 +17,9 @@ mod models;
 mod mutations;
 #[path = "hostile/program.rs"]
 mod program;
+#[cfg(feature = "run")]
+#[path = "hostile/readers.rs"]
+mod readers;
 #[path = "hostile/text.rs"]
 mod text;
 

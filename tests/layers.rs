@@ -114,6 +114,26 @@ fn the_compiler_knows_nothing_of_burn() {
     }
 }
 
+/// What the verbs' files may not call: `text::Outputs` decides what is written over.
+const WRITES: &[&str] = &["write_text(", "write_whole(", "fs::write(", "File::create", "create_dir_all(", "OpenOptions", "fs::rename("];
+
+#[test]
+fn verbs_write_through_their_outputs() {
+    let mut files = vec![];
+    rust_files(Path::new("src/cli"), &mut files);
+    // `fmt` changes its input, `memory` tells the system something.
+    for file in files.iter().filter(|f| !f.ends_with("fmt.rs") && !f.ends_with("memory.rs")) {
+        let text = std::fs::read_to_string(file).expect("a file");
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        if file.ends_with("tests.rs") {
+            continue;
+        }
+        for call in WRITES {
+            assert!(!code.contains(call), "{} calls `{call}`: claim the file of an `Outputs`, and write through it", file.display());
+        }
+    }
+}
+
 #[test]
 fn unsafe_code_stays_with_the_kernels() {
     let mut files = vec![];

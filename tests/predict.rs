@@ -131,9 +131,13 @@ fn a_folder_of_cases_with_reports_and_what_is_done_is_left_alone() {
     place.image("b.nii", 5);
     let (_, _, err) = place.predict(&options);
     assert!(err.matches("as before").count() == 1 && err.contains("out/a.nii.gz  as before"), "{err}");
-    std::fs::write(place.at("out/a.nii.gz"), "cut off").expect("written");
-    let (_, _, err) = place.predict(&options);
-    assert!(err.contains("out/b.nii.gz  as before") && !err.contains("out/a.nii.gz  as before"), "{err}");
+    // A file that was changed is somebody's work, and the report does not vouch for it.
+    std::fs::write(place.at("out/a.nii.gz"), "corrected by hand").expect("written");
+    let (code, _, err) = place.predict(&options);
+    assert!(code == 1 && err.contains("E0603") && err.contains("`out/a.nii.gz` is there already"), "{err}");
+    assert!(err.contains("out/b.nii.gz  as before") && place.bytes("out/a.nii.gz") == b"corrected by hand", "{err}");
+    let (code, _, err) = place.predict(&[&options[..], &["--overwrite"]].concat());
+    assert!(code == 0 && err.contains("out/b.nii.gz  as before") && !err.contains("out/a.nii.gz  as before"), "{err}");
     let more: Vec<&str> = options.into_iter().chain(["--overlay", "--probabilities"]).collect();
     let (_, _, err) = place.predict(&more);
     assert!(!err.contains("as before") && place.at("out/a.png").exists() && place.at("out/probabilities/b.nii.gz").exists(), "{err}");

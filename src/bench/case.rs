@@ -13,10 +13,13 @@ use crate::compile::memory::Precision;
 use crate::ir::{Fact, Value};
 use crate::net::{self, NameMap, Network, Tensors};
 use crate::show::operations_text;
-use crate::text::{Code, Diagnostic, Diagnostics, Result, unwritable, write_text};
+use crate::text::{Code, Diagnostic, Diagnostics, Form, Outputs, Result, unwritable};
 
 /// Weights, inputs and labels are drawn from this.
 const SEED: u64 = 0;
+
+/// The files that [`Case::export`] writes.
+pub const EXPORTED: [&str; 4] = ["graph.json", "weights.safetensors", "input.safetensors", "output.safetensors"];
 
 /// Where weights come from when they are not drawn.
 #[derive(Clone, Copy, Debug, Default)]
@@ -90,15 +93,17 @@ impl Case {
 
     /// Writes into a folder what another program needs to compute the same: `graph.json` (see [`operations_text`]), `weights.safetensors`,
     /// `input.safetensors` (the inputs by name, `labels` as `[N, D, H, W]`) and `output.safetensors` (the outputs by name, as they
-    /// were computed).
+    /// were computed). `claimed` is where they were.
     ///
     /// # Errors
     /// E0603 when something cannot be written.
-    pub fn export(&self, folder: &Path, outputs: &[Vec<f32>]) -> Result<()> {
+    pub fn export(&self, folder: &Path, claimed: &Outputs, outputs: &[Vec<f32>]) -> Result<()> {
+        let [graph, weights, input_file, output_file] = EXPORTED.map(|name| folder.join(name));
+        let metadata = BTreeMap::from([claimed.entry()]);
         std::fs::create_dir_all(folder).map_err(|e| unwritable(folder, &e))?;
-        write_text(&folder.join("graph.json"), &operations_text(&self.program))?;
-        net::save(&folder.join("weights.safetensors"), &self.network, &BTreeMap::new())?;
-        let mut input = Tensors::default();
+        claimed.write(&graph, Form::Json, &operations_text(&self.program))?;
+        net::save(&weights, &self.network, &metadata)?;
+        let mut input = Tensors { metadata: metadata.clone(), ..Tensors::default() };
         for ((name, v), x) in self.program.inputs.iter().zip(&self.inputs) {
             input.all.insert(name.clone(), (self.program.graph.fact(*v).dims().to_vec(), x.clone()));
         }
@@ -106,12 +111,12 @@ impl Case {
         let [d, h, w] = y.size;
         let labels = self.labels().into_iter().map(f32::from).collect();
         input.all.insert("labels".into(), (vec![y.batch, d, h, w], labels));
-        net::write_tensors(&folder.join("input.safetensors"), &input)?;
-        let mut output = Tensors::default();
+        net::write_tensors(&input_file, &input)?;
+        let mut output = Tensors { metadata, ..Tensors::default() };
         for ((name, v), y) in self.program.graph.outputs.iter().zip(outputs) {
             output.all.insert(name.clone(), (self.program.graph.fact(*v).dims().to_vec(), y.clone()));
         }
-        net::write_tensors(&folder.join("output.safetensors"), &output)
+        net::write_tensors(&output_file, &output)
     }
 }
 

@@ -14,7 +14,7 @@ mod step;
 mod table;
 mod trace;
 
-pub use case::{Case, Given};
+pub use case::{Case, EXPORTED, Given};
 pub use forward::{Engine, Forward, Part};
 pub use machine::{Machine, instructions, processor, use_threads};
 pub use node::{Node, Stage, medians, nodes, stages};

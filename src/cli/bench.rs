@@ -8,13 +8,13 @@ use std::time::Instant;
 use serde_json::{Value as Json, json};
 
 use super::graph::program;
-use super::output::{WIDTH, width};
+use super::output::{Overwrite, WIDTH, graph_inputs, print, width};
 use super::stats::Numbers;
 use super::{print, print_lines};
 use crate::bench::{self, Case, Engine, Forward, Given, Machine, Setting, Step, Times};
 use crate::compile::memory::Segments;
 use crate::net;
-use crate::text::{Code, Diagnostic, Result, several, write_text};
+use crate::text::{Code, Diagnostic, Form, Outputs, Result, several, write_text};
 
 /// Time a network, its nodes, and single operations
 ///
@@ -103,6 +103,8 @@ pub struct Args {
     /// Where to compute: auto, cpu, cuda, cuda:1, wgpu
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
+    #[command(flatten)]
+    pub overwrite: Overwrite,
 }
 
 /// The engines by name.
@@ -124,6 +126,7 @@ const PROFILES: usize = 3;
 /// # Errors
 /// What is wrong with the graph, the weights, the device or a place to write to.
 pub fn run(args: Args) -> Result<()> {
+    let outputs = outputs(&args)?;
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     bench::use_threads(args.threads.map_or(processors, usize::from));
     let device = net::device(&args.device)?;
@@ -135,7 +138,21 @@ pub fn run(args: Args) -> Result<()> {
     let learning = if args.step { net::learning(&device) } else { device };
     let case = Case::new(program, args.batch as usize, given, &learning)?;
     let load = begun.elapsed().as_secs_f64();
-    if args.step { steps(&args, case, engine, load) } else { passes(&args, &case, engine, load) }
+    if args.step { steps(&args, case, engine, load, &outputs) } else { passes(&args, &case, engine, load, &outputs) }
+}
+
+/// What is written: the files of --export, and --trace.
+fn outputs(args: &Args) -> Result<Outputs> {
+    let mut outputs = args.overwrite.outputs("bench");
+    args.graph.iter().for_each(|graph| graph_inputs(&mut outputs, graph));
+    outputs.inputs(args.weights.iter().chain(&args.map));
+    if let Some(folder) = &args.export {
+        for name in bench::EXPORTED {
+            outputs.claim(&folder.join(name), if name.ends_with(".json") { Form::Json } else { Form::Tensors })?;
+        }
+    }
+    args.trace.iter().try_for_each(|path| outputs.claim(path, Form::Json))?;
+    Ok(outputs)
 }
 
 /// What runs forward passes.
@@ -156,26 +173,26 @@ fn engine(args: &Args, cpu: bool) -> Result<Engine> {
 }
 
 /// Times forward passes.
-fn passes(args: &Args, case: &Case, engine: Engine, load: f64) -> Result<()> {
+fn passes(args: &Args, case: &Case, engine: Engine, load: f64, outputs: &Outputs) -> Result<()> {
     let begun = Instant::now();
     let mut forward = Forward::new(case, engine)?;
     let load = load + begun.elapsed().as_secs_f64();
     let first = forward.once()?;
     forward.once()?;
     if let Some(folder) = args.export.as_ref().filter(|_| args.wait) {
-        case.export(folder, &forward.outputs()?)?;
+        case.export(folder, outputs, &forward.outputs()?)?;
     }
     ready(args);
     let times = Times::new(first, (0..args.runs).map(|_| forward.once()).collect::<Result<_>>()?);
     let peak = Peak::of(&case.device);
     // After the peak, which it would raise.
     if let Some(folder) = args.export.as_ref().filter(|_| !args.wait) {
-        case.export(folder, &forward.outputs()?)?;
+        case.export(folder, outputs, &forward.outputs()?)?;
     }
     let profiles = (0..if args.whole { 0 } else { PROFILES }).map(|_| forward.profile()).collect::<Result<Vec<_>>>()?;
     if let Some(path) = &args.trace {
         let last = profiles.last().map_or(&[][..], Vec::as_slice);
-        write_text(path, &format!("{}\n", bench::trace(&case.program, last)))?;
+        outputs.write(path, Form::Json, &format!("{}\n", bench::trace(&case.program, last)))?;
     }
     // Last, so that its memory does not count.
     let machine = Machine::measure(&case.device);
@@ -202,9 +219,9 @@ fn passes(args: &Args, case: &Case, engine: Engine, load: f64) -> Result<()> {
 }
 
 /// Times training steps.
-fn steps(args: &Args, case: Case, engine: Engine, load: f64) -> Result<()> {
+fn steps(args: &Args, case: Case, engine: Engine, load: f64, outputs: &Outputs) -> Result<()> {
     if let Some(folder) = &args.export {
-        case.export(folder, &Forward::new(&case, engine)?.outputs()?)?;
+        case.export(folder, outputs, &Forward::new(&case, engine)?.outputs()?)?;
     }
     let segments = segments(args, &case)?;
     let Some(mut step) = Step::new(&case, segments, args.precision.into())? else {

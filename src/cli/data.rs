@@ -55,6 +55,14 @@ struct Surveyed {
     graph_sets: Vec<Set>,
 }
 
+impl Surveyed {
+    /// The files of its cases, and its description where it has one.
+    fn files(&self) -> impl Iterator<Item = PathBuf> {
+        let cases = self.set.description.cases.iter().flat_map(|c| c.image.iter().chain(&c.label).cloned());
+        cases.chain(self.spec.root().map(|root| root.join("dataset.json")))
+    }
+}
+
 /// Opens a folder or a run config (told by what it is), and looks at all cases.
 fn survey(target: &Path, sets: &[String]) -> Result<Surveyed> {
     let (spec, split, graph, graph_sets) = if target.is_dir() {

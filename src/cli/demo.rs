@@ -11,7 +11,7 @@ use crate::data::{Spec, phantom};
 use crate::infer::{Model, Options, Predictor};
 use crate::net;
 use crate::read::Set;
-use crate::text::{Code, Diagnostic, Result, Source};
+use crate::text::{Code, Diagnostic, Outputs, Result, Source};
 use crate::train::{BEST, Folder, Job, RunConfig};
 use crate::volume::{Header, write_image, write_labels};
 
@@ -65,17 +65,17 @@ pub fn run(args: Args) -> Result<()> {
     train::leave_if_asked(&outcome, &format!("lmsc train --resume {}", folder.path().display()));
     let predictor = Predictor::new(Model::load(&folder.file(BEST), &device)?, Options::default());
     let [images, labels, predictions] = ["images", "labels", "predictions"].map(|n| folder.file(n));
-    for dir in [&images, &labels, &predictions] {
-        std::fs::create_dir_all(dir)
-            .map_err(|e| Diagnostic::error(Code::E0603, format!("cannot make `{}`: {e}", dir.display())).help("check the disk"))?;
-    }
+    // The run folder was new or empty, so that nothing is written over.
+    let outputs = Outputs::new("demo", None);
+    [&images, &labels, &predictions].into_iter().try_for_each(|folder| outputs.make(folder))?;
     let mut shown = String::new();
     for &case in &job.validation {
         let (name, label) = write_case(&job, case, &images, &labels)?;
         let prediction = predictor.predict(&[images.join(&name)], || ())?;
         prediction.write(&predictions.join(&name))?;
         let label: ArrayView3<u8> = label.view();
-        prediction.picture(&predictions.join(name.replace(".nii.gz", ".png")), Some(label))?;
+        let title = name.trim_end_matches(".nii.gz");
+        prediction.picture(&predictions.join(format!("{title}.png")), title, Some(label))?;
         shown = name;
     }
     print_lines(&format!("{}\n\n", train::summary(&job, &outcome, folder.path())));

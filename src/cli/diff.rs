@@ -4,10 +4,10 @@
 
 use std::path::PathBuf;
 
-use super::graph::{deliver, picture, program};
-use super::output::{WIDTH, width};
+use super::graph::{Delivery, deliver, picture, program};
+use super::output::{Overwrite, WIDTH, width};
 use crate::show::diff::{compare, json, page, text, text_within};
-use crate::text::{Diagnostics, Result};
+use crate::text::{Diagnostics, Form, Result};
 
 /// Compare two graphs: what is written differently, and what it costs
 ///
@@ -50,6 +50,8 @@ pub struct Args {
     /// Write to this file; without it, to standard output
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub overwrite: Overwrite,
 }
 
 /// The formats by name.
@@ -69,6 +71,12 @@ pub enum Format {
 /// Everything that is wrong with either graph, and E0603 when the file cannot be written; with `--exit-code` nothing at all, as an
 /// empty list, when the graphs differ: there is nothing to complain of, but the program fails.
 pub fn run(args: Args) -> Result<()> {
+    let form = match args.format {
+        Format::Text => Form::Plain,
+        Format::Json => Form::Json,
+        Format::Html => Form::Html,
+    };
+    let delivery = Delivery::new(args.overwrite.outputs("diff"), &[&args.a, &args.b], args.out.as_deref(), form)?;
     let mut found = Diagnostics::default();
     let mut load = |file, own: &[String]| {
         let set = [args.set.as_slice(), own].concat();
@@ -85,7 +93,7 @@ pub fn run(args: Args) -> Result<()> {
         Format::Json => json(&comparison),
         Format::Html => page(&a, &b, &comparison),
     };
-    deliver(&shown, args.out.as_deref())?;
+    delivery.deliver(&shown)?;
     if args.exit_code && !(comparison.equal && comparison.params.is_empty()) {
         return Err(Diagnostics::default());
     }

@@ -8,12 +8,15 @@ mod report;
 
 use std::path::{Path, PathBuf};
 
+use super::output::Overwrite;
 use super::{output, print};
 use crate::metric::{Convention, Figure, LesionRule, Region, Settings};
-use crate::text::{Result, write_text};
+use crate::text::{Form, Result};
 use cases::{Scope, Set};
 use report::{Report, Style};
 
+/// What the table of --csv begins with.
+const TABLE: Form = Form::Csv("set,case,region,");
 /// Up to as many cases are listed one by one, unless --cases says so.
 const LISTED: usize = 10;
 /// What a table shows unless --figures says otherwise.
@@ -118,6 +121,9 @@ pub struct Args {
     /// Seed of the bootstrap
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+
+    #[command(flatten)]
+    pub overwrite: Overwrite,
 }
 
 /// Label values that were named one by one.
@@ -193,21 +199,28 @@ pub fn run(args: Args) -> Result<()> {
     let scope = Scope::new(args.labels.as_ref().map(|l| l.0.as_slice()), &args.region)?;
     let own = pairs::pairs(&args.pred, &args.reference, args.partial)?;
     let other = args.against.as_ref().map(|a| pairs::against(a, &args.reference, &own)).transpose()?;
+    let standard = Path::new("-");
+    let mut outputs = args.overwrite.outputs("eval");
+    outputs.inputs(own.values().chain(other.iter().flat_map(|o| o.values())).flat_map(|(prediction, reference)| [prediction, reference]));
+    for (path, form) in args.json.iter().map(|path| (path, Form::Json)).chain(args.csv.iter().map(|path| (path, TABLE))) {
+        if path != standard {
+            outputs.claim(path, form)?;
+        }
+    }
     let (own, other) = cases::score(own, other, &scope, &settings)?;
     let mut shown = args.figures.map_or_else(|| SHOWN.to_vec(), |f| f.0);
     shown.retain(|f| args.lesions || !f.is_lesion_wise());
     let report = Report { own: &own, other: other.as_ref(), settings, seed: args.seed, shown };
     let list = args.cases || own.evaluation.cases.len() <= LISTED;
-    let json = args.json.map(|path| (path, report.json()));
-    let csv = args.csv.map(|path| (path, report.csv()));
-    let files: Vec<(PathBuf, String)> = json.into_iter().chain(csv).collect();
-    let standard = Path::new("-");
-    if files.iter().all(|(path, _)| path != standard) {
+    let json = args.json.map(|path| (path, Form::Json, report.json()));
+    let csv = args.csv.map(|path| (path, TABLE, report.csv()));
+    let files: Vec<(PathBuf, Form, String)> = json.into_iter().chain(csv).collect();
+    if files.iter().all(|(path, ..)| path != standard) {
         let style = if args.markdown { Style::Markdown } else { Style::Plain(output::width(&std::io::stdout(), output::WIDTH)) };
         print(&report.text(style, list));
     }
-    for (path, text) in files {
-        if path == standard { print(&text) } else { write_text(&path, &text)? }
+    for (path, form, text) in files {
+        if path == standard { print(&text) } else { outputs.write(&path, form, &text)? }
     }
     Ok(())
 }

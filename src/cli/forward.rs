@@ -5,10 +5,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::output::{Overwrite, graph_inputs, print};
 use crate::compile::compile;
 use crate::net::{self, NameMap, Network};
 use crate::read::Set;
-use crate::text::{Code, Diagnostic, Result, Source, several};
+use crate::text::{Code, Diagnostic, Form, Result, Source, several};
 
 /// Run a graph on given tensors, with given weights
 ///
@@ -53,6 +54,8 @@ pub struct Args {
     /// Where to compute: auto, cpu, cuda, cuda:1, wgpu
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
+    #[command(flatten)]
+    pub overwrite: Overwrite,
 }
 
 /// Runs the verb.
@@ -60,6 +63,10 @@ pub struct Args {
 /// # Errors
 /// What is wrong with the graph, a file or a tensor.
 pub fn run(args: Args) -> Result<()> {
+    let mut outputs = args.overwrite.outputs("forward");
+    graph_inputs(&mut outputs, &args.graph);
+    outputs.inputs([&args.weights, &args.input].into_iter().chain(&args.map));
+    outputs.claim(&args.out, Form::Tensors)?;
     let source = Source::read(&args.graph)?;
     let sets = args.set.iter().map(|s| Set::parse(s)).collect::<Result<Vec<_>>>()?;
     let input = net::read_tensors(&args.input)?;
@@ -87,7 +94,8 @@ pub fn run(args: Args) -> Result<()> {
     let mut out = net::forward(&network, &input, &args.input, args.taps, args.probe, &device)?;
     out.metadata.insert("names".into(), serde_json::to_string(&names).unwrap_or_default());
     out.metadata.insert("lmsc.hash".into(), network.program().hash().to_string());
+    out.metadata.extend([outputs.entry()]);
     net::write_tensors(&args.out, &out)?;
-    println!("{} written to {}", several(out.all.len(), "tensor"), args.out.display());
+    print(&format!("{} written to {}\n", several(out.all.len(), "tensor"), args.out.display()));
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
 
-use super::output::{print, width};
+use super::output::{Overwrite, graph_inputs, print, width};
 use super::stats::size;
 use crate::compile::passes;
 use crate::compile::{Program, compile};
@@ -14,7 +14,7 @@ use crate::ir::Fault;
 use crate::read::Set;
 use crate::show::picture::{self, Picture, Style, draw};
 use crate::show::{listing, operations_text, scheduled};
-use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, printable, suggestion, write_text};
+use crate::text::{Code, Diagnostic, Diagnostics, Form, Outputs, Result, Source, printable, suggestion};
 
 /// Draw a graph: in the terminal, for a paper, or as a page to explore
 ///
@@ -62,6 +62,8 @@ pub struct Args {
     /// Write to this file; without it, to standard output
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub overwrite: Overwrite,
 }
 
 /// The formats by name.
@@ -88,6 +90,13 @@ pub enum Format {
 /// # Errors
 /// Everything that is wrong with the graph, and E0603 when the file cannot be written.
 pub fn run(args: Args) -> Result<()> {
+    let form = match args.format {
+        Format::Svg => Form::Svg,
+        Format::Html => Form::Html,
+        Format::Json => Form::Json,
+        Format::Text | Format::Mermaid | Format::Dot | Format::Listing => Form::Plain,
+    };
+    let delivery = Delivery::new(args.overwrite.outputs("graph"), &[&args.file], args.out.as_deref(), form)?;
     let mut program = program(&args.file, &args.set, args.input.as_deref())?;
     let mut optimised = None;
     if let Some(pass) = args.after.as_deref().and_then(|name| passes::after(&program, name)) {
@@ -96,9 +105,9 @@ pub fn run(args: Args) -> Result<()> {
         optimised = Some(o);
     }
     match (args.format, &optimised) {
-        (Format::Listing, None) => return deliver(&listing(&program), args.out.as_deref()),
-        (Format::Listing, Some(o)) => return deliver(&scheduled(o).map_err(|f| said(&program, f))?, args.out.as_deref()),
-        (Format::Json, _) => return deliver(&operations_text(&program), args.out.as_deref()),
+        (Format::Listing, None) => return delivery.deliver(&listing(&program)),
+        (Format::Listing, Some(o)) => return delivery.deliver(&scheduled(o).map_err(|f| said(&program, f))?),
+        (Format::Json, _) => return delivery.deliver(&operations_text(&program)),
         _ => {}
     }
     let changes: Vec<String> = args.set.iter().cloned().chain(args.after.iter().map(|name| format!("after {name}"))).collect();
@@ -130,7 +139,7 @@ pub fn run(args: Args) -> Result<()> {
         Format::Html => Style::Html,
         Format::Listing | Format::Json => unreachable!("delivered above"),
     };
-    deliver(&draw(&picture, &open, style), args.out.as_deref())
+    delivery.deliver(&draw(&picture, &open, style))
 }
 
 /// Reads and compiles a graph as the options say.
@@ -158,11 +167,30 @@ fn passes_by_name() -> PossibleValuesParser {
     PossibleValuesParser::new(passes::PASSES.iter().map(|p| PossibleValue::new(p.name).help(p.about)))
 }
 
-/// Prints a text, or writes it to a file, which is there in whole or not at all.
-pub(super) fn deliver(text: &str, out: Option<&Path>) -> Result<()> {
-    let Some(path) = out else {
-        print(text);
-        return Ok(());
-    };
-    Ok(write_text(path, text)?)
+/// Where a text goes: to standard output, or to a file, which is there in whole or not at all.
+pub(super) struct Delivery<'a> {
+    outputs: Outputs,
+    out: Option<&'a Path>,
+    form: Form,
+}
+
+impl<'a> Delivery<'a> {
+    /// Looks whether it may go there, before it is made of `graphs`.
+    pub(super) fn new(mut outputs: Outputs, graphs: &[&Path], out: Option<&'a Path>, form: Form) -> Result<Self> {
+        if let Some(path) = out {
+            graphs.iter().for_each(|graph| graph_inputs(&mut outputs, graph));
+            outputs.claim(path, form)?;
+        }
+        Ok(Self { outputs, out, form })
+    }
+
+    pub(super) fn deliver(&self, text: &str) -> Result<()> {
+        match self.out {
+            Some(path) => Ok(self.outputs.write(path, self.form, text)?),
+            None => {
+                print(text);
+                Ok(())
+            }
+        }
+    }
 }

@@ -2,12 +2,11 @@
 //!
 //! May use `show`, `text`.
 
-use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use super::print_lines;
 use crate::show::reference::Template;
-use crate::text::{Code, Diagnostic, Result, unwritable};
+use crate::text::{Code, Diagnostic, Form, Outputs, Result};
 
 /// Begin a graph: a commented file that compiles
 ///
@@ -54,17 +53,9 @@ pub fn run(args: Args) -> Result<()> {
     let name = args.name.or(stem).filter(|n| !n.trim().is_empty() && !n.chars().any(char::is_control));
     let name = name.ok_or_else(|| Diagnostic::error(Code::E0109, "the graph has no name").help("give one, as in `--name unet`"))?;
     let shown = args.file.display();
-    let refuse = |e: std::io::Error| match e.kind() {
-        ErrorKind::AlreadyExists => {
-            Diagnostic::error(Code::E0603, format!("`{shown}` is there already")).help("choose another name, or remove the file first")
-        }
-        ErrorKind::NotFound => {
-            Diagnostic::error(Code::E0603, format!("cannot write `{shown}`: its folder is not there")).help("make the folder first")
-        }
-        _ => unwritable(&args.file, &e),
-    };
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&args.file).map_err(refuse)?;
-    file.write_all(template.named(&name).as_bytes()).map_err(refuse)?;
+    let mut outputs = Outputs::new("new", None);
+    outputs.claim(&args.file, Form::Plain)?;
+    outputs.write(&args.file, Form::Plain, template.named(&name).as_str())?;
     print_lines(&format!(
         "wrote {shown}\n\nNext:\n  lmsc check {shown}     names, ports, shapes\n  lmsc stats {shown}     parameters, MACs, memory\n  \
          lmsc blocks            what else there is to build with\n  lmsc fmt {shown}       lay it out after editing\n"

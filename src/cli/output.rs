@@ -1,12 +1,13 @@
 //! Results to standard output, complaints to standard error.
 //!
-//! May use `text`.
+//! May use `read` and `text`.
 
 use std::collections::BTreeSet;
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::Path;
 use std::sync::OnceLock;
 
-use crate::text::{Code, Diagnostics, Severity, hang, render, wrap};
+use crate::text::{Code, Diagnostic, Diagnostics, Outputs, Severity, Source, hang, reason, render, wrap};
 
 /// The width of lines where neither a terminal nor COLUMNS says it.
 pub const WIDTH: usize = 140;
@@ -55,10 +56,41 @@ impl Messages {
     }
 }
 
-/// Writes a result; a reader that went away (`lmsc stats | head`) is no error.
+/// What a verb may write to; an option of every verb that writes files.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct Overwrite {
+    /// Also write over files that lmsc is not known to have written; never over an input
+    #[arg(long)]
+    pub overwrite: bool,
+}
+
+impl Overwrite {
+    /// The outputs of the verb with that name.
+    pub fn outputs(self, verb: &str) -> Outputs {
+        Outputs::new(verb, Some(self.overwrite))
+    }
+}
+
+/// Names a graph's file, and those that it extends and imports, as inputs.
+pub fn graph_inputs(outputs: &mut Outputs, graph: &Path) {
+    outputs.input(graph);
+    if let Ok(source) = Source::read(graph) {
+        outputs.inputs(crate::read::files(&source));
+    }
+}
+
+/// Writes a result. A reader that went away (`lmsc stats | head`) is no error; a disk that is full ends the program.
 pub fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+            let message = format!("cannot write to standard output: {}", reason(&e));
+            let d = Diagnostic::error(Code::E0603, message).help("make room where it is redirected to, or send it elsewhere");
+            complain(&d.into());
+            std::process::exit(1);
+        }
+        _ => {}
+    }
 }
 
 /// Writes a result for people: lines that are wider than the terminal are broken between words.

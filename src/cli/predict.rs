@@ -4,20 +4,22 @@
 
 mod cases;
 mod memory;
+mod place;
 mod progress;
 mod report;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 pub(super) use cases::{case_name, images_in};
 
-use super::{print_lines, size};
+use super::{print, print_lines, size};
 use crate::infer::{Card, Flips, Model, Need, Options, Postprocess, Prediction, Predictor, need};
 use crate::net;
 use crate::read::recognise;
-use crate::text::{Code, Diagnostic, Diagnostics, Result, suggestion, unwritable, write_text};
+use crate::text::{Code, Diagnostic, Diagnostics, Form, Outputs, Result, suggestion, unwritable, write_text};
+use super::output::Overwrite;
 use crate::train::BEST;
 use progress::Progress;
 use report::{ClassVolume, Hashed, Origin, Report};
@@ -108,6 +110,9 @@ pub struct Args {
     /// Write the reports of all cases into one file
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub overwrite: Overwrite,
 }
 
 fn positive(text: &str) -> Result<f64, String> {
@@ -120,9 +125,10 @@ fn positive(text: &str) -> Result<f64, String> {
 /// What is wrong with a checkpoint or any of the images.
 pub fn run(args: Args) -> Result<()> {
     let cases = cases::cases(&args.images, &args.out)?;
+    let outputs = place::claimed(&args, &cases)?;
     let (predictor, models) = load(&args)?;
-    let work = Work { args: &args, predictor, models, held: memory::held(), progress: Progress::new(cases.len()) };
-    std::fs::create_dir_all(&args.out).map_err(|e| unwritable(&args.out, &e))?;
+    outputs.make(&args.out)?;
+    let work = Work { args: &args, outputs, predictor, models, held: memory::held(), progress: Progress::new(cases.len()) };
     work.announce(&cases);
 
     let mut found = Diagnostics::default();
@@ -145,9 +151,14 @@ pub fn run(args: Args) -> Result<()> {
     }
     if let Some(file) = &args.json {
         let all = serde_json::json!({ "cases": reports, "failed": failed });
-        found.keep(write_text(file, &format!("{all:#}\n")));
+        found.keep(work.outputs.write(file, Form::Json, &format!("{all:#}\n")));
     }
     found.or(())
+}
+
+/// The file of a model: a run folder stands for its best checkpoint.
+fn checkpoint(model: &Path) -> PathBuf {
+    if model.is_dir() { model.join(BEST) } else { model.to_owned() }
 }
 
 /// The models that are averaged, and what their files are.
@@ -160,7 +171,7 @@ fn load(args: &Args) -> Result<(Predictor, Vec<Hashed>)> {
             found.push(recognise(path).instead_of(&format!("a model or a folder with {BEST}"), path));
             continue;
         }
-        let path = if path.is_dir() { path.join(BEST) } else { path.clone() };
+        let path = checkpoint(path);
         let model = Model::load(&path, &device).and_then(|model| Ok((Hashed::of(&path, Code::E0801)?, model)));
         all.extend(found.keep(model));
     }
@@ -210,6 +221,7 @@ fn postprocess(args: &Args, card: &Card) -> Result<Option<Postprocess>> {
 
 struct Work<'a> {
     args: &'a Args,
+    outputs: Outputs,
     predictor: Predictor,
     models: Vec<Hashed>,
     /// Bytes that the process held when the models were loaded.
@@ -239,44 +251,31 @@ impl Work<'_> {
 
     fn one(&self, at: usize, name: &str, files: &[PathBuf]) -> Result<Report> {
         let start = Instant::now();
-        let out = &self.args.out;
-        let old = Report::read(out, name)?;
+        let old = Report::read(&self.args.out, name, &self.outputs)?;
+        // Of a file that is no volume no gigabytes are hashed.
+        let need = self.need(files)?;
         let images = files.iter().map(|f| Hashed::of(f, Code::E0702)).collect::<Result<Vec<_>>>()?;
         let flips = self.args.flips.unwrap_or_default().to_string();
         let postprocess = self.predictor.postprocess();
         let origin = Origin { lmsc: env!("CARGO_PKG_VERSION").into(), models: self.models.clone(), images, flips, postprocess };
-        let wanted = self.outputs(name);
-        if let Some(old) = old.filter(|old| !self.args.again && old.still_holds(&origin, &wanted)) {
+        let wanted = place::wanted(self.args, name);
+        if let Some(old) = old.as_ref().filter(|old| !self.args.again && old.still_holds(&origin, &wanted)) {
             self.progress.say(&format!("{}  as before; {}", wanted[0].1.display(), old.volumes_text()));
-            return Ok(old);
+            return Ok(old.clone());
         }
-
-        let need = self.need(files)?;
+        place::replaceable(&self.outputs, &Report::known(old.as_ref()), &wanted)?;
         if let Some(limit) = self.args.max_memory.filter(|limit| need.bytes() > *limit) {
             return Err(memory::above(name, &need, limit).into());
         }
         self.progress.begin(at, name, need.windows);
         memory::restart_peak();
         let prediction = self.predictor.predict(files, || self.progress.tick())?;
-        let outputs = write(&prediction, &wanted)?;
+        let (staged, outputs) = place::write(&prediction, name, &wanted, &self.outputs)?;
         let report = Report { outputs, seconds: start.elapsed().as_secs_f64(), ..self.report(name, origin, &prediction, &need) };
-        report.write(out)?;
+        let report = place::publish(&self.outputs, &self.args.out, report, &wanted, staged)?;
         let peak = report.peak_bytes.map_or(String::new(), |b| format!(", {}", need::size(b)));
         self.progress.say(&format!("{}  {:.1} s{peak}; {}", wanted[0].1.display(), report.seconds, report.volumes_text()));
         Ok(report)
-    }
-
-    /// What is to be written for a case, the labels first.
-    fn outputs(&self, name: &str) -> Vec<(&'static str, PathBuf)> {
-        let out = &self.args.out;
-        let mut all = vec![("labels", out.join(format!("{name}.nii.gz")))];
-        if self.args.probabilities {
-            all.push(("probabilities", out.join("probabilities").join(format!("{name}.nii.gz"))));
-        }
-        if self.args.overlay {
-            all.push(("overlay", out.join(format!("{name}.png"))));
-        }
-        all
     }
 
     fn report(&self, name: &str, origin: Origin, p: &Prediction, need: &Need) -> Report {
@@ -287,6 +286,7 @@ impl Work<'_> {
             case: name.to_owned(),
             origin,
             outputs: BTreeMap::new(),
+            earlier: BTreeSet::new(),
             size: [w, h, d],
             spacing_mm: [sw, sh, sd],
             orientation: p.image.grid().orientation().to_string(),
@@ -299,22 +299,4 @@ impl Work<'_> {
             peak_bytes: net::peak_memory(),
         }
     }
-}
-
-/// Writes each of `wanted`, and hashes what was written.
-fn write(prediction: &Prediction, wanted: &[(&'static str, PathBuf)]) -> Result<BTreeMap<String, Hashed>> {
-    let mut outputs = BTreeMap::new();
-    for (kind, path) in wanted {
-        match *kind {
-            "probabilities" => {
-                let folder = path.parent().unwrap_or(Path::new("."));
-                std::fs::create_dir_all(folder).map_err(|e| unwritable(folder, &e))?;
-                prediction.write_probabilities(path)?;
-            }
-            "overlay" => prediction.picture(path, None)?,
-            _ => prediction.write(path)?,
-        }
-        outputs.insert((*kind).to_owned(), Hashed::of(path, Code::E0603)?);
-    }
-    Ok(outputs)
 }

@@ -4,11 +4,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::output::{print, width};
+use super::output::{Overwrite, print, width};
 use crate::net;
 use crate::report::{self, Run};
 use crate::show::{self, Format};
-use crate::text::{Code, Diagnostic, Diagnostics, Result, render, several, write_text};
+use crate::text::{Code, Diagnostic, Diagnostics, Form, Outputs, Result, render, several, write_text};
 
 /// Report on a training run as a page, or compare several in a table
 ///
@@ -54,6 +54,8 @@ pub struct Args {
     /// Where to segment the cases of the pictures: auto, cpu, cuda, cuda:1, wgpu
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
+    #[command(flatten)]
+    pub overwrite: Overwrite,
 }
 
 /// The formats by name.
@@ -78,7 +80,8 @@ pub fn run(args: Args) -> Result<()> {
         [one] if args.format.is_none() => single(&args, one),
         several => {
             if let Some(out) = &args.out {
-                write(out, &report::compare(&title(&args, several.len()), several))?;
+                let outputs = page(&args, out)?;
+                outputs.write(out, Form::Html, &report::compare(&title(&args, several.len()), several))?;
                 eprintln!("{}", out.display());
             }
             let format = match args.format.unwrap_or(Style::Table) {
@@ -96,6 +99,8 @@ pub fn run(args: Args) -> Result<()> {
 /// Writes the page of a run.
 fn single(args: &Args, run: &Run) -> Result<()> {
     // Before the cases are segmented, which takes a while.
+    let out = args.out.clone().unwrap_or_else(|| run.path.join("report.html"));
+    let outputs = page(args, &out)?;
     let device = net::device(&args.device)?;
     let drawn = report::pictures(run, args.pictures, args.channel, &device);
     let (pictures, missing) = match drawn {
@@ -107,18 +112,20 @@ fn single(args: &Args, run: &Run) -> Result<()> {
             (vec![], e.0.first().map(|d| d.message.clone()))
         }
     };
-    let out = args.out.clone().unwrap_or_else(|| run.path.join("report.html"));
-    write(&out, &report::page(run, &pictures, missing.as_deref()))?;
+    outputs.write(&out, Form::Html, &report::page(run, &pictures, missing.as_deref()))?;
     print(&format!("{}\n", out.display()));
     Ok(())
 }
 
-fn write(out: &Path, page: &str) -> Result<()> {
+/// The outputs of the command, with its page.
+fn page(args: &Args, out: &Path) -> Result<Outputs> {
     if !out.extension().is_some_and(|e| e.eq_ignore_ascii_case("html") || e.eq_ignore_ascii_case("htm")) {
         let d = Diagnostic::error(Code::E0603, format!("`{}` is no page: its name does not end in .html", out.display()));
         return Err(d.help("give --out FILE.html; `--format markdown` and the like print to standard output").into());
     }
-    Ok(write_text(out, page)?)
+    let mut outputs = args.overwrite.outputs("report");
+    outputs.claim(out, Form::Html)?;
+    Ok(outputs)
 }
 
 /// What a page of several runs is called: the folder that holds them.

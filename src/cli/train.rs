@@ -10,9 +10,10 @@ mod slurm;
 pub mod sweep;
 
 use super::{print_lines, tell};
+use super::output::{graph_inputs, print};
 use crate::net;
 use crate::read::{self, Set};
-use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, render, several};
+use crate::text::{Code, Diagnostic, Diagnostics, Outputs, Result, Source, render, several};
 use crate::train::{self, Ending, FIELDS, Folder, Job, Outcome, RunConfig};
 
 /// Train a network as a run config says
@@ -127,7 +128,9 @@ pub fn run(args: Args) -> Result<()> {
     let job = prepare(&file, sets, args.device.as_deref())?;
     // Before the folder, so that nothing is made for a device that is not there.
     net::device(&job.config.device)?;
-    let folder = Folder::create(args.out.as_deref().or(job.config.out.as_deref()), &stem(&file), args.force)?;
+    let out = args.out.as_deref().or(job.config.out.as_deref());
+    out.map_or(Ok(()), |out| spares_inputs(&job, &file, out))?;
+    let folder = Folder::create(out, &stem(&file), args.force)?;
     finish(&make(&job, &folder, false)?, &folder)
 }
 
@@ -144,6 +147,16 @@ fn prepare(file: &Path, sets: &[Set], device: Option<&str>) -> Result<Job> {
         d.help(help)
     })?;
     Job::prepare(config, &source, &graph, &graph_sets).map_err(|e| explain(e, &graph_sets))
+}
+
+/// That what a run leaves in a folder takes the place of none of its inputs, and can be written there.
+fn spares_inputs(job: &Job, config: &Path, folder: &Path) -> Result<()> {
+    let mut outputs = Outputs::new("train", None);
+    outputs.input(config);
+    graph_inputs(&mut outputs, &job.config.graph_path(config));
+    outputs.inputs(job.store.description().cases.iter().flat_map(|case| case.image.iter().chain(&case.label)));
+    outputs.folder(folder)?;
+    Ok(train::LEFT.iter().try_for_each(|name| outputs.reserve(&folder.join(name)))?)
 }
 
 /// Trains in a folder, or goes on there.

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array3, ArrayView3, Axis};
 
+use super::output::{Overwrite, print};
 use super::predict::case_name;
-use super::print;
 use crate::data::{read_image, read_labels};
 use crate::infer::Card;
 use crate::net;
-use crate::text::{Code, Diagnostic, Diagnostics, Result, several, write_text};
+use crate::text::{Code, Diagnostic, Diagnostics, Form, Result, several, write_text};
 use crate::train::BEST;
 use crate::volume::overlay::{self, Overlay, Slices};
 use crate::volume::viewer::{self, Viewer};
@@ -71,6 +71,8 @@ pub struct Args {
     /// Show what is right and wrong of the segmentation: a column of its own in a picture; what a page begins with
     #[arg(long, requires = "labels", requires = "reference")]
     pub errors: bool,
+    #[command(flatten)]
+    pub overwrite: Overwrite,
 }
 
 /// A path with one of the endings that are written.
@@ -98,6 +100,12 @@ pub fn run(args: Args) -> Result<()> {
         one if one.exists() || !args.image.contains(',') => vec![one.to_owned()],
         _ => args.image.split(',').map(PathBuf::from).collect(),
     };
+    let form = if page(&args.out) { Form::Html } else { Form::Png };
+    let mut outputs = args.overwrite.outputs("view");
+    outputs.inputs(&files);
+    outputs.inputs(args.labels.iter().chain(&args.reference));
+    outputs.inputs(args.model.iter().flat_map(|m| [m.clone(), m.join(BEST)]));
+    outputs.claim(&args.out, form)?;
     let mut found = Diagnostics::default();
     let image = found.keep(read_image(&files));
     let card = args.model.as_deref().and_then(|m| found.keep(card(m)));
@@ -121,7 +129,7 @@ pub fn run(args: Args) -> Result<()> {
             errors: args.errors,
             limit: args.limit.unwrap_or(LIMIT) << 20,
         };
-        write_text(&args.out, &viewer::html(&what)?)?;
+        outputs.write(&args.out, form, &viewer::html(&what)?)?;
     } else {
         let count = image.data.dim().0;
         let channel = args.channel.unwrap_or(0);

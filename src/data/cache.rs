@@ -22,7 +22,7 @@ use super::dataset::{Case, Description};
 use super::load::{CANONICAL, Loaded};
 use super::preprocess::Preprocess;
 use super::sample::Sample;
-use crate::text::{Code, Diagnostic, reason, write_whole};
+use crate::text::{Code, Diagnostic, probe, read_marked, reason, write_whole};
 use crate::volume::{Affine, Grid};
 
 const MAGIC: &[u8] = b"lmsc case 1\n";
@@ -64,15 +64,15 @@ impl Cache {
     /// For cases prepared in one way. Makes the folder.
     ///
     /// # Errors
-    /// E0603 when it cannot be made.
+    /// E0603 when it cannot be made or written.
     pub fn open(folder: &Path, by: Preprocess, about: &Description) -> Result<Self, Diagnostic> {
-        std::fs::create_dir_all(folder).map_err(|e| crate::text::unwritable(folder, &e))?;
+        std::fs::create_dir_all(folder).and_then(|()| probe(folder)).map_err(|e| crate::text::unwritable(folder, &e))?;
         Ok(Self { folder: folder.to_owned(), by, labels: about.labels.iter().map(|(value, _)| *value).collect() })
     }
 
     /// The prepared case, if it is there and still what its files say.
     pub fn find(&self, case: &Case) -> Option<Loaded> {
-        let bytes = std::fs::read(self.file(case)).ok()?;
+        let bytes = read_marked(&self.file(case), MAGIC).ok()??;
         let (body, hash) = bytes.split_last_chunk::<HASH>()?;
         if blake3::hash(body).as_bytes() != hash {
             return None;

@@ -66,6 +66,17 @@ pub enum Spec {
     },
 }
 
+impl Spec {
+    /// The folder of its files, where it has one.
+    pub fn root(&self) -> Option<&Path> {
+        match self {
+            Spec::Msd { root } | Spec::Nnunet { root } | Spec::Acdc { root } => Some(root),
+            Spec::Brats { root, .. } | Spec::Files { root, .. } | Spec::List { root, .. } => Some(root),
+            Spec::Phantom { .. } => None,
+        }
+    }
+}
+
 /// One case.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Case {

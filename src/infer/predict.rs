@@ -74,13 +74,12 @@ impl Prediction {
     ///
     /// # Errors
     /// E0603 when the file cannot be written, E0703 when the reference has another shape.
-    pub fn picture(&self, path: &Path, reference: Option<ArrayView3<u8>>) -> Result<()> {
+    pub fn picture(&self, path: &Path, title: &str, reference: Option<ArrayView3<u8>>) -> Result<()> {
         let image = self.image.data.index_axis(Axis(0), 0);
-        let title = path.file_stem().unwrap_or_default().to_string_lossy();
         Ok(overlay::write(
             path,
             &Overlay {
-                title: &title,
+                title,
                 image,
                 reference,
                 prediction: Some(self.labels.view()),

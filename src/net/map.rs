@@ -17,6 +17,9 @@ use std::path::Path;
 use crate::read::{Scope, Value, evaluate};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, Span};
 
+/// A side of a rule has at most so many texts, numbers and rests.
+const PARTS: usize = 64;
+
 /// Rules in order.
 #[derive(Clone, Debug, Default)]
 pub struct NameMap {
@@ -72,7 +75,7 @@ impl NameMap {
         let ruled = self.rules.iter().find_map(|(from, to)| {
             let mut numbers = Scope::new();
             let mut rest = String::new();
-            if !matches(from, name, &mut numbers, &mut rest) {
+            if !matches(from, name, &mut numbers, &mut rest, &mut HashSet::new()) {
                 return None;
             }
             fill(to, &numbers, &rest).filter(|n| known.contains(n))
@@ -100,27 +103,37 @@ fn parts(text: &str) -> Option<Vec<Part>> {
             }
         }
     }
-    (!all.is_empty()).then_some(all)
+    (1..=PARTS).contains(&all.len()).then_some(all)
 }
 
-fn matches(parts: &[Part], name: &str, numbers: &mut Scope, rest: &mut String) -> bool {
-    match parts.split_first() {
+/// Whether a name is what the parts say. `failed` holds what is known not to match, by how much is left of both: without it several rests would be
+/// tried in every combination.
+fn matches(parts: &[Part], name: &str, numbers: &mut Scope, rest: &mut String, failed: &mut HashSet<(usize, usize)>) -> bool {
+    if failed.contains(&(parts.len(), name.len())) {
+        return false;
+    }
+    let found = match parts.split_first() {
         None => name.is_empty(),
-        Some((Part::Text(t), more)) => name.strip_prefix(t.as_str()).is_some_and(|n| matches(more, n, numbers, rest)),
+        Some((Part::Text(t), more)) => name.strip_prefix(t.as_str()).is_some_and(|n| matches(more, n, numbers, rest, failed)),
         Some((Part::Number(n), more)) => {
             let end = name.find(|c: char| !c.is_ascii_digit()).unwrap_or(name.len());
-            let Ok(value) = name[..end].parse() else { return false };
-            numbers.insert(n.clone(), Value::Int(value));
-            matches(more, &name[end..], numbers, rest)
+            name[..end].parse().is_ok_and(|value| {
+                numbers.insert(n.clone(), Value::Int(value));
+                matches(more, &name[end..], numbers, rest, failed)
+            })
         }
         Some((Part::Rest, more)) => name.char_indices().map(|(i, _)| i).chain([name.len()]).rev().any(|i| {
-            let found = matches(more, &name[i..], numbers, rest);
+            let found = matches(more, &name[i..], numbers, rest, failed);
             if found {
                 *rest = name[..i].to_owned();
             }
             found
         }),
+    };
+    if !found {
+        failed.insert((parts.len(), name.len()));
     }
+    found
 }
 
 fn fill(parts: &[Part], numbers: &Scope, rest: &str) -> Option<String> {

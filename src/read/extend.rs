@@ -50,9 +50,19 @@ pub fn loaded(source: &Arc<Source>, sets: &[Set]) -> Result<Loaded> {
     Ok(all)
 }
 
+/// The files that a graph's text extends and imports, as far as they can be read.
+pub fn files(source: &Arc<Source>) -> Vec<PathBuf> {
+    let mut files = Files::default();
+    // What is wrong with them is said by whoever reads the graph.
+    let _ = chain(source, &mut files);
+    files.opened
+}
+
 /// The files of one graph.
 #[derive(Default)]
 struct Files {
+    /// All that were opened.
+    opened: Vec<PathBuf>,
     /// Those on the way to the one that is being read, against rings.
     above: Vec<PathBuf>,
     /// Bytes of all that were opened.
@@ -140,6 +150,7 @@ fn opened(tree: &Tree, source: &Arc<Source>, files: &mut Files, verb: &str) -> R
         return Err(refuse(format!("more than {CHAIN} files {verb} each other"), "put some of them together"));
     }
     let file = Source::read(&path).map_err(|d| Diagnostic { code: Code::E0108, ..d.at(tree.place.clone(), "named here") })?;
+    files.opened.push(path);
     files.bytes += file.text.len();
     at_most(BYTES, files.bytes, "bytes in the files of one graph", &tree.place)?;
     Ok(file)

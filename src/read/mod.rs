@@ -25,7 +25,7 @@ pub use config::config;
 pub use de::{Fields, Refusal, Words, fields, no_block, read as typed};
 pub use expand::{Absent, Loop, Opened, expand, filled, opened, with};
 pub use expr::{OPEN, Wrong, evaluate, names};
-pub use extend::{Loaded, load, loaded};
+pub use extend::{Loaded, files, load, loaded};
 pub use graph::{Composite, GraphText, InputText, NodeText, Param, PortText, Reference, graph, meaning};
 pub use kind::recognise;
 pub use set::Set;

@@ -8,6 +8,7 @@ pub mod file;
 mod fold;
 mod nearest;
 mod number;
+mod output;
 mod printable;
 pub mod render;
 mod source;
@@ -19,9 +20,10 @@ pub use file::FileKind;
 pub use fold::{hang, squeeze, wrap};
 pub use nearest::{nearest, suggestion};
 pub use number::{many, several, thousands};
-pub use printable::{columns, printable};
+pub use printable::{columns, printable, wrap};
+pub use output::{Form, Outputs};
 pub use source::{MAX_TEXT_BYTES, Place, Source, Span};
-pub use write::{reason, unwritable, write_text, write_whole};
+pub use write::{Staged, probe, read_marked, reason, unwritable, write_text, write_whole};
 
 /// What a phase gives back: its result, or everything it found wrong.
 pub type Result<T, E = Diagnostics> = std::result::Result<T, E>;

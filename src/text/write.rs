@@ -1,10 +1,15 @@
 //! Files written whole: a reader sees the old file or the new one, whatever happens in between.
 
 use std::fs::{File, Metadata, Permissions};
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::TempPath;
 
 use super::{Code, Diagnostic};
+
+/// What the names of files begin with that are being written.
+const WRITING: &str = ".writing-";
 
 /// Writes a file through `fill`: beside its place first, then to the disk, then under its name. What is there keeps its permissions,
 /// and a link keeps pointing where it does; a device or a pipe is written to as it is.
@@ -21,6 +26,23 @@ pub fn write_whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<
 /// As there.
 pub fn write_text(path: &Path, text: &str) -> Result<(), Diagnostic> {
     write_whole(path, |out| out.write_all(text.as_bytes()))
+}
+
+/// Reads a file that begins with `mark`; `None` where it does not, without reading more of it.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn read_marked(path: &Path, mark: &[u8]) -> io::Result<Option<Vec<u8>>> {
+    let mut file = File::open(path)?;
+    let mut bytes = vec![];
+    (&mut file).take(mark.len() as u64).read_to_end(&mut bytes)?;
+    if bytes != mark {
+        return Ok(None);
+    }
+    let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    bytes.try_reserve(size.saturating_sub(mark.len())).map_err(|_| io::Error::other("it is larger than the memory"))?;
+    file.read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
 }
 
 /// The E0603 of a path that cannot be written.
@@ -49,21 +71,81 @@ fn whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io
         return Err(io::Error::other("it is read-only"));
     }
     let target = if old.is_some() { path.canonicalize()? } else { path.to_owned() };
-    let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut name = tempfile::Builder::new();
-    name.prefix(".writing-");
-    // Temporary files are private to their user; what is written here is as open as the user's other files.
-    let open = open_to_readers();
-    if let Some(open) = &open {
-        name.permissions(open.clone());
-    }
-    let (file, beside) = name.tempfile_in(folder)?.into_parts();
+    let (file, beside) = beside(folder_of(&target), "")?.into_parts();
     let file = filled(file, fill)?;
     if let Some(old) = old {
         file.set_permissions(old.permissions())?;
     }
     file.sync_all()?;
     beside.persist(&target).map_err(|e| e.error)
+}
+
+/// A new file in a folder whose name ends in `end`, removed unless it is moved to its place.
+fn beside(folder: &Path, end: &str) -> io::Result<tempfile::NamedTempFile> {
+    let mut name = tempfile::Builder::new();
+    name.prefix(WRITING).suffix(end);
+    // Temporary files are private to their user; what is written here is as open as the user's other files.
+    let open = open_to_readers();
+    if let Some(open) = &open {
+        name.permissions(open.clone());
+    }
+    name.tempfile_in(folder)
+}
+
+/// The folder of a file; the working directory where none is said.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(if path.has_root() { "/" } else { "." }))
+}
+
+/// Shows that files can be made in a folder.
+///
+/// # Errors
+/// Why they cannot.
+pub fn probe(folder: &Path) -> io::Result<()> {
+    beside(folder, "").map(|_| ())
+}
+
+/// A file that is written beside its place, to be looked at before it takes it. Dropped, it is removed.
+#[derive(Debug)]
+pub struct Staged {
+    file: TempPath,
+    target: PathBuf,
+}
+
+impl Staged {
+    /// For the file `target`, in its folder and with its ending.
+    ///
+    /// # Errors
+    /// E0603 when it cannot be made.
+    pub fn new(target: &Path) -> Result<Self, Diagnostic> {
+        let old = std::fs::metadata(target).ok();
+        if old.as_ref().is_some_and(|m| !m.is_file()) {
+            return Err(unwritable(target, &io::Error::other("it is no regular file")));
+        }
+        let whole = if old.is_some() { target.canonicalize() } else { Ok(target.to_owned()) };
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        let made = whole.and_then(|whole| Ok((beside(folder_of(&whole), &format!("-{name}"))?.into_temp_path(), whole)));
+        let (file, target) = made.map_err(|e| unwritable(target, &e))?;
+        Ok(Self { file, target })
+    }
+
+    /// Where to write for now.
+    pub fn path(&self) -> &Path {
+        &self.file
+    }
+
+    /// Moves it to its place; a file that is there keeps its permissions.
+    ///
+    /// # Errors
+    /// E0603 when it cannot be moved.
+    pub fn publish(self) -> Result<(), Diagnostic> {
+        let Self { file, target } = self;
+        let kept = match std::fs::metadata(&target) {
+            Ok(old) => std::fs::set_permissions(&file, old.permissions()),
+            Err(_) => Ok(()),
+        };
+        kept.and_then(|()| file.persist(&target).map_err(|e| e.error)).map_err(|e| unwritable(&target, &e))
+    }
 }
 
 fn filled(file: File, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<File> {

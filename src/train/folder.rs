@@ -6,6 +6,11 @@ use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::cases::{CASES, CASES_TABLE};
+use super::journal::{METRICS, METRICS_TABLE};
+use super::run::{BEST, LAST};
+use super::start::STARTS;
+use super::state::RESUME;
 use crate::text::{Code, Diagnostic, Result, unwritable, write_text};
 
 /// A folder of one run, which no other process can train in as long as this lives.
@@ -18,8 +23,12 @@ pub struct Folder {
 
 const LOCK: &str = "run.lock";
 
+/// What a run leaves in its folder, beside an event file whose name has its time.
+pub const LEFT: &[&str] =
+    &["graph.ron", "config.ron", "split.json", METRICS_TABLE, METRICS, CASES_TABLE, CASES, STARTS, BEST, LAST, RESUME, LOCK];
+
 impl Folder {
-    /// Makes the folder `out`, which must be new or empty (unless `force`); without one, the first free of `runs/NAME`,
+    /// Makes the folder `out`, which must be new or empty, or with `force` the folder of a run; without one, the first free of `runs/NAME`,
     /// `runs/NAME-2`, ... in the working directory.
     ///
     /// # Errors
@@ -30,7 +39,13 @@ impl Folder {
                 fs::create_dir_all(out).map_err(|e| unwritable(out, &e))?;
                 let entries = fs::read_dir(out).map_err(|e| unwritable(out, &e))?;
                 // The lock alone is of a run that never began.
-                if !force && entries.flatten().any(|e| e.file_name() != LOCK) {
+                let empty = !entries.flatten().any(|e| e.file_name() != LOCK);
+                if force && !empty && !out.join(LOCK).is_file() && !out.join(RESUME).is_file() {
+                    return Err(Diagnostic::error(Code::E0601, format!("`{}` is not empty, and no run was made in it", out.display()))
+                        .help("give another folder with --out: --force writes over what a former run has left, and over nothing else")
+                        .into());
+                }
+                if !force && !empty {
                     return Err(Diagnostic::error(Code::E0601, format!("the run folder `{}` is not empty", out.display()))
                         .help("give another with --out, or --force to write over what a former run left there")
                         .into());

@@ -34,7 +34,7 @@ pub use bar::Bar;
 pub use cases::{CASES, CASES_TABLE};
 pub use clean::{Cleaned, Cleaning};
 pub use config::{FIELDS, Kind, Optimiser, RunConfig, Schedule, SplitSpec};
-pub use folder::Folder;
+pub use folder::{Folder, LEFT};
 pub use job::{Job, divide};
 pub use journal::{METRICS, METRICS_TABLE, Record};
 pub use loss::{FrequencyOf, Goal, Head, Loss, Norm, Objective, Sent, Target, Terms, Truth};

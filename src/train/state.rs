@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::clean::Cleaned;
 use super::journal::Record;
 use super::optimise::Scaling;
-use crate::text::{Code, Diagnostic, Result, reason, write_whole};
+use crate::text::{Code, Diagnostic, Result, read_marked, reason, write_whole};
 
 /// The file in the run folder.
 pub const RESUME: &str = "resume.state";
@@ -100,19 +100,17 @@ impl State {
             Diagnostic::error(Code::E0801, format!("`{}` cannot be gone on from: {why}", path.display()))
                 .help("start the run anew in another folder; its best.safetensors and last.safetensors are still there")
         };
-        let bytes = match std::fs::read(path) {
-            Ok(bytes) => bytes,
+        let bytes = match read_marked(path, MAGIC) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Err(refuse("it is no state of a run, or one of another version of lmsc").into()),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(refuse(&reason(&e)).into()),
         };
         let Some((body, hash)) = bytes.split_last_chunk::<HASH>() else { return Err(refuse("it is too short").into()) };
-        if !body.starts_with(MAGIC) {
-            return Err(refuse("it is no state of a run, or one of another version of lmsc").into());
-        }
         if blake3::hash(body).as_bytes() != hash {
             return Err(refuse("it was damaged after it was written").into());
         }
-        Self::parse(&body[MAGIC.len()..]).map(Some).ok_or_else(|| refuse("its parts do not fit together").into())
+        body.strip_prefix(MAGIC).and_then(Self::parse).map(Some).ok_or_else(|| refuse("its parts do not fit together").into())
     }
 
     fn parse(body: &[u8]) -> Option<Self> {

@@ -286,6 +286,8 @@ pub fn encode(out: impl io::Write, picture: &Picture) -> io::Result<()> {
     let mut encoder = png::Encoder::new(out, picture.width as u32, picture.height as u32);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
+    // By which it is known to be replaced: see `text::Form`.
+    encoder.add_text_chunk("Software".into(), "lmsc".into()).map_err(io::Error::other)?;
     let mut writer = encoder.write_header().map_err(io::Error::other)?;
     writer.write_image_data(&picture.rgb).map_err(io::Error::other)?;
     writer.finish().map_err(io::Error::other)

@@ -10,7 +10,8 @@ use super::{Surveyed, findings, short, survey};
 use crate::cli::{complain, output, print, print_lines};
 use crate::data::{Survey, finding};
 use crate::show::{Column, fit, left_out, table};
-use crate::text::{Diagnostics, Result, Severity, printable, several, unwritable};
+use crate::text::{Diagnostics, Form, Outputs, Result, Severity, printable, several, unwritable};
+use crate::cli::output::Overwrite;
 use crate::volume::overlay::{self, Overlay, Slices};
 use crate::volume::{Class, Colour};
 
@@ -45,6 +46,8 @@ pub struct Args {
     /// Print for programs
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub overwrite: Overwrite,
 }
 
 /// Runs the verb.
@@ -52,9 +55,13 @@ pub struct Args {
 /// # Errors
 /// What is wrong with the data set.
 pub fn run(args: Args) -> Result<()> {
+    let mut outputs = args.overwrite.outputs("data check");
+    // Before the volumes are read, which takes a while.
+    args.overlay.iter().try_for_each(|folder| outputs.folder(folder))?;
     let all = survey(&args.data, &args.sets)?;
     if let Some(folder) = &args.overlay {
-        pictures(&all, folder)?;
+        outputs.inputs(all.files());
+        pictures(&all, folder, &mut outputs)?;
     }
     let found = findings(&all);
     if args.json {
@@ -153,18 +160,23 @@ fn row(all: &Surveyed, case: &Survey) -> Vec<String> {
 }
 
 /// A picture of every case that can be read.
-fn pictures(all: &Surveyed, folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder).map_err(|e| unwritable(folder, &e))?;
+fn pictures(all: &Surveyed, folder: &Path, outputs: &mut Outputs) -> Result<()> {
+    let drawn = || all.cases.iter().enumerate().filter(|(_, c)| c.seen.is_some());
+    let file = |case: &Survey| {
+        let name: String = case.id.chars().map(|c| if c == '/' || c == '\\' || c.is_control() { '_' } else { c }).collect();
+        folder.join(format!("{name}.png"))
+    };
+    drawn().try_for_each(|(_, case)| outputs.claim(&file(case), Form::Png))?;
+    outputs.make(folder)?;
     let about = &all.set.description;
     let values: Vec<u8> = about.labels.iter().map(|(value, _)| *value).collect();
     let classes: Vec<Class> =
         about.labels.iter().map(|(value, name)| Class { value: *value, name: name.clone(), colour: Colour::of(*value) }).collect();
-    for (at, case) in all.cases.iter().enumerate().filter(|(_, c)| c.seen.is_some()) {
+    for (at, case) in drawn() {
         let Ok(matched) = all.set.raw(at) else { continue };
         let label = matched.label.mapv(|class| values.get(usize::from(class)).copied().unwrap_or_default());
-        let name: String = case.id.chars().map(|c| if c == '/' || c == '\\' || c.is_control() { '_' } else { c }).collect();
         overlay::write(
-            &folder.join(format!("{name}.png")),
+            &file(case),
             &Overlay {
                 title: &case.id,
                 image: matched.image.data.index_axis(ndarray::Axis(0), 0),

@@ -8,11 +8,12 @@ use serde_json::json;
 
 use super::{Surveyed, findings, parsed, short, survey};
 use crate::cli::{complain, print, print_lines, size, tell};
+use crate::cli::output::{Overwrite, graph_inputs};
 use crate::compile::{self, Program};
 use crate::data::{Fingerprint, Range};
 use crate::net;
 use crate::read::Set;
-use crate::text::{Code, Diagnostic, Result, Source, columns, printable, several, write_text};
+use crate::text::{Code, Diagnostic, Form, Result, Source, columns, printable, several, write_text};
 use crate::train::{self, Plan};
 
 /// Of the machine's free memory, the part that a training step may take if --memory does not say.
@@ -54,6 +55,8 @@ pub struct Args {
     /// Print for programs
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub overwrite: Overwrite,
 }
 
 /// Runs the verb.
@@ -63,7 +66,13 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     // A folder takes no settings of its own: what is given is for the graph.
     let (sets, graph_sets) = if args.data.is_dir() { (vec![], parsed(&args.sets)?) } else { (args.sets.clone(), vec![]) };
+    let mut outputs = args.overwrite.outputs("data plan");
+    outputs.input(&args.data);
+    args.graph.iter().for_each(|graph| graph_inputs(&mut outputs, graph));
+    // Before the volumes are read, which takes a while.
+    args.out.iter().try_for_each(|path| outputs.look(path, Form::Plain))?;
     let all = survey(&args.data, &sets)?;
+    outputs.inputs(all.files());
     let found = findings(&all);
     let about = &all.set.description;
     let graph = args.graph.clone().or(all.graph.clone()).ok_or_else(|| {
@@ -77,6 +86,8 @@ pub fn run(args: Args) -> Result<()> {
             given.push(Set::parse(&format!("{name}={count}"))?);
         }
     }
+    graph_inputs(&mut outputs, &graph);
+    args.out.iter().try_for_each(|path| outputs.claim(path, Form::Plain))?;
     let program = compile::compile(&Source::read(&graph)?, &given, None)?;
     let budget = args.memory.unwrap_or_else(|| net::available_memory().map_or(OTHERWISE, |free| (free as f64 * SHARE) as u64));
     let fingerprint = Fingerprint::of(about, &all.cases);
@@ -93,7 +104,7 @@ pub fn run(args: Args) -> Result<()> {
     }
     match &args.out {
         Some(path) => {
-            write_text(path, &config)?;
+            outputs.write(path, Form::Plain, &config)?;
             tell(&format!("wrote {}; next: lmsc train {}", path.display(), path.display()));
         }
         None if !args.json => print(&format!("\n{config}")),

@@ -2,14 +2,15 @@
 //!
 //! Part of `cli::predict`; may use `infer` and `text`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::infer::Postprocess;
-use crate::text::{Code, Diagnostic, Result, reason, unwritable, write_text};
+use crate::text::{Code, Diagnostic, Form, Outputs, Result, reason};
 
 /// A file and the BLAKE3 hash of its bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,6 +80,9 @@ pub struct Report {
     pub origin: Origin,
     /// What was written: `labels`, and `probabilities` and `overlay` if they were asked for.
     pub outputs: BTreeMap<String, Hashed>,
+    /// Hashes of what earlier runs had written for the case and was there when the report was written: the report comes before what takes its place.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub earlier: BTreeSet<String>,
     /// Voxels along i, j, k.
     pub size: [usize; 3],
     /// Along i, j, k.
@@ -98,27 +102,34 @@ pub struct Report {
     pub peak_bytes: Option<u64>,
 }
 
+/// Reports are far smaller; what is larger is none.
+const LARGEST: u64 = 4 << 20;
+
 impl Report {
     /// Where the report of a case is kept.
     pub fn path(out: &Path, case: &str) -> PathBuf {
         out.join(format!("{case}.json"))
     }
 
-    /// Reads the report of a case, if there is one.
+    /// Reads the report of a case, if there is one that may be written over.
     ///
     /// # Errors
-    /// E0603 when a file of its name is there that is none: it would be written over.
-    pub fn read(out: &Path, case: &str) -> Result<Option<Self>> {
+    /// E0603 when a file of its name is there that is none.
+    pub fn read(out: &Path, case: &str, outputs: &Outputs) -> Result<Option<Self>> {
         let path = Self::path(out, case);
         if !path.exists() {
             return Ok(None);
         }
-        let text = std::fs::read_to_string(&path).map_err(|e| unwritable(&path, &e))?;
-        serde_json::from_str(&text).map(Some).map_err(|_| {
-            Diagnostic::error(Code::E0603, format!("`{}` is no report of a prediction, and would be written over", path.display()))
-                .help("give another folder with --out, or move that file away")
-                .into()
-        })
+        let mut text = String::new();
+        let read = File::open(&path).and_then(|file| file.take(LARGEST).read_to_string(&mut text));
+        let report = read.ok().and_then(|_| serde_json::from_str(&text).ok());
+        outputs.replace(&path, Form::Plain, report.is_some())?;
+        Ok(report)
+    }
+
+    /// The hashes of the files that earlier runs have written for a case, by its report.
+    pub fn known(old: Option<&Self>) -> BTreeSet<String> {
+        old.iter().flat_map(|old| old.outputs.values().map(|h| h.blake3.clone()).chain(old.earlier.iter().cloned())).collect()
     }
 
     /// Whether it tells of just this, and all of `wanted` was written and is as it was.
@@ -133,9 +144,9 @@ impl Report {
     ///
     /// # Errors
     /// E0603 when it cannot be written.
-    pub fn write(&self, out: &Path) -> Result<()> {
+    pub fn write(&self, out: &Path, outputs: &Outputs) -> Result<()> {
         let text = serde_json::to_string_pretty(self).unwrap_or_default();
-        Ok(write_text(&Self::path(out, &self.case), &(text + "\n"))?)
+        Ok(outputs.write(&Self::path(out, &self.case), Form::Plain, &(text + "\n"))?)
     }
 
     /// `liver 1203.4 ml, tumour 3.1 ml`.
@@ -162,6 +173,7 @@ mod tests {
                 postprocess: Postprocess { min_mm3: 0.1, ..Postprocess::default() },
             },
             outputs: [("labels".to_owned(), Hashed::of(&labels, Code::E0702).unwrap())].into(),
+            earlier: BTreeSet::new(),
             size: [1, 2, 3],
             spacing_mm: [0.1, 0.75, 3.0],
             orientation: "RAS".into(),
@@ -183,8 +195,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let r = report(dir.path());
         assert_eq!(r.volumes_text(), "liver 1.2 ml");
-        r.write(dir.path()).unwrap();
-        let read = Report::read(dir.path(), "a").unwrap().unwrap();
+        let outputs = Outputs::new("predict", Some(false));
+        r.write(dir.path(), &outputs).unwrap();
+        let read = Report::read(dir.path(), "a", &outputs).unwrap().unwrap();
         assert_eq!(read, r);
         let wanted = [("labels", dir.path().join("a.nii.gz"))];
         assert!(read.still_holds(&r.origin, &wanted));
@@ -213,8 +226,10 @@ mod tests {
     #[test]
     fn a_file_of_another_kind_is_not_written_over() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(Report::read(dir.path(), "a").unwrap(), None);
+        let read = |overwrite| Report::read(dir.path(), "a", &Outputs::new("predict", Some(overwrite)));
+        assert_eq!(read(false).unwrap(), None);
         std::fs::write(dir.path().join("a.json"), "{\"RepetitionTime\": 2}").unwrap();
-        assert_eq!(Report::read(dir.path(), "a").unwrap_err().0[0].code, Code::E0603);
+        assert_eq!(read(false).unwrap_err().0[0].code, Code::E0603);
+        assert_eq!(read(true).unwrap(), None);
     }
 }

@@ -5,9 +5,10 @@
 use std::path::Path;
 
 use super::{Args, stem};
-use crate::cli::print_lines;
+use crate::cli::{print, print_lines};
 use crate::read::Variant;
-use crate::text::{Code, Diagnostic, Result, reason, several, write_text};
+use crate::text::{Code, Diagnostic, Form, Outputs, Result, reason, several, write_text};
+use crate::cli::output::graph_inputs;
 use crate::train::{Job, counted};
 
 /// What the script is made of.
@@ -28,13 +29,19 @@ const BESIDE: u64 = 4 << 30;
 /// # Errors
 /// What is wrong with one of the runs; E0603 when the script cannot be written.
 pub(super) fn write(script: &Path, array: &Array) -> Result<()> {
+    let mut outputs = Outputs::new("train --slurm", Some(array.args.several.overwrite));
+    outputs.input(array.file);
+    outputs.look(script, Form::Plain)?;
     let mut most = 0;
     for variant in array.variants {
-        most = most.max(counted(&(array.job)(variant)?)?.total);
+        let job = (array.job)(variant)?;
+        graph_inputs(&mut outputs, &job.config.graph_path(array.file));
+        most = most.max(counted(&job)?.total);
     }
+    outputs.claim(script, Form::Plain)?;
     let here = std::env::current_dir().map_err(|e| unusable("the working directory", &reason(&e)))?;
     let program = std::env::current_exe().map_err(|e| unusable("the path of lmsc", &reason(&e)))?;
-    write_text(script, &text(array, most, &here, &program)?)?;
+    outputs.write(script, Form::Plain, &text(array, most, &here, &program)?)?;
     let last = array.variants.len() - 1;
     print_lines(&format!("{}: {}, tasks 0 to {last}\nnext: sbatch {}\n", script.display(), several(array.variants.len(), "run"), script.display()));
     Ok(())

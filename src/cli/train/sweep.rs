@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use serde_json::json;
 
-use super::{Args, asked_to_stop, divide, make, prepare, slurm, stem};
+use super::{Args, asked_to_stop, divide, make, prepare, slurm, spares_inputs, stem};
 use crate::cli::output::{WIDTH, width};
 use crate::cli::{print, print_lines, tell};
 use crate::read::Variant;
@@ -42,6 +42,10 @@ pub struct Options {
     /// In the script, the GPUs of a run
     #[arg(long, value_name = "N", requires = "slurm")]
     pub slurm_gpus: Option<u32>,
+
+    /// Write over a script, or another file, that is there already
+    #[arg(long, requires = "slurm")]
+    pub overwrite: bool,
 }
 
 impl Options {
@@ -78,7 +82,7 @@ pub(super) fn run(args: &Args, file: &Path, variants: &[Variant]) -> Result<()> 
         let path = folder(variant);
         let number = args.several.index.unwrap_or(at);
         tell(&format!("run {number} of 0 to {}: {}", variants.len() - 1, path.display()));
-        match job(variant).and_then(|job| one(&job, &path, args.force)) {
+        match job(variant).and_then(|job| one(&job, file, &path, args.force)) {
             Ok(None) => done += 1,
             Ok(Some(outcome)) if outcome.ending != Ending::Asked => done += 1,
             Ok(Some(_)) => {}
@@ -106,8 +110,8 @@ fn root(args: &Args, file: &Path, variants: &[Variant]) -> PathBuf {
     args.out.clone().or_else(said).unwrap_or_else(|| Path::new("runs").join(stem(file)))
 }
 
-/// Makes a run, or goes on with it; `None` where nothing is left to do.
-fn one(job: &Job, path: &Path, force: bool) -> Result<Option<Outcome>> {
+/// Makes a run of the config in `file`, or goes on with it; `None` where nothing is left to do.
+fn one(job: &Job, file: &Path, path: &Path, force: bool) -> Result<Option<Outcome>> {
     let standing = if force { Standing::Open } else { Standing::of(job, path)? };
     match standing {
         Standing::Finished(epochs) => {
@@ -121,7 +125,10 @@ fn one(job: &Job, path: &Path, force: bool) -> Result<Option<Outcome>> {
         }
         Standing::Interrupted(_) => make(job, &Folder::open(path)?, true).map(Some),
         // What was cut off before it had its config is begun again.
-        Standing::Open | Standing::Running => make(job, &Folder::create(Some(path), "", true)?, false).map(Some),
+        Standing::Open | Standing::Running => {
+            spares_inputs(job, file, path)?;
+            make(job, &Folder::create(Some(path), "", true)?, false).map(Some)
+        }
     }
 }
 
