@@ -4,6 +4,8 @@
 
 mod code;
 mod diagnostic;
+mod gather;
+mod link;
 mod nearest;
 mod number;
 mod printable;
@@ -13,8 +15,9 @@ mod write;
 
 pub use code::Code;
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
+pub use link::broken_link;
 pub use nearest::{nearest, suggestion};
-pub use number::{several, thousands};
+pub use number::{a_few, several, thousands};
 pub use printable::{columns, printable, wrap};
 pub use source::{MAX_TEXT_BYTES, Place, Source, Span};
 pub use write::{reason, unwritable, write_text, write_whole};

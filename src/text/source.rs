@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use super::{Code, Diagnostic, reason};
+use super::{Code, Diagnostic, broken_link, reason};
 
 /// The largest graph or config that is read, in bytes.
 pub const MAX_TEXT_BYTES: u64 = 4 << 20;
@@ -58,7 +58,10 @@ impl Source {
         use std::io::Read;
         let shown = path.display().to_string();
         let refuse = |why: String, help: &str| Diagnostic::error(Code::E0101, format!("cannot read `{shown}`: {why}")).help(help);
-        let file = std::fs::File::open(path).map_err(|e| refuse(reason(&e), "check the path and its permissions"))?;
+        let file = std::fs::File::open(path).map_err(|e| {
+            let (why, help) = broken_link(path).unwrap_or_else(|| (reason(&e), "check the path and its permissions"));
+            refuse(why, help)
+        })?;
         if file.metadata().is_ok_and(|m| m.is_dir()) {
             return Err(refuse("it is a folder".into(), "name a file"));
         }
