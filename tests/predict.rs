@@ -174,6 +174,85 @@ fn a_case_that_fails_does_not_stop_the_others() {
     assert_eq!(place.bytes("out/c.json"), b"{\"RepetitionTime\": 2}");
 }
 
+/// What is trained on by a layout is predicted and compared by it: channels of a case in files of their own, a run config with its parts.
+#[test]
+fn a_data_set_is_predicted_by_its_cases_and_found_by_eval() {
+    let place = Place::new(&[]);
+    place.model("model.safetensors", 3, card(2));
+    let names: Vec<String> = (0..4).map(|i| format!("c{i}")).collect();
+    for (kind, name) in names.iter().enumerate() {
+        place.image(&format!("{name}_0000.nii.gz"), kind);
+        place.image(&format!("{name}_0001.nii.gz"), kind + 1);
+    }
+    std::fs::create_dir_all(place.at("set/labelsTr")).expect("a folder");
+    std::fs::rename(place.at("images"), place.at("set/imagesTr")).expect("moved");
+    let about = r#"{"channel_names": {"0": "t1", "1": "t2"}, "labels": {"background": 0, "liver": 7, "tumour": 9}, "numTraining": 4,
+        "file_ending": ".nii.gz"}"#;
+    std::fs::write(place.at("set/dataset.json"), about).expect("written");
+    let config = r#"(graph: "x.ron", data: Nnunet(root: "set"), split: (folds: 4, fold: 0), patch: (16, 16, 16), epochs: 1)"#;
+    std::fs::write(place.at("run.ron"), config).expect("written");
+
+    let (code, out, err) = place.predict(&["set/imagesTr", "--out", "p"]);
+    assert!(code == 0 && out.starts_with("4 of 4 in p"), "{out}{err}");
+    assert!(names.iter().all(|n| place.at("p").join(format!("{n}.nii.gz")).exists()));
+    let (code, out, err) = place.predict(&["set", "--out", "p"]);
+    assert!(code == 0 && out.starts_with("4 of 4 in p") && err.matches("as before").count() == 4, "{out}{err}");
+
+    // The references are what was predicted, in another axis order.
+    for name in &names {
+        let labels =
+            read(&place.at("p").join(format!("{name}.nii.gz"))).expect("labels").reoriented("LPS".parse().expect("an orientation"));
+        let map = labels.data.index_axis(Axis(0), 0).mapv(|v| v as u8);
+        lmsc::volume::write_labels(&place.at("set/labelsTr").join(format!("{name}.nii.gz")), &map, &labels.header).expect("written");
+    }
+    let eval = |args: &[&str]| given::lmsc(place.folder.path(), &[&["eval", "--figures", "dice", "--cases"], args].concat());
+    for reference in ["set", "run.ron", "set/labelsTr"] {
+        let out = eval(&["--pred", "p", "--ref", reference]);
+        let text = given::text(&out.stdout);
+        assert!(out.status.success() && text.contains("turned onto them: 4 of 4 cases"), "{text}{}", given::text(&out.stderr));
+        assert!(text.lines().filter(|l| l.contains("mean")).all(|l| l.contains("1.000")), "{text}");
+    }
+
+    let (code, out, err) = place.predict(&["run.ron", "--part", "validation", "--out", "held"]);
+    assert!(code == 0 && out.starts_with("1 of 1 in held"), "{out}{err}");
+    assert!(eval(&["--pred", "held", "--ref", "run.ron", "--part", "validation"]).status.success());
+    assert!(given::text(&eval(&["--pred", "held", "--ref", "run.ron"]).stderr).contains("3 references have no prediction"));
+    let (code, _, err) = place.predict(&["set", "--part", "validation", "--out", "held"]);
+    assert!(code == 1 && err.contains("--part is for run configs"), "{err}");
+
+    #[cfg(unix)]
+    {
+        let image = place.at("set/imagesTr/c1_0001.nii.gz");
+        std::fs::remove_file(&image).expect("removed");
+        std::os::unix::fs::symlink("../.git/annex/objects/x.nii.gz", &image).expect("a link");
+        let (code, out, err) = place.predict(&["set/imagesTr", "--out", "q"]);
+        assert!(code == 1 && out.starts_with("3 of 4 in q"), "{out}{err}");
+        assert!(err.contains("c1_0001.nii.gz") && err.contains("a link to `../.git/annex") && err.contains("datalad get"), "{err}");
+        std::fs::remove_file(&image).expect("removed");
+        let (code, _, err) = place.predict(&["set/imagesTr", "--out", "q"]);
+        assert!(code == 1 && err.contains("the case `c1` has no file for channel 1 (t2)"), "{err}");
+    }
+}
+
+/// Headers and voxels in two files are one image, called by the name that they share.
+#[test]
+fn a_pair_of_files_is_one_image() {
+    let place = Place::new(&["a.nii"]);
+    // Of a header in a file of its own: its size, another word for what it is, and the voxels from the start of the other file.
+    let mut whole = place.bytes("images/a.nii");
+    let voxels = whole.split_off(352);
+    whole.truncate(348);
+    whole[344..348].copy_from_slice(b"ni1\0");
+    whole[108..112].copy_from_slice(&0f32.to_le_bytes());
+    std::fs::write(place.at("images/s-1-T1.hdr"), &whole).expect("written");
+    std::fs::write(place.at("images/s-1-T1.img"), &voxels).expect("written");
+    let (code, out, err) = place.predict(&["images", "--out", "out"]);
+    assert!(code == 0 && out.starts_with("2 of 2 in out"), "{out}{err}");
+    assert_eq!(place.bytes("out/s-1-T1.nii.gz"), place.bytes("out/a.nii.gz"));
+    let (code, _, err) = place.predict(&["images/s-1-T1.img", "--out", "other"]);
+    assert!(code == 0 && place.at("other/s-1-T1.nii.gz").exists(), "{err}");
+}
+
 #[test]
 fn memory_is_told_and_kept() {
     let place = Place::new(&["a.nii"]);

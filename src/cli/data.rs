@@ -105,6 +105,7 @@ fn parsed(sets: &[String]) -> Result<Vec<Set>> {
 /// All findings: those of the cases, then those of the set.
 fn findings(all: &Surveyed) -> Diagnostics {
     let mut found: Vec<_> = all.cases.iter().flat_map(|c| c.findings.iter().cloned()).collect();
+    found.extend(all.set.description.warnings.iter().cloned());
     found.extend(data::check::findings(&all.set.description, &all.cases, &all.held));
     Diagnostics(found)
 }

@@ -1,17 +1,19 @@
 //! `lmsc eval`: predictions held against references, file by file; and two sets of predictions against each other.
 //!
-//! May use `metric`, `text`, and `pairs`, `cases`, `report` below it.
+//! May use `data`, `metric`, `train` (data sets by name), `text`, and `cases`, `report` below it.
 
 mod cases;
-mod pairs;
 mod report;
 
 use std::path::{Path, PathBuf};
 
 use super::output::Overwrite;
-use super::{output, print};
+use super::{complain, output, print};
 use crate::metric::{Convention, Figure, LesionRule, Region, Settings};
-use crate::text::{Form, Result};
+use crate::text::{Code, Diagnostic, Diagnostics, Form, Result, a_few, several, write_text};
+use super::named::Cases;
+use crate::data::{self, Counterparts, Want, labels_in, labels_of, matched};
+use crate::train::{Part, is_config, named};
 use cases::{Scope, Set};
 use report::{Report, Style};
 
@@ -35,7 +37,7 @@ const SHOWN: &[Figure] = &[
 
 /// Score predictions against references
 ///
-/// Files are matched by name. Every label value above 0 is a region unless --labels or --region say otherwise. Dice, IoU, precision,
+/// Files are matched by name, those that are left over by what stands before `_gt`, `_seg` or a channel's number. Every label value above 0 is a region unless --labels or --region say otherwise. Dice, IoU, precision,
 /// recall, surface Dice, HD95, Hausdorff distance, average surface distance and volume errors, in mm and ml; over the cases their mean,
 /// standard deviation, median, quartiles, the 95% bootstrap interval of the mean, and the worst case. No case is dropped: what a figure
 /// is where a region is in neither file, or in one of them only, stands under the table. --json and --csv have every figure of every case.
@@ -48,6 +50,9 @@ Examples:
   lmsc eval --pred predictions --ref labelsTr --partial --labels 1=anterior,2=posterior --csv scores.csv
       score the predictions that are there, name the labels, and write every figure of every case
 
+  lmsc eval --pred predictions --ref configs/hippo.ron --part validation
+      the references are the labels of the cases that the run kept for validation
+
   lmsc eval --pred predictions --ref labels --region brats --lesions --lesion-min 50
       whole tumour, tumour core and enhancing tumour; lesion by lesion, as the challenge of 2023
 
@@ -58,9 +63,13 @@ pub struct Args {
     #[arg(long, value_name = "DIR|FILE")]
     pub pred: PathBuf,
 
-    /// The folder of references, or one file
+    /// The references: a folder, one file, or a data set, by its folder or by a run config
     #[arg(long = "ref", value_name = "DIR|FILE")]
     pub reference: PathBuf,
+
+    /// Of a run config: which of its cases
+    #[arg(long, value_enum, default_value_t, value_name = "CASES")]
+    pub part: Cases,
 
     /// Other predictions for the same references: is --pred better than these?
     #[arg(long, value_name = "DIR|FILE")]
@@ -197,8 +206,11 @@ impl Args {
 pub fn run(args: Args) -> Result<()> {
     let settings = args.settings();
     let scope = Scope::new(args.labels.as_ref().map(|l| l.0.as_slice()), &args.region)?;
-    let own = pairs::pairs(&args.pred, &args.reference, args.partial)?;
-    let other = args.against.as_ref().map(|a| pairs::against(a, &args.reference, &own)).transpose()?;
+    let part = Part::from(args.part);
+    let own = counterparts(&args.pred, &args.reference, part, args.partial)?;
+    tell(&own);
+    let own = own.pairs;
+    let other = args.against.as_ref().map(|a| against(a, &args.reference, part, &own)).transpose()?;
     let standard = Path::new("-");
     let mut outputs = args.overwrite.outputs("eval");
     outputs.inputs(own.values().chain(other.iter().flat_map(|o| o.values())).flat_map(|(prediction, reference)| [prediction, reference]));
@@ -225,13 +237,46 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// The table of two folders whose files all have their counterpart, by regions.
+/// Predictions with their references: two files as they are, else by the names of their cases.
+fn counterparts(predictions: &Path, references: &Path, part: Part, partial: bool) -> Result<Counterparts> {
+    let whole = part == Part::All && !is_config(references);
+    let mut found = Diagnostics::default();
+    let predicted = found.keep(labels_in(predictions)).unwrap_or_default();
+    let expected = if whole { labels_in(references) } else { named(references, part, Want::Labels).and_then(|about| labels_of(&about)) };
+    let expected = found.keep(expected).unwrap_or_default();
+    found.or(())?;
+    if whole && !predictions.is_dir() && !references.is_dir() {
+        let pairs = predicted.into_iter().zip(expected).map(|((name, p), (_, r))| (name, (p, r)));
+        return Ok(Counterparts { pairs: pairs.collect(), renamed: vec![] });
+    }
+    matched(&predicted, &expected, predictions, references, partial)
+}
+
+/// The same cases as `own`, predicted otherwise.
+fn against(predictions: &Path, references: &Path, part: Part, own: &data::Pairs) -> Result<data::Pairs> {
+    if predictions.is_file() && own.len() == 1 {
+        return Ok(own.iter().map(|(name, (_, reference))| (name.clone(), (predictions.to_owned(), reference.clone()))).collect());
+    }
+    data::against(predictions, counterparts(predictions, references, part, true)?.pairs, own)
+}
+
+/// Tells of files that were matched though their names differ.
+fn tell(of: &Counterparts) {
+    if of.renamed.is_empty() {
+        return;
+    }
+    let names: Vec<String> = of.renamed.iter().map(|(p, r)| format!("{p} and {r}")).collect();
+    let message = format!("{} matched by what their names begin with: {}", several(names.len(), "pair"), a_few(&names, 3));
+    complain(&Diagnostic::warning(Code::E0703, message).help("give prediction and reference one name to have no doubt").into());
+}
+
+/// The table of two folders whose files all have their counterpart.
 ///
 /// # Errors
 /// As [`run`].
 pub(super) fn compare(predictions: &Path, references: &Path, regions: Vec<Region>) -> Result<String> {
     let settings = Settings { convention: Convention::default(), tolerance: 1.0, lesions: None };
-    let pairs = pairs::pairs(predictions, references, false)?;
+    let pairs = counterparts(predictions, references, Part::All, false)?.pairs;
     let (own, _): (Set, _) = cases::score(pairs, None, &Scope::Regions(regions), &settings)?;
     let shown = SHOWN.iter().copied().filter(|f| !f.is_lesion_wise()).collect();
     let report = Report { own: &own, other: None, settings, seed: 1, shown };

@@ -23,6 +23,8 @@ mod forward;
 mod graph;
 #[cfg(feature = "run")]
 mod info;
+#[cfg(feature = "run")]
+mod named;
 mod new;
 mod output;
 #[cfg(feature = "run")]

@@ -114,6 +114,8 @@ pub fn complain(found: &Diagnostics) {
         return;
     }
     let found = &found.in_order();
+    let for_people = CHOSEN.get().copied().unwrap_or_default().error_format != Format::Json;
+    let found = &if for_people { found.gathered() } else { found.clone() };
     let one_a_line = |line: fn(&_) -> String| found.0.iter().map(|d| line(d) + "\n").collect();
     let text: String = match CHOSEN.get().copied().unwrap_or_default().error_format {
         Format::Full => in_full(found, colour(std::io::stderr().is_terminal()), width(&std::io::stderr(), WIDTH)),

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 pub(super) use cases::{case_name, images_in};
-
 use super::{print, print_lines, size};
+use super::named::Cases;
 use crate::infer::{Card, Flips, Model, Need, Options, Postprocess, Prediction, Predictor, need};
 use crate::net;
 use crate::read::recognise;
@@ -45,6 +45,12 @@ Examples:
   lmsc predict runs/brats/best.safetensors p1_flair.nii.gz,p1_t1.nii.gz,p1_t1ce.nii.gz,p1_t2.nii.gz --out predictions
       one case in four files, joined by commas in the order of the training data's modalities
 
+  lmsc predict runs/brats Dataset001_X/imagesTs --out predictions
+      the channels of a case are brought together by their names, as nnU-Net gives them: CASE_0000.nii.gz, CASE_0001.nii.gz
+
+  lmsc predict runs/hippo configs/hippo.ron --part validation --out predictions
+      the cases that the run kept for validation; a folder in the layout of a data set stands for all of its cases
+
   lmsc predict runs/fold0 imagesTs --with runs/fold1 --with runs/fold2 --flips --out predictions
       the mean of three networks and eight mirror images: 24 times the work
 
@@ -55,9 +61,13 @@ pub struct Args {
     #[arg(value_name = "MODEL")]
     pub model: PathBuf,
 
-    /// Images (.nii, .nii.gz), folders of images, or the files of one case joined by commas
+    /// Images (.nii, .nii.gz, .hdr), the files of one case joined by commas, folders of images, data sets, run configs
     #[arg(value_name = "IMAGE", required = true)]
     pub images: Vec<String>,
+
+    /// Of a run config: which of its cases
+    #[arg(long, value_enum, default_value_t, value_name = "CASES")]
+    pub part: Cases,
 
     /// Where to write; made if it is not there
     #[arg(long, value_name = "DIR")]
@@ -124,9 +134,9 @@ fn positive(text: &str) -> Result<f64, String> {
 /// # Errors
 /// What is wrong with a checkpoint or any of the images.
 pub fn run(args: Args) -> Result<()> {
-    let cases = cases::cases(&args.images, &args.out)?;
-    let outputs = place::claimed(&args, &cases)?;
     let (predictor, models) = load(&args)?;
+    let cases = cases::cases(&args.images, args.part.into(), &predictor.card().modalities, &args.out)?;
+    let outputs = place::claimed(&args, &cases)?;
     outputs.make(&args.out)?;
     let work = Work { args: &args, outputs, predictor, models, held: memory::held(), progress: Progress::new(cases.len()) };
     work.announce(&cases);

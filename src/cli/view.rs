@@ -1,6 +1,6 @@
 //! `lmsc view`: an image and its segmentation to look at, as a page for a browser or as a picture.
 //!
-//! May use `predict` (names of cases), `data`, `infer`, `net`, `train` (names of checkpoints), `volume` and `text`.
+//! May use `data`, `infer`, `net`, `train` (names of checkpoints), `volume` and `text`.
 
 use std::path::{Path, PathBuf};
 
@@ -8,14 +8,15 @@ use ndarray::{Array3, ArrayView3, Axis};
 
 use super::output::{Overwrite, print};
 use super::predict::case_name;
-use crate::data::{read_image, read_labels};
+use crate::data::{read_image, read_labels, split_files};
+use super::print;
 use crate::infer::Card;
 use crate::net;
 use crate::text::{Code, Diagnostic, Diagnostics, Form, Result, several, write_text};
 use crate::train::BEST;
 use crate::volume::overlay::{self, Overlay, Slices};
 use crate::volume::viewer::{self, Viewer};
-use crate::volume::{Class, Grid, Volume};
+use crate::volume::{Class, Volume, case_name};
 
 /// The most voxels in a page if --limit does not say, MiB.
 const LIMIT: u64 = 64;
@@ -95,11 +96,7 @@ fn page(path: &Path) -> bool {
 /// What is wrong with a file; E0703 when the files do not lie on one grid; E0603 when the result cannot be written.
 pub fn run(args: Args) -> Result<()> {
     fits(&args)?;
-    let files: Vec<PathBuf> = match Path::new(&args.image) {
-        // A file may have a comma in its name.
-        one if one.exists() || !args.image.contains(',') => vec![one.to_owned()],
-        _ => args.image.split(',').map(PathBuf::from).collect(),
-    };
+    let files = split_files(&args.image);
     let form = if page(&args.out) { Form::Html } else { Form::Png };
     let mut outputs = args.overwrite.outputs("view");
     outputs.inputs(&files);
@@ -184,19 +181,15 @@ fn card(model: &Path) -> Result<Card> {
 fn map(path: &Path, image: Option<&Volume>, files: &[PathBuf]) -> Result<Array3<u8>> {
     let labels = read_labels(path, None)?;
     let Some(image) = image else { return Ok(labels.data) };
-    let grid = Grid { size: labels.data.dim().into(), affine: labels.affine };
+    let labels = labels.along(&image.grid()).0;
+    let grid = labels.grid();
     // Headers differ by rounding in many a good data set; half a voxel is another place.
     let tolerance = image.spacing.iter().copied().fold(f64::INFINITY, f64::min) / 2.0;
     if image.grid().is_near(&grid, tolerance) {
         return Ok(labels.data);
     }
-    let shown = |[d, h, w]: [usize; 3]| format!("{w}x{h}x{d} voxels");
     let name = files.first().map(|f| f.display().to_string()).unwrap_or_default();
-    let how = if grid.size == image.size() {
-        "they have as many voxels, but lie elsewhere".to_owned()
-    } else {
-        format!("{} and {}", shown(image.size()), shown(grid.size))
-    };
+    let how = image.grid().differences(&grid);
     let message = format!("`{name}` and `{}` are not on one grid: {how}", path.display());
     Err(Diagnostic::error(Code::E0703, message).help("resample the labels to the image's grid").into())
 }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::cache::Cache;
-use super::layout::{self, Entry, Pattern};
+use super::layout::{self, Entry, Pattern, Want};
 use super::load::{self, Loaded, Matched};
 use super::phantom;
 use super::preprocess::Preprocess;
@@ -83,7 +83,7 @@ pub struct Case {
     pub id: String,
     /// Whose case it is. Cases of one subject stay on one side of a split; mostly each case is a subject of its own.
     pub subject: String,
-    /// One file per modality, or one file that holds them all. Empty for a generated case.
+    /// One file per modality, or one file that holds them all. Empty for a generated case, and where labels alone were looked for.
     pub image: Vec<PathBuf>,
     /// `None` for a case without a label, and for a generated one.
     pub label: Option<PathBuf>,
@@ -109,6 +109,8 @@ pub struct Description {
     /// is said too. A run config states its regions itself; these are for the one that is proposed.
     pub regions: Vec<(String, Vec<u8>)>,
     pub paint: Vec<u8>,
+    /// What is odd about the description, but not wrong.
+    pub warnings: Vec<Diagnostic>,
     /// Ascending by id.
     pub cases: Vec<Case>,
 }
@@ -142,7 +144,7 @@ impl Dataset {
     /// E0101 when a folder or `dataset.json` cannot be read, E0701 for each thing that is wrong in it, E0601 for a phantom that cannot be,
     /// E0603 when the cache cannot be made.
     pub fn open(spec: &Spec, by: Preprocess, cache: Option<&Path>) -> Result<Self, Diagnostics> {
-        let description = layout::describe(spec)?;
+        let description = layout::describe(spec, Want::Pairs)?;
         // A generated case takes no longer to make than to read.
         let cache =
             cache.filter(|_| !matches!(spec, Spec::Phantom { .. })).map(|folder| Cache::open(folder, by, &description)).transpose()?;

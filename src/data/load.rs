@@ -30,6 +30,26 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
 }
 
+impl Labels {
+    /// Where its voxels lie.
+    pub fn grid(&self) -> Grid {
+        Grid { size: self.data.dim().into(), affine: self.affine }
+    }
+
+    /// The labels in the axis order of another grid, and that order, where they lie on that grid in another one; else as they are. The header stays
+    /// what the file has.
+    pub fn along(mut self, grid: &Grid) -> (Self, Option<Orientation>) {
+        let own = self.grid();
+        let to = other_order(&own, grid);
+        if let Some(to) = to {
+            self.data = reorient(self.data.view(), own.orientation(), to);
+            let own = own.reoriented(to);
+            (self.affine, self.spacing) = (own.affine, own.spacing());
+        }
+        (self, to)
+    }
+}
+
 impl Loaded {
     /// A case prepared.
     ///
@@ -86,7 +106,12 @@ pub fn read_image(paths: &[PathBuf]) -> Result<Volume, Diagnostic> {
                 same_size(first, all.size(), path, volume.size())?;
                 let apart = corner_distance(&all.affine, &volume.affine, all.size());
                 if apart > half_step(&all.grid()) {
-                    return Err(elsewhere(Code::E0703, first, path, apart));
+                    return Err(elsewhere(
+                        (first.as_path(), &all.grid()),
+                        (path.as_path(), &volume.grid()),
+                        apart,
+                        "the second onto the first",
+                    ));
                 }
                 all.data.append(Axis(0), volume.data.view()).map_err(|e| {
                     Diagnostic::error(Code::E0703, format!("cannot join `{}`: {e}", path.display()))
@@ -205,27 +230,27 @@ pub(super) fn label(case: &Case, description: &Description) -> Result<Labels, Di
 }
 
 /// Both on one grid.
-pub(super) fn pair(case: &Case, image: Volume, mut label: Labels) -> Result<Matched, Diagnostic> {
+pub(super) fn pair(case: &Case, image: Volume, label: Labels) -> Result<Matched, Diagnostic> {
     let first = case.image.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
     let path = case.label.as_deref().unwrap_or(Path::new(""));
-    let mut own = Grid { size: label.data.dim().into(), affine: label.affine };
     let grid = image.grid();
     let mut warnings = vec![];
-    if let Some(to) = other_order(&own, &grid) {
-        let message = format!("`{}` runs {} and `{}` {to}: the label is turned", path.display(), own.orientation(), first.display());
+    let was = label.grid().orientation();
+    let (label, turned) = label.along(&grid);
+    if let Some(to) = turned {
+        let message = format!("`{}` runs {was} and `{}` {to}: the label is turned", path.display(), first.display());
         warnings.push(Diagnostic::warning(Code::E0703, message).help("write both in one axis order to have no doubt"));
-        label.data = reorient(label.data.view(), own.orientation(), to);
-        own = own.reoriented(to);
     }
+    let own = label.grid();
     same_size(first, grid.size, path, own.size)?;
     let apart = corner_distance(&grid.affine, &own.affine, grid.size);
     // Headers differ by rounding in many a good data set, and voxels still belong together. Half a voxel and more is another grid:
     // a shifted or mirrored label would train without a word.
     if apart > half_step(&grid) {
-        return Err(elsewhere(Code::E0703, first, path, apart));
+        return Err(elsewhere((first, &grid), (path, &own), apart, "the label onto the image"));
     }
     if apart > SAME_GRID {
-        let mut d = elsewhere(Code::E0703, first, path, apart);
+        let mut d = elsewhere((first, &grid), (path, &own), apart, "the label onto the image");
         d.severity = crate::text::Severity::Warning;
         warnings.push(d);
     }
@@ -254,9 +279,13 @@ fn same_size(first: &Path, a: [usize; 3], second: &Path, b: [usize; 3]) -> Resul
     Err(Diagnostic::error(Code::E0703, message).help("they belong to one case and must have the same grid: is the pairing right?"))
 }
 
-fn elsewhere(code: Code, first: &Path, second: &Path, apart: f64) -> Diagnostic {
-    let message = format!("`{}` and `{}` lie {apart:.3} mm apart at a corner of their grids", first.display(), second.display());
-    Diagnostic::error(code, message).help("resample the label onto the image, or copy the image's header if only the header is wrong")
+/// The E0703 of two files whose grids lie apart. `what` is to be resampled.
+fn elsewhere((first, a): (&Path, &Grid), (second, b): (&Path, &Grid), apart: f64, what: &str) -> Diagnostic {
+    let differ = a.differences(b);
+    let differ = if differ.is_empty() { differ } else { format!(": {differ}") };
+    let message = format!("`{}` and `{}` lie {apart:.3} mm apart at a corner of their grids{differ}", first.display(), second.display());
+    Diagnostic::error(Code::E0703, message)
+        .help(format!("resample {what}, or copy the header of the first if only the second one's is wrong"))
 }
 
 #[cfg(test)]

@@ -26,7 +26,10 @@ pub use dataset::{Case, Dataset, Description, Spec};
 pub use draw::{Purpose, draw};
 pub use fingerprint::{Fingerprint, Intensities, Range, Share};
 pub use fold::fold;
-pub use layout::{Entry, Pattern, guess};
+pub use layout::{
+    Counterparts, Entry, Images, Pairs, Pattern, Want, against, called_together, describe, file_name, guess, images_from, images_in,
+    images_of, labels_in, labels_of, matched, split_files,
+};
 pub use load::{CANONICAL, Labels, Loaded, Matched, read_image, read_labels};
 pub use patch::{Patch, cut, place};
 pub use preprocess::{Extent, Preprocess, channels};

@@ -35,9 +35,22 @@ fn plural(thing: &str) -> String {
     }
 }
 
+/// The first names of many: `` `a`, `b`, `c` and 797 more``.
+pub fn a_few<T: AsRef<str>>(names: &[T], most: usize) -> String {
+    let shown: Vec<String> = names.iter().take(most).map(|n| format!("`{}`", n.as_ref())).collect();
+    let more = names.len().saturating_sub(most);
+    shown.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_names_of_many_are_shown() {
+        assert_eq!(a_few(&["a", "b"], 3), "`a`, `b`");
+        assert_eq!(a_few(&["a", "b", "c"], 1), "`a` and 2 more");
+    }
 
     #[test]
     fn the_thing_is_in_the_plural() {

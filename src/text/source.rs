@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use super::file::{FileKind, HEAD};
-use super::{Code, Diagnostic, reason};
+use super::{Code, Diagnostic, broken_link, reason};
 
 /// The largest graph or config that is read, in bytes.
 pub const MAX_TEXT_BYTES: u64 = 4 << 20;
@@ -59,7 +59,10 @@ impl Source {
         use std::io::Read;
         let shown = path.display().to_string();
         let refuse = |why: String, help: &str| Diagnostic::error(Code::E0101, format!("cannot read `{shown}`: {why}")).help(help);
-        let file = std::fs::File::open(path).map_err(|e| refuse(reason(&e), "check the path and its permissions"))?;
+        let file = std::fs::File::open(path).map_err(|e| {
+            let (why, help) = broken_link(path).unwrap_or_else(|| (reason(&e), "check the path and its permissions"));
+            refuse(why, help)
+        })?;
         let other = |kind: FileKind| refuse(format!("it is {}", kind.what()), &kind.remedy(path));
         if file.metadata().is_ok_and(|m| m.is_dir()) {
             return Err(other(FileKind::of(path).unwrap_or(FileKind::Folder)));

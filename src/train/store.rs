@@ -37,7 +37,8 @@ impl Store {
     pub fn new(data: Dataset) -> Self {
         let ids = data.description.ids();
         let budget = net::available_memory().map_or(OTHERWISE, |free| (free as f64 * SHARE) as usize);
-        Self { data, ids, kept: Mutex::default(), budget }
+        let kept = Kept { warnings: data.description.warnings.clone(), ..Kept::default() };
+        Self { data, ids, kept: Mutex::new(kept), budget }
     }
 
     /// What the data set says of itself.

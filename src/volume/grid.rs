@@ -66,6 +66,43 @@ impl Grid {
         self.size == other.size && corner_distance(&self.affine, &other.affine, self.size) <= tolerance
     }
 
+    /// In what another grid differs, in words: number of voxels, spacing, axes, origin; empty where they are the same within rounding.
+    pub fn differences(&self, other: &Self) -> String {
+        // i, j, k.
+        let turned = |[d, h, w]: [f64; 3]| [w, h, d];
+        let far = |a: [f64; 3], b: [f64; 3], slack: f64| a.iter().zip(b).any(|(a, b)| (a - b).abs() > slack);
+        let shown = |v: [f64; 3], between: &str| v.map(|v| round(v).to_string()).join(between);
+        let mut all = vec![];
+        if self.size != other.size {
+            let size = |[d, h, w]: [usize; 3]| format!("{w}x{h}x{d}");
+            all.push(format!("voxels {} and {}", size(self.size), size(other.size)));
+        }
+        let (a, b) = (turned(self.spacing()), turned(other.spacing()));
+        let finest = a.iter().chain(&b).copied().fold(f64::INFINITY, f64::min);
+        if far(a, b, 1e-3 * finest) {
+            all.push(format!("spacings {} and {} mm", shown(a, " x "), shown(b, " x ")));
+        }
+        let (a, b) = (self.orientation(), other.orientation());
+        let angle = self.angle(other);
+        if a != b {
+            all.push(format!("axes {a} and {b}"));
+        } else if angle > 0.05 {
+            all.push(format!("axes that are turned by {angle:.1} degrees"));
+        }
+        let (a, b) = (self.world([0.0; 3]), other.world([0.0; 3]));
+        if far(a, b, 1e-2 * finest) {
+            all.push(format!("origins ({}) and ({}) mm", shown(a, ", "), shown(b, ", ")));
+        }
+        all.join("; ")
+    }
+
+    /// The largest angle between an axis of this grid and the same one of another, in degrees.
+    fn angle(&self, other: &Self) -> f64 {
+        let (p, q) = (steps(&self.affine), steps(&other.affine));
+        let cosine = |c: usize| (0..3).map(|r| self.affine[r][c] * other.affine[r][c]).sum::<f64>() / (p[c] * q[c]);
+        (0..3).map(|c| cosine(c).clamp(-1.0, 1.0).acos().to_degrees()).fold(0.0, f64::max)
+    }
+
     /// How far the axes are from right angles, in degrees: 0 for a box, up to 90. A scan with a tilted gantry has some.
     pub fn shear(&self) -> f64 {
         let steps = steps(&self.affine);

@@ -16,7 +16,7 @@ use super::header::{Header, Kind, SIZE_1, shown};
 use super::pair;
 use super::refusal::{CONVERT, DAMAGED, Refusal};
 use super::voxels::{decode, lacking};
-use crate::text::{Diagnostic, reason};
+use crate::text::{Diagnostic, broken_link, reason};
 
 /// The most memory that one volume's voxels may take unless [`read_within`] says otherwise, in bytes.
 pub const BUDGET: u64 = 2 << 30;
@@ -111,7 +111,10 @@ fn find_header(path: &Path) -> Result<(PathBuf, Header, Source<BufReader<File>>)
 }
 
 fn open(path: &Path) -> Result<Source<BufReader<File>>, Refusal> {
-    let missing = |e: io::Error| Refusal::new(reason(&e), "check the path and its permissions");
+    let missing = |e: io::Error| match broken_link(path) {
+        Some((why, help)) => Refusal::new(why, help),
+        None => Refusal::new(reason(&e), "check the path and its permissions"),
+    };
     // Looked at before it is opened: to open a pipe would wait for its writer.
     let about = std::fs::metadata(path).map_err(missing)?;
     if about.is_dir() {

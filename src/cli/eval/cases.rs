@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use super::Asked;
-use super::pairs::Pairs;
-use crate::data;
+use crate::data::{self, Pairs};
 use crate::metric::{Evaluation, Pair, Region, Scored, Scores, Settings};
 use crate::text::{Code, Diagnostic, Diagnostics, Result};
 use crate::volume::{corner_distance, read_header};
@@ -88,6 +87,8 @@ pub(super) struct Files {
     pub spacing: [f64; 3],
     /// How far the corners of the two grids lie apart at most, mm.
     pub apart: f64,
+    /// Whether the reference's file has another axis order.
+    pub turned: bool,
 }
 
 /// One case before all is known.
@@ -157,10 +158,16 @@ fn scored(all: &[(String, (PathBuf, PathBuf))], scope: &Scope, settings: &Settin
 
 fn one(id: &str, prediction: &Path, reference: &Path, scope: &Scope, settings: &Settings) -> Result<Case, Diagnostic> {
     let (p, r) = rayon::join(|| data::read_labels(prediction, None), || data::read_labels(reference, None));
-    let (p, r) = (p?, r?);
+    // A reference in another axis order is turned onto the prediction.
+    let p = p?;
+    let (r, turned) = r?.along(&p.grid());
     let differ = |how: String| {
         Diagnostic::error(Code::E0703, format!("`{}` and `{}` are not on one grid: {how}", prediction.display(), reference.display()))
             .help("resample the prediction to the reference's grid")
+    };
+    let how = |what: String| match p.grid().differences(&r.grid()) {
+        differ if differ.is_empty() => what,
+        differ => format!("{what}: {differ}"),
     };
     let Some(pair) = Pair::new(&p.data, &r.data, r.spacing) else {
         let shape = |(d, h, w): (usize, usize, usize)| format!("{w}x{h}x{d}");
@@ -169,11 +176,18 @@ fn one(id: &str, prediction: &Path, reference: &Path, scope: &Scope, settings: &
     let size = r.data.dim().into();
     let far = corner_distance(&p.affine, &r.affine, size);
     if far > r.spacing.iter().copied().fold(f64::INFINITY, f64::min) / 2.0 {
-        return Err(differ(format!("their corners lie {far:.3} mm apart")));
+        return Err(differ(how(format!("their corners lie {far:.3} mm apart"))));
     }
     let used = pair.used();
     let scores = scope.regions(&used)?.into_iter().map(|region| (region.clone(), pair.score(&region, settings))).collect();
-    let files = Files { prediction: prediction.to_owned(), reference: reference.to_owned(), size, spacing: r.spacing, apart: far };
+    let files = Files {
+        prediction: prediction.to_owned(),
+        reference: reference.to_owned(),
+        size,
+        spacing: r.spacing,
+        apart: far,
+        turned: turned.is_some(),
+    };
     Ok(Case { id: id.to_owned(), files, used, scores })
 }
 
@@ -251,7 +265,11 @@ mod tests {
         write_labels(&c, &Array3::<u8>::zeros((2, 2, 3)), &Header::plain([2, 2, 3], 1, [1.0; 3])).unwrap();
         let pairs = Pairs::from([("x".to_owned(), (a.clone(), b)), ("y".to_owned(), (a, c))]);
         let e = score(pairs, None, &Scope::EachLabel, &SETTINGS).unwrap_err();
-        assert!(e.0[0].code == Code::E0703 && e.0[0].message.ends_with("their corners lie 1.212 mm apart"), "{e:?}");
+        assert!(
+            e.0[0].code == Code::E0703
+                && e.0[0].message.contains("their corners lie 1.212 mm apart: spacings 1 x 1 x 1 and 1.7 x 1.7 x 1.7 mm"),
+            "{e:?}"
+        );
         assert!(e.0[1].message.ends_with("2x2x2 and 3x2x2 voxels"), "{e:?}");
     }
 

@@ -140,6 +140,7 @@ impl Report<'_> {
             notes.push(format!("label values in no region, not scored: {}", values.join(", ")));
         }
         notes.extend(apart(self.own));
+        notes.extend(turned(self.own));
         if let Some(set) = self.other {
             notes.extend(apart(set).map(|note| format!("against: {note}")));
             notes.extend(set.evaluation.occurrences().iter().filter_map(|o| Some(format!("against: {}", missing(o, set.files.len())?))));
@@ -205,6 +206,7 @@ impl Report<'_> {
                     "size_dhw": files.size,
                     "spacing_mm_dhw": files.spacing,
                     "grids_apart_mm": files.apart,
+                    "reference_turned": files.turned,
                     "regions": regions,
                 })
             };
@@ -236,6 +238,13 @@ impl Report<'_> {
     fn every(&self) -> Vec<Figure> {
         Figure::ALL.iter().copied().filter(|f| self.settings.lesions.is_some() || !f.is_lesion_wise()).collect()
     }
+}
+
+/// A word on references whose files run otherwise than the predictions'.
+fn turned(set: &Set) -> Option<String> {
+    let count = set.files.iter().filter(|f| f.turned).count();
+    (count > 0)
+        .then(|| format!("references in another axis order than their predictions, turned onto them: {count} of {} cases", set.files.len()))
 }
 
 /// In how many cases the two files have not quite one grid; none if in none.

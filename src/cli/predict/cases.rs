@@ -1,82 +1,75 @@
 //! The cases that a command line names: their files, and what the results are called.
 //!
-//! Part of `cli::predict`; may use `text`.
+//! Part of `cli::predict`; may use `data`, `train` (data sets by name) and `text`.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::text::{Code, Diagnostic, Diagnostics, Result, reason};
+use crate::data::{Images, Want, called_together, images_from, images_in, images_of, split_files};
+use crate::text::{Code, Diagnostic, Diagnostics, Result};
+use crate::train::{Part, is_config, named};
 
-/// The files of each case, by the name that its segmentation gets.
-pub fn cases(images: &[String], out: &Path) -> Result<BTreeMap<String, Vec<PathBuf>>> {
+/// The files of each case, by the name that its segmentation gets. `modalities` are those of the network.
+pub fn cases(images: &[String], part: Part, modalities: &[String], out: &Path) -> Result<Images> {
     let mut found = Diagnostics::default();
-    let mut cases = BTreeMap::new();
-    let mut add = |files: Vec<PathBuf>, found: &mut Diagnostics| {
-        let Some(name) = files.first().and_then(|f| case_name(f)) else {
-            let shown = files.iter().map(|f| f.display().to_string()).collect::<Vec<_>>().join(",");
-            found.push(
-                Diagnostic::error(Code::E0702, format!("`{shown}` is no image: its name ends neither in .nii nor in .nii.gz"))
-                    .help("name NIfTI files"),
-            );
-            return;
+    let mut cases = Images::new();
+    let mut singles: Vec<PathBuf> = vec![];
+    let mut of_config = false;
+    for image in images {
+        let path = Path::new(image);
+        let files = if path.is_dir() {
+            found.keep(images_in(path, modalities))
+        } else if is_config(path) {
+            of_config = true;
+            found.keep(named(path, part, Want::Images).and_then(|about| images_of(&about, modalities)))
+        } else {
+            let mut files = split_files(image);
+            if files.len() == 1 {
+                singles.append(&mut files);
+                continue;
+            }
+            found.keep(together(files))
         };
+        files.into_iter().flatten().for_each(|(name, files)| add(&mut cases, name, files, &mut found));
+    }
+    let singles = found.keep(images_from(singles, modalities)).unwrap_or_default();
+    singles.into_iter().for_each(|(name, files)| add(&mut cases, name, files, &mut found));
+    if part != Part::All && !of_config {
+        let message = "--part is for run configs, and none is named";
+        found.push(Diagnostic::error(Code::E0601, message).help("name the run config (.ron) in place of its folder, or leave --part out"));
+    }
+    for (name, files) in &cases {
         let target = out.join(format!("{name}.nii.gz"));
         if let Some(file) = files.iter().find(|f| same(f, &target)) {
-            found.push(
-                Diagnostic::error(Code::E0603, format!("the segmentation of `{}` would be written over the image", file.display()))
-                    .help("give another folder with --out"),
-            );
-        } else if let Some(other) = cases.insert(name.clone(), files.clone())
-            && !other.iter().zip(&files).all(|(a, b)| same(a, b))
-        {
-            found.push(
-                Diagnostic::error(Code::E0603, format!("two images are called `{name}`; one segmentation would be written over the other"))
-                    .help("predict them into different folders"),
-            );
-        }
-    };
-    for image in images {
-        // A file may have a comma in its name.
-        if image.contains(',') && !Path::new(image).exists() {
-            add(image.split(',').map(PathBuf::from).collect(), &mut found);
-        } else if Path::new(image).is_dir() {
-            for file in found.keep(images_in(Path::new(image))).unwrap_or_default() {
-                add(vec![file], &mut found);
-            }
-        } else {
-            add(vec![image.into()], &mut found);
+            let message = format!("the segmentation of `{}` would be written over the image", file.display());
+            found.push(Diagnostic::error(Code::E0603, message).help("give another folder with --out"));
         }
     }
     found.or(cases)
 }
 
+/// Files that were joined to one case.
+fn together(files: Vec<PathBuf>) -> Result<Images, Diagnostic> {
+    match called_together(&files) {
+        Some(name) => Ok(Images::from([(name, files)])),
+        None => {
+            let shown = files.iter().map(|f| f.display().to_string()).collect::<Vec<_>>().join(",");
+            let message = format!("`{shown}` is no image: not all names end in .nii, .nii.gz, .hdr or .img");
+            Err(Diagnostic::error(Code::E0702, message).help("name NIfTI files"))
+        }
+    }
+}
+
+fn add(cases: &mut Images, name: String, files: Vec<PathBuf>, found: &mut Diagnostics) {
+    let other = cases.insert(name.clone(), files.clone());
+    if other.is_some_and(|other| other.len() != files.len() || !other.iter().zip(&files).all(|(a, b)| same(a, b))) {
+        let message = format!("two images are called `{name}`; one segmentation would be written over the other");
+        found.push(Diagnostic::error(Code::E0603, message).help("predict them into different folders"));
+    }
+}
+
 /// Whether both are one file on disk.
 fn same(a: &Path, b: &Path) -> bool {
     matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
-}
-
-/// The NIfTI files of a folder, sorted by name; hidden ones are left out.
-///
-/// # Errors
-/// E0702 when there are none or the folder cannot be read.
-pub fn images_in(folder: &Path) -> Result<Vec<PathBuf>> {
-    let refuse = |why: String| {
-        Diagnostic::error(Code::E0702, format!("`{}`: {why}", folder.display())).help("name a folder that holds .nii or .nii.gz files")
-    };
-    let entries = std::fs::read_dir(folder).map_err(|e| refuse(format!("the folder cannot be read: {}", reason(&e))))?;
-    let mut files: Vec<PathBuf> = entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.is_file() && case_name(p).is_some()).collect();
-    if files.is_empty() {
-        return Err(refuse("the folder holds no NIfTI file".into()).into());
-    }
-    files.sort();
-    Ok(files)
-}
-
-/// `hippocampus_001` of `imagesTr/hippocampus_001.nii.gz`.
-pub fn case_name(file: &Path) -> Option<String> {
-    let name = file.file_name()?.to_str()?;
-    let stem = name.strip_suffix(".nii.gz").or_else(|| name.strip_suffix(".nii"))?;
-    (!stem.is_empty() && !stem.starts_with('.')).then(|| stem.to_owned())
 }
 
 #[cfg(test)]
@@ -89,6 +82,7 @@ mod tests {
         for name in ["b.nii", "a.nii.gz", "._a.nii.gz", "notes.txt"] {
             std::fs::write(dir.path().join(name), "").unwrap();
         }
+        let cases = |images: &[String], out: &Path| cases(images, Part::All, &["T1".to_owned()], out);
         let folder = dir.path().display().to_string();
         let got = cases(&[folder.clone(), "x/p_t1.nii.gz,x/p_t2.nii.gz".into()], Path::new("out")).unwrap();
         let names: Vec<&String> = got.keys().collect();

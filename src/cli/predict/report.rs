@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::infer::Postprocess;
-use crate::text::{Code, Diagnostic, Form, Outputs, Result, reason};
+use crate::text::{Code, Diagnostic, Form, Outputs, Result, broken_link, reason, unwritable, write_text};
 
 /// A file and the BLAKE3 hash of its bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,7 +26,8 @@ impl Hashed {
     /// `code` when it cannot be read.
     pub fn of(file: &Path, code: Code) -> Result<Self> {
         let refuse = |e: std::io::Error| {
-            Diagnostic::error(code, format!("cannot read `{}`: {}", file.display(), reason(&e))).help("check the path and its permissions")
+            let (why, help) = broken_link(file).unwrap_or_else(|| (reason(&e), "check the path and its permissions"));
+            Diagnostic::error(code, format!("cannot read `{}`: {why}", file.display())).help(help)
         };
         let about = std::fs::metadata(file).map_err(refuse)?;
         if !about.is_file() {

@@ -8,9 +8,11 @@
 //! patient001/patient001_4d.nii.gz              the whole cine; not read
 //! ```
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::walk::{is_volume, list, stem};
+use super::walk::{Named, list};
+use super::{Want, finish};
 use crate::data::dataset::{Case, Description};
 use crate::text::{Code, Diagnostic, Diagnostics, reason};
 
@@ -18,13 +20,18 @@ use crate::text::{Code, Diagnostic, Diagnostics, reason};
 const LABELS: [&str; 4] = ["background", "right ventricle", "myocardium", "left ventricle"];
 const INFO: &str = "Info.cfg";
 const GROUND_TRUTH: &str = "_gt";
+const FRAME: &str = "_frame";
 
 /// The patients' folders: in `root`, else in `root/training`.
 pub(super) fn folders(root: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
     let patients = |root: &Path| -> Result<Vec<PathBuf>, Diagnostic> {
         let is_patient =
             |name: &String| name.strip_prefix("patient").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
-        Ok(list(root)?.folders.iter().filter(|f| is_patient(f)).map(|f| root.join(f)).collect())
+        // What is no folder and has a patient's name cannot be entered: to try says why.
+        let listing = list(root)?;
+        let mut all: Vec<PathBuf> = listing.folders.iter().chain(&listing.files).filter(|f| is_patient(f)).map(|f| root.join(f)).collect();
+        all.sort();
+        Ok(all)
     };
     let own = patients(root)?;
     let training = root.join("training");
@@ -32,12 +39,12 @@ pub(super) fn folders(root: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
 }
 
 /// Finds the frames that have labels. Both frames of a patient are of one subject.
-pub(super) fn describe(root: &Path) -> Result<Description, Diagnostics> {
+pub(super) fn describe(root: &Path, want: Want) -> Result<Description, Diagnostics> {
     let mut found = Diagnostics::default();
     let mut cases = vec![];
     let patients = folders(root)?;
     for folder in &patients {
-        cases.extend(found.keep(frames(folder)).unwrap_or_default());
+        cases.extend(found.keep(frames(folder, want)).unwrap_or_default());
     }
     if patients.is_empty() {
         found.push(
@@ -46,34 +53,38 @@ pub(super) fn describe(root: &Path) -> Result<Description, Diagnostics> {
         );
     }
     let labels = (0..).zip(LABELS.map(String::from)).collect();
-    found.or(Description { name: "ACDC".into(), modalities: vec!["cine MRI".into()], labels, cases, ..Description::default() })
+    finish(found, Description { name: "ACDC".into(), modalities: vec!["cine MRI".into()], labels, cases, ..Description::default() })
 }
 
-/// The labelled frames of a patient: those that Info.cfg names, or all that have labels.
-fn frames(folder: &Path) -> Result<Vec<Case>, Diagnostics> {
+/// The frames of a patient: those that Info.cfg names, or all that there are.
+fn frames(folder: &Path, want: Want) -> Result<Vec<Case>, Diagnostics> {
     let listing = list(folder)?;
+    let volumes = listing.volumes();
     let patient = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let with_stem = |wanted: &str| listing.files.iter().find(|f| is_volume(f) && stem(f) == wanted).map(|f| folder.join(f));
-    let ids: Vec<String> = if listing.files.iter().any(|f| f == INFO) {
+    let with_stem = |wanted: &str| volumes.iter().filter(|v| v.stem == wanted).map(|v| folder.join(v.file)).collect::<Vec<_>>();
+    let ids: BTreeSet<String> = if listing.files.iter().any(|f| f == INFO) {
         named(&folder.join(INFO))?.into_iter().map(|frame| format!("{patient}_frame{frame:02}")).collect()
     } else {
-        let labelled = listing.files.iter().filter(|f| is_volume(f)).filter_map(|f| stem(f).strip_suffix(GROUND_TRUTH));
-        labelled.map(String::from).collect()
+        let frame = |v: &Named| v.stem.strip_suffix(GROUND_TRUTH).or(v.stem.contains(FRAME).then_some(v.stem)).map(String::from);
+        volumes.iter().filter_map(frame).collect()
     };
     let mut found = Diagnostics::default();
     let mut cases = vec![];
     for id in ids {
-        let mut part = |name: &str| {
-            let file = with_stem(name);
-            if file.is_none() {
+        let mut part = |name: &str, needed: bool| {
+            let mut files = with_stem(name);
+            if files.is_empty() && needed {
                 let message = format!("`{}` has no {name}.nii.gz", folder.display());
                 found.push(Diagnostic::error(Code::E0701, message).help(format!("add it, or correct {INFO}, or take the folder out")));
+            } else if let [first, second, ..] = &files[..] {
+                let message = format!("`{}` and `{}` are both called {name}", first.display(), second.display());
+                found.push(Diagnostic::error(Code::E0701, message).help("keep one of them"));
             }
-            file
+            if files.is_empty() { None } else { Some(files.swap_remove(0)) }
         };
-        let (image, label) = (part(&id), part(&format!("{id}{GROUND_TRUTH}")));
-        if let (Some(image), Some(label)) = (image, label) {
-            cases.push(Case { subject: patient.clone(), ..Case::new(id, vec![image], Some(label)) });
+        let (image, label) = (part(&id, want.images()), part(&format!("{id}{GROUND_TRUTH}"), want.labels()));
+        if (image.is_some() || !want.images()) && (label.is_some() || !want.labels()) {
+            cases.push(Case { subject: patient.clone(), ..Case::new(id, image.into_iter().collect(), label) });
         }
     }
     if cases.is_empty() && !found.has_errors() {

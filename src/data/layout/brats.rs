@@ -11,10 +11,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::checked;
-use super::walk::{Listing, below, is_volume, stem};
+use super::walk::{Listing, Named, below, closed};
+use super::{Want, checked, finish, id_of};
 use crate::data::dataset::{Case, Description};
 use crate::text::{Code, Diagnostic, Diagnostics, suggestion};
+use crate::volume::split_name;
 
 /// The modalities by the name that this program gives them, with the endings that the years gave them.
 const MODALITIES: [(&str, &[&str]); 4] =
@@ -31,11 +32,14 @@ pub fn all() -> Vec<String> {
 
 /// Whether a folder holds cases of BraTS.
 pub(super) fn looks_like(root: &Path) -> Result<bool, Diagnostic> {
-    Ok(below(root, DEPTH)?.iter().any(|(_, files)| endings(files).iter().any(|(_, e)| e.eq_ignore_ascii_case("flair") || *e == "t2f")))
+    Ok(below(root, DEPTH)?
+        .folders
+        .iter()
+        .any(|(_, files)| endings(files).iter().any(|(_, e)| e.eq_ignore_ascii_case("flair") || *e == "t2f")))
 }
 
 /// Finds the cases: folders with a segmentation or a modality in them.
-pub(super) fn describe(root: &Path, modalities: &[String], labels: &[(u8, String)]) -> Result<Description, Diagnostics> {
+pub(super) fn describe(root: &Path, modalities: &[String], labels: &[(u8, String)], want: Want) -> Result<Description, Diagnostics> {
     let mut found = Diagnostics::default();
     let mut wanted = vec![];
     for name in modalities {
@@ -56,13 +60,24 @@ pub(super) fn describe(root: &Path, modalities: &[String], labels: &[(u8, String
     }
     let mut cases: BTreeMap<String, Case> = BTreeMap::new();
     let mut dashes = false;
-    for (folder, files) in below(root, DEPTH)? {
-        let named = endings(&files);
-        let ends_in =
-            |all: &[&str]| named.iter().find(|(_, e)| all.iter().any(|w| w.eq_ignore_ascii_case(e))).map(|(file, _)| folder.join(file));
-        if ends_in(&["flair", "t2f", "t1", "t1n", "t2", "t2w", "t1ce", "t1c", "t1gd"]).is_none() {
+    let tree = below(root, DEPTH)?;
+    closed(&tree, |_| true, &mut found);
+    let in_volume = |folder: &Path| folder.strip_prefix(root).is_ok_and(|p| p.iter().any(|n| split_name(&n.to_string_lossy()).is_some()));
+    for (folder, files) in tree.folders.iter().filter(|(folder, _)| !in_volume(folder)) {
+        let named = endings(files);
+        let fits = |all: &[&str], e: &str| all.iter().any(|w| w.eq_ignore_ascii_case(e));
+        let is_case = named.iter().any(|(_, e)| MODALITIES.iter().any(|(_, own)| fits(own, e)) || fits(&SEGMENTATION, e));
+        if !is_case {
             continue;
         }
+        let ends_in = |all: &[&str], found: &mut Diagnostics| {
+            let files: Vec<PathBuf> = named.iter().filter(|(_, e)| fits(all, e)).map(|(v, _)| folder.join(v.file)).collect();
+            if let [first, second, ..] = &files[..] {
+                let message = format!("`{}` and `{}` are the same part of one case", first.display(), second.display());
+                found.push(Diagnostic::error(Code::E0701, message).help("keep one of them"));
+            }
+            files.into_iter().next()
+        };
         let id = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let missing = |what: &str, names: &[&str]| {
             let shown = names.iter().map(|n| format!("{id}_{n}.nii.gz")).collect::<Vec<_>>().join(", ");
@@ -71,15 +86,17 @@ pub(super) fn describe(root: &Path, modalities: &[String], labels: &[(u8, String
         };
         let mut image: Vec<PathBuf> = vec![];
         for (name, endings) in &wanted {
-            match ends_in(endings) {
+            match ends_in(endings, &mut found) {
                 Some(file) => image.push(file),
-                None => found.push(missing(&format!("modality `{name}`"), endings)),
+                None if want.images() => found.push(missing(&format!("modality `{name}`"), endings)),
+                None => {}
             }
         }
-        let label = ends_in(&SEGMENTATION);
+        let label = ends_in(&SEGMENTATION, &mut found);
         match &label {
-            Some(file) => dashes |= file.to_string_lossy().ends_with("-seg.nii.gz") || file.to_string_lossy().ends_with("-seg.nii"),
-            None => found.push(missing("segmentation", &SEGMENTATION)),
+            Some(file) => dashes |= id_of(file).ends_with("-seg"),
+            None if want.labels() => found.push(missing("segmentation", &SEGMENTATION)),
+            None => {}
         }
         // 2023 has several visits of one subject: BraTS-GLI-00000-000, -001.
         let visit = id.rsplit_once('-').filter(|(_, visit)| visit.len() == 3 && visit.bytes().all(|b| b.is_ascii_digit()));
@@ -104,16 +121,25 @@ pub(super) fn describe(root: &Path, modalities: &[String], labels: &[(u8, String
     } else {
         found.keep(checked(labels)).unwrap_or_default()
     };
-    found.or(Description {
+    let about = Description {
         name: "BraTS".into(),
         modalities: modalities.to_vec(),
         labels: given,
         cases: cases.into_values().collect(),
         ..Description::default()
-    })
+    };
+    finish(found, about)
 }
 
-/// The NIfTI files with what stands after the last `_` or `-` of their names.
-fn endings(files: &Listing) -> Vec<(&String, &str)> {
-    files.files.iter().filter(|f| is_volume(f)).filter_map(|f| Some((f, stem(f).rsplit_once(['_', '-'])?.1))).collect()
+/// The volumes with what stands after the last `_` or `-` of their names.
+fn endings(files: &Listing) -> Vec<(Named<'_>, &str)> {
+    files.volumes().into_iter().filter_map(|v| Some((v, v.stem.rsplit_once(['_', '-'])?.1))).collect()
+}
+
+/// What a name's last word says if it is one of this layout: the name of a modality, or nothing for a segmentation.
+pub(super) fn part(word: &str) -> Option<Option<&'static str>> {
+    if SEGMENTATION.iter().any(|own| own.eq_ignore_ascii_case(word)) {
+        return Some(None);
+    }
+    MODALITIES.iter().find(|(_, own)| own.iter().any(|o| o.eq_ignore_ascii_case(word))).map(|(name, _)| Some(*name))
 }

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::checked;
-use super::walk::below;
+use super::walk::{below, closed};
+use super::{Want, checked, finish};
 use crate::data::dataset::{Case, Description};
-use crate::text::{Code, Diagnostic, Diagnostics, printable};
+use crate::text::{Code, Diagnostic, Diagnostics, a_few, printable};
+use crate::volume::{is_second, same_ending, split_name};
 
 /// A path below the root with `{case}` where the case's name stands, and `*` for what does not matter; neither reaches over a `/`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +33,14 @@ impl Pattern {
             return Some(format!("`{}` is no path below the root", printable(text)));
         }
         parts().any(|p| p.matches(CASE).count() > 1).then(|| format!("`{}` has {CASE} twice in one name", printable(text)))
+    }
+
+    /// Whether a file that fits may lie in a folder.
+    fn may_lie_in(&self, folder: &str) -> bool {
+        let mut wanted = self.0.split('/');
+        // The last part is the file's.
+        let all = folder.split('/').all(|name| wanted.next().is_some_and(|part| fits(part, name).is_some()));
+        all && wanted.next().is_some()
     }
 
     /// The case's name in a path that fits.
@@ -88,6 +97,7 @@ pub(super) fn describe(
     label: &Pattern,
     labels: &[(u8, String)],
     subject: Option<&Pattern>,
+    want: Want,
 ) -> Result<Description, Diagnostics> {
     let mut found = Diagnostics::default();
     let labels = found.keep(checked(labels)).unwrap_or_default();
@@ -105,8 +115,11 @@ pub(super) fn describe(
     let mut found = Diagnostics::default();
     let depth = named.clone().map(|(_, p)| p.0.matches('/').count()).max().unwrap_or(0);
     let mut paths = vec![];
-    for (folder, listing) in below(root, depth)? {
-        let inside = folder.strip_prefix(root).unwrap_or(&folder).to_string_lossy().replace('\\', "/");
+    let tree = below(root, depth)?;
+    let inside = |folder: &Path| folder.strip_prefix(root).unwrap_or(folder).to_string_lossy().into_owned();
+    closed(&tree, |folder| named.clone().any(|(_, p)| p.may_lie_in(&inside(folder))), &mut found);
+    for (folder, listing) in &tree.folders {
+        let inside = inside(folder);
         paths.extend(listing.files.iter().map(|f| if inside.is_empty() { f.clone() } else { format!("{inside}/{f}") }));
     }
     // For each case the file of every pattern, the label's last.
@@ -115,7 +128,12 @@ pub(super) fn describe(
         for path in &paths {
             let Some(case) = pattern.case(path) else { continue };
             let place = &mut files.entry(case.to_owned()).or_insert_with(|| vec![None; modalities.len() + 1])[at];
-            if let Some(other) = place.replace(root.join(path)) {
+            let own = root.join(path);
+            // Of a pair of files the header stands for both.
+            if place.as_deref().is_some_and(|header| is_pair(header, &own)) {
+                continue;
+            }
+            if let Some(other) = place.replace(own) {
                 let message =
                     format!("`{field}`: the case `{case}` has two files, `{}` and `{}`", other.display(), root.join(path).display());
                 found.push(Diagnostic::error(Code::E0701, message).help("narrow the pattern"));
@@ -124,8 +142,9 @@ pub(super) fn describe(
     }
     let mut cases = vec![];
     for (id, mut own) in files {
-        for ((field, pattern), file) in named.clone().zip(&own) {
-            if file.is_none() {
+        for (at, ((field, pattern), file)) in named.clone().zip(&own).enumerate() {
+            let needed = if at < modalities.len() { want.images() } else { want.labels() };
+            if file.is_none() && needed {
                 let message = format!("`{field}`: the case `{id}` has no file `{}`", pattern.0.replace(CASE, &id));
                 found.push(Diagnostic::error(Code::E0701, message).help("add it, or take the case out, or correct the pattern"));
             }
@@ -134,18 +153,19 @@ pub(super) fn describe(
         let subject = subject.and_then(|p| Some(fits(&p.0, &id)??.to_owned())).unwrap_or_else(|| id.clone());
         cases.push(Case { subject, ..Case::new(id, own.into_iter().flatten().collect(), label) });
     }
-    if cases.is_empty() {
+    if cases.is_empty() && !found.has_errors() {
         let message = format!("no file below `{}` fits `{}`", root.display(), label.0);
-        let shown: Vec<&str> = paths.iter().take(3).map(String::as_str).collect();
-        let there =
-            if shown.is_empty() { "it holds no files at that depth".to_owned() } else { format!("it holds {}, ...", shown.join(", ")) };
+        let there = if paths.is_empty() { "it holds no files at that depth".to_owned() } else { format!("it holds {}", a_few(&paths, 3)) };
         found.push(Diagnostic::error(Code::E0701, message).help(there));
     }
-    found.or(Description {
-        name: "files".into(),
-        modalities: modalities.iter().map(|(n, _)| n.clone()).collect(),
-        labels,
-        cases,
-        ..Description::default()
-    })
+    let modalities = modalities.iter().map(|(n, _)| n.clone()).collect();
+    finish(found, Description { name: "files".into(), modalities, labels, cases, ..Description::default() })
+}
+
+/// Whether the second path holds the voxels of the first one, its header.
+fn is_pair(header: &Path, voxels: &Path) -> bool {
+    let names = [header, voxels].map(|p| p.file_name().unwrap_or_default().to_string_lossy().into_owned());
+    let [Some((a, hdr)), Some((b, img))] = [&names[0], &names[1]].map(|n| split_name(n)) else { return false };
+    let unpacked = |ending: &str| ending.get(..4).map(str::to_owned).unwrap_or_default();
+    a == b && header.parent() == voxels.parent() && is_second(img) && !is_second(hdr) && same_ending(&unpacked(hdr), &unpacked(img))
 }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{checked, under};
+use super::walk::fault;
+use super::{Want, checked, under};
 use crate::data::dataset::{Case, Description};
 use crate::text::{Code, Diagnostic, Diagnostics, printable};
 
@@ -25,30 +26,39 @@ pub struct Entry {
 }
 
 /// Looks that all files of the list are there.
-pub(super) fn describe(root: &Path, modalities: &[String], labels: &[(u8, String)], entries: &[Entry]) -> Result<Description, Diagnostics> {
+pub(super) fn describe(
+    root: &Path,
+    modalities: &[String],
+    labels: &[(u8, String)],
+    entries: &[Entry],
+    want: Want,
+) -> Result<Description, Diagnostics> {
     let mut found = Diagnostics::default();
     let labels = found.keep(checked(labels)).unwrap_or_default();
     let mut cases: BTreeMap<String, Case> = BTreeMap::new();
     for entry in entries {
         let shown = printable(&entry.id);
-        let mut part = |what: &str, named: &Path| {
+        let mut part = |what: &str, named: &Path, needed: bool| {
             let file = under(root, named);
-            if !file.is_file() {
-                let message = format!("`data.cases`: the {what} of `{shown}` is not there");
-                found.push(Diagnostic::error(Code::E0701, message).help(format!("looked for `{}`", file.display())));
+            let Some((why, help)) = fault(&file) else { return Some(file) };
+            let lost = file.symlink_metadata().is_err();
+            if needed || !lost {
+                let why = if lost { "is not there".to_owned() } else { format!("cannot be used: {why}") };
+                let d = Diagnostic::error(Code::E0701, format!("`data.cases`: the {what} of `{shown}` {why}"));
+                found.push(if lost { d } else { d.help(help) }.help(format!("looked for `{}`", file.display())));
             }
-            file
+            None
         };
-        let image: Vec<PathBuf> = entry.image.iter().map(|f| part("image", f)).collect();
-        let label = part("label", &entry.label);
-        if image.is_empty() {
+        let image: Vec<PathBuf> = entry.image.iter().filter_map(|f| part("image", f, want.images())).collect();
+        let label = part("label", &entry.label, want.labels());
+        if entry.image.is_empty() {
             found.push(
                 Diagnostic::error(Code::E0701, format!("`data.cases`: `{shown}` has no image"))
                     .help("name its files: image: [\"t1.nii.gz\", ...]"),
             );
         }
         let subject = entry.subject.clone().unwrap_or_else(|| entry.id.clone());
-        if cases.insert(entry.id.clone(), Case { subject, ..Case::new(entry.id.clone(), image, Some(label)) }).is_some() {
+        if cases.insert(entry.id.clone(), Case { subject, ..Case::new(entry.id.clone(), image, label) }).is_some() {
             found.push(Diagnostic::error(Code::E0701, format!("`data.cases` has `{shown}` twice")).help("each case stands once"));
         }
     }

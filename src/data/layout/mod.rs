@@ -6,34 +6,62 @@
 mod acdc;
 mod brats;
 mod files;
+mod flat;
 mod json;
 mod list;
 mod msd;
 mod nnunet;
+mod pairs;
 mod walk;
 
 use std::path::{Path, PathBuf};
 
 pub use brats::all as brats_modalities;
 pub use files::Pattern;
+pub use flat::{Images, called_together, file_name, images_from, images_in, images_of, labels_in, labels_of, split_files};
 pub use list::Entry;
+pub use pairs::{Counterparts, Pairs, against, matched};
 
 use super::dataset::{Description, Spec};
 use super::phantom;
-use crate::text::{Code, Diagnostic, Diagnostics};
+use crate::text::{Code, Diagnostic, Diagnostics, Source};
+use crate::volume::split_name;
 
-/// Finds the cases of a data set.
+/// Which files of its cases a data set must have; those of the other kind are named where they are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// Image and label of each case: to train, to check.
+    Pairs,
+    /// Images: to predict.
+    Images,
+    /// Labels: to hold predictions against.
+    Labels,
+}
+
+impl Want {
+    fn images(self) -> bool {
+        self != Self::Labels
+    }
+
+    fn labels(self) -> bool {
+        self != Self::Images
+    }
+}
+
+/// Finds the cases of a data set; no volume is read.
 ///
 /// # Errors
 /// E0101 for a description that cannot be read, E0701 for each thing that is wrong with the data set, E0601 for a phantom that cannot be.
-pub(super) fn describe(spec: &Spec) -> Result<Description, Diagnostics> {
+pub fn describe(spec: &Spec, want: Want) -> Result<Description, Diagnostics> {
     match spec {
-        Spec::Msd { root } => msd::describe(root),
-        Spec::Nnunet { root } => nnunet::describe(root),
-        Spec::Brats { root, modalities, labels } => brats::describe(root, modalities, labels),
-        Spec::Acdc { root } => acdc::describe(root),
-        Spec::Files { root, modalities, label, labels, subject } => files::describe(root, modalities, label, labels, subject.as_ref()),
-        Spec::List { root, modalities, labels, cases } => list::describe(root, modalities, labels, cases),
+        Spec::Msd { root } => msd::describe(root, want),
+        Spec::Nnunet { root } => nnunet::describe(root, want),
+        Spec::Brats { root, modalities, labels } => brats::describe(root, modalities, labels, want),
+        Spec::Acdc { root } => acdc::describe(root, want),
+        Spec::Files { root, modalities, label, labels, subject } => {
+            files::describe(root, modalities, label, labels, subject.as_ref(), want)
+        }
+        Spec::List { root, modalities, labels, cases } => list::describe(root, modalities, labels, cases, want),
         Spec::Phantom { cases, size, .. } => Ok(phantom::describe(*cases, *size)?),
     }
 }
@@ -44,10 +72,9 @@ pub(super) fn describe(spec: &Spec) -> Result<Description, Diagnostics> {
 /// E0101 when it cannot be read; E0701 when it has none of the layouts that are known.
 pub fn guess(root: &Path) -> Result<Spec, Diagnostic> {
     let root_path = || root.to_owned();
-    if let Some(text) = std::fs::read_to_string(root.join("dataset.json")).ok().filter(|_| root.is_dir()) {
-        // The one names its channels by `modality`, the other by `channel_names`.
-        let nnunet = serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|v| v.get("channel_names").is_some());
-        return Ok(if nnunet { Spec::Nnunet { root: root_path() } } else { Spec::Msd { root: root_path() } });
+    if root.is_dir() && root.join(json::DATASET).symlink_metadata().is_ok() {
+        let source = Source::read(&root.join(json::DATASET))?;
+        return Ok(if json::is_nnunet(&source.text) { Spec::Nnunet { root: root_path() } } else { Spec::Msd { root: root_path() } });
     }
     if !acdc::folders(root)?.is_empty() {
         return Ok(Spec::Acdc { root: root_path() });
@@ -63,10 +90,18 @@ pub fn guess(root: &Path) -> Result<Spec, Diagnostic> {
         .help("for any other, write a run config with `data: Files(...)` or `data: List(...)` and name that"))
 }
 
-/// A case's id: its file's name without `.nii` or `.nii.gz`.
+/// A case's id: its file's name without the ending of a volume.
 fn id_of(path: &Path) -> String {
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    walk::stem(&name).to_owned()
+    split_name(&name).map_or(name.as_str(), |(stem, _)| stem).to_owned()
+}
+
+/// The data set, if nothing is wrong and all files of its cases are there.
+fn finish(mut found: Diagnostics, about: Description) -> Result<Description, Diagnostics> {
+    for file in about.cases.iter().flat_map(|c| c.image.iter().chain(&c.label)) {
+        found.keep(walk::there(file));
+    }
+    found.or(about)
 }
 
 /// Labels as a config gives them, ascending by value; the background is there.

@@ -1,17 +1,20 @@
 //! The layout of the Medical Segmentation Decathlon: `dataset.json` names modalities, labels and the pairs of files.
 //!
-//! May use `text`, `data::dataset`, and `json` beside it.
+//! May use `text`, `volume`, `data::dataset`, and `json`, `walk` beside it. The first version of nnU-Net has the same description, and a file for each
+//! channel of an image: `imagesTr/case_0000.nii.gz` where `./imagesTr/case.nii.gz` is named.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::id_of;
-use super::json::{at_word, inside, read};
+use super::json::{at_word, file, present, read, resolve};
+use super::walk::list;
+use super::{Want, finish, id_of};
 use crate::data::dataset::{Case, Description};
-use crate::text::{Diagnostic, Diagnostics, Source, printable};
+use crate::text::{Diagnostic, Diagnostics, Severity, Source, a_few, printable, several};
+use crate::volume::split_name;
 
 /// What is read of `dataset.json`; it may hold more.
 #[derive(Deserialize)]
@@ -20,6 +23,8 @@ struct File {
     name: String,
     modality: BTreeMap<String, String>,
     labels: BTreeMap<String, String>,
+    #[serde(rename = "numTraining")]
+    count: Option<serde_json::Value>,
     training: Vec<Pair>,
 }
 
@@ -30,42 +35,37 @@ struct Pair {
 }
 
 /// Reads `root/dataset.json` and looks that every file it names is there.
-pub(super) fn describe(root: &Path) -> Result<Description, Diagnostics> {
+pub(super) fn describe(root: &Path, want: Want) -> Result<Description, Diagnostics> {
     let needs = "it needs `modality`, `labels` and `training` as the Medical Segmentation Decathlon writes them";
-    let (source, file): (_, File) = read(root, "dataset.json, imagesTr and labelsTr", needs)?;
+    let (source, about): (_, File) = read(root, "dataset.json, imagesTr and labelsTr", needs)?;
     let mut found = Diagnostics::default();
-    let modalities = found.keep(numbered(&source, "modality", &file.modality)).unwrap_or_default();
-    for (place, (number, _)) in modalities.iter().enumerate() {
-        if usize::from(*number) != place {
-            found.push(
-                at_word(&source, &format!("`modality` has no \"{place}\""), "modality")
-                    .help("number the modalities 0, 1, 2, ... without a gap"),
-            );
-            break;
-        }
-    }
-    if modalities.is_empty() && !found.has_errors() {
-        found.push(at_word(&source, "`modality` names none", "modality").help("name at least one: {\"0\": \"MRI\"}"));
-    }
-    let labels = found.keep(numbered(&source, "labels", &file.labels)).unwrap_or_default();
-    if labels.first().is_none_or(|(v, _)| *v != 0) {
-        found.push(at_word(&source, "`labels` has no 0, the background", "labels").help("add \"0\": \"background\""));
-    } else if labels.len() < 2 {
-        found.push(at_word(&source, "`labels` has nothing but the background", "labels").help("name the classes to be segmented"));
-    }
+    let modalities = found.keep(modalities(&source, &about.modality)).unwrap_or_default();
+    let labels = found.keep(labels(&source, &about.labels)).unwrap_or_default();
     let mut cases: BTreeMap<String, Case> = BTreeMap::new();
-    for (n, pair) in file.training.iter().enumerate() {
+    let mut listed = BTreeSet::new();
+    for (n, pair) in about.training.iter().enumerate() {
         let entry = |field: &str| format!("training[{n}].{field}");
         // Copies made on a Mac carry such companions; they are not volumes.
         if name_of(&pair.image).starts_with("._") {
             continue;
         }
-        let image = found.keep(inside(&source, root, &entry("image"), &pair.image));
-        let label = found.keep(inside(&source, root, &entry("label"), &pair.label));
-        let (Some(image), Some(label)) = (image, label) else { continue };
-        let id = id_of(&image);
-        let case = Case::new(id.clone(), vec![image], Some(label));
-        if cases.insert(id.clone(), case).is_some() {
+        let image = match found.keep(resolve(&source, root, &entry("image"), &pair.image, false)) {
+            None => None,
+            Some(named) => {
+                let id = id_of(&named);
+                let files = match channels(&named, modalities.len()) {
+                    Some(files) => Ok(files),
+                    None => present(&source, root, &entry("image"), &pair.image, named).map(|file| vec![file]),
+                };
+                let files = if want.images() { found.keep(files) } else { Some(files.unwrap_or_default()) };
+                files.map(|files| (id, files))
+            }
+        };
+        let label = file(&source, root, &entry("label"), &pair.label, false);
+        let label = if want.labels() { found.keep(label) } else { label.ok() };
+        let (Some((id, image)), true) = (image, label.is_some() || !want.labels()) else { continue };
+        listed.extend(image.iter().cloned());
+        if cases.insert(id.clone(), Case::new(id.clone(), image, label)).is_some() {
             let message = format!("{} names the case `{}` again", entry("image"), printable(&id));
             found.push(at_word(&source, &message, &pair.image).help("each case stands once"));
         }
@@ -73,8 +73,76 @@ pub(super) fn describe(root: &Path) -> Result<Description, Diagnostics> {
     if cases.is_empty() && !found.has_errors() {
         found.push(at_word(&source, "`training` names no case", "training").help("list the pairs of image and label"));
     }
+    let mut warnings = vec![];
+    let count = about.count.and_then(|n| n.as_u64().or_else(|| n.as_str()?.trim().parse().ok()));
+    if let Some(said) = count.filter(|n| *n != cases.len() as u64) {
+        let message = format!("`numTraining` is {said}, but `training` names {}", several(cases.len(), "case"));
+        warnings.push(at_word(&source, &message, "numTraining").help("look for missing entries, or correct the number"));
+    }
+    warnings.extend(unlisted(&source, &listed));
+    warnings.iter_mut().for_each(|d| d.severity = Severity::Warning);
     let modalities = modalities.into_iter().map(|(_, n)| n).collect();
-    found.or(Description { name: file.name, modalities, labels, cases: cases.into_values().collect(), ..Description::default() })
+    let cases = cases.into_values().collect();
+    finish(found, Description { name: about.name, modalities, labels, cases, warnings, ..Description::default() })
+}
+
+fn modalities(source: &Arc<Source>, named: &BTreeMap<String, String>) -> Result<Vec<(u8, String)>, Diagnostic> {
+    let all = numbered(source, "modality", named)?;
+    if let Some(place) = (0..all.len()).find(|place| usize::from(all[*place].0) != *place) {
+        return Err(
+            at_word(source, &format!("`modality` has no \"{place}\""), "modality").help("number the modalities 0, 1, 2, ... without a gap")
+        );
+    }
+    if all.is_empty() {
+        return Err(at_word(source, "`modality` names none", "modality").help("name at least one: {\"0\": \"MRI\"}"));
+    }
+    Ok(all)
+}
+
+fn labels(source: &Arc<Source>, named: &BTreeMap<String, String>) -> Result<Vec<(u8, String)>, Diagnostic> {
+    let all = numbered(source, "labels", named)?;
+    if all.first().is_none_or(|(v, _)| *v != 0) {
+        return Err(at_word(source, "`labels` has no 0, the background", "labels").help("add \"0\": \"background\""));
+    }
+    if all.len() < 2 {
+        return Err(at_word(source, "`labels` has nothing but the background", "labels").help("name the classes to be segmented"));
+    }
+    Ok(all)
+}
+
+/// Of an image that is not there the files of its channels, as the first version of nnU-Net has them beside the same description:
+/// `case_0000.nii.gz` for `case.nii.gz`. `None` where the first of them is not there either.
+fn channels(image: &Path, modalities: usize) -> Option<Vec<PathBuf>> {
+    if image.symlink_metadata().is_ok() {
+        return None;
+    }
+    let name = image.file_name()?.to_str()?;
+    let (stem, ending) = split_name(name)?;
+    let channel = |n: usize| image.with_file_name(format!("{stem}_{n:04}{ending}"));
+    channel(0).symlink_metadata().ok()?;
+    Some((0..modalities.max(1)).map(channel).collect())
+}
+
+/// A word on volumes that lie beside images of the list and are not named in it.
+fn unlisted(source: &Arc<Source>, listed: &BTreeSet<PathBuf>) -> Option<Diagnostic> {
+    let folders: BTreeSet<&Path> = listed.iter().filter_map(|file| file.parent()).collect();
+    let mut all = vec![];
+    for folder in folders {
+        // What cannot be read is told of by its files.
+        let Ok(listing) = list(folder) else { continue };
+        let names = listing.volumes().into_iter().map(|v| folder.join(v.file));
+        all.extend(names.filter(|file| !listed.contains(file)).map(|file| file.display().to_string()));
+    }
+    if all.is_empty() || listed.is_empty() {
+        return None;
+    }
+    let message = format!(
+        "`training` does not name {} that {} beside its images: {}",
+        several(all.len(), "volume"),
+        if all.len() == 1 { "lies" } else { "lie" },
+        a_few(&all, 3)
+    );
+    Some(at_word(source, &message, "training").help("add them with their labels; what is not named is not used"))
 }
 
 /// Keys that are numbers, ascending by number.
@@ -120,7 +188,7 @@ mod tests {
     #[test]
     fn a_good_one_is_read_in_order() {
         let root = folder(GOOD, &["i/a.nii", "i/b.nii.gz", "l/a.nii", "l/b.nii.gz"]);
-        let d = describe(root.path()).unwrap();
+        let d = describe(root.path(), Want::Pairs).unwrap();
         assert_eq!(d.modalities, ["T1", "T2"]);
         assert_eq!(d.labels.iter().map(|(v, n)| (*v, n.as_str())).collect::<Vec<_>>(), [(0, "background"), (2, "b"), (10, "c")]);
         assert_eq!(d.ids(), ["a", "b"]);
@@ -131,7 +199,7 @@ mod tests {
     #[test]
     fn every_missing_file_is_named_with_its_entry() {
         let root = folder(GOOD, &["i/b.nii.gz"]);
-        let all: Vec<String> = describe(root.path()).unwrap_err().0.into_iter().map(|d| d.message).collect();
+        let all: Vec<String> = describe(root.path(), Want::Pairs).unwrap_err().0.into_iter().map(|d| d.message).collect();
         assert_eq!(all.len(), 3, "{all:?}");
         assert!(all[0].contains("dataset.json") && all[0].contains("training[0].label names `./l/b.nii.gz`"), "{all:?}");
         assert!(all[1].contains("training[2].image"));
@@ -140,14 +208,14 @@ mod tests {
     #[test]
     fn bad_descriptions_say_why_and_where() {
         let says = |json: &str, what: &str| {
-            let found = describe(folder(json, &["i/a.nii", "l/a.nii"]).path()).unwrap_err().0;
+            let found = describe(folder(json, &["i/a.nii", "l/a.nii"]).path(), Want::Pairs).unwrap_err().0;
             assert!(found.iter().any(|d| d.message.contains(what) && !d.labels.is_empty()), "{found:?}");
         };
         let with = |modality: &str, labels: &str, image: &str| {
             format!(r#"{{"modality": {modality}, "labels": {labels}, "training": [{{"image": "{image}", "label": "l/a.nii"}}]}}"#)
         };
         let (m, l, i) = (r#"{"0": "T1"}"#, r#"{"0": "bg", "1": "a"}"#, "i/a.nii");
-        assert!(describe(folder(&with(m, l, i), &["i/a.nii", "l/a.nii"]).path()).is_ok());
+        assert!(describe(folder(&with(m, l, i), &["i/a.nii", "l/a.nii"]).path(), Want::Pairs).is_ok());
         says("{", "EOF");
         says(r#"{"labels": {}}"#, "modality");
         says(&with(r#"{"1": "T1"}"#, l, i), "has no \"0\"");
@@ -159,6 +227,6 @@ mod tests {
         says(&with(m, l, "../i/a.nii"), "inside the folder");
         says(&with(m, l, "/etc/passwd"), "inside the folder");
         says(r#"{"modality": {"0": "T1"}, "labels": {"0": "b", "1": "a"}, "training": []}"#, "no case");
-        assert!(describe(Path::new("/no/such/folder")).unwrap_err().0[0].code == Code::E0101);
+        assert!(describe(Path::new("/no/such/folder"), Want::Pairs).unwrap_err().0[0].code == Code::E0101);
     }
 }

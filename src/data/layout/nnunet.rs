@@ -1,6 +1,6 @@
 //! The raw format of nnU-Net v2: `imagesTr/CASE_0000.nii.gz` for each channel, `labelsTr/CASE.nii.gz`, and a `dataset.json`.
 //!
-//! May use `text`, `data::dataset`, and `json`, `walk` beside it.
+//! May use `text`, `volume`, `data::dataset`, and `flat`, `json`, `walk` beside it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,10 +9,13 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::json::{at_word, inside, read};
-use super::walk::list;
+use super::flat::numbered;
+use super::json::{at_word, file, read};
+use super::walk::{Listing, list};
+use super::{Want, finish};
 use crate::data::dataset::{Case, Description};
-use crate::text::{Code, Diagnostic, Diagnostics, Source, printable, several};
+use crate::text::{Code, Diagnostic, Diagnostics, Source, a_few, printable, several};
+use crate::volume::{same_ending, split_name};
 
 /// What is read of `dataset.json`; it may hold more.
 #[derive(Deserialize)]
@@ -42,33 +45,37 @@ struct Files {
 }
 
 /// Reads `root/dataset.json` and finds the cases of `labelsTr`.
-pub(super) fn describe(root: &Path) -> Result<Description, Diagnostics> {
+pub(super) fn describe(root: &Path, want: Want) -> Result<Description, Diagnostics> {
     let needs = "it needs `channel_names`, `labels` and `file_ending` as nnU-Net v2 has them";
-    let (source, file): (_, File) = read(root, "dataset.json, imagesTr and labelsTr", needs)?;
+    let (source, about): (_, File) = read(root, "dataset.json, imagesTr and labelsTr", needs)?;
     let mut found = Diagnostics::default();
-    if ![".nii.gz", ".nii"].contains(&file.file_ending.as_str()) {
-        let message = format!("`file_ending` is `{}`, and only NIfTI is read", printable(&file.file_ending));
+    let ending = about.file_ending.trim();
+    if split_name(&format!("case{ending}")).is_none_or(|(stem, _)| stem != "case") {
+        let message = format!("`file_ending` is `{}`, and only NIfTI is read", printable(&about.file_ending));
         found.push(at_word(&source, &message, "file_ending").help("convert the files to .nii.gz, for instance with SimpleITK"));
         return Err(found);
     }
-    let modalities = found.keep(channels(&source, &file.channel_names)).unwrap_or_default();
-    let labels = found.keep(labels(&source, &file.labels)).unwrap_or_default();
-    let regions = regions(&file.labels);
-    if !file.regions_class_order.is_empty() && file.regions_class_order.len() != regions.len() {
-        let (given, message) = (file.regions_class_order.len(), "`regions_class_order` names");
+    let modalities = found.keep(channels(&source, &about.channel_names));
+    let labels = found.keep(labels(&source, &about.labels)).unwrap_or_default();
+    let regions = regions(&about.labels);
+    if !about.regions_class_order.is_empty() && about.regions_class_order.len() != regions.len() {
+        let (given, message) = (about.regions_class_order.len(), "`regions_class_order` names");
         let message = format!("{message} {}, and `labels` has {} beside the background", several(given, "label"), several(regions.len(), "region"));
         found.push(at_word(&source, &message, "regions_class_order").help("one label for each region, in the order of `labels`"));
     }
-    let cases = if file.dataset.is_empty() {
-        found.keep(listed(root, &file.file_ending, &modalities)).unwrap_or_default()
+    // Without the channels nothing can be said of their files.
+    let Some(modalities) = modalities else { return Err(found) };
+    let cases = if about.dataset.is_empty() {
+        found.keep(listed(root, ending, &modalities, want)).unwrap_or_default()
     } else {
-        found.keep(named(&source, root, &file.dataset, modalities.len())).unwrap_or_default()
+        found.keep(named(&source, root, &about.dataset, modalities.len(), want)).unwrap_or_default()
     };
-    if let Some(said) = file.num_training.filter(|n| *n != cases.len() && !found.has_errors()) {
+    if let Some(said) = about.num_training.filter(|n| *n != cases.len() && want == Want::Pairs && !found.has_errors()) {
         let message = format!("`numTraining` is {said}, but there {} {}", if cases.len() == 1 { "is" } else { "are" }, several(cases.len(), "case"));
         found.push(at_word(&source, &message, "numTraining").help("look for missing files, or correct the number"));
     }
-    found.or(Description { name: file.name, modalities, labels, regions, paint: file.regions_class_order, cases })
+    let paint = about.regions_class_order;
+    finish(found, Description { name: about.name, modalities, labels, regions, paint, cases, ..Description::default() })
 }
 
 /// The names of the channels in the order of their numbers, which go from 0 without a gap.
@@ -129,26 +136,52 @@ fn regions(named: &serde_json::Map<String, Value>) -> Vec<(String, Vec<u8>)> {
     all.filter(|(_, v): &(String, Vec<u64>)| *v != [0]).map(|(name, v)| (name, bytes(v))).collect()
 }
 
-/// The cases of `labelsTr`, each with its channels in `imagesTr`.
-fn listed(root: &Path, ending: &str, modalities: &[String]) -> Result<Vec<Case>, Diagnostics> {
+/// The cases of `labelsTr`, each with its channels in `imagesTr`; where images are wanted alone, those of `imagesTr`.
+fn listed(root: &Path, ending: &str, modalities: &[String], want: Want) -> Result<Vec<Case>, Diagnostics> {
     let (images, labels) = (root.join("imagesTr"), root.join("labelsTr"));
-    let held: BTreeSet<String> = list(&images)?.files.into_iter().collect();
-    let mut used = BTreeSet::new();
     let mut found = Diagnostics::default();
-    let mut cases = vec![];
-    for label in list(&labels)?.files {
-        let Some(id) = label.strip_suffix(ending) else { continue };
-        let names: Vec<String> = (0..modalities.len()).map(|n| format!("{id}_{n:04}{ending}")).collect();
-        for missing in names.iter().filter(|n| !held.contains(*n)) {
-            let message = format!("`{}` has a label, but `{}` is not there", labels.join(&label).display(), images.join(missing).display());
-            found.push(Diagnostic::error(Code::E0701, message).help("each channel of a case is one file: CASE_0000, CASE_0001, ..."));
-        }
-        let files: Vec<PathBuf> = names.iter().map(|n| images.join(n)).collect();
-        used.extend(names);
-        cases.push(Case::new(id, files, Some(labels.join(&label))));
+    let held = if want.images() { found.keep(list(&images)) } else { list(&images).ok() };
+    let known = if want.labels() { found.keep(list(&labels)) } else { list(&labels).ok() };
+    found.or(())?;
+    let mut found = Diagnostics::default();
+    let (held, known) = (held.unwrap_or_default(), known.unwrap_or_default());
+    let held = found.keep(by_name(&images, &held, ending)).unwrap_or_default();
+    let known = found.keep(by_name(&labels, &known, ending)).unwrap_or_default();
+    found.or(())?;
+    let mut found = Diagnostics::default();
+    let ids: BTreeSet<&str> = match want {
+        Want::Images => held.keys().filter_map(|stem| Some(numbered(stem)?.0)).collect(),
+        Want::Pairs | Want::Labels => known.keys().map(String::as_str).collect(),
+    };
+    let odd: Vec<&str> = ids.iter().copied().filter(|id| numbered(id).is_some() && held.contains_key(*id) && want == Want::Pairs).collect();
+    if !odd.is_empty() {
+        let message = format!("`{}` has labels with the number of a channel in their names: {}", labels.display(), a_few(&odd, 3));
+        found.push(Diagnostic::error(Code::E0701, message).help("a case has one label, labelsTr/CASE.nii.gz: take the numbers out"));
+        return Err(found);
     }
-    if let Some(lone) = held.iter().find(|f| f.ends_with(ending) && !used.contains(*f)) {
-        let message = format!("`{}` belongs to no label in `{}`", images.join(lone).display(), labels.display());
+    let (mut used, mut cases) = (BTreeSet::new(), vec![]);
+    for id in ids {
+        let (mut files, mut whole) = (vec![], true);
+        for stem in (0..modalities.len()).map(|n| format!("{id}_{n:04}")) {
+            if let Some(file) = held.get(&stem) {
+                files.push(file.clone());
+                used.insert(stem);
+            } else if want.images() {
+                let lacking = images.join(format!("{stem}{ending}"));
+                let owner = known.get(id).map_or_else(|| format!("`{id}` has channels"), |l| format!("`{}` has a label", l.display()));
+                let message = format!("{owner}, but `{}` is not there", lacking.display());
+                found.push(Diagnostic::error(Code::E0701, message).help("each channel of a case is one file: CASE_0000, CASE_0001, ..."));
+                whole = false;
+            }
+        }
+        if whole {
+            cases.push(Case::new(id, files, known.get(id).cloned()));
+        }
+    }
+    let lone: Vec<&str> = held.keys().filter(|stem| !used.contains(*stem) && want.images()).map(String::as_str).collect();
+    if let Some(first) = lone.first().and_then(|stem| held.get(*stem)) {
+        let more = if lone.len() > 1 { format!(" ({} in all: {})", several(lone.len(), "image"), a_few(&lone, 3)) } else { String::new() };
+        let message = format!("`{}` belongs to no label in `{}`{more}", first.display(), labels.display());
         found.push(
             Diagnostic::error(Code::E0701, message)
                 .help("add its label, or take the image out; channels are numbered as `channel_names` says"),
@@ -161,14 +194,41 @@ fn listed(root: &Path, ending: &str, modalities: &[String]) -> Result<Vec<Case>,
     found.or(cases)
 }
 
-/// The cases that `dataset` names with their files.
-fn named(source: &Arc<Source>, root: &Path, all: &BTreeMap<String, Files>, channels: usize) -> Result<Vec<Case>, Diagnostics> {
+/// The volumes of a folder by what they are called; all must have the ending that the description says, in whatever capitals.
+fn by_name(folder: &Path, listing: &Listing, ending: &str) -> Result<BTreeMap<String, PathBuf>, Diagnostics> {
+    let mut found = Diagnostics::default();
+    let mut all = BTreeMap::new();
+    let mut others = vec![];
+    for volume in listing.volumes() {
+        let file = folder.join(volume.file);
+        if !same_ending(volume.ending, ending) {
+            others.push(volume.file);
+        } else if let Some(other) = all.insert(volume.stem.to_owned(), file.clone()) {
+            let message = format!("`{}` and `{}` are both called {}", other.display(), file.display(), volume.stem);
+            found.push(Diagnostic::error(Code::E0701, message).help("keep one of them"));
+        }
+    }
+    if all.is_empty() && !others.is_empty() {
+        let message = format!("`{}` holds no volume that ends in {ending}, as `file_ending` says: {}", folder.display(), a_few(&others, 3));
+        found.push(Diagnostic::error(Code::E0701, message).help("correct `file_ending`, or convert the files"));
+    } else if !others.is_empty() {
+        let message =
+            format!("`{}` holds volumes that do not end in {ending}, as `file_ending` says: {}", folder.display(), a_few(&others, 3));
+        found.push(Diagnostic::error(Code::E0701, message).help("give all files one ending, or take these out"));
+    }
+    found.or(all)
+}
+
+/// The cases that `dataset` names with their files, which may lie anywhere: nnU-Net writes `../Dataset001_X/imagesTr/...` for cases that it shares.
+fn named(source: &Arc<Source>, root: &Path, all: &BTreeMap<String, Files>, channels: usize, want: Want) -> Result<Vec<Case>, Diagnostics> {
     let mut found = Diagnostics::default();
     let mut cases = vec![];
     for (id, files) in all {
         let entry = |field: &str| format!("dataset.{}.{field}", printable(id));
-        let image: Vec<PathBuf> = files.images.iter().filter_map(|f| found.keep(inside(source, root, &entry("images"), f))).collect();
-        let label = found.keep(inside(source, root, &entry("label"), &files.label));
+        let image: Vec<_> = files.images.iter().map(|f| file(source, root, &entry("images"), f, true)).collect();
+        let image: Vec<PathBuf> = image.into_iter().filter_map(|f| if want.images() { found.keep(f) } else { f.ok() }).collect();
+        let label = file(source, root, &entry("label"), &files.label, true);
+        let label = if want.labels() { found.keep(label) } else { label.ok() };
         if files.images.len() != channels {
             let message = format!("{} names {}, and `channel_names` {channels}", entry("images"), several(files.images.len(), "file"));
             found.push(at_word(source, &message, id).help("one file for each channel, in order"));

@@ -1,5 +1,7 @@
 use super::*;
 
+mod odd;
+
 /// A folder with empty files.
 fn folder(files: &[&str]) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
@@ -52,7 +54,7 @@ fn brats_of_every_year() {
     let refs: Vec<&str> = files.iter().map(String::as_str).chain(["HGG/._Brats17_TCIA_1/x_flair.nii.gz", "readme.txt"]).collect();
     let root = folder(&refs);
     assert_eq!(guess(root.path()).unwrap(), Spec::Brats { root: root.path().into(), modalities: brats_modalities(), labels: vec![] });
-    let d = brats::describe(root.path(), &["flair".into(), "t1".into()], &[]).unwrap();
+    let d = brats::describe(root.path(), &["flair".into(), "t1".into()], &[], Want::Pairs).unwrap();
     assert_eq!(
         cases(&d, &root),
         [
@@ -67,25 +69,25 @@ fn brats_of_every_year() {
     let files: Vec<String> =
         ["000", "001"].iter().flat_map(|v| names(&format!("BraTS-GLI-00005-{v}/BraTS-GLI-00005-{v}"), '-', new, ".nii.gz")).collect();
     let root = folder(&files.iter().map(String::as_str).collect::<Vec<_>>());
-    let d = brats::describe(root.path(), &brats_modalities(), &[]).unwrap();
+    let d = brats::describe(root.path(), &brats_modalities(), &[], Want::Pairs).unwrap();
     assert_eq!(d.labels.iter().map(|l| l.0).collect::<Vec<_>>(), [0, 1, 2, 3]);
     assert!(d.cases.iter().all(|c| c.subject == "BraTS-GLI-00005" && c.image.len() == 4));
     assert!(d.cases[0].image[1].ends_with("BraTS-GLI-00005-000-t1c.nii.gz"));
     let own = [(0, "b".to_owned()), (3, "x".to_owned())];
-    assert_eq!(brats::describe(root.path(), &brats_modalities(), &own).unwrap().labels, own);
+    assert_eq!(brats::describe(root.path(), &brats_modalities(), &own, Want::Pairs).unwrap().labels, own);
 }
 
 #[test]
 fn what_lacks_in_brats_is_named() {
     let root = folder(&["a/a_flair.nii.gz", "a/a_t1.nii.gz", "b/b_flair.nii.gz", "b/b_seg.nii.gz"]);
-    let text = said(brats::describe(root.path(), &["flair".into(), "t1".into()], &[]));
+    let text = said(brats::describe(root.path(), &["flair".into(), "t1".into()], &[], Want::Pairs));
     assert!(text.contains("a` has no segmentation") && text.contains("a_seg.nii.gz"), "{text}");
     assert!(text.contains("b` has no modality `t1`") && text.contains("b_t1n.nii.gz"), "{text}");
-    let text = said(brats::describe(root.path(), &["flare".into()], &[]));
+    let text = said(brats::describe(root.path(), &["flare".into()], &[], Want::Pairs));
     assert!(text.contains("no `flare`") && text.contains("flair"), "{text}");
     let empty = folder(&["x/readme.txt"]);
-    assert!(said(brats::describe(empty.path(), &brats_modalities(), &[])).contains("no case of BraTS"));
-    assert!(said(brats::describe(&root.path().join("no"), &brats_modalities(), &[])).contains("cannot read the folder"));
+    assert!(said(brats::describe(empty.path(), &brats_modalities(), &[], Want::Pairs)).contains("no case of BraTS"));
+    assert!(said(brats::describe(&root.path().join("no"), &brats_modalities(), &[], Want::Pairs)).contains("cannot read the folder"));
 }
 
 #[test]
@@ -100,25 +102,26 @@ fn acdc_with_and_without_its_info() {
         "patient010/patient010_frame01_gt.nii",
     ]);
     assert_eq!(guess(root.path()).unwrap(), Spec::Acdc { root: root.path().into() });
-    let ids = || acdc::describe(root.path()).unwrap().cases.iter().map(|c| format!("{} of {}", c.id, c.subject)).collect::<Vec<_>>();
+    let ids =
+        || acdc::describe(root.path(), Want::Pairs).unwrap().cases.iter().map(|c| format!("{} of {}", c.id, c.subject)).collect::<Vec<_>>();
     assert_eq!(ids(), ["patient002_frame01 of patient002", "patient002_frame12 of patient002", "patient010_frame01 of patient010"]);
     put(&root, "patient002/Info.cfg", "ED: 1\nES: 12\nGroup: DCM\n");
     assert_eq!(ids().len(), 3);
     put(&root, "patient002/Info.cfg", "ED: 1\r\nES: 9\r\n");
-    let text = said(acdc::describe(root.path()));
+    let text = said(acdc::describe(root.path(), Want::Pairs));
     assert!(text.contains("no patient002_frame09.nii.gz") && text.contains("no patient002_frame09_gt.nii.gz"), "{text}");
     put(&root, "patient002/Info.cfg", "ED: one\n");
-    assert!(said(acdc::describe(root.path())).contains("ED is `one`"));
+    assert!(said(acdc::describe(root.path(), Want::Pairs)).contains("ED is `one`"));
     put(&root, "patient002/Info.cfg", "ED: 1\n");
-    assert!(said(acdc::describe(root.path())).contains("which frame is ES"));
-    assert!(said(acdc::describe(folder(&["patient7/x.nii"]).path())).contains("no frame with labels"));
-    assert!(said(acdc::describe(folder(&["a/x.nii"]).path())).contains("no patient of ACDC"));
+    assert!(said(acdc::describe(root.path(), Want::Pairs)).contains("which frame is ES"));
+    assert!(said(acdc::describe(folder(&["patient7/x.nii"]).path(), Want::Pairs)).contains("no frame with labels"));
+    assert!(said(acdc::describe(folder(&["a/x.nii"]).path(), Want::Pairs)).contains("no patient of ACDC"));
     let whole = folder(&[
         "training/patient001/patient001_frame01.nii",
         "training/patient001/patient001_frame01_gt.nii",
         "testing/patient101/x.nii",
     ]);
-    assert_eq!(acdc::describe(whole.path()).unwrap().ids(), ["patient001_frame01"]);
+    assert_eq!(acdc::describe(whole.path(), Want::Pairs).unwrap().ids(), ["patient001_frame01"]);
 }
 
 const NNUNET: &str = r#"{"name": "X", "channel_names": {"0": "T1", "1": "T2"}, "labels": {"background": 0, "whole": [1, 2], "core": 2}, "numTraining": 2,
@@ -137,7 +140,7 @@ fn nnunet_raw_in_both_forms() {
     ]);
     put(&root, "dataset.json", NNUNET);
     assert_eq!(guess(root.path()).unwrap(), Spec::Nnunet { root: root.path().into() });
-    let d = nnunet::describe(root.path()).unwrap();
+    let d = nnunet::describe(root.path(), Want::Pairs).unwrap();
     assert_eq!(
         cases(&d, &root),
         [
@@ -151,12 +154,12 @@ fn nnunet_raw_in_both_forms() {
     assert_eq!(d.paint, [0u8; 0]);
     let ordered = |order: &str| NNUNET.replace("\"numTraining\": 2", &format!("\"regions_class_order\": {order}"));
     put(&root, "dataset.json", &ordered("[1, 2]"));
-    assert_eq!(nnunet::describe(root.path()).unwrap().paint, [1, 2]);
+    assert_eq!(nnunet::describe(root.path(), Want::Pairs).unwrap().paint, [1, 2]);
     put(&root, "dataset.json", &ordered("[1, 2, 3]"));
-    assert!(said(nnunet::describe(root.path())).contains("names 3 labels, and `labels` has 2 regions"));
+    assert!(said(nnunet::describe(root.path(), Want::Pairs)).contains("names 3 labels, and `labels` has 2 regions"));
 
     put(&root, "dataset.json", &NNUNET.replace("\"numTraining\": 2", "\"numTraining\": 3"));
-    assert!(said(nnunet::describe(root.path())).contains("`numTraining` is 3, but there are 2 cases"));
+    assert!(said(nnunet::describe(root.path(), Want::Pairs)).contains("`numTraining` is 3, but there are 2 cases"));
     put(
         &root,
         "dataset.json",
@@ -166,14 +169,14 @@ fn nnunet_raw_in_both_forms() {
         ),
     );
     assert_eq!(
-        cases(&nnunet::describe(root.path()).unwrap(), &root),
+        cases(&nnunet::describe(root.path(), Want::Pairs).unwrap(), &root),
         ["c: imagesTr/b_0000.nii.gz imagesTr/a_0001.nii.gz -> labelsTr/a.nii.gz"]
     );
 
     std::fs::remove_file(root.path().join("imagesTr/b_0001.nii.gz")).unwrap();
     std::fs::write(root.path().join("imagesTr/d_0000.nii.gz"), b"").unwrap();
     put(&root, "dataset.json", NNUNET);
-    let text = said(nnunet::describe(root.path()));
+    let text = said(nnunet::describe(root.path(), Want::Pairs));
     assert!(
         text.contains("imagesTr/b_0001.nii.gz` is not there") && text.contains("imagesTr/d_0000.nii.gz` belongs to no label"),
         "{text}"
@@ -185,7 +188,7 @@ fn bad_words_in_nnunets_description_are_named() {
     let root = folder(&["imagesTr/a_0000.nii.gz", "labelsTr/a.nii.gz"]);
     let says = |labels: &str, more: &str, words: &str| {
         put(&root, "dataset.json", &format!(r#"{{"channel_names": {{"0": "T1"}}, "labels": {{{labels}}}, {more}}}"#));
-        let text = said(nnunet::describe(root.path()));
+        let text = said(nnunet::describe(root.path(), Want::Pairs));
         assert!(text.contains(words), "{text}");
     };
     let good = r#""background": 0, "a": 1"#;
@@ -214,7 +217,8 @@ fn files_are_found_by_a_rule() {
     let pattern = |p: &str| Pattern(p.into());
     let labels = [(1, "lesion".to_owned()), (0, "background".to_owned())];
     let modalities = [("flair".to_owned(), pattern("{case}/FLAIR*.nii.gz")), ("t1c".to_owned(), pattern("{case}/T1c*.nii.gz"))];
-    let d = files::describe(root.path(), &modalities, &pattern("{case}/gold.nii.gz"), &labels, Some(&pattern("{case}_*"))).unwrap();
+    let d = files::describe(root.path(), &modalities, &pattern("{case}/gold.nii.gz"), &labels, Some(&pattern("{case}_*")), Want::Pairs)
+        .unwrap();
     assert_eq!(
         cases(&d, &root),
         ["p1_a: p1_a/FLAIR_n4.nii.gz p1_a/T1c.nii.gz -> p1_a/gold.nii.gz", "p1_b: p1_b/FLAIR.nii.gz p1_b/T1c_x.nii.gz -> p1_b/gold.nii.gz"]
@@ -222,14 +226,17 @@ fn files_are_found_by_a_rule() {
     assert!(d.cases.iter().all(|c| c.subject == "p1") && d.labels[0].0 == 0 && d.modalities == ["flair", "t1c"]);
 
     let wide = [("any".to_owned(), pattern("{case}/*.nii.gz"))];
-    assert!(said(files::describe(root.path(), &wide, &pattern("{case}/gold.nii.gz"), &labels, None)).contains("has two files"));
-    let text = said(files::describe(root.path(), &modalities[..1], &pattern("{case}/T1c.nii.gz"), &labels, None));
+    assert!(
+        said(files::describe(root.path(), &wide, &pattern("{case}/gold.nii.gz"), &labels, None, Want::Pairs)).contains("has two files")
+    );
+    let text = said(files::describe(root.path(), &modalities[..1], &pattern("{case}/T1c.nii.gz"), &labels, None, Want::Pairs));
     assert!(text.contains("`data.label`: the case `p1_b` has no file `p1_b/T1c.nii.gz`"), "{text}");
     assert!(
-        said(files::describe(root.path(), &modalities[..1], &pattern("{case}/x.nii.gz"), &labels, None))
+        said(files::describe(root.path(), &modalities[..1], &pattern("{case}/x.nii.gz"), &labels, None, Want::Pairs))
             .contains("has no file `p1_a/x.nii.gz`")
     );
-    let text = said(files::describe(root.path(), &[("a".into(), pattern("{case}.mha"))], &pattern("{case}.mhd"), &labels, None));
+    let text =
+        said(files::describe(root.path(), &[("a".into(), pattern("{case}.mha"))], &pattern("{case}.mhd"), &labels, None, Want::Pairs));
     assert!(text.contains("no file below"), "{text}");
     for (bad, words) in [
         ("T1.nii", "where the name of the case stands"),
@@ -237,7 +244,7 @@ fn files_are_found_by_a_rule() {
         ("../{case}.nii", "no path below"),
         ("{case}_{case}.nii", "twice"),
     ] {
-        let text = said(files::describe(root.path(), &[("a".into(), pattern(bad))], &pattern("{case}.nii"), &labels, None));
+        let text = said(files::describe(root.path(), &[("a".into(), pattern(bad))], &pattern("{case}.nii"), &labels, None, Want::Pairs));
         assert!(text.contains(words), "{text}");
     }
 }
@@ -253,16 +260,16 @@ fn a_list_names_its_files() {
     };
     let labels = [(0, "b".to_owned()), (7, "a".to_owned())];
     let modalities = ["1".to_owned(), "2".to_owned()];
-    let d = list::describe(root.path(), &modalities, &labels, &[entry("a", &["x/a1.nii", "x/a2.nii"], "x/as.nii")]).unwrap();
+    let d = list::describe(root.path(), &modalities, &labels, &[entry("a", &["x/a1.nii", "x/a2.nii"], "x/as.nii")], Want::Pairs).unwrap();
     assert_eq!(cases(&d, &root), ["a: x/a1.nii x/a2.nii -> x/as.nii"]);
     let bad = [entry("a", &["x/a3.nii"], "x/as.nii"), entry("a", &[], "x/at.nii")];
-    let text = said(list::describe(root.path(), &modalities, &[(1, "a".into())], &bad));
+    let text = said(list::describe(root.path(), &modalities, &[(1, "a".into())], &bad, Want::Pairs));
     for words in
         ["the image of `a` is not there", "the label of `a` is not there", "`a` has no image", "`a` twice", "has no 0, the background"]
     {
         assert!(text.contains(words), "{text}");
     }
-    let none = said(list::describe(root.path(), &[], &labels, &[]));
+    let none = said(list::describe(root.path(), &[], &labels, &[], Want::Pairs));
     assert!(none.contains("names none") && none.contains("lists no case"), "{none}");
 }
 

@@ -1,4 +1,22 @@
 use super::*;
+
+#[test]
+fn what_differs_between_grids_is_said() {
+    let grid = |spacing: [f64; 3], origin: [f64; 3]| {
+        let [i, j, k] = spacing;
+        let [x, y, z] = origin;
+        Grid { size: [4, 5, 6], affine: [[i, 0.0, 0.0, x], [0.0, j, 0.0, y], [0.0, 0.0, k, z], [0.0, 0.0, 0.0, 1.0]] }
+    };
+    let one = grid([1.0, 1.0, 1.0], [-10.0, 2.5, 5.0]);
+    assert_eq!(one.differences(&one), "");
+    assert_eq!(one.differences(&grid([1.0, 1.0, 1.2], [-10.0, 2.5, 5.0])), "spacings 1 x 1 x 1 and 1 x 1 x 1.2 mm");
+    assert_eq!(one.differences(&grid([1.0, 1.0, 1.0], [-10.0, 2.5, 6.0])), "origins (-10, 2.5, 5) and (-10, 2.5, 6) mm");
+    let other = Grid { size: [4, 5, 7], ..grid([-1.0, 1.0, 1.0], [-10.0, 2.5, 5.0]) };
+    assert_eq!(one.differences(&other), "voxels 6x5x4 and 7x5x4; axes RAS and LAS");
+    let (s, c) = 10f64.to_radians().sin_cos();
+    let tilted = Grid { affine: [[c, -s, 0.0, -10.0], [s, c, 0.0, 2.5], [0.0, 0.0, 1.0, 5.0], [0.0, 0.0, 0.0, 1.0]], ..one };
+    assert_eq!(one.differences(&tilted), "axes that are turned by 10.0 degrees");
+}
 use crate::volume::{read, write_image};
 use ndarray::Array4;
 use proptest::prelude::*;

@@ -1,0 +1,71 @@
+//! The cases of a data set that is named on a command line: by its folder, or by the run config that trains on it.
+//!
+//! Part of `train`; may use `data`, `text`, and `config`, `job` beside it.
+
+use std::path::Path;
+
+use super::{RunConfig, divide};
+use crate::data::{Description, Want, describe, guess};
+use crate::text::{Code, Diagnostic, Result, Source};
+
+/// Which cases of a run config.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    #[default]
+    All,
+    Training,
+    /// Those that the config's split keeps for validation.
+    Validation,
+}
+
+/// Whether a path is a run config, by its name.
+pub fn is_config(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("ron")) && !path.is_dir()
+}
+
+/// The cases of a folder in a layout that is read, or of a run config.
+///
+/// # Errors
+/// What is wrong with the config or the data set; E0601 for a part of a folder, which has no split.
+pub fn named(target: &Path, part: Part, want: Want) -> Result<Description> {
+    if !is_config(target) {
+        if part != Part::All {
+            let message = format!("`{}` is no run config, and has no training and validation cases", target.display());
+            return Err(Diagnostic::error(Code::E0601, message).help("name the run config (.ron), or leave --part out").into());
+        }
+        return describe(&guess(target)?, want);
+    }
+    let config = RunConfig::read(&Source::read(target)?, &[])?;
+    // A split is of the cases that a run has.
+    let mut about = describe(&config.data, if part == Part::All { want } else { Want::Pairs })?;
+    if part != Part::All {
+        let subjects: Vec<String> = about.cases.iter().map(|c| c.subject.clone()).collect();
+        let (training, validation) = divide(&subjects, &config.split);
+        let kept = if part == Part::Training { training } else { validation };
+        about.cases = kept.into_iter().filter_map(|i| about.cases.get(i).cloned()).collect();
+    }
+    Ok(about)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::phantom;
+
+    #[test]
+    fn a_config_names_its_cases_and_their_parts() {
+        let dir = tempfile::tempdir().unwrap();
+        phantom::write(dir.path(), 5, [16; 3], 1).unwrap();
+        let config = dir.path().join("run.ron");
+        let text =
+            format!("(graph: \"x.ron\", data: Msd(root: {:?}), split: (folds: 5, fold: 1), patch: (16, 16, 16), epochs: 1)", dir.path());
+        std::fs::write(&config, text).unwrap();
+        let ids = |target: &Path, part: Part| named(target, part, Want::Labels).unwrap().ids();
+        let (all, training, validation) = (ids(&config, Part::All), ids(&config, Part::Training), ids(&config, Part::Validation));
+        assert_eq!((all.len(), training.len(), validation.len()), (5, 4, 1));
+        assert!(!training.contains(&validation[0]));
+        assert_eq!(ids(dir.path(), Part::All), all);
+        let e = named(dir.path(), Part::Validation, Want::Images).unwrap_err();
+        assert!(e.0[0].message.contains("is no run config"), "{e:?}");
+    }
+}
