@@ -1,18 +1,15 @@
 //! `lmsc eval`: predictions held against references, file by file; and two sets of predictions against each other.
 //!
-//! May use `metric`, `text`, and `pairs`, `cases`, `report` below it.
+//! May use `evaluate`, `metric`, `text`, and `pairs` below it.
 
-mod cases;
 mod pairs;
-mod report;
 
 use std::path::{Path, PathBuf};
 
 use super::{output, print};
-use crate::metric::{Convention, Figure, LesionRule, Region, Settings};
-use crate::text::{Result, write_text};
-use cases::{Scope, Set};
-use report::{Report, Style};
+use crate::evaluate::{Report, Scope, Style, score};
+use crate::metric::{Convention, Empty, Figure, LesionRule, Numbering, Region, Settings};
+use crate::text::{Code, Diagnostic, Result, write_text};
 
 /// Up to as many cases are listed one by one, unless --cases says so.
 const LISTED: usize = 10;
@@ -32,10 +29,11 @@ const SHOWN: &[Figure] = &[
 
 /// Score predictions against references
 ///
-/// Files are matched by name. Every label value above 0 is a region unless --labels or --region say otherwise. Dice, IoU, precision,
-/// recall, surface Dice, HD95, Hausdorff distance, average surface distance and volume errors, in mm and ml; over the cases their mean,
-/// standard deviation, median, quartiles, the 95% bootstrap interval of the mean, and the worst case. No case is dropped: what a figure
-/// is where a region is in neither file, or in one of them only, stands under the table. --json and --csv have every figure of every case.
+/// Files are matched by name. Every label value above 0 of the references is a region unless --labels or --region say otherwise; one that was
+/// only predicted is named under the table. Dice, IoU, precision, recall, surface Dice, HD95, Hausdorff distance, average surface distance
+/// and volume errors, in mm and ml; over the cases their mean, standard deviation, median, quartiles, the 95% bootstrap interval of the mean,
+/// and the worst case. A case whose two files lack a region does not count for it; one that has it in one file only counts, with Dice 0 and
+/// the diagonal of the image; a region that no reference has is in no mean. --json and --csv have every figure of every case.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -45,8 +43,11 @@ Examples:
   lmsc eval --pred predictions --ref labelsTr --partial --labels 1=anterior,2=posterior --csv scores.csv
       score the predictions that are there, name the labels, and write every figure of every case
 
-  lmsc eval --pred predictions --ref labels --region brats --lesions --lesion-min 50
+  lmsc eval --pred predictions --ref labels --region brats --lesions --lesion-min 50 --empty one
       whole tumour, tumour core and enhancing tumour; lesion by lesion, as the challenge of 2023
+
+  lmsc eval --pred predictions --ref labelsTs --region brats-msd
+      the same of the numbering of the Medical Segmentation Decathlon and nnU-Net: 1 oedema, 2 core, 3 enhancing
 
   lmsc eval --pred new --against old --ref labelsTs --figures dice,hd95
       is `new` better than `old`? Wilcoxon's signed-rank test on the same cases")]
@@ -67,13 +68,19 @@ pub struct Args {
     #[arg(long, value_name = "VALUES", value_parser = labels)]
     pub labels: Option<Labels>,
 
-    /// Label values to score as one: NAME=1,2,4; `brats` stands for WT, TC and ET; may be given several times
+    /// Label values to score as one: NAME=1,2,4; may be given several times. `brats` stands for WT, TC and ET of the challenge's numbering
+    /// (1 core, 2 oedema, 3 or 4 enhancing), `brats-msd` for those of the Decathlon's and nnU-Net's (1 oedema, 2 core, 3 enhancing)
     #[arg(long, value_name = "REGION", value_parser = region)]
     pub region: Vec<Asked>,
 
     /// How surface distances are taken and brought together
     #[arg(long, value_enum, default_value_t, value_name = "TOOL")]
     pub convention: Tool,
+
+    /// What a region scores in a case that has it in neither file: nothing, so that the case does not count for it, as nnU-Net; or 1 (and
+    /// 0 mm), as the brain tumour challenge
+    #[arg(long, value_enum, default_value_t, value_name = "RULE")]
+    pub empty: Nothing,
 
     /// Surface Dice counts what lies within this of the other surface, mm
     #[arg(long, value_name = "MM", default_value = "1", value_parser = length)]
@@ -127,8 +134,18 @@ pub struct Labels(Vec<Region>);
 /// A region as it was asked for.
 #[derive(Clone, Debug)]
 pub enum Asked {
-    Brats,
+    Tumours(Numbering),
     Named(Region),
+}
+
+/// The rules for what is in neither file by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Nothing {
+    /// The case does not count for the region
+    #[default]
+    Absent,
+    /// Shares are 1, distances and errors 0
+    One,
 }
 
 /// Figures that were asked for.
@@ -152,7 +169,7 @@ fn labels(text: &str) -> Result<Labels, String> {
 }
 
 fn region(text: &str) -> Result<Asked, String> {
-    if text.eq_ignore_ascii_case("brats") { Ok(Asked::Brats) } else { Region::parse(text).map(Asked::Named) }
+    Numbering::parse(text).map_or_else(|| Region::parse(text).map(Asked::Named), |n| Ok(Asked::Tumours(n)))
 }
 
 fn length(text: &str) -> Result<f64, String> {
@@ -179,7 +196,23 @@ impl Args {
             },
             tolerance: self.tolerance,
             lesions: self.lesions.then_some(LesionRule { dilation: usize::from(self.lesion_dilation), smallest: self.lesion_min }),
+            empty: match self.empty {
+                Nothing::Absent => Empty::Absent,
+                Nothing::One => Empty::One,
+            },
         }
+    }
+
+    fn scope(&self) -> Result<Scope> {
+        let regions: Vec<Region> =
+            self.region.iter().filter_map(|a| if let Asked::Named(r) = a { Some(r.clone()) } else { None }).collect();
+        let mut numberings = self.region.iter().filter_map(|a| if let Asked::Tumours(n) = a { Some(*n) } else { None });
+        let numbering = numberings.next();
+        if let Some((one, other)) = numbering.zip(numberings.next()) {
+            let d = Diagnostic::error(Code::E0601, format!("--region is given as {} and as {}", one.name(), other.name()));
+            return Err(d.help("the labels have one numbering: give one of them").into());
+        }
+        Scope::new(self.labels.as_ref().map(|l| l.0.as_slice()), &regions, numbering)
     }
 }
 
@@ -190,10 +223,10 @@ impl Args {
 /// that cannot be; what is wrong with a file.
 pub fn run(args: Args) -> Result<()> {
     let settings = args.settings();
-    let scope = Scope::new(args.labels.as_ref().map(|l| l.0.as_slice()), &args.region)?;
+    let scope = args.scope()?;
     let own = pairs::pairs(&args.pred, &args.reference, args.partial)?;
     let other = args.against.as_ref().map(|a| pairs::against(a, &args.reference, &own)).transpose()?;
-    let (own, other) = cases::score(own, other, &scope, &settings)?;
+    let (own, other) = score(own, other, &scope, &settings)?;
     let mut shown = args.figures.map_or_else(|| SHOWN.to_vec(), |f| f.0);
     shown.retain(|f| args.lesions || !f.is_lesion_wise());
     let report = Report { own: &own, other: other.as_ref(), settings, seed: args.seed, shown };
@@ -217,9 +250,9 @@ pub fn run(args: Args) -> Result<()> {
 /// # Errors
 /// As [`run`].
 pub(super) fn compare(predictions: &Path, references: &Path) -> Result<String> {
-    let settings = Settings { convention: Convention::default(), tolerance: 1.0, lesions: None };
+    let settings = Settings { convention: Convention::default(), tolerance: 1.0, lesions: None, empty: Empty::Absent };
     let pairs = pairs::pairs(predictions, references, false)?;
-    let (own, _): (Set, _) = cases::score(pairs, None, &Scope::EachLabel, &settings)?;
+    let (own, _) = score(pairs, None, &Scope::EachLabel, &settings)?;
     let shown = SHOWN.iter().copied().filter(|f| !f.is_lesion_wise()).collect();
     let report = Report { own: &own, other: None, settings, seed: 1, shown };
     Ok(report.text(Style::Plain(output::width(&std::io::stdout(), output::WIDTH)), own.evaluation.cases.len() <= LISTED))

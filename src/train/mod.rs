@@ -39,7 +39,7 @@ pub use job::{Job, divide};
 pub use journal::{METRICS, METRICS_TABLE, Record};
 pub use loss::{FrequencyOf, Goal, Head, Loss, Norm, Objective, Sent, Target, Terms, Truth};
 pub use plan::{Plan, plan};
-pub use progress::span;
+pub use progress::{figure, span};
 pub use regions::NamedRegions;
 pub use rehearsal::{Counted, Rehearsal, counted, rehearse};
 pub use run::{BEST, Ending, LAST, Outcome, resume, train};
