@@ -28,9 +28,10 @@ pub fn panels(mut columns: Vec<Column>, mut rows: Vec<Vec<String>>, keys: usize,
     let rest = width.saturating_sub(total(&widths[..keys]) + GAP).max(NARROW);
     widths[keys..].iter_mut().for_each(|w| *w = (*w).min(rest));
     let mut legend = vec![];
-    for (column, most) in columns.iter_mut().zip(&widths).filter(|(c, most)| wide(&c.heading) > **most) {
+    for (column, _) in columns.iter_mut().zip(&widths).filter(|(c, most)| wide(&c.heading) > **most) {
         let number = format!("[{}]", legend.len() + 1);
-        legend.push(format!("{number} {}", std::mem::replace(&mut column.heading, number.into())));
+        legend.push(format!("{number} {}", column.heading));
+        column.heading = number.into();
     }
     rows = rows.into_iter().flat_map(|row| broken(row, &widths)).collect();
 
