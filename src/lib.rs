@@ -102,6 +102,8 @@ pub mod cli;
 pub mod compile;
 #[cfg(feature = "volume")]
 pub mod data;
+#[cfg(feature = "volume")]
+pub mod evaluate;
 #[cfg(feature = "run")]
 pub mod exec;
 #[cfg(feature = "run")]

@@ -18,6 +18,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("exec", 6),
     ("net", 6),
     ("infer", 7),
+    ("evaluate", 7),
     ("train", 8),
     ("bench", 9),
     ("report", 9),

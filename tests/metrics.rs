@@ -2,7 +2,7 @@
 //! asked for. `tests/metrics/compare.py` made `expected.json`, and says how the masks are made.
 #![cfg(feature = "run")]
 
-use lmsc::metric::{Convention, LesionRule, Pair, Region, Scores, Settings, signed_rank};
+use lmsc::metric::{Convention, Empty, LesionRule, Pair, Region, Scores, Settings, signed_rank};
 use ndarray::Array3;
 use serde_json::Value;
 
@@ -63,7 +63,7 @@ fn scored(case: &Value, convention: Convention, tolerance: f64, dilation: usize)
     let (p, r) = (made(size, &case["prediction"]), made(size, &case["reference"]));
     let voxels: Vec<u64> = [&p, &r].map(|m| m.iter().map(|v| u64::from(*v)).sum()).to_vec();
     assert_eq!(serde_json::json!(voxels), case["voxels"], "the masks are those of the script");
-    let settings = Settings { convention, tolerance, lesions: Some(LesionRule { dilation, smallest: 0.0 }) };
+    let settings = Settings { convention, tolerance, lesions: Some(LesionRule { dilation, smallest: 0.0 }), empty: Empty::Absent };
     Pair::new(&p, &r, triple(&case["spacing"])).expect("one shape").score(&Region::label(1), &settings)
 }
 
@@ -187,14 +187,17 @@ mod program {
         assert_eq!((code, err.as_str()), (0, ""));
         let csv = std::fs::read_to_string(dir.path().join("s.csv")).expect("a file");
         let width = csv.lines().next().expect("a line").split(',').count();
-        assert_eq!((csv.lines().count(), width), (1 + 2 * 7 * 2, 6 + 13));
+        assert_eq!((csv.lines().count(), width), (1 + 2 * 7 * 2, 6 + 13 + 1));
         assert!(csv.lines().all(|l| l.split(',').count() == width && !l.contains("NaN") && !l.contains("inf")));
         let json: Value = serde_json::from_str(&std::fs::read_to_string(dir.path().join("s.json")).expect("a file")).expect("JSON");
         let lost = &json["cases"][6]["regions"]["2"];
         let diagonal = (36f64.powi(2) + 24f64.powi(2) + 21.6f64.powi(2)).sqrt();
         assert_eq!((&lost["presence"], &lost["dice"]), (&json!("reference_only"), &json!(0.0)));
         assert!((lost["hd95_mm"].as_f64().expect("a number") - diagonal).abs() < 1e-4);
-        assert_eq!(json["cases"][5]["regions"]["2"]["hd95_mm"], 0.0);
+        // In neither file: nothing to score, in no mean.
+        assert!(json["cases"][5]["regions"]["2"]["hd95_mm"].is_null() && csv.contains("case_5,2,neither,0,0,,,"), "{csv}");
+        let row = json["summary"].as_array().expect("rows").iter().find(|r| r["region"] == "2" && r["figure"] == "dice").expect("a row");
+        assert_eq!((&row["n"], &row["of"]), (&json!(6), &json!(7)));
         assert_eq!(json["regions"][1]["in_neither"], 1);
         assert_eq!(json["regions"][1]["in_reference_only"], 1);
         let compared = json["against"]["comparison"].as_array().expect("a list");
@@ -237,5 +240,137 @@ mod program {
         write_labels(&near, &Array3::<u8>::zeros(SIZE), &shifted).expect("a file");
         let (code, _, err) = lmsc(dir.path(), 200, &["--pred", "near/case_3.nii.gz", "--ref", "ref/case_3.nii.gz"]);
         assert!(code == 1 && err.contains("E0703") && err.contains("0.690 mm apart"), "{err}");
+    }
+
+    /// A folder of `ref` and `pred`: balls of two labels, predicted with the label 1 moved by a voxel.
+    fn two_labels(cases: usize) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().expect("a folder");
+        for i in 0..cases as u64 {
+            let (one, two) = (made(SIZE, &json!(["blobs", 2, 300 + i])), made(SIZE, &json!(["blobs", 2, 400 + i])));
+            let at = |w: usize| {
+                Array3::from_shape_fn(
+                    SIZE,
+                    |(d, h, x)| if two[[d, h, x]] == 1 { 2 } else { x.checked_sub(w).map_or(0, |x| one[[d, h, x]]) },
+                )
+            };
+            write(dir.path(), "ref", &format!("c{i}"), &at(0));
+            write(dir.path(), "pred", &format!("c{i}"), &at(1));
+            write(dir.path(), "far", &format!("c{i}"), &at(4));
+        }
+        dir
+    }
+
+    fn means(folder: &Path, args: &[&str]) -> Vec<(String, Value)> {
+        let (code, out, err) = lmsc(folder, 100, &[args, &["--figures", "dice", "--json", "-"]].concat());
+        assert_eq!((code, err.as_str()), (0, ""));
+        let json: Value = serde_json::from_str(&out).expect("JSON");
+        let rows = json["summary"].as_array().expect("rows").iter().filter(|r| r["figure"] == "dice");
+        rows.map(|r| (r["region"].as_str().expect("a name").to_owned(), r["mean"].clone())).collect()
+    }
+
+    #[test]
+    fn a_label_that_no_reference_has_lifts_no_mean() {
+        let dir = two_labels(3);
+        let args = ["--pred", "pred", "--ref", "ref"];
+        let before = means(dir.path(), &args);
+        let file = dir.path().join("pred/c1.nii.gz");
+        let mut labels = lmsc::data::read_labels(&file, None).expect("labels").data;
+        let at = labels.indexed_iter().find(|(_, v)| **v == 0).expect("background").0;
+        labels[at] = 3;
+        write_labels(&file, &labels, &Header::plain(SIZE, 1, SPACING)).expect("a file");
+        assert_eq!(means(dir.path(), &args), before);
+        let (_, out, _) = lmsc(dir.path(), 100, &args);
+        assert!(out.contains("3: predicted only, in 1 case, 1 voxel"), "{out}");
+        // Asked for it is shown where it was predicted, and is in no mean.
+        let named = means(dir.path(), &[&args[..], &["--labels", "1,2,3"]].concat());
+        assert_eq!(named.iter().map(|(_, mean)| mean).collect::<Vec<_>>(), [&before[0].1, &before[1].1, &Value::Null, &before[2].1]);
+    }
+
+    #[test]
+    fn nothing_labelled_is_nothing_to_score() {
+        let dir = tempfile::tempdir().expect("a folder");
+        for set in ["ref", "pred"] {
+            write(dir.path(), set, "a", &Array3::zeros(SIZE));
+        }
+        for further in [&[][..], &["--labels", "1,2"], &["--region", "brats"], &["--empty", "one"]] {
+            let args = [&["--pred", "pred", "--ref", "ref", "--figures", "dice"], further].concat();
+            let (code, out, _) = lmsc(dir.path(), 100, &args);
+            assert!(code == 0 && out.contains("nothing to score: no reference has"), "{out}");
+            let means =
+                means(dir.path(), &args[..args.len()].iter().filter(|a| **a != "--figures" && **a != "dice").copied().collect::<Vec<_>>());
+            assert!(means.iter().all(|(_, mean)| mean.is_null()), "{means:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_region_scores_one_where_that_is_asked_for() {
+        let dir = cases();
+        let dice = |further: &[&str]| {
+            let (_, out, _) = lmsc(dir.path(), 100, &[&["--pred", "near", "--ref", "ref", "--json", "-"], further].concat());
+            let json: Value = serde_json::from_str(&out).expect("JSON");
+            (json["cases"][5]["regions"]["2"]["dice"].clone(), json["settings"]["empty"].clone())
+        };
+        assert_eq!((dice(&[]), dice(&["--empty", "one"])), ((Value::Null, json!("absent")), (json!(1.0), json!("one"))));
+    }
+
+    #[test]
+    fn what_a_label_is_taken_for_stands_beside_the_figures() {
+        let dir = tempfile::tempdir().expect("a folder");
+        // As the Decathlon numbers them: 1 oedema around 2 core around 3 enhancing.
+        let shells = |outer: usize| {
+            Array3::from_shape_fn(SIZE, |(d, h, w)| {
+                let far = [(d, 6), (h, 12), (w, 12)].map(|(at, middle)| usize::abs_diff(at, middle)).into_iter().max().unwrap_or(0);
+                match far {
+                    0..=1 => 3,
+                    2..=3 => 2,
+                    far if far <= outer => 1,
+                    _ => 0u8,
+                }
+            })
+        };
+        write(dir.path(), "ref", "a", &shells(5));
+        write(dir.path(), "pred", "a", &shells(4));
+        let run = |further: &[&str]| lmsc(dir.path(), 200, &[&["--pred", "pred", "--ref", "ref", "--figures", "dice"], further].concat());
+        let (_, out, _) = run(&["--region", "brats"]);
+        assert!(out.contains("WT = 1, 2, 3; TC = 1, 3; ET = 3 (BraTS 2023 numbering: 1 core, 2 oedema, 3 enhancing)"), "{out}");
+        assert!(out.contains("warning: ") && out.contains("--region brats-msd"), "{out}");
+        let (_, out, _) = run(&["--region", "brats-msd", "--csv", "s.csv"]);
+        assert!(out.contains("TC = 2, 3; ET = 3 (MSD Task01 and nnU-Net numbering: 1 oedema, 2 core, 3 enhancing)"), "{out}");
+        assert!(!out.contains("warning: "), "{out}");
+        let csv = std::fs::read_to_string(dir.path().join("s.csv")).expect("a file");
+        assert!(csv.contains(",2 3,\"MSD Task01 and nnU-Net numbering: 1 oedema, 2 core, 3 enhancing\""), "{csv}");
+        let all = means(dir.path(), &["--pred", "pred", "--ref", "ref", "--region", "brats-msd"]);
+        assert_eq!((&all[1].1, &all[2].1), (&json!(1.0), &json!(1.0)));
+        let (code, _, err) = run(&["--region", "brats", "--region", "brats-msd"]);
+        assert!(code == 1 && err.contains("E0601"), "{err}");
+    }
+
+    #[test]
+    fn too_few_pairs_are_told() {
+        let dir = two_labels(4);
+        let (_, out, _) =
+            lmsc(dir.path(), 300, &["--pred", "pred", "--against", "far", "--ref", "ref", "--labels", "1", "--figures", "dice"]);
+        assert!(out.contains("4 pairs cannot give p below 0.125") && out.contains("6 or more that differ are needed for 0.05"), "{out}");
+    }
+
+    #[test]
+    fn nothing_is_left_out_at_any_width() {
+        let dir = cases();
+        let words = |s: &str| {
+            let tables = s.split("  2, of 7 cases").next().expect("tables").to_owned();
+            let mut all: Vec<String> =
+                tables.split("  ").map(|w| w.trim().to_owned()).filter(|w| !w.is_empty() && !w.contains('─')).collect();
+            all.sort();
+            all.dedup();
+            all
+        };
+        let args = ["--pred", "near", "--against", "far", "--ref", "ref", "--lesions"];
+        let wide = words(&lmsc(dir.path(), 400, &args).1);
+        for width in [60, 72, 80, 100] {
+            let (_, out, _) = lmsc(dir.path(), width, &args);
+            assert!(out.lines().all(|l| l.chars().count() <= width), "{width}\n{out}");
+            let shown = words(&out);
+            assert!(wide.iter().all(|w| w.split_whitespace().all(|part| shown.iter().any(|s| s.contains(part)))), "{width}\n{out}");
+        }
     }
 }

@@ -28,7 +28,7 @@ fn card() -> Card {
         normalise: Normalise::ZScoreNonZero,
         epoch: 3,
         validation_dice: Some(0.75),
-        class_dice: vec![0.75],
+        class_dice: vec![Some(0.75)],
         seed: 9,
         ..Card::new(vec!["T1".into()], vec![(0, "background".into()), (4, "tumeur \"é\"".into())], [4, 4, 4])
     }

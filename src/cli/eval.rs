@@ -1,21 +1,17 @@
 //! `lmsc eval`: predictions held against references, file by file; and two sets of predictions against each other.
 //!
-//! May use `data`, `metric`, `train` (data sets by name), `text`, and `cases`, `report` below it.
-
-mod cases;
-mod report;
+//! May use `data`, `evaluate`, `metric`, `train` (data sets by name) and `text`.
 
 use std::path::{Path, PathBuf};
 
+use super::named::Cases;
 use super::output::Overwrite;
 use super::{complain, output, print};
-use crate::metric::{Convention, Figure, LesionRule, Region, Settings};
-use crate::text::{Code, Diagnostic, Diagnostics, Form, Result, a_few, several, write_text};
-use super::named::Cases;
 use crate::data::{self, Counterparts, Want, labels_in, labels_of, matched};
+use crate::evaluate::{Report, Scope, Style, score};
+use crate::metric::{Convention, Empty, Figure, LesionRule, Numbering, Region, Settings};
+use crate::text::{Code, Diagnostic, Diagnostics, Form, Result, a_few, several};
 use crate::train::{Part, is_config, named};
-use cases::{Scope, Set};
-use report::{Report, Style};
 
 /// What the table of --csv begins with.
 const TABLE: Form = Form::Csv("set,case,region,");
@@ -37,10 +33,12 @@ const SHOWN: &[Figure] = &[
 
 /// Score predictions against references
 ///
-/// Files are matched by name, those that are left over by what stands before `_gt`, `_seg` or a channel's number. Every label value above 0 is a region unless --labels or --region say otherwise. Dice, IoU, precision,
-/// recall, surface Dice, HD95, Hausdorff distance, average surface distance and volume errors, in mm and ml; over the cases their mean,
-/// standard deviation, median, quartiles, the 95% bootstrap interval of the mean, and the worst case. No case is dropped: what a figure
-/// is where a region is in neither file, or in one of them only, stands under the table. --json and --csv have every figure of every case.
+/// Files are matched by name, those that are left over by what stands before `_gt`, `_seg` or a channel's number. Every label value above 0
+/// of the references is a region unless --labels or --region say otherwise; one that was only predicted is named under the table. Dice, IoU,
+/// precision, recall, surface Dice, HD95, Hausdorff distance, average surface distance and volume errors, in mm and ml; over the cases their
+/// mean, standard deviation, median, quartiles, the 95% bootstrap interval of the mean, and the worst case. A case whose two files lack a region
+/// does not count for it; one that has it in one file only counts, with Dice 0 and the diagonal of the image; a region that no reference has is
+/// in no mean. --json and --csv have every figure of every case.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -53,8 +51,11 @@ Examples:
   lmsc eval --pred predictions --ref configs/hippo.ron --part validation
       the references are the labels of the cases that the run kept for validation
 
-  lmsc eval --pred predictions --ref labels --region brats --lesions --lesion-min 50
+  lmsc eval --pred predictions --ref labels --region brats --lesions --lesion-min 50 --empty one
       whole tumour, tumour core and enhancing tumour; lesion by lesion, as the challenge of 2023
+
+  lmsc eval --pred predictions --ref labelsTs --region brats-msd
+      the same of the numbering of the Medical Segmentation Decathlon and nnU-Net: 1 oedema, 2 core, 3 enhancing
 
   lmsc eval --pred new --against old --ref labelsTs --figures dice,hd95
       is `new` better than `old`? Wilcoxon's signed-rank test on the same cases")]
@@ -79,13 +80,19 @@ pub struct Args {
     #[arg(long, value_name = "VALUES", value_parser = labels)]
     pub labels: Option<Labels>,
 
-    /// Label values to score as one: NAME=1,2,4; `brats` stands for WT, TC and ET; may be given several times
+    /// Label values to score as one: NAME=1,2,4; may be given several times. `brats` stands for WT, TC and ET of the challenge's numbering
+    /// (1 core, 2 oedema, 3 or 4 enhancing), `brats-msd` for those of the Decathlon's and nnU-Net's (1 oedema, 2 core, 3 enhancing)
     #[arg(long, value_name = "REGION", value_parser = region)]
     pub region: Vec<Asked>,
 
     /// How surface distances are taken and brought together
     #[arg(long, value_enum, default_value_t, value_name = "TOOL")]
     pub convention: Tool,
+
+    /// What a region scores in a case that has it in neither file: nothing, so that the case does not count for it, as nnU-Net; or 1 (and
+    /// 0 mm), as the brain tumour challenge
+    #[arg(long, value_enum, default_value_t, value_name = "RULE")]
+    pub empty: Nothing,
 
     /// Surface Dice counts what lies within this of the other surface, mm
     #[arg(long, value_name = "MM", default_value = "1", value_parser = length)]
@@ -142,8 +149,18 @@ pub struct Labels(Vec<Region>);
 /// A region as it was asked for.
 #[derive(Clone, Debug)]
 pub enum Asked {
-    Brats,
+    Tumours(Numbering),
     Named(Region),
+}
+
+/// The rules for what is in neither file by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Nothing {
+    /// The case does not count for the region
+    #[default]
+    Absent,
+    /// Shares are 1, distances and errors 0
+    One,
 }
 
 /// Figures that were asked for.
@@ -167,7 +184,7 @@ fn labels(text: &str) -> Result<Labels, String> {
 }
 
 fn region(text: &str) -> Result<Asked, String> {
-    if text.eq_ignore_ascii_case("brats") { Ok(Asked::Brats) } else { Region::parse(text).map(Asked::Named) }
+    Numbering::parse(text).map_or_else(|| Region::parse(text).map(Asked::Named), |n| Ok(Asked::Tumours(n)))
 }
 
 fn length(text: &str) -> Result<f64, String> {
@@ -194,7 +211,23 @@ impl Args {
             },
             tolerance: self.tolerance,
             lesions: self.lesions.then_some(LesionRule { dilation: usize::from(self.lesion_dilation), smallest: self.lesion_min }),
+            empty: match self.empty {
+                Nothing::Absent => Empty::Absent,
+                Nothing::One => Empty::One,
+            },
         }
+    }
+
+    fn scope(&self) -> Result<Scope> {
+        let regions: Vec<Region> =
+            self.region.iter().filter_map(|a| if let Asked::Named(r) = a { Some(r.clone()) } else { None }).collect();
+        let mut numberings = self.region.iter().filter_map(|a| if let Asked::Tumours(n) = a { Some(*n) } else { None });
+        let numbering = numberings.next();
+        if let Some((one, other)) = numbering.zip(numberings.next()) {
+            let d = Diagnostic::error(Code::E0601, format!("--region is given as {} and as {}", one.name(), other.name()));
+            return Err(d.help("the labels have one numbering: give one of them").into());
+        }
+        Scope::new(self.labels.as_ref().map(|l| l.0.as_slice()), &regions, numbering)
     }
 }
 
@@ -205,7 +238,7 @@ impl Args {
 /// that cannot be; what is wrong with a file.
 pub fn run(args: Args) -> Result<()> {
     let settings = args.settings();
-    let scope = Scope::new(args.labels.as_ref().map(|l| l.0.as_slice()), &args.region)?;
+    let scope = args.scope()?;
     let part = Part::from(args.part);
     let own = counterparts(&args.pred, &args.reference, part, args.partial)?;
     tell(&own);
@@ -219,7 +252,7 @@ pub fn run(args: Args) -> Result<()> {
             outputs.claim(path, form)?;
         }
     }
-    let (own, other) = cases::score(own, other, &scope, &settings)?;
+    let (own, other) = score(own, other, &scope, &settings)?;
     let mut shown = args.figures.map_or_else(|| SHOWN.to_vec(), |f| f.0);
     shown.retain(|f| args.lesions || !f.is_lesion_wise());
     let report = Report { own: &own, other: other.as_ref(), settings, seed: args.seed, shown };
@@ -275,9 +308,9 @@ fn tell(of: &Counterparts) {
 /// # Errors
 /// As [`run`].
 pub(super) fn compare(predictions: &Path, references: &Path, regions: Vec<Region>) -> Result<String> {
-    let settings = Settings { convention: Convention::default(), tolerance: 1.0, lesions: None };
+    let settings = Settings { convention: Convention::default(), tolerance: 1.0, lesions: None, empty: Empty::Absent };
     let pairs = counterparts(predictions, references, Part::All, false)?.pairs;
-    let (own, _): (Set, _) = cases::score(pairs, None, &Scope::Regions(regions), &settings)?;
+    let (own, _) = score(pairs, None, &Scope::Regions(regions), &settings)?;
     let shown = SHOWN.iter().copied().filter(|f| !f.is_lesion_wise()).collect();
     let report = Report { own: &own, other: None, settings, seed: 1, shown };
     Ok(report.text(Style::Plain(output::width(&std::io::stdout(), output::WIDTH)), own.evaluation.cases.len() <= LISTED))

@@ -165,6 +165,9 @@ fn make(job: &Job, folder: &Folder, resumed: bool) -> Result<Outcome> {
     if let Some(warning) = job.fits(&device)? {
         eprintln!("{}", render::concise(&warning));
     }
+    if let Some(meaning) = job.meaning() {
+        eprintln!("regions: {meaning}");
+    }
     announce(job, &device);
     let begin = if resumed { train::resume } else { train::train };
     let outcome = begin(job, folder, &device, asked_to_stop())?;
@@ -242,9 +245,15 @@ fn explain(mut errors: Diagnostics, sets: &[Set]) -> Diagnostics {
 pub(super) fn summary(job: &Job, outcome: &Outcome, folder: &Path) -> String {
     let labels = job.scored();
     let best = outcome.best.as_ref().map_or("no epoch was finished".to_owned(), |best| {
-        let dice: Vec<String> = labels.iter().zip(&best.dice).map(|(l, d)| format!("{l} {d:.3}")).collect();
         let (epoch, cases) = (best.epoch, job.validation.len());
-        format!("best after epoch {epoch}: mean Dice {:.3} on {} ({})", best.dice_mean, several(cases, "validation case"), dice.join(", "))
+        let in_some = |at: usize| best.dice_cases.get(at).filter(|n| (1..cases).contains(*n)).map_or(String::new(), |n| format!(" in {n}"));
+        let one = |(at, (l, d)): (usize, (&String, &f64))| format!("{l} {}{}", train::figure(*d, 3), in_some(at));
+        let dice: Vec<String> = labels.iter().zip(&best.dice).enumerate().map(one).collect();
+        let on = format!("on {} ({})", several(cases, "validation case"), dice.join(", "));
+        match best.mean() {
+            Some(mean) => format!("best after epoch {epoch}: mean Dice {mean:.3} {on}"),
+            None => format!("no mean Dice, nothing to score {on}; the last epoch is kept as the best"),
+        }
     });
     let ended = match outcome.ending {
         Ending::Patience => ", and none was better for as many as `patience` says",
@@ -255,8 +264,9 @@ pub(super) fn summary(job: &Job, outcome: &Outcome, folder: &Path) -> String {
         true => "\nno postprocessing helps".into(),
         false => format!("\npostprocessing: {}; mean Dice {:.3} instead of {:.3}", c.postprocess, c.after, c.before),
     });
+    let meaning = job.meaning().map_or(String::new(), |m| format!("\nregions: {m}"));
     let (done, all) = (outcome.epochs, job.config.epochs);
-    format!("{done} of {} trained{ended}, {time}; {best}{cleaned}\nrun folder: {}", several(all, "epoch"), folder.display())
+    format!("{done} of {} trained{ended}, {time}; {best}{meaning}{cleaned}\nrun folder: {}", several(all, "epoch"), folder.display())
 }
 
 #[cfg(test)]

@@ -50,8 +50,8 @@ pub struct Card {
     pub epoch: usize,
     /// Mean Dice on the validation cases after that epoch, 0 to 1; absent where none was computed.
     pub validation_dice: Option<f64>,
-    /// The same of each of [`Card::scored`]; empty where none was computed.
-    pub class_dice: Vec<f64>,
+    /// The same of each of [`Card::scored`], none of what no validation case has; empty where none was computed.
+    pub class_dice: Vec<Option<f64>>,
     /// The seed of the run.
     pub seed: u64,
 }
@@ -197,7 +197,7 @@ mod tests {
             overlap: 0.5,
             epoch: 7,
             validation_dice: Some(0.8125),
-            class_dice: vec![0.8125],
+            class_dice: vec![Some(0.8125)],
             seed: u64::MAX,
         }
     }
@@ -216,12 +216,12 @@ mod tests {
         let labels = vec![(0, "background".into()), (1, "core".into()), (2, "oedema".into())];
         let region = |name: &str, values: &[u8]| Region { name: name.into(), values: values.to_vec() };
         let regions = Regions::new(vec![region("whole", &[1, 2]), region("core", &[1])], None).unwrap();
-        let card = Card { regions: Some(regions), class_dice: vec![0.5, 0.25], ..Card::new(vec!["t1".into()], labels, [8; 3]) };
+        let card = Card { regions: Some(regions), class_dice: vec![Some(0.5), None], ..Card::new(vec!["t1".into()], labels, [8; 3]) };
         assert_eq!(Card::from_entries(Path::new("m"), &card.entries()).unwrap(), card);
         assert_eq!((card.channels(), card.scored()), (2, vec![region("whole", &[1, 2]), region("core", &[1])]));
         let plain = Card { regions: None, ..card.clone() };
         assert_eq!((plain.channels(), plain.scored()), (3, vec![region("core", &[1]), region("oedema", &[2])]));
-        let short = Card { class_dice: vec![0.5], ..card };
+        let short = Card { class_dice: vec![Some(0.5)], ..card };
         let e = Card::from_entries(Path::new("m"), &short.entries()).unwrap_err();
         assert!(e.0[0].message.contains("2 regions and the Dice of 1 classes"), "{e:?}");
     }

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::score::{Scores, Settings};
+use super::score::{Empty, Scores, Settings};
 use super::surface::Convention;
 
 /// Which way a figure is better.
@@ -47,14 +47,14 @@ macro_rules! figures {
                 match self { $(Figure::$variant => Better::$better,)* }
             }
 
-            /// Its value; none for a lesion-wise one that was not asked for.
+            /// Its value; none where there is nothing to score, and for a lesion-wise one that was not asked for.
             pub fn of(self, scores: &Scores) -> Option<f64> {
                 match self { $(Figure::$variant => figures!(@ scores $key $($of)*),)* }
             }
         }
     };
-    (@ $s:ident $key:ident case) => { Some($s.$key) };
-    (@ $s:ident $key:ident lesion) => { $s.lesions.map(|l| l.$key) };
+    (@ $s:ident $key:ident case) => { $s.$key };
+    (@ $s:ident $key:ident lesion) => { $s.lesions.and_then(|l| l.$key) };
 }
 
 figures! {
@@ -88,11 +88,14 @@ impl Figure {
         matches!(self, Self::LesionDice | Self::LesionHd95 | Self::LesionF1)
     }
 
-    /// A value as a table shows it.
-    pub fn shown(self, value: f64) -> String {
-        if !value.is_finite() {
-            return "-".to_owned();
-        }
+    /// Its value where all is right.
+    pub fn perfect(self) -> f64 {
+        if self.better() == Better::Higher { 1.0 } else { 0.0 }
+    }
+
+    /// A value as a table shows it; a dash for none.
+    pub fn shown(self, value: impl Into<Option<f64>>) -> String {
+        let Some(value) = value.into().filter(|v| v.is_finite()) else { return "-".to_owned() };
         let text = format!("{value:.*}", self.digits());
         // What rounds to nothing has no sign.
         match text.strip_prefix('-') {
@@ -128,10 +131,16 @@ pub fn conventions(settings: &Settings) -> Vec<String> {
         ),
     };
     let mut all = vec![
-        "in neither file: shares are 1, distances and errors 0".to_owned(),
+        match settings.empty {
+            Empty::Absent => "in neither file (-): the case does not count for that region, as in nnU-Net".to_owned(),
+            Empty::One => {
+                "in neither file: shares are 1, distances and errors 0, as in the brain tumour challenge (--empty one)".to_owned()
+            }
+        },
         "in one file only: shares are 0, distances the diagonal of the image, relative volume error 1 (0 predicted, or 0 expected)"
             .to_owned(),
-        "every case counts in every mean".to_owned(),
+        "a region that no reference has is in no mean; n is the number of cases that count".to_owned(),
+        "mean: over the regions that any reference has, of their means; its SD, quartiles and worst are of the cases' own means".to_owned(),
         surface.to_owned(),
         percentile.to_owned(),
         "ASSD is the mean over both surfaces together".to_owned(),
@@ -166,7 +175,7 @@ mod tests {
     #[test]
     fn nothing_has_no_sign() {
         assert_eq!([-0.0, -0.004, -0.006].map(|v| Figure::VolumeDifference.shown(v)), ["0.00", "0.00", "-0.01"]);
-        assert_eq!(Figure::Dice.shown(f64::NAN), "-");
+        assert_eq!((Figure::Dice.shown(f64::NAN), Figure::Dice.shown(None)), ("-".into(), "-".into()));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //!    missed, a component that belongs to none is false.
 //! 3. A found lesion has the Dice and HD95 of itself against all components that belong to it, whole. A missed lesion and a false
 //!    component have Dice 0 and the image's diagonal for HD95.
-//! 4. The case has the mean over lesions and false components. Without any it has Dice 1 and HD95 0.
+//! 4. The case has the mean over lesions and false components. Without any it has none.
 //!
 //! The challenge takes 3 steps for gliomas (1 for metastases and meningiomas) and leaves out lesions of up to 50 mm³ (2 for metastases); it
 //! puts 374 mm where this puts the diagonal (373.13 mm on its grid). False components of any size count, there and here.
@@ -39,10 +39,11 @@ pub struct Lesions {
     pub lesions_missed: u64,
     /// Components of the prediction that belong to no lesion.
     pub lesions_false: u64,
-    pub lesion_dice: f64,
-    pub lesion_hd95_mm: f64,
-    /// 2 found / (2 found + missed + false); 1 without any.
-    pub lesion_f1: f64,
+    /// None where there is no lesion and no false component; so are the others.
+    pub lesion_dice: Option<f64>,
+    pub lesion_hd95_mm: Option<f64>,
+    /// 2 found / (2 found + missed + false).
+    pub lesion_f1: Option<f64>,
 }
 
 /// One lesion of the reference.
@@ -118,16 +119,27 @@ impl Lesions {
         Self::brought_together(found, missed, wrong, dice, hd95 + wrong as f64 * far)
     }
 
+    /// With perfect figures where there are none.
+    pub(super) fn or_perfect(self) -> Self {
+        let Self { lesion_dice, lesion_hd95_mm, lesion_f1, .. } = self;
+        Self {
+            lesion_dice: lesion_dice.or(Some(1.0)),
+            lesion_hd95_mm: lesion_hd95_mm.or(Some(0.0)),
+            lesion_f1: lesion_f1.or(Some(1.0)),
+            ..self
+        }
+    }
+
     fn brought_together(found: u64, missed: u64, wrong: u64, dice: f64, hd95: f64) -> Self {
         let all = found + missed + wrong;
-        let mean = |sum: f64, of_none: f64| if all == 0 { of_none } else { sum / all as f64 };
+        let of_all = |sum: f64| (all > 0).then(|| sum / all as f64);
         Self {
             lesions_found: found,
             lesions_missed: missed,
             lesions_false: wrong,
-            lesion_dice: mean(dice, 1.0),
-            lesion_hd95_mm: mean(hd95, 0.0),
-            lesion_f1: if all == 0 { 1.0 } else { 2.0 * found as f64 / (found + all) as f64 },
+            lesion_dice: of_all(dice),
+            lesion_hd95_mm: of_all(hd95),
+            lesion_f1: (all > 0).then(|| 2.0 * found as f64 / (found + all) as f64),
         }
     }
 }
@@ -188,7 +200,7 @@ mod tests {
     fn found_missed_and_false() {
         let l = scored(&[[1, 1, 1], [9, 9, 9]], &[[1, 1, 1], [5, 5, 5]], RULE);
         assert_eq!((l.lesions_found, l.lesions_missed, l.lesions_false), (1, 1, 1));
-        assert_eq!((l.lesion_dice, l.lesion_hd95_mm, l.lesion_f1), (1.0 / 3.0, 200.0 / 3.0, 0.5));
+        assert_eq!((l.lesion_dice, l.lesion_hd95_mm, l.lesion_f1), (Some(1.0 / 3.0), Some(200.0 / 3.0), Some(0.5)));
     }
 
     #[test]
@@ -198,16 +210,16 @@ mod tests {
         let two = scored(&[], &[[1, 1, 1], [1, 1, 5]], RULE);
         assert_eq!(two.lesions_missed, 2);
         let near = scored(&[[1, 1, 2]], &[[1, 1, 1]], RULE);
-        assert_eq!((near.lesions_found, near.lesions_false, near.lesion_dice), (1, 0, 0.0));
-        assert_eq!(near.lesion_hd95_mm, 1.0);
+        assert_eq!((near.lesions_found, near.lesions_false, near.lesion_dice), (1, 0, Some(0.0)));
+        assert_eq!(near.lesion_hd95_mm, Some(1.0));
     }
 
     #[test]
-    fn small_lesions_are_left_out_and_nothing_is_perfect() {
+    fn small_lesions_are_left_out_and_nothing_has_no_score() {
         let l = scored(&[], &[[1, 1, 1]], LesionRule { smallest: 1.0, ..RULE });
         assert_eq!(l, Lesions::of_nothing());
-        assert_eq!((l.lesion_dice, l.lesion_hd95_mm, l.lesion_f1), (1.0, 0.0, 1.0));
+        assert_eq!((l.lesion_dice, l.lesion_hd95_mm, l.lesion_f1), (None, None, None));
         let l = scored(&[[3, 3, 3]], &[], RULE);
-        assert_eq!((l.lesions_false, l.lesion_dice, l.lesion_hd95_mm, l.lesion_f1), (1, 0.0, 100.0, 0.0));
+        assert_eq!((l.lesions_false, l.lesion_dice, l.lesion_hd95_mm, l.lesion_f1), (1, Some(0.0), Some(100.0), Some(0.0)));
     }
 }

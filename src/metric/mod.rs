@@ -1,13 +1,18 @@
 //! How well a prediction meets a reference: overlap, distances of surfaces, volumes, lesions; over cases, and of two sets of predictions.
 //!
 //! Level 2: may use `text`, `volume`. Lengths are in mm, along the axes D, H, W, and may differ between them; volumes are in ml.
-//! `score` states what is done where a region is in one map only or in none: no case is dropped. `surface` states which Hausdorff distance
-//! is meant, `wilcoxon` which test, `lesion` what a lesion is.
+//! `score` states what is done where a region is in one map only or in none, `means` what counts in a mean. `surface` states which Hausdorff
+//! distance is meant, `wilcoxon` which test, `lesion` what a lesion is, `numbering` which label of a brain tumour is which.
 
+mod comparison;
 mod evaluation;
 mod extent;
 mod figure;
 mod lesion;
+mod means;
+#[cfg(test)]
+mod monotone;
+mod numbering;
 mod overlap;
 mod region;
 mod score;
@@ -17,13 +22,16 @@ mod surface;
 mod surfel;
 mod wilcoxon;
 
-pub use evaluation::{Case, Compared, Evaluation, MEAN, Occurrence, Row, SIGNIFICANT, Scored, Verdict, value};
+pub use comparison::{Compared, SIGNIFICANT, Verdict};
+pub use evaluation::{Case, Evaluation, MEAN, Occurrence, Row, Scored};
 pub use figure::{Better, Figure, conventions};
 pub use lesion::{LesionRule, Lesions};
+pub use means::{Sample, Values, is_better, mean};
+pub use numbering::{Numbered, Numbering, PerValue, faces};
 pub use overlap::Counts;
-pub use region::Region;
-pub use score::{Pair, Presence, Scores, Settings};
+pub use region::{Region, Value};
+pub use score::{Empty, Pair, Presence, Scores, Settings};
 pub use spread::{RESAMPLES, Spread, spreads};
 pub use summary::{CaseScore, ClassScore, Summary, summarise};
 pub use surface::{Convention, Surfaces};
-pub use wilcoxon::{SignedRank, holm, signed_rank};
+pub use wilcoxon::{SignedRank, holm, least_p, pairs_needed, signed_rank};

@@ -2,8 +2,8 @@
 //!
 //! Depends on nothing of this crate.
 //!
-//! Convention: a class that is in neither the prediction nor the reference scores 1 everywhere (nothing was to be found and nothing was);
-//! one that is in only one of them scores 0 everywhere, where the formula says 0 / 0 too. Both are counted in every mean.
+//! Convention: a class that is in neither the prediction nor the reference has no score; one that is in only one of them scores 0
+//! everywhere, where the formula says 0 / 0 too.
 
 use std::ops::{Add, AddAssign};
 
@@ -33,31 +33,31 @@ impl Counts {
         self.predicted() == 0 && self.reference() == 0
     }
 
-    /// The Dice coefficient 2|P∩R| / (|P| + |R|), 0 to 1.
-    pub fn dice(self) -> f64 {
+    /// The Dice coefficient 2|P∩R| / (|P| + |R|), 0 to 1; like the others, none where the class is in neither map.
+    pub fn dice(self) -> Option<f64> {
         self.share(2 * self.true_positives, self.predicted() + self.reference())
     }
 
     /// Intersection over union, the Jaccard index |P∩R| / |P∪R|, 0 to 1.
-    pub fn iou(self) -> f64 {
+    pub fn iou(self) -> Option<f64> {
         self.share(self.true_positives, self.true_positives + self.false_positives + self.false_negatives)
     }
 
     /// The share of the prediction that is right, |P∩R| / |P|; 0 for a prediction of nothing where there is something.
-    pub fn precision(self) -> f64 {
+    pub fn precision(self) -> Option<f64> {
         self.share(self.true_positives, self.predicted())
     }
 
     /// The share of the reference that is found, |P∩R| / |R|; 0 where something is predicted and there is nothing.
-    pub fn recall(self) -> f64 {
+    pub fn recall(self) -> Option<f64> {
         self.share(self.true_positives, self.reference())
     }
 
-    fn share(self, part: u64, whole: u64) -> f64 {
+    fn share(self, part: u64, whole: u64) -> Option<f64> {
         match whole {
-            _ if self.is_empty() => 1.0,
-            0 => 0.0,
-            _ => part as f64 / whole as f64,
+            _ if self.is_empty() => None,
+            0 => Some(0.0),
+            _ => Some(part as f64 / whole as f64),
         }
     }
 }
@@ -92,11 +92,11 @@ mod tests {
         let c = counts(&p, &r, 4);
         assert_eq!(c[1], Counts { true_positives: 1, false_positives: 1, false_negatives: 2 });
         assert_eq!(c[2], Counts { true_positives: 1, false_positives: 1, false_negatives: 1 });
-        assert_eq!(c[1].dice(), 2.0 / 5.0);
-        assert_eq!(c[1].iou(), 1.0 / 4.0);
-        assert_eq!(c[1].precision(), 1.0 / 2.0);
-        assert_eq!(c[1].recall(), 1.0 / 3.0);
-        assert_eq!(c[2].dice(), 0.5);
+        assert_eq!(c[1].dice(), Some(2.0 / 5.0));
+        assert_eq!(c[1].iou(), Some(1.0 / 4.0));
+        assert_eq!(c[1].precision(), Some(1.0 / 2.0));
+        assert_eq!(c[1].recall(), Some(1.0 / 3.0));
+        assert_eq!(c[2].dice(), Some(0.5));
         assert_eq!(c[0], Counts { true_positives: 1, false_positives: 1, false_negatives: 1 });
         assert!(c[3].is_empty());
     }
@@ -108,10 +108,10 @@ mod tests {
             let c = counts(p, r, 2)[1];
             [c.dice(), c.iou(), c.precision(), c.recall()]
         };
-        assert_eq!(all(&zero, &zero), [1.0; 4]);
-        assert_eq!(all(&one, &zero), [0.0; 4]);
-        assert_eq!(all(&zero, &one), [0.0; 4]);
-        assert_eq!(all(&one, &one), [1.0; 4]);
+        assert_eq!(all(&zero, &zero), [None; 4]);
+        assert_eq!(all(&one, &zero), [Some(0.0); 4]);
+        assert_eq!(all(&zero, &one), [Some(0.0); 4]);
+        assert_eq!(all(&one, &one), [Some(1.0); 4]);
     }
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
         for (x, y) in a.iter().zip(&b) {
             assert_eq!(x.dice(), y.dice());
             assert_eq!(x.precision(), y.recall());
-            assert!((0.0..=1.0).contains(&x.dice()) && x.iou() <= x.dice());
+            assert!(x.dice().is_some_and(|d| (0.0..=1.0).contains(&d)) && x.iou() <= x.dice());
         }
     }
 }

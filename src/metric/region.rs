@@ -4,18 +4,21 @@
 
 use serde::{Deserialize, Serialize};
 
+/// A label value.
+pub type Value = u8;
+
 /// Label values that are scored as one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Region {
     pub name: String,
     /// Ascending, without repeats, none of them 0.
-    pub values: Vec<u8>,
+    pub values: Vec<Value>,
 }
 
 impl Region {
     /// One label value, under its own number.
-    pub fn label(value: u8) -> Self {
+    pub fn label(value: Value) -> Self {
         Self { name: value.to_string(), values: vec![value] }
     }
 
@@ -47,22 +50,14 @@ impl Region {
         text.split(',').map(one).collect()
     }
 
-    /// The three regions of the brain tumour challenge, whole tumour, tumour core and enhancing tumour, where `used` says which label
-    /// values there are: 1 core, 2 oedema, and the enhancing tumour 4 (2017 to 2022) or 3 (since 2023).
-    ///
-    /// # Errors
-    /// When both 3 and 4 are used (2012 to 2015: 3 is core without enhancement), or others beyond 0 to 4.
-    pub fn brats(used: &[bool; 256]) -> Result<Vec<Self>, String> {
-        if let Some(other) = used.iter().skip(5).position(|u| *u) {
-            return Err(format!("label value {} is none of brain tumours: they are 0, 1, 2 and 3 or 4", other + 5));
-        }
-        let enhancing = match (used[3], used[4]) {
-            (true, true) => return Err("both label values 3 and 4 are used, as they were until 2015".to_owned()),
-            (true, false) => 3,
-            (false, _) => 4,
-        };
-        let region = |name: &str, values: &[u8]| Self { name: name.to_owned(), values: values.to_vec() };
-        Ok(vec![region("WT", &[1, 2, enhancing]), region("TC", &[1, enhancing]), region("ET", &[enhancing])])
+    /// Its label values, `1, 2, 4`.
+    pub fn listed(&self) -> String {
+        self.values.iter().map(Value::to_string).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether it is one label value under its own number.
+    pub fn is_plain(&self) -> bool {
+        matches!(self.values.as_slice(), [v] if v.to_string() == self.name)
     }
 
     /// Whether each label value is part of it.
@@ -100,14 +95,5 @@ mod tests {
         assert_eq!(names("2,1").unwrap(), [("2".to_owned(), 2), ("1".to_owned(), 1)]);
         assert_eq!(names("1=anterior,2").unwrap(), [("anterior".to_owned(), 1), ("2".to_owned(), 2)]);
         assert!(names("1=").is_err() && names("").is_err() && names("0").is_err());
-    }
-
-    #[test]
-    fn brain_tumours_of_either_numbering() {
-        let used = |values: &[usize]| std::array::from_fn(|v| values.contains(&v));
-        let values = |u: &[usize]| Region::brats(&used(u)).map(|r| r.into_iter().map(|r| r.values).collect::<Vec<_>>());
-        assert_eq!(values(&[0, 1, 2, 4]).unwrap(), [vec![1, 2, 4], vec![1, 4], vec![4]]);
-        assert_eq!(values(&[0, 1, 2, 3]).unwrap(), [vec![1, 2, 3], vec![1, 3], vec![3]]);
-        assert!(values(&[3, 4]).is_err() && values(&[1, 7]).is_err());
     }
 }

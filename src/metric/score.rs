@@ -2,21 +2,22 @@
 //!
 //! May use `overlap`, `surface`, `lesion`, `region`, `extent` beside it.
 //!
-//! No case is ever dropped. Where a region is in neither map every share is 1 and every distance, volume and error is 0: nothing was to be
-//! found and nothing was. Where it is in one map only every share is 0, and there is no distance: it counts as the diagonal of the image in
-//! mm, farther than any that can be measured (373.13 mm on the brain tumour challenge's 240x240x155 at 1 mm).
+//! Where a region is in neither map there is nothing to score, and the case has no part in the region's means ([`Empty::Absent`]). Where
+//! it is in one map only every share is 0, and there is no distance: it counts as the diagonal of the image in mm, farther than any that
+//! can be measured (373.13 mm on the brain tumour challenge's 240x240x155 at 1 mm).
 //!
-//! The tools differ here, so their means cannot be compared with ours where masks are empty: surface-distance gives infinity or NaN; MONAI
-//! gives infinity or NaN for distances and NaN for Dice, and its means leave such cases out, so that a network that finds less may score
-//! better; MedPy refuses.
+//! The tools differ here: nnU-Net leaves out what is in neither map, as this does; the brain tumour challenge gives it Dice 1 and HD95 0
+//! ([`Empty::One`]). Where a region is in one map only, surface-distance and MONAI give infinity or NaN for distances, and MONAI's means
+//! leave such cases out, so that a network that finds less may score better; MedPy refuses.
 
 use ndarray::Array3;
 use serde::Serialize;
 
 use super::extent::Extent;
 use super::lesion::{LesionRule, Lesions};
+use super::numbering::PerValue;
 use super::overlap::Counts;
-use super::region::Region;
+use super::region::{Region, Value};
 use super::surface::{Convention, Surfaces};
 
 /// How to score.
@@ -27,6 +28,18 @@ pub struct Settings {
     pub tolerance: f64,
     /// Lesion-wise figures are made if this is given.
     pub lesions: Option<LesionRule>,
+    pub empty: Empty,
+}
+
+/// What a case has of a region that is in neither map.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Empty {
+    /// No score, and no part in a mean; as nnU-Net.
+    #[default]
+    Absent,
+    /// Shares of 1, distances and errors of 0; as the brain tumour challenge.
+    One,
 }
 
 /// In which of the two maps a region is.
@@ -39,26 +52,26 @@ pub enum Presence {
     ReferenceOnly,
 }
 
-/// The figures of one region in one case.
+/// The figures of one region in one case; none (null in JSON) where there is nothing to score.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Scores {
     pub presence: Presence,
     #[serde(flatten)]
     pub counts: Counts,
-    pub dice: f64,
-    pub iou: f64,
-    pub precision: f64,
-    pub recall: f64,
-    pub surface_dice: f64,
-    pub hd95_mm: f64,
-    pub hausdorff_mm: f64,
-    pub assd_mm: f64,
+    pub dice: Option<f64>,
+    pub iou: Option<f64>,
+    pub precision: Option<f64>,
+    pub recall: Option<f64>,
+    pub surface_dice: Option<f64>,
+    pub hd95_mm: Option<f64>,
+    pub hausdorff_mm: Option<f64>,
+    pub assd_mm: Option<f64>,
     pub prediction_ml: f64,
     pub reference_ml: f64,
     /// Prediction less reference, ml.
-    pub volume_difference_ml: f64,
+    pub volume_difference_ml: Option<f64>,
     /// |prediction - reference| / reference; 1 where only the prediction has the region.
-    pub relative_volume_error: f64,
+    pub relative_volume_error: Option<f64>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub lesions: Option<Lesions>,
 }
@@ -83,31 +96,34 @@ impl Scores {
             (true, false) => Presence::PredictionOnly,
             (false, true) => Presence::ReferenceOnly,
         };
-        let empty = presence == Presence::Neither;
-        let (share, far) = if empty { (1.0, 0.0) } else { (0.0, diagonal) };
-        let mm = |of: fn(&Surfaces) -> f64| surfaces.as_ref().map_or(far, of);
+        let (share, far) = match (presence, settings.empty) {
+            (Presence::Neither, Empty::Absent) => (None, None),
+            (Presence::Neither, Empty::One) => (Some(1.0), Some(0.0)),
+            _ => (Some(0.0), Some(diagonal)),
+        };
+        let mm = |of: fn(&Surfaces) -> f64| surfaces.as_ref().map(of).or(far);
         let ml = spacing.iter().product::<f64>() / 1000.0;
         let (p, r) = (counts.predicted() as f64 * ml, counts.reference() as f64 * ml);
         Self {
             presence,
             counts,
-            dice: counts.dice(),
-            iou: counts.iou(),
-            precision: counts.precision(),
-            recall: counts.recall(),
-            surface_dice: surfaces.as_ref().map_or(share, |s| s.dice(settings.tolerance)),
+            dice: counts.dice().or(share),
+            iou: counts.iou().or(share),
+            precision: counts.precision().or(share),
+            recall: counts.recall().or(share),
+            surface_dice: surfaces.as_ref().map(|s| s.dice(settings.tolerance)).or(share),
             hd95_mm: mm(|s| s.percentile(95.0)),
             hausdorff_mm: mm(Surfaces::hausdorff),
             assd_mm: mm(Surfaces::average),
             prediction_ml: p,
             reference_ml: r,
-            volume_difference_ml: p - r,
+            volume_difference_ml: share.map(|_| p - r),
             relative_volume_error: match presence {
-                Presence::Neither => 0.0,
-                Presence::PredictionOnly => 1.0,
-                _ => (p - r).abs() / r,
+                Presence::Neither => far,
+                Presence::PredictionOnly => Some(1.0),
+                _ => Some((p - r).abs() / r),
             },
-            lesions,
+            lesions: lesions.map(|l| if settings.empty == Empty::One { l.or_perfect() } else { l }),
         }
     }
 }
@@ -151,9 +167,15 @@ impl<'a> Pair<'a> {
         Some(Self { prediction, reference, spacing, joint, extents })
     }
 
-    /// Which label values occur in either map, 0 among them.
-    pub fn used(&self) -> [bool; 256] {
-        std::array::from_fn(|v| (0..256).any(|o| self.joint[v << 8 | o] + self.joint[o << 8 | v] > 0))
+    /// Voxels of each label value that there is in the prediction and in the reference, 0 among them.
+    pub fn voxels(&self) -> [PerValue; 2] {
+        let mut all = [PerValue::new(), PerValue::new()];
+        for (labels, n) in self.joint.iter().enumerate().filter(|(_, n)| **n > 0) {
+            for (of, label) in all.iter_mut().zip([labels >> 8, labels & 255]) {
+                *of.entry(label as Value).or_default() += n;
+            }
+        }
+        all
     }
 
     /// Voxels of a region.

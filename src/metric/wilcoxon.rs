@@ -100,6 +100,16 @@ fn erfc(x: f64) -> f64 {
     (-square).exp() / (PI.sqrt() * (x + tail))
 }
 
+/// The least p-value that as many differences other than zero can give: all of them on one side. 1 of none.
+pub fn least_p(differences: usize) -> f64 {
+    0.5f64.powi(i32::try_from(differences).unwrap_or(i32::MAX).saturating_sub(1)).min(1.0)
+}
+
+/// How many differences it takes for a p-value below `level`.
+pub fn pairs_needed(level: f64) -> usize {
+    (1..=1100).find(|n| least_p(*n) < level).unwrap_or(usize::MAX)
+}
+
 /// Holm's correction of p-values for there being several of them, in their order.
 pub fn holm(p: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p.len()).collect();
@@ -156,6 +166,15 @@ mod tests {
         ] {
             assert!((erfc(x) - y).abs() <= 1e-12 * y.max(1e-3), "{x}: {} {y}", erfc(x));
         }
+    }
+
+    #[test]
+    fn the_least_p_is_reached() {
+        for n in 0..12 {
+            let all: Vec<f64> = (1..=n).map(|i| i as f64).collect();
+            assert_eq!(signed_rank(&all).p, least_p(n), "{n}");
+        }
+        assert_eq!((pairs_needed(0.05), pairs_needed(0.05 / 3.0), pairs_needed(0.0)), (6, 7, 1076));
     }
 
     #[test]

@@ -68,7 +68,12 @@ fn curves(all: &[Group]) -> String {
         drawn
     };
     let charts = [
-        Chart { title: "Dice", unit: "validation, mean of classes and cases", curves: curves(&figure("dice_mean")), ..Chart::default() },
+        Chart {
+            title: "Dice",
+            unit: "validation, mean over the classes that there are",
+            curves: curves(&figure("dice_mean")),
+            ..Chart::default()
+        },
         Chart { title: "Loss", unit: "training", curves: curves(&figure("loss")), ..Chart::default() },
         Chart { title: "Learning rate", curves: curves(&figure("lr")), holds: vec![0.0], ..Chart::default() },
         Chart { title: "Time", unit: "seconds of an epoch", curves: curves(&figure("seconds")), holds: vec![0.0], ..Chart::default() },

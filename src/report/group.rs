@@ -22,6 +22,8 @@ pub struct Figure {
     pub mean: f64,
     /// Standard deviation over runs (n - 1); none for fewer than two.
     pub deviation: Option<f64>,
+    /// Runs that have it.
+    pub n: usize,
 }
 
 /// The field that says which fold a run leaves out.
@@ -89,13 +91,14 @@ fn name(runs: &[&Run]) -> String {
 }
 
 impl Group<'_> {
-    /// A figure of the best epochs: `Some(class)` or the mean of all classes. None without a finished epoch.
+    /// A figure of the best epochs: `Some(class)` or the mean of all classes. None without a finished epoch, or where no validation case has
+    /// the class.
     pub fn dice(&self, class: Option<&str>) -> Option<Figure> {
         let of = |run: &&Run| {
             let best = run.best()?;
             match class {
-                None => Some(best.get("dice_mean")),
-                Some(name) => best.dice.get(run.classes.iter().position(|c| c == name)?).copied(),
+                None => best.mean(),
+                Some(name) => best.dice.get(run.classes.iter().position(|c| c == name)?).copied().filter(|d| d.is_finite()),
             }
         };
         Figure::of(&self.runs.iter().filter_map(of).collect::<Vec<_>>())
@@ -140,15 +143,14 @@ impl Figure {
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
         let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
-        (!values.is_empty()).then(|| Self { mean, deviation: (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt()) })
+        (!values.is_empty()).then(|| Self { mean, deviation: (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt()), n: values.len() })
     }
 
-    /// As a table has it: `0.859`, or `0.859 ± 0.012` over folds.
-    pub fn text(self) -> String {
-        match self.deviation {
-            Some(d) => format!("{:.3} ± {d:.3}", self.mean),
-            None => format!("{:.3}", self.mean),
-        }
+    /// As a table has it: `0.859`, or `0.859 ± 0.012` over folds, with how many of `all` runs have it where some do not.
+    pub fn text(self, all: usize) -> String {
+        let spread = self.deviation.map_or(String::new(), |d| format!(" ± {d:.3}"));
+        let some = if self.n < all { format!(" ({} of {all})", self.n) } else { String::new() };
+        format!("{:.3}{spread}{some}", self.mean)
     }
 }
 
@@ -161,8 +163,9 @@ mod tests {
         // By hand: 2, 4, 9 have mean 5 and variance (9 + 1 + 16) / 2.
         let f = Figure::of(&[2.0, 4.0, 9.0]).unwrap();
         assert_eq!((f.mean, f.deviation), (5.0, Some(13f64.sqrt())));
-        assert_eq!(Figure::of(&[0.5]).unwrap().text(), "0.500");
-        assert_eq!(Figure::of(&[0.5, 0.7]).unwrap().text(), "0.600 ± 0.141");
+        assert_eq!(Figure::of(&[0.5]).unwrap().text(1), "0.500");
+        assert_eq!(Figure::of(&[0.5, 0.7]).unwrap().text(2), "0.600 ± 0.141");
+        assert_eq!(Figure::of(&[0.5]).unwrap().text(2), "0.500 (1 of 2)");
         assert_eq!(Figure::of(&[]), None);
         assert_eq!([range([3, 1].into_iter()), range([2].into_iter()), range([].into_iter())], ["1 to 3", "2", "-"]);
     }

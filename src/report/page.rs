@@ -2,6 +2,7 @@
 //!
 //! May use `run`, `fields`, `chart`, `html`, `pictures` beside it, and `show`, `metric`, `train`.
 
+use std::cmp::Ordering;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::fields::{fields, value};
 use super::html::{Cell, details, document, embedded, escape, section, table};
 use super::pictures::Picture;
 use super::run::Run;
-use crate::metric::spreads;
+use crate::metric::{Sample, Spread, spreads};
 use crate::show::picture::{self, Style, draw, shape, share, short};
 use crate::text::{many, several, thousands};
 use crate::train::span;
@@ -106,29 +107,32 @@ fn curves(run: &Run) -> String {
 
 /// Classes over cases, and the cases.
 fn scores(run: &Run) -> String {
-    let finite = |of: &dyn Fn(&super::CaseDice) -> f64| run.cases.iter().map(of).filter(|v| v.is_finite()).collect::<Vec<f64>>();
-    let mut rows = vec![];
-    let names = run.classes.iter().map(String::as_str).chain((run.classes.len() != 1).then_some("mean of classes"));
-    for (i, name) in names.enumerate() {
-        let values = finite(&|c| c.dice.get(i).copied().unwrap_or(c.mean));
-        let Some(s) = spreads(&[values], 0).into_iter().next().filter(|s| s.n > 0) else { continue };
-        let worst = run.cases.iter().min_by(|a, b| {
-            let of = |c: &super::CaseDice| c.dice.get(i).copied().unwrap_or(c.mean);
-            of(a).total_cmp(&of(b))
-        });
-        let interval = s.low.zip(s.high).map_or("–".into(), |(l, h)| format!("{l:.3} to {h:.3}"));
-        rows.push(vec![
-            Cell::text(name),
-            Cell::number(figure(s.mean)),
-            Cell::number(s.deviation.map_or("–".into(), figure)),
-            Cell::number(figure(s.median)),
-            Cell::number(interval),
-            Cell::number(figure(s.least)),
-            Cell::text(worst.map_or(String::new(), |c| c.id.clone())),
-        ]);
+    let values = run.values();
+    let n = run.cases.len();
+    let dash = |value: Option<f64>| value.map_or("–".into(), figure);
+    let mut samples: Vec<(&str, Sample)> = run.classes.iter().enumerate().map(|(i, c)| (c.as_str(), values.of_region(i))).collect();
+    if run.classes.len() != 1 {
+        samples.push(("mean of classes", values.of_mean()));
     }
+    let spread = spreads(&samples.iter().map(|(_, s)| s.clone()).collect::<Vec<_>>(), 0);
+    let row = |((name, sample), s): (&(&str, Sample), Spread)| {
+        let known = sample.values.iter().zip(&run.cases).filter_map(|(v, c)| Some(((*v)?, c)));
+        let worst = known.min_by(|(a, _), (b, _)| a.total_cmp(b)).map_or(String::new(), |(_, c)| c.id.clone());
+        vec![
+            Cell::text(*name),
+            Cell::number(format!("{} of {n}", s.n)),
+            Cell::number(dash(s.mean)),
+            Cell::number(dash(s.deviation)),
+            Cell::number(dash(s.median)),
+            Cell::number(s.low.zip(s.high).map_or("–".into(), |(l, h)| format!("{l:.3} to {h:.3}"))),
+            Cell::number(dash(s.least)),
+            Cell::text(worst),
+        ]
+    };
+    let rows: Vec<Vec<Cell>> = samples.iter().zip(spread).map(row).collect();
     let head = [
         Cell::text("Dice"),
+        Cell::number("cases"),
         Cell::number("mean"),
         Cell::number("SD"),
         Cell::number("median"),
@@ -136,24 +140,38 @@ fn scores(run: &Run) -> String {
         Cell::number("worst"),
         Cell::text("case"),
     ];
-    let n = run.cases.len();
-    let epoch = run.cases.first().map_or(0, |c| c.epoch);
-    let note = format!(
-        "<p class=\"note\">Over {n} validation {} after epoch {epoch}, whole volumes. SD over cases (n − 1); the interval is a percentile \
-         bootstrap. A class that is in neither map counts 1, in one only 0.</p>\n",
-        if n == 1 { "case" } else { "cases" }
-    );
-
-    let mut cases: Vec<&super::CaseDice> = run.cases.iter().collect();
-    cases.sort_by(|a, b| a.mean.total_cmp(&b.mean));
+    let mut cases: Vec<(&super::CaseDice, Option<f64>)> = run.cases.iter().enumerate().map(|(at, c)| (c, values.case(at))).collect();
+    cases.sort_by(|(_, a), (_, b)| a.partial_cmp(b).unwrap_or(Ordering::Equal));
     let mut headings = vec![Cell::text("case, the worst first"), Cell::number("mean")];
     headings.extend(run.classes.iter().map(|c| Cell::number(c.as_str())));
-    let row = |c: &&super::CaseDice| {
-        let dice = c.dice.iter().map(|d| Cell::number(figure(*d)));
-        [Cell::text(c.id.as_str()), Cell::number(figure(c.mean))].into_iter().chain(dice).collect::<Vec<_>>()
+    let row = |(c, mean): &(&super::CaseDice, Option<f64>)| {
+        let dice = c.dice.iter().map(|d| Cell::number(dash(*d)));
+        [Cell::text(c.id.as_str()), Cell::number(dash(*mean))].into_iter().chain(dice).collect::<Vec<_>>()
     };
     let list = table(&headings, &cases.iter().map(row).collect::<Vec<_>>());
-    table(&head, &rows) + &note + &details(&format!("Every case ({n})"), &list, n <= 12)
+    table(&head, &rows) + &note(run, values.mean()) + &details(&format!("Every case ({n})"), &list, n <= 12)
+}
+
+/// What the figures of the cases rest on.
+fn note(run: &Run, mean: Option<f64>) -> String {
+    let n = run.cases.len();
+    let epoch = run.cases.first().map_or(0, |c| c.epoch);
+    let mut said = format!(
+        "Over {n} validation {} after epoch {epoch}, whole volumes. SD over cases (n − 1); the interval is a percentile bootstrap. A class that \
+         is in neither map of a case does not count there, in one only it counts 0; one that no case has in its reference is in no mean.",
+        if n == 1 { "case" } else { "cases" }
+    );
+    if let Some(regions) = &run.config.regions {
+        let one = |(name, values): &(String, Vec<_>)| {
+            format!("{name} = {}", values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+        };
+        said.push_str(&format!(" Regions by label values: {}.", regions.0.iter().map(one).collect::<Vec<_>>().join("; ")));
+    }
+    let written = run.epochs.iter().find(|e| e.epoch == epoch).and_then(super::Epoch::mean);
+    if written.zip(mean).is_some_and(|(a, b)| (a - b).abs() > 1e-6) {
+        said.push_str(" The journal, of an older version, counts a class that is in neither map as 1: its mean Dice is another one.");
+    }
+    format!("<p class=\"note\">{}</p>\n", escape(&said))
 }
 
 fn drawn(pictures: &[Picture], missing: Option<&str>) -> String {

@@ -62,15 +62,16 @@ pub fn pictures(run: &Run, each: usize, channel: usize, device: &Device) -> Resu
         overlay::encode(&mut png, &picture).map_err(|e| {
             Diagnostic::error(Code::E0703, format!("cannot draw `{}`: {e}", case.id)).help("leave the pictures out: --pictures 0")
         })?;
-        all.push(Picture { case: case.id.clone(), dice: case.mean, best, png });
+        all.push(Picture { case: case.id.clone(), dice: case.mean.unwrap_or(f64::NAN), best, png });
     }
     Ok(all)
 }
 
 /// The worst cases, the worst first, and the best, the best last; none twice.
 fn chosen(cases: &[CaseDice], each: usize) -> Vec<(&CaseDice, bool)> {
-    let mut sorted: Vec<&CaseDice> = cases.iter().filter(|c| c.mean.is_finite()).collect();
-    sorted.sort_by(|a, b| a.mean.total_cmp(&b.mean));
+    let mut sorted: Vec<(&CaseDice, f64)> = cases.iter().filter_map(|c| Some((c, c.mean?))).collect();
+    sorted.sort_by(|(_, a), (_, b)| a.total_cmp(b));
+    let sorted: Vec<&CaseDice> = sorted.into_iter().map(|(c, _)| c).collect();
     let worst = each.min(sorted.len().div_ceil(2));
     let best = each.min(sorted.len() - worst);
     let (low, high) = (&sorted[..worst], &sorted[sorted.len() - best..]);
@@ -83,8 +84,8 @@ mod tests {
 
     #[test]
     fn no_case_is_drawn_twice() {
-        let case = |id: &str, mean: f64| CaseDice { epoch: 1, id: id.into(), mean, dice: vec![] };
-        let cases = [case("b", 0.5), case("a", 0.1), case("x", f64::NAN), case("c", 0.9)];
+        let case = |id: &str, mean| CaseDice { epoch: 1, id: id.into(), mean, dice: vec![], referenced: vec![] };
+        let cases = [case("b", Some(0.5)), case("a", Some(0.1)), case("x", None), case("c", Some(0.9))];
         let names = |each: usize| chosen(&cases, each).iter().map(|(c, best)| format!("{}{}", c.id, u8::from(*best))).collect::<Vec<_>>();
         assert_eq!(names(0), Vec::<String>::new());
         assert_eq!(names(1), ["a0", "c1"]);

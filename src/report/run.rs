@@ -1,12 +1,13 @@
 //! A run folder, read.
 //!
-//! May use `train`, `compile`, `show` and `text`.
+//! May use `train`, `metric`, `compile`, `show` and `text`.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use crate::compile::{Program, compile};
+use crate::metric::{Values, is_better};
 use crate::show::{self, Stats};
 use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, printable, reason, several};
 use crate::train::{CASES, METRICS, METRICS_TABLE, RunConfig, STARTS, Standing, Start};
@@ -45,11 +46,16 @@ pub struct Epoch {
     pub epoch: usize,
     /// All numbers by the names that the journal gives them, as `loss`, `loss_dice`, `lr`, `dice_mean`, `seconds` and `waited`.
     pub figures: Vec<(String, f64)>,
-    /// Validation Dice of each class, 0 to 1.
+    /// Validation Dice of each class, 0 to 1; NaN where no validation case has it.
     pub dice: Vec<f64>,
 }
 
 impl Epoch {
+    /// The mean Dice, where there is one.
+    pub fn mean(&self) -> Option<f64> {
+        Some(self.get("dice_mean")).filter(|d| d.is_finite())
+    }
+
     /// A figure by name; NaN where there is none.
     pub fn get(&self, name: &str) -> f64 {
         self.figures.iter().find(|(n, _)| n == name).map_or(f64::NAN, |(_, v)| *v)
@@ -61,9 +67,12 @@ impl Epoch {
 pub struct CaseDice {
     pub epoch: usize,
     pub id: String,
-    pub mean: f64,
-    /// Of each class.
-    pub dice: Vec<f64>,
+    /// Over the classes, as it was written.
+    pub mean: Option<f64>,
+    /// Of each class; none where it is in neither map.
+    pub dice: Vec<Option<f64>>,
+    /// Whether the reference has the class.
+    pub referenced: Vec<bool>,
 }
 
 impl Run {
@@ -106,9 +115,15 @@ impl Run {
         Ok(Self { path: path.to_owned(), name, config, config_text, program, stats, standing, classes, epochs, cases, starts, split })
     }
 
-    /// The epoch with the highest mean Dice, the first of several.
+    /// The epoch with the highest mean Dice, the first of several; where none has one, the last.
     pub fn best(&self) -> Option<&Epoch> {
-        self.epochs.iter().reduce(|best, e| if e.get("dice_mean") > best.get("dice_mean") { e } else { best })
+        self.epochs.iter().reduce(|best, e| if is_better(e.mean(), best.mean()) { e } else { best })
+    }
+
+    /// The Dice of the cases at the best epoch as it counts in means: what is in neither map of a case does not.
+    pub fn values(&self) -> Values {
+        let referenced: Vec<bool> = (0..self.classes.len()).map(|i| self.cases.iter().any(|c| c.referenced[i])).collect();
+        Values::new((0..self.classes.len()).map(|i| self.cases.iter().map(|c| c.dice[i]).collect()).collect(), &referenced)
     }
 
     /// Seconds of all epochs.
@@ -208,10 +223,14 @@ fn epoch(line: &Value, classes: &mut Vec<String>) -> Option<Epoch> {
 
 fn case(line: &Value, classes: &[String]) -> Option<CaseDice> {
     let of = line.get("classes")?.as_object()?;
-    let dice: Vec<f64> = of.values().map(|c| c["dice"].as_f64().unwrap_or(f64::NAN)).collect();
+    let voxels = |c: &Value, name: &str| c[name].as_u64().unwrap_or(1);
+    // Older versions wrote 1 for what is in neither map.
+    let absent = |c: &Value| voxels(c, "reference_voxels") + voxels(c, "predicted_voxels") == 0;
+    let dice: Vec<Option<f64>> = of.values().map(|c| c["dice"].as_f64().filter(|_| !absent(c))).collect();
+    let referenced = of.values().map(|c| voxels(c, "reference_voxels") > 0).collect();
     let epoch = usize::try_from(line.get("epoch")?.as_u64()?).ok()?;
     let id = printable(line.get("case")?.as_str()?);
-    (dice.len() == classes.len()).then(|| CaseDice { epoch, id, mean: line["dice_mean"].as_f64().unwrap_or(f64::NAN), dice })
+    (dice.len() == classes.len()).then(|| CaseDice { epoch, id, mean: line["dice_mean"].as_f64(), dice, referenced })
 }
 
 #[cfg(test)]
@@ -239,6 +258,9 @@ mod tests {
             assert!(epoch(&serde_json::from_str(wrong).unwrap(), &mut vec!["a".into()]).is_none(), "{wrong}");
         }
         let known = serde_json::from_str(r#"{"epoch":1,"lr":null,"dice":{"a":0.5},"loss":2}"#).unwrap();
+        let old = r#"{"epoch":1,"case":"x","dice_mean":0.75,"classes":{"a":{"dice":0.5,"reference_voxels":3,"predicted_voxels":1},"b":{"dice":1.0,"reference_voxels":0,"predicted_voxels":0}}}"#;
+        let c = case(&serde_json::from_str(old).unwrap(), &["a".into(), "b".into()]).unwrap();
+        assert_eq!((c.dice, c.referenced, c.mean), (vec![Some(0.5), None], vec![true, false], Some(0.75)));
         let e = epoch(&known, &mut vec![]).unwrap();
         assert!(e.get("lr").is_nan() && e.get("none").is_nan() && e.get("loss") == 2.0 && e.dice == [0.5]);
     }

@@ -8,33 +8,33 @@ use serde_json::{Map, Value, json};
 
 use super::group::{Group, groups};
 use super::run::Run;
-use crate::show::{Column, Format, csv, fit, table};
+use crate::show::{Column, Format, csv, panels, table};
 use crate::text::{thousands, wrap};
 use crate::train::{Standing, span};
 
-/// The table of runs in a format; one for a terminal is at most `width` wide, and says which columns that left out.
+/// The table of runs in a format; one for a terminal is at most `width` wide, in several parts where its columns do not fit beside each other.
 pub fn sheet(runs: &[Run], format: Format, width: usize) -> String {
     let (all, names) = groups(runs);
     match format {
         Format::Json => json_text(&all, &names),
         Format::Csv => numbers(&all, &names),
         Format::Table | Format::Markdown => {
-            let (mut columns, mut rows) = cells(&all, &names);
-            let markdown = format == Format::Markdown;
-            let gone = if markdown { vec![] } else { fit(&mut columns, &mut rows, width) };
-            let gone = match gone.is_empty() {
-                true => String::new(),
-                false => wrap(&format!("left out: {} (the terminal is {width} columns wide)", gone.join(", ")), width).join("\n") + "\n",
-            };
-            let note = if markdown { note(&all) } else { wrap(&note(&all), width).join("\n") };
-            format!("{}{gone}\n{note}\n", table(&columns, rows, markdown))
+            let (columns, rows) = cells(&all, &names);
+            match format == Format::Markdown {
+                true => format!("{}\n{}\n", table(&columns, rows, true), note(&all)),
+                false => format!("{}\n{}\n", panels(columns, rows, 1, width), wrap(&note(&all), width).join("\n")),
+            }
         }
     }
 }
 
 /// What is to be said under the table.
 pub(super) fn note(all: &[Group]) -> String {
-    let mut said = vec!["Dice: validation at the epoch with the highest mean, mean over cases".to_owned()];
+    let mut said = vec!["Dice: validation at the epoch with the highest mean, mean over the cases that have the class".to_owned()];
+    let is_absent = |r: &&Run| r.best().is_some_and(|b| b.dice.iter().any(|d| d.is_nan()));
+    if all.iter().flat_map(|g| &g.runs).any(|r| is_absent(&r)) {
+        said.push("-: no validation case has the class; it is in no mean".into());
+    }
     if all.iter().any(|g| g.runs.len() > 1) {
         said.push("mean ± SD (n − 1) over folds, time of all of them".into());
     }
@@ -63,18 +63,17 @@ pub(super) fn cells(all: &[Group], names: &[String]) -> (Vec<Column>, Vec<Vec<St
     let patches = all.iter().filter_map(Group::first).map(|r| r.config.patch);
     let patch = patches.clone().any(|p| Some(p) != patches.clone().next());
     let mut columns = vec![Column::new("run", false, 0)];
-    // Where much differs, the first fields say most, and none more than what came of it.
-    columns.extend(names.iter().enumerate().map(|(i, n)| Column::new(n.clone(), false, if i < 3 { 9 } else { 1 })));
+    columns.extend(names.iter().map(|n| Column::new(n.clone(), false, 0)));
     if folds {
-        columns.push(Column::new("folds", true, 6));
+        columns.push(Column::new("folds", true, 0));
     }
-    columns.push(Column::new("params", true, 7));
-    columns.push(Column::new(if patch { "GFLOPs of its patch" } else { "GFLOPs" }, true, 5));
+    columns.push(Column::new("params", true, 0));
+    columns.push(Column::new(if patch { "GFLOPs of its patch" } else { "GFLOPs" }, true, 0));
     columns.push(Column::new("Dice", true, 0));
     if classes.len() > 1 {
-        columns.extend(classes.iter().map(|c| Column::new(c.clone(), true, 8)));
+        columns.extend(classes.iter().map(|c| Column::new(c.clone(), true, 0)));
     }
-    columns.extend([("best epoch", 2), ("trained", 3), ("time", 4)].map(|(name, worth)| Column::new(name, true, worth)));
+    columns.extend(["best epoch", "trained", "time"].map(|name| Column::new(name, true, 0)));
     let row = |g: &Group| {
         let mut cells = vec![format!("{}{}", g.name, if g.is_finished() { "" } else { " *" })];
         cells.extend(g.values.iter().map(|v| v.clone().unwrap_or("-".into())));
@@ -85,7 +84,7 @@ pub(super) fn cells(all: &[Group], names: &[String]) -> (Vec<Column>, Vec<Vec<St
         cells.push(total.map_or("-".into(), |t| thousands(t.params)));
         let flops = |n: u64| if n < 100_000_000 { format!("{:.4}", n as f64 / 1e9) } else { format!("{:.2}", n as f64 / 1e9) };
         cells.push(total.map_or("-".into(), |t| flops(t.flops)));
-        let shown = |class| g.dice(class).map_or("-".to_owned(), |f| f.text());
+        let shown = |class| g.dice(class).map_or("-".to_owned(), |f| f.text(g.runs.len()));
         cells.push(shown(None));
         if classes.len() > 1 {
             cells.extend(classes.iter().map(|c| shown(Some(c))));
@@ -127,14 +126,14 @@ fn json_text(all: &[Group], names: &[String]) -> String {
     let run = |r: &&Run| {
         let best = r.best().map(|b| {
             let dice: Map<String, Value> = r.classes.iter().zip(&b.dice).map(|(c, d)| (c.clone(), json!(d))).collect();
-            json!({ "epoch": b.epoch, "dice_mean": b.get("dice_mean"), "dice": dice })
+            json!({ "epoch": b.epoch, "dice_mean": b.mean(), "dice": dice })
         });
         json!({
             "folder": r.path.display().to_string(), "finished": matches!(r.standing, Standing::Finished(_)), "epochs": r.epochs.len(),
             "seconds": r.seconds(), "best": best, "training_cases": r.split[0], "validation_cases": r.split[1],
         })
     };
-    let figure = |g: &Group, class: Option<&str>| g.dice(class).map(|f| json!({ "mean": f.mean, "sd": f.deviation }));
+    let figure = |g: &Group, class: Option<&str>| g.dice(class).map(|f| json!({ "mean": f.mean, "sd": f.deviation, "runs": f.n }));
     let group = |g: &Group| {
         let differs: Map<String, Value> = names.iter().zip(&g.values).map(|(n, v)| (n.clone(), json!(v))).collect();
         let total = g.first().map(|r| &r.stats.total);

@@ -1,6 +1,6 @@
 //! A bar on a terminal, plain lines everywhere else. All on standard error.
 //!
-//! Part of `train`; depends on nothing of this crate.
+//! Part of `train`; may use `text`.
 
 use std::fmt::Write;
 use std::io::IsTerminal;
@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+
+use crate::text::wrap;
 
 /// A bar that is there on a terminal only. It goes when it is dropped: an error leaves no half-drawn one.
 #[derive(Debug)]
@@ -48,8 +50,9 @@ impl Bar {
         *self.curves.lock().unwrap_or_else(PoisonError::into_inner) = text;
     }
 
-    /// A line above the bar.
+    /// A line above the bar; what is wider than the terminal goes on in the next.
     pub fn say(&self, line: &str) {
+        let line = columns().map_or(line.to_owned(), |width| hanging(line, width));
         match &self.bar {
             Some(bar) => bar.println(line),
             None => eprintln!("{line}"),
@@ -62,8 +65,36 @@ impl Bar {
     }
 }
 
+/// The columns of standard error: what COLUMNS says, or the terminal; none where neither does.
+pub fn columns() -> Option<usize> {
+    let asked = std::env::var("COLUMNS").ok().and_then(|c| c.trim().parse().ok()).filter(|w| *w > 0);
+    let terminal = || terminal_size::terminal_size_of(std::io::stderr()).map(|(width, _)| usize::from(width.0));
+    asked.or_else(|| std::io::stderr().is_terminal().then(terminal).flatten())
+}
+
+/// A line broken at spaces, the lines that it goes on in indented.
+fn hanging(line: &str, width: usize) -> String {
+    const INDENT: usize = 4;
+    let whole = crate::text::columns(line) <= width;
+    if whole { line.to_owned() } else { wrap(line, width.saturating_sub(INDENT).max(INDENT)).join(&format!("\n{}", " ".repeat(INDENT))) }
+}
+
 impl Drop for Bar {
     fn drop(&mut self) {
         self.finish();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::hanging;
+
+    #[test]
+    fn long_lines_go_on_below_and_lose_no_word() {
+        let line = "epoch 3/40  loss 0.5123  Dice 0.7500 (core 0.750, edema 0.500) best  12 s, 8 min left";
+        assert_eq!(hanging(line, 100), line);
+        let narrow = hanging(line, 40);
+        assert!(narrow.lines().all(|l| l.len() <= 40) && narrow.lines().skip(1).all(|l| l.starts_with("    ")), "{narrow}");
+        assert!(narrow.split_whitespace().eq(line.split_whitespace()));
     }
 }

@@ -28,7 +28,9 @@ pub fn write(folder: &Path, epoch: usize, classes: &[String], scores: &Summary) 
         for ((class, dice), counts) in classes.iter().zip(&case.dice).zip(&case.counts) {
             let (reference, predicted) = (counts.reference(), counts.predicted());
             of.insert(class.clone(), json!({ "dice": dice, "reference_voxels": reference, "predicted_voxels": predicted }));
-            table.push_str(&format!("{epoch},{},{},{dice:.6},{reference},{predicted}\n", quoted(&case.id), quoted(class)));
+            // Empty where the class is in neither map.
+            let shown = dice.map_or(String::new(), |d| format!("{d:.6}"));
+            table.push_str(&format!("{epoch},{},{},{shown},{reference},{predicted}\n", quoted(&case.id), quoted(class)));
         }
         lines.push_str(&format!("{}\n", json!({ "epoch": epoch, "case": case.id, "dice_mean": case.mean, "classes": of })));
     }
@@ -53,11 +55,12 @@ mod tests {
         assert_eq!(
             read(CASES_TABLE),
             "epoch,case,class,dice,reference_voxels,predicted_voxels\n\
-             7,\"a,b\",\"core, \"\"hot\"\"\",0.666667,1,2\n7,\"a,b\",edema,1.000000,0,0\n"
+             7,\"a,b\",\"core, \"\"hot\"\"\",0.666667,1,2\n7,\"a,b\",edema,,0,0\n"
         );
         let case: serde_json::Value = serde_json::from_str(read(CASES).trim_end()).unwrap();
         assert_eq!((case["epoch"].as_u64(), case["case"].as_str()), (Some(7), Some("a,b")));
         assert_eq!(case["classes"]["core, \"hot\""]["predicted_voxels"], 2);
-        assert!((case["dice_mean"].as_f64().unwrap() - 5.0 / 6.0).abs() < 1e-12);
+        assert!(case["classes"]["edema"]["dice"].is_null());
+        assert!((case["dice_mean"].as_f64().unwrap() - 2.0 / 3.0).abs() < 1e-12);
     }
 }

@@ -34,7 +34,7 @@ const SIZES: [f64; 6] = [10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0];
 pub struct Cleaned {
     /// Does nothing where nothing helped.
     pub postprocess: Postprocess,
-    /// Mean validation Dice without it and with it.
+    /// Mean validation Dice without it and with it; NaN where there is nothing to score.
     pub before: f64,
     pub after: f64,
 }
@@ -72,15 +72,16 @@ fn best(card: &Card, cases: &[Packed]) -> Cleaned {
     for size in SIZES {
         consider(&|p| p.min_mm3 = size);
     }
-    Cleaned { postprocess: kept.postprocess, before, after: kept.mean }
+    let number = |mean: Option<f64>| mean.unwrap_or(f64::NAN);
+    Cleaned { postprocess: kept.postprocess, before: number(before), after: number(kept.mean) }
 }
 
 /// A postprocessing and what it leads to.
 struct Trial {
     postprocess: Postprocess,
-    /// Mean Dice of what is scored.
-    dice: Vec<f64>,
-    mean: f64,
+    /// Mean Dice of what is scored; none of what no reference has.
+    dice: Vec<Option<f64>>,
+    mean: Option<f64>,
 }
 
 impl Trial {

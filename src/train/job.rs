@@ -19,9 +19,10 @@ use crate::compile::memory::Segments;
 use crate::compile::{self, Program};
 use crate::data::{self, Dataset};
 use crate::infer::{Card, Regions};
+use crate::metric::{Region, Value};
 use crate::net;
 use crate::read::Set;
-use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, several};
+use crate::text::{self, Code, Diagnostic, Diagnostics, Result, Source, several};
 
 /// Everything that a run needs, checked before anything is written.
 #[derive(Clone, Debug)]
@@ -166,8 +167,17 @@ impl Job {
         }
     }
 
+    /// Which label values the regions are made of, with the names that the data set gives them; none without regions.
+    pub fn meaning(&self) -> Option<String> {
+        let labels = &self.store.description().labels;
+        let name =
+            |v: &Value| labels.iter().find(|(own, _)| own == v).map_or(v.to_string(), |(v, name)| format!("{v} {}", text::printable(name)));
+        let one = |r: &Region| format!("{} = {}", text::printable(&r.name), r.values.iter().map(name).collect::<Vec<_>>().join(", "));
+        Some(self.regions.as_ref()?.channels.iter().map(one).collect::<Vec<_>>().join("; "))
+    }
+
     /// What a checkpoint of this run says of itself.
-    pub fn card(&self, epoch: usize, validation_dice: Option<f64>, class_dice: Vec<f64>) -> Card {
+    pub fn card(&self, epoch: usize, validation_dice: Option<f64>, class_dice: Vec<Option<f64>>) -> Card {
         let about = self.store.description();
         Card {
             regions: self.regions.clone(),

@@ -1,6 +1,6 @@
 //! What a run writes down of each epoch: for tables, for programs, and for TensorBoard.
 //!
-//! Part of `train`; may use `show` and `text`, and `events` beside it.
+//! Part of `train`; may use `metric`, `show` and `text`, and `events` beside it.
 
 use std::fs::File;
 use std::io::Write;
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::events::Events;
+use crate::metric::is_better;
 use crate::show::quoted;
 use crate::text::{Result, unwritable};
 
@@ -29,14 +30,30 @@ pub struct Record {
     pub loss_boundary: f64,
     pub loss_tversky: f64,
     pub loss_focal: f64,
-    /// Validation Dice of each foreground class, 0 to 1, the mean over the cases.
+    /// Validation Dice of each foreground class, 0 to 1, the mean over the cases that have it; NaN (null in JSON, an empty cell in tables)
+    /// where no reference has it.
     pub dice: Vec<f64>,
-    /// Their mean.
+    /// Over how many cases each of them is; empty in what older versions have written.
+    #[serde(default)]
+    pub dice_cases: Vec<usize>,
+    /// The mean of those that there are; NaN without any.
     pub dice_mean: f64,
     /// Wall time of the epoch, validation included.
     pub seconds: f64,
     /// The part of it that was spent waiting for batches.
     pub waited: f64,
+}
+
+impl Record {
+    /// The mean Dice, where there is one.
+    pub fn mean(&self) -> Option<f64> {
+        Some(self.dice_mean).filter(|d| !d.is_nan())
+    }
+
+    /// The best of several by their mean Dice, the first of equals; where none has one, the last.
+    pub fn best(all: &[Record]) -> Option<&Record> {
+        all.iter().reduce(|best, r| if is_better(r.mean(), best.mean()) { r } else { best })
+    }
 }
 
 /// The figures of each epoch for tables.
@@ -89,8 +106,9 @@ impl Journal {
     pub fn add(&mut self, r: &Record) -> Result<()> {
         let mut cells = vec![r.epoch.to_string(), r.step.to_string(), format!("{:e}", r.lr)];
         cells.extend([r.loss, r.loss_dice, r.loss_cross_entropy, r.loss_boundary, r.loss_tversky, r.loss_focal].map(|v| format!("{v:.6}")));
-        cells.extend(r.dice.iter().map(|d| format!("{d:.6}")));
-        cells.extend([format!("{:.6}", r.dice_mean), format!("{:.2}", r.seconds), format!("{:.2}", r.waited)]);
+        let known = |d: f64| if d.is_nan() { String::new() } else { format!("{d:.6}") };
+        cells.extend(r.dice.iter().map(|d| known(*d)));
+        cells.extend([known(r.dice_mean), format!("{:.2}", r.seconds), format!("{:.2}", r.waited)]);
         self.table.add(&cells.join(","))?;
         let object = self.object(r);
         self.objects.add(&Value::Object(object.clone()).to_string())?;
@@ -101,8 +119,9 @@ impl Journal {
     /// Everything in a record, the Dice by the classes' names.
     fn object(&self, r: &Record) -> Map<String, Value> {
         let Ok(Value::Object(mut all)) = serde_json::to_value(r) else { return Map::new() };
-        let dice: Map<String, Value> = self.labels.iter().zip(&r.dice).map(|(l, d)| (l.clone(), (*d).into())).collect();
-        all.insert("dice".into(), dice.into());
+        let by_label = |values: Vec<Value>| -> Value { self.labels.iter().cloned().zip(values).collect::<Map<_, _>>().into() };
+        all.insert("dice".into(), by_label(r.dice.iter().map(|d| (*d).into()).collect()));
+        all.insert("dice_cases".into(), by_label(r.dice_cases.iter().map(|n| (*n).into()).collect()));
         all
     }
 }
@@ -110,7 +129,7 @@ impl Journal {
 /// What an event file gets of an epoch, by tag: `loss`, `loss/dice`, `dice/mean`, `dice/CLASS`, `lr`, `seconds`, `waited`.
 fn figures(object: &Map<String, Value>) -> Vec<(String, f64)> {
     let mut all = vec![];
-    for (name, value) in object.iter().filter(|(name, _)| *name != "epoch") {
+    for (name, value) in object.iter().filter(|(name, _)| !matches!(name.as_str(), "epoch" | "dice_cases")) {
         match value {
             Value::Object(of) => all.extend(of.iter().filter_map(|(n, v)| Some((format!("{name}/{n}"), v.as_f64()?)))),
             value => all.extend(value.as_f64().map(|v| (name.replacen('_', "/", 1), v))),
@@ -154,6 +173,7 @@ mod tests {
             loss_tversky: 0.125,
             loss_focal: 0.0,
             dice: vec![0.5, 0.25],
+            dice_cases: vec![4, 3],
             dice_mean: 0.5,
             seconds: 2.345,
             waited: 0.25,
@@ -179,10 +199,35 @@ mod tests {
         assert_eq!(objects.iter().map(|o| o["epoch"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(objects[1]["dice"].to_string(), r#"{"core, \"enhancing\"":0.5,"edema":0.25}"#);
         assert_eq!((objects[1]["lr"].as_f64(), objects[1]["waited"].as_f64()), (Some(1e-3), Some(0.25)));
+        assert_eq!(objects[1]["dice_cases"]["edema"], 3);
         let tags: Vec<String> = figures(objects[0].as_object().unwrap()).into_iter().map(|(tag, _)| tag).collect();
         let terms = ["dice", "cross_entropy", "boundary", "tversky", "focal"].map(|t| format!("loss/{t}"));
         let wanted = ["step", "lr", "loss"].map(String::from).into_iter().chain(terms);
         let after = ["dice/core, \"enhancing\"", "dice/edema", "dice/mean", "seconds", "waited"].map(String::from);
         assert_eq!(tags, wanted.chain(after).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_class_that_is_nowhere_is_empty_and_chooses_no_epoch() {
+        let dir = tempfile::tempdir().unwrap();
+        let labels = ["edema".to_owned(), "never".into()];
+        let with =
+            |epoch: usize, dice: f64| Record { dice: vec![dice, f64::NAN], dice_cases: vec![2, 0], dice_mean: dice, ..record(epoch) };
+        let all = [with(1, 0.5), with(2, 0.75), with(3, 0.25)];
+        Journal::create(dir.path(), &labels, &all, 1e9).unwrap();
+        let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+        assert!(read(METRICS_TABLE).lines().nth(1).unwrap().contains(",0.500000,,0.500000,"), "{}", read(METRICS_TABLE));
+        let object: Value = serde_json::from_str(read(METRICS).lines().next().unwrap()).unwrap();
+        assert!(object["dice"]["never"].is_null() && object["dice_cases"]["never"] == 0);
+        assert!(figures(object.as_object().unwrap()).iter().all(|(tag, _)| !tag.contains("never")));
+        assert_eq!(Record::best(&all).map(|r| r.epoch), Some(2));
+        let none: Vec<Record> = (1..4).map(|epoch| Record { dice_mean: f64::NAN, ..record(epoch) }).collect();
+        assert_eq!(Record::best(&none).map(|r| r.epoch), Some(3));
+        // As the state of a run holds it, and as older versions have written it.
+        let text = ron::to_string(&all[0]).unwrap();
+        let back: Record = ron::from_str(&text).unwrap();
+        assert!(back.dice[1].is_nan() && back.dice_cases == [2, 0]);
+        let old: Record = ron::from_str(&text.replace("dice_cases:[2,0],", "")).unwrap();
+        assert!(old.dice_cases.is_empty() && !text.replace("dice_cases:[2,0],", "").contains("cases"), "{text}");
     }
 }

@@ -41,7 +41,7 @@ pub use journal::{METRICS, METRICS_TABLE, Record};
 pub use loss::{FrequencyOf, Goal, Head, Loss, Norm, Objective, Sent, Target, Terms, Truth};
 pub use named::{Part, is_config, named};
 pub use plan::{Plan, plan};
-pub use progress::span;
+pub use progress::{figure, span};
 pub use regions::NamedRegions;
 pub use rehearsal::{Counted, Rehearsal, counted, rehearse};
 pub use run::{BEST, Ending, LAST, Outcome, resume, train};

@@ -1,10 +1,10 @@
 //! What a run shows while it works: on a terminal a bar over small curves, a line for each epoch everywhere. All on standard error.
 //!
-//! Part of `train`; depends on `train::bar` and `train::journal` only.
+//! Part of `train`; depends on `train::bar`, `train::journal` and `text` only.
 
 use std::time::{Duration, Instant};
 
-use super::bar::Bar;
+use super::bar::{Bar, columns};
 use super::journal::Record;
 
 /// The progress of a run.
@@ -24,7 +24,9 @@ impl Progress {
     /// A run of `epochs` times `steps` optimiser steps, of which `before` were done earlier, with their epochs' records. `labels` are the
     /// foreground classes.
     pub fn new(epochs: usize, steps: usize, labels: Vec<String>, before: usize, records: &[Record]) -> Self {
-        let bar = Bar::new(epochs.saturating_mul(steps), "{prefix} {bar:30} {pos}/{len} {wide_msg}\n{curves}");
+        // What is told beside the bar takes 58 columns.
+        let long = columns().map_or(LONGEST, |width| width.saturating_sub(58).clamp(4, LONGEST));
+        let bar = Bar::new(epochs.saturating_mul(steps), &format!("{{prefix}} {{bar:{long}}} {{pos}}/{{len}} {{wide_msg}}\n{{curves}}"));
         let curves = [records.iter().map(|r| r.loss).collect(), records.iter().map(|r| r.dice_mean).collect()];
         let progress = Self { bar, epochs, steps, before, start: Instant::now(), curves, labels };
         progress.bar.set_curves(progress.drawn());
@@ -70,7 +72,10 @@ impl Progress {
     fn drawn(&self) -> String {
         let [loss, dice] = &self.curves;
         match (loss.last(), dice.last()) {
-            (Some(l), Some(d)) => format!("loss {} {l:.3}   Dice {} {d:.3}", spark(loss), spark(dice)),
+            (Some(l), Some(d)) => {
+                let places = columns().map_or(SPARK, |width| (width.saturating_sub(26) / 2).clamp(4, SPARK));
+                format!("loss {} {l:.3}   Dice {} {}", spark(loss, places), spark(dice, places), figure(*d, 3))
+            }
             _ => String::new(),
         }
     }
@@ -82,12 +87,13 @@ impl Progress {
     }
 }
 
-/// Places of a small curve.
+/// The longest bar, and the most places of a small curve.
+const LONGEST: usize = 30;
 const SPARK: usize = 24;
 
-/// Values as a line of blocks from the least to the greatest; of more than [`SPARK`], neighbours are brought together in their mean.
-fn spark(values: &[f64]) -> String {
-    let places = values.len().min(SPARK);
+/// Values as a line of blocks from the least to the greatest; of more than `most`, neighbours are brought together in their mean.
+fn spark(values: &[f64], most: usize) -> String {
+    let places = values.len().min(most);
     let mean = |i: usize| {
         let part = &values[i * values.len() / places..(i + 1) * values.len() / places];
         part.iter().sum::<f64>() / part.len() as f64
@@ -103,18 +109,23 @@ fn spark(values: &[f64]) -> String {
 }
 
 fn line(r: &Record, best: bool, epochs: usize, labels: &[String], left: Duration) -> String {
-    let dice: Vec<String> = labels.iter().zip(&r.dice).map(|(l, d)| format!("{l} {d:.3}")).collect();
+    let dice: Vec<String> = labels.iter().zip(&r.dice).map(|(l, d)| format!("{l} {}", figure(*d, 3))).collect();
     format!(
-        "epoch {:>w$}/{epochs}  loss {:.4}  Dice {:.4} ({}){}  {:.0} s, {} left",
+        "epoch {:>w$}/{epochs}  loss {:.4}  Dice {} ({}){}  {:.0} s, {} left",
         r.epoch,
         r.loss,
-        r.dice_mean,
+        figure(r.dice_mean, 4),
         dice.join(", "),
         if best { " best" } else { "" },
         r.seconds,
         span(left),
         w = epochs.to_string().len()
     )
+}
+
+/// A Dice, or a dash where there is nothing to score.
+pub fn figure(dice: f64, digits: usize) -> String {
+    if dice.is_nan() { "-".to_owned() } else { format!("{dice:.digits$}") }
 }
 
 /// A span of time for people: `50 s`, `12 min`, `3 h 20 min`.
@@ -139,11 +150,11 @@ mod tests {
 
     #[test]
     fn small_curves_go_from_the_least_to_the_greatest() {
-        assert_eq!(spark(&[0.0, 0.5, 1.0]), "▁▅█");
-        assert_eq!(spark(&[3.0]), "▁");
-        assert_eq!(spark(&[1.0, f64::NAN, 0.0]), "█ ▁");
-        assert_eq!(spark(&[]), "");
-        let many = spark(&(0..1000).map(f64::from).collect::<Vec<_>>());
+        assert_eq!(spark(&[0.0, 0.5, 1.0], SPARK), "▁▅█");
+        assert_eq!(spark(&[3.0], SPARK), "▁");
+        assert_eq!(spark(&[1.0, f64::NAN, 0.0], SPARK), "█ ▁");
+        assert_eq!(spark(&[], SPARK), "");
+        let many = spark(&(0..1000).map(f64::from).collect::<Vec<_>>(), SPARK);
         assert!(many.chars().count() == SPARK && many.starts_with('▁') && many.ends_with('█'), "{many}");
     }
 
@@ -159,15 +170,16 @@ mod tests {
             loss_boundary: 0.0,
             loss_tversky: 0.0,
             loss_focal: 0.0,
-            dice: vec![0.75, 0.5],
+            dice: vec![0.75, 0.5, f64::NAN],
+            dice_cases: vec![2, 2, 0],
             dice_mean: 0.75,
             seconds: 12.3,
             waited: 0.0,
         };
-        let labels = ["core".to_owned(), "edema".to_owned()];
+        let labels = ["core", "edema", "never"].map(String::from);
         assert_eq!(
             line(&r, true, 40, &labels, Duration::from_secs(460)),
-            "epoch  3/40  loss 0.5123  Dice 0.7500 (core 0.750, edema 0.500) best  12 s, 8 min left"
+            "epoch  3/40  loss 0.5123  Dice 0.7500 (core 0.750, edema 0.500, never -) best  12 s, 8 min left"
         );
     }
 }

@@ -1,6 +1,6 @@
 //! The training loop.
 //!
-//! Part of `train`; may use `net`, `infer` and Burn's optimiser.
+//! Part of `train`; may use `net`, `infer`, `metric` and Burn's optimiser.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,13 +23,14 @@ use super::schedule::Rates;
 use super::start::{Start, seconds_now};
 use super::state::{About, Numbers, RESUME, State, TERMS};
 use super::step::Learner;
-use super::validate::validate;
+use super::validate::{absences, validate};
 use super::workers::{Given, Workers};
 use crate::infer::{Card, Model};
+use crate::metric::is_better;
 use crate::net::{self, Network};
 use crate::text::{Code, Diagnostic, Diagnostics, Result, render, unwritable};
 
-/// The checkpoint with the highest mean validation Dice.
+/// The checkpoint with the highest mean validation Dice; that of the last epoch where no validation case has anything to score.
 pub const BEST: &str = "best.safetensors";
 /// The checkpoint of the last epoch that was finished.
 pub const LAST: &str = "last.safetensors";
@@ -147,6 +148,8 @@ struct Running<'a> {
     learner: Learner,
     about: About,
     saved: Instant,
+    /// Whether it was said which classes the validation cases lack.
+    told: bool,
 }
 
 fn run(job: &Job, folder: &Folder, stop: &AtomicBool, learner: Learner, about: About) -> Result<Outcome> {
@@ -167,7 +170,7 @@ fn run(job: &Job, folder: &Folder, stop: &AtomicBool, learner: Learner, about: A
         total: config.epochs.saturating_mul(steps),
         power: config.schedule.power,
     };
-    let mut r = Running { job, folder, learner, about, saved: start };
+    let mut r = Running { job, folder, learner, about, saved: start, told: false };
     let mut progress = Progress::new(config.epochs, steps, labels, r.about.steps, &r.about.records);
     let outcome = |r: &Running, ending| Outcome {
         best: r.best().cloned(),
@@ -231,9 +234,9 @@ fn run(job: &Job, folder: &Folder, stop: &AtomicBool, learner: Learner, about: A
 }
 
 impl Running<'_> {
-    /// The epoch with the highest mean Dice, the first of several.
+    /// The best epoch of those that are done.
     fn best(&self) -> Option<&Record> {
-        self.about.records.iter().reduce(|best, r| if r.dice_mean > best.dice_mean { r } else { best })
+        Record::best(&self.about.records)
     }
 
     /// One step of the optimiser: its batches forward and backward, then the weights.
@@ -277,14 +280,18 @@ impl Running<'_> {
             loss_boundary,
             loss_tversky,
             loss_focal,
-            dice: scores.classes.iter().map(|c| c.mean).collect(),
-            dice_mean: scores.mean,
+            dice: scores.classes.iter().map(|c| c.mean.unwrap_or(f64::NAN)).collect(),
+            dice_cases: scores.classes.iter().map(|c| c.n).collect(),
+            dice_mean: scores.mean.unwrap_or(f64::NAN),
             seconds: clock.seconds(),
             waited: self.about.seconds[1],
         };
-        let better = self.best().is_none_or(|b| record.dice_mean > b.dice_mean);
+        let better = self.best().is_none_or(|b| is_better(record.mean(), b.mean()));
+        if !std::mem::replace(&mut self.told, true) {
+            absences(&scores).iter().for_each(|d| progress.say(&render::concise(d)));
+        }
         // All before the state: an epoch that is cut off here is made again, and leaves the same.
-        let entries = job.card(epoch, Some(record.dice_mean), record.dice.clone()).entries();
+        let entries = job.card(epoch, scores.mean, scores.classes.iter().map(|c| c.mean).collect()).entries();
         if better {
             net::save(&self.folder.file(BEST), network, &entries)?;
             cases::write(self.folder.path(), epoch, &job.scored(), &scores)?;

@@ -6,8 +6,8 @@ use ndarray::Array3;
 
 use super::store::Store;
 use crate::infer::{Card, Model};
-use crate::metric::{self, Counts, Pair, Summary};
-use crate::text::Result;
+use crate::metric::{self, ClassScore, Counts, Pair, Summary};
+use crate::text::{Code, Diagnostic, Result, printable};
 
 /// A case as the network has segmented it, and as it is; label values `[D, H, W]`.
 pub struct Segmented {
@@ -42,6 +42,33 @@ pub fn summarise(card: &Card, cases: Vec<(String, Vec<Counts>)>) -> Summary {
     metric::summarise(&names, cases)
 }
 
+/// What the validation cases lack, a warning each: classes that none of them has and that are in no mean, and those that only some have.
+pub fn absences(scores: &Summary) -> Vec<Diagnostic> {
+    let all = scores.cases.len();
+    let list = |of: &dyn Fn(&ClassScore) -> bool, said: &dyn Fn(&ClassScore) -> String| -> Vec<String> {
+        scores.classes.iter().filter(|c| of(c)).map(said).collect()
+    };
+    let none = list(&|c| c.in_reference == 0, &|c| format!("`{}`", printable(&c.name)));
+    let some = list(&|c| (1..all).contains(&c.in_reference), &|c| format!("`{}` in {}", printable(&c.name), c.in_reference));
+    let mut found = vec![];
+    if scores.mean.is_none() {
+        let message =
+            format!("nothing to score: no validation case has {}", if none.is_empty() { "a class".into() } else { none.join(" or ") });
+        found.push(Diagnostic::warning(Code::E0704, message).help(
+            "there is no mean Dice: the last epoch is kept as the best, and `patience` has no say; look at the label files with \
+             `lmsc data check`, or change `split`",
+        ));
+    } else if !none.is_empty() {
+        let message = format!("no validation case has {}: it is in no mean Dice, chooses no epoch and is shown as -", none.join(" or "));
+        found.push(Diagnostic::warning(Code::E0704, message).help("take it out of the labels, or change `split`"));
+    }
+    if !some.is_empty() {
+        let message = format!("of {all} validation cases {}: the Dice of a class is the mean over the cases that have it", some.join(", "));
+        found.push(Diagnostic::warning(Code::E0704, message).help("a case without it in label and prediction does not count for it"));
+    }
+    found
+}
+
 /// Segments `cases` as prediction would, and scores them. `seen` is told how many are done.
 ///
 /// # Errors
@@ -54,4 +81,25 @@ pub fn validate(model: &Model, store: &Store, cases: &[usize], mut seen: impl Fn
         counted.push((s.id, counts(model.card(), &s.labels, &s.truth, s.spacing)));
     }
     Ok(summarise(model.card(), counted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_case_has_is_told() {
+        let names = ["a", "b", "never"].map(String::from);
+        let has = |n: u64| Counts { true_positives: n, ..Counts::default() };
+        let said = |cases: Vec<Vec<Counts>>| {
+            let cases = cases.into_iter().enumerate().map(|(i, c)| (i.to_string(), c)).collect();
+            absences(&metric::summarise(&names, cases)).into_iter().map(|d| d.message).collect::<Vec<_>>()
+        };
+        let two = said(vec![vec![has(1), has(1), has(0)], vec![has(1), has(0), has(0)]]);
+        assert!(two[0].starts_with("no validation case has `never`: ") && two[1].starts_with("of 2 validation cases `b` in 1"), "{two:?}");
+        assert!(said(vec![vec![has(1), has(1), has(1)]]).is_empty());
+        let stray = Counts { false_positives: 3, ..Counts::default() };
+        let nothing = said(vec![vec![has(0), stray, has(0)]]);
+        assert_eq!(nothing, ["nothing to score: no validation case has `a` or `b` or `never`"]);
+    }
 }

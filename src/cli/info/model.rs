@@ -95,7 +95,7 @@ fn described(sheet: &mut Sheet, card: &Card) {
     sheet.row("prepared by", if card.crop { format!("{scale}; planes of zeros around the image are cut away") } else { scale });
     let spacing = card.spacing.map_or("at its own spacing".into(), |s| format!("at {} mm", s.map(|s| number(s, 3)).join(" x ")));
     sheet.row("seen in", format!("axis order {}, {spacing}", card.orientation));
-    let dice = |at: usize| card.class_dice.get(at).map(|d| format!("Dice {}", number(*d, 4))).unwrap_or_default();
+    let dice = |at: usize| card.class_dice.get(at).map(|d| format!("Dice {}", d.map_or("-".into(), |d| number(d, 4)))).unwrap_or_default();
     let row = |(at, c): (usize, Class)| {
         // The background has no Dice, nor has a label where regions are scored.
         let dice = at.checked_sub(1).filter(|_| card.regions.is_none()).map(dice);

@@ -82,7 +82,7 @@ fn a_model_says_how_it_was_made() {
     let card = crate::infer::Card {
         epoch: 7,
         validation_dice: Some(0.8125),
-        class_dice: vec![0.8125],
+        class_dice: vec![Some(0.8125)],
         seed: 3,
         ..crate::infer::Card::new(vec!["FLAIR".into()], labels, [32, 64, 48])
     };
