@@ -8,9 +8,9 @@ mod report;
 
 use std::path::{Path, PathBuf};
 
-use super::{output, print};
+use super::{complain, output, print};
 use crate::metric::{Convention, Figure, LesionRule, Region, Settings};
-use crate::text::{Result, write_text};
+use crate::text::{Diagnostics, Result, write_text};
 use cases::{Scope, Set};
 use report::{Report, Style};
 
@@ -209,6 +209,11 @@ pub fn run(args: Args) -> Result<()> {
     for (path, text) in files {
         if path == standard { print(&text) } else { write_text(&path, &text)? }
     }
+    let sets = std::iter::once(&own).chain(&other);
+    let mut doubts = Diagnostics(sets.flat_map(|set| &set.files).flat_map(|f| f.warnings.clone()).collect());
+    // References stand in both sets.
+    doubts.dedup();
+    complain(&doubts.gathered());
     Ok(())
 }
 

@@ -7,22 +7,25 @@ mod memory;
 mod progress;
 mod report;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 pub(super) use cases::{case_name, images_in};
 
-use super::{print, size};
+use super::{complain, print, size};
 use crate::infer::{Card, Flips, Model, Need, Options, Postprocess, Prediction, Predictor, need};
 use crate::net;
-use crate::text::{Code, Diagnostic, Diagnostics, Result, suggestion, unwritable, write_text};
+use crate::text::{Code, Diagnostic, Diagnostics, Result, list, suggestion, unwritable, write_text};
 use crate::train::BEST;
 use progress::Progress;
 use report::{ClassVolume, Hashed, Origin, Report};
 
 /// The word for all classes but the background together.
 const FOREGROUND: &str = "foreground";
+/// The most labels that are named in a line.
+const NAMED: usize = 20;
 
 /// Segment images with a trained network
 ///
@@ -120,7 +123,8 @@ fn positive(text: &str) -> Result<f64, String> {
 pub fn run(args: Args) -> Result<()> {
     let cases = cases::cases(&args.images, &args.out)?;
     let (predictor, models) = load(&args)?;
-    let work = Work { args: &args, predictor, models, held: memory::held(), progress: Progress::new(cases.len()) };
+    let (held, progress) = (memory::held(), Progress::new(cases.len()));
+    let work = Work { args: &args, predictor, models, held, progress, doubts: RefCell::default() };
     std::fs::create_dir_all(&args.out).map_err(|e| unwritable(&args.out, &e))?;
     work.announce(&cases);
 
@@ -138,9 +142,10 @@ pub fn run(args: Args) -> Result<()> {
         }
     }
     work.progress.finish();
+    complain(&work.doubts.borrow().gathered());
     if !reports.is_empty() {
-        let labels: Vec<String> = work.predictor.card().labels.iter().map(|(value, name)| format!("{value} {name}")).collect();
-        print(&format!("{} of {} in {} ({})\n", reports.len(), cases.len(), args.out.display(), labels.join(", ")));
+        let labels = list(work.predictor.card().labels.iter().map(|(value, name)| format!("{value} {name}")), NAMED);
+        print(&format!("{} of {} in {} ({labels})\n", reports.len(), cases.len(), args.out.display()));
     }
     if let Some(file) = &args.json {
         let all = serde_json::json!({ "cases": reports, "failed": failed });
@@ -210,6 +215,8 @@ struct Work<'a> {
     /// Bytes that the process held when the models were loaded.
     held: u64,
     progress: Progress,
+    /// Warnings about the images that were segmented.
+    doubts: RefCell<Diagnostics>,
 }
 
 impl Work<'_> {
@@ -253,6 +260,7 @@ impl Work<'_> {
         self.progress.begin(at, name, need.windows);
         memory::restart_peak();
         let prediction = self.predictor.predict(files, || self.progress.tick())?;
+        self.doubts.borrow_mut().0.extend(prediction.warnings.clone());
         let outputs = write(&prediction, &wanted)?;
         let report = Report { outputs, seconds: start.elapsed().as_secs_f64(), ..self.report(name, origin, &prediction, &need) };
         report.write(out)?;
@@ -292,6 +300,7 @@ impl Work<'_> {
             seconds: 0.0,
             needed_bytes: need.bytes(),
             peak_bytes: net::peak_memory(),
+            warnings: p.warnings.iter().map(|d| d.message.clone()).collect(),
         }
     }
 }

@@ -12,8 +12,11 @@ pub mod sweep;
 use super::print;
 use crate::net;
 use crate::read::{self, Set};
-use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, render, several};
+use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, list, render, several};
 use crate::train::{self, Ending, FIELDS, Folder, Job, Outcome, RunConfig};
+
+/// The most classes that are named in a line.
+const NAMED: usize = 20;
 
 /// Train a network as a run config says
 ///
@@ -229,9 +232,9 @@ fn explain(mut errors: Diagnostics, sets: &[Set]) -> Diagnostics {
 pub(super) fn summary(job: &Job, outcome: &Outcome, folder: &Path) -> String {
     let labels = job.scored();
     let best = outcome.best.as_ref().map_or("no epoch was finished".to_owned(), |best| {
-        let dice: Vec<String> = labels.iter().zip(&best.dice).map(|(l, d)| format!("{l} {d:.3}")).collect();
+        let dice = list(labels.iter().zip(&best.dice).map(|(l, d)| format!("{l} {d:.3}")), NAMED);
         let (epoch, cases) = (best.epoch, job.validation.len());
-        format!("best after epoch {epoch}: mean Dice {:.3} on {cases} validation cases ({})", best.dice_mean, dice.join(", "))
+        format!("best after epoch {epoch}: mean Dice {:.3} on {cases} validation cases ({dice})", best.dice_mean)
     });
     let ended = match outcome.ending {
         Ending::Patience => ", and none was better for as many as `patience` says",

@@ -59,7 +59,7 @@ pub struct Case {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Occurrence {
     pub region: String,
-    pub values: Vec<u8>,
+    pub values: Vec<u32>,
     pub in_both: usize,
     pub in_neither: usize,
     pub in_prediction_only: usize,

@@ -2,6 +2,8 @@
 //!
 //! Depends on nothing of this crate.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 /// Label values that are scored as one.
@@ -10,12 +12,12 @@ use serde::{Deserialize, Serialize};
 pub struct Region {
     pub name: String,
     /// Ascending, without repeats, none of them 0.
-    pub values: Vec<u8>,
+    pub values: Vec<u32>,
 }
 
 impl Region {
     /// One label value, under its own number.
-    pub fn label(value: u8) -> Self {
+    pub fn label(value: u32) -> Self {
         Self { name: value.to_string(), values: vec![value] }
     }
 
@@ -28,7 +30,7 @@ impl Region {
         if name.trim().is_empty() {
             return Err(format!("`{text}` has no name before the `=`"));
         }
-        let mut values = values.split(',').map(|v| value(v, text)).collect::<Result<Vec<u8>, String>>()?;
+        let mut values = values.split(',').map(|v| value(v, text)).collect::<Result<Vec<u32>, String>>()?;
         values.sort_unstable();
         values.dedup();
         Ok(Self { name: name.trim().to_owned(), values })
@@ -52,32 +54,32 @@ impl Region {
     ///
     /// # Errors
     /// When both 3 and 4 are used (2012 to 2015: 3 is core without enhancement), or others beyond 0 to 4.
-    pub fn brats(used: &[bool; 256]) -> Result<Vec<Self>, String> {
-        if let Some(other) = used.iter().skip(5).position(|u| *u) {
-            return Err(format!("label value {} is none of brain tumours: they are 0, 1, 2 and 3 or 4", other + 5));
+    pub fn brats(used: &BTreeSet<u32>) -> Result<Vec<Self>, String> {
+        if let Some(other) = used.range(5..).next() {
+            return Err(format!("label value {other} is none of brain tumours: they are 0, 1, 2 and 3 or 4"));
         }
-        let enhancing = match (used[3], used[4]) {
+        let enhancing = match (used.contains(&3), used.contains(&4)) {
             (true, true) => return Err("both label values 3 and 4 are used, as they were until 2015".to_owned()),
             (true, false) => 3,
             (false, _) => 4,
         };
-        let region = |name: &str, values: &[u8]| Self { name: name.to_owned(), values: values.to_vec() };
+        let region = |name: &str, values: &[u32]| Self { name: name.to_owned(), values: values.to_vec() };
         Ok(vec![region("WT", &[1, 2, enhancing]), region("TC", &[1, enhancing]), region("ET", &[enhancing])])
     }
 
-    /// Whether each label value is part of it.
-    pub fn members(&self) -> [bool; 256] {
+    /// Whether each of these label values (at most 256) is part of it, by its place.
+    pub fn members(&self, values: &[u32]) -> [bool; 256] {
         let mut all = [false; 256];
-        self.values.iter().for_each(|v| all[usize::from(*v)] = true);
+        all.iter_mut().zip(values).for_each(|(member, v)| *member = self.values.contains(v));
         all
     }
 }
 
-fn value(text: &str, whole: &str) -> Result<u8, String> {
-    match text.trim().parse::<u8>() {
+fn value(text: &str, whole: &str) -> Result<u32, String> {
+    match text.trim().parse::<u32>() {
         Ok(0) => Err(format!("`{whole}` names the label value 0, the background")),
         Ok(v) => Ok(v),
-        Err(_) => Err(format!("`{}` in `{whole}` is not a label value of 1 to 255", text.trim())),
+        Err(_) => Err(format!("`{}` in `{whole}` is not a label value: those are whole numbers above 0", text.trim())),
     }
 }
 
@@ -89,7 +91,7 @@ mod tests {
     fn regions_are_read() {
         let r = Region::parse("TC = 4,1, 1").unwrap();
         assert_eq!((r.name.as_str(), r.values.as_slice()), ("TC", &[1, 4][..]));
-        for bad in ["TC", "=1", "TC=", "TC=x", "TC=1,0", "TC=256", "TC=-1", "TC=1.5"] {
+        for bad in ["TC", "=1", "TC=", "TC=x", "TC=1,0", "TC=4294967296", "TC=-1", "TC=1.5"] {
             assert!(Region::parse(bad).is_err(), "{bad}");
         }
     }
@@ -98,14 +100,14 @@ mod tests {
     fn labels_are_read_with_or_without_names() {
         let names = |t: &str| Region::labels(t).map(|r| r.into_iter().map(|r| (r.name, r.values[0])).collect::<Vec<_>>());
         assert_eq!(names("2,1").unwrap(), [("2".to_owned(), 2), ("1".to_owned(), 1)]);
+        assert_eq!(names("205=myo,1002").unwrap(), [("myo".to_owned(), 205), ("1002".to_owned(), 1002)]);
         assert_eq!(names("1=anterior,2").unwrap(), [("anterior".to_owned(), 1), ("2".to_owned(), 2)]);
         assert!(names("1=").is_err() && names("").is_err() && names("0").is_err());
     }
 
     #[test]
     fn brain_tumours_of_either_numbering() {
-        let used = |values: &[usize]| std::array::from_fn(|v| values.contains(&v));
-        let values = |u: &[usize]| Region::brats(&used(u)).map(|r| r.into_iter().map(|r| r.values).collect::<Vec<_>>());
+        let values = |u: &[u32]| Region::brats(&u.iter().copied().collect()).map(|r| r.into_iter().map(|r| r.values).collect::<Vec<_>>());
         assert_eq!(values(&[0, 1, 2, 4]).unwrap(), [vec![1, 2, 4], vec![1, 4], vec![4]]);
         assert_eq!(values(&[0, 1, 2, 3]).unwrap(), [vec![1, 2, 3], vec![1, 3], vec![3]]);
         assert!(values(&[3, 4]).is_err() && values(&[1, 7]).is_err());

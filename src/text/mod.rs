@@ -12,9 +12,9 @@ mod source;
 mod write;
 
 pub use code::Code;
-pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
+pub use diagnostic::{Diagnostic, Diagnostics, Kind, Label, Severity};
 pub use nearest::{nearest, suggestion};
-pub use number::{several, thousands};
+pub use number::{list, several, thousands};
 pub use printable::{columns, printable, wrap};
 pub use source::{MAX_TEXT_BYTES, Place, Source, Span};
 pub use write::{reason, unwritable, write_text, write_whole};

@@ -20,6 +20,16 @@ pub fn several(n: usize, what: &str) -> String {
     format!("{n} {thing}{}{rest}", if n == 1 { "" } else { plural })
 }
 
+/// `a, b, c and 98 more`: at most so many of a list.
+pub fn list(items: impl IntoIterator<Item = String>, most: usize) -> String {
+    let items: Vec<String> = items.into_iter().collect();
+    let shown = items.iter().take(most).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match items.len().saturating_sub(most) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -29,6 +39,8 @@ mod tests {
         assert_eq!([several(1, "patch of 8x8x8"), several(3, "patch"), several(3, "epoch")], ["1 patch of 8x8x8", "3 patches", "3 epochs"]);
         assert_eq!(several(1, "validation case"), "1 validation case");
         assert_eq!(several(2, "validation case"), "2 validation cases");
+        assert_eq!(list((0..3).map(|n| n.to_string()), 3), "0, 1, 2");
+        assert_eq!(list((0..9).map(|n| n.to_string()), 2), "0, 1 and 7 more");
         assert_eq!(several(0, "prediction of --pred"), "0 predictions of --pred");
     }
 }

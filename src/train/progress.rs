@@ -1,11 +1,15 @@
 //! What a run shows while it works: on a terminal a bar over small curves, a line for each epoch everywhere. All on standard error.
 //!
-//! Part of `train`; depends on `train::bar` and `train::journal` only.
+//! Part of `train`; depends on `train::bar` and `train::journal`, and on `text`.
 
 use std::time::{Duration, Instant};
 
 use super::bar::Bar;
 use super::journal::Record;
+use crate::text::list;
+
+/// The most classes that are named in a line.
+const NAMED: usize = 20;
 
 /// The progress of a run.
 #[derive(Debug)]
@@ -103,13 +107,13 @@ fn spark(values: &[f64]) -> String {
 }
 
 fn line(r: &Record, best: bool, epochs: usize, labels: &[String], left: Duration) -> String {
-    let dice: Vec<String> = labels.iter().zip(&r.dice).map(|(l, d)| format!("{l} {d:.3}")).collect();
+    let dice = list(labels.iter().zip(&r.dice).map(|(l, d)| format!("{l} {d:.3}")), NAMED);
     format!(
         "epoch {:>w$}/{epochs}  loss {:.4}  Dice {:.4} ({}){}  {:.0} s, {} left",
         r.epoch,
         r.loss,
         r.dice_mean,
-        dice.join(", "),
+        dice,
         if best { " best" } else { "" },
         r.seconds,
         span(left),

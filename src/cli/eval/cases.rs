@@ -2,6 +2,7 @@
 //!
 //! May use `data` (label files), `metric`, `volume` and `text`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -53,9 +54,9 @@ impl Scope {
     }
 
     /// The regions, where `used` says which label values there are.
-    fn regions(&self, used: &[bool; 256]) -> Result<Vec<Region>, Diagnostic> {
+    fn regions(&self, used: &BTreeSet<u32>) -> Result<Vec<Region>, Diagnostic> {
         match self {
-            Self::EachLabel => Ok((1..=255u8).filter(|v| used[usize::from(*v)]).map(Region::label).collect()),
+            Self::EachLabel => Ok(used.range(1..).copied().map(Region::label).collect()),
             Self::Regions(all) => Ok(all.clone()),
             Self::Brats(further) => {
                 let own = Region::brats(used).map_err(|why| {
@@ -75,7 +76,7 @@ pub(super) struct Set {
     /// What the cases are of, in the order of [`Evaluation::cases`].
     pub files: Vec<Files>,
     /// Label values above 0 that occur and are in no region.
-    pub unscored: Vec<u8>,
+    pub unscored: Vec<u32>,
 }
 
 /// The files of a case and their grid.
@@ -88,13 +89,15 @@ pub(super) struct Files {
     pub spacing: [f64; 3],
     /// How far the corners of the two grids lie apart at most, mm.
     pub apart: f64,
+    /// Doubts about where they lie.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// One case before all is known.
 struct Case {
     id: String,
     files: Files,
-    used: [bool; 256],
+    used: BTreeSet<u32>,
     scores: Vec<(Region, Scores)>,
 }
 
@@ -109,13 +112,13 @@ pub(super) fn score(own: Pairs, other: Option<Pairs>, scope: &Scope, settings: &
     let mut cases: Vec<Case> = scored(&all, scope, settings).into_iter().filter_map(|r| found.keep(r)).collect();
     found.dedup();
     found.or(())?;
-    let used = std::array::from_fn(|v| cases.iter().any(|c| c.used[v]));
+    let used: BTreeSet<u32> = cases.iter().flat_map(|c| c.used.iter().copied()).collect();
     let mut regions = scope.regions(&used)?;
     if regions.is_empty() {
         // Every file is empty: one region says so.
         regions.push(Region::label(1));
     }
-    let unscored = (1..=255u8).filter(|v| used[usize::from(*v)] && !regions.iter().any(|r| r.values.contains(v))).collect::<Vec<u8>>();
+    let unscored = used.range(1..).copied().filter(|v| !regions.iter().any(|r| r.values.contains(v))).collect::<Vec<u32>>();
     let second = cases.split_off(count);
     let set = |cases: Vec<Case>| {
         let files = cases.iter().map(|c| c.files.clone()).collect();
@@ -157,12 +160,13 @@ fn scored(all: &[(String, (PathBuf, PathBuf))], scope: &Scope, settings: &Settin
 
 fn one(id: &str, prediction: &Path, reference: &Path, scope: &Scope, settings: &Settings) -> Result<Case, Diagnostic> {
     let (p, r) = rayon::join(|| data::read_labels(prediction, None), || data::read_labels(reference, None));
-    let (p, r) = (p?, r?);
+    let (mut p, mut r) = (p?, r?);
+    let values = data::on_one_list(&mut [&mut p, &mut r])?;
     let differ = |how: String| {
         Diagnostic::error(Code::E0703, format!("`{}` and `{}` are not on one grid: {how}", prediction.display(), reference.display()))
             .help("resample the prediction to the reference's grid")
     };
-    let Some(pair) = Pair::new(&p.data, &r.data, r.spacing) else {
+    let Some(pair) = Pair::new(&p.data, &r.data, r.spacing).map(|pair| pair.of_values(&values)) else {
         let shape = |(d, h, w): (usize, usize, usize)| format!("{w}x{h}x{d}");
         return Err(differ(format!("{} and {} voxels", shape(p.data.dim()), shape(r.data.dim()))));
     };
@@ -173,7 +177,14 @@ fn one(id: &str, prediction: &Path, reference: &Path, scope: &Scope, settings: &
     }
     let used = pair.used();
     let scores = scope.regions(&used)?.into_iter().map(|region| (region.clone(), pair.score(&region, settings))).collect();
-    let files = Files { prediction: prediction.to_owned(), reference: reference.to_owned(), size, spacing: r.spacing, apart: far };
+    let files = Files {
+        prediction: prediction.to_owned(),
+        reference: reference.to_owned(),
+        size,
+        spacing: r.spacing,
+        apart: far,
+        warnings: [p.warnings.clone(), r.warnings.clone()].concat(),
+    };
     Ok(Case { id: id.to_owned(), files, used, scores })
 }
 

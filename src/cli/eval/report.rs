@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::cases::{SAME_GRID, Set};
 use crate::metric::{Compared, Figure, Occurrence, RESAMPLES, Row, SIGNIFICANT, Settings, conventions, value};
 use crate::show::{Column, csv, fit, table};
-use crate::text::wrap;
+use crate::text::{list, wrap};
 
 /// How tables are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,8 +136,8 @@ impl Report<'_> {
     fn notes(&self, style: Style) -> String {
         let mut notes: Vec<String> = self.own.evaluation.occurrences().iter().filter_map(|o| missing(o, self.own.files.len())).collect();
         if !self.own.unscored.is_empty() {
-            let values: Vec<String> = self.own.unscored.iter().map(u8::to_string).collect();
-            notes.push(format!("label values in no region, not scored: {}", values.join(", ")));
+            let values: Vec<String> = self.own.unscored.iter().map(u32::to_string).collect();
+            notes.push(format!("label values in no region, not scored: {}", list(values, 20)));
         }
         notes.extend(apart(self.own));
         if let Some(set) = self.other {
@@ -208,6 +208,7 @@ impl Report<'_> {
                     "size_dhw": files.size,
                     "spacing_mm_dhw": files.spacing,
                     "grids_apart_mm": files.apart,
+                    "warnings": files.warnings.iter().map(|d| &d.message).collect::<Vec<_>>(),
                     "regions": regions,
                 })
             };

@@ -9,7 +9,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::infer::Postprocess;
-use crate::text::{Code, Diagnostic, Result, reason, unwritable, write_text};
+use crate::text::{Code, Diagnostic, Result, list, reason, unwritable, write_text};
+
+/// The most classes that are named in a line.
+const NAMED: usize = 12;
 
 /// A file and the BLAKE3 hash of its bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,7 +70,7 @@ impl Origin {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClassVolume {
     /// The class's value in the label file.
-    pub value: u8,
+    pub value: u32,
     pub name: String,
     pub ml: f64,
 }
@@ -96,6 +99,9 @@ pub struct Report {
     pub needed_bytes: u64,
     /// The most that the process held, where the system says.
     pub peak_bytes: Option<u64>,
+    /// Doubts about the image: where it lies, voxels that were not finite.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 impl Report {
@@ -140,7 +146,7 @@ impl Report {
 
     /// `liver 1203.4 ml, tumour 3.1 ml`.
     pub fn volumes_text(&self) -> String {
-        self.volumes.iter().filter(|v| v.value != 0).map(|v| format!("{} {:.1} ml", v.name, v.ml)).collect::<Vec<_>>().join(", ")
+        list(self.volumes.iter().filter(|v| v.value != 0).map(|v| format!("{} {:.1} ml", v.name, v.ml)), NAMED)
     }
 }
 
@@ -175,6 +181,7 @@ mod tests {
             seconds: 1.5,
             needed_bytes: 9,
             peak_bytes: None,
+            warnings: vec![],
         }
     }
 

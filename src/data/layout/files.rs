@@ -86,7 +86,7 @@ pub(super) fn describe(
     root: &Path,
     modalities: &[(String, Pattern)],
     label: &Pattern,
-    labels: &[(u8, String)],
+    labels: &[(u32, String)],
     subject: Option<&Pattern>,
 ) -> Result<Description, Diagnostics> {
     let mut found = Diagnostics::default();

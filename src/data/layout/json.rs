@@ -2,10 +2,12 @@
 //!
 //! May use `text`.
 
+use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::text::{Code, Diagnostic, Place, Source, Span, printable};
 
@@ -13,7 +15,53 @@ use crate::text::{Code, Diagnostic, Place, Source, Span, printable};
 pub(super) fn read<T: DeserializeOwned>(root: &Path, inside: &str, needs: &str) -> Result<(Arc<Source>, T), Diagnostic> {
     let source = Source::read(&root.join("dataset.json")).map_err(|d| d.help(format!("`root` is the folder that holds {inside}")))?;
     let file = serde_json::from_str(&source.text).map_err(|e| malformed(&source, &e, needs))?;
+    // The last of several would count, and a class or a channel be gone without a word.
+    let keys: Option<Naming> = serde_json::from_str(&source.text).ok();
+    for (field, Keys(all)) in
+        keys.into_iter().flat_map(|k| [("labels", k.labels), ("modality", k.modality), ("channel_names", k.channel_names)])
+    {
+        if let Some((_, twice)) = all.iter().enumerate().find(|(at, key)| all[..*at].contains(key)) {
+            return Err(at_word(&source, &format!("`{field}` has \"{}\" twice", printable(twice)), twice).help("each stands once"));
+        }
+    }
     Ok((source, file))
+}
+
+/// The keys of the fields that name classes and channels.
+#[derive(Deserialize)]
+struct Naming {
+    #[serde(default)]
+    labels: Keys,
+    #[serde(default)]
+    modality: Keys,
+    #[serde(default)]
+    channel_names: Keys,
+}
+
+/// All keys of a map, those that come again too.
+#[derive(Default)]
+struct Keys(Vec<String>);
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct All;
+        impl<'de> Visitor<'de> for All {
+            type Value = Keys;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+                let mut all = vec![];
+                while let Some((key, IgnoredAny)) = map.next_entry()? {
+                    all.push(key);
+                }
+                Ok(Keys(all))
+            }
+        }
+        from.deserialize_map(All)
+    }
 }
 
 /// The file that an entry names, which must be inside the root and there.

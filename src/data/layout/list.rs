@@ -25,7 +25,12 @@ pub struct Entry {
 }
 
 /// Looks that all files of the list are there.
-pub(super) fn describe(root: &Path, modalities: &[String], labels: &[(u8, String)], entries: &[Entry]) -> Result<Description, Diagnostics> {
+pub(super) fn describe(
+    root: &Path,
+    modalities: &[String],
+    labels: &[(u32, String)],
+    entries: &[Entry],
+) -> Result<Description, Diagnostics> {
     let mut found = Diagnostics::default();
     let labels = found.keep(checked(labels)).unwrap_or_default();
     let mut cases: BTreeMap<String, Case> = BTreeMap::new();
