@@ -8,6 +8,8 @@ use std::process::{Command, Output};
 
 use given::beside;
 use lmsc::data::phantom;
+use lmsc::volume::{Header, write_image, write_labels};
+use ndarray::{Array3, Array4};
 
 fn lmsc(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lmsc")).args(args).env("NO_COLOR", "1").env("COLUMNS", "130").output().expect("it runs")
@@ -119,7 +121,9 @@ fn regions_of_the_data_set_are_in_the_plan() {
     }
     for i in 0..5 {
         let label = file(&root, &format!("labelsTr/phantom_{i:04}.nii.gz"));
-        std::fs::copy(&label, nnunet.join(format!("imagesTr/p{i}_0000.nii.gz"))).expect("copied");
+        let image = lmsc::volume::read(&file(&root, &format!("imagesTr/phantom_{i:04}.nii.gz"))).expect("an image");
+        let first = image.data.slice(ndarray::s![..1, .., .., ..]).to_owned();
+        lmsc::volume::write_image(&nnunet.join(format!("imagesTr/p{i}_0000.nii.gz")), &first, &image.header).expect("written");
         std::fs::copy(&label, nnunet.join(format!("labelsTr/p{i}.nii.gz"))).expect("copied");
     }
     let described = r#"{"channel_names": {"0": "T1"}, "labels": {"background": 0, "whole": [1, 2, 3], "core": [1, 3], "inner": 3},
@@ -169,6 +173,160 @@ fn a_run_prepares_its_cases_once() {
     assert!(out.status.success(), "{}", text(&out.stderr));
     let label = lmsc::volume::read(&dir.path().join("out/phantom_0000.nii.gz")).expect("a label map");
     assert_eq!(label.size(), [16, 20, 18]);
+}
+
+/// Standard error without its line breaks.
+fn heard(out: &Output) -> String {
+    text(&out.stderr).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A set of single channels; `change` makes image and label of a case, label values of 32 bits.
+fn made(change: impl Fn(usize, &mut Array4<f32>, &mut Array3<u32>)) -> (tempfile::TempDir, String) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let size = [16, 20, 18];
+    for folder in ["imagesTr", "labelsTr"] {
+        std::fs::create_dir_all(dir.path().join(folder)).expect("a folder");
+    }
+    for case in 0..4 {
+        let made = phantom::generate(size, 3, case as u64);
+        let mut image = made.image.slice(ndarray::s![..1, .., .., ..]).to_owned();
+        let mut label = made.label.mapv(|l| [0, 205, 420, 70_500][usize::from(l)]);
+        change(case, &mut image, &mut label);
+        let at = |folder: &str| dir.path().join(folder).join(format!("c_{case}.nii.gz"));
+        write_image(&at("imagesTr"), &image, &Header::plain(size, 1, [1.0; 3])).expect("written");
+        write_labels(&at("labelsTr"), &label, &Header::plain(size, 1, [1.0; 3])).expect("written");
+    }
+    std::fs::write(dir.path().join("tiny.ron"), include_str!("given/tiny.ron").replace("\"modalities\": 4", "\"modalities\": 1"))
+        .expect("written");
+    let root = dir.path().display().to_string();
+    (dir, root)
+}
+
+/// A run config for such a set.
+fn config(dir: &Path, more: &str) -> String {
+    let path = dir.join("run.ron");
+    let text = format!(
+        "(graph: \"tiny.ron\", patch: (16, 16, 16), epochs: 1, steps: 2, device: \"cpu\", split: (validation: 0.25), data: Files(root: {dir:?},
+         modalities: [(\"T1\", \"imagesTr/{{case}}.nii.gz\")], label: \"labelsTr/{{case}}.nii.gz\",
+         labels: [(0, \"background\"), (205, \"myocardium\"), (420, \"left atrium\"), (70500, \"left ventricle\")]), {more})"
+    );
+    std::fs::write(&path, text).expect("written");
+    path.display().to_string()
+}
+
+#[test]
+fn labels_of_large_values_are_checked_trained_predicted_scored_and_viewed() {
+    let (dir, _) = made(|_, _, label| label[[8, 10, 9]] = 70_500);
+    let config = config(dir.path(), "");
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let out = lmsc(&["data", "check", &config]);
+    assert!(out.status.success() && text(&out.stdout).contains("420 left atrium"), "{}{}", text(&out.stdout), heard(&out));
+    let out = lmsc(&["train", &config, "--out", &at("run")]);
+    assert!(out.status.success(), "{}", heard(&out));
+    let out = lmsc(&["predict", &at("run"), &at("imagesTr"), "--out", &at("p"), "--overlay"]);
+    assert!(out.status.success(), "{}", heard(&out));
+    let predicted = lmsc::volume::read(&dir.path().join("p/c_0.nii.gz")).expect("labels");
+    assert!(predicted.data.iter().all(|v| [0.0, 205.0, 420.0, 70_500.0].contains(v)));
+    let out = lmsc(&["eval", "--pred", &at("labelsTr"), "--ref", &at("labelsTr"), "--labels", "205=myo,420=LA", "--figures", "dice"]);
+    assert!(out.status.success(), "{}", heard(&out));
+    assert!(text(&out.stdout).contains("myo") && text(&out.stdout).contains("not scored: 70500"), "{}", text(&out.stdout));
+    let out = lmsc(&["eval", "--pred", &at("p"), "--ref", &at("labelsTr"), "--figures", "dice"]);
+    assert!(out.status.success() && text(&out.stdout).contains("70500"), "{}{}", text(&out.stdout), heard(&out));
+    let (image, label) = (at("imagesTr/c_0.nii.gz"), at("labelsTr/c_0.nii.gz"));
+    for (name, model) in [("a.html", false), ("b.html", true), ("c.png", true)] {
+        let mut args = vec!["view", &image, "--labels", &label, "--out"];
+        let (out, run) = (at(name), at("run"));
+        args.push(&out);
+        args.extend(if model { vec!["--model", &run] } else { vec![] });
+        let done = lmsc(&args);
+        assert!(done.status.success(), "{name}: {}", text(&done.stderr));
+        if name.ends_with("html") {
+            let page = std::fs::read_to_string(&out).expect("a page");
+            assert!(page.contains(if model { "left ventricle" } else { "\"70500\"" }), "{name}");
+        }
+    }
+}
+
+#[test]
+fn voxels_that_are_not_finite_are_counted_and_a_rule_makes_them_numbers() {
+    let (dir, _) = made(|_, image, _| image.slice_mut(ndarray::s![.., ..2, .., ..]).fill(f32::NAN));
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let plain = config(dir.path(), "");
+    let out = lmsc(&["data", "check", &plain]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(heard(&out).contains("720 of 5760 voxels are NaN") && heard(&out).contains("`nan: 0`"), "{}", heard(&out));
+    let ruled = config(dir.path(), "nan: 0,");
+    let out = lmsc(&["data", "check", &ruled]);
+    assert!(out.status.success() && heard(&out).contains("become 0"), "{}", heard(&out));
+    // The same of four cases is one warning.
+    assert_eq!(heard(&out).matches("are NaN").count(), 1, "{}", heard(&out));
+    assert!(heard(&out).contains("likewise in 3 more"), "{}", heard(&out));
+    let out = lmsc(&["train", &ruled, "--out", &at("run")]);
+    assert!(out.status.success() && heard(&out).contains("are NaN"), "{}", heard(&out));
+    let out = lmsc(&["predict", &at("run"), &at("imagesTr"), "--out", &at("p")]);
+    assert!(out.status.success() && heard(&out).contains("are NaN"), "{}", heard(&out));
+    let report = std::fs::read_to_string(dir.path().join("p/c_1.json")).expect("a report");
+    assert!(report.contains("720 of 5760 voxels are NaN and become 0"), "{report}");
+    let out = lmsc(&["view", &at("imagesTr/c_0.nii.gz"), "--out", &at("a.html")]);
+    assert!(out.status.success() && heard(&out).contains("720 of 5760 voxels are NaN"), "{}", heard(&out));
+    assert!(std::fs::read_to_string(dir.path().join("a.html")).expect("a page").contains("720 of 5760 voxels hold no finite number"));
+}
+
+#[test]
+fn what_the_spacing_takes_away_is_said_and_scores_nothing() {
+    let (dir, _) = made(|case, _, label| {
+        label.fill(0);
+        // Between the voxels that are left of its row.
+        label[[3, 5, 5 + case]] = 205;
+    });
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let config = config(dir.path(), "spacing: (3.0, 3.0, 3.0),");
+    let out = lmsc(&["data", "check", &config]);
+    assert!(heard(&out).contains("class 205 (myocardium) has 1 voxel and none at 3 x 3 x 3 mm"), "{}", heard(&out));
+    let out = lmsc(&["train", &config, "--out", &at("run")]);
+    assert!(out.status.success() && heard(&out).contains("has 1 voxel and none at 3 x 3 x 3 mm"), "{}", heard(&out));
+    let epochs = std::fs::read_to_string(dir.path().join("run/metrics.jsonl")).expect("the journal");
+    let epoch: serde_json::Value = serde_json::from_str(epochs.lines().next().expect("an epoch")).expect("JSON");
+    assert!(epoch.to_string().contains("\"myocardium\":0.0"), "{epoch}");
+}
+
+#[test]
+fn a_set_without_any_label_is_refused() {
+    let (dir, _) = made(|_, _, label| label.fill(0));
+    let config = config(dir.path(), "");
+    let out = lmsc(&["data", "check", &config]);
+    assert!(out.status.code() == Some(1) && heard(&out).contains("no case has any label"), "{}", heard(&out));
+    let out = lmsc(&["train", &config, "--out", &dir.path().join("run").display().to_string()]);
+    assert!(out.status.code() == Some(1) && heard(&out).contains("nothing can be learned"), "{}", heard(&out));
+    assert!(!dir.path().join("run").exists());
+}
+
+#[test]
+fn every_verb_tells_the_doubts_about_a_volume() {
+    let (dir, _) = made(|_, _, _| ());
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    for folder in ["imagesTr", "labelsTr"] {
+        for case in 0..2 {
+            let path = dir.path().join(folder).join(format!("c_{case}.nii.gz"));
+            let volume = lmsc::volume::read(&path).expect("a volume");
+            let header = Header { sform_code: 0, qform_code: 0, ..volume.header };
+            write_image(&path, &volume.data, &header).expect("written");
+        }
+    }
+    let config = config(dir.path(), "");
+    let (image, labels) = (at("imagesTr/c_0.nii.gz"), at("labelsTr/c_0.nii.gz"));
+    let said = |args: &[&str]| {
+        let out = lmsc(args);
+        assert!(out.status.success(), "{args:?}: {}", heard(&out));
+        heard(&out).matches("neither sform nor qform").count()
+    };
+    assert_eq!(said(&["data", "check", &config]), 1);
+    assert_eq!(said(&["train", &config, "--out", &at("run")]), 1);
+    assert_eq!(said(&["predict", &at("run"), &at("imagesTr"), "--out", &at("p")]), 1);
+    assert_eq!(said(&["eval", "--pred", &labels, "--ref", &labels, "--figures", "dice"]), 1);
+    assert_eq!(said(&["view", &image, "--labels", &labels, "--out", &at("a.html")]), 1);
+    let report = std::fs::read_to_string(dir.path().join("p/c_0.json")).expect("a report");
+    assert!(report.contains("neither sform nor qform"), "{report}");
 }
 
 #[test]

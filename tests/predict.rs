@@ -284,7 +284,7 @@ fn several_models_postprocessing_and_probabilities() {
     assert_eq!(place.predict(&options).0, 0);
     let mut want = read(&place.at("post/a.nii.gz")).expect("labels").data.index_axis(Axis(0), 0).mapv(|v| v as u8);
     let post = Postprocess { largest: vec![7], min_mm3: 12.5, ..Postprocess::default() };
-    let cleared = post.apply(&mut want, 1.0);
+    let cleared = post.apply(&mut want, &(0..=255).collect::<Vec<u32>>(), 1.0);
     assert!(cleared > 0);
     let (code, _, err) = place.predict(&["images", "--out", "post", "--largest", "Liver", "--min-size", "12.5"]);
     assert!(code == 0 && !err.contains("as before"), "{err}");

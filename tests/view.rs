@@ -37,7 +37,8 @@ fn opened(page: &Path) -> (Value, Vec<Vec<u8>>) {
 fn files(folder: &Path) -> [PathBuf; 3] {
     let [image, labels, other] = ["case.nii.gz", "labels.nii.gz", "other.nii.gz"].map(|n| folder.join(n));
     let mut header = Header::plain([6, 7, 8], 2, [3.0, 1.0, 1.0]);
-    header.sform = [[-1.0, 0.0, 0.1, 20.0], [0.0, -1.0, 0.0, 4.0], [0.1, 0.0, 3.0, -30.0]];
+    header.qform_code = 0;
+    header.sform = [[-1.0, 0.0, 0.3, 20.0], [0.0, -1.0, 0.0, 4.0], [0.1, 0.0, 3.0, -30.0]];
     let values = Array4::from_shape_fn((2, 6, 7, 8), |(c, d, h, w)| (c * 100 + d * 20 + h * 3 + w) as f32);
     write_image(&image, &values, &header).expect("written");
     let map = Array3::from_shape_fn((6, 7, 8), |(d, h, w)| if d == 4 && h > 3 && w < 3 { 2u8 } else { u8::from(d < 2 && w > 4) });

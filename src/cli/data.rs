@@ -65,13 +65,13 @@ impl Surveyed {
 
 /// Opens a folder or a run config (told by what it is), and looks at all cases.
 fn survey(target: &Path, sets: &[String]) -> Result<Surveyed> {
-    let (spec, split, graph, graph_sets) = if target.is_dir() {
+    let (spec, by, split, graph, graph_sets) = if target.is_dir() {
         if let Some(set) = sets.first() {
             return Err(crate::text::Diagnostic::error(crate::text::Code::E0207, format!("--set {set}: a folder has no settings"))
                 .help("name a run config, or leave --set out")
                 .into());
         }
-        (data::guess(target)?, None, None, vec![])
+        (data::guess(target)?, Preprocess::default(), None, None, vec![])
     } else {
         let source = Source::read(target)?;
         let (own, mut graph_sets) = super::train::divide(&parsed(sets)?);
@@ -81,9 +81,9 @@ fn survey(target: &Path, sets: &[String]) -> Result<Surveyed> {
             given.push(Set::parse(&format!("{name}={value}"))?);
         }
         given.append(&mut graph_sets);
-        (config.data.clone(), Some(config.split), Some(config.graph_path(target)), given)
+        (config.data.clone(), config.preprocess(), Some(config.split), Some(config.graph_path(target)), given)
     };
-    let set = Dataset::open(&spec, Preprocess::default(), None)?;
+    let set = Dataset::open(&spec, by, None)?;
     let about = &set.description;
     let bar = Bar::new(about.cases.len(), "{msg} {bar:30} {pos}/{len} {eta} left");
     bar.change(|bar| bar.set_message("reading"));

@@ -10,8 +10,10 @@ use super::{complain, output, print};
 use crate::data::{self, Counterparts, Want, labels_in, labels_of, matched};
 use crate::evaluate::{Report, Scope, Style, score};
 use crate::metric::{Convention, Empty, Figure, LesionRule, Numbering, Region, Settings};
-use crate::text::{Code, Diagnostic, Diagnostics, Form, Result, a_few, several};
+use crate::text::{Code, Diagnostic, Diagnostics, Form, Result, a_few, several, write_text};
 use crate::train::{Part, is_config, named};
+use cases::{Scope, Set};
+use report::{Report, Style};
 
 /// What the table of --csv begins with.
 const TABLE: Form = Form::Csv("set,case,region,");
@@ -267,6 +269,11 @@ pub fn run(args: Args) -> Result<()> {
     for (path, form, text) in files {
         if path == standard { print(&text) } else { outputs.write(&path, form, &text)? }
     }
+    let sets = std::iter::once(&own).chain(&other);
+    let mut doubts = Diagnostics(sets.flat_map(|set| &set.files).flat_map(|f| f.warnings.clone()).collect());
+    // References stand in both sets.
+    doubts.dedup();
+    complain(&doubts.gathered());
     Ok(())
 }
 

@@ -9,16 +9,17 @@ mod progress;
 mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 pub(super) use cases::{case_name, images_in};
-use super::{print, print_lines, size};
+use super::{complain, print, print_lines, size};
 use super::named::Cases;
 use crate::infer::{Card, Flips, Model, Need, Options, Postprocess, Prediction, Predictor, need};
 use crate::net;
 use crate::read::recognise;
-use crate::text::{Code, Diagnostic, Diagnostics, Form, Outputs, Result, suggestion, unwritable, write_text};
+use crate::text::{Code, Diagnostic, Diagnostics, Form, Outputs, Result, list, suggestion, unwritable, write_text};
 use super::output::Overwrite;
 use crate::train::BEST;
 use progress::Progress;
@@ -26,6 +27,8 @@ use report::{ClassVolume, Hashed, Origin, Report};
 
 /// The word for all classes but the background together.
 const FOREGROUND: &str = "foreground";
+/// The most labels that are named in a line.
+const NAMED: usize = 20;
 
 /// Segment images with a trained network
 ///
@@ -138,7 +141,8 @@ pub fn run(args: Args) -> Result<()> {
     let cases = cases::cases(&args.images, args.part.into(), &predictor.card().modalities, &args.out)?;
     let outputs = place::claimed(&args, &cases)?;
     outputs.make(&args.out)?;
-    let work = Work { args: &args, outputs, predictor, models, held: memory::held(), progress: Progress::new(cases.len()) };
+    let (held, progress) = (memory::held(), Progress::new(cases.len()));
+    let work = Work { args: &args, outputs, predictor, models, held, progress, doubts: RefCell::default() };
     work.announce(&cases);
 
     let mut found = Diagnostics::default();
@@ -155,9 +159,10 @@ pub fn run(args: Args) -> Result<()> {
         }
     }
     work.progress.finish();
+    complain(&work.doubts.borrow().gathered());
     if !reports.is_empty() {
-        let labels: Vec<String> = work.predictor.card().labels.iter().map(|(value, name)| format!("{value} {name}")).collect();
-        print_lines(&format!("{} of {} in {} ({})\n", reports.len(), cases.len(), args.out.display(), labels.join(", ")));
+        let labels = list(work.predictor.card().labels.iter().map(|(value, name)| format!("{value} {name}")), NAMED);
+        print_lines(&format!("{} of {} in {} ({labels})\n", reports.len(), cases.len(), args.out.display()));
     }
     if let Some(file) = &args.json {
         let all = serde_json::json!({ "cases": reports, "failed": failed });
@@ -237,6 +242,8 @@ struct Work<'a> {
     /// Bytes that the process held when the models were loaded.
     held: u64,
     progress: Progress,
+    /// Warnings about the images that were segmented.
+    doubts: RefCell<Diagnostics>,
 }
 
 impl Work<'_> {
@@ -280,6 +287,7 @@ impl Work<'_> {
         self.progress.begin(at, name, need.windows);
         memory::restart_peak();
         let prediction = self.predictor.predict(files, || self.progress.tick())?;
+        self.doubts.borrow_mut().0.extend(prediction.warnings.clone());
         let (staged, outputs) = place::write(&prediction, name, &wanted, &self.outputs)?;
         let report = Report { outputs, seconds: start.elapsed().as_secs_f64(), ..self.report(name, origin, &prediction, &need) };
         let report = place::publish(&self.outputs, &self.args.out, report, &wanted, staged)?;
@@ -307,6 +315,7 @@ impl Work<'_> {
             seconds: 0.0,
             needed_bytes: need.bytes(),
             peak_bytes: net::peak_memory(),
+            warnings: p.warnings.iter().map(|d| d.message.clone()).collect(),
         }
     }
 }

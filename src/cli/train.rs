@@ -13,8 +13,11 @@ use super::{print_lines, tell};
 use super::output::{graph_inputs, print};
 use crate::net;
 use crate::read::{self, Set};
-use crate::text::{Code, Diagnostic, Diagnostics, Outputs, Result, Source, render, several};
+use crate::text::{Code, Diagnostic, Diagnostics, Outputs, Result, Source, list, render, several};
 use crate::train::{self, Ending, FIELDS, Folder, Job, Outcome, RunConfig};
+
+/// The most classes that are named in a line.
+const NAMED: usize = 20;
 
 /// Train a network as a run config says
 ///
@@ -248,8 +251,8 @@ pub(super) fn summary(job: &Job, outcome: &Outcome, folder: &Path) -> String {
         let (epoch, cases) = (best.epoch, job.validation.len());
         let in_some = |at: usize| best.dice_cases.get(at).filter(|n| (1..cases).contains(*n)).map_or(String::new(), |n| format!(" in {n}"));
         let one = |(at, (l, d)): (usize, (&String, &f64))| format!("{l} {}{}", train::figure(*d, 3), in_some(at));
-        let dice: Vec<String> = labels.iter().zip(&best.dice).enumerate().map(one).collect();
-        let on = format!("on {} ({})", several(cases, "validation case"), dice.join(", "));
+        let dice = list(labels.iter().zip(&best.dice).enumerate().map(one), NAMED);
+        let on = format!("on {} ({dice})", several(cases, "validation case"));
         match best.mean() {
             Some(mean) => format!("best after epoch {epoch}: mean Dice {mean:.3} {on}"),
             None => format!("no mean Dice, nothing to score {on}; the last epoch is kept as the best"),

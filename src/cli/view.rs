@@ -4,19 +4,19 @@
 
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array3, ArrayView3, Axis};
+use ndarray::{ArrayView3, Axis};
 
 use super::output::{Overwrite, print};
 use super::predict::case_name;
-use crate::data::{read_image, read_labels, split_files};
-use super::print;
+use crate::data::{Labels, NotFinite, on_one_list, read_image, read_labels, split_files};
+use super::{complain, print};
 use crate::infer::Card;
 use crate::net;
 use crate::text::{Code, Diagnostic, Diagnostics, Form, Result, several, write_text};
 use crate::train::BEST;
 use crate::volume::overlay::{self, Overlay, Slices};
 use crate::volume::viewer::{self, Viewer};
-use crate::volume::{Class, Volume, case_name};
+use crate::volume::{Class, Grid, Volume, case_name, colours};
 
 /// The most voxels in a page if --limit does not say, MiB.
 const LIMIT: u64 = 64;
@@ -104,19 +104,25 @@ pub fn run(args: Args) -> Result<()> {
     outputs.inputs(args.model.iter().flat_map(|m| [m.clone(), m.join(BEST)]));
     outputs.claim(&args.out, form)?;
     let mut found = Diagnostics::default();
-    let image = found.keep(read_image(&files));
+    let image = found.keep(read_image(&files, NotFinite::Kept));
     let card = args.model.as_deref().and_then(|m| found.keep(card(m)));
-    let [labels, reference] =
-        [&args.labels, &args.reference].map(|f| f.as_deref().and_then(|f| found.keep(map(f, image.as_ref(), &files))));
+    let [mut labels, mut reference] =
+        [&args.labels, &args.reference].map(|f| f.as_deref().and_then(|f| found.keep(map(f, image.as_ref().map(|i| &i.volume), &files))));
     let Some(image) = image.filter(|_| !found.has_errors()) else { return Err(found) };
+    let maps = || labels.iter().chain(&reference);
+    let mut doubts = Diagnostics(image.warnings);
+    maps().for_each(|m| doubts.0.extend(m.warnings.clone()));
+    complain(&doubts.gathered());
+    let image = image.volume;
+    let values = on_one_list(&mut labels.iter_mut().chain(&mut reference).collect::<Vec<_>>())?;
 
     let first = files.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
     let title = case_name(first).unwrap_or_else(|| first.file_name().unwrap_or_default().to_string_lossy().into_owned());
-    let classes: Vec<Class> = card.as_ref().map(Card::classes).unwrap_or_default();
+    let classes = classes(card.as_ref(), &values, labels.iter().chain(&reference));
     if page(&args.out) {
         let channels = channels(card.as_ref(), &files, &image);
         let named = [("prediction", &labels), ("reference", &reference)];
-        let layers: Vec<(&str, ArrayView3<u8>)> = named.iter().filter_map(|(name, l)| Some((*name, l.as_ref()?.view()))).collect();
+        let layers: Vec<(&str, ArrayView3<u8>)> = named.iter().filter_map(|(name, l)| Some((*name, l.as_ref()?.data.view()))).collect();
         let what = Viewer {
             title: &title,
             image: &image,
@@ -135,7 +141,7 @@ pub fn run(args: Args) -> Result<()> {
             return Err(Diagnostic::error(Code::E0703, message).help(format!("give --channel 0 to {}", count.saturating_sub(1))).into());
         }
         let slices = if args.each_class { Slices::EachClass } else { Slices::Foreground };
-        let [prediction, reference] = [&labels, &reference].map(|l| l.as_ref().map(|l| l.view()));
+        let [prediction, reference] = [&labels, &reference].map(|l| l.as_ref().map(|l| l.data.view()));
         let channel = image.data.index_axis(Axis(0), channel);
         overlay::write(
             &args.out,
@@ -177,16 +183,30 @@ fn card(model: &Path) -> Result<Card> {
     Card::from_entries(&path, &net::read_tensors(&path)?.metadata)
 }
 
+/// The classes of maps whose bytes are places in `values`: those of the model, and what occurs beside them, called by its value.
+fn classes<'a>(card: Option<&Card>, values: &[u32], maps: impl Iterator<Item = &'a Labels>) -> Vec<Class> {
+    let known = card.map(Card::classes).unwrap_or_default();
+    let mut seen: Vec<u32> = maps.flat_map(Labels::used).filter(|v| *v > 0 && !known.iter().any(|c| c.value == *v)).collect();
+    seen.sort_unstable();
+    seen.dedup();
+    let of_seen = seen.iter().zip(colours(&seen)).map(|(value, colour)| Class { value: *value, place: 0, name: value.to_string(), colour });
+    let place = |c: Class| {
+        let at = values.iter().position(|v| *v == c.value)?;
+        Some(Class { place: u8::try_from(at).ok()?, ..c })
+    };
+    known.into_iter().chain(of_seen).filter_map(place).collect()
+}
+
 /// A label map that lies on the image's grid.
-fn map(path: &Path, image: Option<&Volume>, files: &[PathBuf]) -> Result<Array3<u8>> {
+fn map(path: &Path, image: Option<&Volume>, files: &[PathBuf]) -> Result<Labels> {
     let labels = read_labels(path, None)?;
-    let Some(image) = image else { return Ok(labels.data) };
+    let Some(image) = image else { return Ok(labels) };
     let labels = labels.along(&image.grid()).0;
     let grid = labels.grid();
     // Headers differ by rounding in many a good data set; half a voxel is another place.
     let tolerance = image.spacing.iter().copied().fold(f64::INFINITY, f64::min) / 2.0;
     if image.grid().is_near(&grid, tolerance) {
-        return Ok(labels.data);
+        return Ok(labels);
     }
     let name = files.first().map(|f| f.display().to_string()).unwrap_or_default();
     let how = image.grid().differences(&grid);

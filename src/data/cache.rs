@@ -5,7 +5,7 @@
 //! are as they were it is used as it is; else the contents decide. A damaged file is made anew.
 //!
 //! ```text
-//! "lmsc case 1\n" | u64 length of the head | head, JSON | for each channel: u64 length | LZ4 of its four byte planes |
+//! "lmsc case 2\n" | u64 length of the head | head, JSON | for each channel: u64 length | LZ4 of its four byte planes |
 //! u64 length | LZ4 of the labels | BLAKE3 of all before
 //! ```
 //!
@@ -23,9 +23,10 @@ use super::load::{CANONICAL, Loaded};
 use super::preprocess::Preprocess;
 use super::sample::Sample;
 use crate::text::{Code, Diagnostic, probe, read_marked, reason, write_whole};
+use super::taken::Lost;
 use crate::volume::{Affine, Grid};
 
-const MAGIC: &[u8] = b"lmsc case 1\n";
+const MAGIC: &[u8] = b"lmsc case 2\n";
 const HASH: usize = 32;
 /// A source that was written so shortly before the case was made may have been written again within the same tick of the clock.
 const TICK: Duration = Duration::from_secs(2);
@@ -35,7 +36,7 @@ const TICK: Duration = Duration::from_secs(2);
 pub struct Cache {
     folder: PathBuf,
     by: Preprocess,
-    labels: Vec<u8>,
+    labels: Vec<u32>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -48,6 +49,33 @@ struct Head {
     sources: Vec<Source>,
     /// Nanoseconds since 1970.
     made: u64,
+    lost: Vec<Lost>,
+    warnings: Vec<Told>,
+}
+
+/// A warning that was given when the case was made.
+#[derive(Debug, Serialize, Deserialize)]
+struct Told {
+    code: String,
+    message: String,
+    help: Vec<String>,
+    kind: Option<[String; 2]>,
+}
+
+impl Told {
+    fn of(d: &Diagnostic) -> Self {
+        let kind = d.kind.as_ref().map(|k| [k.name.clone(), k.subject.clone()]);
+        Self { code: d.code.name().into(), message: d.message.clone(), help: d.help.clone(), kind }
+    }
+
+    fn again(&self) -> Option<Diagnostic> {
+        let code = *Code::ALL.iter().find(|c| c.name() == self.code)?;
+        let d = Diagnostic { help: self.help.clone(), ..Diagnostic::warning(code, self.message.clone()) };
+        Some(match &self.kind {
+            Some([name, subject]) => d.of(subject.clone(), name.clone()),
+            None => d,
+        })
+    }
 }
 
 /// A file that a case was made of.
@@ -97,8 +125,16 @@ impl Cache {
         let made = since(SystemTime::now());
         let sources = paths(case).map(Source::of).collect::<Result<_, _>>()?;
         let image = &loaded.sample.image;
-        let head =
-            Head { id: case.id.clone(), channels: image.dim().0, size: loaded.sample.size(), affine: loaded.grid.affine, sources, made };
+        let head = Head {
+            id: case.id.clone(),
+            channels: image.dim().0,
+            size: loaded.sample.size(),
+            affine: loaded.grid.affine,
+            sources,
+            made,
+            lost: loaded.sample.lost.clone(),
+            warnings: loaded.warnings.iter().map(Told::of).collect(),
+        };
         let mut body = MAGIC.to_vec();
         let mut put = |part: &[u8]| {
             body.extend((part.len() as u64).to_le_bytes());
@@ -202,7 +238,8 @@ fn read(head: &Head, mut rest: &[u8]) -> Option<Loaded> {
     let label = Array3::from_shape_vec((d, h, w), part(count)?).ok()?;
     let image = Array4::from_shape_vec((head.channels, d, h, w), values).ok()?;
     let grid = Grid { size: head.size, affine: head.affine };
-    Some(Loaded { sample: Sample::new(&head.id, image, label, grid.spacing()), grid, warnings: vec![] })
+    let sample = Sample { lost: head.lost.clone(), ..Sample::new(&head.id, image, label, grid.spacing()) };
+    Some(Loaded { sample, grid, warnings: head.warnings.iter().filter_map(Told::again).collect() })
 }
 
 #[cfg(test)]
@@ -221,7 +258,7 @@ mod tests {
         fn new() -> Self {
             let root = tempfile::tempdir().unwrap();
             phantom::write(root.path(), 2, [16, 18, 20], 4).unwrap();
-            Self { root, by: Preprocess { normalise: Normalise::ZScoreNonZero, spacing: Some([2.0, 1.0, 1.3]), crop: true } }
+            Self { root, by: Preprocess { normalise: Normalise::ZScoreNonZero, spacing: Some([2.0, 1.0, 1.3]), crop: true, nan: None } }
         }
 
         fn open(&self, cache: bool) -> Dataset {
@@ -242,7 +279,7 @@ mod tests {
         let plain = set.open(false).load("phantom_0001").unwrap();
         for _ in 0..2 {
             let kept = set.open(true).load("phantom_0001").unwrap();
-            assert_eq!((kept.sample, kept.grid), (plain.sample.clone(), plain.grid));
+            assert_eq!((kept.sample, kept.grid, kept.warnings), (plain.sample.clone(), plain.grid, plain.warnings.clone()));
         }
         let [file] = &set.files()[..] else { panic!("one file") };
         assert!(file.file_name().unwrap().to_str().unwrap().starts_with("phantom_0001-"));
@@ -302,5 +339,15 @@ mod tests {
         assert!(cache.find(&open.description.cases[0]).is_some());
         std::fs::remove_file(image).unwrap();
         assert!(cache.find(&open.description.cases[0]).is_none());
+    }
+
+    #[test]
+    fn what_is_lost_and_what_was_said_are_kept_too() {
+        let mut set = Set::new();
+        set.by.spacing = Some([9.0; 3]);
+        let made = set.open(true).load("phantom_0000").unwrap();
+        assert!(!made.sample.lost.is_empty() && !made.warnings.is_empty(), "{:?}", made.warnings);
+        let kept = set.open(true).load("phantom_0000").unwrap();
+        assert_eq!((kept.sample.lost, kept.warnings), (made.sample.lost, made.warnings));
     }
 }

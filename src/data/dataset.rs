@@ -30,7 +30,7 @@ pub enum Spec {
         modalities: Vec<String>,
         /// Without them 1, 2, 4 as up to 2021, or 1, 2, 3 where the files are named as in 2023.
         #[serde(default)]
-        labels: Vec<(u8, String)>,
+        labels: Vec<(u32, String)>,
     },
     /// A folder of ACDC: `patient001`, ..., each with its two labelled frames.
     Acdc { root: PathBuf },
@@ -41,7 +41,7 @@ pub enum Spec {
         modalities: Vec<(String, Pattern)>,
         /// The pattern of the label maps.
         label: Pattern,
-        labels: Vec<(u8, String)>,
+        labels: Vec<(u32, String)>,
         /// What of a case's name is the subject, where subjects have several cases: `"{case}_visit*"`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         subject: Option<Pattern>,
@@ -52,7 +52,7 @@ pub enum Spec {
         #[serde(default)]
         root: PathBuf,
         modalities: Vec<String>,
-        labels: Vec<(u8, String)>,
+        labels: Vec<(u32, String)>,
         cases: Vec<Entry>,
     },
     /// Generated volumes: how many, their D, H, W, and the seed.
@@ -104,11 +104,11 @@ pub struct Description {
     /// Names of the image channels, in order.
     pub modalities: Vec<String>,
     /// Value in the label files and name of each class, ascending; the first is 0, the background. A class index is a place in this list.
-    pub labels: Vec<(u8, String)>,
+    pub labels: Vec<(u32, String)>,
     /// What is told apart in place of the classes where the data set says so: names and label values, and the label that each paints, if that
     /// is said too. A run config states its regions itself; these are for the one that is proposed.
-    pub regions: Vec<(String, Vec<u8>)>,
-    pub paint: Vec<u8>,
+    pub regions: Vec<(String, Vec<u32>)>,
+    pub paint: Vec<u32>,
     /// What is odd about the description, but not wrong.
     pub warnings: Vec<Diagnostic>,
     /// Ascending by id.
@@ -151,6 +151,18 @@ impl Dataset {
         Ok(Self { description, spec: spec.clone(), by, cache })
     }
 
+    /// How its cases are prepared.
+    pub fn preprocess(&self) -> &Preprocess {
+        &self.by
+    }
+
+    /// Whether any of these cases has a label beside the background; as few label files are read as answer it. What cannot be read counts as
+    /// labelled: it is told of where it is used.
+    pub fn any_labelled(&self, cases: &[usize]) -> bool {
+        let labelled = |case: &Case| load::label(case, &self.description).map_or(true, |l| l.data.iter().any(|c| *c > 0));
+        matches!(self.spec, Spec::Phantom { .. }) || cases.iter().filter_map(|at| self.description.cases.get(*at)).any(labelled)
+    }
+
     /// A case by its place in the description, as its files have it.
     ///
     /// # Errors
@@ -163,7 +175,7 @@ impl Dataset {
         }
         // Both are looked at whatever the other is like: all that is wrong is said at once.
         let mut found = Diagnostics::default();
-        let image = found.keep(load::image(case, &self.description));
+        let image = found.keep(load::image(case, &self.description, &self.by));
         let label = found.keep(load::label(case, &self.description));
         match (image, label) {
             (Some(image), Some(label)) => Ok(load::pair(case, image, label)?),
@@ -185,7 +197,7 @@ impl Dataset {
         match self.spec {
             Spec::Phantom { size, seed, .. } => {
                 let made = Matched::of_phantom(phantom::generate(size, seed, at as u64));
-                Loaded::prepared(&case.id, &made, &self.by)
+                Loaded::prepared(&case.id, &made, &self.by, &self.description)
             }
             _ => {
                 if let Some(kept) = self.cache.as_ref().and_then(|cache| cache.find(case)) {

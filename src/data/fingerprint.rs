@@ -59,7 +59,7 @@ pub struct Intensities {
 /// How much there is of a class.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Share {
-    pub value: u8,
+    pub value: u32,
     pub name: String,
     /// Cases that have it.
     pub cases: usize,
@@ -90,7 +90,7 @@ impl Fingerprint {
             let [low, median, high] = [0.5, 50.0, 99.5].map(|p| f64::from(percentile(&mut all, p)));
             Intensities { modality: modality.clone(), mean, deviation, median, low, high }
         };
-        let class = |(at, (value, name)): (usize, &(u8, String))| {
+        let class = |(at, (value, name)): (usize, &(u32, String))| {
             let own = |s: &&Seen| s.classes.get(at).copied().unwrap_or_default();
             let (with, voxels) = seen.iter().map(own).fold((0, 0), |(with, all), n| (with + usize::from(n > 0), all + n));
             Share { value: *value, name: name.clone(), cases: with, part: voxels as f64 / total.max(1) as f64 }

@@ -8,9 +8,12 @@ mod batch;
 mod cache;
 pub mod check;
 mod dataset;
+mod doubt;
 mod draw;
 mod fingerprint;
 mod fold;
+mod image;
+mod labels;
 mod layout;
 mod load;
 mod patch;
@@ -19,6 +22,7 @@ mod preprocess;
 mod sample;
 mod split;
 mod survey;
+mod taken;
 
 pub use augment::{Augment, Elastic, Flip, Rotate, Sometimes};
 pub use batch::{Batch, assemble};
@@ -26,13 +30,13 @@ pub use dataset::{Case, Dataset, Description, Spec};
 pub use draw::{Purpose, draw};
 pub use fingerprint::{Fingerprint, Intensities, Range, Share};
 pub use fold::fold;
-pub use layout::{
-    Counterparts, Entry, Images, Pairs, Pattern, Want, against, called_together, describe, file_name, guess, images_from, images_in,
-    images_of, labels_in, labels_of, matched, split_files,
-};
+pub use layout::{Counterparts, Entry, Images, Pairs, Pattern, Want, against, called_together, describe, file_name, guess, images_from, images_in, images_of, labels_in, labels_of, matched, split_files};
 pub use load::{CANONICAL, Labels, Loaded, Matched, read_image, read_labels};
+pub use image::{Image, NotFinite, read_image};
+pub use labels::{Labels, on_one_list, read_labels};
 pub use patch::{Patch, cut, place};
 pub use preprocess::{Extent, Preprocess, channels};
 pub use sample::Sample;
 pub use split::split;
 pub use survey::{Seen, Survey, finding};
+pub use taken::Lost;

@@ -7,7 +7,7 @@ use ndarray::{Array4, ArrayView3, ArrayView4, Axis, Slice};
 use serde::{Deserialize, Serialize};
 
 use crate::text::{Code, Diagnostic};
-use crate::volume::{BUDGET, Grid, Normalise, respaced};
+use crate::volume::{BUDGET, Grid, Normalise, Scale, respaced};
 
 /// A spacing that differs by less, relative to the wanted one, is the wanted one.
 const SAME_SPACING: f64 = 1e-3;
@@ -23,6 +23,9 @@ pub struct Preprocess {
     pub spacing: Option<[f64; 3]>,
     /// Whether the planes around the image that are 0 in all channels are cut away.
     pub crop: bool,
+    /// What voxels become that hold NaN or infinity; without it, an image with such voxels is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nan: Option<f64>,
 }
 
 /// A box of voxels along D, H, W.
@@ -75,6 +78,9 @@ impl Preprocess {
         if odd {
             return Some(("spacing", "a spacing is three lengths in mm above 0, along D, H, W".into()));
         }
+        if self.nan.is_some_and(|v| !(v as f32).is_finite()) {
+            return Some(("nan", "what NaN and infinity become is a finite number, as 0".into()));
+        }
         self.normalise.fault().map(|why| ("normalise", why))
     }
 
@@ -96,13 +102,16 @@ impl Preprocess {
         kept
     }
 
-    /// The grid of the wanted spacing over a grid in the network's axis order; `None` where it has that spacing.
+    /// The grid of the wanted spacing over a grid in the network's axis order; `None` where it has that spacing. An axis of one voxel keeps its
+    /// own: that is no distance between anything.
     ///
     /// # Errors
     /// E0702 when one channel on it would need more than [`BUDGET`] bytes.
     pub fn grid(&self, own: &Grid) -> Result<Option<Grid>, Diagnostic> {
-        let near = |wanted: &[f64; 3]| wanted.iter().zip(own.spacing()).all(|(w, s)| (s / w - 1.0).abs() <= SAME_SPACING);
-        let Some(wanted) = self.spacing.filter(|wanted| !near(wanted)) else { return Ok(None) };
+        let steps = own.spacing();
+        let near = |wanted: &[f64; 3]| wanted.iter().zip(steps).all(|(w, s)| (s / w - 1.0).abs() <= SAME_SPACING);
+        let wanted = self.spacing.map(|wanted| [0, 1, 2].map(|a| if own.size[a] == 1 { steps[a] } else { wanted[a] }));
+        let Some(wanted) = wanted.filter(|wanted| !near(wanted)) else { return Ok(None) };
         let grid = own.resampled(wanted);
         let voxels = grid.size.iter().fold(1u64, |n, d| n.saturating_mul(*d as u64));
         if voxels <= BUDGET / 4 {
@@ -113,12 +122,16 @@ impl Preprocess {
         Err(Diagnostic::error(Code::E0702, message).help("crop the image, or look whether its spacing is right"))
     }
 
-    /// Channels that lie on `own`, in the network's axis order and cropped, on their scale and on `onto`: `[C, D, H, W]`.
-    pub fn image(&self, channels: &[ArrayView3<'_, f32>], own: &Grid, onto: &Grid) -> Array4<f32> {
+    /// What brings each channel, cropped, to its scale.
+    pub fn scales(&self, channels: &[ArrayView3<'_, f32>]) -> Vec<Scale> {
+        channels.iter().map(|c| self.normalise.scale(*c)).collect()
+    }
+
+    /// Channels that lie on `own`, in the network's axis order and cropped, on their scales and on `onto`: `[C, D, H, W]`.
+    pub fn image(&self, channels: &[ArrayView3<'_, f32>], scales: &[Scale], own: &Grid, onto: &Grid) -> Array4<f32> {
         let [d, h, w] = onto.size;
         let mut image = Array4::zeros((channels.len(), d, h, w));
-        for (channel, mut to) in channels.iter().zip(image.axis_iter_mut(Axis(0))) {
-            let scale = self.normalise.scale(*channel);
+        for ((channel, scale), mut to) in channels.iter().zip(scales).zip(image.axis_iter_mut(Axis(0))) {
             if own == onto {
                 to.zip_mut_with(channel, |to, v| *to = scale.of_value(*v));
             } else {
@@ -162,14 +175,14 @@ mod tests {
         // Zero outside, 10 to 13 within: the scale is that of the file's own voxels.
         let image = Array4::from_shape_fn((1, 8, 8, 8), |(_, z, y, x)| if x < 3 { 0.0 } else { 10.0 + ((z + y + x) % 4) as f32 });
         let own = grid([8; 3], [1.0; 3]);
-        let p = Preprocess { normalise: Normalise::ZScoreNonZero, spacing: Some([0.5; 3]), crop: true };
+        let p = Preprocess { normalise: Normalise::ZScoreNonZero, spacing: Some([0.5; 3]), crop: true, nan: None };
         let at = p.extent(&channels(image.view()));
         assert_eq!(at.size, [8, 8, 5]);
         let cut = at.grid(&own);
         let onto = p.grid(&cut).unwrap().unwrap();
         assert_eq!(onto.size, [16, 16, 10]);
         let seen: Vec<_> = channels(image.view()).into_iter().map(|c| at.seen(c)).collect();
-        let made = p.image(&seen, &cut, &onto);
+        let made = p.image(&seen, &p.scales(&seen), &cut, &onto);
         let mean = made.iter().map(|v| f64::from(*v)).sum::<f64>() / made.len() as f64;
         assert!(mean.abs() < 0.02 && made.iter().all(|v| v.abs() < 3.0), "{mean}");
         assert_eq!(p.grid(&onto).unwrap(), None);
@@ -183,5 +196,16 @@ mod tests {
         assert!(Preprocess { spacing: Some([1.0; 3]), ..Preprocess::default() }.fault().is_none());
         let fine = Preprocess { spacing: Some([1e-3; 3]), ..Preprocess::default() };
         assert_eq!(fine.grid(&grid([100; 3], [1.0; 3])).unwrap_err().code, Code::E0702);
+        assert_eq!(Preprocess { nan: Some(f64::INFINITY), ..Preprocess::default() }.fault().unwrap().0, "nan");
+    }
+
+    #[test]
+    fn an_axis_of_one_voxel_keeps_its_spacing() {
+        // A picture of one plane, which its maker calls 999 mm thick.
+        let slice = grid([1, 24, 26], [999.0, 2.0, 1.0]);
+        let to = |spacing| Preprocess { spacing: Some(spacing), ..Preprocess::default() }.grid(&slice).unwrap();
+        let made = to([1.0; 3]).unwrap();
+        assert_eq!((made.size, made.spacing()), ([1, 48, 26], [999.0, 1.0, 1.0]));
+        assert_eq!(to([1.0, 2.0, 1.0]), None);
     }
 }

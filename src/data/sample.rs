@@ -1,8 +1,10 @@
 //! A case in memory, ready to be cut into patches.
 //!
-//! May use `volume`.
+//! May use `volume`, and `taken` beside it.
 
 use ndarray::{Array3, Array4};
+
+use super::taken::Lost;
 
 /// A case: normalised intensities and their labels.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +16,8 @@ pub struct Sample {
     pub label: Array3<u8>,
     /// Distance between voxels in mm, along D, H, W.
     pub spacing: [f64; 3],
+    /// Classes that its label file has and `label` has not: preparation has lost them.
+    pub lost: Vec<Lost>,
     /// Flat positions of the voxels of each foreground class that is present (at most [`Sample::KEPT`] of each, evenly spread).
     pub(super) foreground: Vec<Vec<u32>>,
 }
@@ -22,10 +26,10 @@ impl Sample {
     /// Positions kept per class.
     pub const KEPT: usize = 4096;
 
-    /// Puts a case together. The label must have the image's D, H, W (the loader has checked it).
+    /// Puts a case together of which nothing is lost. The label must have the image's D, H, W (the loader has checked it).
     pub fn new(id: impl Into<String>, image: Array4<f32>, label: Array3<u8>, spacing: [f64; 3]) -> Self {
         let foreground = foreground(&label);
-        Self { id: id.into(), image, label, spacing, foreground }
+        Self { id: id.into(), image, label, spacing, lost: vec![], foreground }
     }
 
     /// D, H, W.

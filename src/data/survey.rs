@@ -1,15 +1,16 @@
 //! What the cases of a data set are like, one by one: sizes, labels, intensities, and what is wrong.
 //!
-//! May use `text`, `volume`, and `dataset`, `load`, `preprocess` beside it.
+//! May use `text`, `volume`, and `dataset`, `load`, `preprocess`, `taken` beside it.
 
-use ndarray::{ArrayView3, ArrayView4, s};
+use ndarray::{ArrayView3, ArrayView4, Axis, s};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use super::dataset::Dataset;
+use super::dataset::{Dataset, Description};
 use super::load::Matched;
 use super::preprocess::{Preprocess, channels};
-use crate::text::{Code, Diagnostic, Diagnostics};
+use super::taken::{Frame, Taken};
+use crate::text::{Code, Diagnostic, Diagnostics, printable};
 use crate::volume::{Grid, Orientation, Summary};
 
 /// Foreground intensities that are kept of each channel of a case, evenly spread.
@@ -44,8 +45,17 @@ pub struct Seen {
     pub channels: Vec<Summary>,
     /// Foreground intensities of each channel.
     pub sampled: Vec<Vec<f32>>,
-    /// Of the image's voxels and their number, whatever the header says.
+    /// Of the image's voxels and their number, whatever the header says; of each channel, and of the label as its file has it.
     pub hash: String,
+    pub channel_hashes: Vec<String>,
+    pub label_hash: String,
+}
+
+impl Seen {
+    /// Whether a channel is one number everywhere.
+    pub fn is_flat(&self, channel: usize) -> bool {
+        self.channels.get(channel).is_none_or(|c| c.min == c.max)
+    }
 }
 
 /// What `--json` says of a case.
@@ -81,11 +91,12 @@ impl Dataset {
             let case = &about.cases[at];
             let mut survey = Survey { id: case.id.clone(), subject: case.subject.clone(), seen: None, findings: vec![] };
             match self.raw(at) {
-                Ok(matched) => {
+                Ok(mut matched) => {
+                    survey.findings = std::mem::take(&mut matched.warnings);
                     // Turned already: what the file had is asked of its header.
                     let orientation = case.image.first().and_then(|f| crate::volume::read_grid(f).ok()).map(|(grid, _)| grid.orientation());
-                    let seen = look(&matched, about.labels.len(), orientation.unwrap_or(matched.image.grid().orientation()));
-                    survey.findings = matched.warnings;
+                    let seen = look(&matched, about, orientation.unwrap_or(matched.image.grid().orientation()));
+                    survey.findings.extend(self.taken(&case.id, &matched));
                     survey.findings.extend(doubts(&case.id, &seen, matched.image.data.view(), matched.label.view(), &about.modalities));
                     survey.seen = Some(seen);
                 }
@@ -95,6 +106,20 @@ impl Dataset {
             survey
         };
         (0..about.cases.len()).into_par_iter().map(one).collect()
+    }
+}
+
+impl Dataset {
+    /// What preparation takes from a case.
+    fn taken(&self, id: &str, case: &Matched) -> Vec<Diagnostic> {
+        let (by, whole) = (self.preprocess(), channels(case.image.data.view()));
+        let frame = match Frame::new(&whole, &case.image.grid(), by) {
+            Ok(frame) => frame,
+            Err(wrong) => return vec![wrong],
+        };
+        let seen: Vec<_> = whole.into_iter().map(|c| frame.extent.seen(c)).collect();
+        let (label, scales) = (frame.label(case.label.view()), by.scales(&seen));
+        Taken::of(id, case, (&frame, &label), (&seen, &scales), (by, &self.description)).warnings
     }
 }
 
@@ -119,7 +144,7 @@ impl Survey {
     }
 }
 
-fn look(case: &Matched, classes: usize, orientation: Orientation) -> Seen {
+fn look(case: &Matched, about: &Description, orientation: Orientation) -> Seen {
     let image = &case.image.data;
     let views = channels(image.view());
     let crop = Preprocess { crop: true, ..Preprocess::default() }.extent(&views);
@@ -128,7 +153,7 @@ fn look(case: &Matched, classes: usize, orientation: Orientation) -> Seen {
     let mut filled = vec![false; voxels];
     kept.iter().for_each(|c| filled.iter_mut().zip(c).for_each(|(f, v)| *f |= *v != 0.0));
     let empty = filled.iter().filter(|f| !**f).count() as f64 / voxels.max(1) as f64;
-    let mut counts = vec![0u64; classes];
+    let mut counts = vec![0u64; about.labels.len()];
     for l in &case.label {
         if let Some(count) = counts.get_mut(usize::from(*l)) {
             *count += 1;
@@ -136,11 +161,8 @@ fn look(case: &Matched, classes: usize, orientation: Orientation) -> Seen {
     }
     let foreground: usize = counts.iter().skip(1).sum::<u64>() as usize;
     let sampled = views.iter().map(|c| sample(*c, case.label.view(), foreground)).collect();
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(format!("{:?}", image.dim()).as_bytes());
-    for row in image.rows() {
-        hasher.update(&row.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());
-    }
+    let channel_hashes: Vec<String> = views.iter().map(|c| hash(*c, |v| v)).collect();
+    let value = |class: u8| about.labels.get(usize::from(class)).map_or(0.0, |(value, _)| *value as f32);
     Seen {
         grid: case.image.grid(),
         orientation,
@@ -149,8 +171,20 @@ fn look(case: &Matched, classes: usize, orientation: Orientation) -> Seen {
         classes: counts,
         channels: views.iter().map(|c| Summary::of(c.iter().copied())).collect(),
         sampled,
-        hash: hasher.finalize().to_hex().to_string(),
+        hash: channel_hashes.join(" "),
+        channel_hashes,
+        label_hash: hash(case.label.view(), value),
     }
+}
+
+/// Of the numbers of all voxels and the shape.
+fn hash<T: Copy>(volume: ArrayView3<'_, T>, number: impl Fn(T) -> f32) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(format!("{:?}", volume.dim()).as_bytes());
+    for row in volume.rows() {
+        hasher.update(&row.iter().flat_map(|v| number(*v).to_le_bytes()).collect::<Vec<u8>>());
+    }
+    hasher.finalize().to_hex().to_string()
 }
 
 /// Intensities of the foreground, every so many.
@@ -162,13 +196,18 @@ fn sample(channel: ArrayView3<'_, f32>, label: ArrayView3<'_, u8>, foreground: u
 /// What is odd about a case by itself.
 fn doubts(id: &str, seen: &Seen, image: ArrayView4<'_, f32>, label: ArrayView3<'_, u8>, modalities: &[String]) -> Vec<Diagnostic> {
     let mut all = vec![];
-    let mut odd = |code, message: String, help: &str| all.push(Diagnostic::warning(code, format!("case `{id}`: {message}")).help(help));
-    for (channel, name) in seen.channels.iter().zip(modalities) {
-        if channel.min == channel.max {
+    let mut odd = |code, kind: &str, message: String, help: &str| {
+        all.push(Diagnostic::warning(code, format!("case `{id}`: {message}")).help(help).of(id, kind));
+    };
+    for (at, name) in modalities.iter().enumerate() {
+        let twin = (0..at).find(|other| seen.channel_hashes.get(*other) == seen.channel_hashes.get(at) && !seen.is_flat(at));
+        if let Some(other) = twin.and_then(|other| modalities.get(other)) {
+            let (other, name) = (printable(other), printable(name));
             odd(
-                Code::E0702,
-                format!("the channel {name} is {} everywhere", channel.min),
-                "is it the right file? A network learns nothing from it",
+                Code::E0701,
+                &format!("twins {at}"),
+                format!("the channels {other} and {name} hold the same voxels"),
+                "is one file given for both? Look at the names of the files",
             );
         }
     }
@@ -176,6 +215,7 @@ fn doubts(id: &str, seen: &Seen, image: ArrayView4<'_, f32>, label: ArrayView3<'
     if foreground == 0 {
         odd(
             Code::E0704,
+            "unlabelled",
             "its label has nothing but the background".into(),
             "right for a case without a finding; else look at the label file",
         );
@@ -186,9 +226,28 @@ fn doubts(id: &str, seen: &Seen, image: ArrayView4<'_, f32>, label: ArrayView3<'
         let share = 100.0 * outside as f64 / foreground as f64;
         odd(
             Code::E0703,
+            "outside",
             format!("{share:.0} % of what is labelled lies where the image is 0"),
             "are image and label of one case, and aligned? --overlay shows it",
         );
     }
+    for (at, name) in modalities.iter().enumerate().filter(|(at, _)| !seen.is_flat(*at)) {
+        let name = printable(name);
+        if seen.channel_hashes.get(at) == Some(&seen.label_hash) {
+            let message = format!("case `{id}`: the channel {name} holds the same voxels as the label");
+            all.push(
+                Diagnostic::error(Code::E0701, message).help("name the image's file: a network that is given the answer learns nothing"),
+            );
+        } else if foreground > 0 && made_of(image.index_axis(Axis(0), at), label) {
+            let message = format!("case `{id}`: the channel {name} is one number in each class, as if it were made from the label");
+            all.push(Diagnostic::warning(Code::E0701, message).help("is it the image's file?").of(id, format!("made {at}")));
+        }
+    }
     all
+}
+
+/// Whether the intensities follow from the label: one for each class.
+fn made_of(image: ArrayView3<'_, f32>, label: ArrayView3<'_, u8>) -> bool {
+    let mut own = [None; 256];
+    image.iter().zip(label).all(|(v, l)| own[usize::from(*l)].get_or_insert(*v) == v)
 }

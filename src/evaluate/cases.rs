@@ -147,6 +147,8 @@ pub struct Files {
     pub apart: f64,
     /// Whether the reference's file has another axis order.
     pub turned: bool,
+    /// Doubts about where they lie.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// One case before all is known.
@@ -263,8 +265,9 @@ fn one(asked: &Asked<'_>, settings: &Settings) -> Result<Case, Diagnostic> {
     let Asked { id, prediction, reference, scope } = *asked;
     let (p, r) = rayon::join(|| data::read_labels(prediction, None), || data::read_labels(reference, None));
     // A reference in another axis order is turned onto the prediction.
-    let p = p?;
-    let (r, turned) = r?.along(&p.grid());
+    let mut p = p?;
+    let (mut r, turned) = r?.along(&p.grid());
+    let values = data::on_one_list(&mut [&mut p, &mut r])?;
     let differ = |how: String| {
         Diagnostic::error(Code::E0703, format!("`{}` and `{}` are not on one grid: {how}", prediction.display(), reference.display()))
             .help("resample the prediction to the reference's grid")
@@ -273,7 +276,7 @@ fn one(asked: &Asked<'_>, settings: &Settings) -> Result<Case, Diagnostic> {
         differ if differ.is_empty() => what,
         differ => format!("{what}: {differ}"),
     };
-    let Some(pair) = Pair::new(&p.data, &r.data, r.spacing) else {
+    let Some(pair) = Pair::new(&p.data, &r.data, r.spacing).map(|pair| pair.of_values(&values)) else {
         let shape = |(d, h, w): (usize, usize, usize)| format!("{w}x{h}x{d}");
         return Err(differ(format!("{} and {} voxels", shape(p.data.dim()), shape(r.data.dim()))));
     };
@@ -284,7 +287,7 @@ fn one(asked: &Asked<'_>, settings: &Settings) -> Result<Case, Diagnostic> {
     }
     let [predicted, references] = pair.voxels();
     let faces = match scope {
-        Scope::Tumours(..) => (0..=Value::MAX).zip(faces(&r.data)).filter(|(_, n)| *n > 0).collect(),
+        Scope::Tumours(..) => values.iter().copied().zip(faces(&r.data)).filter(|(_, n)| *n > 0).collect(),
         _ => PerValue::new(),
     };
     let found = Found { references, predictions: vec![predicted], faces };
@@ -296,6 +299,7 @@ fn one(asked: &Asked<'_>, settings: &Settings) -> Result<Case, Diagnostic> {
         spacing: r.spacing,
         apart: far,
         turned: turned.is_some(),
+        warnings: [p.warnings.clone(), r.warnings.clone()].concat(),
     };
     Ok(Case { id: id.to_owned(), files, found, scores })
 }

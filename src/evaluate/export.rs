@@ -49,6 +49,7 @@ impl Report<'_> {
                     "spacing_mm_dhw": files.spacing,
                     "grids_apart_mm": files.apart,
                     "reference_turned": files.turned,
+                    "warnings": files.warnings.iter().map(|d| &d.message).collect::<Vec<_>>(),
                     "regions": regions,
                 })
             };

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::cases::{SAME_GRID, Set, Stray};
 use crate::metric::{Compared, Occurrence, RESAMPLES, Region, SIGNIFICANT, Settings, conventions};
-use crate::text::several;
+use crate::text::{list, several};
 
 /// Cases that are named in a note.
 const NAMED: usize = 3;
@@ -46,7 +46,7 @@ pub(super) fn of_set(set: &Set) -> Vec<String> {
     }
     if !set.unscored.is_empty() {
         let values: Vec<String> = set.unscored.iter().map(ToString::to_string).collect();
-        notes.push(format!("label values in no region, not scored: {}", values.join(", ")));
+        notes.push(format!("label values in no region, not scored: {}", list(values, 20)));
     }
     notes.extend(turned(set));
     notes.extend(apart(set));

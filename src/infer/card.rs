@@ -14,7 +14,7 @@ use super::{Answer, Postprocess, Regions};
 use crate::data::{CANONICAL, Preprocess};
 use crate::metric::Region;
 use crate::text::{Code, Diagnostic, Result, several};
-use crate::volume::{Class, Colour, Normalise, Orientation};
+use crate::volume::{Class, Colour, MOST_VALUES, Normalise, Orientation, colours};
 
 /// The metadata of a trained network. Every field is one entry of the checkpoint's metadata, as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub struct Card {
     /// What each input channel holds, in order.
     pub modalities: Vec<String>,
     /// Value in label files and name of every class; a class index is a place in this list.
-    pub labels: Vec<(u8, String)>,
+    pub labels: Vec<(u32, String)>,
     /// The colour of every class in pictures, in the order of `labels`.
     pub colours: Vec<Colour>,
     /// What each channel of the answer stands for where that is a region; absent where it is a class of `labels`.
@@ -39,6 +39,9 @@ pub struct Card {
     /// Whether the planes around an image that are 0 in all channels are cut away.
     #[serde(default)]
     pub crop: bool,
+    /// What NaN and infinity in an image become; absent where such images are refused.
+    #[serde(default)]
+    pub nan: Option<f64>,
     /// What is done with the labels after the network; absent where nothing was found to help.
     #[serde(default)]
     pub postprocess: Option<Postprocess>,
@@ -63,9 +66,9 @@ fn canonical() -> Orientation {
 impl Card {
     /// For a network that has not been trained: images as they are, nothing validated. `labels` are value and name of every class,
     /// `patch` is `[D, H, W]`.
-    pub fn new(modalities: Vec<String>, labels: Vec<(u8, String)>, patch: [usize; 3]) -> Self {
+    pub fn new(modalities: Vec<String>, labels: Vec<(u32, String)>, patch: [usize; 3]) -> Self {
         Self {
-            colours: labels.iter().map(|(value, _)| Colour::of(*value)).collect(),
+            colours: colours(&labels.iter().map(|(value, _)| *value).collect::<Vec<_>>()),
             modalities,
             labels,
             regions: None,
@@ -73,6 +76,7 @@ impl Card {
             orientation: CANONICAL,
             spacing: None,
             crop: false,
+            nan: None,
             postprocess: None,
             patch,
             overlap: 0.5,
@@ -118,6 +122,8 @@ impl Card {
             Some(format!("its patch is {:?} and its overlap {}", self.patch, self.overlap))
         } else if let Some(at) = (0..count).find(|at| twice(*at)) {
             Some(format!("two of its labels have the value {}", self.labels[at].0))
+        } else if count > MOST_VALUES {
+            Some(format!("it has {count} labels, and at most {MOST_VALUES} are told apart"))
         } else if self.colours.len() != count {
             Some(format!("it has {} and {}", several(count, "label"), several(self.colours.len(), "colour")))
         } else if let Some(fault) = self.regions.as_ref().and_then(|r| self.fault_of(r)) {
@@ -135,11 +141,11 @@ impl Card {
 
     /// How images are prepared for the network.
     pub fn preprocess(&self) -> Preprocess {
-        Preprocess { normalise: self.normalise, spacing: self.spacing, crop: self.crop }
+        Preprocess { normalise: self.normalise, spacing: self.spacing, crop: self.crop, nan: self.nan }
     }
 
     fn fault_of(&self, regions: &Regions) -> Option<String> {
-        let known = |value: &u8| self.labels.iter().any(|(own, _)| own == value);
+        let known = |value: &u32| self.labels.iter().any(|(own, _)| own == value);
         let unknown = regions.channels.iter().flat_map(|r| &r.values).find(|v| !known(v));
         regions.fault().or(unknown.map(|v| format!("its regions have the value {v}, which is none of its labels")))
     }
@@ -162,19 +168,24 @@ impl Card {
         }
     }
 
-    /// The label value of every voxel `[d, h, w]` from its probabilities `[K, d, h, w]`: of the most probable class, or painted
-    /// by the regions.
+    /// The class of every voxel `[d, h, w]`, a place in `labels`, from its probabilities `[K, d, h, w]`: the most probable one, or the one
+    /// that the regions paint.
     pub fn decide(&self, probabilities: ArrayView4<f32>) -> Array3<u8> {
         match &self.regions {
-            Some(regions) => regions.labels(probabilities),
-            None => argmax(probabilities).mapv(|class| self.labels.get(usize::from(class)).map_or(0, |(value, _)| *value)),
+            Some(regions) => regions.classes(probabilities, &self.values()),
+            None => argmax(probabilities),
         }
     }
 
-    /// Every class with its name and colour, for pictures.
+    /// The value in label files of every class.
+    pub fn values(&self) -> Vec<u32> {
+        self.labels.iter().map(|(value, _)| *value).collect()
+    }
+
+    /// Every class with its name and colour, for pictures of maps that hold classes.
     pub fn classes(&self) -> Vec<Class> {
-        let all = self.labels.iter().zip(&self.colours);
-        all.map(|((value, name), colour)| Class { value: *value, name: name.clone(), colour: *colour }).collect()
+        let all = (0..=u8::MAX).zip(&self.labels).zip(&self.colours);
+        all.map(|((place, (value, name)), colour)| Class { value: *value, place, name: name.clone(), colour: *colour }).collect()
     }
 }
 
@@ -185,14 +196,15 @@ mod tests {
     fn card() -> Card {
         Card {
             modalities: vec!["MRI \"T1\"".into()],
-            labels: vec![(0, "background".into()), (2, "Anterior".into())],
+            labels: vec![(0, "background".into()), (1002, "Anterior".into())],
             colours: vec![Colour::of(0), Colour([255, 0, 16])],
             regions: None,
             normalise: Normalise::default(),
             orientation: CANONICAL,
             spacing: Some([3.0, 0.5, 0.5]),
             crop: true,
-            postprocess: Some(Postprocess { largest: vec![2], ..Postprocess::default() }),
+            nan: Some(0.0),
+            postprocess: Some(Postprocess { largest: vec![1002], ..Postprocess::default() }),
             patch: [32, 64, 48],
             overlap: 0.5,
             epoch: 7,
@@ -205,7 +217,7 @@ mod tests {
     #[test]
     fn entries_and_back() {
         let mut entries = card().entries();
-        assert_eq!(entries["labels"], r#"[[0,"background"],[2,"Anterior"]]"#);
+        assert_eq!(entries["labels"], r#"[[0,"background"],[1002,"Anterior"]]"#);
         assert_eq!(entries["colours"], r##"["#000000","#ff0010"]"##);
         entries.insert("graph".into(), "(nodes: {})".into());
         assert_eq!(Card::from_entries(Path::new("m"), &entries).unwrap(), card());
@@ -214,7 +226,7 @@ mod tests {
     #[test]
     fn regions_are_entries_too_and_are_scored_instead_of_labels() {
         let labels = vec![(0, "background".into()), (1, "core".into()), (2, "oedema".into())];
-        let region = |name: &str, values: &[u8]| Region { name: name.into(), values: values.to_vec() };
+        let region = |name: &str, values: &[u32]| Region { name: name.into(), values: values.to_vec() };
         let regions = Regions::new(vec![region("whole", &[1, 2]), region("core", &[1])], None).unwrap();
         let card = Card { regions: Some(regions), class_dice: vec![Some(0.5), None], ..Card::new(vec!["t1".into()], labels, [8; 3]) };
         assert_eq!(Card::from_entries(Path::new("m"), &card.entries()).unwrap(), card);
@@ -239,16 +251,20 @@ mod tests {
             ("overlap", "1", "its overlap 1"),
             ("labels", r#"[[2,"a"],[2,"b"]]"#, "two of its labels have the value 2"),
             ("labels", r#"[[0,"a"]]"#, "1 labels and 2 colours"),
-            ("labels", r#"[[256,"a"],[2,"b"]]"#, "256"),
+            ("labels", r#"[[4294967296,"a"],[2,"b"]]"#, "4294967296"),
             ("colours", r##"["#000000","red"]"##, "`red` is no colour"),
             ("spacing", "[1.0,0.0,1.0]", "its spacing is [1.0, 0.0, 1.0] mm"),
             ("spacing", "[1.0,-2.0,1.0]", "its spacing is [1.0, -2.0, 1.0] mm"),
             ("normalise", r#"{"Percentiles":{"low":99,"high":1}}"#, "its `normalise`: percentiles"),
             ("orientation", "\"RAR\"", "RAR"),
             ("class_dice", "[0.5,0.5]", "2 labels and the Dice of 2 classes"),
-            ("regions", r#"{"channels":[{"name":"all","values":[2,3]}],"paint":[[0,2]]}"#, "the value 3, which is none of its labels"),
-            ("regions", r#"{"channels":[{"name":"all","values":[2]}],"paint":[[0,0]]}"#, "`all` has no label 0"),
-            ("regions", r#"{"channels":[{"name":"all","values":[2]}],"paint":[[1,2]]}"#, "not every region is painted once"),
+            (
+                "regions",
+                r#"{"channels":[{"name":"all","values":[3,1002]}],"paint":[[0,1002]]}"#,
+                "the value 3, which is none of its labels",
+            ),
+            ("regions", r#"{"channels":[{"name":"all","values":[1002]}],"paint":[[0,0]]}"#, "`all` has no label 0"),
+            ("regions", r#"{"channels":[{"name":"all","values":[1002]}],"paint":[[1,1002]]}"#, "not every region is painted once"),
             ("regions", r#"{"channels":[],"paint":[]}"#, "no regions"),
             ("regions", r#"{"channels":[{"name":"all","values":[2]}]}"#, "paint"),
         ] {
@@ -258,8 +274,8 @@ mod tests {
             assert!(e.0[0].message.contains(words), "{e:?}");
         }
         let mut entries = card().entries();
-        entries.retain(|name, _| !["orientation", "spacing", "crop", "postprocess", "regions"].contains(&name.as_str()));
-        let plain = Card { spacing: None, crop: false, postprocess: None, ..card() };
+        entries.retain(|name, _| !["orientation", "spacing", "crop", "nan", "postprocess", "regions"].contains(&name.as_str()));
+        let plain = Card { spacing: None, crop: false, nan: None, postprocess: None, ..card() };
         assert_eq!(Card::from_entries(Path::new("m"), &entries).unwrap(), plain, "images keep their spacing, labels what they are");
     }
 }

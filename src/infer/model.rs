@@ -87,7 +87,7 @@ impl Model {
         self.runner().bytes(batch, self.card.patch)
     }
 
-    /// The label value of every voxel `[D, H, W]` of an image `[C, D, H, W]` of any size that is prepared: in the network's axis order, normalised.
+    /// The class of every voxel `[D, H, W]`, a place in the card's labels, of an image `[C, D, H, W]` of any size that is prepared: in the network's axis order, normalised.
     ///
     /// # Errors
     /// As [`Model::patches`].

@@ -14,7 +14,7 @@ use crate::volume::{Neighbours, drop_small, keep_largest};
 #[serde(deny_unknown_fields, default)]
 pub struct Postprocess {
     /// Label values of the classes of which only the largest piece stays.
-    pub largest: Vec<u8>,
+    pub largest: Vec<u32>,
     /// Whether only the largest piece of all classes together stays.
     pub largest_foreground: bool,
     /// Pieces of one class that are smaller than this, in mm³, go.
@@ -29,8 +29,9 @@ impl Postprocess {
 
     /// Sets what goes to 0, the background. Returns the number of voxels that were changed.
     ///
-    /// `labels` are `[D, H, W]`, values as in label files; `voxel` is the volume of one voxel in mm³. Small pieces go first.
-    pub fn apply(&self, labels: &mut Array3<u8>, voxel: f64) -> u64 {
+    /// `labels` are `[D, H, W]`, places in `values`, which are those of label files; `voxel` is the volume of one voxel in mm³. Small pieces go
+    /// first.
+    pub fn apply(&self, labels: &mut Array3<u8>, values: &[u32], voxel: f64) -> u64 {
         let neighbours = Neighbours::Corners;
         let mut cleared = 0;
         if self.min_mm3 > 0.0 && voxel > 0.0 {
@@ -48,7 +49,8 @@ impl Postprocess {
             count
         };
         if !self.largest.is_empty() {
-            cleared += only(labels, &|l| if self.largest.contains(&l) { l } else { 0 });
+            let wanted = |l: u8| values.get(usize::from(l)).is_some_and(|v| self.largest.contains(v));
+            cleared += only(labels, &|l| if wanted(l) { l } else { 0 });
         }
         if self.largest_foreground {
             cleared += only(labels, &|l| u8::from(l != 0));
@@ -64,7 +66,7 @@ impl fmt::Display for Postprocess {
             all.push(format!("pieces below {} mm³ go", self.min_mm3));
         }
         if !self.largest.is_empty() {
-            let values: Vec<String> = self.largest.iter().map(u8::to_string).collect();
+            let values: Vec<String> = self.largest.iter().map(u32::to_string).collect();
             all.push(format!("the largest piece of {} stays", values.join(", of ")));
         }
         if self.largest_foreground {
@@ -89,8 +91,8 @@ mod tests {
         let before = "11 1 22 2 133";
         for (post, after, gone) in [
             (Postprocess::default(), before, 0),
-            (Postprocess { largest: vec![1], ..Default::default() }, "11   22 2  33", 2),
-            (Postprocess { largest: vec![1, 2], ..Default::default() }, "11   22    33", 3),
+            (Postprocess { largest: vec![205], ..Default::default() }, "11   22 2  33", 2),
+            (Postprocess { largest: vec![205, 2], ..Default::default() }, "11   22    33", 3),
             (Postprocess { largest_foreground: true, ..Default::default() }, "          133", 6),
             (Postprocess { min_mm3: 3.0, ..Default::default() }, "11   22    33", 3),
             (Postprocess { min_mm3: 3.0001, ..Default::default() }, "             ", 9),
@@ -98,7 +100,7 @@ mod tests {
         ] {
             let mut labels = row(before);
             // 1.5 mm³ a voxel: two voxels are 3 mm³.
-            assert_eq!(post.apply(&mut labels, 1.5), gone, "{post:?}");
+            assert_eq!(post.apply(&mut labels, &[0, 205, 2, 3], 1.5), gone, "{post:?}");
             assert_eq!(labels, row(after), "{post:?}");
         }
     }

@@ -41,7 +41,7 @@ impl Default for Options {
 pub struct Prediction {
     /// The image as read, all modalities, before normalisation.
     pub image: Volume,
-    /// `[D, H, W]`, on the image's grid: values as in the label files of the training data.
+    /// `[D, H, W]`, on the image's grid: classes, places in `classes`.
     pub labels: Array3<u8>,
     /// `[K, D, H, W]`, on the image's grid, before any postprocessing; if they were asked for.
     pub probabilities: Option<Array4<f32>>,
@@ -51,15 +51,19 @@ pub struct Prediction {
     pub windows: usize,
     /// Voxels that postprocessing set to the background.
     pub cleared: u64,
+    /// Doubts about the image, and voxels that were not finite.
+    pub warnings: Vec<Diagnostic>,
 }
 
 impl Prediction {
-    /// Writes the labels as NIfTI on the image's own grid (extents, spacing, affine, codes). Gzip if the name ends in `.gz`.
+    /// Writes the labels, values as in the label files of the training data, as NIfTI on the image's own grid (extents, spacing, affine, codes).
+    /// Gzip if the name ends in `.gz`.
     ///
     /// # Errors
     /// E0603 when the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        Ok(volume::write_labels(path, &self.labels, &self.image.header)?)
+        let values: Vec<u32> = self.classes.iter().map(|c| c.value).collect();
+        Ok(volume::write_places(path, &self.labels, &values, &self.image.header)?)
     }
 
     /// Writes the probabilities as 4-D NIfTI of float32 on the image's own grid, one channel for each class or region; nothing where none were kept.
@@ -70,7 +74,7 @@ impl Prediction {
         self.probabilities.as_ref().map_or(Ok(()), |p| Ok(volume::write_image(path, p, &self.image.header)?))
     }
 
-    /// Writes a PNG: planes of the first modality, alone, with `reference` (if there is one on the same grid) and with the labels.
+    /// Writes a PNG: planes of the first modality, alone, with `reference` (classes, if there is one on the same grid) and with the labels.
     ///
     /// # Errors
     /// E0603 when the file cannot be written, E0703 when the reference has another shape.
@@ -96,7 +100,7 @@ impl Prediction {
         let mut count = [0u64; 256];
         self.labels.iter().for_each(|l| count[usize::from(*l)] += 1);
         let mm3 = self.image.spacing.iter().product::<f64>();
-        self.classes.iter().map(|c| count[usize::from(c.value)] as f64 * mm3 / 1000.0).collect()
+        self.classes.iter().map(|c| count[usize::from(c.place)] as f64 * mm3 / 1000.0).collect()
     }
 }
 
@@ -127,6 +131,7 @@ impl Predictor {
             ("axis order", a.orientation != b.orientation),
             ("spacing", a.spacing != b.spacing),
             ("cropping", a.crop != b.crop),
+            ("rule for NaN", a.nan != b.nan),
             ("patch", a.patch != b.patch),
         ];
         if let Some((what, _)) = differs.iter().find(|(_, differs)| *differs) {
@@ -217,7 +222,7 @@ impl Predictor {
     /// E0702 for a file that cannot be read or holds numbers that are not finite, E0703 when the files lie on different grids, E0302 when their
     /// channels are not the model's modalities.
     pub fn predict(&self, files: &[PathBuf], mut tick: impl FnMut()) -> Result<Prediction> {
-        let image = data::read_image(files)?;
+        let data::Image { volume: image, warnings } = data::read_image(files, self.card().nan.into())?;
         self.fits(files, image.data.dim().0)?;
         let card = self.card();
         let (from, to) = (image.grid().orientation(), card.orientation);
@@ -228,7 +233,7 @@ impl Predictor {
         let channels: Vec<_> = channels.into_iter().map(|c| extent.seen(c)).collect();
         let own = extent.grid(&whole);
         let other = by.grid(&own)?;
-        let at_spacing = other.map(|grid| by.image(&channels, &own, &grid));
+        let at_spacing = other.map(|grid| by.image(&channels, &by.scales(&channels), &own, &grid));
         let prepared = match &at_spacing {
             Some(v) => Prepared::ready(v.view()),
             None => Prepared::new(channels, card.normalise),
@@ -266,9 +271,9 @@ impl Predictor {
             },
         )?;
 
-        let cleared = self.postprocess().apply(&mut labels, image.spacing.iter().product());
+        let cleared = self.postprocess().apply(&mut labels, &card.values(), image.spacing.iter().product());
         let labels = reorient(labels.view(), to, from);
-        Ok(Prediction { labels, probabilities: all, classes: card.classes(), windows: windows.count(), cleared, image })
+        Ok(Prediction { labels, probabilities: all, classes: card.classes(), windows: windows.count(), cleared, warnings, image })
     }
 
     /// The mean probabilities of all models and mirror images.

@@ -18,7 +18,7 @@ pub struct Regions {
     /// What each channel stands for.
     pub channels: Vec<Region>,
     /// Channels with the label that each paints, in the order of painting: a later one paints over an earlier one.
-    pub paint: Vec<(usize, u8)>,
+    pub paint: Vec<(usize, u32)>,
 }
 
 impl Regions {
@@ -27,7 +27,7 @@ impl Regions {
     ///
     /// # Errors
     /// Why that cannot be, in words.
-    pub fn new(channels: Vec<Region>, labels: Option<&[u8]>) -> Result<Self, String> {
+    pub fn new(channels: Vec<Region>, labels: Option<&[u32]>) -> Result<Self, String> {
         let paint = match labels {
             Some(labels) if labels.len() != channels.len() => {
                 return Err(format!(
@@ -71,33 +71,35 @@ impl Regions {
     }
 
     /// The label that a channel paints.
-    pub fn label(&self, channel: usize) -> Option<u8> {
+    pub fn label(&self, channel: usize) -> Option<u32> {
         self.paint.iter().find(|(c, _)| *c == channel).map(|(_, label)| *label)
     }
 
-    /// The label of every voxel from the probabilities of the regions, `[K, d, h, w]`; 0 where it is in none.
-    pub fn labels(&self, probabilities: ArrayView4<f32>) -> Array3<u8> {
+    /// The class of every voxel, the place of its label in `values`, from the probabilities of the regions, `[K, d, h, w]`; 0 where it is in
+    /// none.
+    pub fn classes(&self, probabilities: ArrayView4<f32>, values: &[u32]) -> Array3<u8> {
         let (count, d, h, w) = probabilities.dim();
-        let mut labels = Array3::<u8>::zeros((d, h, w));
+        let mut classes = Array3::<u8>::zeros((d, h, w));
         for (channel, label) in self.paint.iter().filter(|(channel, _)| *channel < count) {
-            Zip::from(&mut labels).and(probabilities.index_axis(Axis(0), *channel)).for_each(|to, p| {
+            let own = values.iter().position(|v| v == label).and_then(|place| u8::try_from(place).ok()).unwrap_or(0);
+            Zip::from(&mut classes).and(probabilities.index_axis(Axis(0), *channel)).for_each(|to, p| {
                 if *p >= INSIDE {
-                    *to = *label;
+                    *to = own;
                 }
             });
         }
-        labels
+        classes
     }
 }
 
 /// The order and the labels of painting that follow from the regions alone.
-fn painted(channels: &[Region]) -> Result<Vec<(usize, u8)>, String> {
+fn painted(channels: &[Region]) -> Result<Vec<(usize, u32)>, String> {
     let mut order: Vec<usize> = (0..channels.len()).collect();
     order.sort_by_key(|c| std::cmp::Reverse(channels[*c].values.len()));
-    let label = |at: usize| -> Result<(usize, u8), String> {
-        let later = |v: &u8| order[at + 1..].iter().any(|c| channels[*c].values.contains(v));
+    let label = |at: usize| -> Result<(usize, u32), String> {
+        let later = |v: &u32| order[at + 1..].iter().any(|c| channels[*c].values.contains(v));
         let region = &channels[order[at]];
-        let own: Vec<u8> = region.values.iter().copied().filter(|v| !later(v)).collect();
+        let own: Vec<u32> = region.values.iter().copied().filter(|v| !later(v)).collect();
         match own.as_slice() {
             [label] => Ok((order[at], *label)),
             [] => Err(format!("the region `{}` has no label that no smaller region has", crate::text::printable(&region.name))),
@@ -105,7 +107,7 @@ fn painted(channels: &[Region]) -> Result<Vec<(usize, u8)>, String> {
                 "the region `{}` has {} labels that no smaller region has ({})",
                 crate::text::printable(&region.name),
                 more.len(),
-                more.iter().map(u8::to_string).collect::<Vec<_>>().join(", ")
+                more.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
             )),
         }
     };
@@ -117,7 +119,7 @@ mod tests {
     use super::*;
     use ndarray::Array4;
 
-    fn region(name: &str, values: &[u8]) -> Region {
+    fn region(name: &str, values: &[u32]) -> Region {
         Region { name: name.into(), values: values.to_vec() }
     }
 
@@ -130,16 +132,18 @@ mod tests {
         // Of a voxel of each kind: in none, in each alone, in the outer two, in all.
         let p: Vec<[f32; 3]> = vec![[0.4, 0.4, 0.4], [0.6, 0.1, 0.1], [0.1, 0.5, 0.1], [0.1, 0.1, 0.9], [0.2, 0.8, 0.7], [1.0, 1.0, 1.0]];
         let p = Array4::from_shape_fn((3, 1, 1, 6), |(c, _, _, x)| p[x][c]);
-        assert_eq!(regions.labels(p.view()).into_raw_vec_and_offset().0, [0, 4, 2, 1, 1, 4]);
+        let values = [0, 1, 2, 4];
+        let painted = |r: &Regions| r.classes(p.view(), &values).iter().map(|c| values[usize::from(*c)]).collect::<Vec<_>>();
+        assert_eq!(painted(&regions), [0, 4, 2, 1, 1, 4]);
         // Given labels are painted in the order of the regions.
         let given = Regions::new(channels, Some(&[4, 2, 1])).unwrap();
-        assert_eq!(given.labels(p.view()).into_raw_vec_and_offset().0, [0, 4, 2, 1, 1, 1]);
+        assert_eq!(painted(&given), [0, 4, 2, 1, 1, 1]);
         assert_eq!((given.label(1), given.label(3)), (Some(2), None));
     }
 
     #[test]
     fn what_cannot_be_painted_says_why() {
-        let said = |channels: &[Region], labels: Option<&[u8]>| Regions::new(channels.to_vec(), labels).unwrap_err();
+        let said = |channels: &[Region], labels: Option<&[u32]>| Regions::new(channels.to_vec(), labels).unwrap_err();
         let [a, b] = [region("a", &[1, 2, 3]), region("b", &[3])];
         assert!(said(&[a.clone(), b.clone()], None).contains("`a` has 2 labels that no smaller region has (1, 2)"));
         assert!(said(&[region("a", &[3]), b.clone()], None).contains("`a` has no label that"));

@@ -2,10 +2,12 @@
 //!
 //! Depends on nothing of this crate.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 /// A label value.
-pub type Value = u8;
+pub type Value = u32;
 
 /// Label values that are scored as one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +33,7 @@ impl Region {
         if name.trim().is_empty() {
             return Err(format!("`{text}` has no name before the `=`"));
         }
-        let mut values = values.split(',').map(|v| value(v, text)).collect::<Result<Vec<u8>, String>>()?;
+        let mut values = values.split(',').map(|v| value(v, text)).collect::<Result<Vec<u32>, String>>()?;
         values.sort_unstable();
         values.dedup();
         Ok(Self { name: name.trim().to_owned(), values })
@@ -60,19 +62,19 @@ impl Region {
         matches!(self.values.as_slice(), [v] if v.to_string() == self.name)
     }
 
-    /// Whether each label value is part of it.
-    pub fn members(&self) -> [bool; 256] {
+    /// Whether each of these label values (at most 256) is part of it, by its place.
+    pub fn members(&self, values: &[u32]) -> [bool; 256] {
         let mut all = [false; 256];
-        self.values.iter().for_each(|v| all[usize::from(*v)] = true);
+        all.iter_mut().zip(values).for_each(|(member, v)| *member = self.values.contains(v));
         all
     }
 }
 
-fn value(text: &str, whole: &str) -> Result<u8, String> {
-    match text.trim().parse::<u8>() {
+fn value(text: &str, whole: &str) -> Result<u32, String> {
+    match text.trim().parse::<u32>() {
         Ok(0) => Err(format!("`{whole}` names the label value 0, the background")),
         Ok(v) => Ok(v),
-        Err(_) => Err(format!("`{}` in `{whole}` is not a label value of 1 to 255", text.trim())),
+        Err(_) => Err(format!("`{}` in `{whole}` is not a label value: those are whole numbers above 0", text.trim())),
     }
 }
 
@@ -84,7 +86,7 @@ mod tests {
     fn regions_are_read() {
         let r = Region::parse("TC = 4,1, 1").unwrap();
         assert_eq!((r.name.as_str(), r.values.as_slice()), ("TC", &[1, 4][..]));
-        for bad in ["TC", "=1", "TC=", "TC=x", "TC=1,0", "TC=256", "TC=-1", "TC=1.5"] {
+        for bad in ["TC", "=1", "TC=", "TC=x", "TC=1,0", "TC=4294967296", "TC=-1", "TC=1.5"] {
             assert!(Region::parse(bad).is_err(), "{bad}");
         }
     }
@@ -93,6 +95,7 @@ mod tests {
     fn labels_are_read_with_or_without_names() {
         let names = |t: &str| Region::labels(t).map(|r| r.into_iter().map(|r| (r.name, r.values[0])).collect::<Vec<_>>());
         assert_eq!(names("2,1").unwrap(), [("2".to_owned(), 2), ("1".to_owned(), 1)]);
+        assert_eq!(names("205=myo,1002").unwrap(), [("myo".to_owned(), 205), ("1002".to_owned(), 1002)]);
         assert_eq!(names("1=anterior,2").unwrap(), [("anterior".to_owned(), 1), ("2".to_owned(), 2)]);
         assert!(names("1=").is_err() && names("").is_err() && names("0").is_err());
     }

@@ -10,6 +10,8 @@
 //! ([`Empty::One`]). Where a region is in one map only, surface-distance and MONAI give infinity or NaN for distances, and MONAI's means
 //! leave such cases out, so that a network that finds less may score better; MedPy refuses.
 
+use std::collections::BTreeSet;
+
 use ndarray::Array3;
 use serde::Serialize;
 
@@ -130,6 +132,8 @@ impl Scores {
 
 /// Two label maps of one shape, counted: what is where.
 pub struct Pair<'a> {
+    /// The label value of each place in the maps.
+    values: Vec<u32>,
     prediction: &'a Array3<u8>,
     reference: &'a Array3<u8>,
     spacing: [f64; 3],
@@ -139,7 +143,8 @@ pub struct Pair<'a> {
 }
 
 impl<'a> Pair<'a> {
-    /// Counts two label maps `[D, H, W]`; `spacing` in mm along the same axes. None when their shapes differ.
+    /// Counts two label maps `[D, H, W]`, whose bytes are label values unless [`Pair::of_values`] says otherwise; `spacing` in mm along the same
+    /// axes. None when their shapes differ.
     pub fn new(prediction: &'a Array3<u8>, reference: &'a Array3<u8>, spacing: [f64; 3]) -> Option<Self> {
         if prediction.dim() != reference.dim() {
             return None;
@@ -164,15 +169,22 @@ impl<'a> Pair<'a> {
                 }
             }
         }
-        Some(Self { prediction, reference, spacing, joint, extents })
+        Some(Self { values: (0..=255).collect(), prediction, reference, spacing, joint, extents })
+    }
+
+    /// The same of maps whose bytes are places in a list of label values, the first of which is 0.
+    pub fn of_values(self, values: &[u32]) -> Self {
+        Self { values: values.to_vec(), ..self }
     }
 
     /// Voxels of each label value that there is in the prediction and in the reference, 0 among them.
     pub fn voxels(&self) -> [PerValue; 2] {
         let mut all = [PerValue::new(), PerValue::new()];
         for (labels, n) in self.joint.iter().enumerate().filter(|(_, n)| **n > 0) {
-            for (of, label) in all.iter_mut().zip([labels >> 8, labels & 255]) {
-                *of.entry(label as Value).or_default() += n;
+            for (of, place) in all.iter_mut().zip([labels >> 8, labels & 255]) {
+                if let Some(value) = self.values.get(place) {
+                    *of.entry(*value).or_default() += n;
+                }
             }
         }
         all
@@ -180,7 +192,7 @@ impl<'a> Pair<'a> {
 
     /// Voxels of a region.
     pub fn counts(&self, region: &Region) -> Counts {
-        let member = region.members();
+        let member = region.members(&self.values);
         let mut counts = Counts::default();
         for (labels, n) in self.joint.iter().enumerate().filter(|(_, n)| **n > 0) {
             match (member[labels >> 8], member[labels & 255]) {
@@ -202,8 +214,9 @@ impl<'a> Pair<'a> {
         let size: [usize; 3] = self.reference.dim().into();
         let diagonal = size.iter().zip(self.spacing).map(|(n, s)| (*n as f64 * s).powi(2)).sum::<f64>().sqrt();
         let margin = settings.lesions.map_or(0, |rule| rule.dilation);
-        let around = region.values.iter().fold(Extent::default(), |e, v| e.joined(self.extents[usize::from(*v)])).grown(margin, size);
-        let member = region.members();
+        let member = region.members(&self.values);
+        let parts = self.extents.iter().zip(member).filter(|(_, member)| *member);
+        let around = parts.fold(Extent::default(), |e, (own, _)| e.joined(*own)).grown(margin, size);
         let mask = |map: &Array3<u8>| around.cut(map.view()).mapv(|v| member[usize::from(v)]);
         let (p, r) = (mask(self.prediction), mask(self.reference));
         let surfaces = Surfaces::measure(p.view(), r.view(), self.spacing, settings.convention);
@@ -214,7 +227,7 @@ impl<'a> Pair<'a> {
 
 /// Of two rows of voxels the counts of the labels 0 to `classes - 1`, for tests by hand.
 #[cfg(test)]
-pub(super) fn counted(prediction: &[u8], reference: &[u8], classes: u8) -> Vec<Counts> {
+pub(super) fn counted(prediction: &[u8], reference: &[u8], classes: u32) -> Vec<Counts> {
     let [p, r] = [prediction, reference].map(|row| Array3::from_shape_vec((1, 1, row.len()), row.to_vec()).expect("a row"));
     let pair = Pair::new(&p, &r, [1.0; 3]).expect("rows of one length");
     (0..classes).map(|c| pair.counts(&Region::label(c))).collect()

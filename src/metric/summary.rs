@@ -73,7 +73,7 @@ mod tests {
     use super::super::score::counted;
     use super::*;
 
-    fn counts(prediction: &[u8], reference: &[u8], classes: u8) -> Vec<Counts> {
+    fn counts(prediction: &[u8], reference: &[u8], classes: u32) -> Vec<Counts> {
         counted(prediction, reference, classes).into_iter().skip(1).collect()
     }
 

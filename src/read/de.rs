@@ -184,7 +184,7 @@ macro_rules! integers {
             match <$t>::try_from(n) {
                 Ok(n) => visitor.$visit(n).map_err(|r: Refusal| r.at(&self.tree.place)),
                 Err(_) if n < 0 => Err(self.refuse(format!("{n} is negative"), "a count or size is 0 or more")),
-                Err(_) => Err(self.refuse(format!("{n} is too large"), "use a smaller number")),
+                Err(_) => Err(self.refuse(format!("{n} is too large: the most is {}", <$t>::MAX), "use a smaller number")),
             }
         }
     )*};

@@ -9,7 +9,6 @@ use super::run::{CaseDice, Run};
 use crate::infer::Model;
 use crate::text::{Code, Diagnostic, Result, Source, several};
 use crate::train::{BEST, Job};
-use crate::volume::Class;
 use crate::volume::overlay::{self, Overlay, Slices};
 
 /// A case that was drawn.
@@ -36,8 +35,7 @@ pub fn pictures(run: &Run, each: usize, channel: usize, device: &Device) -> Resu
     let (source, graph) = (Source::read(&file)?, Source::read(&run.config.graph_path(&file))?);
     let job = Job::prepare(run.config.clone(), &source, &graph, &[])?;
     let model = Model::load(&run.path.join(BEST), device)?;
-    // Samples hold the place of a class in the list of labels, not its value.
-    let classes: Vec<Class> = model.card().classes().into_iter().enumerate().map(|(i, c)| Class { value: i as u8, ..c }).collect();
+    let classes = model.card().classes();
     let mut all = vec![];
     for (case, best) in chosen {
         let Some(at) = job.store.ids().iter().position(|id| *id == case.id) else { continue };

@@ -39,11 +39,20 @@ pub struct Diagnostic {
     pub help: Vec<String>,
     /// Whether it may only follow from another error: it is told where there is no other.
     pub echo: bool,
+    /// What kind of finding it is and whose, where the same may be found of other cases or files; see [`Diagnostics::gathered`].
+    pub kind: Option<Kind>,
+}
+
+/// A kind of finding, and the case or file that it is of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kind {
+    pub name: String,
+    pub subject: String,
 }
 
 impl Diagnostic {
     pub fn error(code: Code, message: impl Into<String>) -> Self {
-        Self { code, severity: Severity::Error, message: message.into(), labels: vec![], help: vec![], echo: false }
+        Self { code, severity: Severity::Error, message: message.into(), labels: vec![], help: vec![], echo: false, kind: None }
     }
 
     pub fn warning(code: Code, message: impl Into<String>) -> Self {
@@ -71,6 +80,12 @@ impl Diagnostic {
     /// Says whether it may only follow from another error.
     pub fn echo(mut self, echo: bool) -> Self {
         self.echo = echo;
+        self
+    }
+
+    /// Says of which case or file it is, and of what kind: those of one kind are told once ([`Diagnostics::gathered`]).
+    pub fn of(mut self, subject: impl Into<String>, kind: impl Into<String>) -> Self {
+        self.kind = Some(Kind { name: kind.into(), subject: subject.into() });
         self
     }
 
@@ -173,8 +188,8 @@ fn pattern(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Diagnostic, Diagnostics};
-    use crate::text::{Code, Place, Source, Span};
+    use super::*;
+    use crate::text::{Source, Span};
 
     #[test]
     fn what_is_said_twice_of_a_place_is_kept_once_and_different_things_all() {

@@ -17,11 +17,11 @@ mod source;
 mod write;
 
 pub use code::Code;
-pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
+pub use diagnostic::{Diagnostic, Diagnostics, Kind, Label, Severity};
 pub use file::FileKind;
 pub use fold::{hang, squeeze, wrap};
 pub use nearest::{nearest, suggestion};
-pub use number::{a_few, many, several, thousands};
+pub use number::{a_few, list, many, several, thousands};
 pub use link::broken_link;
 pub use printable::{columns, printable, wrap};
 pub use output::{Form, Outputs};

@@ -42,6 +42,16 @@ pub fn a_few<T: AsRef<str>>(names: &[T], most: usize) -> String {
     shown.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
 }
 
+/// `a, b, c and 98 more`: at most so many of a list.
+pub fn list(items: impl IntoIterator<Item = String>, most: usize) -> String {
+    let items: Vec<String> = items.into_iter().collect();
+    let shown = items.iter().take(most).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match items.len().saturating_sub(most) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +69,8 @@ mod tests {
         assert_eq!([many(1, "node"), many(14_301, "operation")], ["1 node", "14,301 operations"]);
         assert_eq!(several(1, "validation case"), "1 validation case");
         assert_eq!(several(2, "validation case"), "2 validation cases");
+        assert_eq!(list((0..3).map(|n| n.to_string()), 3), "0, 1, 2");
+        assert_eq!(list((0..9).map(|n| n.to_string()), 2), "0, 1 and 7 more");
         assert_eq!(several(0, "prediction of --pred"), "0 predictions of --pred");
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::store::Store;
 use super::validate::{Segmented, counts, segment, summarise};
+use crate::data::Lost;
 use crate::infer::{Card, Model, Postprocess};
 use crate::text::Result;
 
@@ -88,8 +89,8 @@ impl Trial {
     fn of(postprocess: Postprocess, card: &Card, cases: &[Packed]) -> Self {
         let one = |case: &Packed| {
             let mut labels = unpack(&case.labels, case.size);
-            postprocess.apply(&mut labels, case.spacing.iter().product());
-            (case.id.clone(), counts(card, &labels, &unpack(&case.truth, case.size), case.spacing))
+            postprocess.apply(&mut labels, &card.values(), case.spacing.iter().product());
+            (case.id.clone(), counts(card, &labels, &unpack(&case.truth, case.size), case.spacing, &case.lost))
         };
         let scores = summarise(card, cases.par_iter().map(one).collect());
         Self { postprocess, dice: scores.classes.iter().map(|c| c.mean).collect(), mean: scores.mean }
@@ -107,11 +108,19 @@ struct Packed {
     labels: Vec<(u8, u32)>,
     truth: Vec<(u8, u32)>,
     spacing: [f64; 3],
+    lost: Vec<Lost>,
 }
 
 impl Packed {
     fn of(s: &Segmented) -> Self {
-        Self { id: s.id.clone(), size: s.labels.dim().into(), labels: pack(&s.labels), truth: pack(&s.truth), spacing: s.spacing }
+        Self {
+            id: s.id.clone(),
+            size: s.labels.dim().into(),
+            labels: pack(&s.labels),
+            truth: pack(&s.truth),
+            spacing: s.spacing,
+            lost: s.lost.clone(),
+        }
     }
 }
 
@@ -143,7 +152,7 @@ mod tests {
             let values: Vec<u8> = text.bytes().map(|b| if b == b' ' { 0 } else { b - b'0' }).collect();
             Array3::from_shape_vec((1, 1, values.len()), values).unwrap()
         };
-        Packed::of(&Segmented { id: "x".into(), labels: row(labels), truth: row(truth), spacing: [20.0, 1.0, 1.0] })
+        Packed::of(&Segmented { id: "x".into(), labels: row(labels), truth: row(truth), spacing: [20.0, 1.0, 1.0], lost: vec![] })
     }
 
     fn card() -> Card {
@@ -176,7 +185,7 @@ mod tests {
 
     #[test]
     fn of_regions_none_may_lose() {
-        let region = |name: &str, values: &[u8]| Region { name: name.into(), values: values.to_vec() };
+        let region = |name: &str, values: &[u32]| Region { name: name.into(), values: values.to_vec() };
         let regions = Regions::new(vec![region("whole", &[1, 2]), region("core", &[1])], None).unwrap();
         let card = Card { regions: Some(regions), ..card() };
         // The second piece of the core is right for the whole, and wrong for the core itself: keeping the largest would lower the whole.

@@ -35,7 +35,7 @@ pub struct RunConfig {
     pub regions: Option<NamedRegions>,
     /// The label value that each region paints, in this order; without it, it follows from the regions where it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub paint: Option<Vec<u8>>,
+    pub paint: Option<Vec<u32>>,
     #[serde(default)]
     pub split: SplitSpec,
     /// Size of the patches that the network is trained on, and of the windows at prediction.
@@ -52,6 +52,10 @@ pub struct RunConfig {
     /// Whether the planes around an image that are 0 in all channels are cut away.
     #[serde(default)]
     pub crop: bool,
+    /// What NaN and infinity in images become, as 0; without it, images that hold such are refused. The model carries it, and prediction does the
+    /// same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nan: Option<f64>,
     /// A folder for prepared cases: what is read and resampled once is kept there for this run and all later ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<PathBuf>,
@@ -113,6 +117,7 @@ pub const FIELDS: &[&str] = &[
     "normalise",
     "spacing",
     "crop",
+    "nan",
     "cache",
     "augment",
     "foreground",
@@ -263,7 +268,7 @@ impl RunConfig {
 
     /// How images are prepared.
     pub fn preprocess(&self) -> Preprocess {
-        Preprocess { normalise: self.normalise, spacing: self.spacing, crop: self.crop }
+        Preprocess { normalise: self.normalise, spacing: self.spacing, crop: self.crop, nan: self.nan }
     }
 
     fn check(&self, source: &Arc<Source>) -> Result<()> {

@@ -100,6 +100,11 @@ impl Job {
             );
             found.push(Diagnostic::error(Code::E0601, message).help("add cases to the data set, or change `split`"));
         }
+        if !found.has_errors() && !store.any_labelled(&training) {
+            let message = "no training case has any label beside the background: nothing can be learned";
+            let help = "look whether these are the label files, and whether their values are those of `labels`: `lmsc data check`";
+            found.push(Diagnostic::error(Code::E0704, message).help(help));
+        }
         let segments = if config.checkpointing { memory::segments(&program, &config) } else { Segments::whole() };
         let job = Self { training, validation, config, program: Arc::new(program), store: Arc::new(store), regions, heads, segments };
         found.or(job)
@@ -184,6 +189,7 @@ impl Job {
             normalise: self.config.normalise,
             spacing: self.config.spacing,
             crop: self.config.crop,
+            nan: self.config.nan,
             overlap: self.config.overlap,
             epoch,
             validation_dice,
@@ -207,11 +213,11 @@ impl Job {
 }
 
 /// The regions of the config, if it has such; each is made of labels that the data have.
-fn regions(config: &RunConfig, labels: &[(u8, String)], source: &Arc<Source>) -> Result<Option<Regions>> {
+fn regions(config: &RunConfig, labels: &[(u32, String)], source: &Arc<Source>) -> Result<Option<Regions>> {
     let Some(named) = &config.regions else { return Ok(None) };
     // What can be said without the data has been.
     let regions = named.regions(config.paint.as_deref()).map_err(|why| fault(source, "regions", format!("`regions`: {why}")))?;
-    let known = |value: &u8| labels.iter().any(|(own, _)| own == value);
+    let known = |value: &u32| labels.iter().any(|(own, _)| own == value);
     let unknown = regions.channels.iter().find_map(|r| Some((r.values.iter().find(|v| !known(v))?, &r.name)));
     let Some((value, name)) = unknown else { return Ok(Some(regions)) };
     let all: Vec<String> = labels.iter().map(|(value, name)| format!("{value} {name}")).collect();

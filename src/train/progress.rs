@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::bar::{Bar, columns};
 use super::journal::Record;
+use crate::text::list;
+
+/// The most classes that are named in a line.
+const NAMED: usize = 20;
 
 /// The progress of a run.
 #[derive(Debug)]
@@ -109,13 +113,13 @@ fn spark(values: &[f64], most: usize) -> String {
 }
 
 fn line(r: &Record, best: bool, epochs: usize, labels: &[String], left: Duration) -> String {
-    let dice: Vec<String> = labels.iter().zip(&r.dice).map(|(l, d)| format!("{l} {}", figure(*d, 3))).collect();
+    let dice = list(labels.iter().zip(&r.dice).map(|(l, d)| format!("{l} {}", figure(*d, 3))), NAMED);
     format!(
         "epoch {:>w$}/{epochs}  loss {:.4}  Dice {} ({}){}  {:.0} s, {} left",
         r.epoch,
         r.loss,
         figure(r.dice_mean, 4),
-        dice.join(", "),
+        dice,
         if best { " best" } else { "" },
         r.seconds,
         span(left),

@@ -14,15 +14,15 @@ use crate::metric::Region;
 
 /// `{"whole tumour": [1, 2, 3], "tumour core": [1, 3]}`: each is one output of the network.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NamedRegions(pub Vec<(String, Vec<u8>)>);
+pub struct NamedRegions(pub Vec<(String, Vec<u32>)>);
 
 impl NamedRegions {
     /// What the channels stand for and how they become labels; `paint` are the labels that they paint, if these are given.
     ///
     /// # Errors
     /// What makes no sense, in words.
-    pub fn regions(&self, paint: Option<&[u8]>) -> Result<Regions, String> {
-        let one = |(name, values): &(String, Vec<u8>)| {
+    pub fn regions(&self, paint: Option<&[u32]>) -> Result<Regions, String> {
+        let one = |(name, values): &(String, Vec<u32>)| {
             let mut values = values.clone();
             values.sort_unstable();
             Region { name: name.clone(), values }
@@ -32,7 +32,7 @@ impl NamedRegions {
 }
 
 /// What a network learns that tells these labels (value and name of each class) apart, or these regions of them.
-pub fn goal(labels: &[(u8, String)], regions: Option<&Regions>) -> Goal {
+pub fn goal(labels: &[(u32, String)], regions: Option<&Regions>) -> Goal {
     let Some(regions) = regions else { return Goal::Classes(labels.len()) };
     let classes = |r: &Region| (0..=u8::MAX).zip(labels).filter(|(_, (v, _))| r.values.contains(v)).map(|(class, _)| class).collect();
     Goal::Regions(regions.channels.iter().map(classes).collect())
@@ -80,7 +80,7 @@ mod tests {
         assert_eq!((regions.channels[0].values.as_slice(), regions.paint.as_slice()), (&[1, 2, 4][..], &[(0, 2), (1, 1), (2, 4)][..]));
         assert_eq!(ron::from_str::<NamedRegions>(&ron::to_string(&named).unwrap()).unwrap(), named);
         // Class indices, where the data set's labels are 0, 1, 2, 4.
-        let labels: Vec<(u8, String)> = [0, 1, 2, 4].map(|v| (v, v.to_string())).to_vec();
+        let labels: Vec<(u32, String)> = [0, 1, 2, 4].map(|v| (v, v.to_string())).to_vec();
         assert_eq!(goal(&labels, Some(&regions)), Goal::Regions(vec![vec![1, 2, 3], vec![1, 3], vec![3]]));
         assert_eq!(goal(&labels, None), Goal::Classes(4));
     }

@@ -209,10 +209,9 @@ fn run(job: &Job, folder: &Folder, stop: &AtomicBool, learner: Learner, about: A
         }
         let (record, better) = r.close(epoch, rates.rate(r.about.steps - 1), &clock, &mut progress)?;
         journal.add(&record)?;
-        for warning in job.store.warnings(warned) {
-            progress.say(&render::concise(&warning));
-            warned += 1;
-        }
+        let warnings = Diagnostics(job.store.warnings(warned));
+        warned += warnings.0.len();
+        warnings.gathered().0.iter().for_each(|w| progress.say(&render::concise(w)));
         progress.epoch(&record, better);
         let late = config.patience.is_some_and(|p| r.best().is_some_and(|b| epoch >= b.epoch + p));
         r.about.finished = late || epoch == config.epochs;

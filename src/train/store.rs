@@ -97,6 +97,11 @@ impl Store {
         found.or(())
     }
 
+    /// Whether any of these cases has a label beside the background, by its file.
+    pub fn any_labelled(&self, cases: &[usize]) -> bool {
+        self.data.any_labelled(cases)
+    }
+
     /// What is odd about the cases that were read, from warning number `from` on.
     pub fn warnings(&self, from: usize) -> Vec<Diagnostic> {
         self.lock().warnings.get(from..).unwrap_or_default().to_vec()

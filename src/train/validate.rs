@@ -1,21 +1,24 @@
 //! Validation: the cases that training does not see, segmented whole, Dice per class or region.
 //!
-//! Part of `train`; may use `infer` and `metric`.
+//! Part of `train`; may use `data`, `infer` and `metric`.
 
 use ndarray::Array3;
 
 use super::store::Store;
+use crate::data::Lost;
 use crate::infer::{Card, Model};
-use crate::metric::{self, ClassScore, Counts, Pair, Summary};
+use crate::metric::{self, ClassScore, Counts, Pair, Region, Summary};
 use crate::text::{Code, Diagnostic, Result, printable};
 
-/// A case as the network has segmented it, and as it is; label values `[D, H, W]`.
+/// A case as the network has segmented it, and as it is; classes `[D, H, W]`.
 pub struct Segmented {
     pub id: String,
     pub labels: Array3<u8>,
     pub truth: Array3<u8>,
     /// Distance between voxels in mm, along D, H, W.
     pub spacing: [f64; 3],
+    /// Classes that preparation has lost.
+    pub lost: Vec<Lost>,
 }
 
 /// Segments a case as prediction would, without postprocessing.
@@ -25,15 +28,23 @@ pub struct Segmented {
 pub fn segment(model: &Model, store: &Store, case: usize) -> Result<Segmented> {
     let sample = store.sample(case)?;
     let labels = model.segment(sample.image.view())?;
-    let values = &model.card().labels;
-    let truth = sample.label.mapv(|class| values.get(usize::from(class)).map_or(0, |(value, _)| *value));
-    Ok(Segmented { id: sample.id.clone(), labels, truth, spacing: sample.spacing })
+    Ok(Segmented { id: sample.id.clone(), labels, truth: sample.label.clone(), spacing: sample.spacing, lost: sample.lost.clone() })
 }
 
-/// What is right and wrong in two label maps, for each of what the card says is scored.
-pub fn counts(card: &Card, labels: &Array3<u8>, truth: &Array3<u8>, spacing: [f64; 3]) -> Vec<Counts> {
-    let pair = Pair::new(labels, truth, spacing);
-    card.scored().iter().map(|region| pair.as_ref().map(|p| p.counts(region)).unwrap_or_default()).collect()
+/// What is right and wrong in two maps of classes, for each of what the card says is scored. What is in the file and not in `truth`, since
+/// preparation has `lost` it, is missed, whatever was predicted: it counts by the voxels of its file.
+pub fn counts(card: &Card, labels: &Array3<u8>, truth: &Array3<u8>, spacing: [f64; 3], lost: &[Lost]) -> Vec<Counts> {
+    let values = card.values();
+    let pair = Pair::new(labels, truth, spacing).map(|p| p.of_values(&values));
+    let is_of = |region: &Region, l: &&Lost| values.get(usize::from(l.class)).is_some_and(|v| region.values.contains(v));
+    let one = |region: &Region| {
+        let mut counts = pair.as_ref().map(|p| p.counts(region)).unwrap_or_default();
+        if counts.reference() == 0 {
+            counts.false_negatives += lost.iter().filter(|l| is_of(region, l)).map(|l| l.voxels).sum::<u64>();
+        }
+        counts
+    };
+    card.scored().iter().map(one).collect()
 }
 
 /// Cases with what [`counts`] says of them, summed up.
@@ -78,7 +89,7 @@ pub fn validate(model: &Model, store: &Store, cases: &[usize], mut seen: impl Fn
     for (done, &case) in cases.iter().enumerate() {
         seen(done);
         let s = segment(model, store, case)?;
-        counted.push((s.id, counts(model.card(), &s.labels, &s.truth, s.spacing)));
+        counted.push((s.id, counts(model.card(), &s.labels, &s.truth, s.spacing, &s.lost)));
     }
     Ok(summarise(model.card(), counted))
 }
@@ -101,5 +112,22 @@ mod tests {
         let stray = Counts { false_positives: 3, ..Counts::default() };
         let nothing = said(vec![vec![has(0), stray, has(0)]]);
         assert_eq!(nothing, ["nothing to score: no validation case has `a` or `b` or `never`"]);
+    }
+
+    #[test]
+    fn what_preparation_has_lost_is_missed_whatever_is_predicted() {
+        let labels = vec![(0, "background".to_owned()), (205, "lesion".to_owned()), (420, "organ".to_owned())];
+        let card = Card::new(vec!["t1".into()], labels, [8; 3]);
+        let map = |values: [u8; 4]| Array3::from_shape_vec((1, 1, 4), values.to_vec()).unwrap();
+        let lost = [Lost { class: 1, voxels: 3 }];
+        let truth = map([0, 0, 2, 2]);
+        let dice = |labels: [u8; 4], lost: &[Lost]| {
+            counts(&card, &map(labels), &truth, [1.0; 3], lost).into_iter().map(Counts::dice).collect::<Vec<_>>()
+        };
+        for predicted in [[0, 0, 2, 2], [1, 0, 2, 2], [1, 1, 2, 2]] {
+            assert_eq!(dice(predicted, &lost), [0.0, 1.0], "{predicted:?}");
+        }
+        assert_eq!(counts(&card, &map([0; 4]), &truth, [1.0; 3], &lost)[0].reference(), 3);
+        assert_eq!(dice([1, 0, 2, 2], &[]), [0.0, 1.0]);
     }
 }

@@ -1,52 +1,65 @@
 //! What is odd about where a volume lies, though it can be read.
 //!
-//! May use `affine`, `grid`, `header`, `nifti` beside it.
+//! May use `affine`, `grid`, `header`, `nifti` beside it. Every verb that uses a volume tells them.
 
 use super::affine::corner_distance;
+use super::grid::Grid;
 use super::header::Header;
 use super::nifti::Volume;
 
 /// Axes this far from right angles, in degrees, are worth a word; float32 headers are off by less.
 const SQUARE: f64 = 0.05;
+/// Half a voxel below this, and a voxel above that, are of another size than those of people, mm.
+const SMALL: f64 = 0.05;
+const LARGE: f64 = 50.0;
 /// A spacing may differ by this part of itself.
 const SAME_STEP: f64 = 1e-2;
 
 impl Volume {
     /// Oddities a user should know of, each a sentence: a guessed position, forms that contradict each other, a sheared grid.
     pub fn doubts(&self) -> Vec<String> {
-        let h = &self.header;
-        let mut all = vec![];
-        if h.sform_code == 0 && h.qform_code == 0 {
-            all.push("it has neither sform nor qform: left and right are only a guess".into());
-        }
-        let half_step = self.spacing.iter().copied().fold(f64::INFINITY, f64::min) / 2.0;
-        let other = Header { sform_code: 0, ..h.clone() };
-        if h.sform_code != 0 && h.qform_code != 0 {
-            match other.affine() {
-                Ok(q) => {
-                    let apart = corner_distance(&self.affine, &q, self.size());
-                    if apart > half_step {
-                        all.push(format!("its sform and its qform put a corner {} mm apart; the sform counts", short(apart)));
-                    }
-                }
-                Err(_) => all.push("its qform is not valid; the sform counts".into()),
-            }
-        }
-        let said = [3, 2, 1].map(|n: usize| h.pixdim[n].abs() * h.unit());
-        let differs = |a: usize| self.size()[a] > 1 && (said[a] - self.spacing[a]).abs() > SAME_STEP * self.spacing[a];
-        if h.sform_code != 0 && (0..3).any(differs) {
-            let by = |v: [f64; 3]| [2, 1, 0].map(|a| short(v[a])).join(" x ");
-            all.push(format!("its pixdim says {} mm and its sform {} mm; the sform counts", by(said), by(self.spacing)));
-        }
-        let shear = self.grid().shear();
-        if shear > SQUARE {
-            all.push(format!("its axes miss right angles by {} degrees (a tilted gantry?)", short(shear)));
-        }
-        if !(0.05..=50.0).contains(&half_step) || self.spacing.iter().any(|s| *s > 50.0) {
-            all.push("its voxels are very small or very large: is its unit of length right?".into());
-        }
-        all
+        doubts(&self.header, &self.grid())
     }
+}
+
+/// The same of a header and the grid that it states.
+pub fn doubts(h: &Header, grid: &Grid) -> Vec<String> {
+    let spacing = grid.spacing();
+    let mut all = vec![];
+    if h.sform_code == 0 && h.qform_code == 0 {
+        all.push("it has neither sform nor qform: left and right are only a guess".into());
+    }
+    let half_step = spacing.iter().copied().fold(f64::INFINITY, f64::min) / 2.0;
+    let other = Header { sform_code: 0, ..h.clone() };
+    if h.sform_code != 0 && h.qform_code != 0 {
+        match other.affine() {
+            Ok(q) => {
+                let apart = corner_distance(&grid.affine, &q, grid.size);
+                if apart > half_step {
+                    all.push(format!("its sform and its qform put a corner {} mm apart; the sform counts", short(apart)));
+                }
+            }
+            Err(_) => all.push("its qform is not valid; the sform counts".into()),
+        }
+    }
+    let said = [3, 2, 1].map(|n: usize| h.pixdim[n].abs() * h.unit());
+    let differs = |a: usize| grid.size[a] > 1 && (said[a] - spacing[a]).abs() > SAME_STEP * spacing[a];
+    if h.sform_code != 0 && (0..3).any(differs) {
+        let by = |v: [f64; 3]| [2, 1, 0].map(|a| short(v[a])).join(" x ");
+        all.push(format!("its pixdim says {} mm and its sform {} mm; the sform counts", by(said), by(spacing)));
+    }
+    let shear = grid.shear();
+    if shear > SQUARE {
+        all.push(format!("its axes miss right angles by {} degrees (a tilted gantry?)", short(shear)));
+    }
+    // A single voxel is as far from the next as its maker said: nnU-Net's tool for pictures says 999 mm.
+    for (axis, name) in [(0, 'k'), (1, 'j'), (2, 'i')].into_iter().filter(|(a, _)| grid.size[*a] == 1 && spacing[*a] > LARGE) {
+        all.push(format!("its axis {name} has one voxel, {} mm thick: it is not resampled along it", short(spacing[axis])));
+    }
+    if half_step < SMALL || (0..3).any(|a| grid.size[a] > 1 && spacing[a] > LARGE) {
+        all.push("its voxels are very small or very large: is its unit of length right?".into());
+    }
+    all
 }
 
 /// A length or an angle with up to four digits after the point.
@@ -81,5 +94,8 @@ mod tests {
         (sheared.sform[1][2], sheared.sform[2][2]) = (2.5 * 0.5, 2.5 * 0.75f64.sqrt());
         one(sheared, "by 30 degrees");
         one(Header { units: 1, ..sound }, "unit of length");
+        let slice = Header { dim: [5, 4, 1, 1], ..Header::plain([1, 4, 5], 1, [999.0, 2.0, 1.5]) };
+        let said = super::doubts(&slice, &Grid { size: [1, 4, 5], affine: slice.affine().unwrap() });
+        assert_eq!(said, ["its axis k has one voxel, 999 mm thick: it is not resampled along it"]);
     }
 }

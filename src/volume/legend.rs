@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn names_are_in_lines_and_fit() {
         let style = Style { height: 11.0, ink: [0; 3], rim: None };
-        let class = |value: u8, name: &str| Class { value, name: name.into(), colour: Colour::of(value) };
+        let class = |value: u32, name: &str| Class { value, place: value as u8, name: name.into(), colour: Colour::of(value) };
         let classes = [class(2, "edema"), class(4, &"a name that is far too long for a line ".repeat(5)), class(9, "9")];
         let foreign = Legend::new(&[class(7, "脳腫瘍"), class(8, "отёк")], 650, style);
         assert_eq!(foreign.entries.iter().map(|e| e.name.as_str()).collect::<Vec<_>>(), ["class 7", "отёк"]);

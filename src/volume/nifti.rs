@@ -15,7 +15,7 @@ use super::gzip::{MAX_RATIO, Stream};
 use super::header::{Header, Kind, SIZE_1, shown};
 use super::pair;
 use super::refusal::{CONVERT, DAMAGED, Refusal};
-use super::voxels::{decode, lacking};
+use super::voxels::{Floats, Sink, decode, lacking};
 use crate::text::{Diagnostic, broken_link, reason};
 
 /// The most memory that one volume's voxels may take unless [`read_within`] says otherwise, in bytes.
@@ -58,7 +58,15 @@ pub fn read(path: &Path) -> Result<Volume, Diagnostic> {
 /// # Errors
 /// As [`read`].
 pub fn read_within(path: &Path, budget: u64) -> Result<Volume, Diagnostic> {
-    load(path, budget).map_err(|r| r.of(path))
+    let mut voxels = Floats::default();
+    load(path, budget, &mut voxels).and_then(|(header, affine)| whole(header, affine, voxels)).map_err(|r| r.of(path))
+}
+
+fn whole(header: Header, affine: Affine, voxels: Floats) -> Result<Volume, Refusal> {
+    let [i, j, k, c] = header.dim;
+    let data = Array4::from_shape_vec((c, k, j, i), voxels.0).map_err(|e| Refusal::new(e.to_string(), DAMAGED))?;
+    let [si, sj, sk] = steps(&affine);
+    Ok(Volume { data, spacing: [sk, sj, si], affine, header })
 }
 
 /// Reads and checks the header of a NIfTI file; its voxels are not looked at, and may be of any type.
@@ -80,16 +88,17 @@ pub fn read_grid(path: &Path) -> Result<(Grid, usize), Diagnostic> {
     Ok((Grid { size: [k, j, i], affine }, channels))
 }
 
-fn load(path: &Path, budget: u64) -> Result<Volume, Refusal> {
+/// Reads the voxels of a file into `sink`; gives its header, and where its voxels lie.
+pub(super) fn load(path: &Path, budget: u64, sink: &mut impl Sink) -> Result<(Header, Affine), Refusal> {
     let (path, header, source) = find_header(path)?;
     if !header.pair {
-        return finish(source, header, budget);
+        return finish(source, header, budget, sink);
     }
     let Some(image) = pair::image_of(&path) else {
         let reason = "it is the header of a pair of files, and the other one (.img or .img.gz) is not beside it";
         return Err(Refusal::new(reason, "put both files into one folder under one name"));
     };
-    open(&image).and_then(|source| finish(source, header, budget)).map_err(|r| r.within(&image))
+    open(&image).and_then(|source| finish(source, header, budget, sink)).map_err(|r| r.within(&image))
 }
 
 /// The file with the header, the header, and the file's bytes after it.
@@ -175,7 +184,7 @@ impl<R: BufRead> Source<R> {
 }
 
 /// Reads the voxels.
-fn finish(mut source: Source<impl BufRead>, header: Header, budget: u64) -> Result<Volume, Refusal> {
+fn finish(mut source: Source<impl BufRead>, header: Header, budget: u64, sink: &mut impl Sink) -> Result<(Header, Affine), Refusal> {
     header.datatype.real()?;
     let affine = header.affine()?;
     let count = affordable(&header, source.most(), budget)?;
@@ -185,7 +194,7 @@ fn finish(mut source: Source<impl BufRead>, header: Header, budget: u64) -> Resu
     if skipped < gap {
         return Err(Refusal::new(format!("vox_offset is {}, beyond the end of the file", header.offset), DAMAGED));
     }
-    let voxels = decode(&mut source.stream, &header, count)?;
+    decode(&mut source.stream, &header, count, sink)?;
     if source.stream.is_gzip() {
         // The checksum stands at the end: an unread end is an unchecked file.
         let rest = io::copy(&mut (&mut source.stream).take(MAX_TRAILING), &mut io::sink())
@@ -194,10 +203,7 @@ fn finish(mut source: Source<impl BufRead>, header: Header, budget: u64) -> Resu
             return Err(Refusal::new(format!("more than {} MiB follow its voxels", MAX_TRAILING >> 20), DAMAGED));
         }
     }
-    let [i, j, k, c] = header.dim;
-    let data = Array4::from_shape_vec((c, k, j, i), voxels).map_err(|e| Refusal::new(e.to_string(), DAMAGED))?;
-    let [si, sj, sk] = steps(&affine);
-    Ok(Volume { data, spacing: [sk, sj, si], affine, header })
+    Ok((header, affine))
 }
 
 /// The number of voxels, if `available` bytes can hold them and the budget allows them.

@@ -105,6 +105,11 @@ impl Scale {
         Self { clip: None, mean, factor, zero_stays: non_zero_only }
     }
 
+    /// Whether a channel with these least and largest intensities is one number on the scale.
+    pub fn is_flat(&self, low: f32, high: f32) -> bool {
+        self.factor == 0.0 || self.of_value(low) == self.of_value(high)
+    }
+
     /// A value on the scale.
     pub fn of_value(&self, v: f32) -> f32 {
         if self.zero_stays && v == 0.0 {
@@ -172,6 +177,10 @@ mod tests {
         let mut image = ramp();
         Normalise::Window { low: 100.0, high: 500.0, mean: 300.0, deviation: 50.0 }.apply(&mut image);
         assert_eq!([0, 30, 35, 100].map(|w| at(&image, w)), [-4.0, 0.0, 1.0, 4.0]);
+        let scale = |by: Normalise| by.scale(ramp().index_axis_move(Axis(0), 0).view());
+        let window = |low, high| scale(Normalise::Window { low, high, mean: 0.0, deviation: 1.0 }).is_flat(0.0, 1000.0);
+        assert!(window(2000.0, 3000.0) && window(-9.0, 0.0) && !window(500.0, 3000.0));
+        assert!(!scale(Normalise::ZScore).is_flat(0.0, 1000.0));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::canvas::Canvas;
 use super::errors::{errors, kinds};
 use super::legend::{LINE, Legend, round_length};
 use super::lettering::{self, Style};
-use super::palette::{Class, Colour, classes, seen};
+use super::palette::{Class, classes, seen};
 use super::plane::{Plane, planes};
 use super::write::fill_file;
 use crate::text::{Code, Diagnostic};
@@ -32,7 +32,7 @@ pub struct Overlay<'a> {
     pub prediction: Option<ArrayView3<'a, u8>>,
     /// Voxel (i, j, k) to mm.
     pub affine: Affine,
-    /// The classes for the legend; what is not among them is called by its value.
+    /// The classes for the legend, by their places in the maps; a place that none has is called by its number.
     pub classes: &'a [Class],
     pub slices: Slices,
     /// Whether there is a column with what is right and wrong of the prediction; it needs both.
@@ -113,7 +113,9 @@ pub fn draw(what: &Overlay<'_>) -> Result<Picture, Diagnostic> {
     let groups = groups(what, &all);
     // One scale for all planes: the widest fills its column.
     let largest = |side: usize| groups.iter().flat_map(|g| &g.planes).map(|p| p.extent[side]).fold(f64::MIN_POSITIVE, f64::max);
-    let look = Look { window, scale: (COLUMN as f64 / largest(1)).min(2.0 * COLUMN as f64 / largest(0)) };
+    let mut inks = [[0; 3]; 256];
+    all.iter().for_each(|c| inks[usize::from(c.place)] = c.colour.0);
+    let look = Look { window, inks, scale: (COLUMN as f64 / largest(1)).min(2.0 * COLUMN as f64 / largest(0)) };
 
     let mut titles = vec!["image"];
     titles.extend(what.reference.map(|_| "reference"));
@@ -172,14 +174,14 @@ fn groups(what: &Overlay<'_>, all: &[Class]) -> Vec<Group> {
     let guide = what.reference.filter(|r| r.iter().any(|l| *l > 0)).or(what.prediction).or(what.reference);
     let mut counts = [0usize; 256];
     guide.iter().flatten().for_each(|l| counts[usize::from(*l)] += 1);
-    let mut there: Vec<&Class> = all.iter().filter(|c| counts[usize::from(c.value)] > 0).collect();
-    there.sort_by_key(|c| std::cmp::Reverse(counts[usize::from(c.value)]));
+    let mut there: Vec<&Class> = all.iter().filter(|c| counts[usize::from(c.place)] > 0).collect();
+    there.sort_by_key(|c| std::cmp::Reverse(counts[usize::from(c.place)]));
     there.truncate(MOST_GROUPS);
-    there.sort_by_key(|c| c.value);
+    there.sort_by_key(|c| c.place);
     if what.slices == Slices::Foreground || there.is_empty() {
         return vec![Group { class: None, planes: planes(&what.affine, size, guide.as_ref(), |l| l > 0) }];
     }
-    let group = |c: &Class| Group { class: Some(c.clone()), planes: planes(&what.affine, size, guide.as_ref(), |l| l == c.value) };
+    let group = |c: &Class| Group { class: Some(c.clone()), planes: planes(&what.affine, size, guide.as_ref(), |l| l == c.place) };
     there.into_iter().map(group).collect()
 }
 
@@ -295,6 +297,7 @@ pub fn encode(out: impl io::Write, picture: &Picture) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::palette::Colour;
     use super::*;
     use ndarray::Array3;
 
@@ -349,7 +352,7 @@ mod tests {
             8 if h < 5 && w < 5 => 3,
             _ => 0,
         });
-        let class = |value: u8, ink: [u8; 3]| Class { value, name: "a".into(), colour: Colour(ink) };
+        let class = |place: u8, ink: [u8; 3]| Class { value: u32::from(place) + 300, place, name: "a".into(), colour: Colour(ink) };
         let classes = [class(0, [9; 3]), class(1, [0, 0, 255]), class(2, [1; 3]), class(3, [255, 0, 0])];
         let one = Overlay { classes: &classes, ..of(&image, None, &label) };
         let p = draw(&one).unwrap();

@@ -10,7 +10,9 @@ use serde::Serialize;
 use super::nifti::Volume;
 
 /// A volume with more values than this is no label map.
-const MOST_LABELS: usize = 64;
+const MOST_LABELS: usize = 256;
+/// Up to here `f32` has every whole number.
+const EXACT: f32 = 16_777_216.0;
 /// Nor is one where a value has fewer voxels than this on average.
 const FEWEST_VOXELS: usize = 16;
 
@@ -65,9 +67,9 @@ impl Volume {
         Summary::of(self.data.iter().copied())
     }
 
-    /// Voxels of each value, if it looks like a label map: one channel, whole numbers from 0 to 65535, at most 64 of
+    /// Voxels of each value, if it looks like a label map: one channel, whole numbers from 0 on, at most 256 of
     /// them, each with 16 voxels and more on average.
-    pub fn label_counts(&self) -> Option<BTreeMap<u16, u64>> {
+    pub fn label_counts(&self) -> Option<BTreeMap<u32, u64>> {
         if self.data.dim().0 != 1 {
             return None;
         }
@@ -75,7 +77,7 @@ impl Volume {
     }
 }
 
-fn counts(data: ArrayView3<'_, f32>) -> Option<BTreeMap<u16, u64>> {
+fn counts(data: ArrayView3<'_, f32>) -> Option<BTreeMap<u32, u64>> {
     let mut all = BTreeMap::new();
     let mut run: Option<(f32, u64)> = None;
     for v in data {
@@ -91,12 +93,12 @@ fn counts(data: ArrayView3<'_, f32>) -> Option<BTreeMap<u16, u64>> {
     Some(all)
 }
 
-fn add(all: &mut BTreeMap<u16, u64>, run: Option<(f32, u64)>) -> Option<()> {
+fn add(all: &mut BTreeMap<u32, u64>, run: Option<(f32, u64)>) -> Option<()> {
     let Some((value, n)) = run else { return Some(()) };
-    if value.fract() != 0.0 || !(0.0..=f32::from(u16::MAX)).contains(&value) {
+    if value.fract() != 0.0 || !(0.0..=EXACT).contains(&value) {
         return None;
     }
-    *all.entry(value as u16).or_default() += n;
+    *all.entry(value as u32).or_default() += n;
     (all.len() <= MOST_LABELS).then_some(())
 }
 
@@ -117,8 +119,8 @@ mod tests {
     #[test]
     fn labels_are_counted_and_intensities_are_none() {
         let of = |v: Vec<f32>| counts(Array3::from_shape_vec((1, 1, v.len()), v).unwrap().view());
-        assert_eq!(of(vec![0.0, 0.0, 4.0, 0.0, 300.0]), Some(BTreeMap::from([(0, 3), (4, 1), (300, 1)])));
-        for other in [vec![0.5], vec![-1.0], vec![f32::NAN], vec![70000.0], (0..65).map(|v| v as f32).collect()] {
+        assert_eq!(of(vec![0.0, 0.0, 4.0, 0.0, 300.0, 70000.0]), Some(BTreeMap::from([(0, 3), (4, 1), (300, 1), (70000, 1)])));
+        for other in [vec![0.5], vec![-1.0], vec![f32::NAN], vec![2e7], (0..257).map(|v| v as f32).collect()] {
             assert_eq!(of(other), None);
         }
     }

@@ -26,13 +26,13 @@ use crate::text::{Code, Diagnostic};
 pub struct Viewer<'a> {
     /// The name of the case.
     pub title: &'a str,
-    /// All its channels can be looked at; its numbers are finite.
+    /// All its channels can be looked at; what is no finite number is shown as the least intensity.
     pub image: &'a Volume,
     /// The names of the channels; what has none is called by its number.
     pub channels: &'a [String],
     /// Label maps by their names, the one that is filled first; the others are outlined.
     pub layers: &'a [(&'a str, ArrayView3<'a, u8>)],
-    /// The classes for the legend; what is not among them is called by its value.
+    /// The classes for the legend, by their places in the maps; a place that none has is called by its number.
     pub classes: &'a [Class],
     /// Whether the page begins with the errors of the layer `prediction` against `reference`.
     pub errors: bool,
@@ -56,9 +56,10 @@ pub fn html(what: &Viewer<'_>) -> Result<String, Diagnostic> {
     let by = factors(upright.size, upright.spacing(), what.limit / maps.max(1));
     let grid = reduced(&upright, by);
     let mut parts = vec![];
-    let mut channels = vec![];
+    let (mut channels, mut empty) = (vec![], 0);
     for (n, channel) in what.image.data.outer_iter().enumerate() {
-        let values = means(reorient(channel, from, Orientation::RAS).view(), by);
+        let upright = reorient(channel, from, Orientation::RAS);
+        let values = means(finite(upright, &mut empty).view(), by);
         let levels = Levels::of(&values);
         let name = what.channels.get(n).cloned().unwrap_or_else(|| format!("channel {n}"));
         channels.push(json!({"name": name, "low": levels.low, "step": levels.step, "window": levels.window, "exact": levels.exact}));
@@ -68,10 +69,12 @@ pub fn html(what: &Viewer<'_>) -> Result<String, Diagnostic> {
         parts.push(packed(&modes(reorient(*labels, from, Orientation::RAS).view(), by)));
     }
     let known = classes(what.classes, &seen(what.layers.iter().flat_map(|(_, l)| l)));
+    // The page's maps hold places; it calls them values.
+    let known: Vec<Value> = known.iter().map(|c| json!({"value": c.place, "label": c.value, "name": c.name, "colour": c.colour})).collect();
     let middle = middle(what, from, by, grid.size);
     let data = json!({
         "title": what.title,
-        "note": note(&upright, by),
+        "note": note(&upright, by, empty, what.image.data.len()),
         "size": reversed(grid.size),
         "spacing": reversed(grid.spacing()),
         "affine": grid.affine,
@@ -111,9 +114,22 @@ fn voxels(image: &Volume, from: Orientation, by: [usize; 3]) -> Value {
     axes.iter().zip(size).map(|((axis, high), n)| json!([axis, !high, n, by[*axis]])).collect()
 }
 
-/// What was made coarser, in a sentence.
-fn note(grid: &Grid, by: [usize; 3]) -> Option<String> {
-    (by != [1; 3]).then(|| {
+/// An array whose numbers are finite: others are the least of those that are. `empty` counts them.
+fn finite(mut image: Array3<f32>, empty: &mut usize) -> Array3<f32> {
+    let odd = image.iter().filter(|v| !v.is_finite()).count();
+    if odd > 0 {
+        let least = image.iter().copied().filter(|v| v.is_finite()).reduce(f32::min).unwrap_or(0.0);
+        image.mapv_inplace(|v| if v.is_finite() { v } else { least });
+        *empty += odd;
+    }
+    image
+}
+
+/// What was made coarser, and how many voxels of all are shown as empty, in sentences.
+fn note(grid: &Grid, by: [usize; 3], empty: usize, all: usize) -> Option<String> {
+    let odd = (empty > 0)
+        .then(|| format!("{empty} of {all} voxels hold no finite number (NaN or infinity); they are shown as the darkest intensity."));
+    let coarse = (by != [1; 3]).then(|| {
         let shown = |[x, y, z]: [usize; 3]| format!("{x} x {y} x {z}");
         format!(
             "Coarser than the file, to keep the page small: each voxel here stands for {} of its {} voxels (x, y, z). \
@@ -121,7 +137,9 @@ fn note(grid: &Grid, by: [usize; 3]) -> Option<String> {
             shown(reversed(by)),
             shown(reversed(grid.size))
         )
-    })
+    });
+    let all: Vec<String> = coarse.into_iter().chain(odd).collect();
+    (!all.is_empty()).then(|| all.join(" "))
 }
 
 /// Bytes, gzipped, as base64.

@@ -1,4 +1,4 @@
-//! Stored voxels to `f32`, a chunk at a time.
+//! Stored voxels to what is kept of them, a chunk at a time.
 //!
 //! May use `text` only (through `refusal`). Memory grows with what the stream really gives, never ahead of it by more than its double.
 
@@ -12,14 +12,47 @@ use crate::text::reason;
 /// Voxels decoded at a time.
 const CHUNK: usize = 16 * 1024;
 
-/// Reads `count` voxels of the header's type and scales them. Infinities and NaN of the file are kept; a finite number beyond `f32` is refused.
-pub(super) fn decode(stream: impl Read, header: &Header, count: usize) -> Result<Vec<f32>, Refusal> {
+/// What is made of voxels as they are read.
+pub(super) trait Sink {
+    /// Takes a chunk, in the file's order: numbers as they are stored, to be scaled by slope and intercept. `left` is how many follow at most.
+    fn take(&mut self, stored: impl Iterator<Item = f64>, scale: (f64, f64), left: usize) -> Result<(), Refusal>;
+}
+
+/// Intensities. Infinities and NaN of the file are kept; a finite number beyond `f32` is refused.
+#[derive(Default)]
+pub(super) struct Floats(pub Vec<f32>);
+
+impl Sink for Floats {
+    fn take(&mut self, stored: impl Iterator<Item = f64>, (slope, inter): (f64, f64), left: usize) -> Result<(), Refusal> {
+        make_room(&mut self.0, left)?;
+        let mut overflow = false;
+        self.0.extend(stored.map(|stored| {
+            let v = (stored * slope + inter) as f32;
+            overflow |= v.is_infinite() && stored.is_finite();
+            v
+        }));
+        if overflow { Err(Refusal::new("it holds numbers beyond the range of 32-bit floats", CONVERT)) } else { Ok(()) }
+    }
+}
+
+/// Room for a chunk of `left` voxels that are still to come: memory grows with what the stream has given.
+pub(super) fn make_room<T>(all: &mut Vec<T>, left: usize) -> Result<(), Refusal> {
+    let take = CHUNK.min(left);
+    if all.capacity() - all.len() >= take {
+        return Ok(());
+    }
+    let grow = all.len().max(CHUNK).min(left);
+    all.try_reserve_exact(grow).map_err(|_| Refusal::new("there is not enough memory for its voxels", "use a machine with more memory"))
+}
+
+/// Reads `count` voxels of the header's type.
+pub(super) fn decode(stream: impl Read, header: &Header, count: usize, sink: &mut impl Sink) -> Result<(), Refusal> {
     macro_rules! of {
         ($t:ty) => {
             if header.big_endian {
-                gather(stream, count, header.scale, |b| <$t>::from_be_bytes(b) as f64)
+                gather(stream, count, header.scale, |b| <$t>::from_be_bytes(b) as f64, sink)
             } else {
-                gather(stream, count, header.scale, |b| <$t>::from_le_bytes(b) as f64)
+                gather(stream, count, header.scale, |b| <$t>::from_le_bytes(b) as f64, sink)
             }
         };
     }
@@ -35,7 +68,7 @@ pub(super) fn decode(stream: impl Read, header: &Header, count: usize) -> Result
         Datatype::F32 => of!(f32),
         Datatype::F64 => of!(f64),
         // Refused before their voxels are reached.
-        _ => header.datatype.real().map(|()| vec![]),
+        _ => header.datatype.real(),
     }
 }
 
@@ -44,32 +77,19 @@ fn gather<const N: usize>(
     count: usize,
     scale: Option<(f64, f64)>,
     value: impl Fn([u8; N]) -> f64,
-) -> Result<Vec<f32>, Refusal> {
-    let (slope, inter) = scale.unwrap_or((1.0, 0.0));
-    let mut voxels: Vec<f32> = Vec::new();
+    sink: &mut impl Sink,
+) -> Result<(), Refusal> {
+    let scale = scale.unwrap_or((1.0, 0.0));
     let mut buffer = vec![0u8; CHUNK * N];
-    while voxels.len() < count {
-        let take = CHUNK.min(count - voxels.len());
+    let mut done = 0;
+    while done < count {
+        let take = CHUNK.min(count - done);
         let bytes = &mut buffer[..take * N];
-        stream.read_exact(bytes).map_err(|e| lacking(&e, (voxels.len() * N) as u64, (count * N) as u64))?;
-        if voxels.capacity() < voxels.len() + take {
-            let grow = voxels.len().max(CHUNK).min(count - voxels.len());
-            voxels
-                .try_reserve_exact(grow)
-                .map_err(|_| Refusal::new("there is not enough memory for its voxels", "use a machine with more memory"))?;
-        }
-        let mut overflow = false;
-        voxels.extend(bytes.as_chunks::<N>().0.iter().map(|b| {
-            let stored = value(*b);
-            let v = (stored * slope + inter) as f32;
-            overflow |= v.is_infinite() && stored.is_finite();
-            v
-        }));
-        if overflow {
-            return Err(Refusal::new("it holds numbers beyond the range of 32-bit floats", CONVERT));
-        }
+        stream.read_exact(bytes).map_err(|e| lacking(&e, (done * N) as u64, (count * N) as u64))?;
+        sink.take(bytes.as_chunks::<N>().0.iter().map(|b| value(*b)), scale, count - done)?;
+        done += take;
     }
-    Ok(voxels)
+    Ok(())
 }
 
 /// The refusal for a stream that fails while voxels are read.

@@ -16,23 +16,44 @@ use crate::text::{Code, Diagnostic, write_whole};
 /// The largest extent that NIfTI-1 can say.
 const MOST_1: usize = i16::MAX as usize;
 
-/// Writes labels `[D, H, W]` on the grid of `like`: same extents, spacing, affine, codes and unit. uint8 if all are at most 255, else uint16.
+/// Writes labels `[D, H, W]` on the grid of `like`: same extents, spacing, affine, codes and unit. In the smallest of uint8, uint16,
+/// int32 and uint32 that holds them all.
 /// Gzip if the name ends in `.gz`.
 ///
 /// # Errors
 /// E0603 when the file cannot be written or has another name; E0703 when the extents differ.
-pub fn write_labels<T: Copy + Into<u16>>(path: &Path, labels: &Array3<T>, like: &Header) -> Result<(), Diagnostic> {
-    let (d, h, w) = labels.dim();
+pub fn write_labels<T: Copy + Into<u32>>(path: &Path, labels: &Array3<T>, like: &Header) -> Result<(), Diagnostic> {
+    write_values(path, labels.dim(), || labels.iter().map(|l| -> u32 { (*l).into() }), like)
+}
+
+/// Writes labels `[D, H, W]` that are places in a list of values, as [`write_labels`] writes the values.
+///
+/// # Errors
+/// As [`write_labels`].
+pub fn write_places(path: &Path, places: &Array3<u8>, values: &[u32], like: &Header) -> Result<(), Diagnostic> {
+    let value = |place: &u8| values.get(usize::from(*place)).copied().unwrap_or(0);
+    write_values(path, places.dim(), || places.iter().map(value), like)
+}
+
+fn write_values<I: Iterator<Item = u32>>(
+    path: &Path,
+    (d, h, w): (usize, usize, usize),
+    values: impl Fn() -> I,
+    like: &Header,
+) -> Result<(), Diagnostic> {
     fits(path, [w, h, d], like)?;
-    let small: Option<Vec<u8>> = labels.iter().map(|l| u8::try_from((*l).into()).ok()).collect();
-    let (datatype, bits) = if small.is_some() { (2, 8) } else { (512, 16) };
+    // int32 before uint32: more programs read it.
+    let (datatype, bits) = match values().max().unwrap_or(0) {
+        0..=0xff => (2, 8),
+        0x100..=0xffff => (512, 16),
+        0x1_0000..=0x7fff_ffff => (8, 32),
+        _ => (768, 32),
+    };
     let head = lay_out(like, &[w, h, d], datatype, bits, b"segmentation by lmsc");
     fill_file(path, |out| {
         out.write_all(&head)?;
-        match &small {
-            Some(bytes) => out.write_all(bytes),
-            None => labels.iter().try_for_each(|l| out.write_all(&(*l).into().to_le_bytes())),
-        }
+        // Little-endian: the low bytes come first, whatever the width.
+        values().try_for_each(|v| out.write_all(&v.to_le_bytes()[..bits as usize / 8]))
     })
 }
 
@@ -209,12 +230,14 @@ mod tests {
     fn the_smallest_type_that_holds_the_labels() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("labels.nii");
-        for (largest, datatype) in [(255u16, Datatype::U8), (256, Datatype::U16), (u16::MAX, Datatype::U16)] {
-            let labels = Array3::from_shape_fn((3, 4, 5), |(d, h, w)| if d + h + w == 9 { largest } else { w as u16 });
+        for (largest, datatype) in
+            [(255u32, Datatype::U8), (256, Datatype::U16), (65_535, Datatype::U16), (65_536, Datatype::I32), (1 << 31, Datatype::U32)]
+        {
+            let labels = Array3::from_shape_fn((3, 4, 5), |(d, h, w)| if d + h + w == 9 { largest } else { w as u32 });
             write_labels(&path, &labels, &grid()).unwrap();
             let v = read(&path).unwrap();
             assert_eq!(v.header.datatype, datatype);
-            assert!(v.data.iter().zip(&labels).all(|(a, b)| *a == f32::from(*b)));
+            assert!(v.data.iter().zip(&labels).all(|(a, b)| *a == *b as f32));
         }
     }
 

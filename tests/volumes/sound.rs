@@ -37,6 +37,8 @@ pub fn sound(folder: &Path, bytes: &[u8]) -> bool {
     assert!(d * h * w > 0 && v.data.len() as u64 * 4 <= BUDGET);
     assert!(v.spacing.iter().all(|s| s.is_finite() && *s > 0.0), "{:?}", v.spacing);
     assert!(v.affine.iter().flatten().all(|a| a.is_finite()), "{:?}", v.affine);
+    let map = volume::read_label_map(&path).expect("a label map of a volume");
+    assert!(map.data.len() == v.data.len() && map.data.iter().all(|p| usize::from(*p) < map.values.len()));
     assert!(v.doubts().iter().all(|d| !d.is_empty()) && v.summary().voxels == v.data.len() as u64);
     let there = v.reoriented(Orientation::RAS);
     assert_eq!(there.grid().orientation(), Orientation::RAS, "{:?}", v.affine);

@@ -10,18 +10,21 @@ use super::{Surveyed, findings, short, survey};
 use crate::cli::{complain, output, print, print_lines};
 use crate::data::{Survey, finding};
 use crate::show::{Column, fit, left_out, table};
-use crate::text::{Diagnostics, Form, Outputs, Result, Severity, printable, several, unwritable};
+use crate::text::{Diagnostics, Form, Outputs, Result, Severity, list, printable, several, unwritable};
 use crate::cli::output::Overwrite;
 use crate::volume::overlay::{self, Overlay, Slices};
-use crate::volume::{Class, Colour};
+use crate::volume::{Class, colours};
 
 /// Up to as many cases are listed one by one, unless --cases says so.
 const LISTED: usize = 20;
+/// The most labels and columns that are named in a line.
+const NAMED: usize = 20;
 
 /// Say whether a data set can be trained on
 ///
 /// Every volume is read. Of each case: whether image and label are there, can be read and lie on one grid; its channels; voxels that are not finite;
-/// label values that the data set does not know; labels outside the image. Of the set: cases with the same voxels (an error where one is for
+/// label values that the data set does not know; labels outside the image; channels that are one file, or the label; doubts about where it lies;
+/// what the spacing, the crop and the normalisation of a run config take away. Of the set: cases with the same voxels (an error where one is for
 /// training and the other for validation), odd spacings, labels that no case has. Errors make the exit code 1; warnings do not.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -70,9 +73,9 @@ pub fn run(args: Args) -> Result<()> {
         print_lines(&page(&all, &found, args.cases));
     }
     if found.has_errors() {
-        return Err(found);
+        return Err(found.gathered());
     }
-    complain(&found);
+    complain(&found.gathered());
     Ok(())
 }
 
@@ -121,14 +124,14 @@ fn page(all: &Surveyed, found: &Diagnostics, every: bool) -> String {
     }
     let sound = all.cases.iter().filter(|c| c.is_sound()).count();
     let count = |severity| found.0.iter().filter(|d| d.severity == severity).count();
-    let labels: Vec<String> = about.labels.iter().map(|(value, name)| format!("{value} {}", printable(name))).collect();
+    let labels = list(about.labels.iter().map(|(value, name)| format!("{value} {}", printable(name))), NAMED);
     let modalities: Vec<String> = about.modalities.iter().map(|m| printable(m)).collect();
     text + &format!(
         "{}: {sound} of {} can be used; channels: {}; labels: {}; {}, {}\n",
         printable(&about.name),
         several(all.cases.len(), "case"),
         modalities.join(", "),
-        labels.join(", "),
+        labels,
         several(count(Severity::Error), "error"),
         several(count(Severity::Warning), "warning"),
     )
@@ -169,18 +172,18 @@ fn pictures(all: &Surveyed, folder: &Path, outputs: &mut Outputs) -> Result<()> 
     drawn().try_for_each(|(_, case)| outputs.claim(&file(case), Form::Png))?;
     outputs.make(folder)?;
     let about = &all.set.description;
-    let values: Vec<u8> = about.labels.iter().map(|(value, _)| *value).collect();
+    let values: Vec<u32> = about.labels.iter().map(|(value, _)| *value).collect();
+    let named = (0..=u8::MAX).zip(&about.labels).zip(colours(&values));
     let classes: Vec<Class> =
-        about.labels.iter().map(|(value, name)| Class { value: *value, name: name.clone(), colour: Colour::of(*value) }).collect();
+        named.map(|((place, (value, name)), colour)| Class { value: *value, place, name: name.clone(), colour }).collect();
     for (at, case) in drawn() {
         let Ok(matched) = all.set.raw(at) else { continue };
-        let label = matched.label.mapv(|class| values.get(usize::from(class)).copied().unwrap_or_default());
         overlay::write(
             &file(case),
             &Overlay {
                 title: &case.id,
                 image: matched.image.data.index_axis(ndarray::Axis(0), 0),
-                reference: Some(label.view()),
+                reference: Some(matched.label.view()),
                 prediction: None,
                 affine: matched.image.affine,
                 classes: &classes,

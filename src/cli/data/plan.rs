@@ -112,9 +112,9 @@ pub fn run(args: Args) -> Result<()> {
     }
     // What cannot be used was left out of the figures; it is said all the same.
     if found.has_errors() {
-        return Err(found);
+        return Err(found.gathered());
     }
-    complain(&found);
+    complain(&found.gathered());
     Ok(())
 }
 
@@ -171,7 +171,7 @@ fn config(all: &Surveyed, graph: &Path, given: &[Set], f: &Fingerprint, plan: &P
     row(format!("data: {data}"));
     let about = &all.set.description;
     if !about.regions.is_empty() {
-        let one = |(name, values): &(String, Vec<u8>)| format!("{name:?}: {values:?}");
+        let one = |(name, values): &(String, Vec<u32>)| format!("{name:?}: {values:?}");
         row(format!("regions: {{ {} }}", about.regions.iter().map(one).collect::<Vec<_>>().join(", ")));
     }
     if !about.paint.is_empty() {
@@ -181,6 +181,9 @@ fn config(all: &Surveyed, graph: &Path, given: &[Set], f: &Fingerprint, plan: &P
     if let Some(spacing) = plan.spacing {
         row(format!("spacing: {}", triple(spacing)));
         row("cache: \"cache\"".into());
+    }
+    if let Some(nan) = all.set.preprocess().nan {
+        row(format!("nan: {nan}"));
     }
     if plan.crop {
         row("crop: true".into());

@@ -92,6 +92,7 @@ fn described(sheet: &mut Sheet, card: &Card) {
             format!("intensities within {low} to {high}, less {mean}, over {deviation}")
         }
     };
+    let scale = card.nan.map_or(scale.clone(), |v| format!("{scale}; NaN and infinity become {}", number(v, 4)));
     sheet.row("prepared by", if card.crop { format!("{scale}; planes of zeros around the image are cut away") } else { scale });
     let spacing = card.spacing.map_or("at its own spacing".into(), |s| format!("at {} mm", s.map(|s| number(s, 3)).join(" x ")));
     sheet.row("seen in", format!("axis order {}, {spacing}", card.orientation));
@@ -105,7 +106,7 @@ fn described(sheet: &mut Sheet, card: &Card) {
     sheet.rows.push(("labels", table(&rows, 4)));
     if let Some(regions) = &card.regions {
         let row = |(at, r): (usize, &Region)| {
-            let values: Vec<String> = r.values.iter().map(u8::to_string).collect();
+            let values: Vec<String> = r.values.iter().map(u32::to_string).collect();
             let painted = regions.label(at).map_or(String::new(), |label| format!("painted as {label}"));
             vec![printable(&r.name), values.join(" "), painted, dice(at)]
         };

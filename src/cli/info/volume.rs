@@ -153,7 +153,10 @@ fn intensities(sheet: &mut Sheet, v: &Volume) {
         (0, 0) => sheet.row("not finite", "none"),
         (nan, infinite) => {
             sheet.row("not finite", format!("{} NaN, {} infinite", thousands(nan), thousands(infinite)));
-            sheet.doubts.push("it holds numbers that are not finite; training and prediction refuse it".into());
+            sheet.doubts.push(
+                "it holds numbers that are not finite; training refuses it unless the run config says `nan: 0`, and so does prediction"
+                    .into(),
+            );
         }
     }
     if all.min == all.max {
@@ -177,7 +180,7 @@ fn intensities(sheet: &mut Sheet, v: &Volume) {
 }
 
 /// The labels and how much of the patient each takes.
-fn labels(sheet: &mut Sheet, counts: &BTreeMap<u16, u64>, v: &Volume) {
+fn labels(sheet: &mut Sheet, counts: &BTreeMap<u32, u64>, v: &Volume) {
     let voxels = v.data.len() as u64;
     let millilitres = |n: u64| n as f64 * v.spacing.iter().product::<f64>() / 1000.0;
     let mut rows = vec![["label", "voxels", "share", "ml"].map(String::from).to_vec()];
@@ -192,6 +195,6 @@ fn labels(sheet: &mut Sheet, counts: &BTreeMap<u16, u64>, v: &Volume) {
         lines.push(format!("... and {} more", counts.len() - MOST_LABELS));
     }
     sheet.rows.push(("labels", lines));
-    let entry = |(label, n): (&u16, &u64)| json!({"label": label, "voxels": n, "ml": millilitres(*n)});
+    let entry = |(label, n): (&u32, &u64)| json!({"label": label, "voxels": n, "ml": millilitres(*n)});
     sheet.json["labels"] = counts.iter().map(entry).collect();
 }

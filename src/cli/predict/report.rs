@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::infer::Postprocess;
-use crate::text::{Code, Diagnostic, Form, Outputs, Result, broken_link, reason, unwritable, write_text};
+use crate::text::{Code, Diagnostic, Form, Outputs, Result, broken_link, list, reason, unwritable, write_text};
+
+/// The most classes that are named in a line.
+const NAMED: usize = 12;
 
 /// A file and the BLAKE3 hash of its bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -69,7 +72,7 @@ impl Origin {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClassVolume {
     /// The class's value in the label file.
-    pub value: u8,
+    pub value: u32,
     pub name: String,
     pub ml: f64,
 }
@@ -101,6 +104,9 @@ pub struct Report {
     pub needed_bytes: u64,
     /// The most that the process held, where the system says.
     pub peak_bytes: Option<u64>,
+    /// Doubts about the image: where it lies, voxels that were not finite.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
 
 /// Reports are far smaller; what is larger is none.
@@ -152,7 +158,7 @@ impl Report {
 
     /// `liver 1203.4 ml, tumour 3.1 ml`.
     pub fn volumes_text(&self) -> String {
-        self.volumes.iter().filter(|v| v.value != 0).map(|v| format!("{} {:.1} ml", v.name, v.ml)).collect::<Vec<_>>().join(", ")
+        list(self.volumes.iter().filter(|v| v.value != 0).map(|v| format!("{} {:.1} ml", v.name, v.ml)), NAMED)
     }
 }
 
@@ -188,6 +194,7 @@ mod tests {
             seconds: 1.5,
             needed_bytes: 9,
             peak_bytes: None,
+            warnings: vec![],
         }
     }
 

@@ -5,11 +5,11 @@
 use std::time::Duration;
 
 use super::announce;
-use crate::cli::{print, print_lines};
+use crate::cli::{complain, print, print_lines};
 use crate::infer::need;
 use crate::net;
 use crate::show::picture::short;
-use crate::text::{Result, several, thousands};
+use crate::text::{Diagnostics, Result, several, thousands};
 use crate::train::{self, Job, Rehearsal};
 
 /// Makes a few steps and prints what they took.
@@ -20,6 +20,7 @@ pub fn run(job: &Job, json: bool) -> Result<()> {
     let device = net::device(&job.config.device)?;
     announce(job, &device);
     let found = train::rehearse(job, &device)?;
+    complain(&Diagnostics(job.store.warnings(0)).gathered());
     if json {
         print(&format!("{:#}\n", serde_json::json!(found)));
     } else {

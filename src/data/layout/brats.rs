@@ -39,7 +39,7 @@ pub(super) fn looks_like(root: &Path) -> Result<bool, Diagnostic> {
 }
 
 /// Finds the cases: folders with a segmentation or a modality in them.
-pub(super) fn describe(root: &Path, modalities: &[String], labels: &[(u8, String)], want: Want) -> Result<Description, Diagnostics> {
+pub(super) fn describe(root: &Path, modalities: &[String], labels: &[(u32, String)], want: Want) -> Result<Description, Diagnostics> {
     let mut found = Diagnostics::default();
     let mut wanted = vec![];
     for name in modalities {

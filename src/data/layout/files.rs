@@ -95,7 +95,7 @@ pub(super) fn describe(
     root: &Path,
     modalities: &[(String, Pattern)],
     label: &Pattern,
-    labels: &[(u8, String)],
+    labels: &[(u32, String)],
     subject: Option<&Pattern>,
     want: Want,
 ) -> Result<Description, Diagnostics> {

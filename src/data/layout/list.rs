@@ -29,7 +29,7 @@ pub struct Entry {
 pub(super) fn describe(
     root: &Path,
     modalities: &[String],
-    labels: &[(u8, String)],
+    labels: &[(u32, String)],
     entries: &[Entry],
     want: Want,
 ) -> Result<Description, Diagnostics> {

@@ -24,8 +24,8 @@ pub use pairs::{Counterparts, Pairs, against, matched};
 
 use super::dataset::{Description, Spec};
 use super::phantom;
-use crate::text::{Code, Diagnostic, Diagnostics, Source};
-use crate::volume::split_name;
+use crate::text::{Code, Diagnostic, Diagnostics, Source, printable};
+use crate::volume::{MOST_VALUES, split_name};
 
 /// Which files of its cases a data set must have; those of the other kind are named where they are there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +53,22 @@ impl Want {
 /// # Errors
 /// E0101 for a description that cannot be read, E0701 for each thing that is wrong with the data set, E0601 for a phantom that cannot be.
 pub fn describe(spec: &Spec, want: Want) -> Result<Description, Diagnostics> {
+    let found = found(spec, want)?;
+    let twice = |(at, (_, name)): (usize, &(u32, String))| found.labels[..at].iter().position(|(_, other)| other.trim() == name.trim());
+    if let Some((first, second)) = found.labels.iter().enumerate().find_map(|l| Some((twice(l)?, l.0))) {
+        let (a, b) = (&found.labels[first], &found.labels[second]);
+        let message = format!("two classes are called `{}`, those of the label values {} and {}", printable(b.1.trim()), a.0, b.0);
+        return Err(Diagnostic::error(Code::E0701, message).help("give each class a name of its own in `labels`").into());
+    }
+    if found.labels.len() > MOST_VALUES {
+        let message =
+            format!("the data have {} labels, and at most {} are told apart, the background among them", found.labels.len(), MOST_VALUES);
+        return Err(Diagnostic::error(Code::E0701, message).help("join those that need not be told apart").into());
+    }
+    Ok(found)
+}
+
+fn found(spec: &Spec, want: Want) -> Result<Description, Diagnostics> {
     match spec {
         Spec::Msd { root } => msd::describe(root, want),
         Spec::Nnunet { root } => nnunet::describe(root, want),
@@ -105,7 +121,7 @@ fn finish(mut found: Diagnostics, about: Description) -> Result<Description, Dia
 }
 
 /// Labels as a config gives them, ascending by value; the background is there.
-fn checked(labels: &[(u8, String)]) -> Result<Vec<(u8, String)>, Diagnostic> {
+fn checked(labels: &[(u32, String)]) -> Result<Vec<(u32, String)>, Diagnostic> {
     let mut all = labels.to_vec();
     all.sort_by_key(|(value, _)| *value);
     let fault = |what: String| {

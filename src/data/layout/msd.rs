@@ -146,11 +146,11 @@ fn unlisted(source: &Arc<Source>, listed: &BTreeSet<PathBuf>) -> Option<Diagnost
 }
 
 /// Keys that are numbers, ascending by number.
-fn numbered(source: &Arc<Source>, field: &str, map: &BTreeMap<String, String>) -> Result<Vec<(u8, String)>, Diagnostic> {
+fn numbered(source: &Arc<Source>, field: &str, map: &BTreeMap<String, String>) -> Result<Vec<(u32, String)>, Diagnostic> {
     let mut all = vec![];
     for (key, name) in map {
-        let Ok(number) = key.parse::<u8>() else {
-            let message = format!("`{field}` has the key \"{}\", which is no number from 0 to 255", printable(key));
+        let Ok(number) = key.parse::<u32>() else {
+            let message = format!("`{field}` has the key \"{}\", which is no whole number from 0 on", printable(key));
             return Err(at_word(source, &message, key).help(format!("keys are numbers and values are names: \"{field}\": {{\"0\": ...}}")));
         };
         if all.iter().any(|(n, _)| *n == number) {

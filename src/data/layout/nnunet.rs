@@ -29,7 +29,7 @@ struct File {
     labels: serde_json::Map<String, Value>,
     /// The label that each of the regions paints, in the order of `labels`.
     #[serde(default, alias = "regions_class_order")]
-    regions_class_order: Vec<u8>,
+    regions_class_order: Vec<u32>,
     num_training: Option<usize>,
     #[serde(alias = "file_ending")]
     file_ending: String,
@@ -88,14 +88,14 @@ fn channels(source: &Arc<Source>, named: &BTreeMap<String, String>) -> Result<Ve
 }
 
 /// Values and names, ascending. A name with several values is a region; its values are classes of their own.
-fn labels(source: &Arc<Source>, named: &serde_json::Map<String, Value>) -> Result<Vec<(u8, String)>, Diagnostic> {
-    let mut single: BTreeMap<u8, String> = BTreeMap::new();
+fn labels(source: &Arc<Source>, named: &serde_json::Map<String, Value>) -> Result<Vec<(u32, String)>, Diagnostic> {
+    let mut single: BTreeMap<u32, String> = BTreeMap::new();
     let mut in_regions = BTreeSet::new();
     let odd = |name: &str| {
-        at_word(source, &format!("`labels`: `{}` has a value that is no number from 0 to 255", printable(name)), name)
+        at_word(source, &format!("`labels`: `{}` has a value that is no whole number from 0 on", printable(name)), name)
             .help("as in \"labels\": {\"background\": 0, \"tumour\": 1}")
     };
-    let byte = |v: &Value| v.as_u64().and_then(|v| u8::try_from(v).ok());
+    let number = |v: &Value| v.as_u64().and_then(|v| u32::try_from(v).ok());
     for (name, value) in named {
         if name == "ignore" {
             return Err(at_word(source, "`labels` has `ignore`, and voxels without a label are not supported", name)
@@ -103,10 +103,10 @@ fn labels(source: &Arc<Source>, named: &serde_json::Map<String, Value>) -> Resul
         }
         match value {
             Value::Array(values) => {
-                in_regions.extend(values.iter().map(|v| byte(v).ok_or_else(|| odd(name))).collect::<Result<Vec<_>, _>>()?)
+                in_regions.extend(values.iter().map(|v| number(v).ok_or_else(|| odd(name))).collect::<Result<Vec<_>, _>>()?)
             }
             value => {
-                let own = byte(value).ok_or_else(|| odd(name))?;
+                let own = number(value).ok_or_else(|| odd(name))?;
                 if single.insert(own, name.clone()).is_some() {
                     return Err(at_word(source, &format!("`labels` has the value {own} twice"), name).help("each value stands once"));
                 }
@@ -126,14 +126,14 @@ fn labels(source: &Arc<Source>, named: &serde_json::Map<String, Value>) -> Resul
 }
 
 /// Where a name has several values, every name but the background with its own; else nothing.
-fn regions(named: &serde_json::Map<String, Value>) -> Vec<(String, Vec<u8>)> {
+fn regions(named: &serde_json::Map<String, Value>) -> Vec<(String, Vec<u32>)> {
     if !named.values().any(Value::is_array) {
         return vec![];
     }
     let values = |v: &Value| v.as_array().map_or(std::slice::from_ref(v), Vec::as_slice).iter().filter_map(Value::as_u64).collect();
     let all = named.iter().map(|(name, v)| (name.clone(), values(v)));
-    let bytes = |all: Vec<u64>| all.into_iter().filter_map(|v| u8::try_from(v).ok()).collect();
-    all.filter(|(_, v): &(String, Vec<u64>)| *v != [0]).map(|(name, v)| (name, bytes(v))).collect()
+    let numbers = |all: Vec<u64>| all.into_iter().filter_map(|v| u32::try_from(v).ok()).collect();
+    all.filter(|(_, v): &(String, Vec<u64>)| *v != [0]).map(|(name, v)| (name, numbers(v))).collect()
 }
 
 /// The cases of `labelsTr`, each with its channels in `imagesTr`; where images are wanted alone, those of `imagesTr`.

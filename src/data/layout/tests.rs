@@ -151,7 +151,7 @@ fn nnunet_raw_in_both_forms() {
     assert_eq!(d.labels, [(0, "background".into()), (1, "label 1".into()), (2, "core".into())]);
     assert_eq!(d.modalities, ["T1", "T2"]);
     assert_eq!(d.regions, [("whole".into(), vec![1, 2]), ("core".into(), vec![2])]);
-    assert_eq!(d.paint, [0u8; 0]);
+    assert_eq!(d.paint, [0u32; 0]);
     let ordered = |order: &str| NNUNET.replace("\"numTraining\": 2", &format!("\"regions_class_order\": {order}"));
     put(&root, "dataset.json", &ordered("[1, 2]"));
     assert_eq!(nnunet::describe(root.path(), Want::Pairs).unwrap().paint, [1, 2]);
@@ -281,4 +281,43 @@ fn a_folder_of_no_layout_says_what_was_looked_for() {
     assert_eq!(guess(&root.path().join("none")).unwrap_err().code, Code::E0101);
     put(&root, "dataset.json", r#"{"modality": {}}"#);
     assert_eq!(guess(root.path()).unwrap(), Spec::Msd { root: root.path().into() });
+}
+
+#[test]
+fn two_classes_of_one_name_are_refused_in_every_layout() {
+    let labels = |names: &[&str]| (0..).zip(names.iter().map(|n| (*n).to_owned())).collect::<Vec<(u32, String)>>();
+    let root = folder(&["a.nii", "a_seg.nii"]);
+    let entry = Entry { id: "a".into(), image: vec!["a.nii".into()], label: "a_seg.nii".into(), subject: None };
+    let list = |names: &[&str]| {
+        describe(&Spec::List { root: root.path().into(), modalities: vec!["t1".into()], labels: labels(names), cases: vec![entry.clone()] })
+    };
+    assert!(list(&["background", "core", "lesion"]).is_ok());
+    let text = said(list(&["background", "lesion", "core", "lesion "]));
+    assert!(text.contains("two classes are called `lesion`, those of the label values 1 and 3 | give each"), "{text}");
+    let files = Spec::Files {
+        root: root.path().into(),
+        modalities: vec![("t1".into(), Pattern("{case}.nii".into()))],
+        label: Pattern("{case}_seg.nii".into()),
+        labels: labels(&["a", "a"]),
+        subject: None,
+    };
+    assert!(describe(&files).is_err());
+    let msd = folder(&["i/a.nii", "l/a.nii"]);
+    let json = |labels: &str| {
+        let text =
+            format!(r#"{{"modality": {{"0": "T1"}}, "labels": {labels}, "training": [{{"image": "i/a.nii", "label": "l/a.nii"}}]}}"#);
+        put(&msd, "dataset.json", &text);
+        describe(&Spec::Msd { root: msd.path().into() })
+    };
+    assert!(said(json(r#"{"0": "background", "1": "lesion", "2": "lesion"}"#)).contains("values 1 and 2"));
+    assert!(said(json(r#"{"0": "background", "1": "a", "1": "b"}"#)).contains("`labels` has \"1\" twice"));
+    assert_eq!(json(r#"{"0": "background", "1002": "left", "2002": "right"}"#).unwrap().labels[2].0, 2002);
+    let nnunet = folder(&["imagesTr/a_0000.nii.gz", "labelsTr/a.nii.gz"]);
+    let json = |labels: &str| {
+        put(&nnunet, "dataset.json", &format!(r#"{{"channel_names": {{"0": "T1"}}, "labels": {labels}, "file_ending": ".nii.gz"}}"#));
+        describe(&Spec::Nnunet { root: nnunet.path().into() })
+    };
+    assert!(said(json(r#"{"background": 0, "lesion": 1, "lesion": 2}"#)).contains("`labels` has \"lesion\" twice"));
+    let found = json(r#"{"background": 0, "all": [205, 420], "core": [420]}"#).unwrap();
+    assert_eq!((found.labels[2].0, found.regions[0].1.as_slice()), (420, &[205, 420][..]));
 }

@@ -1,7 +1,8 @@
-use ndarray::Array4;
+use ndarray::{Array4, Axis};
 
+use super::super::image::NotFinite;
 use super::*;
-use crate::volume::write_image;
+use crate::volume::{read, write_image};
 
 struct Folder(tempfile::TempDir);
 
@@ -88,9 +89,22 @@ fn another_grid_is_refused_and_a_slight_shift_is_told() {
 fn what_is_not_finite_is_named() {
     let f = Folder::new();
     let image = f.put("a.nii", &ramp().mapv(|v| if v == 5.0 { f32::NAN } else { v }), |_| ());
-    let e = read_image(&[image]).unwrap_err();
+    let e = read_image(std::slice::from_ref(&image), NotFinite::Refused).unwrap_err();
     assert!(e.code == Code::E0702 && e.message.contains("NaN at voxel i=1, j=1, k=0"), "{}", e.message);
-    assert_eq!(read_image(&[]).unwrap_err().code, Code::E0701);
+    assert!(e.message.contains("1 of 24 voxels are NaN"), "{}", e.message);
+    assert_eq!(read_image(&[], NotFinite::Refused).unwrap_err().code, Code::E0701);
+    // A rule for them makes them a number and says how many there are, once for the files of a case.
+    let two = f.put("b.nii", &ramp().mapv(|v| if v < 2.0 { f32::NEG_INFINITY } else { v }), |_| ());
+    let made = read_image(&[image.clone(), two.clone()], NotFinite::Become(0.0)).unwrap();
+    assert!(made.volume.data.iter().all(|v| v.is_finite()) && made.volume.data[[0, 0, 1, 1]] == 0.0);
+    let [warning] = &made.warnings[..] else { panic!("{:?}", made.warnings) };
+    assert!(warning.message.contains("a.nii`: 1 of 24 voxels are NaN and become 0"), "{}", warning.message);
+    let kept = read_image(&[two], NotFinite::Kept).unwrap();
+    assert!(kept.volume.data[[0, 0, 0, 0]].is_infinite() && kept.warnings[0].message.contains("2 of 24 voxels are infinite"));
+    let label = f.put("l.nii", &(ramp() * 0.0), |_| ());
+    let by = Preprocess { nan: Some(0.0), ..Preprocess::default() };
+    assert!(load(&case(&[&image], &label), &description(1), &by).is_ok());
+    assert!(load(&case(&[&image], &label), &description(1), &Preprocess::default()).is_err());
 }
 
 #[test]
@@ -125,4 +139,50 @@ fn a_case_is_one_sample_in_whatever_order_its_files_are() {
         assert_eq!(turned.sample, plain.sample, "{o}");
         assert!(corner_distance(&turned.grid.affine, &plain.grid.affine, [2, 3, 4]) < 1e-5);
     }
+}
+
+#[test]
+fn what_preparation_takes_is_said() {
+    let f = Folder::new();
+    // Zeros outside of the left half; one class is one voxel, the other lies partly where the image is 0.
+    let big = |of: &dyn Fn(usize, usize, usize) -> f32| Array4::from_shape_fn((1, 9, 9, 12), |(_, d, h, w)| of(d, h, w));
+    let image = f.put("a.nii", &big(&|d, h, w| if w < 8 { (1 + d + h + w) as f32 } else { 0.0 }), |_| ());
+    let label = f.put(
+        "l.nii",
+        &big(&|d, h, w| match (d, h, w) {
+            (4, 4, 0) => 1.0,
+            (2..7, 2..7, 3..9) => 4.0,
+            _ => 0.0,
+        }),
+        |_| (),
+    );
+    let said = |by: Preprocess| {
+        let l = load(&case(&[&image], &label), &description(1), &by).unwrap();
+        (l.sample.lost, l.warnings.iter().map(|w| w.message.clone()).collect::<Vec<_>>().join("\n"))
+    };
+    let plain = Preprocess::default();
+    assert_eq!(said(plain), (vec![], String::new()));
+    let (lost, text) = said(Preprocess { spacing: Some([3.0; 3]), ..plain });
+    assert_eq!(lost, [super::super::Lost { class: 1, voxels: 1 }]);
+    assert!(text.starts_with("case `x`: class 1 (a) has 1 voxel and none at 3 x 3 x 3 mm"), "{text}");
+    let (lost, text) = said(Preprocess { crop: true, ..plain });
+    assert_eq!((lost.len(), text.as_str()), (0, "case `x`: cropping cuts off 25 of 150 voxels of class 4 (b)"));
+    let window = crate::volume::Normalise::Window { low: 500.0, high: 900.0, mean: 0.0, deviation: 1.0 };
+    assert!(
+        said(Preprocess { normalise: window, ..plain })
+            .1
+            .contains("the channel m0 is one number everywhere after normalisation: the window")
+    );
+    let percentiles = crate::volume::Normalise::Percentiles { low: 0.0, high: 1.0 };
+    assert!(said(Preprocess { normalise: percentiles, ..plain }).1.contains("percentiles 0 and 1 are one number"));
+}
+
+#[test]
+fn doubts_about_a_volume_are_those_of_its_case() {
+    let f = Folder::new();
+    let no_form = |h: &mut Header| (h.sform_code, h.qform_code) = (0, 0);
+    let (a, b, label) = (f.put("a.nii", &ramp(), no_form), f.put("b.nii", &ramp(), no_form), f.put("l.nii", &(ramp() * 0.0), no_form));
+    let l = load(&case(&[&a, &b], &label), &description(2), &Preprocess::default()).unwrap();
+    let said: Vec<&str> = l.warnings.iter().map(|w| w.message.as_str()).filter(|m| m.contains("neither sform nor qform")).collect();
+    assert!(said.len() == 2 && said[0].contains("a.nii") && said[1].contains("l.nii"), "{said:?}");
 }

@@ -12,7 +12,9 @@ fn file(header: &[u8], voxels: &[u8]) -> Vec<u8> {
 fn parse(bytes: &[u8]) -> Result<Volume, Refusal> {
     let mut source = Source::new(bytes, bytes.len() as u64)?;
     let header = source.header()?;
-    finish(source, header, 1 << 20)
+    let mut voxels = Floats::default();
+    let (header, affine) = finish(source, header, 1 << 20, &mut voxels)?;
+    whole(header, affine, voxels)
 }
 
 fn gz(bytes: &[u8]) -> Vec<u8> {

@@ -105,7 +105,7 @@ fn names_cannot_leave_their_place() {
     let image = volume([1, 1, 2], 1);
     let evil = "</script><script>alert(1)</script>{parts}{data}";
     let labels = Array3::from_elem((1, 1, 2), 3u8);
-    let classes = [Class { value: 3, name: evil.into(), colour: Colour::of(3) }];
+    let classes = [Class { value: 2035, place: 3, name: evil.into(), colour: Colour::of(3) }];
     let layers = [(evil, labels.view())];
     let what = Viewer { title: evil, channels: &[evil.to_owned()], classes: &classes, ..viewer(&image, &layers) };
     let page = html(&what).unwrap();
@@ -129,4 +129,12 @@ fn odd_images_are_shown_or_refused() {
     let image = volume([1, 2, 3], 1);
     let other = Array3::zeros((1, 2, 4));
     assert_eq!(html(&viewer(&image, &[("labels", other.view())])).unwrap_err().code, Code::E0703);
+    // NaN and infinity are empty, and the page says how many there are.
+    let mut image = volume([1, 2, 3], 1);
+    (image.data[[0, 0, 0, 0]], image.data[[0, 0, 1, 2]]) = (f32::NAN, f32::INFINITY);
+    let (data, parts) = parts(&html(&viewer(&image, &[])).unwrap());
+    assert!(data["note"].as_str().unwrap().starts_with("2 of 6 voxels hold no finite number"), "{}", data["note"]);
+    // i runs to the left and is turned on the page.
+    assert_eq!((parts[0][2], parts[0][3]), (0, 0));
+    assert!(parts[0][0] > 0);
 }
