@@ -1,5 +1,6 @@
 //! Typed configs from RON, changed by `--set`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -15,6 +16,28 @@ use crate::text::{Code, Diagnostic, Diagnostics, Result, Source};
 /// # Errors
 /// What is wrong with the text or a value, at its place.
 pub fn config<T: DeserializeOwned>(source: &Arc<Source>, sets: &[Set]) -> Result<T> {
+    de::read(&changed(source, sets)?, &Scope::new()).map_err(Diagnostics::from)
+}
+
+/// The dotted paths of the fields that a config's text and its changes name, of nested ones and of what holds them.
+///
+/// # Errors
+/// As [`config`], of the text.
+pub fn config_fields(source: &Arc<Source>, sets: &[Set]) -> Result<BTreeSet<String>> {
+    let mut all = BTreeSet::new();
+    let mut open = vec![(String::new(), changed(source, sets)?)];
+    while let Some((path, tree)) = open.pop() {
+        for entry in tree.entries().unwrap_or_default() {
+            let path = if path.is_empty() { entry.key.clone() } else { format!("{path}.{}", entry.key) };
+            all.insert(path.clone());
+            open.push((path, entry.value.clone()));
+        }
+    }
+    Ok(all)
+}
+
+/// The tree of a text after its changes.
+fn changed(source: &Arc<Source>, sets: &[Set]) -> Result<Tree> {
     let mut tree = parse(source)?;
     let mut found = Diagnostics::default();
     for set in sets {
@@ -22,8 +45,7 @@ pub fn config<T: DeserializeOwned>(source: &Arc<Source>, sets: &[Set]) -> Result
             found.push(d);
         }
     }
-    found.or(())?;
-    de::read(&tree, &Scope::new()).map_err(Diagnostics::from)
+    found.or(tree)
 }
 
 /// Sets a value at a dotted path, adding fields that are not written in the file.

@@ -37,6 +37,7 @@ pub use header::Header;
 pub use nifti::{BUDGET, Volume, read, read_grid, read_header, read_within};
 pub use normalise::{Normalise, Scale, percentile};
 pub use orientation::{Orientation, Side, reorient, turned};
+pub use pair::other_half;
 pub use palette::{Class, Colour, classes, seen};
 pub use resample::{Between, heaviest, resample, resample_labels, respaced, spline_weights, thick};
 pub use summary::Summary;
