@@ -41,8 +41,28 @@ fn every_operation_is_in_the_kept_network() {
     let kinds: Vec<&str> = program.graph.values().map(|v| lmsc::ir::Operator::kind(&program.graph.node(v).op)).collect();
     // What was there when the files were made; an operation that comes later is kept with the next version.
     for kind in [
-        "abs", "add", "concat", "conv3d", "conv_transpose3d", "gelu", "global_avg_pool", "group_norm", "leaky_relu", "linear", "max_pool3d",
-        "mul", "position_map", "relu", "resize", "scale_shift", "sigmoid", "silu", "slice", "softmax", "sub", "tanh",
+        "abs",
+        "add",
+        "concat",
+        "conv3d",
+        "conv_transpose3d",
+        "gelu",
+        "global_avg_pool",
+        "group_norm",
+        "leaky_relu",
+        "linear",
+        "max_pool3d",
+        "mul",
+        "position_map",
+        "relu",
+        "resize",
+        "scale_shift",
+        "sigmoid",
+        "silu",
+        "slice",
+        "softmax",
+        "sub",
+        "tanh",
     ] {
         assert!(kinds.contains(&kind), "{kind}");
     }
@@ -70,7 +90,10 @@ fn runs_are_gone_on_with() {
         let (folder, out) = resumed(version, |_| ());
         let err = String::from_utf8_lossy(&out.stderr).into_owned();
         assert!(out.status.success(), "{err}");
-        assert!(err.contains("was begun by an older lmsc, which kept no record of its config, its graph and the files of its cases"), "{err}");
+        assert!(
+            err.contains("was begun by an older lmsc, which kept no record of its config, its graph and the files of its cases"),
+            "{err}"
+        );
         let run = folder.path().join("run");
         let metrics = std::fs::read_to_string(run.join("metrics.csv")).expect("the journal");
         let last: Vec<&str> = metrics.lines().last().expect("an epoch").split(',').collect();
@@ -84,10 +107,9 @@ fn runs_are_gone_on_with() {
 
 #[test]
 fn a_kept_run_of_another_config_or_split_is_still_refused() {
-    for (file, from, to, words) in [
-        ("split.json", "kept_1", "kept_9", "the data set has other cases"),
-        ("config.ron", "data: Msd", "data: Nowhere", "Nowhere"),
-    ] {
+    for (file, from, to, words) in
+        [("split.json", "kept_1", "kept_9", "the data set has other cases"), ("config.ron", "data: Msd", "data: Nowhere", "Nowhere")]
+    {
         let (_folder, out) = resumed("v0", |run| {
             let text = std::fs::read_to_string(run.join(file)).expect("a text");
             assert!(text.contains(from));

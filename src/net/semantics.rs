@@ -37,9 +37,12 @@ pub(super) fn update(file: &str, t: &mut Tensors) -> Result<(), Diagnostic> {
         }
     };
     if version > SEMANTICS {
-        let message =
-            format!("`{file}` was made by a newer lmsc: its semantics are of version {version}, and this lmsc knows those up to {SEMANTICS}");
-        return Err(Diagnostic::error(Code::E0801, message).help("update lmsc; an older one would compute something else with these weights"));
+        let message = format!(
+            "`{file}` was made by a newer lmsc: its semantics are of version {version}, and this lmsc knows those up to {SEMANTICS}"
+        );
+        return Err(
+            Diagnostic::error(Code::E0801, message).help("update lmsc; an older one would compute something else with these weights")
+        );
     }
     RULES.iter().skip(version as usize).for_each(|convert| convert(t));
     t.metadata.insert(ENTRY.into(), SEMANTICS.to_string());

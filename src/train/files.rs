@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::bar::Bar;
 use super::job::Job;
 use crate::data::{Case, FileRecord, nanoseconds_now};
-use crate::text::{Code, Diagnostic, Diagnostics, Result, reason, several, write_text};
+use crate::text::{Code, Diagnostic, Diagnostics, Result, printable, reason, several, write_text};
 
 /// The file in the run folder.
 pub const DATA: &str = "data.json";
@@ -25,6 +25,9 @@ const NAMED: usize = 5;
 pub struct CaseFiles {
     /// When they were read, in nanoseconds since 1970.
     read: u64,
+    /// What the data set said of itself: the channels of an image, value and name of each class.
+    modalities: Vec<String>,
+    labels: Vec<(u8, String)>,
     cases: BTreeMap<String, Vec<FileRecord>>,
     /// Those that had changed after the run began and with which it went on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -54,7 +57,9 @@ impl CaseFiles {
         let each: Vec<_> = all.par_iter().map(one).collect();
         let cases = each.into_iter().filter_map(|case| found.keep(case)).collect();
         bar.iter().for_each(Bar::finish);
-        found.or(Self { read, cases, changed_since: vec![] })
+        let about = job.store.description();
+        let (modalities, labels) = (about.modalities.clone(), about.labels.clone());
+        found.or(Self { read, modalities, labels, cases, changed_since: vec![] })
     }
 
     /// What the run in `folder` has recorded; `None` where it has not: earlier versions did not.
@@ -104,18 +109,29 @@ impl CaseFiles {
         self
     }
 
-    /// Refuses to go on with the run in `folder` where files have changed since it began.
+    /// Refuses to go on with the run in `folder` where files, or what the data set says of itself, have changed since it began.
     ///
     /// # Errors
     /// E0801 naming them.
     pub fn check(&self, job: &Job, folder: &Path) -> Result<()> {
         let changed = self.changed(job);
-        if changed.is_empty() {
+        let about = job.store.description();
+        let described = (&self.modalities, &self.labels) == (&about.modalities, &about.labels);
+        if changed.is_empty() && described {
             return Ok(());
         }
         let shown = folder.display();
-        let message = format!("{} of the data set changed since the run in `{shown}` began", several(changed.len(), "file"));
-        let mut d = Diagnostic::error(Code::E0801, message);
+        let what =
+            if changed.is_empty() { "what the data set says of itself has".into() } else { several(changed.len(), "file of the data set") };
+        let mut d = Diagnostic::error(Code::E0801, format!("{what} changed since the run in `{shown}` began"));
+        if !described {
+            let list = |modalities: &[String], labels: &[(u8, String)]| {
+                let labels: Vec<String> = labels.iter().map(|(value, name)| format!("{value} {name}")).collect();
+                printable(&format!("{} ({})", modalities.join(", "), labels.join(", ")))
+            };
+            let (then, now) = (list(&self.modalities, &self.labels), list(&about.modalities, &about.labels));
+            d = d.help(format!("its modalities and labels were {then}, and are {now}"));
+        }
         for path in changed.iter().take(NAMED) {
             d = d.help(format!("`{}` is not what it was", path.display()));
         }

@@ -67,7 +67,8 @@ impl Origin {
 
 /// The fields of a config that a run's weights follow from: neither where it runs nor where its data lie.
 fn meaning(config: RunConfig) -> Value {
-    let placed = RunConfig { graph: GRAPH.into(), out: None, cache: None, device: String::new(), workers: 1, checkpointing: false, ..config };
+    let placed =
+        RunConfig { graph: GRAPH.into(), out: None, cache: None, device: String::new(), workers: 1, checkpointing: false, ..config };
     let mut value = serde_json::to_value(placed).unwrap_or_default();
     for (kind, data) in value["data"].as_object_mut().into_iter().flatten() {
         let Some(fields) = data.as_object_mut() else { continue };

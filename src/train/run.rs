@@ -127,7 +127,8 @@ pub fn resume(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) ->
             note = Some("its config, its graph and the files of its cases");
         }
     }
-    let note = note.map(|what| format!("note: this run was begun by an older lmsc, which kept no record of {what}; they are taken as they are now"));
+    let note = note
+        .map(|what| format!("note: this run was begun by an older lmsc, which kept no record of {what}; they are taken as they are now"));
     let workers = Workers::new(device, job.config.workers, job.segments.clone())?;
     let device = workers.main();
     let file = path.display().to_string();

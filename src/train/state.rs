@@ -194,7 +194,13 @@ mod tests {
     fn state() -> State {
         let w = |name: &str, v: f32| (name.to_owned(), (vec![2, 1], vec![v, -v]));
         State {
-            about: About { origin: Some(Origin { config: "c\"é".into(), ..Origin::default() }), steps: 7, sums: [0.1, 0.2, 0.3, 1.0 / 3.0, 0.0, 1e-300], batches: 3, ..About::default() },
+            about: About {
+                origin: Some(Origin { config: "c\"é".into(), ..Origin::default() }),
+                steps: 7,
+                sums: [0.1, 0.2, 0.3, 1.0 / 3.0, 0.0, 1e-300],
+                batches: 3,
+                ..About::default()
+            },
             weights: vec![w("a", 1e-40), w("b", 0.1)],
             average: vec![w("a", 3.0)],
             moments: vec![w("a", 0.5), w("b", 1e30)],

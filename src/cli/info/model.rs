@@ -76,7 +76,8 @@ fn model(sheet: &mut Sheet, path: &Path, program: &Program, tensors: &Tensors) -
     let version = entry("lmsc.version").map_or("an lmsc that does not name itself".into(), |version| format!("lmsc {version}"));
     sheet.row("written by", format!("{version}, semantics {SEMANTICS}"));
     sheet.json["semantics"] = json!(SEMANTICS);
-    if let Some(hash) = entry("lmsc.hash").filter(|hash| *hash != program.hash().to_string()) {
+    let digits = |hash: &&String| hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
+    if let Some(hash) = tensors.metadata.get("lmsc.hash").filter(digits).filter(|hash| **hash != program.hash().to_string()) {
         // Operations gain fields: the same graph has another hash in another version.
         sheet.row("hash then", hash.clone());
         sheet.json["hash_when_written"] = json!(hash);

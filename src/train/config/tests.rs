@@ -102,7 +102,8 @@ fn the_fields_that_are_named_are_known() {
 #[test]
 fn what_is_not_set_stands_in_a_written_config() {
     let text = ron::to_string(&read(&[]).unwrap()).unwrap();
-    for field in ["spacing:None", "patience:None", "folds:None", "clip:None", "average:None", "class_weights:None", "deep_supervision:None"] {
+    for field in ["spacing:None", "patience:None", "folds:None", "clip:None", "average:None", "class_weights:None", "deep_supervision:None"]
+    {
         assert!(text.contains(field), "{field}: {text}");
     }
 }

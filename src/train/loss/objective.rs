@@ -127,8 +127,12 @@ impl Objective {
                 found.push((field, v.to_string(), "0 or more"));
             }
         }
-        if self.dice + self.cross_entropy + self.boundary + self.tversky + self.focal == 0.0 {
-            found.push(("", "0 in every term".into(), "above 0 in one of them, as in loss: (dice: 1, cross_entropy: 1); what it does not name is 0"));
+        if [self.dice, self.cross_entropy, self.boundary, self.tversky, self.focal].iter().all(|weight| *weight == 0.0) {
+            found.push((
+                "",
+                "0 in every term".into(),
+                "above 0 in one of them, as in loss: (dice: 1, cross_entropy: 1); what it does not name is 0",
+            ));
         }
         if self.tversky != 0.0 && self.alpha + self.beta == 0.0 {
             found.push(("alpha", "0, as `loss.beta` is".into(), "above 0, or `loss.beta`"));

@@ -97,9 +97,10 @@ fn a_data_set_that_was_moved_copied_or_touched_is_the_same() {
     for folder in ["imagesTr", "labelsTr"] {
         std::fs::create_dir_all(begun.root.path().join("copy").join(folder)).unwrap();
     }
-    for file in ["dataset.json".to_owned()].into_iter().chain((0..4).flat_map(|n| {
-        ["imagesTr", "labelsTr"].map(|folder| format!("{folder}/phantom_000{n}.nii.gz"))
-    })) {
+    for file in ["dataset.json".to_owned()]
+        .into_iter()
+        .chain((0..4).flat_map(|n| ["imagesTr", "labelsTr"].map(|folder| format!("{folder}/phantom_000{n}.nii.gz"))))
+    {
         let bytes = std::fs::read(begun.root.path().join("elsewhere").join(&file)).unwrap();
         std::fs::write(begun.root.path().join("copy").join(&file), bytes).unwrap();
     }
@@ -153,5 +154,23 @@ fn a_comment_in_the_files_of_a_run_changes_nothing() {
     let config = RunConfig::read(&source, &[]).unwrap();
     let graph = Source::read(&begun.run().join("graph.ron")).unwrap();
     let job = Job::prepare(config, &source, &graph, &[]).unwrap();
+    begun.resume(&job).unwrap();
+}
+
+#[test]
+fn what_a_data_set_says_of_itself_is_part_of_it() {
+    let begun = Begun::new();
+    let about = begun.root.path().join("set/dataset.json");
+    let text = std::fs::read_to_string(&about).unwrap();
+    assert!(text.contains("edema"));
+    std::fs::write(&about, text.replace("edema", "oedema")).unwrap();
+    let job = begun.job("set", &[]);
+    let e = begun.resume(&job).unwrap_err();
+    let shown = format!("{:?}", e.0[0]);
+    assert!(
+        shown.contains("what the data set says of itself has changed") && shown.contains("1 edema") && shown.contains("1 oedema"),
+        "{shown}"
+    );
+    accept_data(&job, &Folder::open(&begun.run()).unwrap()).unwrap();
     begun.resume(&job).unwrap();
 }
