@@ -100,7 +100,13 @@ fn a_plan_is_a_config_that_trains() {
     assert!(out.status.success(), "{}", text(&out.stderr));
     hold("data-plan", &said(&out, &root));
     let plan = std::fs::read_to_string(&config).expect("the config");
-    assert!(plan.contains("patch: (16, 32, 16)") && plan.contains("crop: true") && plan.contains("normalise: ZScoreNonZero"), "{plan}");
+    assert!(
+        plan.contains("patch: (16, 32, 16)")
+            && plan.contains("crop: true")
+            && plan.contains("steps: 250")
+            && plan.contains("normalise: ZScoreNonZero"),
+        "{plan}"
+    );
     let run = dir.path().join("run").display().to_string();
     let out = lmsc(&["train", &config, "--set", "epochs=1", "--set", "steps=1", "--device", "cpu", "--out", &run]);
     assert!(out.status.success(), "{}", text(&out.stderr));

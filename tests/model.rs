@@ -254,20 +254,53 @@ fn weights_that_are_not_those_of_the_graph_are_refused() {
             t.all.insert("head.conv.bias".into(), (vec![2], vec![0.0, bad]));
         });
     }
-    // Another graph, with and without its own hash; one that asks for 40 GB before it is compared with the file.
-    let other = GRAPH.replace("classes: 2", "classes: 3");
-    with(Code::E0802, "is not the one that its weights were trained with", &|t| {
-        t.metadata.insert("lmsc.graph".into(), other.clone());
-    });
+    // Another graph; one that asks for 40 GB before it is compared with the file.
     with(Code::E0802, "is [3] in the graph but [2] in", &|t| {
-        t.metadata.insert("lmsc.graph".into(), other.clone());
-        t.metadata.remove("lmsc.hash");
+        t.metadata.insert("lmsc.graph".into(), GRAPH.replace("classes: 2", "classes: 3"));
     });
     with(Code::E0802, "is [2, 100000, 1, 1, 1] in the graph but [2, 1, 1, 1, 1] in", &|t| {
         let wide = GRAPH.replace("\"head\": SegHead(x: \"image\",", "\"wide\": Conv3D(x: \"image\", out: 100000, kernel: 1), \"more\": Conv3D(x: \"wide\", out: 100000, kernel: 1), \"head\": SegHead(x: \"more\",");
         t.metadata.insert("lmsc.graph".into(), wide);
-        t.metadata.remove("lmsc.hash");
     });
+}
+
+#[test]
+fn semantics_decide_whether_a_model_is_read_and_the_hash_does_not() {
+    let with = |change: &dyn Fn(&mut Tensors)| {
+        let (folder, path) = saved(GRAPH);
+        let before = read_tensors(&path).expect("a model").all;
+        changed(&path, change);
+        (folder, path, before)
+    };
+    // As another version would have hashed the graph, and as files were before they named a version.
+    for gone in [None, Some("lmsc.semantics")] {
+        let (_folder, path, before) = with(&|t| {
+            t.metadata.insert("lmsc.hash".into(), "0".repeat(64));
+            gone.map(|entry| t.metadata.remove(entry));
+        });
+        load(&path).expect("a model");
+        let read = read_tensors(&path).expect("a model");
+        assert_eq!((read.metadata["lmsc.semantics"].as_str(), read.all == before), ("1", true));
+    }
+    for (version, words) in [
+        ("2", "was made by a newer lmsc: its semantics are of version 2, and this lmsc knows those up to 1"),
+        ("4294967295", "was made by a newer lmsc"),
+        ("4294967296", "names no version of its semantics"),
+        ("-1", "names no version of its semantics"),
+        ("", "names no version of its semantics"),
+    ] {
+        let (_folder, path, _) = with(&|t| {
+            t.metadata.insert("lmsc.semantics".into(), version.into());
+        });
+        refused(&path, Code::E0801, words);
+    }
+    // A block that this version does not know, in a file of another: who has made it is said.
+    let (_folder, path, _) = with(&|t| {
+        t.metadata.insert("lmsc.graph".into(), GRAPH.replace("SegHead", "Conv4D"));
+        t.metadata.insert("lmsc.version".into(), "9.0.0".into());
+    });
+    let found = load(&path).expect_err("an unknown block");
+    assert!(found.help.iter().any(|h| h.contains("made by lmsc 9.0.0")), "{found:?}");
 }
 
 #[test]

@@ -136,7 +136,18 @@ fn a_rehearsal_writes_nothing_and_tells_what_comes() {
         assert!(said["peak_bytes"].as_u64() > said["counted"]["weights"].as_u64());
     }
     let out = lmsc(&folder, &["train", "run.ron", "--dry"]);
-    assert!(text(&out.stdout).contains("nothing was written"), "{}", text(&out.stderr));
+    let page = text(&out.stdout);
+    assert!(page.contains("nothing was written"), "{}", text(&out.stderr));
+    // Every field with its value, what nobody has named marked.
+    let field = |name: &str| -> Vec<&str> {
+        let line = page.lines().find(|l| l.split_whitespace().next() == Some(name)).unwrap_or_else(|| panic!("{name}: {page}"));
+        line.split_whitespace().skip(1).collect()
+    };
+    assert_eq!(field("loss.boundary"), ["0.0", "default"]);
+    assert_eq!((field("patience"), field("epochs").len(), field("graph").len()), (vec!["none", "default"], 1, 1));
+    assert_eq!((said["config"]["loss"]["dice"].as_f64(), said["config"]["steps"].as_u64()), (Some(1.0), Some(5)));
+    let defaults: Vec<&str> = said["defaults"].as_array().expect("names").iter().filter_map(Value::as_str).collect();
+    assert!(defaults.contains(&"loss.boundary") && !defaults.contains(&"steps") && !defaults.contains(&"epochs"), "{defaults:?}");
     for (args, words) in [
         (&["train", "run.ron", "--dry", "--set", "seed=1,2"][..], "looks at one run"),
         (&["train", "run.ron", "--index", "1"], "numbered from 0 to 0"),

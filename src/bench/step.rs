@@ -11,11 +11,6 @@ use crate::compile::memory::{Precision, Segments};
 use crate::text::Result;
 use crate::train::{Given, Goal, Learner, Loss, Mark, Objective, Optimiser, Workers};
 
-/// What is minimised: Dice plus cross-entropy, every class alike. The boundary term is left out: no other framework has it.
-fn objective() -> Objective {
-    Objective { dice: 1.0, cross_entropy: 1.0, boundary: 0.0, inverse_frequency: 0.0, ..Objective::default() }
-}
-
 /// The learning rate; the rest is AdamW's usual 0.9, 0.999, 1e-8 and a decay of 0.01.
 const RATE: f64 = 1e-3;
 
@@ -45,7 +40,8 @@ impl Step {
         let Ok([input]) = <[Tensor<5>; 1]>::try_from(case.tensors()) else { return Ok(None) };
         let y = case.output();
         let [d, h, w] = y.size;
-        let loss = Loss::new(objective(), Goal::Classes(y.channels));
+        // Dice plus cross-entropy, every class alike: what other frameworks have, too.
+        let loss = Loss::new(Objective::default(), Goal::Classes(y.channels));
         let plain = case.device.clone().inner();
         let truths = loss.targets(&case.labels(), [y.batch, d, h, w]).into_iter().map(|t| t.on(&plain)).collect();
         let workers = Workers::new(&plain, 1, segments)?;

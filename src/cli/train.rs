@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 mod dry;
+mod listing;
 mod slurm;
 pub mod sweep;
 
@@ -58,7 +59,8 @@ Several runs, one folder each, as runs/ablation/anchors=8,split.fold=0:
 
 The run folder holds graph.ron and config.ron (complete: `lmsc train runs/phantom/config.ron` makes the run again), split.json, \
 metrics.csv and metrics.jsonl (each epoch), cases.csv and cases.jsonl (each case at the best epoch), an event file for TensorBoard, \
-starts.jsonl (machine, threads, version), best.safetensors, last.safetensors and resume.state. Ctrl-C finishes the step at hand and \
+data.json (size, time and hash of each file), starts.jsonl (machine, threads, version), best.safetensors, last.safetensors and \
+resume.state. Ctrl-C finishes the step at hand and \
 saves it.")]
 pub struct Args {
     /// The run config, a RON file
@@ -68,6 +70,10 @@ pub struct Args {
     /// Go on with the run in this folder
     #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "sets", "out", "force", "dry", "list", "index", "slurm"])]
     pub resume: Option<PathBuf>,
+
+    /// Go on although files of the data set have changed since the run began
+    #[arg(long, requires = "resume")]
+    pub changed_data: bool,
 
     /// Change a field of the config (batch=4, data.root=/volumes) or a parameter of the graph (anchors=16); may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE")]
@@ -85,7 +91,8 @@ pub struct Args {
     #[arg(long)]
     pub force: bool,
 
-    /// Make three steps and segment one validation case, say what the run will take, and write nothing
+    /// Show the whole config, its defaults marked; make three steps and segment one validation case, say what the run will take, and
+    /// write nothing
     #[arg(long, conflicts_with_all = ["list", "slurm"])]
     pub dry: bool,
 
@@ -111,7 +118,11 @@ pub fn run(args: Args) -> Result<()> {
     if let Some(run) = &args.resume {
         // The folder first: that it is no run folder says more than that its config is missing.
         let folder = Folder::open(run)?;
-        let job = prepare(&run.join("config.ron"), &[], args.device.as_deref())?;
+        let job = prepare(&run.join(train::CONFIG), &[], args.device.as_deref())?;
+        if args.changed_data {
+            let changed = train::accept_data(&job, &folder)?;
+            eprintln!("{} of the data set changed since the run began, and it goes on with them", several(changed.len(), "file"));
+        }
         return finish(&make(&job, &folder, true)?, &folder);
     }
     let Some(file) = args.config.clone() else { unreachable!("CONFIG or --resume is required") };
@@ -122,7 +133,10 @@ pub fn run(args: Args) -> Result<()> {
             let message = format!("--dry looks at one run, and these are {}", variants.len());
             return Err(Diagnostic::error(Code::E0601, message).help("choose one with --index; --list shows them").into());
         };
-        return dry::run(&prepare(&file, &variant.sets, args.device.as_deref())?, args.json);
+        let job = prepare(&file, &variant.sets, args.device.as_deref())?;
+        let mut named = RunConfig::named(&Source::read(&file)?, &divide(&variant.sets).0)?;
+        named.extend(args.device.is_some().then(|| "device".to_owned()));
+        return dry::run(&job, &named, args.json);
     }
     if variants.len() > 1 || args.several.asked() {
         return sweep::run(&args, &file, &variants);
@@ -173,9 +187,18 @@ fn make(job: &Job, folder: &Folder, resumed: bool) -> Result<Outcome> {
     }
     announce(job, &device);
     let begin = if resumed { train::resume } else { train::train };
-    let outcome = begin(job, folder, &device, asked_to_stop())?;
+    let outcome = begin(job, folder, &device, asked_to_stop()).map_err(|e| and_go_on(e, folder))?;
     print_lines(&format!("{}\n", summary(job, &outcome, folder.path())));
     Ok(outcome)
+}
+
+/// A run that a full disk has stopped has lost nothing but the time since it was saved.
+fn and_go_on(mut errors: Diagnostics, folder: &Folder) -> Diagnostics {
+    if folder.file(train::CONFIG).exists() {
+        let again = format!("then go on with: lmsc train --resume {}", folder.path().display());
+        errors.0.iter_mut().filter(|d| d.code == Code::E0603).for_each(|d| d.help.push(again.clone()));
+    }
+    errors
 }
 
 /// What a single run ends with.

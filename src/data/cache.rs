@@ -1,8 +1,9 @@
 //! Prepared cases on disk, so that reading, turning, cropping and resampling happen once.
 //!
-//! May use `text`, `volume`, and `dataset`, `load`, `preprocess`, `sample` beside it. A case is one file, written whole or not at all. It holds
+//! May use `text`, `volume`, and `dataset`, `load`, `preprocess`, `record`, `sample` beside it. A case is one file, written whole or not at all. It holds
 //! what it was made of: the settings in its name, and of each source file its size, its time and the hash of its content. While size and time
-//! are as they were it is used as it is; else the contents decide. A damaged file is made anew.
+//! are as they were it is used as it is; else the contents decide. A damaged file is made anew, and so is one of a format or a
+//! preparation that this version does not know: a cache never stops anybody.
 //!
 //! ```text
 //! "lmsc case 2\n" | u64 length of the head | head, JSON | for each channel: u64 length | LZ4 of its four byte planes |
@@ -11,9 +12,7 @@
 //!
 //! The bytes of floats are apart by their place: those with sign and exponent repeat a lot, and zeros of a background cost nothing.
 
-use std::fs::Metadata;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ndarray::{Array3, Array4};
 use serde::{Deserialize, Serialize};
@@ -21,15 +20,17 @@ use serde::{Deserialize, Serialize};
 use super::dataset::{Case, Description};
 use super::load::{CANONICAL, Loaded};
 use super::preprocess::Preprocess;
+use super::record::{FileRecord, nanoseconds_now};
 use super::sample::Sample;
 use crate::text::{Code, Diagnostic, probe, read_marked, reason, write_whole};
 use super::taken::Lost;
 use crate::volume::{Affine, Grid};
 
-const MAGIC: &[u8] = b"lmsc case 2\n";
+const MAGIC: &[u8] = b"lmsc case 1\n";
 const HASH: usize = 32;
-/// A source that was written so shortly before the case was made may have been written again within the same tick of the clock.
-const TICK: Duration = Duration::from_secs(2);
+/// The version of what preparation makes of files: raised by hand when the same files and settings would become other voxels. Cases of another
+/// version are made anew.
+const PREPARATION: u32 = 1;
 
 /// A folder of prepared cases.
 #[derive(Clone, Debug)]
@@ -46,11 +47,17 @@ struct Head {
     /// D, H, W.
     size: [usize; 3],
     affine: Affine,
-    sources: Vec<Source>,
+    sources: Vec<FileRecord>,
     /// Nanoseconds since 1970.
     made: u64,
+    /// Not in files of before.
+    #[serde(default)]
     lost: Vec<Lost>,
+    #[serde(default)]
     warnings: Vec<Told>,
+    /// [`PREPARATION`]; files that do not name it are of version 1.
+    #[serde(default = "first")]
+    preparation: u32,
 }
 
 /// A warning that was given when the case was made.
@@ -78,14 +85,8 @@ impl Told {
     }
 }
 
-/// A file that a case was made of.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Source {
-    path: PathBuf,
-    bytes: u64,
-    /// Nanoseconds since 1970.
-    changed: u64,
-    hash: String,
+fn first() -> u32 {
+    1
 }
 
 impl Cache {
@@ -108,9 +109,10 @@ impl Cache {
         let (length, rest) = body.strip_prefix(MAGIC)?.split_first_chunk::<8>()?;
         let (head, rest) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
         let head: Head = serde_json::from_slice(head).ok()?;
-        let fresh = head.id == case.id
-            && paths(case).eq(head.sources.iter().map(|s| s.path.as_path()))
-            && head.sources.iter().all(|s| s.holds(head.made));
+        let fresh = head.preparation == PREPARATION
+            && head.id == case.id
+            && case.files().iter().eq(head.sources.iter().map(|s| &s.path))
+            && head.sources.iter().all(|s| s.holds(&s.path, head.made));
         if !fresh {
             return None;
         }
@@ -122,8 +124,8 @@ impl Cache {
     /// # Errors
     /// E0603 when it cannot be written, E0702 when a source went away.
     pub fn keep(&self, case: &Case, loaded: &Loaded) -> Result<(), Diagnostic> {
-        let made = since(SystemTime::now());
-        let sources = paths(case).map(Source::of).collect::<Result<_, _>>()?;
+        let made = nanoseconds_now();
+        let sources = case.files().iter().map(|path| FileRecord::of(path)).collect::<Result<_, _>>()?;
         let image = &loaded.sample.image;
         let head = Head {
             id: case.id.clone(),
@@ -134,6 +136,7 @@ impl Cache {
             made,
             lost: loaded.sample.lost.clone(),
             warnings: loaded.warnings.iter().map(Told::of).collect(),
+            preparation: PREPARATION,
         };
         let mut body = MAGIC.to_vec();
         let mut put = |part: &[u8]| {
@@ -153,56 +156,15 @@ impl Cache {
     fn file(&self, case: &Case) -> PathBuf {
         let mut key = blake3::Hasher::new();
         key.update(serde_json::to_string(&(self.by, CANONICAL, &self.labels, &case.id)).unwrap_or_default().as_bytes());
-        for path in paths(case) {
+        for path in case.files() {
             // Where the program is run must not matter.
-            let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            let whole = std::path::absolute(&path).unwrap_or(path);
             key.update(b"\0").update(whole.as_os_str().as_encoded_bytes());
         }
         let short: String =
             case.id.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).take(60).collect();
         self.folder.join(format!("{short}-{}.case", &key.finalize().to_hex()[..16]))
     }
-}
-
-/// The files of a case, its label last.
-fn paths(case: &Case) -> impl Iterator<Item = &Path> {
-    case.image.iter().chain(&case.label).map(PathBuf::as_path)
-}
-
-impl Source {
-    fn of(path: &Path) -> Result<Self, Diagnostic> {
-        let refuse = |e: std::io::Error| {
-            Diagnostic::error(Code::E0702, format!("`{}` cannot be read: {}", path.display(), reason(&e)))
-                .help("check the path and its permissions")
-        };
-        let about = std::fs::metadata(path).map_err(refuse)?;
-        let hash = content(path).map_err(refuse)?;
-        Ok(Self { path: path.to_owned(), bytes: about.len(), changed: changed(&about), hash })
-    }
-
-    /// Whether the file is what it was when the case was made.
-    fn holds(&self, made: u64) -> bool {
-        let Ok(about) = std::fs::metadata(&self.path) else { return false };
-        if about.len() != self.bytes {
-            return false;
-        }
-        let settled = self.changed.saturating_add(TICK.as_nanos() as u64) < made;
-        changed(&about) == self.changed && settled || content(&self.path).is_ok_and(|hash| hash == self.hash)
-    }
-}
-
-fn content(path: &Path) -> std::io::Result<String> {
-    let mut hasher = blake3::Hasher::new();
-    std::io::copy(&mut std::fs::File::open(path)?, &mut hasher)?;
-    Ok(hasher.finalize().to_hex().to_string())
-}
-
-fn changed(about: &Metadata) -> u64 {
-    about.modified().map_or(0, since)
-}
-
-fn since(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// The bytes of floats by their place: all first bytes, all second ones, ...
@@ -246,6 +208,8 @@ fn read(head: &Head, mut rest: &[u8]) -> Option<Loaded> {
 mod tests {
     use super::super::phantom;
     use super::super::{Dataset, Spec};
+    use std::time::{Duration, SystemTime};
+
     use super::*;
     use crate::volume::Normalise;
 
@@ -349,5 +313,61 @@ mod tests {
         assert!(!made.sample.lost.is_empty() && !made.warnings.is_empty(), "{:?}", made.warnings);
         let kept = set.open(true).load("phantom_0000").unwrap();
         assert_eq!((kept.sample.lost, kept.warnings), (made.sample.lost, made.warnings));
+    }
+
+    /// Of a file with its parts taken apart and put together with another line of the format and another head.
+    fn rewritten(file: &[u8], magic: &[u8], head: impl FnOnce(&mut serde_json::Value)) -> Vec<u8> {
+        let rest = file.strip_prefix(MAGIC).unwrap();
+        let length = u64::from_le_bytes(*rest.first_chunk::<8>().unwrap()) as usize;
+        let mut value: serde_json::Value = serde_json::from_slice(&rest[8..8 + length]).unwrap();
+        head(&mut value);
+        let text = value.to_string().into_bytes();
+        let mut body = [magic, &(text.len() as u64).to_le_bytes(), &text, &rest[8 + length..rest.len() - HASH]].concat();
+        let hash = blake3::hash(&body);
+        body.extend(hash.as_bytes());
+        body
+    }
+
+    #[test]
+    fn a_case_of_another_format_or_preparation_is_made_anew_and_one_with_more_in_its_head_is_read() {
+        let set = Set::new();
+        let want = set.open(true).load("phantom_0000").unwrap().sample;
+        let file = set.files().remove(0);
+        let whole = std::fs::read(&file).unwrap();
+        let open = set.open(true);
+        let case = &open.description.cases[0];
+        let cache = Cache::open(&set.root.path().join("kept"), set.by, &open.description).unwrap();
+        let fields = |value: &mut serde_json::Value| value.as_object_mut().unwrap().insert("more".into(), serde_json::json!([1]));
+        let read = |magic: &[u8], head: &dyn Fn(&mut serde_json::Value)| {
+            std::fs::write(&file, rewritten(&whole, magic, head)).unwrap();
+            let found = cache.find(case).is_some();
+            assert_eq!(open.load(&case.id).unwrap().sample, want);
+            found
+        };
+        assert!(read(MAGIC, &|_| ()) && read(MAGIC, &|head| drop(fields(head))));
+        assert!(read(MAGIC, &|head| drop(head.as_object_mut().unwrap().remove("preparation"))), "before there was a version");
+        assert!(!read(b"lmsc case 2\n", &|_| ()) && !read(b"lmsc case 0\n", &|_| ()));
+        assert!(!read(MAGIC, &|head| head["preparation"] = serde_json::json!(2)));
+        assert!(!read(MAGIC, &|head| drop(head.as_object_mut().unwrap().remove("size"))));
+    }
+
+    /// Cases that were prepared by an earlier version ([`tests/kept`]). Their names hold where the data set lay.
+    #[test]
+    fn prepared_cases_that_were_kept_are_read() {
+        let by = Preprocess { normalise: Normalise::ZScore, spacing: Some([1.0, 1.0, 1.25]), crop: true };
+        let open = |cache: Option<&Path>| Dataset::open(&Spec::Msd { root: "tests/kept/set".into() }, by, cache).unwrap();
+        let plain = open(None);
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path(), by, &plain.description).unwrap();
+        let kept: Vec<PathBuf> = std::fs::read_dir("tests/kept/v0/cases").unwrap().map(|e| e.unwrap().path()).collect();
+        assert_eq!(kept.len(), plain.description.cases.len());
+        for case in &plain.description.cases {
+            let old = kept.iter().find(|p| p.file_name().unwrap().to_str().unwrap().starts_with(&format!("{}-", case.id))).unwrap();
+            std::fs::copy(old, cache.file(case)).unwrap();
+            let (found, made) = (cache.find(case).expect("it is read"), plain.load(&case.id).unwrap());
+            assert_eq!((found.grid.size, &found.sample.label), (made.grid.size, &made.sample.label));
+            let far = |(a, b): (&f32, &f32)| (a - b).abs() > 1e-4;
+            assert!(!found.sample.image.iter().zip(&made.sample.image).any(far), "prepared now it is something else: raise PREPARATION");
+        }
     }
 }

@@ -13,6 +13,7 @@ use super::load::{self, Loaded, Matched};
 use super::phantom;
 use super::preprocess::Preprocess;
 use crate::text::{Code, Diagnostic, Diagnostics};
+use crate::volume::other_half;
 
 /// Where a data set is: as it stands in a run config.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -94,6 +95,12 @@ impl Case {
     pub fn new(id: impl Into<String>, image: Vec<PathBuf>, label: Option<PathBuf>) -> Self {
         let id = id.into();
         Self { subject: id.clone(), id, image, label }
+    }
+
+    /// Its files, those of the label last; of a volume in two files both.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let both = |path: &PathBuf| [Some(path.clone()), other_half(path)];
+        self.image.iter().chain(&self.label).flat_map(both).flatten().collect()
     }
 }
 

@@ -7,6 +7,7 @@ use safetensors::tensor::Dtype;
 
 use super::container::{self, Contents};
 use super::seal;
+use super::semantics;
 use crate::text::{Code, Diagnostic, Result, printable};
 
 /// Tensors by name, and the file's metadata.
@@ -16,10 +17,12 @@ pub struct Tensors {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// Reads a file; float64, float16 and bfloat16 are brought to float32. A file of this program must be as it was written.
+/// Reads a file; float64, float16 and bfloat16 are brought to float32. A file of this program must be as it was written; a model of older
+/// semantics is brought to the present ones.
 ///
 /// # Errors
-/// E0801 when it cannot be read, is not safetensors, is of a newer format or holds another type of number; E0803 when it was damaged.
+/// E0801 when it cannot be read, is not safetensors, is of a newer format or newer semantics, or holds another type of number; E0803 when it
+/// was damaged.
 pub fn read_tensors(path: &Path) -> Result<Tensors> {
     let Contents { bytes, end, header } = container::read(path)?;
     let metadata = header.metadata().clone().unwrap_or_default();
@@ -33,6 +36,7 @@ pub fn read_tensors(path: &Path) -> Result<Tensors> {
         })?;
         out.all.insert(name, (t.shape.clone(), values));
     }
+    semantics::update(&path.display().to_string(), &mut out)?;
     Ok(out)
 }
 

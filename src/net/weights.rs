@@ -1,4 +1,5 @@
-//! Weights in and out: one safetensors file that holds the graph's text, its parameters and its hash beside the numbers.
+//! Weights in and out: one safetensors file that holds the graph's text, its parameters and its hash beside the numbers. Names and shapes of
+//! the weights match a file to its graph, and the version of its semantics says whether they mean the same; the hash is for people.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,12 +8,14 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor};
 
 use super::network::{Network, learned};
+use super::semantics;
 use super::tensors::{Tensors, read_tensors, write_tensors};
 use crate::compile::{Program, compile};
 use crate::op::Learned;
 use crate::text::{Code, Diagnostic, Diagnostics, MAX_TEXT_BYTES, Result, Source, printable, suggestion};
 
-/// Writes the network's weights with `meta` beside the graph's own metadata (`lmsc.graph`, `lmsc.params`, `lmsc.hash`).
+/// Writes the network's weights with `meta` beside the graph's own metadata (`lmsc.graph`, `lmsc.params`, `lmsc.hash`,
+/// `lmsc.semantics`).
 ///
 /// # Errors
 /// E0603 when the file cannot be written.
@@ -21,6 +24,7 @@ pub fn save(path: &Path, network: &Network, meta: &BTreeMap<String, String>) -> 
     let mut t = Tensors { metadata: meta.clone(), ..Tensors::default() };
     t.metadata.insert("format".into(), "pt".into());
     t.metadata.insert("lmsc.version".into(), env!("CARGO_PKG_VERSION").into());
+    t.metadata.insert(semantics::ENTRY.into(), semantics::SEMANTICS.to_string());
     t.metadata.insert("lmsc.graph".into(), program.resolved().into());
     t.metadata.insert("lmsc.params".into(), serde_json::to_string(&program.params).unwrap_or_default());
     t.metadata.insert("lmsc.hash".into(), program.hash().to_string());
@@ -41,13 +45,6 @@ pub fn load(path: &Path, device: &Device) -> Result<(Network, BTreeMap<String, S
             .help("a model is a file that `lmsc train` wrote; weights from elsewhere are run by `lmsc forward GRAPH --weights FILE`")
             .into());
     };
-    if let Some(hash) = t.metadata.get("lmsc.hash").filter(|h| **h != program.hash().to_string()) {
-        let ours = program.hash().to_string();
-        let short = |hash: &str| hash.chars().take(12).collect::<String>();
-        return Err(Diagnostic::error(Code::E0802, format!("the graph in `{file}` is not the one that its weights were trained with"))
-            .help(format!("hash {} in the file, {} of the graph; it may come from another version of lmsc", short(hash), short(&ours)))
-            .into());
-    }
     // Before memory is taken for the network: its graph may ask for more than the file has.
     let mut found = Diagnostics::default();
     let own: BTreeMap<String, Vec<usize>> = program.graph.weights().into_iter().map(|(_, name, w)| (name, w.dims)).collect();
@@ -81,7 +78,15 @@ pub fn graph_of(path: &Path, tensors: &Tensors) -> Result<Option<Program>> {
             format!("the graph in `{}` has {} bytes, and a graph's text has at most {MAX_TEXT_BYTES}", path.display(), text.len());
         return Err(Diagnostic::error(Code::E0801, message).help("use the file as `lmsc train` wrote it").into());
     }
-    compile(&Source::new(format!("{} (its graph)", path.display()), text.clone()), &[], None).map(Some)
+    let program = compile(&Source::new(format!("{} (its graph)", path.display()), text.clone()), &[], None);
+    let own = env!("CARGO_PKG_VERSION");
+    program.map(Some).map_err(|mut found| {
+        // Blocks and fields that this version does not have may be known to another.
+        if let (Some(version), Some(d)) = (tensors.metadata.get("lmsc.version").filter(|v| *v != own), found.0.first_mut()) {
+            d.help.push(format!("the file was made by lmsc {}, and this is {own}: use that version or a newer one", printable(version)));
+        }
+        found
+    })
 }
 
 /// Gives every weight of the network its numbers from `tensors`, by name; tensors of other names are left alone.

@@ -1,5 +1,6 @@
 //! Typed configs from RON, changed by `--set`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -16,18 +17,46 @@ use crate::text::{Code, Diagnostic, Result, Source};
 /// # Errors
 /// Everything that is wrong with the text or a value, each at its place; E0110 where the file is a graph or something else.
 pub fn config<T: DeserializeOwned>(source: &Arc<Source>, sets: &[Set]) -> Result<T> {
-    let (mut tree, mut found) = parsed_as(source, Wanted::Config)?;
-    for set in sets {
-        if let Err(d) = change(&mut tree, set) {
-            found.push(d);
-        }
-    }
+    let (tree, mut found) = changed(source, sets)?;
     let config = found.keep(de::read(&tree, &Scope::new()));
     let found = found.without_echoes();
     match config {
         Some(config) => found.or(config),
         None => Err(found),
     }
+}
+
+/// The dotted paths of the fields that a config's text and its changes name, of nested ones and of what holds them.
+///
+/// # Errors
+/// As [`config`], of the text.
+pub fn config_fields(source: &Arc<Source>, sets: &[Set]) -> Result<BTreeSet<String>> {
+    let mut all = BTreeSet::new();
+    let (tree, found) = changed(source, sets)?;
+    found.or(())?;
+    let mut open = vec![(String::new(), tree)];
+    while let Some((path, tree)) = open.pop() {
+        for entry in tree.entries().unwrap_or_default() {
+            let path = if path.is_empty() { entry.key.clone() } else { format!("{path}.{}", entry.key) };
+            all.insert(path.clone());
+            open.push((path, entry.value.clone()));
+        }
+    }
+    Ok(all)
+}
+
+/// The tree of a text after its changes, and what is wrong with these.
+///
+/// # Errors
+/// As [`config`], of the text.
+fn changed(source: &Arc<Source>, sets: &[Set]) -> Result<(Tree, Diagnostics)> {
+    let (mut tree, mut found) = parsed_as(source, Wanted::Config)?;
+    for set in sets {
+        if let Err(d) = change(&mut tree, set) {
+            found.push(d);
+        }
+    }
+    Ok((tree, found))
 }
 
 /// Sets a value at a dotted path, adding fields that are not written in the file.

@@ -2,7 +2,7 @@
 //!
 //! Part of `train`; may use `data`, `volume`, `read` and `text`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ pub struct RunConfig {
     #[serde(default)]
     pub normalise: Normalise,
     /// The spacing in mm, along D, H, W of RAS (head, front, right), to which all cases are brought; without it each keeps its own.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub spacing: Option<[f64; 3]>,
     /// Whether the planes around an image that are 0 in all channels are cut away.
     #[serde(default)]
@@ -75,7 +75,7 @@ pub struct RunConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
     /// Stop after so many epochs without a better one; without it, all epochs are trained.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub patience: Option<usize>,
     /// Overlap of the windows at validation and prediction, 0 to below 1.
     #[serde(default = "half")]
@@ -145,12 +145,10 @@ pub struct SplitSpec {
     pub validation: f64,
     /// Cross-validation in so many folds of the sorted cases, as scikit-learn's `KFold(folds, shuffle=True, random_state=seed)`
     /// makes them. Seed 12345, which is taken if none is given, is that of nnU-Net.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub folds: Option<usize>,
     /// The fold that is kept for validation, from 0.
     pub fold: usize,
-    /// Separate from the run's seed, so that runs with other seeds are compared on the same cases.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Separate from the run's seed, so that runs with other seeds are compared on the same cases; without it 0, and 12345 with `folds`.
     pub seed: Option<u64>,
 }
 
@@ -186,12 +184,10 @@ pub struct Optimiser {
     /// Whether SGD's momentum is Nesterov's.
     pub nesterov: bool,
     /// The most that all gradients together may be long; longer ones are shortened.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub clip: Option<f64>,
     /// Batches whose gradients make one step.
     pub accumulate: usize,
     /// What a step keeps of the moving average of the weights, as 0.999; the average is what is validated and saved.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub average: Option<f64>,
 }
 
@@ -250,15 +246,35 @@ fn auto() -> String {
     "auto".into()
 }
 
+/// The changes, before which a text without any `loss` gets the usual one: `--set loss.focal=1` adds to that.
+fn with_usual_loss(source: &Arc<Source>, sets: &[Set]) -> Result<Vec<Set>> {
+    let mut all = vec![];
+    if sets.iter().any(|s| s.path.starts_with("loss.")) && !read::config_fields(source, &[])?.contains("loss") {
+        let usual = Objective::default();
+        all.push(Set::parse(&format!("loss.dice={:?}", usual.dice))?);
+        all.push(Set::parse(&format!("loss.cross_entropy={:?}", usual.cross_entropy))?);
+    }
+    all.extend_from_slice(sets);
+    Ok(all)
+}
+
 impl RunConfig {
     /// Reads a config's text with the changes that concern it, and checks every value that can be judged alone.
     ///
     /// # Errors
     /// What is wrong with the text, at its place; E0601 for values that cannot be.
     pub fn read(source: &Arc<Source>, sets: &[Set]) -> Result<Self> {
-        let config: Self = read::config(source, sets)?;
+        let config: Self = read::config(source, &with_usual_loss(source, sets)?)?;
         config.check(source)?;
         Ok(config)
+    }
+
+    /// The fields that a config's text and its changes name, as `loss.dice`; all others have their default.
+    ///
+    /// # Errors
+    /// As [`RunConfig::read`].
+    pub fn named(source: &Arc<Source>, sets: &[Set]) -> Result<BTreeSet<String>> {
+        read::config_fields(source, sets)
     }
 
     /// The graph file, seen from the config file at `path`.

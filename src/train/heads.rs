@@ -30,7 +30,7 @@ pub fn heads(program: &Program, config: &RunConfig, source: &Arc<Source>) -> Res
             return Err(fault(source, FIELD, message).into());
         }
         Some(given) => given.clone(),
-        None => (0..outputs.len()).map(|i| 0.5f64.powi(i as i32)).collect(),
+        None => usual(outputs.len()),
     };
     let sum: f64 = weights.iter().sum();
     let facts = facts_at(program, 1, Some(config.patch)).map_err(|(_, f)| fault(source, "patch", f.message))?;
@@ -57,4 +57,9 @@ pub fn heads(program: &Program, config: &RunConfig, source: &Arc<Source>) -> Res
         heads.push(Head { output, size: fact.size, weight: weight / sum });
     }
     found.or(heads)
+}
+
+/// What so many outputs weigh where the config does not say.
+pub fn usual(outputs: usize) -> Vec<f64> {
+    (0..outputs).map(|i| 0.5f64.powi(i as i32)).collect()
 }

@@ -13,6 +13,7 @@ use super::fault::fault;
 use super::heads;
 use super::loss::{FrequencyOf, Head, Loss};
 use super::memory;
+use super::origin::GRAPH;
 use super::regions::goal;
 use super::store::Store;
 use crate::compile::memory::Segments;
@@ -116,22 +117,21 @@ impl Job {
         self.config.steps.unwrap_or_else(|| self.training.len().div_ceil(patches).max(1))
     }
 
-    /// What the run's weights follow from: its config, graph and split, and the version of the program.
-    pub fn identity(&self) -> String {
-        let config = RunConfig { out: None, cache: None, device: String::new(), workers: 1, checkpointing: false, ..self.resolved() };
-        let parts = [
-            env!("CARGO_PKG_VERSION").to_owned(),
-            ron::to_string(&config).unwrap_or_default(),
-            self.program.hash().to_string(),
-            self.split_text(),
-        ];
-        blake3::hash(parts.join("\0").as_bytes()).to_string()
-    }
-
-    /// The config that makes this run again, from the run folder.
+    /// The config that makes this run again, from the run folder: what follows from the data and the graph is written out.
     pub fn resolved(&self) -> RunConfig {
         // The graph file beside it has the parameters applied.
-        RunConfig { graph: "graph.ron".into(), set: Default::default(), steps: Some(self.steps()), out: None, ..self.config.clone() }
+        let own = RunConfig { graph: GRAPH.into(), set: Default::default(), steps: Some(self.steps()), out: None, ..self.config.clone() };
+        self.settled(own)
+    }
+
+    /// A config of this job with what stands in for values that are not set.
+    pub fn settled(&self, mut config: RunConfig) -> RunConfig {
+        config.split.seed = Some(seed(&config.split));
+        let outputs = self.program.graph.outputs.len();
+        if outputs > 1 {
+            config.loss.deep_supervision.get_or_insert_with(|| heads::usual(outputs));
+        }
+        config
     }
 
     /// What is minimised. Where classes are weighed by how frequent they are in the data set, all training cases are read for it.

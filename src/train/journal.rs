@@ -14,8 +14,9 @@ use crate::metric::is_better;
 use crate::show::quoted;
 use crate::text::{Result, unwritable};
 
-/// The figures of an epoch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The figures of an epoch. It is part of a run's state: what a version adds is 0 in records of older ones.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Record {
     /// From 1.
     pub epoch: usize,

@@ -18,6 +18,13 @@ const SHOWN: f64 = 0.05;
 const LEAST_BATCH: usize = 2;
 /// No batch is larger.
 const MOST_BATCH: usize = 32;
+/// Optimiser steps of an epoch at the least, those of nnU-Net: where a data set is small, an epoch goes through it several times, so that as
+/// many steps are made as a network needs to learn, and not as few as there are cases.
+const LEAST_STEPS: usize = 250;
+/// Of the cases, the part that is trained on in one of five folds.
+const TRAINED: f64 = 0.8;
+/// A tenth of nnU-Net's: networks here are small, and most are trained on processors.
+const EPOCHS: usize = 100;
 /// Where cropping leaves less of a case than this, or more of it is empty than the rest, the background was cut away.
 const CUT_AWAY: f64 = 0.75;
 
@@ -34,6 +41,10 @@ pub struct Plan {
     pub median: [f64; 3],
     /// Bytes of a training step.
     pub memory: u64,
+    pub epochs: usize,
+    /// Optimiser steps of an epoch, and those that show every training case of a fold once.
+    pub steps: usize,
+    pub once: usize,
 }
 
 /// Proposes spacing, patch, batch and normalisation for a program, within `budget` bytes, with activation checkpointing or without.
@@ -64,7 +75,15 @@ pub fn plan(about: &Fingerprint, program: &Program, checkpointing: bool, budget:
         batch,
         median,
         memory: need(batch).unwrap_or(memory),
+        epochs: EPOCHS,
+        steps: once(about.cases, batch).max(LEAST_STEPS),
+        once: once(about.cases, batch),
     })
+}
+
+/// Steps that show every training case of so many once.
+fn once(cases: usize, batch: usize) -> usize {
+    ((cases as f64 * TRAINED).ceil() as usize).div_ceil(batch.max(1)).max(1)
 }
 
 /// The median of each axis; of thick slices, in cases with few of them, one of the finer ones, so that not too many are thrown together.

@@ -2,6 +2,7 @@
 //!
 //! Part of `train`; may use `net`, `infer`, `metric` and Burn's optimiser.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -12,12 +13,14 @@ use burn::tensor::{Device, Tensor};
 use super::bar::Bar;
 use super::cases::{self, CASES, CASES_TABLE};
 use super::clean::{Cleaned, Cleaning, choose};
+use super::files::CaseFiles;
 use super::folder::Folder;
 use super::job::Job;
 use super::journal::{Journal, Record};
 use super::loader::{Loader, Recipe, makers};
 use super::loss::Loss;
 use super::optimise::Moving;
+use super::origin::{CONFIG, GRAPH, Origin, SPLIT};
 use super::progress::Progress;
 use super::schedule::Rates;
 use super::start::{Start, seconds_now};
@@ -75,11 +78,10 @@ const SAVE_EVERY: Duration = Duration::from_secs(600);
 pub fn train(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) -> Result<Outcome> {
     let workers = Workers::new(device, job.config.workers, job.segments.clone())?;
     let network = drawn(job, workers.main())?;
-    folder.write("graph.ron", job.program.resolved())?;
-    let text = ron::ser::to_string_pretty(&job.resolved(), ron::ser::PrettyConfig::new().struct_names(false))
-        .map_err(|e| unwritable(&folder.file("config.ron"), &std::io::Error::other(e)))?;
-    folder.write("config.ron", &(text + "\n"))?;
-    folder.write("split.json", &job.split_text())?;
+    let origin = Origin::of(job)?;
+    folder.write(GRAPH, &origin.graph)?;
+    folder.write(CONFIG, &origin.config)?;
+    folder.write(SPLIT, &origin.split)?;
     // A former run's files (with --force) must not pass for this one's.
     for name in [BEST, LAST, RESUME, CASES, CASES_TABLE] {
         let file = folder.file(name);
@@ -87,25 +89,47 @@ pub fn train(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) -> 
             std::fs::remove_file(&file).map_err(|e| unwritable(&file, &e))?;
         }
     }
+    CaseFiles::of(job)?.save(folder.path())?;
     let learner = Learner::new(workers, Arc::new(job.loss()?), network, job.config.optimiser, job.config.precision)?;
-    run(job, folder, stop, learner, About { run: job.identity(), ..About::default() })
+    run(job, folder, stop, learner, About { origin: Some(origin), ..About::default() }, None)
 }
 
 /// Goes on with a run where its folder's [`RESUME`] was written; from the beginning where there is none. The weights come out as if it
 /// had never been interrupted.
 ///
 /// # Errors
-/// As [`train`]; E0801 when the file was damaged or is of another run.
+/// As [`train`]; E0801 when the file was damaged or is of another run, and when files of the data set have changed since (see
+/// [`accept_data`]).
 pub fn resume(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) -> Result<Outcome> {
     let path = folder.file(RESUME);
     let Some(state) = State::load(&path)? else { return train(job, folder, device, stop) };
     let refuse = |why: &str| Diagnostic::error(Code::E0801, format!("`{}` cannot be gone on from: {why}", path.display()));
-    if state.about.run != job.identity() {
-        return Err(refuse("it belongs to a run of another config, graph, data set or version of lmsc")
-            .help("config.ron, graph.ron and the data must be as they were when the run began")
-            .help("start a new run in another folder")
+    let known = state.about.origin.is_some();
+    let origin = state.about.origin.map_or_else(|| Origin::in_folder(folder.path()), Ok)?;
+    let differences = origin.differences(job);
+    if !differences.is_empty() {
+        let d = refuse(&format!("it belongs to a run of another config, graph or data set: {}", differences.join("; ")));
+        return Err(d
+            .help("put back what was there: config.ron, graph.ron and the cases must be as they were when the run began")
+            .help("or start a new run in another folder")
             .into());
     }
+    // Where nothing is left to do, nothing is learnt from the data.
+    let mut note = None;
+    if !state.about.finished {
+        match CaseFiles::load(folder.path())? {
+            Some(files) => files.check(job, folder.path())?,
+            None => {
+                CaseFiles::of(job)?.save(folder.path())?;
+                note = Some("the files of its cases");
+            }
+        }
+        if !known {
+            note = Some("its config, its graph and the files of its cases");
+        }
+    }
+    let note = note
+        .map(|what| format!("note: this run was begun by an older lmsc, which kept no record of {what}; they are taken as they are now"));
     let workers = Workers::new(device, job.config.workers, job.segments.clone())?;
     let device = workers.main();
     let file = path.display().to_string();
@@ -121,7 +145,18 @@ pub fn resume(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) ->
     moving.remember(state.moments).ok_or_else(|| refuse("the optimiser's moments are not those of its weights"))?;
     let (optimiser, loss) = (job.config.optimiser, Arc::new(job.loss()?));
     let learner = Learner::resumed(workers.clone(), loss, moving, optimiser, state.about.moves, state.about.scaling);
-    run(job, folder, stop, learner, state.about)
+    run(job, folder, stop, learner, About { origin: Some(origin), ..state.about }, note)
+}
+
+/// Takes the files of a job's cases as they are now for those that its run in `folder` goes on with. Those that have changed are returned.
+///
+/// # Errors
+/// E0801 when the record of the run cannot be read, E0702 for files that cannot be; E0603 when it cannot be written.
+pub fn accept_data(job: &Job, folder: &Folder) -> Result<Vec<PathBuf>> {
+    let old = CaseFiles::load(folder.path())?;
+    let changed = old.as_ref().map_or_else(Vec::new, |files| files.changed(job));
+    CaseFiles::of(job)?.after(old, &changed).save(folder.path())?;
+    Ok(changed)
 }
 
 /// The network as a run begins with it.
@@ -152,7 +187,8 @@ struct Running<'a> {
     told: bool,
 }
 
-fn run(job: &Job, folder: &Folder, stop: &AtomicBool, learner: Learner, about: About) -> Result<Outcome> {
+/// Trains until the end or `stop`; `note` is said first.
+fn run(job: &Job, folder: &Folder, stop: &AtomicBool, learner: Learner, about: About, note: Option<String>) -> Result<Outcome> {
     let start = Instant::now();
     let config = &job.config;
     let labels = job.scored();
@@ -172,6 +208,7 @@ fn run(job: &Job, folder: &Folder, stop: &AtomicBool, learner: Learner, about: A
     };
     let mut r = Running { job, folder, learner, about, saved: start, told: false };
     let mut progress = Progress::new(config.epochs, steps, labels, r.about.steps, &r.about.records);
+    note.iter().for_each(|note| progress.say(note));
     let outcome = |r: &Running, ending| Outcome {
         best: r.best().cloned(),
         epochs: r.about.records.len(),

@@ -2,14 +2,12 @@
 //!
 //! Part of `train`; may use `net` and `text`.
 
-use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::net;
-use crate::text::{Result, unwritable};
+use crate::text::{Result, write_text};
 
 /// The file in the run folder.
 pub const STARTS: &str = "starts.jsonl";
@@ -43,9 +41,10 @@ impl Start {
     /// E0603 when it cannot be written.
     pub fn note(&self, folder: &Path, first: bool) -> Result<()> {
         let path = folder.join(STARTS);
-        let file = if first { File::create(&path) } else { File::options().create(true).append(true).open(&path) };
-        let line = serde_json::to_string(self).unwrap_or_default() + "\n";
-        Ok(file.and_then(|mut f| f.write_all(line.as_bytes())).map_err(|e| unwritable(&path, &e))?)
+        let old = if first { String::new() } else { std::fs::read_to_string(&path).unwrap_or_default() };
+        // Of a line that was cut off, by a full disk or a kill, nothing is kept: all lines are whole.
+        let whole = old.rfind('\n').map_or("", |end| &old[..=end]);
+        Ok(write_text(&path, &format!("{whole}{}\n", serde_json::to_string(self).unwrap_or_default()))?)
     }
 }
 

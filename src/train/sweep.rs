@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::folder::Folder;
 use super::job::Job;
+use super::origin::Origin;
 use super::state::{RESUME, State};
 use crate::text::Result;
 
@@ -30,6 +31,11 @@ pub fn run_name(varied: &[(String, String)]) -> String {
     name
 }
 
+fn differences(job: &Job, path: &Path, state: State) -> Result<Vec<String>> {
+    let origin = state.about.origin.map_or_else(|| Origin::in_folder(path), Ok)?;
+    Ok(origin.differences(job))
+}
+
 /// How far a run has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -41,7 +47,7 @@ pub enum Standing {
     Interrupted(usize),
     /// Nothing is left to do; so many epochs.
     Finished(usize),
-    /// The folder holds a run of another config, graph, data set or version of lmsc.
+    /// The folder holds a run of another config, graph or data set.
     Other,
 }
 
@@ -51,7 +57,7 @@ impl Standing {
     /// # Errors
     /// E0801 when the state of the run was damaged.
     pub fn of(job: &Job, path: &Path) -> Result<Self> {
-        Self::read(path, Some(&job.identity()))
+        Self::read(path, Some(job))
     }
 
     /// How far the run in the folder `path` has come, whatever it is.
@@ -62,19 +68,29 @@ impl Standing {
         Self::read(path, None)
     }
 
-    fn read(path: &Path, identity: Option<&str>) -> Result<Self> {
+    fn read(path: &Path, job: Option<&Job>) -> Result<Self> {
         if Folder::is_taken(path) {
             return Ok(Self::Running);
         }
         if !path.join("config.ron").is_file() {
             return Ok(Self::Open);
         }
-        Ok(match State::load(&path.join(RESUME))? {
-            None => Self::Interrupted(0),
-            Some(state) if identity.is_some_and(|identity| state.about.run != identity) => Self::Other,
-            Some(state) if state.about.finished => Self::Finished(state.about.records.len()),
-            Some(state) => Self::Interrupted(state.about.records.len()),
+        let Some(state) = State::load(&path.join(RESUME))? else { return Ok(Self::Interrupted(0)) };
+        let epochs = state.about.records.len();
+        let finished = state.about.finished;
+        Ok(match job {
+            Some(job) if !differences(job, path, state)?.is_empty() => Self::Other,
+            _ if finished => Self::Finished(epochs),
+            _ => Self::Interrupted(epochs),
         })
+    }
+
+    /// What is not the same in a job as in the run in the folder `path`, each in a few words.
+    ///
+    /// # Errors
+    /// As [`Standing::of`].
+    pub fn differences(job: &Job, path: &Path) -> Result<Vec<String>> {
+        State::load(&path.join(RESUME))?.map_or(Ok(vec![]), |state| differences(job, path, state))
     }
 
     /// As it is listed.

@@ -16,6 +16,7 @@ mod goals;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod precision;
+mod resumption;
 mod workers;
 
 const GRAPH: &str = include_str!("../../tests/given/tiny.ron");

@@ -44,6 +44,7 @@ pub use nifti::{BUDGET, Volume, read, read_grid, read_header, read_within};
 pub use normalise::{Normalise, Scale, percentile};
 pub use orientation::{Orientation, Side, reorient, turned};
 pub use palette::{Class, Colour, classes, colours, seen};
+pub use pair::other_half;
 pub use resample::{Between, heaviest, resample, resample_labels, respaced, spline_weights, thick};
 pub use summary::Summary;
 pub use write::{write_image, write_labels, write_places};

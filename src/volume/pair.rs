@@ -15,6 +15,12 @@ pub(super) fn header_of(image: &Path) -> Option<PathBuf> {
     is_image(image).then(|| beside(image, ["hdr", "HDR"])).flatten()
 }
 
+/// The other file of a volume in two: the voxels of a header, the header of voxels. `None` for a volume in one file.
+pub fn other_half(path: &Path) -> Option<PathBuf> {
+    let is_header = unpacked(path).0.extension().is_some_and(|e| e.eq_ignore_ascii_case("hdr"));
+    if is_header { image_of(path) } else { header_of(path) }
+}
+
 /// Whether a file has the name of voxels without a header.
 pub(super) fn is_image(path: &Path) -> bool {
     unpacked(path).0.extension().is_some_and(|e| e.eq_ignore_ascii_case("img"))

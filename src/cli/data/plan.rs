@@ -96,7 +96,7 @@ pub fn run(args: Args) -> Result<()> {
     if args.json {
         let proposal = json!({
             "spacing_mm": plan.spacing, "crop": plan.crop, "normalise": plan.normalise, "patch": plan.patch, "batch": plan.batch,
-            "memory_bytes": plan.memory, "budget_bytes": budget, "config": config,
+            "memory_bytes": plan.memory, "budget_bytes": budget, "epochs": plan.epochs, "steps": plan.steps, "config": config,
         });
         print(&format!("{:#}\n", json!({ "fingerprint": fingerprint, "proposal": proposal })));
     } else {
@@ -152,6 +152,11 @@ fn page(f: &Fingerprint, program: &Program, plan: &Plan, budget: u64) -> String 
     row("spacing", plan.spacing.map_or("that of the cases, which is one".into(), |s| format!("{} mm", s.map(short).join(" x "))));
     row("patch", format!("{}; the median case has {}", plan.patch.map(|n| n.to_string()).join(" x "), plan.median.map(short).join(" x ")));
     row("batch", format!("{}: a training step of {} takes {} MiB of {}", plan.batch, program.name, mib(plan.memory), mib(budget)));
+    let shown = match plan.steps == plan.once {
+        true => "so that each shows every training case of a fold once".to_owned(),
+        false => format!("as nnU-Net has; {} would show every training case of a fold once", several(plan.once, "step")),
+    };
+    row("training", format!("{} of {} steps, {shown}", several(plan.epochs, "epoch"), plan.steps));
     let width = rows.iter().map(|(name, _)| columns(name)).max().unwrap_or(0) + 2;
     let lines = rows.iter().map(|(name, line)| format!("{name}{}{line}", " ".repeat(width - columns(name))).trim_end().to_owned() + "\n");
     format!("{}: {} of {} can be used\n\n{}", printable(&f.name), f.cases, several(f.of, "case"), lines.collect::<String>())
@@ -198,7 +203,8 @@ fn config(all: &Surveyed, graph: &Path, given: &[Set], f: &Fingerprint, plan: &P
     if args.checkpointing {
         row("checkpointing: true".into());
     }
-    row("epochs: 100".into());
+    row(format!("epochs: {}", plan.epochs));
+    row(format!("steps: {} /* of the optimiser, in an epoch; {} show every training case once */", plan.steps, plan.once));
     row("seed: 0".into());
     text + ")\n"
 }

@@ -10,7 +10,7 @@ use super::{Sheet, bytes, graph, number, shown, table};
 use crate::compile::Program;
 use crate::infer::Card;
 use crate::metric::Region;
-use crate::net::{FORMAT, Tensors, graph_of, read_tensors};
+use crate::net::{FORMAT, SEMANTICS, Tensors, graph_of, read_tensors};
 use crate::show::stats;
 use crate::text::{Diagnostic, Result, many, printable, several, thousands};
 use crate::volume::{Class, Normalise, Summary};
@@ -72,8 +72,15 @@ fn model(sheet: &mut Sheet, path: &Path, program: &Program, tensors: &Tensors) -
         .map_err(|f| Diagnostic::error(f.code, format!("`{}`: {}", program.name, f.message)).help(f.help.unwrap_or_default()))?;
     graph::rows(sheet, program, &s);
     sheet.json["stats"] = graph::short(&s);
-    if tensors.metadata.get("lmsc.hash").is_some_and(|h| *h != program.hash().to_string()) {
-        sheet.doubts.push("its graph is not the one that its weights were trained with, or comes from another version of lmsc".into());
+    let entry = |name: &str| tensors.metadata.get(name).map(|text| printable(text));
+    let version = entry("lmsc.version").map_or("an lmsc that does not name itself".into(), |version| format!("lmsc {version}"));
+    sheet.row("written by", format!("{version}, semantics {SEMANTICS}"));
+    sheet.json["semantics"] = json!(SEMANTICS);
+    let digits = |hash: &&String| hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
+    if let Some(hash) = tensors.metadata.get("lmsc.hash").filter(digits).filter(|hash| **hash != program.hash().to_string()) {
+        // Operations gain fields: the same graph has another hash in another version.
+        sheet.row("hash then", hash.clone());
+        sheet.json["hash_when_written"] = json!(hash);
     }
     Ok(())
 }

@@ -1,28 +1,39 @@
-//! `lmsc train --dry`: what a run will take, from a few of its steps.
+//! `lmsc train --dry`: what a run is, and what it will take, from a few of its steps.
 //!
 //! Part of `cli::train`; may use `train`, `show` and `text`.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::announce;
+use super::{announce, listing};
 use crate::cli::{complain, print, print_lines};
+use serde_json::json;
 use crate::infer::need;
 use crate::net;
 use crate::show::picture::short;
 use crate::text::{Diagnostics, Result, several, thousands};
 use crate::train::{self, Job, Rehearsal};
 
-/// Makes a few steps and prints what they took.
+/// Prints the config, of which the fields `named` are no defaults; makes a few steps and prints what they took.
 ///
 /// # Errors
 /// What would stop the run.
-pub fn run(job: &Job, json: bool) -> Result<()> {
+pub fn run(job: &Job, named: &BTreeSet<String>, json: bool) -> Result<()> {
+    let config = json!(listing::settled(job));
+    let fields = listing::fields(&config, named);
+    if !json {
+        // Before the steps: it is of use where those fail.
+        print(&format!("{}\n", listing::text(&fields)));
+    }
     let device = net::device(&job.config.device)?;
     announce(job, &device);
     let found = train::rehearse(job, &device)?;
     complain(&Diagnostics(job.store.warnings(0)).gathered());
     if json {
-        print(&format!("{:#}\n", serde_json::json!(found)));
+        let mut all = json!(found);
+        let defaults: Vec<&str> = fields.iter().filter(|f| f.is_default).map(|f| f.name.as_str()).collect();
+        (all["config"], all["defaults"]) = (config, json!(defaults));
+        print(&format!("{all:#}\n"));
     } else {
         print_lines(&text(job, &found));
     }

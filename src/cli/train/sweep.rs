@@ -119,7 +119,8 @@ fn one(job: &Job, file: &Path, path: &Path, force: bool) -> Result<Option<Outcom
             Ok(None)
         }
         Standing::Other => {
-            let message = format!("`{}` holds a run of another config, graph, data set or version of lmsc", path.display());
+            let differences = Standing::differences(job, path)?.join("; ");
+            let message = format!("`{}` holds a run of another config, graph or data set: {differences}", path.display());
             let d = Diagnostic::error(Code::E0601, message);
             Err(d.help("give another folder with --out, or --force to train all of them anew").into())
         }

@@ -68,3 +68,42 @@ fn unknown_fields_are_refused() {
     let e = read(&["optimiser.rate=1"]).unwrap_err();
     assert_eq!(e.0[0].code, Code::E0107);
 }
+
+#[test]
+fn a_loss_is_what_it_names_and_nothing_else() {
+    let of = |field: &str, sets: &[&str]| {
+        let sets: Vec<Set> = sets.iter().map(|s| Set::parse(s).unwrap()).collect();
+        let text = TEXT.replace("epochs: 10,", &format!("epochs: 10, {field}"));
+        RunConfig::read(&Source::new("run.ron", text), &sets).map(|c| c.loss)
+    };
+    let terms = |o: &Objective| [o.dice, o.cross_entropy, o.boundary, o.tversky, o.focal, o.inverse_frequency];
+    assert_eq!(terms(&of("", &[]).unwrap()), [1.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+    assert_eq!(terms(&of("loss: (dice: 1.0, cross_entropy: 1.0),", &[]).unwrap()), [1.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+    assert_eq!(terms(&of("loss: (focal: 2.0),", &[]).unwrap()), [0.0, 0.0, 0.0, 0.0, 2.0, 0.0]);
+    // A change of a config without a loss is a change of the usual one; of a written one it is a change of that.
+    assert_eq!(terms(&of("", &["loss.boundary=0.5"]).unwrap()), [1.0, 1.0, 0.5, 0.0, 0.0, 0.0]);
+    assert_eq!(terms(&of("", &["loss.dice=0", "loss.radius=2"]).unwrap()), [0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+    assert_eq!(terms(&of("loss: (focal: 2.0),", &["loss.dice=1"]).unwrap()), [1.0, 0.0, 0.0, 0.0, 2.0, 0.0]);
+    assert_eq!(terms(&of("", &["loss=(tversky: 1)"]).unwrap()), [0.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
+    for field in ["loss: (),", "loss: (radius: 2),"] {
+        let e = of(field, &[]).unwrap_err();
+        assert!(e.0[0].message.contains("`loss` is 0 in every term") && e.0[0].message.contains("what it does not name is 0"), "{e:?}");
+    }
+}
+
+#[test]
+fn the_fields_that_are_named_are_known() {
+    let sets = [Set::parse("loss.radius=2").unwrap(), Set::parse("batch=3").unwrap()];
+    let named = RunConfig::named(&Source::new("run.ron", TEXT), &sets).unwrap();
+    let all: Vec<&str> = named.iter().map(String::as_str).collect();
+    assert_eq!(all, ["batch", "data", "data.root", "epochs", "graph", "loss", "loss.radius", "optimiser", "optimiser.lr", "patch"]);
+}
+
+#[test]
+fn what_is_not_set_stands_in_a_written_config() {
+    let text = ron::to_string(&read(&[]).unwrap()).unwrap();
+    for field in ["spacing:None", "patience:None", "folds:None", "clip:None", "average:None", "class_weights:None", "deep_supervision:None"]
+    {
+        assert!(text.contains(field), "{field}: {text}");
+    }
+}

@@ -1,5 +1,5 @@
-//! The training objective: by default Dice, cross-entropy and boundary loss, weighted by inverse voxel frequency (equation 22); others by
-//! the run config.
+//! The training objective: by default Dice and cross-entropy; others by the run config, that of LightMedSeg (equation 22: boundary loss and
+//! inverse voxel frequencies beside them) among them.
 //!
 //! Part of `train`; uses Burn, and `volume` for distances.
 //!

@@ -5,8 +5,11 @@
 use serde::{Deserialize, Serialize};
 
 /// The weights of the terms, and what they are taken over. [`super`] has the formulas.
+///
+/// A term that a config's `loss` does not name weighs nothing, and classes are weighed alike unless it says otherwise. Without any `loss` it
+/// is Dice and cross-entropy, each with weight 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default = "Objective::of_nothing")]
 pub struct Objective {
     /// Weight of the Dice loss.
     pub dice: f64,
@@ -22,13 +25,12 @@ pub struct Objective {
     pub radius: usize,
     /// In which distance the boundary region reaches so far.
     pub norm: Norm,
-    /// Exponent of the inverse frequency: 1 as in the paper, 0 weighs every class alike.
+    /// Exponent of the inverse frequency: 1 as in the paper of LightMedSeg, 0 weighs every class alike.
     pub inverse_frequency: f64,
     /// Where the frequency is counted.
     pub frequency_of: FrequencyOf,
     /// Weights of the classes (of the regions, where the run has such), in their order, instead of the inverse frequency; only
     /// how they relate matters.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub class_weights: Option<Vec<f64>>,
     /// Whether Dice and Tversky sum over the batch; else over each patch, of which the mean is taken.
     pub batch_dice: bool,
@@ -46,21 +48,28 @@ pub struct Objective {
     pub gamma: f64,
     /// Weights of the graph's outputs, in their order, where it has several; without it 1, 1/2, 1/4, ... Only how they relate
     /// matters. An output of weight 0 has no part in training.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub deep_supervision: Option<Vec<f64>>,
 }
 
 impl Default for Objective {
+    /// Without any `loss` in a config.
     fn default() -> Self {
+        Self { dice: 1.0, cross_entropy: 1.0, ..Self::of_nothing() }
+    }
+}
+
+impl Objective {
+    /// What is not named in a `loss`.
+    fn of_nothing() -> Self {
         Self {
-            dice: 1.0,
-            cross_entropy: 1.0,
-            boundary: 0.5,
+            dice: 0.0,
+            cross_entropy: 0.0,
+            boundary: 0.0,
             tversky: 0.0,
             focal: 0.0,
             radius: 1,
             norm: Norm::chebyshev,
-            inverse_frequency: 1.0,
+            inverse_frequency: 0.0,
             frequency_of: FrequencyOf::batch,
             class_weights: None,
             batch_dice: true,
@@ -118,8 +127,12 @@ impl Objective {
                 found.push((field, v.to_string(), "0 or more"));
             }
         }
-        if self.dice + self.cross_entropy + self.boundary + self.tversky + self.focal == 0.0 {
-            found.push(("", "0 in every term".into(), "above 0 in one of them"));
+        if [self.dice, self.cross_entropy, self.boundary, self.tversky, self.focal].iter().all(|weight| *weight == 0.0) {
+            found.push((
+                "",
+                "0 in every term".into(),
+                "above 0 in one of them, as in loss: (dice: 1, cross_entropy: 1); what it does not name is 0",
+            ));
         }
         if self.tversky != 0.0 && self.alpha + self.beta == 0.0 {
             found.push(("alpha", "0, as `loss.beta` is".into(), "above 0, or `loss.beta`"));

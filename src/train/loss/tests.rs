@@ -111,13 +111,18 @@ fn numbers(t: Terms) -> [f64; 6] {
     [t.total, t.dice, t.cross_entropy, t.boundary, t.tversky, t.focal].map(|x| f64::from(x.into_scalar::<f32>()))
 }
 
+/// That of LightMedSeg's paper: each of the three terms has a part in it, and so have class weights.
+fn paper() -> Objective {
+    Objective { boundary: 0.5, inverse_frequency: 1.0, ..Objective::default() }
+}
+
 fn of_classes(objective: Objective) -> Loss {
     Loss::new(objective, Goal::Classes(CLASSES))
 }
 
 /// Every term alone and together, for classes and for regions.
 fn losses() -> Vec<Loss> {
-    let one = Objective::default();
+    let one = paper();
     let none = Objective { dice: 0.0, cross_entropy: 0.0, boundary: 0.0, ..one.clone() };
     let weights = Some(vec![1.0, 3.0, 0.5]);
     let both = [
@@ -182,7 +187,7 @@ fn gradients_are_those_of_the_formula() {
 fn terms_that_are_one_by_their_parameters_are_one() {
     let device = Device::flex();
     let (logits, labels) = case(40);
-    let objective = Objective { tversky: 1.0, alpha: 0.5, beta: 0.5, focal: 1.0, gamma: 0.0, ..Objective::default() };
+    let objective = Objective { tversky: 1.0, alpha: 0.5, beta: 0.5, focal: 1.0, gamma: 0.0, ..paper() };
     let loss = of_classes(objective);
     let [_, dice, ce, _, tversky, focal] = numbers(loss.terms(vec![tensor(&logits, &device)], &on(loss.targets(&labels, SIZE), &device)));
     assert!((dice - tversky).abs() < 1e-5 && (ce - focal).abs() < 1e-6, "{dice} {tversky} {ce} {focal}");
@@ -191,7 +196,7 @@ fn terms_that_are_one_by_their_parameters_are_one() {
 #[test]
 fn weights_are_inverse_frequencies_of_the_classes_present() {
     let labels = [vec![0u8; 90], vec![1; 30]].concat();
-    let o = Objective::default();
+    let o = paper();
     assert_eq!(of_classes(o.clone()).targets(&labels, SIZE)[0].weights(), [0.25, 0.75, 0.0]);
     let root = of_classes(Objective { inverse_frequency: 0.5, ..o.clone() });
     let w = root.targets(&labels, SIZE)[0].weights().to_vec();
@@ -208,14 +213,14 @@ fn outputs_are_weighted_and_each_sees_the_labels_at_its_size() {
     let device = Device::flex();
     let (logits, labels) = case(41);
     let [n, d, h, w] = SIZE;
-    let mut loss = of_classes(Objective::default());
+    let mut loss = of_classes(paper());
     let half = [d, h / 2, w];
     loss.heads = vec![Head { output: 0, size: [d, h, w], weight: 0.75 }, Head { output: 1, size: half, weight: 0.25 }];
     let volume = half.iter().product::<usize>();
     let coarse: Vec<f32> = logits.iter().take(n * CLASSES * volume).map(|x| *x as f32).collect();
     let coarse = Tensor::<5>::from_data(TensorData::new(coarse, [n, CLASSES, half[0], half[1], half[2]]), &device);
     let both = numbers(loss.terms(vec![tensor(&logits, &device), coarse.clone()], &on(loss.targets(&labels, SIZE), &device)));
-    let single = of_classes(Objective::default());
+    let single = of_classes(paper());
     let full = numbers(single.terms(vec![tensor(&logits, &device)], &on(single.targets(&labels, SIZE), &device)));
     // Every second row, by hand.
     let rows: Vec<u8> = labels.chunks(w).enumerate().filter(|(row, _)| row % 2 == 1).flat_map(|(_, r)| r.to_vec()).collect();
@@ -263,7 +268,7 @@ fn one_class_alone_has_no_boundary_term() {
     let device = Device::flex();
     let (logits, _) = case(4);
     let labels = vec![0u8; SIZE.iter().product()];
-    let loss = of_classes(Objective::default());
+    let loss = of_classes(paper());
     let t = loss.terms(vec![tensor(&logits, &device)], &on(loss.targets(&labels, SIZE), &device));
     assert_eq!(t.boundary.into_scalar::<f32>(), 0.0);
     assert!(t.total.into_scalar::<f32>().is_finite());
@@ -274,7 +279,7 @@ fn a_batch_whose_classes_weigh_nothing_is_finite() {
     let device = Device::flex();
     let (logits, _) = case(5);
     let labels = vec![0u8; SIZE.iter().product()];
-    let objective = Objective { class_weights: Some(vec![0.0, 1.0, 1.0]), focal: 1.0, background: false, ..Objective::default() };
+    let objective = Objective { class_weights: Some(vec![0.0, 1.0, 1.0]), focal: 1.0, background: false, ..paper() };
     let loss = of_classes(objective);
     let t = loss.terms(vec![tensor(&logits, &device)], &on(loss.targets(&labels, SIZE), &device));
     assert_eq!(t.cross_entropy.into_scalar::<f32>(), 0.0);
