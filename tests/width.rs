@@ -17,9 +17,9 @@ fn lmsc(args: &[&str], width: usize) -> String {
     text(&out.stdout) + &text(&out.stderr)
 }
 
-/// The words of a text: letters in a row. Numbers are left out, since times differ from run to run.
+/// The words of a text: three letters or more in a row. Numbers and units of time are left out, since they differ from run to run.
 fn words(text: &str) -> BTreeSet<&str> {
-    text.split(|c: char| !c.is_alphabetic()).filter(|w| !w.is_empty()).collect()
+    text.split(|c: char| !c.is_alphabetic()).filter(|w| w.chars().count() > 2).collect()
 }
 
 /// The words that have to be there: those of a table's rows stand in columns that may be left out by name, but the first of each row may not.

@@ -38,8 +38,10 @@ mod train;
 #[cfg(feature = "run")]
 mod view;
 
+use output::print_lines;
+#[cfg(feature = "run")]
+use output::tell;
 pub use output::{complain, print};
-use output::{print_lines, tell};
 
 use clap::{CommandFactory, FromArgMatches};
 

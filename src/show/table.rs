@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn long_words_are_folded_and_no_column_is_left_out_for_them() {
-        let mut columns = vec![Column::new("name", false, 0), Column::new("n", true, 1), Column::new("with a long heading", false, 0)];
+        let mut columns = vec![Column::new("name", false, 0), Column::new("n", true, 0), Column::new("with a long heading", false, 0)];
         let mut rows = vec![vec!["a_name_that_is_too_long".to_owned(), "1".into(), "x".into()], vec!["b".into(), "2".into(), "y".into()]];
         assert!(fit(&mut columns, &mut rows, 31).is_empty());
         let t = table(&columns, rows, false);

@@ -122,7 +122,7 @@ mod tests {
         // A label that takes more than half of the width has nothing beside it.
         assert_eq!(hang("a long label   text", 16), "a long label\n  text");
         assert_eq!(hang("  a  b\n\nc", 20), "  a  b\n\nc");
-        assert_eq!(hang("脳   腫瘍 腫瘍", 9), "脳   腫瘍\n     腫瘍");
+        assert_eq!(hang("脳   腫瘍 腫瘍", 10), "脳   腫瘍\n     腫瘍");
     }
 
     #[test]

