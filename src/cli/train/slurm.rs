@@ -36,7 +36,12 @@ pub(super) fn write(script: &Path, array: &Array) -> Result<()> {
     let program = std::env::current_exe().map_err(|e| unusable("the path of lmsc", &reason(&e)))?;
     write_text(script, &text(array, most, &here, &program)?)?;
     let last = array.variants.len() - 1;
-    print(&format!("{}: {}, tasks 0 to {last}\nnext: sbatch {}\n", script.display(), several(array.variants.len(), "run"), script.display()));
+    print(&format!(
+        "{}: {}, tasks 0 to {last}\nnext: sbatch {}\n",
+        script.display(),
+        several(array.variants.len(), "run"),
+        script.display()
+    ));
     Ok(())
 }
 

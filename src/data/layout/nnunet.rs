@@ -56,7 +56,8 @@ pub(super) fn describe(root: &Path) -> Result<Description, Diagnostics> {
     let regions = regions(&file.labels);
     if !file.regions_class_order.is_empty() && file.regions_class_order.len() != regions.len() {
         let (given, message) = (file.regions_class_order.len(), "`regions_class_order` names");
-        let message = format!("{message} {}, and `labels` has {} beside the background", several(given, "label"), several(regions.len(), "region"));
+        let message =
+            format!("{message} {}, and `labels` has {} beside the background", several(given, "label"), several(regions.len(), "region"));
         found.push(at_word(&source, &message, "regions_class_order").help("one label for each region, in the order of `labels`"));
     }
     let cases = if file.dataset.is_empty() {
@@ -65,7 +66,8 @@ pub(super) fn describe(root: &Path) -> Result<Description, Diagnostics> {
         found.keep(named(&source, root, &file.dataset, modalities.len())).unwrap_or_default()
     };
     if let Some(said) = file.num_training.filter(|n| *n != cases.len() && !found.has_errors()) {
-        let message = format!("`numTraining` is {said}, but there {} {}", if cases.len() == 1 { "is" } else { "are" }, several(cases.len(), "case"));
+        let message =
+            format!("`numTraining` is {said}, but there {} {}", if cases.len() == 1 { "is" } else { "are" }, several(cases.len(), "case"));
         found.push(at_word(&source, &message, "numTraining").help("look for missing files, or correct the number"));
     }
     found.or(Description { name: file.name, modalities, labels, regions, paint: file.regions_class_order, cases })
