@@ -52,8 +52,9 @@ fn ron_to_spec_to_ron() {
 fn spec(name: &str, node: &str) -> Spec {
     let ports: Vec<&str> = Spec::LIST.iter().find(|e| e.name == name).expect("listed").inputs.iter().map(|p| p.name).collect();
     let tree = lmsc::read::parse(&Source::new(name, node)).expect("RON");
-    let entries = tree.entries().expect("fields").iter().filter(|e| !ports.contains(&e.key.as_str())).collect();
-    Spec::read(name, lmsc::read::fields(entries, &Default::default())).expect("a block").expect("its fields")
+    let entries = tree.entries().expect("fields").iter().filter(|e| !ports.contains(&e.key.as_str()));
+    let read = |fields: lmsc::read::Fields| Spec::read(name, fields).expect("a block");
+    lmsc::read::fields(&entries.collect::<Vec<_>>(), &Default::default(), read).expect("its fields")
 }
 
 fn spec_of(text: &str, name: &str) -> Spec {

@@ -141,7 +141,7 @@ fn composite<'n, 't>(n: &'n NodeText, c: &'t Composite, around: &Surroundings<'_
                 let slip = strange.iter().any(|e| nearest(&e.key, names.iter().copied()) == Some(&p.name));
                 Err(d.help(format!("add `{}: ...`", p.name)).echo(slip))
             }
-            None => value(&p.value, &params),
+            None => value(&p.value, &params).map_err(|d| Diagnostic { echo: d.echo || !c.whole, ..d }),
         };
         let value = found.keep(result).unwrap_or_else(|| {
             sound = false;

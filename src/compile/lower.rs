@@ -141,7 +141,7 @@ impl<'t> Lowering<'t> {
                     Err(fault) => {
                         let d = self.placed(fault, w, &path, &x, s);
                         self.found.push(d);
-                        self.budget.fault();
+                        self.budget.fault(&w.text.block_place);
                         return vec![];
                     }
                 }

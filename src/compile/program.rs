@@ -232,8 +232,8 @@ fn at(text: &GraphText, params: &Parameters, all_blocks: bool, size: Option<[usi
     check_composites(text, &mut l.found);
     let mut inputs = HashMap::new();
     let mut named = vec![];
-    for i in &text.inputs {
-        let v = input(i, &params.values, size, named.is_empty(), &mut l);
+    for (k, i) in text.inputs.iter().enumerate() {
+        let v = input(i, &params.values, size, k == 0, &mut l);
         named.extend(v.map(|v| (i.name.clone(), v)));
         inputs.insert(i.name.clone(), v.map_or(Flow::Unknown, Flow::Value));
     }

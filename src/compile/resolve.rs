@@ -79,9 +79,10 @@ impl<'n, 'a, 't, 'f> Names<'n, 'a, 't, 'f> {
             return Source::Node(i);
         }
         let (message, help) = match (r.port.as_deref(), known.as_slice()) {
-            (Some(p), [only]) if only.is_empty() => {
-                (format!("`{}` has one output, which has no name; `{}` is not there", r.node, printable(p)), format!("write \"{}\"", r.node))
-            }
+            (Some(p), [only]) if only.is_empty() => (
+                format!("`{}` has one output, which has no name; `{}` is not there", r.node, printable(p)),
+                format!("write \"{}\"", r.node),
+            ),
             (Some(p), _) => {
                 (format!("`{}` has no output `{}`", r.node, printable(p)), suggestion(p, known.iter().map(String::as_str), "outputs"))
             }
@@ -96,7 +97,9 @@ impl<'n, 'a, 't, 'f> Names<'n, 'a, 't, 'f> {
     }
 
     fn tell(&mut self, d: Diagnostic) {
-        self.budget.fault();
+        if let Some(l) = d.labels.first() {
+            self.budget.fault(&l.place);
+        }
         self.found.push(d);
     }
 

@@ -72,7 +72,7 @@ pub fn wire<'n, 't>(
     for n in nodes {
         let mut w = body(n, around, budget, found);
         if !w.sound {
-            budget.fault();
+            budget.fault(&n.block_place);
         }
         if budget.spent() {
             return vec![];

@@ -55,9 +55,12 @@ impl Conv3d {
         let padded = p.checked_mul(2).and_then(|p| p.checked_add(n)).ok_or_else(too_large)?;
         let room = padded.checked_sub(reach).ok_or_else(|| {
             let axis = ["depth", "height", "width"][axis];
-            Fault::new(Code::E0301, format!("the kernel reaches over {} but the {axis} is {n} ({padded} with padding)", several(reach, "voxel")))
-                .on("kernel")
-                .help("use a smaller kernel, or a larger input")
+            Fault::new(
+                Code::E0301,
+                format!("the kernel reaches over {} but the {axis} is {n} ({padded} with padding)", several(reach, "voxel")),
+            )
+            .on("kernel")
+            .help("use a smaller kernel, or a larger input")
         })?;
         Ok(room / s + 1)
     }

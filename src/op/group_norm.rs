@@ -27,8 +27,7 @@ impl Operator for GroupNorm {
     fn infer(&self, x: &[Fact]) -> Result<Fact, Fault> {
         let [x] = exactly::<1>(self.kind(), x)?;
         if self.groups == 0 || x.channels % self.groups != 0 {
-            let message =
-                format!("{} cannot be split into {}", several(x.channels, "channel"), several(self.groups, "group"));
+            let message = format!("{} cannot be split into {}", several(x.channels, "channel"), several(self.groups, "group"));
             return Err(Fault::new(Code::E0302, message)
                 .on("groups")
                 .help("use a width that is a multiple of the groups, or fewer groups"));

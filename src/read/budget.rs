@@ -2,7 +2,7 @@
 //!
 //! May use `text`.
 
-use crate::text::{Code, Diagnostic, Diagnostics, Place, thousands};
+use crate::text::{Code, Diagnostic, Diagnostics, Place, Span, thousands};
 
 /// Nodes of a whole graph; those inside a composite count at each use.
 pub const NODES: usize = 250_000;
@@ -24,6 +24,8 @@ pub const NAME: usize = 64;
 pub const CHANGES: usize = 1000;
 /// Faulty nodes after which the rest is not looked at.
 const FAULTS: usize = 200;
+/// So many faults of one place count as one.
+const TURNS: usize = 100;
 
 /// What is counted while a graph opens up.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +61,9 @@ impl Limit {
 pub struct Budget {
     used: [usize; 4],
     faults: usize,
+    /// Where the last fault was, and how many have been there since one was counted.
+    last: Option<Span>,
+    turns: usize,
     spent: bool,
 }
 
@@ -79,9 +84,14 @@ impl Budget {
         !self.spent
     }
 
-    /// Counts a faulty node, whose error has been told.
-    pub fn fault(&mut self) {
-        self.faults += 1;
+    /// Counts a fault that has been told. Those of one place in a row, as the turns of a loop have, count little.
+    pub fn fault(&mut self, place: &Place) {
+        self.turns += 1;
+        if self.last != Some(place.span) || self.turns == TURNS {
+            self.faults += 1;
+            self.turns = 0;
+        }
+        self.last = Some(place.span);
         self.spent |= self.faults >= FAULTS;
     }
 

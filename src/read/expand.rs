@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::budget::{Budget, Limit, NAME, at_most};
-use super::expr::{evaluate, is_name};
+use super::expr::{evaluate, is_name, names};
 use super::graph::{NodeText, Reference};
 use super::tree::{Kind, Tree};
 use super::value::{Scope, Value};
@@ -66,7 +66,7 @@ impl Loop {
     /// Whether a name could be that of one of its turns.
     pub fn could_be(&self, name: &str) -> bool {
         let inside = name.strip_prefix(self.before.as_str()).and_then(|rest| rest.strip_suffix(self.after.as_str()));
-        inside.is_some_and(|i| !i.is_empty())
+        inside.is_some_and(|i| i.starts_with(|c: char| c.is_ascii_digit()) && i.ends_with(|c: char| c.is_ascii_digit()))
     }
 
     /// In words, which nodes it makes: "the loop makes `seg1` to `seg4`".
@@ -107,10 +107,12 @@ pub fn opened<'t>(nodes: &'t [NodeText], scope: &Scope, budget: &mut Budget, fou
             Ok(turns) => turns,
             Err((name, d)) => {
                 // Looked at once, with a variable of which nothing is known.
-                budget.fault();
+                budget.fault(&n.id_place);
                 found.push(d);
                 made.sound = false;
-                vec![name.map(|name| (name, Value::Unknown)).into_iter().collect()]
+                let braces = n.id.split('{').skip(1).filter_map(|part| part.split('}').next());
+                let used = braces.flat_map(names).filter(|w| !scope.contains_key(*w)).map(str::to_owned);
+                vec![used.chain(name).map(|name| (name, Value::Unknown)).collect()]
             }
         };
         for locals in turns {
@@ -124,7 +126,9 @@ pub fn opened<'t>(nodes: &'t [NodeText], scope: &Scope, budget: &mut Budget, fou
             made.ends = Some(made.ends.take().map_or((id.clone(), id.clone()), |(first, _)| (first, id.clone())));
             match off {
                 None => all.push(node),
-                Some(condition) => out.absent.push(Absent { id, why: format!("is switched off by `when: {condition}`"), place: condition.place.clone() }),
+                Some(condition) => {
+                    out.absent.push(Absent { id, why: format!("is switched off by `when: {condition}`"), place: condition.place.clone() })
+                }
             }
         }
         if n.id.contains('{') {
@@ -263,7 +267,7 @@ fn one<'t>(
         }
     }
     if node.faulty {
-        budget.fault();
+        budget.fault(&n.id_place);
     }
     (node, off)
 }

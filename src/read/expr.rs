@@ -45,7 +45,11 @@ pub fn evaluate(text: &str, scope: &Scope) -> Result<Value, Wrong> {
     }
     let value = read.map_err(told)?;
     if p.unknown {
-        return Err(Wrong { message: "the expression uses a parameter that is not known".into(), help: "mend that first".into(), echo: true });
+        return Err(Wrong {
+            message: "the expression uses a parameter that is not known".into(),
+            help: "mend that first".into(),
+            echo: true,
+        });
     }
     Ok(value)
 }
@@ -393,7 +397,11 @@ mod tests {
 
     #[test]
     fn every_name_that_is_missing_is_told_and_nothing_of_what_is_unknown() {
-        assert_eq!(eval("widht + wide * widht"), Err("there are no parameters `widht` and `wide`; did you mean `width`?".to_owned() + &", parameters: `act`, `deep`, `k`, `width`"));
+        assert_eq!(
+            eval("widht + wide * widht"),
+            Err("there are no parameters `widht` and `wide`; did you mean `width`?".to_owned()
+                + &", parameters: `act`, `deep`, `k`, `width`")
+        );
         let scope = Scope::from([("w".to_owned(), Value::Unknown), ("k".to_owned(), Value::Int(3))]);
         for text in ["w", "w * 2", "w == 'a' && w > 1", "1 / (w - 1)", "min(w, 'a')"] {
             assert!(evaluate(text, &scope).expect_err(text).echo, "{text}");

@@ -146,7 +146,9 @@ impl Reference {
 }
 
 fn wrong(tree: &Tree, expected: &str) -> Diagnostic {
-    Diagnostic::error(Code::E0104, format!("{expected} is expected, but {} is given", tree.what())).at(tree.place.clone(), "here").echo(tree.kind == Kind::Fault)
+    Diagnostic::error(Code::E0104, format!("{expected} is expected, but {} is given", tree.what()))
+        .at(tree.place.clone(), "here")
+        .echo(tree.kind == Kind::Fault)
 }
 
 const FIELDS: &[&str] =
@@ -381,6 +383,13 @@ impl Reader {
         }
         let named = self.found.0.len() == before;
         let params = self.params(tree);
+        for p in &params {
+            if matches!(&p.value.kind, Kind::Word(w) if w != "Required") {
+                self.found.push(
+                    wrong(&p.value, "a value, or `Required`,").help("write `Required`, `8`, `\"out / 2\"` or `OneOf(\"silu\", \"relu\")`"),
+                );
+            }
+        }
         let outputs = match (fields, tree.get("output")) {
             (None, _) => vec![],
             (_, Some(t)) => vec![(String::new(), self.found.keep(Reference::read(t)).unwrap_or_else(|| Reference::unread(&t.place)))],

@@ -10,10 +10,33 @@ use crate::text::file::{is_json, plain};
 use crate::text::{Diagnostic, FileKind, Place, Source, Span};
 
 /// Fields that a graph has and a run config has not, and the other way round.
-const GRAPH: &[&str] = &["source", "extends", "import", "params", "inputs", "blocks", "nodes", "outputs", "drop", "replace", "claims", "lints"];
+const GRAPH: &[&str] =
+    &["source", "extends", "import", "params", "inputs", "blocks", "nodes", "outputs", "drop", "replace", "claims", "lints"];
 const CONFIG: &[&str] = &[
-    "graph", "data", "regions", "split", "patch", "batch", "normalise", "spacing", "crop", "cache", "augment", "foreground", "loss",
-    "optimiser", "schedule", "epochs", "steps", "patience", "overlap", "postprocess", "workers", "precision", "seed", "device",
+    "graph",
+    "data",
+    "regions",
+    "split",
+    "patch",
+    "batch",
+    "normalise",
+    "spacing",
+    "crop",
+    "cache",
+    "augment",
+    "foreground",
+    "loss",
+    "optimiser",
+    "schedule",
+    "epochs",
+    "steps",
+    "patience",
+    "overlap",
+    "postprocess",
+    "workers",
+    "precision",
+    "seed",
+    "device",
 ];
 
 /// What the file at `path` is; [`FileKind::Unknown`] where it cannot be read.
@@ -40,7 +63,9 @@ fn of_tree(tree: &Tree, source: &Source) -> FileKind {
             _ => None,
         };
         FileKind::Config(named)
-    } else if keys.iter().any(|k| matches!(*k, "blocks" | "import")) && !keys.iter().any(|k| matches!(*k, "extends" | "inputs" | "nodes" | "outputs")) {
+    } else if keys.iter().any(|k| matches!(*k, "blocks" | "import"))
+        && !keys.iter().any(|k| matches!(*k, "extends" | "inputs" | "nodes" | "outputs"))
+    {
         FileKind::Blocks
     } else if graph > 0 {
         FileKind::Graph

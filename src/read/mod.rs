@@ -62,7 +62,8 @@ pub fn given(tree: &Tree, declared: &Tree, scope: &Scope) -> std::result::Result
             let all: Vec<String> = words.iter().map(|w| format!("`{w}`")).collect();
             let message = format!("`{}` is not one of the choices here", printable(&other.to_string()));
             let near = nearest(&other.to_string(), words).map(|n| format!("did you mean `{n}`? ")).unwrap_or_default();
-            let d = Diagnostic::error(Code::E0104, message).at(tree.place.clone(), "given here").also(declared.place.clone(), "declared here");
+            let d =
+                Diagnostic::error(Code::E0104, message).at(tree.place.clone(), "given here").also(declared.place.clone(), "declared here");
             Err(d.help(format!("{near}choices: {}", all.join(", "))))
         }
     }
@@ -71,9 +72,8 @@ pub fn given(tree: &Tree, declared: &Tree, scope: &Scope) -> std::result::Result
 /// The words of `OneOf(...)`.
 pub fn choices(declared: &Tree) -> Option<Vec<&str>> {
     let Kind::Tuple(Some(name), items) = &declared.kind else { return None };
-    (name == "OneOf").then(|| {
-        items.iter().filter_map(|t| if let Kind::Str(s) | Kind::Word(s) = &t.kind { Some(s.as_str()) } else { None }).collect()
-    })
+    (name == "OneOf")
+        .then(|| items.iter().filter_map(|t| if let Kind::Str(s) | Kind::Word(s) = &t.kind { Some(s.as_str()) } else { None }).collect())
 }
 
 fn short(value: Value, tree: &Tree) -> std::result::Result<Value, Diagnostic> {

@@ -160,13 +160,18 @@ impl FileKind {
         } else if head.starts_with(&[0x1f, 0x8b]) {
             match called(&[".nii.gz", ".nii", ".hdr.gz", ".img.gz"]) {
                 true => FileKind::Volume,
-                false if called(&[".mgz"]) => FileKind::Foreign(Foreign { name: "a FreeSurfer MGH volume", help: "convert it with mri_convert" }),
+                false if called(&[".mgz"]) => {
+                    FileKind::Foreign(Foreign { name: "a FreeSurfer MGH volume", help: "convert it with mri_convert" })
+                }
                 false => FileKind::Foreign(Foreign { name: "packed with gzip", help: "unpack it first" }),
             }
         } else if is_text(head) {
             FileKind::Text
         } else if called(&[".onnx"]) {
-            FileKind::Foreign(Foreign { name: "an ONNX network, by its name", help: "a network is a graph here; `lmsc new FILE` starts one" })
+            FileKind::Foreign(Foreign {
+                name: "an ONNX network, by its name",
+                help: "a network is a graph here; `lmsc new FILE` starts one",
+            })
         } else {
             FileKind::Unknown
         }
@@ -195,14 +200,20 @@ impl FileKind {
     pub fn remedy(&self, path: &Path) -> String {
         let p = path.display();
         match self {
-            FileKind::Run => format!("its graph is {p}/graph.ron; `lmsc report {p}` tells of the run, and `lmsc train --resume {p}` goes on with it"),
+            FileKind::Run => {
+                format!("its graph is {p}/graph.ron; `lmsc report {p}` tells of the run, and `lmsc train --resume {p}` goes on with it")
+            }
             FileKind::DataSet => format!("`lmsc data check {p}` looks at a data set"),
             FileKind::Folder => "name a file".into(),
             FileKind::Empty => "`lmsc new FILE` starts a graph".into(),
-            FileKind::Weights => format!("`lmsc info {p}` shows what is in it, and `lmsc predict {p} IMAGE --out DIR` segments with a model"),
+            FileKind::Weights => {
+                format!("`lmsc info {p}` shows what is in it, and `lmsc predict {p} IMAGE --out DIR` segments with a model")
+            }
             FileKind::Volume => format!("`lmsc info {p}` and `lmsc view {p}` show it, and `lmsc predict MODEL {p} --out DIR` segments it"),
             FileKind::Foreign(f) => f.help.into(),
-            FileKind::Json => "graphs and run configs are RON; a data set with a dataset.json is named by its folder, as in `lmsc data check DIR`".into(),
+            FileKind::Json => {
+                "graphs and run configs are RON; a data set with a dataset.json is named by its folder, as in `lmsc data check DIR`".into()
+            }
             FileKind::Graph => format!("`lmsc check {p}` checks it; a run config names it as its `graph`"),
             FileKind::Config(Some(graph)) => format!("to check its graph: lmsc check {}; to train by it: lmsc train {p}", graph.display()),
             FileKind::Config(None) => format!("to train by it: lmsc train {p}"),

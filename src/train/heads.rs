@@ -25,8 +25,13 @@ pub fn heads(program: &Program, config: &RunConfig, source: &Arc<Source>) -> Res
     let names = || outputs.iter().map(|(n, _)| format!("`{n}`")).collect::<Vec<_>>().join(", ");
     let weights: Vec<f64> = match &config.loss.deep_supervision {
         Some(given) if given.len() != outputs.len() => {
-            let message =
-                format!("`{FIELD}` has {}, and `{}` has {}: {}", several(given.len(), "weight"), program.name, several(outputs.len(), "output"), names());
+            let message = format!(
+                "`{FIELD}` has {}, and `{}` has {}: {}",
+                several(given.len(), "weight"),
+                program.name,
+                several(outputs.len(), "output"),
+                names()
+            );
             return Err(fault(source, FIELD, message).into());
         }
         Some(given) => given.clone(),

@@ -169,7 +169,8 @@ fn config(all: &Surveyed, graph: &Path, given: &[Set], f: &Fingerprint, plan: &P
     let data = written(&all.spec);
     let sets: Vec<String> = given.iter().map(|s| format!("\"{}\": {}", s.path, s.text())).collect();
     let triple = |v: [f64; 3]| format!("({})", v.map(|v| v.to_string()).join(", "));
-    let mut text = format!("// {}: {}. Proposed by `lmsc data plan`; change what you know better.\n(\n", printable(&f.name), several(f.cases, "case"));
+    let mut text =
+        format!("// {}: {}. Proposed by `lmsc data plan`; change what you know better.\n(\n", printable(&f.name), several(f.cases, "case"));
     let mut row = |line: String| text.push_str(&format!("    {line},\n"));
     row(format!("graph: {:?}", graph.display().to_string()));
     row(format!("set: {{ {} }}", sets.join(", ")));

@@ -79,8 +79,7 @@ pub fn print(p: &Page, width: Option<usize>) -> String {
             let each = all.iter().map(|(n, [_, c, d, h, w])| format!("{n} [N, {c}, {d}, {h}, {w}]"));
             each.collect::<Vec<_>>().join(", ")
         };
-        let cost =
-            format!("{}, {} for {} -> {}", many(e.params, "parameter"), many(e.macs, "MAC"), shapes(&e.inputs), shapes(&e.outputs));
+        let cost = format!("{}, {} for {} -> {}", many(e.params, "parameter"), many(e.macs, "MAC"), shapes(&e.inputs), shapes(&e.outputs));
         out.push_str(&if markdown {
             format!("\n## Example\n\n```ron\n\"node\": {}\n```\n\n{cost}\n", e.ron)
         } else {
