@@ -209,8 +209,15 @@ fn a_data_set_is_predicted_by_its_cases_and_found_by_eval() {
     for reference in ["set", "run.ron", "set/labelsTr"] {
         let out = eval(&["--pred", "p", "--ref", reference]);
         let text = given::text(&out.stdout);
-        assert!(out.status.success() && text.contains("turned onto them: 4 of 4 cases"), "{text}{}", given::text(&out.stderr));
-        assert!(text.lines().filter(|l| l.contains("mean")).all(|l| l.contains("1.000")), "{text}");
+        assert!(out.status.success() && text.contains("their predictions, turned"), "{text}{}", given::text(&out.stderr));
+        let json = given::text(&eval(&["--pred", "p", "--ref", reference, "--json", "-"]).stdout);
+        let json: Value = serde_json::from_str(&json).expect("JSON");
+        let cases = json["cases"].as_array().expect("cases");
+        assert_eq!(cases.len(), 4);
+        for case in cases {
+            assert_eq!(case["reference_turned"], true);
+            assert!(case["regions"].as_object().expect("regions").values().all(|r| r["dice"] == 1.0), "{case}");
+        }
     }
 
     let (code, out, err) = place.predict(&["run.ron", "--part", "validation", "--out", "held"]);

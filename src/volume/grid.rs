@@ -71,7 +71,7 @@ impl Grid {
         // i, j, k.
         let turned = |[d, h, w]: [f64; 3]| [w, h, d];
         let far = |a: [f64; 3], b: [f64; 3], slack: f64| a.iter().zip(b).any(|(a, b)| (a - b).abs() > slack);
-        let shown = |v: [f64; 3], between: &str| v.map(|v| round(v).to_string()).join(between);
+        let shown = |v: [f64; 3], between: &str| v.map(round).join(between);
         let mut all = vec![];
         if self.size != other.size {
             let size = |[d, h, w]: [usize; 3]| format!("{w}x{h}x{d}");
