@@ -188,11 +188,11 @@ fn a_prediction_of_many_volumes() {
 #[ignore = "takes minutes; see tests/soak/run"]
 fn two_processes_in_one_folder() {
     let pairs = count("pairs", 3);
-    let place = place(6, [16, 20, 18], "spacing: Some((1.0, 1.0, 1.0)), cache: Some(\"cache\")");
+    let place = place(6, [16, 20, 18], "spacing: (1.0, 1.0, 1.0), cache: \"cache\"");
     let begin = Instant::now();
     let predict =
         |out: &'static str, more: &[&'static str]| [&["predict", "model.safetensors", "data/imagesTr", "--out", out], more].concat();
-    done(place.path(), &["train", "run.ron", "--out", "once", "--set", "cache=None"]);
+    done(place.path(), &["train", "run.ron", "--out", "once", "--set", "cache=other"]);
     let once = left(&place.path().join("once"));
     done(place.path(), &predict("alone", &[]));
     let alone = predicted(&place.path().join("alone"));
