@@ -147,8 +147,8 @@ fn is_number(arg: &Arg) -> bool {
         value_parser!(u16).into(),
         value_parser!(u32).into(),
         value_parser!(u64).into(),
-        value_parser!(usize),
-        value_parser!(f64),
+        value_parser!(usize).into(),
+        value_parser!(f64).into(),
     ];
     takes_value(arg) && whole.iter().any(|p| is_a(arg, p))
 }

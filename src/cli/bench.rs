@@ -147,6 +147,7 @@ fn outputs(args: &Args) -> Result<Outputs> {
     args.graph.iter().for_each(|graph| graph_inputs(&mut outputs, graph));
     outputs.inputs(args.weights.iter().chain(&args.map));
     if let Some(folder) = &args.export {
+        outputs.folder(folder)?;
         for name in bench::EXPORTED {
             outputs.claim(&folder.join(name), if name.ends_with(".json") { Form::Json } else { Form::Tensors })?;
         }

@@ -105,12 +105,21 @@ pub struct Outputs {
     claimed: HashSet<Identity>,
     /// Folders that were found to be writable.
     writable: HashSet<PathBuf>,
+    /// Folders that the command makes where they are not there.
+    made: Vec<PathBuf>,
 }
 
 impl Outputs {
     /// Those of a verb; `overwrite` is none where it has no such option.
     pub fn new(verb: &str, overwrite: Option<bool>) -> Self {
-        Self { by: format!("lmsc {verb}"), overwrite, inputs: HashMap::new(), claimed: HashSet::new(), writable: HashSet::new() }
+        Self {
+            by: format!("lmsc {verb}"),
+            overwrite,
+            inputs: HashMap::new(),
+            claimed: HashSet::new(),
+            writable: HashSet::new(),
+            made: vec![],
+        }
     }
 
     /// The entry of a safetensors file's metadata that marks it as this verb's.
@@ -182,6 +191,11 @@ impl Outputs {
     /// # Errors
     /// E0603 with the reason.
     pub fn folder(&mut self, folder: &Path) -> Result<(), Diagnostic> {
+        self.made.push(folder.to_owned());
+        self.can_be_written(folder)
+    }
+
+    fn can_be_written(&mut self, folder: &Path) -> Result<(), Diagnostic> {
         if self.writable.contains(folder) {
             return Ok(());
         }
@@ -229,7 +243,13 @@ impl Outputs {
         }
         // Beside the file that a link leads to.
         let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        self.folder(folder_of(&whole))
+        let folder = folder_of(&whole);
+        self.can_be_written(folder)?;
+        if !folder.is_dir() && !self.made.iter().any(|made| folder.starts_with(made)) {
+            let message = format!("cannot write `{}`: its folder is not there", path.display());
+            return Err(Diagnostic::error(Code::E0603, message).help("make the folder first"));
+        }
+        Ok(())
     }
 
     fn is_no_input(&self, path: &Path, about: &Metadata) -> Result<(), Diagnostic> {
@@ -367,6 +387,7 @@ mod tests {
             (at("."), "it is a folder"),
             (at(""), "it is a folder"),
             (at("file/below"), "not a folder"),
+            (at("none/below"), "its folder is not there"),
             (at("file/far/below"), "not a folder"),
             (PathBuf::from("/"), "no name of a file"),
         ] {
@@ -382,6 +403,8 @@ mod tests {
             told(outputs.folder(&at("loop")));
         }
         outputs.folder(&at("new/newer")).unwrap();
+        outputs.claim(&at("new/newer/file"), Form::Plain).unwrap();
+        outputs.claim(&at("new/newer/far/file"), Form::Plain).unwrap();
         assert!(!at("new").exists(), "only looked at");
         assert!(told(outputs.folder(&at("file"))).contains("not a folder"));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), if cfg!(unix) { 3 } else { 1 });

@@ -64,7 +64,7 @@ pub fn dataset(folder: &Path, bytes: &[u8]) -> bool {
     let root = PathBuf::from(folder);
     let both = [Spec::Msd { root: root.clone() }, Spec::Nnunet { root }];
     let opened = both.map(|spec| used(Dataset::open(&spec, Preprocess::default(), None)));
-    used(lmsc::data::guess(folder));
+    used(lmsc::data::guess(folder).map_err(Diagnostics::from));
     for set in opened.iter().flatten() {
         let all = set.survey(|| ());
         used(Err::<(), _>(Diagnostics(all.into_iter().flat_map(|c| c.findings).collect())).or_else(|found: Diagnostics| found.or(())));

@@ -130,7 +130,7 @@ fn a_training_killed_at_random_moments() {
     while kills < wanted {
         let name = format!("often-{runs}");
         let run = place.path().join(&name);
-        let mut here = 0;
+        let mut here = 0u32;
         let mut child = begun(place.path(), &["train", "run.ron", "--out", &name]);
         loop {
             // Later kills come later, so that a run ends.
@@ -146,13 +146,13 @@ fn a_training_killed_at_random_moments() {
             child.wait().expect("it ends");
             here += 1;
             let known = run.join("config.ron").exists();
-            child =
-                begun(place.path(), if known { &["train", "--resume", &name] } else { &["train", "run.ron", "--out", &name, "--force"] });
+            let again: &[&str] = if known { &["train", "--resume", &name] } else { &["train", "run.ron", "--out", &name, "--force"] };
+            child = begun(place.path(), again);
         }
         finished(child, &["train", &name]);
         assert!(left(&run) == once, "after {here} kills the run has left something else");
         std::fs::remove_dir_all(&run).expect("removed");
-        kills += u64::from(here as u32);
+        kills += u64::from(here);
         runs += 1;
     }
     println!(
@@ -188,11 +188,11 @@ fn a_prediction_of_many_volumes() {
 #[ignore = "takes minutes; see tests/soak/run"]
 fn two_processes_in_one_folder() {
     let pairs = count("pairs", 3);
-    let place = place(6, [16, 20, 18], "spacing: Some((1.0, 1.0, 1.0)), cache: Some(\"cache\")");
+    let place = place(6, [16, 20, 18], "spacing: (1.0, 1.0, 1.0), cache: \"cache\"");
     let begin = Instant::now();
     let predict =
         |out: &'static str, more: &[&'static str]| [&["predict", "model.safetensors", "data/imagesTr", "--out", out], more].concat();
-    done(place.path(), &["train", "run.ron", "--out", "once", "--set", "cache=None"]);
+    done(place.path(), &["train", "run.ron", "--out", "once", "--set", "cache=other"]);
     let once = left(&place.path().join("once"));
     done(place.path(), &predict("alone", &[]));
     let alone = predicted(&place.path().join("alone"));
