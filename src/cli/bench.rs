@@ -9,12 +9,12 @@ use serde_json::{Value as Json, json};
 
 use super::graph::program;
 use super::output::{Overwrite, WIDTH, graph_inputs, print, width};
+use super::print_lines;
 use super::stats::Numbers;
-use super::{print, print_lines};
 use crate::bench::{self, Case, Engine, Forward, Given, Machine, Setting, Step, Times};
 use crate::compile::memory::Segments;
 use crate::net;
-use crate::text::{Code, Diagnostic, Form, Outputs, Result, several, write_text};
+use crate::text::{Code, Diagnostic, Form, Outputs, Result, several};
 
 /// Time a network, its nodes, and single operations
 ///

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use super::graph::{Delivery, deliver, picture, program};
+use super::graph::{Delivery, picture, program};
 use super::output::{Overwrite, WIDTH, width};
 use crate::show::diff::{compare, json, page, text, text_within};
 use crate::text::{Diagnostics, Form, Result};

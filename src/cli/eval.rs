@@ -10,10 +10,8 @@ use super::{complain, output, print};
 use crate::data::{self, Counterparts, Want, labels_in, labels_of, matched};
 use crate::evaluate::{Report, Scope, Style, score};
 use crate::metric::{Convention, Empty, Figure, LesionRule, Numbering, Region, Settings};
-use crate::text::{Code, Diagnostic, Diagnostics, Form, Result, a_few, several, write_text};
+use crate::text::{Code, Diagnostic, Diagnostics, Form, Result, a_few, several};
 use crate::train::{Part, is_config, named};
-use cases::{Scope, Set};
-use report::{Report, Style};
 
 /// What the table of --csv begins with.
 const TABLE: Form = Form::Csv("set,case,region,");

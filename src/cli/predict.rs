@@ -8,19 +8,18 @@ mod place;
 mod progress;
 mod report;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-pub(super) use cases::{case_name, images_in};
-use super::{complain, print, print_lines, size};
 use super::named::Cases;
+use super::output::Overwrite;
+use super::{complain, print_lines, size};
 use crate::infer::{Card, Flips, Model, Need, Options, Postprocess, Prediction, Predictor, need};
 use crate::net;
 use crate::read::recognise;
-use crate::text::{Code, Diagnostic, Diagnostics, Form, Outputs, Result, list, suggestion, unwritable, write_text};
-use super::output::Overwrite;
+use crate::text::{Code, Diagnostic, Diagnostics, Form, Outputs, Result, list, suggestion};
 use crate::train::BEST;
 use progress::Progress;
 use report::{ClassVolume, Hashed, Origin, Report};

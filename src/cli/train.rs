@@ -10,8 +10,8 @@ mod listing;
 mod slurm;
 pub mod sweep;
 
-use super::{print_lines, tell};
 use super::output::{graph_inputs, print};
+use super::{print_lines, tell};
 use crate::net;
 use crate::read::{self, Set};
 use crate::text::{Code, Diagnostic, Diagnostics, Outputs, Result, Source, list, render, several};

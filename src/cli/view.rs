@@ -6,17 +6,16 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{ArrayView3, Axis};
 
-use super::output::{Overwrite, print};
-use super::predict::case_name;
-use crate::data::{Labels, NotFinite, on_one_list, read_image, read_labels, split_files};
+use super::output::Overwrite;
 use super::{complain, print};
+use crate::data::{Labels, NotFinite, on_one_list, read_image, read_labels, split_files};
 use crate::infer::Card;
 use crate::net;
-use crate::text::{Code, Diagnostic, Diagnostics, Form, Result, several, write_text};
+use crate::text::{Code, Diagnostic, Diagnostics, Form, Result, several};
 use crate::train::BEST;
 use crate::volume::overlay::{self, Overlay, Slices};
 use crate::volume::viewer::{self, Viewer};
-use crate::volume::{Class, Grid, Volume, case_name, colours};
+use crate::volume::{Class, Volume, case_name, colours};
 
 /// The most voxels in a page if --limit does not say, MiB.
 const LIMIT: u64 = 64;

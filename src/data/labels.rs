@@ -8,8 +8,8 @@ use std::path::Path;
 use ndarray::{Array3, Axis};
 
 use super::doubt;
-use crate::text::{Code, Diagnostic, list};
 use super::load::other_order;
+use crate::text::{Code, Diagnostic, list};
 use crate::volume::{Affine, Grid, Header, LabelMap, MOST_VALUES, Orientation, read_label_map, reorient};
 
 /// Labels that are listed in a message.

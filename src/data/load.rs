@@ -12,9 +12,9 @@ use super::labels::{Labels, read_labels};
 use super::phantom::Phantom;
 use super::preprocess::{Preprocess, channels};
 use super::sample::Sample;
+use super::taken::{Frame, Taken};
 use crate::text::{Code, Diagnostic, several};
 use crate::volume::{Affine, Between, Grid, Header, Orientation, Volume, corner_distance, read, reorient, resample_labels};
-use super::taken::{Frame, Taken};
 
 /// The axis order in which networks see volumes, whatever that of the files is: D to the head, H to the front, W to the right.
 pub const CANONICAL: Orientation = Orientation::RAS;
@@ -122,10 +122,10 @@ pub(super) fn pair(case: &Case, image: Image, mut label: Labels) -> Result<Match
     // Headers differ by rounding in many a good data set, and voxels still belong together. Half a voxel and more is another grid:
     // a shifted or mirrored label would train without a word.
     if apart > half_step(&grid) {
-        return Err(elsewhere((first, &grid), (path, &own), apart, "the label onto the image"));
+        return Err(elsewhere(Code::E0703, (first, &grid), (path, &own), apart, "the label onto the image"));
     }
     if apart > SAME_GRID {
-        let mut d = elsewhere((first, &grid), (path, &own), apart, "the label onto the image");
+        let mut d = elsewhere(Code::E0703, (first, &grid), (path, &own), apart, "the label onto the image");
         d.severity = crate::text::Severity::Warning;
         warnings.push(d.of(&case.id, "apart"));
     }

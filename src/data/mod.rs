@@ -31,10 +31,13 @@ pub use dataset::{Case, Dataset, Description, Spec};
 pub use draw::{Purpose, draw};
 pub use fingerprint::{Fingerprint, Intensities, Range, Share};
 pub use fold::fold;
-pub use layout::{Counterparts, Entry, Images, Pairs, Pattern, Want, against, called_together, describe, file_name, guess, images_from, images_in, images_of, labels_in, labels_of, matched, split_files};
-pub use load::{CANONICAL, Labels, Loaded, Matched, read_image, read_labels};
 pub use image::{Image, NotFinite, read_image};
 pub use labels::{Labels, on_one_list, read_labels};
+pub use layout::{
+    Counterparts, Entry, Images, Pairs, Pattern, Want, against, called_together, describe, file_name, guess, images_from, images_in,
+    images_of, labels_in, labels_of, matched, split_files,
+};
+pub use load::{CANONICAL, Loaded, Matched};
 pub use patch::{Patch, cut, place};
 pub use preprocess::{Extent, Preprocess, channels};
 pub use record::{FileRecord, nanoseconds_now};

@@ -21,5 +21,6 @@ mod gate;
 mod notes;
 mod report;
 
-pub use cases::{Files, Pairs, SAME_GRID, Scope, Set, Stray, score};
+pub use crate::data::Pairs;
+pub use cases::{Files, SAME_GRID, Scope, Set, Stray, score};
 pub use report::{Report, Style};

@@ -10,7 +10,7 @@ use super::kind::{Wanted, parsed_as};
 use super::set::Set;
 use super::tree::{Entry, Kind, Tree};
 use super::value::Scope;
-use crate::text::{Code, Diagnostic, Result, Source};
+use crate::text::{Code, Diagnostic, Diagnostics, Result, Source};
 
 /// Reads a run config: the file's text, then each change at its dotted path (`data.root=/volumes`; `spacing=None` leaves an optional field empty).
 ///

@@ -54,7 +54,7 @@ pub fn loaded(source: &Arc<Source>, sets: &[Set]) -> Result<Loaded> {
 pub fn files(source: &Arc<Source>) -> Vec<PathBuf> {
     let mut files = Files::default();
     // What is wrong with them is said by whoever reads the graph.
-    let _ = chain(source, &mut files);
+    let _ = chain(source, &mut files, Wanted::Graph);
     files.opened
 }
 

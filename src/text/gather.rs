@@ -29,7 +29,8 @@ impl Diagnostics {
         let mut all: Vec<Option<Diagnostic>> = self.0.iter().cloned().map(Some).collect();
         for ((_, _, named, _), group) in groups.iter().filter(|((_, _, named, _), all)| all.len() > if *named { 1 } else { EACH }) {
             let of_a_kind: Vec<&Diagnostic> = group.iter().map(|at| &self.0[*at]).collect();
-            let message = if *named { likewise(&of_a_kind) } else { one(&of_a_kind.iter().map(|d| d.message.as_str()).collect::<Vec<_>>()) };
+            let message =
+                if *named { likewise(&of_a_kind) } else { one(&of_a_kind.iter().map(|d| d.message.as_str()).collect::<Vec<_>>()) };
             for (n, at) in group.iter().enumerate() {
                 match (n, &mut all[*at]) {
                     (0, Some(first)) => first.message.clone_from(&message),

@@ -20,11 +20,11 @@ pub use code::Code;
 pub use diagnostic::{Diagnostic, Diagnostics, Kind, Label, Severity};
 pub use file::FileKind;
 pub use fold::{hang, squeeze, wrap};
+pub use link::broken_link;
 pub use nearest::{nearest, suggestion};
 pub use number::{a_few, list, many, several, thousands};
-pub use link::broken_link;
-pub use printable::{columns, printable, wrap};
 pub use output::{Form, Outputs};
+pub use printable::{columns, printable};
 pub use source::{MAX_TEXT_BYTES, Place, Source, Span};
 pub use write::{Staged, probe, read_marked, reason, unwritable, write_text, write_whole};
 

@@ -27,7 +27,7 @@ pub struct CaseFiles {
     read: u64,
     /// What the data set said of itself: the channels of an image, value and name of each class.
     modalities: Vec<String>,
-    labels: Vec<(u8, String)>,
+    labels: Vec<(u32, String)>,
     cases: BTreeMap<String, Vec<FileRecord>>,
     /// Those that had changed after the run began and with which it went on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -125,7 +125,7 @@ impl CaseFiles {
             if changed.is_empty() { "what the data set says of itself has".into() } else { several(changed.len(), "file of the data set") };
         let mut d = Diagnostic::error(Code::E0801, format!("{what} changed since the run in `{shown}` began"));
         if !described {
-            let list = |modalities: &[String], labels: &[(u8, String)]| {
+            let list = |modalities: &[String], labels: &[(u32, String)]| {
                 let labels: Vec<String> = labels.iter().map(|(value, name)| format!("{value} {name}")).collect();
                 printable(&format!("{} ({})", modalities.join(", "), labels.join(", ")))
             };

@@ -21,8 +21,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::clean::Cleaned;
 use super::journal::Record;
 use super::optimise::Scaling;
-use crate::text::{Code, Diagnostic, Result, printable, read_marked, reason, write_whole};
 use super::origin::Origin;
+use crate::text::{Code, Diagnostic, Result, printable, read_marked, reason, write_whole};
 
 /// The file in the run folder.
 pub const RESUME: &str = "resume.state";

@@ -17,8 +17,12 @@ const KINDS: [(&str, [u8; 3]); 4] = [
 /// The values of [`errors`] as classes: 1 where both maps have the same label, 2 where only the prediction, 3 where only the reference has one, 4
 /// where they have different ones.
 pub(super) fn kinds() -> Vec<Class> {
-    let class =
-        |(n, (name, colour)): (usize, &(&str, [u8; 3]))| Class { value: n as u8 + 1, name: (*name).into(), colour: Colour(*colour) };
+    let class = |(n, (name, colour)): (usize, &(&str, [u8; 3]))| Class {
+        value: n as u32 + 1,
+        place: n as u8 + 1,
+        name: (*name).into(),
+        colour: Colour(*colour),
+    };
     KINDS.iter().enumerate().map(class).collect()
 }
 

@@ -113,9 +113,7 @@ pub fn draw(what: &Overlay<'_>) -> Result<Picture, Diagnostic> {
     let groups = groups(what, &all);
     // One scale for all planes: the widest fills its column.
     let largest = |side: usize| groups.iter().flat_map(|g| &g.planes).map(|p| p.extent[side]).fold(f64::MIN_POSITIVE, f64::max);
-    let mut inks = [[0; 3]; 256];
-    all.iter().for_each(|c| inks[usize::from(c.place)] = c.colour.0);
-    let look = Look { window, inks, scale: (COLUMN as f64 / largest(1)).min(2.0 * COLUMN as f64 / largest(0)) };
+    let look = Look { window, scale: (COLUMN as f64 / largest(1)).min(2.0 * COLUMN as f64 / largest(0)) };
 
     let mut titles = vec!["image"];
     titles.extend(what.reference.map(|_| "reference"));
@@ -123,13 +121,13 @@ pub fn draw(what: &Overlay<'_>) -> Result<Picture, Diagnostic> {
     // The errors of each group: of its class, or of all classes.
     let both = what.prediction.zip(what.reference).filter(|_| what.errors);
     let wrong: Vec<Array3<u8>> =
-        groups.iter().filter_map(|g| Some(errors(&both?.0, &both?.1, g.class.as_ref().map(|c| c.value)))).collect();
+        groups.iter().filter_map(|g| Some(errors(&both?.0, &both?.1, g.class.as_ref().map(|c| c.place)))).collect();
     titles.extend(both.map(|_| "errors of the prediction"));
     let seen = seen(wrong.iter().flatten());
-    let kinds: Vec<Class> = kinds().into_iter().filter(|k| seen[usize::from(k.value)]).collect();
+    let kinds: Vec<Class> = kinds().into_iter().filter(|k| seen[usize::from(k.place)]).collect();
     let inks = |classes: &[Class]| {
-        let mut inks = std::array::from_fn(|n| Colour::of(n as u8).0);
-        classes.iter().for_each(|c| inks[usize::from(c.value)] = c.colour.0);
+        let mut inks = [[0; 3]; 256];
+        classes.iter().for_each(|c| inks[usize::from(c.place)] = c.colour.0);
         inks
     };
     let (inks, kind_inks) = (inks(&all), inks(&kinds));

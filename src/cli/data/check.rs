@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::{Surveyed, findings, short, survey};
+use crate::cli::output::Overwrite;
 use crate::cli::{complain, output, print, print_lines};
 use crate::data::{Survey, finding};
 use crate::show::{Column, fit, left_out, table};
-use crate::text::{Diagnostics, Form, Outputs, Result, Severity, list, printable, several, unwritable};
-use crate::cli::output::Overwrite;
+use crate::text::{Diagnostics, Form, Outputs, Result, Severity, list, printable, several};
 use crate::volume::overlay::{self, Overlay, Slices};
 use crate::volume::{Class, colours};
 

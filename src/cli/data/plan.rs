@@ -7,13 +7,13 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::json;
 
 use super::{Surveyed, findings, parsed, short, survey};
-use crate::cli::{complain, print, print_lines, size, tell};
 use crate::cli::output::{Overwrite, graph_inputs};
+use crate::cli::{complain, print, print_lines, size, tell};
 use crate::compile::{self, Program};
 use crate::data::{Fingerprint, Range};
 use crate::net;
 use crate::read::Set;
-use crate::text::{Code, Diagnostic, Form, Result, Source, columns, printable, several, write_text};
+use crate::text::{Code, Diagnostic, Form, Result, Source, columns, printable, several};
 use crate::train::{self, Plan};
 
 /// Of the machine's free memory, the part that a training step may take if --memory does not say.

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use super::{announce, listing};
 use crate::cli::{complain, print, print_lines};
-use serde_json::json;
 use crate::infer::need;
 use crate::net;
 use crate::show::picture::short;
 use crate::text::{Diagnostics, Result, several, thousands};
 use crate::train::{self, Job, Rehearsal};
+use serde_json::json;
 
 /// Prints the config, of which the fields `named` are no defaults; makes a few steps and prints what they took.
 ///

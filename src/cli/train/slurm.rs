@@ -5,10 +5,10 @@
 use std::path::Path;
 
 use super::{Args, stem};
+use crate::cli::output::graph_inputs;
 use crate::cli::{print, print_lines};
 use crate::read::Variant;
 use crate::text::{Code, Diagnostic, Form, Outputs, Result, reason, several, write_text};
-use crate::cli::output::graph_inputs;
 use crate::train::{Job, counted};
 
 /// What the script is made of.
@@ -43,7 +43,12 @@ pub(super) fn write(script: &Path, array: &Array) -> Result<()> {
     let program = std::env::current_exe().map_err(|e| unusable("the path of lmsc", &reason(&e)))?;
     outputs.write(script, Form::Plain, &text(array, most, &here, &program)?)?;
     let last = array.variants.len() - 1;
-    print_lines(&format!("{}: {}, tasks 0 to {last}\nnext: sbatch {}\n", script.display(), several(array.variants.len(), "run"), script.display()));
+    print_lines(&format!(
+        "{}: {}, tasks 0 to {last}\nnext: sbatch {}\n",
+        script.display(),
+        several(array.variants.len(), "run"),
+        script.display()
+    ));
     Ok(())
 }
 

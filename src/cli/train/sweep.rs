@@ -97,7 +97,12 @@ pub(super) fn run(args: &Args, file: &Path, variants: &[Variant]) -> Result<()> 
             std::process::exit(130);
         }
     }
-    print_lines(&format!("{done} of {} in {} finished\nnext: lmsc report {}\n", several(chosen.len(), "run"), root.display(), root.display()));
+    print_lines(&format!(
+        "{done} of {} in {} finished\nnext: lmsc report {}\n",
+        several(chosen.len(), "run"),
+        root.display(),
+        root.display()
+    ));
     found.or(())
 }
 

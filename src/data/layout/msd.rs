@@ -86,9 +86,9 @@ pub(super) fn describe(root: &Path, want: Want) -> Result<Description, Diagnosti
     finish(found, Description { name: about.name, modalities, labels, cases, warnings, ..Description::default() })
 }
 
-fn modalities(source: &Arc<Source>, named: &BTreeMap<String, String>) -> Result<Vec<(u8, String)>, Diagnostic> {
+fn modalities(source: &Arc<Source>, named: &BTreeMap<String, String>) -> Result<Vec<(u32, String)>, Diagnostic> {
     let all = numbered(source, "modality", named)?;
-    if let Some(place) = (0..all.len()).find(|place| usize::from(all[*place].0) != *place) {
+    if let Some(place) = (0..all.len()).find(|place| usize::try_from(all[*place].0) != Ok(*place)) {
         return Err(
             at_word(source, &format!("`modality` has no \"{place}\""), "modality").help("number the modalities 0, 1, 2, ... without a gap")
         );
@@ -99,7 +99,7 @@ fn modalities(source: &Arc<Source>, named: &BTreeMap<String, String>) -> Result<
     Ok(all)
 }
 
-fn labels(source: &Arc<Source>, named: &BTreeMap<String, String>) -> Result<Vec<(u8, String)>, Diagnostic> {
+fn labels(source: &Arc<Source>, named: &BTreeMap<String, String>) -> Result<Vec<(u32, String)>, Diagnostic> {
     let all = numbered(source, "labels", named)?;
     if all.first().is_none_or(|(v, _)| *v != 0) {
         return Err(at_word(source, "`labels` has no 0, the background", "labels").help("add \"0\": \"background\""));

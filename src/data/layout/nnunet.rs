@@ -60,7 +60,8 @@ pub(super) fn describe(root: &Path, want: Want) -> Result<Description, Diagnosti
     let regions = regions(&about.labels);
     if !about.regions_class_order.is_empty() && about.regions_class_order.len() != regions.len() {
         let (given, message) = (about.regions_class_order.len(), "`regions_class_order` names");
-        let message = format!("{message} {}, and `labels` has {} beside the background", several(given, "label"), several(regions.len(), "region"));
+        let message =
+            format!("{message} {}, and `labels` has {} beside the background", several(given, "label"), several(regions.len(), "region"));
         found.push(at_word(&source, &message, "regions_class_order").help("one label for each region, in the order of `labels`"));
     }
     // Without the channels nothing can be said of their files.
@@ -71,7 +72,8 @@ pub(super) fn describe(root: &Path, want: Want) -> Result<Description, Diagnosti
         found.keep(named(&source, root, &about.dataset, modalities.len(), want)).unwrap_or_default()
     };
     if let Some(said) = about.num_training.filter(|n| *n != cases.len() && want == Want::Pairs && !found.has_errors()) {
-        let message = format!("`numTraining` is {said}, but there {} {}", if cases.len() == 1 { "is" } else { "are" }, several(cases.len(), "case"));
+        let message =
+            format!("`numTraining` is {said}, but there {} {}", if cases.len() == 1 { "is" } else { "are" }, several(cases.len(), "case"));
         found.push(at_word(&source, &message, "numTraining").help("look for missing files, or correct the number"));
     }
     let paint = about.regions_class_order;
