@@ -128,8 +128,11 @@ fn a_run_becomes_one_page() {
         let (id, dice) = (case["case"].as_str().expect("a name"), case["dice_mean"].as_f64().expect("a number"));
         assert!(page.contains(&format!("{id} <span>Dice {dice:.3}")), "{id}");
     }
-    // The mean of the cases is that of the epoch.
-    let mean = scores.iter().map(|c| c["dice_mean"].as_f64().expect("a number")).sum::<f64>() / 2.0;
+    // The mean of the epoch is that of the classes' means over the cases that have them.
+    let of = |class: &str| scores.iter().filter_map(|c| c["classes"][class]["dice"].as_f64()).collect::<Vec<f64>>();
+    let classes = ["edema", "core", "enhancing"].map(of);
+    let means: Vec<f64> = classes.iter().filter(|d| !d.is_empty()).map(|d| d.iter().sum::<f64>() / d.len() as f64).collect();
+    let mean = means.iter().sum::<f64>() / means.len() as f64;
     let best = journal.iter().map(|e| e["dice_mean"].as_f64().expect("a number")).fold(0.0, f64::max);
     assert!((mean - best).abs() < 1e-9, "{mean} {best}");
 
@@ -174,9 +177,9 @@ fn several_runs_become_a_table() {
         assert!((group["dice_mean"]["sd"].as_f64().expect("a number") - sd).abs() < 1e-5);
     }
     let table = sound(lmsc(&folder, &["report", "runs"]));
-    let first = table.lines().next().expect("headings");
     for heading in ["run", "optimiser.lr", "folds", "params", "GFLOPs", "Dice", "edema", "best epoch", "trained", "time"] {
-        assert!(first.contains(heading), "{heading}: {table}");
+        // What does not fit beside the rest stands in a table below.
+        assert!(table.contains(heading), "{heading}: {table}");
     }
     assert!(table.contains("±") && table.contains("over folds"), "{table}");
     let markdown = sound(lmsc(&folder, &["report", "runs", "--format", "markdown", "--out", "all.html"]));
@@ -191,6 +194,43 @@ fn several_runs_become_a_table() {
     let (a, b) = ("runs/optimiser.lr=0.01,split.fold=1", "runs/optimiser.lr=0.001,split.fold=1");
     let all: Value = serde_json::from_str(&sound(lmsc(&folder, &["report", a, b, a, "--format", "json"]))).expect("JSON");
     assert_eq!(all.as_array().map(Vec::len), Some(3));
+}
+
+#[test]
+fn a_class_that_no_case_has_is_in_no_mean() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = dir.path();
+    lmsc::data::phantom::write(&folder.join("set"), 4, [16, 20, 18], 3).expect("written");
+    let about = std::fs::read_to_string(folder.join("set/dataset.json")).expect("a description");
+    let mut about: Value = serde_json::from_str(&about).expect("JSON");
+    about["labels"]["4"] = "never".into();
+    std::fs::write(folder.join("set/dataset.json"), about.to_string()).expect("written");
+    std::fs::write(folder.join("tiny.ron"), GRAPH).expect("written");
+    let data = r#"data: Msd(root: "set"), set: {"classes": 5}"#;
+    let config = CONFIG.replace("data: Phantom(cases: 6, size: (16, 20, 18), seed: 1)", data);
+    std::fs::write(folder.join("run.ron"), config).expect("written");
+
+    let out = lmsc(folder, &["train", "run.ron", "--out", "run"]);
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    assert_eq!(text(&out.stderr).matches("no validation case has `never`").count(), 1, "{}", text(&out.stderr));
+    assert!(text(&out.stdout).contains("never -"), "{}", text(&out.stdout));
+    let journal = std::fs::read_to_string(folder.join("run/metrics.jsonl")).expect("the journal");
+    for line in journal.lines() {
+        let epoch: Value = serde_json::from_str(line).expect("JSON");
+        let dice = epoch["dice"].as_object().expect("classes");
+        assert!(dice["never"].is_null() && epoch["dice_cases"]["never"] == 0, "{line}");
+        let known: Vec<f64> = dice.values().filter_map(Value::as_f64).collect();
+        let mean = known.iter().sum::<f64>() / known.len() as f64;
+        assert!((epoch["dice_mean"].as_f64().expect("a mean") - mean).abs() < 1e-9, "{line}");
+    }
+    let cases = std::fs::read_to_string(folder.join("run/cases.csv")).expect("the cases");
+    assert!(cases.lines().filter(|l| l.contains(",never,,0,")).count() > 0 || cases.contains(",never,0.000000,0,"), "{cases}");
+
+    let all: Value = serde_json::from_str(&sound(lmsc(folder, &["report", "run", "--format", "json"]))).expect("JSON");
+    assert!(all[0]["dice"]["never"].is_null() && all[0]["dice_mean"]["mean"].is_number(), "{all:#}");
+    let table = sound(lmsc(folder, &["report", "run", "--format", "table"]));
+    assert!(table.contains("never") && table.contains("no validation case has the class"), "{table}");
+    assert!(sound(lmsc(folder, &["info", "run/best.safetensors"])).contains("Dice -"));
 }
 
 #[test]

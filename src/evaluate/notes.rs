@@ -125,13 +125,13 @@ pub(super) fn undecidable(compared: &[Compared]) -> Vec<String> {
         let whose = if alike { String::new() } else { format!("{}: ", rows.join(", ")) };
         let plain = crate::metric::pairs_needed(SIGNIFICANT);
         let what = if *pairs == 0 {
-            "no pair differs".to_owned()
+            "no pair differs, and pairs without a difference do not count".to_owned()
         } else {
             format!("{} cannot give p below {}", several(*pairs, "pair"), crate::metric::least_p(*pairs))
         };
         let corrected =
             if *needed > plain { format!(", {needed} or more once p is corrected for the number of regions") } else { String::new() };
-        format!("{whose}{what}, so nothing can be decided; {plain} or more that differ are needed for {SIGNIFICANT}{corrected}")
+        format!("{whose}{what}; {plain} or more are needed for {SIGNIFICANT}{corrected}: undecided says nothing of which is better")
     };
     by_pairs.iter().rev().map(one).collect()
 }

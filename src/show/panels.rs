@@ -97,9 +97,6 @@ fn folded(text: &str, most: usize) -> Vec<String> {
         let (line, after) = rest.split_at(nice.unwrap_or(end));
         lines.push(line.trim_end().to_owned());
         rest = after;
-        if end == text.len() {
-            break;
-        }
     }
     lines.push(rest.to_owned());
     lines.retain(|l| !l.is_empty());
