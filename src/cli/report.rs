@@ -8,7 +8,7 @@ use super::output::{Overwrite, print, width};
 use crate::net;
 use crate::report::{self, Run};
 use crate::show::{self, Format};
-use crate::text::{Code, Diagnostic, Diagnostics, Form, Outputs, Result, render, several, write_text};
+use crate::text::{Code, Diagnostic, Diagnostics, Form, Outputs, Result, render, several};
 
 /// Report on a training run as a page, or compare several in a table
 ///

@@ -354,7 +354,7 @@ mod tests {
     /// Cases that were prepared by an earlier version ([`tests/kept`]). Their names hold where the data set lay.
     #[test]
     fn prepared_cases_that_were_kept_are_read() {
-        let by = Preprocess { normalise: Normalise::ZScore, spacing: Some([1.0, 1.0, 1.25]), crop: true };
+        let by = Preprocess { normalise: Normalise::ZScore, spacing: Some([1.0, 1.0, 1.25]), crop: true, nan: None };
         let open = |cache: Option<&Path>| Dataset::open(&Spec::Msd { root: "tests/kept/set".into() }, by, cache).unwrap();
         let plain = open(None);
         let folder = tempfile::tempdir().unwrap();

@@ -125,9 +125,9 @@ mod tests {
             counts(&card, &map(labels), &truth, [1.0; 3], lost).into_iter().map(Counts::dice).collect::<Vec<_>>()
         };
         for predicted in [[0, 0, 2, 2], [1, 0, 2, 2], [1, 1, 2, 2]] {
-            assert_eq!(dice(predicted, &lost), [0.0, 1.0], "{predicted:?}");
+            assert_eq!(dice(predicted, &lost), [Some(0.0), Some(1.0)], "{predicted:?}");
         }
         assert_eq!(counts(&card, &map([0; 4]), &truth, [1.0; 3], &lost)[0].reference(), 3);
-        assert_eq!(dice([1, 0, 2, 2], &[]), [0.0, 1.0]);
+        assert_eq!(dice([1, 0, 2, 2], &[]), [Some(0.0), Some(1.0)]);
     }
 }

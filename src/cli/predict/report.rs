@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::infer::Postprocess;
-use crate::text::{Code, Diagnostic, Form, Outputs, Result, broken_link, list, reason, unwritable, write_text};
+use crate::text::{Code, Diagnostic, Form, Outputs, Result, broken_link, list, reason};
 
 /// The most classes that are named in a line.
 const NAMED: usize = 12;

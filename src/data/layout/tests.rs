@@ -289,7 +289,7 @@ fn two_classes_of_one_name_are_refused_in_every_layout() {
     let root = folder(&["a.nii", "a_seg.nii"]);
     let entry = Entry { id: "a".into(), image: vec!["a.nii".into()], label: "a_seg.nii".into(), subject: None };
     let list = |names: &[&str]| {
-        describe(&Spec::List { root: root.path().into(), modalities: vec!["t1".into()], labels: labels(names), cases: vec![entry.clone()] })
+        describe(&Spec::List { root: root.path().into(), modalities: vec!["t1".into()], labels: labels(names), cases: vec![entry.clone()] }, Want::Pairs)
     };
     assert!(list(&["background", "core", "lesion"]).is_ok());
     let text = said(list(&["background", "lesion", "core", "lesion "]));
@@ -301,23 +301,23 @@ fn two_classes_of_one_name_are_refused_in_every_layout() {
         labels: labels(&["a", "a"]),
         subject: None,
     };
-    assert!(describe(&files).is_err());
+    assert!(describe(&files, Want::Pairs).is_err());
     let msd = folder(&["i/a.nii", "l/a.nii"]);
     let json = |labels: &str| {
         let text =
             format!(r#"{{"modality": {{"0": "T1"}}, "labels": {labels}, "training": [{{"image": "i/a.nii", "label": "l/a.nii"}}]}}"#);
         put(&msd, "dataset.json", &text);
-        describe(&Spec::Msd { root: msd.path().into() })
+        describe(&Spec::Msd { root: msd.path().into() }, Want::Pairs)
     };
     assert!(said(json(r#"{"0": "background", "1": "lesion", "2": "lesion"}"#)).contains("values 1 and 2"));
-    assert!(said(json(r#"{"0": "background", "1": "a", "1": "b"}"#)).contains("`labels` has \"1\" twice"));
+    assert!(said(json(r#"{"0": "background", "1": "a", "1": "b"}"#)).contains("the key \"1\" stands twice"));
     assert_eq!(json(r#"{"0": "background", "1002": "left", "2002": "right"}"#).unwrap().labels[2].0, 2002);
     let nnunet = folder(&["imagesTr/a_0000.nii.gz", "labelsTr/a.nii.gz"]);
     let json = |labels: &str| {
         put(&nnunet, "dataset.json", &format!(r#"{{"channel_names": {{"0": "T1"}}, "labels": {labels}, "file_ending": ".nii.gz"}}"#));
-        describe(&Spec::Nnunet { root: nnunet.path().into() })
+        describe(&Spec::Nnunet { root: nnunet.path().into() }, Want::Pairs)
     };
-    assert!(said(json(r#"{"background": 0, "lesion": 1, "lesion": 2}"#)).contains("`labels` has \"lesion\" twice"));
+    assert!(said(json(r#"{"background": 0, "lesion": 1, "lesion": 2}"#)).contains("the key \"lesion\" stands twice"));
     let found = json(r#"{"background": 0, "all": [205, 420], "core": [420]}"#).unwrap();
     assert_eq!((found.labels[2].0, found.regions[0].1.as_slice()), (420, &[205, 420][..]));
 }
