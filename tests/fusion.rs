@@ -12,7 +12,7 @@ use burn::backend::fusion::observer::{BlockOperations, FusionObservation, Fusion
 use burn::backend::ir::OperationIr;
 use burn::tensor::{Device, Tensor};
 use lmsc::net::{Network, Settled, learning, on_cpu, tracked};
-use lmsc::op::Learned;
+use lmsc::net::Learned;
 
 /// The blocks of operations that have run, each a kernel or, of one operation, what that takes.
 #[derive(Default)]

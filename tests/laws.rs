@@ -138,7 +138,7 @@ mod running {
     use burn::tensor::{Device, Tensor, TensorData};
     use lmsc::compile::Program;
     use lmsc::net::Network;
-    use lmsc::op::Learned;
+    use lmsc::net::Learned;
 
     /// Every operation and every block as a program, with a name.
     fn programs() -> Vec<(String, Program)> {

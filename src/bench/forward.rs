@@ -9,7 +9,7 @@ use super::case::Case;
 use crate::exec::{Executor, Shape};
 use crate::ir::{Operator, Value};
 use crate::net::{Network, Settled, failed};
-use crate::op::{Forward as _, Learned, Weights};
+use crate::net::{Forward as _, Learned, Weights};
 use crate::text::Result;
 
 /// What runs a forward pass.

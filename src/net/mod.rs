@@ -5,6 +5,7 @@
 mod container;
 mod device;
 mod failure;
+mod forward;
 mod host;
 mod map;
 mod network;
@@ -17,6 +18,7 @@ mod weights;
 
 pub use device::{cuda_cards, device, has_cuda, learning, name_of, on_cpu, peers, reserved, through_wgpu, tracked};
 pub use failure::failed;
+pub use forward::{Forward, LazyTensor, Learned, Weights};
 pub use host::{available_memory, cpu, kilobytes, peak_memory, threads, total_memory};
 pub use map::NameMap;
 pub use network::{Named, Network};

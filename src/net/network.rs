@@ -14,7 +14,7 @@ use crate::compile::Program;
 use crate::compile::memory::{Precision, facts_at};
 use crate::ir::{Init, Value};
 use crate::kernel::in_order;
-use crate::op::{Forward, Held, Learned, Weights};
+use super::forward::{Forward, LazyTensor, Learned, Weights};
 use crate::text::{Code, Diagnostic, Result};
 
 /// Learned tensors under the names that the graph gives them: `enc1.ghost1.primary.weight`.
@@ -149,7 +149,7 @@ impl Network {
         values: &mut [Option<Tensor<5>>],
         mut made: impl FnMut(usize, &Tensor<5>),
     ) {
-        let mut left: HashMap<usize, Held> = HashMap::new();
+        let mut left: HashMap<usize, LazyTensor> = HashMap::new();
         for i in range.clone() {
             let step = &self.plan.steps[i];
             if !needed[i] {
@@ -159,11 +159,11 @@ impl Network {
             }
             let absorbed = step.absorbed.filter(|_| !wanted.contains(&Value(i)));
             let held = match values[i].take() {
-                Some(x) => Held::Ready(x),
+                Some(x) => LazyTensor::Ready(x),
                 None => {
                     let x = step.inputs.iter().filter_map(|j| {
                         let mut there = || if step.done.contains(j) { take(values, step, *j) } else { values[*j].clone() };
-                        left.remove(j).or_else(|| there().map(Held::Ready))
+                        left.remove(j).or_else(|| there().map(LazyTensor::Ready))
                     });
                     self.compute(i, x.collect(), absorbed)
                 }
@@ -172,29 +172,29 @@ impl Network {
                 values[*j] = None;
             }
             // What reads it beyond the range needs it made.
-            if step.taken.is_some_and(|reader| reader < range.end) && !wanted.contains(&Value(i)) && !matches!(held, Held::Ready(_)) {
+            if step.taken.is_some_and(|reader| reader < range.end) && !wanted.contains(&Value(i)) && !matches!(held, LazyTensor::Ready(_)) {
                 left.insert(i, held);
                 continue;
             }
-            let y = held.ready();
+            let y = held.compute();
             made(i, &y);
             values[absorbed.map_or(i, |next| next.0)] = Some(y);
         }
     }
 
     /// One operation, with the one that is computed along with it; what it is to be made of, where another may make it.
-    fn compute(&self, i: usize, x: Vec<Held>, absorbed: Option<Value>) -> Held {
+    fn compute(&self, i: usize, x: Vec<LazyTensor>, absorbed: Option<Value>) -> LazyTensor {
         let (graph, step) = (&self.plan.program.graph, &self.plan.steps[i]);
         let op = &graph.node(Value(i)).op;
         let w: Vec<(&'static str, &Learned)> = step.weights.iter().map(|(n, k)| (*n, &self.weights.0[*k].1)).collect();
         let w = Weights { all: &w, precision: self.dtype() };
-        let ready = |x: Vec<Held>| x.into_iter().map(Held::ready).collect();
+        let ready = |x: Vec<LazyTensor>| x.into_iter().map(LazyTensor::compute).collect();
         if let Some(next) = absorbed {
-            return Held::Ready(op.forward_with(&w, ready(x), &graph.node(next).op));
+            return LazyTensor::Ready(op.forward_with(&w, ready(x), &graph.node(next).op));
         }
-        match if x.first().is_some_and(Held::leaves) { op.leave(x, &step.inputs) } else { Err(x) } {
+        match if x.first().is_some_and(LazyTensor::defers) { op.defer(x, &step.inputs) } else { Err(x) } {
             Ok(held) => held,
-            Err(x) => Held::Ready(op.forward(&w, ready(x))),
+            Err(x) => LazyTensor::Ready(op.forward(&w, ready(x))),
         }
     }
 

@@ -163,7 +163,7 @@ mod tests {
     use super::*;
     use crate::compile::memory::Precision;
     use crate::compile::{Program, compile};
-    use crate::op::Learned;
+    use crate::net::Learned;
     use crate::text::Source;
 
     fn random(dims: [usize; 5], rng: &mut ChaCha8Rng) -> Tensor<5> {

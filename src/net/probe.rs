@@ -9,7 +9,7 @@ use super::map::NameMap;
 use super::network::Network;
 use super::tensors::Tensors;
 use super::weights::{assign, values};
-use crate::op::Learned;
+use super::forward::Learned;
 use crate::text::{Code, Diagnostic, Result, suggestion};
 
 /// Takes the weights of `network` from foreign tensors under the names that `map` gives them. Gives each weight's foreign name.

@@ -15,7 +15,7 @@ use crate::ir::Value;
 #[cfg(feature = "gpu")]
 use crate::kernel::Recording;
 use crate::kernel::in_order;
-use crate::op::Learned;
+use super::forward::Learned;
 use crate::text::{Code, Diagnostic, Result};
 
 /// A network that is run again and again. What comes a second time in the same shape is recorded, and replayed from then on.

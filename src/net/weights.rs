@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor};
 use super::network::{Network, learned};
 use super::tensors::{Tensors, read_tensors, write_tensors};
 use crate::compile::{Program, compile};
-use crate::op::Learned;
+use super::forward::Learned;
 use crate::text::{Code, Diagnostic, Diagnostics, MAX_TEXT_BYTES, Result, Source, printable, suggestion};
 
 /// Writes the network's weights with `meta` beside the graph's own metadata (`lmsc.graph`, `lmsc.params`, `lmsc.hash`).

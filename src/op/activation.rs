@@ -75,30 +75,6 @@ impl Operator for Activation {
     }
 }
 
-#[cfg(feature = "run")]
-impl super::Forward for Activation {
-    fn forward(&self, _: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
-        use burn::tensor::activation;
-        let x = super::first(x);
-        match self.function {
-            Function::Silu => crate::kernel::silu(x),
-            Function::Sigmoid => crate::kernel::sigmoid(x),
-            Function::Relu => activation::relu(x),
-            Function::LeakyRelu => activation::leaky_relu(x, 0.01),
-            Function::Gelu => activation::gelu(x),
-            Function::Tanh => activation::tanh(x),
-            Function::Abs => x.abs(),
-        }
-    }
-
-    fn leave(&self, x: Vec<super::Held>, _: &[usize]) -> Result<super::Held, Vec<super::Held>> {
-        match self.function {
-            Function::Silu => Ok(super::Held::Silu(super::first(x).ready())),
-            _ => Err(x),
-        }
-    }
-}
-
 impl Examples for Activation {
     fn examples() -> Vec<(Self, Vec<Fact>)> {
         use Function::*;

@@ -35,19 +35,6 @@ impl Operator for Add {
     }
 }
 
-#[cfg(feature = "run")]
-impl super::Forward for Add {
-    fn forward(&self, _: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
-        let [a, b] = super::pair(x);
-        crate::kernel::add(a, b)
-    }
-
-    fn leave(&self, x: Vec<super::Held>, _: &[usize]) -> Result<super::Held, Vec<super::Held>> {
-        let [a, b] = super::pair(x);
-        a.plus(b)
-    }
-}
-
 impl Examples for Add {
     fn examples() -> Vec<(Self, Vec<Fact>)> {
         let x = Fact::new(2, 3, [3, 1, 5]);

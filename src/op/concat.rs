@@ -36,13 +36,6 @@ impl Operator for Concat {
     }
 }
 
-#[cfg(feature = "run")]
-impl super::Forward for Concat {
-    fn forward(&self, _: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
-        crate::kernel::concat(x)
-    }
-}
-
 impl Examples for Concat {
     fn examples() -> Vec<(Self, Vec<Fact>)> {
         vec![(Concat, vec![Fact::new(2, 3, [3, 4, 1]), Fact::new(2, 1, [3, 4, 1])])]

@@ -108,14 +108,6 @@ impl Operator for Conv3d {
     }
 }
 
-#[cfg(feature = "run")]
-impl super::Forward for Conv3d {
-    fn forward(&self, w: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
-        let (s, p, d) = (self.stride.0, self.padding.0, self.dilation.0);
-        crate::kernel::conv3d(super::first(x), w.kernel("weight"), w.vector("bias"), s, p, d, self.groups)
-    }
-}
-
 impl Examples for Conv3d {
     fn examples() -> Vec<(Self, Vec<Fact>)> {
         let x = Fact::new(2, 4, [5, 6, 7]);

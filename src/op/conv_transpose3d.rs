@@ -63,13 +63,6 @@ impl Operator for ConvTranspose3d {
     }
 }
 
-#[cfg(feature = "run")]
-impl super::Forward for ConvTranspose3d {
-    fn forward(&self, w: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
-        crate::kernel::conv_transpose3d(super::first(x), w.kernel("weight"), w.vector("bias"), self.stride.0)
-    }
-}
-
 impl Examples for ConvTranspose3d {
     fn examples() -> Vec<(Self, Vec<Fact>)> {
         let two = Triple::all(2);

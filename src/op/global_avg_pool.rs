@@ -24,13 +24,6 @@ impl Operator for GlobalAvgPool {
     }
 }
 
-#[cfg(feature = "run")]
-impl super::Forward for GlobalAvgPool {
-    fn forward(&self, _: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
-        crate::kernel::mean_volume(super::first(x))
-    }
-}
-
 impl Examples for GlobalAvgPool {
     fn examples() -> Vec<(Self, Vec<Fact>)> {
         vec![(GlobalAvgPool, vec![Fact::new(2, 3, [3, 5, 1])])]

@@ -65,27 +65,6 @@ impl Operator for GroupNorm {
     }
 }
 
-#[cfg(feature = "run")]
-impl super::Forward for GroupNorm {
-    fn forward(&self, w: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
-        self.apply(w, x, false)
-    }
-
-    fn forward_with(&self, w: &super::Weights, x: Vec<burn::tensor::Tensor<5>>, _: &super::Op) -> burn::tensor::Tensor<5> {
-        self.apply(w, x, true)
-    }
-}
-
-#[cfg(feature = "run")]
-impl GroupNorm {
-    fn apply(&self, w: &super::Weights, x: Vec<burn::tensor::Tensor<5>>, silu: bool) -> burn::tensor::Tensor<5> {
-        match (w.vector("weight"), w.vector("bias")) {
-            (Some(a), Some(b)) => crate::kernel::group_norm(super::first(x), a, b, self.groups, self.eps, silu),
-            _ => unreachable!("the network is built from the same list of weights"),
-        }
-    }
-}
-
 impl Examples for GroupNorm {
     fn examples() -> Vec<(Self, Vec<Fact>)> {
         vec![(GroupNorm::new(4), vec![Fact::new(2, 8, [3, 5, 2])]), (GroupNorm::new(1), vec![Fact::new(1, 3, [2, 2, 9])])]

@@ -22,13 +22,6 @@ impl Operator for Input {
     }
 }
 
-#[cfg(feature = "run")]
-impl super::Forward for Input {
-    fn forward(&self, _: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
-        super::first(x)
-    }
-}
-
 impl Examples for Input {
     fn examples() -> Vec<(Self, Vec<Fact>)> {
         vec![(Input, vec![Fact::new(2, 3, [4, 5, 6])])]

@@ -57,13 +57,6 @@ impl Operator for Linear {
     }
 }
 
-#[cfg(feature = "run")]
-impl super::Forward for Linear {
-    fn forward(&self, w: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
-        crate::kernel::linear(super::first(x), w.matrix("weight"), w.vector("bias"))
-    }
-}
-
 impl Examples for Linear {
     fn examples() -> Vec<(Self, Vec<Fact>)> {
         vec![(Linear::new(5), vec![Fact::vector(2, 7)]), (Linear { out: 1, bias: false }, vec![Fact::vector(1, 3)])]

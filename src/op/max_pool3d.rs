@@ -48,13 +48,6 @@ impl Operator for MaxPool3d {
     }
 }
 
-#[cfg(feature = "run")]
-impl super::Forward for MaxPool3d {
-    fn forward(&self, _: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
-        crate::kernel::max_pool3d(super::first(x), self.kernel.0)
-    }
-}
-
 impl Examples for MaxPool3d {
     fn examples() -> Vec<(Self, Vec<Fact>)> {
         vec![

@@ -1,6 +1,6 @@
-//! What machines run: one file per operation, each with its shape rule, its cost, its weights and its Burn forward.
+//! What machines run: one file per operation, each with its shape rule, its cost and its weights.
 //!
-//! Level 2: may use `text`, `ir` and (with feature `run`) `kernel`.
+//! Level 2: may use `text` and `ir`.
 //!
 //! Adding an operation: one file, its `mod` line, and its name in the list below.
 
@@ -12,8 +12,6 @@ mod conv3d;
 mod conv_transpose3d;
 mod global_avg_pool;
 mod group_norm;
-#[cfg(feature = "run")]
-mod held;
 mod input;
 mod linear;
 mod max_pool3d;
@@ -26,108 +24,9 @@ mod softmax;
 mod sub;
 
 pub use activation::Function;
-#[cfg(feature = "run")]
-pub use held::Held;
 
 use crate::ir::{Cost, Fact, Fault, Kept, Operator, Reach, Weight};
-#[cfg(feature = "run")]
-use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
-
-/// A learned tensor as the network holds it, in PyTorch's layout.
-#[cfg(feature = "run")]
-#[derive(burn::module::Module, Debug)]
-pub enum Learned {
-    /// A bias or a norm's affine, `[C]`.
-    Vector(burn::module::Param<Tensor<1>>),
-    /// A linear layer's weight, `[out, in]`.
-    Matrix(burn::module::Param<Tensor<2>>),
-    /// A convolution's kernel, `[out, in / groups, kD, kH, kW]`.
-    Kernel(burn::module::Param<Tensor<5>>),
-}
-
-/// An operation's learned tensors by name, in the precision that it computes in.
-#[cfg(feature = "run")]
-pub struct Weights<'a> {
-    pub all: &'a [(&'static str, &'a Learned)],
-    pub precision: burn::tensor::DType,
-}
-
-#[cfg(feature = "run")]
-impl Weights<'_> {
-    fn find(&self, name: &str) -> Option<&Learned> {
-        self.all.iter().find(|(n, _)| *n == name).map(|(_, l)| *l)
-    }
-
-    /// The gradient of what is given comes back in the weight's own precision.
-    fn given<const D: usize>(&self, weight: &burn::module::Param<Tensor<D>>) -> Tensor<D> {
-        weight.val().cast(self.precision)
-    }
-
-    /// A vector, if the operation has it.
-    pub fn vector(&self, name: &str) -> Option<Tensor<1>> {
-        match self.find(name) {
-            Some(Learned::Vector(p)) => Some(self.given(p)),
-            _ => None,
-        }
-    }
-
-    /// A matrix that the operation declares in [`Operator::weights`].
-    pub fn matrix(&self, name: &str) -> Tensor<2> {
-        match self.find(name) {
-            Some(Learned::Matrix(p)) => self.given(p),
-            _ => unreachable!("the network is built from the same list of weights"),
-        }
-    }
-
-    /// A kernel that the operation declares in [`Operator::weights`].
-    pub fn kernel(&self, name: &str) -> Tensor<5> {
-        match self.find(name) {
-            Some(Learned::Kernel(p)) => self.given(p),
-            _ => unreachable!("the network is built from the same list of weights"),
-        }
-    }
-}
-
-/// The only input of an operation that takes one.
-#[cfg(feature = "run")]
-fn first<T>(x: Vec<T>) -> T {
-    match x.into_iter().next() {
-        Some(t) => t,
-        None => unreachable!("the graph was inferred with an input here"),
-    }
-}
-
-/// The inputs of an operation that takes two.
-#[cfg(feature = "run")]
-fn pair<T>(x: Vec<T>) -> [T; 2] {
-    match x.try_into() {
-        Ok(two) => two,
-        Err(_) => unreachable!("the graph was inferred with two inputs here"),
-    }
-}
-
-/// Running an operation on Burn.
-#[cfg(feature = "run")]
-pub trait Forward {
-    /// Takes tensors `[N, C, D, H, W]` whose shapes `infer` accepts and gives one of the shape that it says.
-    fn forward(&self, weights: &Weights, x: Vec<Tensor<5>>) -> Tensor<5>;
-
-    /// What the operation that takes its output ([`Operator::takes`]) makes it of, from the values of these numbers in the graph; the
-    /// inputs as they are where it is to be computed by itself.
-    ///
-    /// # Errors
-    /// The inputs.
-    fn leave(&self, x: Vec<Held>, places: &[usize]) -> Result<Held, Vec<Held>> {
-        let _ = places;
-        Err(x)
-    }
-
-    /// Its output after an operation that it absorbs ([`Operator::absorbs`]).
-    fn forward_with(&self, weights: &Weights, x: Vec<Tensor<5>>, next: &Op) -> Tensor<5> {
-        next.forward(&Weights { all: &[], ..*weights }, vec![self.forward(weights, x)])
-    }
-}
 
 /// A worked example of an operation: the laws are checked on it and on mutations of it.
 pub struct Example {
@@ -177,19 +76,6 @@ macro_rules! ops {
             }
             fn reach(&self) -> Reach {
                 match self { $(Op::$name(o) => o.reach(),)* }
-            }
-        }
-
-        #[cfg(feature = "run")]
-        impl Forward for Op {
-            fn forward(&self, weights: &Weights, x: Vec<Tensor<5>>) -> Tensor<5> {
-                match self { $(Op::$name(o) => o.forward(weights, x),)* }
-            }
-            fn leave(&self, x: Vec<Held>, places: &[usize]) -> Result<Held, Vec<Held>> {
-                match self { $(Op::$name(o) => o.leave(x, places),)* }
-            }
-            fn forward_with(&self, weights: &Weights, x: Vec<Tensor<5>>, next: &Op) -> Tensor<5> {
-                match self { $(Op::$name(o) => o.forward_with(weights, x, next),)* }
             }
         }
 

@@ -42,19 +42,6 @@ impl Operator for Mul {
     }
 }
 
-#[cfg(feature = "run")]
-impl super::Forward for Mul {
-    fn forward(&self, _: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
-        let [a, b] = super::pair(x);
-        crate::kernel::mul(a, b)
-    }
-
-    fn leave(&self, x: Vec<super::Held>, _: &[usize]) -> Result<super::Held, Vec<super::Held>> {
-        let [a, b] = super::pair(x);
-        a.times(b)
-    }
-}
-
 impl Examples for Mul {
     fn examples() -> Vec<(Self, Vec<Fact>)> {
         let x = Fact::new(2, 3, [3, 1, 5]);

@@ -34,15 +34,6 @@ impl Operator for PositionMap {
     }
 }
 
-#[cfg(feature = "run")]
-impl super::Forward for PositionMap {
-    fn forward(&self, _: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
-        let [anchors, like] = super::pair(x);
-        let [_, _, to @ ..] = like.dims();
-        crate::kernel::position_map(anchors, to)
-    }
-}
-
 impl Examples for PositionMap {
     fn examples() -> Vec<(Self, Vec<Fact>)> {
         vec![(PositionMap, vec![Fact::vector(2, 6), Fact::new(2, 5, [3, 4, 2])])]

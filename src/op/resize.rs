@@ -47,17 +47,6 @@ impl Operator for Resize {
     }
 }
 
-#[cfg(feature = "run")]
-impl super::Forward for Resize {
-    fn forward(&self, _: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
-        let like = x.get(1).map(|t| t.dims());
-        let x = super::first(x);
-        let [_, _, d, h, w] = like.unwrap_or(x.dims());
-        let [sd, sh, sw] = self.scale.map_or([1; 3], |s| s.0);
-        crate::kernel::resize_trilinear(x, [d * sd, h * sh, w * sw])
-    }
-}
-
 impl Examples for Resize {
     fn examples() -> Vec<(Self, Vec<Fact>)> {
         let x = Fact::new(2, 3, [3, 4, 1]);

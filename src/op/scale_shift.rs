@@ -41,13 +41,6 @@ impl Operator for ScaleShift {
     }
 }
 
-#[cfg(feature = "run")]
-impl super::Forward for ScaleShift {
-    fn forward(&self, _: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
-        super::first(x) * self.scale + self.shift
-    }
-}
-
 impl Examples for ScaleShift {
     fn examples() -> Vec<(Self, Vec<Fact>)> {
         vec![(ScaleShift::ONE_MINUS, vec![Fact::new(2, 3, [3, 1, 5])]), (ScaleShift::HALF, vec![Fact::vector(1, 3)])]

@@ -32,20 +32,6 @@ impl Operator for Slice {
     }
 }
 
-#[cfg(feature = "run")]
-impl super::Forward for Slice {
-    fn forward(&self, _: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
-        super::first(x).narrow(1, self.start, self.channels)
-    }
-
-    fn leave(&self, x: Vec<super::Held>, places: &[usize]) -> Result<super::Held, Vec<super::Held>> {
-        match (self.channels, places) {
-            (1, [from]) => Ok(super::Held::Channel { of: super::first(x).ready(), from: *from, channel: self.start }),
-            _ => Err(x),
-        }
-    }
-}
-
 impl Examples for Slice {
     fn examples() -> Vec<(Self, Vec<Fact>)> {
         vec![(Slice { start: 1, channels: 2 }, vec![Fact::new(2, 4, [3, 1, 2])])]

@@ -33,13 +33,6 @@ impl Operator for Softmax {
     }
 }
 
-#[cfg(feature = "run")]
-impl super::Forward for Softmax {
-    fn forward(&self, _: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
-        crate::kernel::softmax_channels(super::first(x))
-    }
-}
-
 impl Examples for Softmax {
     fn examples() -> Vec<(Self, Vec<Fact>)> {
         vec![(Softmax, vec![Fact::new(2, 3, [3, 5, 1])])]

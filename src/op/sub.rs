@@ -30,14 +30,6 @@ impl Operator for Sub {
     }
 }
 
-#[cfg(feature = "run")]
-impl super::Forward for Sub {
-    fn forward(&self, _: &super::Weights, x: Vec<burn::tensor::Tensor<5>>) -> burn::tensor::Tensor<5> {
-        let [a, b] = super::pair(x);
-        a - b
-    }
-}
-
 impl Examples for Sub {
     fn examples() -> Vec<(Self, Vec<Fact>)> {
         let x = Fact::new(2, 3, [3, 1, 5]);

@@ -11,7 +11,7 @@ use super::config::{Kind, Optimiser};
 use super::state::Numbers;
 use crate::kernel::{Control, Joins, Rule, Squares, blend, join, update};
 use crate::net::{Network, apart, tracked};
-use crate::op::Learned;
+use crate::net::Learned;
 use crate::text::Result;
 
 /// The factor of the loss that keeps small gradients above what `f16` rounds to zero: halved when a gradient is no longer finite, and

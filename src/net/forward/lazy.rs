@@ -1,14 +1,14 @@
-//! Values of a network while it runs: there, or left to the operation that alone reads them ([`Operator::takes`]), which may make them
-//! along with others in one sweep.
+//! Values of a network while it runs: computed, or deferred to the only operation that reads them ([`Operator::takes`]), which may fuse
+//! them with others into one kernel.
 //!
 //! [`Operator::takes`]: crate::ir::Operator::takes
 
 use crate::kernel::{Branch, gate, gates, silu};
 use burn::tensor::Tensor;
 
-/// A value, or what it is to be made of.
+/// A value, or what is needed to compute it.
 #[derive(Clone, Debug)]
-pub enum Held {
+pub enum LazyTensor {
     Ready(Tensor<5>),
     /// SiLU of it.
     Silu(Tensor<5>),
@@ -30,22 +30,22 @@ pub struct Gated {
     from: Option<usize>,
 }
 
-impl Held {
-    /// Whether what is made of it is better left to the operation that reads that.
-    pub fn leaves(&self) -> bool {
+impl LazyTensor {
+    /// Whether an operation on it is better deferred to its reader.
+    pub fn defers(&self) -> bool {
         match self {
-            Held::Ready(x) => gates(x),
-            Held::Silu(_) | Held::Channel { .. } | Held::Gated(_) => true,
+            LazyTensor::Ready(x) => gates(x),
+            LazyTensor::Silu(_) | LazyTensor::Channel { .. } | LazyTensor::Gated(_) => true,
         }
     }
 
-    /// The value, made now if it was not there.
-    pub fn ready(self) -> Tensor<5> {
+    /// The value, computed now if it was deferred.
+    pub fn compute(self) -> Tensor<5> {
         match self {
-            Held::Ready(x) => x,
-            Held::Silu(x) => silu(x),
-            Held::Channel { of, channel, .. } => of.narrow(1, channel, 1),
-            Held::Gated(gated) => gated.ready(),
+            LazyTensor::Ready(x) => x,
+            LazyTensor::Silu(x) => silu(x),
+            LazyTensor::Channel { of, channel, .. } => of.narrow(1, channel, 1),
+            LazyTensor::Gated(gated) => gated.compute(),
         }
     }
 
@@ -53,7 +53,7 @@ impl Held {
     ///
     /// # Errors
     /// Else the two as they are.
-    pub fn times(self, other: Held) -> Result<Held, Vec<Held>> {
+    pub fn times(self, other: LazyTensor) -> Result<LazyTensor, Vec<LazyTensor>> {
         if let (Some(x), Some(shape)) = (self.volume(), other.single())
             && x.gated_by(shape)
         {
@@ -71,11 +71,11 @@ impl Held {
     ///
     /// # Errors
     /// Else the two as they are.
-    pub fn plus(self, other: Held) -> Result<Held, Vec<Held>> {
+    pub fn plus(self, other: LazyTensor) -> Result<LazyTensor, Vec<LazyTensor>> {
         match (self, other) {
-            (Held::Gated(mut a), Held::Gated(b)) if a.joins(&b) => {
+            (LazyTensor::Gated(mut a), LazyTensor::Gated(b)) if a.joins(&b) => {
                 a.branches.extend(b.branches);
-                Ok(Held::Gated(a))
+                Ok(LazyTensor::Gated(a))
             }
             (a, b) => Err(vec![a, b]),
         }
@@ -84,30 +84,30 @@ impl Held {
     /// What a branch may be.
     fn volume(&self) -> Option<&Tensor<5>> {
         match self {
-            Held::Ready(x) | Held::Silu(x) => Some(x),
-            Held::Channel { .. } | Held::Gated(_) => None,
+            LazyTensor::Ready(x) | LazyTensor::Silu(x) => Some(x),
+            LazyTensor::Channel { .. } | LazyTensor::Gated(_) => None,
         }
     }
 
     /// What has the shape, but for its channels, and the type of what a branch may be multiplied by.
     fn single(&self) -> Option<&Tensor<5>> {
         match self {
-            Held::Ready(x) if x.dims()[1] == 1 => Some(x),
-            Held::Channel { of, .. } => Some(of),
+            LazyTensor::Ready(x) if x.dims()[1] == 1 => Some(x),
+            LazyTensor::Channel { of, .. } => Some(of),
             _ => None,
         }
     }
 
-    fn gated(self, by: Held) -> Held {
+    fn gated(self, by: LazyTensor) -> LazyTensor {
         let branch = match self {
-            Held::Silu(x) => Branch { x, silu: true },
-            other => Branch { x: other.ready(), silu: false },
+            LazyTensor::Silu(x) => Branch { x, silu: true },
+            other => Branch { x: other.compute(), silu: false },
         };
         let (channel, by, from) = match by {
-            Held::Channel { of, from, channel } => (channel, of, Some(from)),
-            other => (0, other.ready(), None),
+            LazyTensor::Channel { of, from, channel } => (channel, of, Some(from)),
+            other => (0, other.compute(), None),
         };
-        Held::Gated(Gated { branches: vec![(channel, branch)], by, from })
+        LazyTensor::Gated(Gated { branches: vec![(channel, branch)], by, from })
     }
 }
 
@@ -131,7 +131,7 @@ impl Gated {
         self.from.is_some() && self.from == other.from && apart && shape(self) == shape(other)
     }
 
-    fn ready(mut self) -> Tensor<5> {
+    fn compute(mut self) -> Tensor<5> {
         let channels = self.by.dims()[1];
         self.branches.sort_by_key(|(channel, _)| *channel);
         if self.branches.len() == channels {
@@ -157,12 +157,12 @@ mod tests {
         Tensor::from_data(TensorData::new(values, [2, channels, 1, 2, 3]), &Device::flex())
     }
 
-    fn channel(of: &Tensor<5>, from: usize, channel: usize) -> Held {
-        Held::Channel { of: of.clone(), from, channel }
+    fn channel(of: &Tensor<5>, from: usize, channel: usize) -> LazyTensor {
+        LazyTensor::Channel { of: of.clone(), from, channel }
     }
 
-    fn same(a: Held, b: Tensor<5>) {
-        let off = (a.ready() - b).abs().max().into_scalar::<f32>();
+    fn same(a: LazyTensor, b: Tensor<5>) {
+        let off = (a.compute() - b).abs().max().into_scalar::<f32>();
         assert!(off < 1e-6, "{off}");
     }
 
@@ -170,17 +170,17 @@ mod tests {
     #[test]
     fn branches_of_one_gate_become_one() {
         let (x, y, by) = (wave(3, 0.0), wave(3, 1.0), wave(2, 2.0));
-        let a = channel(&by, 7, 1).times(Held::Silu(x.clone())).expect("a branch");
-        let b = Held::Ready(y.clone()).times(channel(&by, 7, 0)).expect("a branch");
-        let Ok(Held::Gated(gate)) = a.plus(b) else { panic!("one gate") };
+        let a = channel(&by, 7, 1).times(LazyTensor::Silu(x.clone())).expect("a branch");
+        let b = LazyTensor::Ready(y.clone()).times(channel(&by, 7, 0)).expect("a branch");
+        let Ok(LazyTensor::Gated(gate)) = a.plus(b) else { panic!("one gate") };
         assert_eq!(gate.branches.len(), 2);
-        same(Held::Gated(gate), silu(x) * by.clone().narrow(1, 1, 1) + y * by.narrow(1, 0, 1));
+        same(LazyTensor::Gated(gate), silu(x) * by.clone().narrow(1, 1, 1) + y * by.narrow(1, 0, 1));
     }
 
     #[test]
     fn some_channels_of_many_are_a_gate_too() {
         let (x, y, by) = (wave(3, 0.0), wave(3, 1.0), wave(6, 2.0));
-        let branch = |x: &Tensor<5>, k: usize| Held::Silu(x.clone()).times(channel(&by, 7, k)).expect("a branch");
+        let branch = |x: &Tensor<5>, k: usize| LazyTensor::Silu(x.clone()).times(channel(&by, 7, k)).expect("a branch");
         let sum = branch(&x, 4).plus(branch(&y, 2)).expect("one gate");
         same(sum, silu(x) * by.clone().narrow(1, 4, 1) + silu(y) * by.clone().narrow(1, 2, 1));
     }
@@ -188,16 +188,16 @@ mod tests {
     #[test]
     fn what_is_no_gate_stays_as_it_is() {
         let (x, by, other) = (wave(3, 0.0), wave(2, 1.0), wave(2, 2.0));
-        assert!(Held::Ready(x.clone()).times(Held::Ready(wave(3, 1.0))).is_err(), "two volumes");
+        assert!(LazyTensor::Ready(x.clone()).times(LazyTensor::Ready(wave(3, 1.0))).is_err(), "two volumes");
         let vector = Tensor::ones([2, 3, 1, 1, 1], &Device::flex());
-        assert!(Held::Ready(x.clone()).times(Held::Ready(vector)).is_err(), "a number for each channel");
-        let branch = |of: &Tensor<5>, from: usize, k: usize| Held::Ready(x.clone()).times(channel(of, from, k)).expect("a branch");
+        assert!(LazyTensor::Ready(x.clone()).times(LazyTensor::Ready(vector)).is_err(), "a number for each channel");
+        let branch = |of: &Tensor<5>, from: usize, k: usize| LazyTensor::Ready(x.clone()).times(channel(of, from, k)).expect("a branch");
         assert!(branch(&by, 7, 0).plus(branch(&other, 8, 1)).is_err(), "channels of two volumes");
         assert!(branch(&by, 7, 0).plus(branch(&by, 7, 0)).is_err(), "the same channel twice");
-        assert!(branch(&by, 7, 0).plus(Held::Ready(x.clone())).is_err(), "no product");
+        assert!(branch(&by, 7, 0).plus(LazyTensor::Ready(x.clone())).is_err(), "no product");
         let map = wave(1, 3.0);
-        let alone = |map: &Tensor<5>| Held::Ready(x.clone()).times(Held::Ready(map.clone())).expect("a branch");
-        let [a, b] = <[Held; 2]>::try_from(alone(&map).plus(alone(&map)).expect_err("maps of their own")).expect("two");
+        let alone = |map: &Tensor<5>| LazyTensor::Ready(x.clone()).times(LazyTensor::Ready(map.clone())).expect("a branch");
+        let [a, b] = <[LazyTensor; 2]>::try_from(alone(&map).plus(alone(&map)).expect_err("maps of their own")).expect("two");
         same(a, x.clone() * map.clone());
         same(b, x.clone() * map);
     }
