@@ -297,7 +297,7 @@ struct Peak {
 
 impl Peak {
     fn of(device: &burn::tensor::Device) -> Self {
-        Self { process: net::peak_memory(), gpu: net::reserved(device) }
+        Self { process: host::peak_memory(), gpu: net::reserved(device) }
     }
 
     fn lines(self) -> String {

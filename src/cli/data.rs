@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use crate::data::{self, Dataset, Preprocess, Spec, Survey};
 use crate::read::Set;
 use crate::text::{Diagnostics, Result, Source};
-use crate::train::{Bar, RunConfig, divide};
+use crate::bar::Bar;
+use crate::train::{RunConfig, divide};
 
 /// Look at a data set: check it, or plan a run on it
 ///

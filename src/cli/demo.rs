@@ -8,11 +8,11 @@ use ndarray::ArrayView3;
 
 use super::{eval, print, train};
 use crate::data::{Spec, phantom};
-use crate::infer::{Model, Options, Predictor};
+use crate::infer::{BEST, Options, Predictor};
 use crate::net;
 use crate::read::Set;
 use crate::text::{Code, Diagnostic, Result, Source};
-use crate::train::{BEST, Folder, Job, RunConfig};
+use crate::train::{Folder, Job, RunConfig};
 use crate::volume::{Header, write_image, write_labels};
 
 const GRAPH: &str = include_str!("../../graphs/lightmedseg.ron");
@@ -63,7 +63,7 @@ pub fn run(args: Args) -> Result<()> {
     let outcome = crate::train::train(&job, &folder, &device, super::train::asked_to_stop())?;
 
     train::leave_if_asked(&outcome, &format!("lmsc train --resume {}", folder.path().display()));
-    let predictor = Predictor::new(Model::load(&folder.file(BEST), &device)?, Options::default());
+    let predictor = Predictor::new(net::load_model(&folder.file(BEST), &device)?, Options::default());
     let [images, labels, predictions] = ["images", "labels", "predictions"].map(|n| folder.file(n));
     for dir in [&images, &labels, &predictions] {
         std::fs::create_dir_all(dir)

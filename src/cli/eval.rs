@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use super::{output, print};
 use crate::metric::{Convention, Figure, LesionRule, Region, Settings};
 use crate::text::{Result, write_text};
-use cases::{Scope, Set};
+use cases::Scope;
+#[cfg(feature = "train")]
+use cases::Set;
 use report::{Report, Style};
 
 /// Up to as many cases are listed one by one, unless --cases says so.
@@ -212,6 +214,7 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
+#[cfg(feature = "train")]
 /// The table of two folders whose files all have their counterpart.
 ///
 /// # Errors

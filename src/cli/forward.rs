@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::compile::compile;
-use crate::net::{self, NameMap, Network};
+use crate::net::{self, Network};
+use crate::store::{self, NameMap};
 use crate::read::Set;
 use crate::text::{Code, Diagnostic, Result, Source};
 
@@ -62,7 +63,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     let source = Source::read(&args.graph)?;
     let sets = args.set.iter().map(|s| Set::parse(s)).collect::<Result<Vec<_>>>()?;
-    let input = net::read_tensors(&args.input)?;
+    let input = store::read_store(&args.input)?;
     let program = compile(&source, &sets, None)?;
     let named = program.inputs.first().map(|(n, _)| n.as_str()).unwrap_or("input");
     let size = match input.all.get(named).or(input.all.get("input")).map(|(shape, _)| shape.as_slice()) {
@@ -81,13 +82,13 @@ pub fn run(args: Args) -> Result<()> {
     let device = net::device(&args.device)?;
     let device = if args.probe { net::learning(&device) } else { device };
     let map = args.map.as_deref().map(NameMap::read).transpose()?.unwrap_or_default();
-    let weights = net::read_tensors(&args.weights)?;
+    let weights = store::read_store(&args.weights)?;
     let mut network = Network::new(Arc::new(program), &device, 0)?;
     let names = net::port(&mut network, &weights, &map, &args.weights, &device)?;
     let mut out = net::forward(&network, &input, &args.input, args.taps, args.probe, &device)?;
     out.metadata.insert("names".into(), serde_json::to_string(&names).unwrap_or_default());
     out.metadata.insert("lmsc.hash".into(), network.program().hash().to_string());
-    net::write_tensors(&args.out, &out)?;
+    store::write_store(&args.out, &out)?;
     println!("{} tensors written to {}", out.all.len(), args.out.display());
     Ok(())
 }

@@ -13,11 +13,11 @@ use std::time::Instant;
 
 pub(super) use cases::{case_name, images_in};
 
+use super::engine::Models;
 use super::{print, size};
-use crate::infer::{Card, Flips, Model, Need, Options, Postprocess, Prediction, Predictor, need};
-use crate::net;
+use crate::host;
+use crate::infer::{BEST, Card, Flips, Need, Options, Postprocess, Prediction, Predictor, need};
 use crate::text::{Code, Diagnostic, Diagnostics, Result, suggestion, unwritable, write_text};
-use crate::train::BEST;
 use progress::Progress;
 use report::{ClassVolume, Hashed, Origin, Report};
 
@@ -151,12 +151,12 @@ pub fn run(args: Args) -> Result<()> {
 
 /// The models that are averaged, and what their files are.
 fn load(args: &Args) -> Result<(Predictor, Vec<Hashed>)> {
-    let device = net::device(&args.device)?;
+    let models = Models::on(&args.device)?;
     let mut found = Diagnostics::default();
     let mut all = vec![];
     for path in std::iter::once(&args.model).chain(&args.with) {
         let path = if path.is_dir() { path.join(BEST) } else { path.clone() };
-        let model = Model::load(&path, &device).and_then(|model| Ok((Hashed::of(&path, Code::E0801)?, model)));
+        let model = models.load(&path).and_then(|model| Ok((Hashed::of(&path, Code::E0801)?, model)));
         all.extend(found.keep(model));
     }
     found.or(())?;
@@ -222,7 +222,7 @@ impl Work<'_> {
         let passes = if passes > 1 { format!(" of {passes} passes") } else { String::new() };
         let which = if cases.len() > 1 { format!("{} cases; the largest, {name}: ", cases.len()) } else { format!("{name}: ") };
         self.progress.say(&format!("{which}{w}x{h}x{d} voxels, {}{passes}, needs {most}", most.counted()));
-        if let Some(free) = net::available_memory().filter(|free| most.bytes().saturating_sub(self.held) > *free) {
+        if let Some(free) = host::available_memory().filter(|free| most.bytes().saturating_sub(self.held) > *free) {
             self.progress
                 .say(&format!("only {} are free: the system may stop it; --max-memory leaves out what does not fit", need::size(free)));
         }
@@ -291,7 +291,7 @@ impl Work<'_> {
             passes: self.predictor.passes(),
             seconds: 0.0,
             needed_bytes: need.bytes(),
-            peak_bytes: net::peak_memory(),
+            peak_bytes: host::peak_memory(),
         }
     }
 }

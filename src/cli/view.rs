@@ -9,10 +9,9 @@ use ndarray::{Array3, ArrayView3, Axis};
 use super::predict::case_name;
 use super::print;
 use crate::data::{read_image, read_labels};
-use crate::infer::Card;
-use crate::net;
+use crate::infer::{BEST, Card};
+use crate::store;
 use crate::text::{Code, Diagnostic, Diagnostics, Result, write_text};
-use crate::train::BEST;
 use crate::volume::overlay::{self, Overlay, Slices};
 use crate::volume::viewer::{self, Viewer};
 use crate::volume::{Class, Grid, Volume};
@@ -152,7 +151,7 @@ fn fits(args: &Args) -> Result<()> {
 /// The card of a checkpoint or of the best one of a run folder.
 fn card(model: &Path) -> Result<Card> {
     let path = if model.is_dir() { model.join(BEST) } else { model.to_owned() };
-    Card::from_entries(&path, &net::read_tensors(&path)?.metadata)
+    Card::from_entries(&path, &store::read_store(&path)?.metadata)
 }
 
 /// A label map that lies on the image's grid.

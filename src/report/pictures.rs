@@ -6,9 +6,10 @@ use burn::tensor::Device;
 use ndarray::Axis;
 
 use super::run::{CaseDice, Run};
-use crate::infer::Model;
+use crate::net::load_model;
 use crate::text::{Code, Diagnostic, Result, Source};
-use crate::train::{BEST, Job};
+use crate::infer::BEST;
+use crate::train::Job;
 use crate::volume::Class;
 use crate::volume::overlay::{self, Overlay, Slices};
 
@@ -35,7 +36,7 @@ pub fn pictures(run: &Run, each: usize, channel: usize, device: &Device) -> Resu
     let file = run.path.join("config.ron");
     let (source, graph) = (Source::read(&file)?, Source::read(&run.config.graph_path(&file))?);
     let job = Job::prepare(run.config.clone(), &source, &graph, &[])?;
-    let model = Model::load(&run.path.join(BEST), device)?;
+    let model = load_model(&run.path.join(BEST), device)?;
     // Samples hold the place of a class in the list of labels, not its value.
     let classes: Vec<Class> = model.card().classes().into_iter().enumerate().map(|(i, c)| Class { value: i as u8, ..c }).collect();
     let mut all = vec![];

@@ -155,7 +155,7 @@ impl Job {
         if !net::on_cpu(device) {
             return Ok(None);
         }
-        Ok(memory::fits(self, net::available_memory(), net::total_memory())?)
+        Ok(memory::fits(self, host::available_memory(), host::total_memory())?)
     }
 
     /// The names of what is scored: the classes but the background, or the regions.

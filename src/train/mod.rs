@@ -2,7 +2,7 @@
 //!
 //! Level 8: may use everything below, `infer` for validation among it.
 
-mod bar;
+
 mod cases;
 mod clean;
 mod config;
@@ -30,7 +30,7 @@ mod sweep;
 mod validate;
 mod workers;
 
-pub use bar::Bar;
+
 pub use cases::{CASES, CASES_TABLE};
 pub use clean::{Cleaned, Cleaning};
 pub use config::{FIELDS, Kind, Optimiser, RunConfig, Schedule, SplitSpec};
@@ -42,7 +42,7 @@ pub use plan::{Plan, plan};
 pub use progress::span;
 pub use regions::NamedRegions;
 pub use rehearsal::{Counted, Rehearsal, counted, rehearse};
-pub use run::{BEST, Ending, LAST, Outcome, resume, train};
+pub use run::{Ending, LAST, Outcome, resume, train};
 pub use schedule::{Course, Rates};
 pub use start::{STARTS, Start};
 pub use state::RESUME;

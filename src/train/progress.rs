@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::bar::Bar;
+use crate::bar::Bar;
 use super::journal::Record;
 
 /// The progress of a run.

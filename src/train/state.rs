@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::clean::Cleaned;
 use super::journal::Record;
 use super::optimise::Scaling;
+use crate::ir::Array;
 use crate::text::{Code, Diagnostic, Result, reason, write_whole};
 
 /// The file in the run folder.
@@ -22,7 +23,7 @@ const MAGIC: &[u8] = b"lmsc run 2\n";
 const HASH: usize = 32;
 
 /// A weight by name: its dimensions and numbers.
-pub type Numbers = Vec<(String, (Vec<usize>, Vec<f32>))>;
+pub type Numbers = Vec<(String, Array)>;
 
 /// A run between two steps.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,15 +77,15 @@ impl State {
     /// # Errors
     /// E0603 when it cannot be written; the file is then as it was.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let names = |all: &Numbers| all.iter().map(|(n, (dims, _))| (n.clone(), dims.clone())).collect();
+        let names = |all: &Numbers| all.iter().map(|(n, a)| (n.clone(), a.dims.clone())).collect();
         let head =
             Head { about: self.about.clone(), weights: names(&self.weights), average: names(&self.average), moments: names(&self.moments) };
         let text = ron::to_string(&head).unwrap_or_default().into_bytes();
         let mut bytes = MAGIC.to_vec();
         bytes.extend((text.len() as u64).to_le_bytes());
         bytes.extend(text);
-        for (_, (_, numbers)) in self.weights.iter().chain(&self.average).chain(&self.moments) {
-            bytes.extend(numbers.iter().flat_map(|v| v.to_le_bytes()));
+        for (_, array) in self.weights.iter().chain(&self.average).chain(&self.moments) {
+            bytes.extend(array.values.iter().flat_map(|v| v.to_le_bytes()));
         }
         let hash = blake3::hash(&bytes);
         bytes.extend(hash.as_bytes());
@@ -125,7 +126,7 @@ impl State {
                 let (own, after) = rest.split_at_checked(n)?;
                 rest = after;
                 let numbers = own.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-                Some((name, (dims, numbers)))
+                Some((name, Array::new(dims, numbers)))
             };
             names.into_iter().map(one).collect()
         };

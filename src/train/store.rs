@@ -36,7 +36,7 @@ struct Kept {
 impl Store {
     pub fn new(data: Dataset) -> Self {
         let ids = data.description.ids();
-        let budget = net::available_memory().map_or(OTHERWISE, |free| (free as f64 * SHARE) as usize);
+        let budget = host::available_memory().map_or(OTHERWISE, |free| (free as f64 * SHARE) as usize);
         Self { data, ids, kept: Mutex::default(), budget }
     }
 

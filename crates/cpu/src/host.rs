@@ -35,6 +35,16 @@ pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// The processor's name and the threads that it offers.
+pub fn processor() -> String {
+    with_threads(&cpu(), threads())
+}
+
+/// A processor with a number of threads, in words.
+pub fn with_threads(cpu: &str, threads: usize) -> String {
+    format!("{cpu}, {threads} {}", if threads == 1 { "thread" } else { "threads" })
+}
+
 /// What the files of this process's group are in.
 const GROUP: &str = "/sys/fs/cgroup";
 

@@ -78,7 +78,7 @@ pub fn run(args: Args) -> Result<()> {
         }
     }
     let program = compile::compile(&Source::read(&graph)?, &given, None)?;
-    let budget = args.memory.unwrap_or_else(|| net::available_memory().map_or(OTHERWISE, |free| (free as f64 * SHARE) as u64));
+    let budget = args.memory.unwrap_or_else(|| host::available_memory().map_or(OTHERWISE, |free| (free as f64 * SHARE) as u64));
     let fingerprint = Fingerprint::of(about, &all.cases);
     let plan = train::plan(&fingerprint, &program, args.checkpointing, budget)?;
     let config = config(&all, &graph, &given, &fingerprint, &plan, &args);

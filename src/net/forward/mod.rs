@@ -5,60 +5,100 @@
 mod lazy;
 mod ops;
 
-use burn::tensor::Tensor;
+use burn::module::{Module, Param, ParamId};
+use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
 
 pub use lazy::LazyTensor;
 
+use super::device::tracked;
+use crate::ir::Array;
+use crate::kernel::in_order;
 use crate::op::Op;
 
-/// A learned tensor as the network holds it, in PyTorch's layout.
-#[derive(burn::module::Module, Debug)]
-pub enum Learned {
-    /// A bias or a norm's affine, `[C]`.
-    Vector(burn::module::Param<Tensor<1>>),
-    /// A linear layer's weight, `[out, in]`.
-    Matrix(burn::module::Param<Tensor<2>>),
-    /// A convolution's kernel, `[out, in / groups, kD, kH, kW]`.
-    Kernel(burn::module::Param<Tensor<5>>),
+/// A learned tensor of any rank, in PyTorch's layout. It is held flat, `[n]`, as the optimiser sees it; operations read it in its shape.
+#[derive(Module, Debug)]
+pub struct Parameter {
+    value: Param<Tensor<1>>,
+    #[module(skip)]
+    dims: Vec<usize>,
+}
+
+impl Parameter {
+    /// From its numbers. Its id follows from its `name`, so that an optimiser's state fits the same network made again.
+    pub(super) fn new(name: &str, array: &Array, device: &Device) -> Self {
+        let mut head = [0; 8];
+        head.copy_from_slice(&blake3::hash(name.as_bytes()).as_bytes()[..8]);
+        let id = ParamId::from(u64::from_le_bytes(head));
+        let data = TensorData::new(array.values.clone(), [array.values.len()]);
+        let plain = device.clone().inner();
+        let tensor = tracked(in_order(Tensor::from_data(data, &plain)), device);
+        let (_, tensor, mapper) = Param::from_tensor(tensor).consume();
+        Self { value: Param::from_mapped_value(id, tensor, mapper), dims: array.dims.clone() }
+    }
+
+    pub fn id(&self) -> ParamId {
+        self.value.id
+    }
+
+    pub fn dims(&self) -> &[usize] {
+        &self.dims
+    }
+
+    /// How many numbers it has.
+    pub fn len(&self) -> usize {
+        self.dims.iter().product()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Its numbers, `[n]`.
+    pub fn flat(&self) -> Tensor<1> {
+        self.value.val()
+    }
+
+    /// Its shape and numbers, in this machine's memory.
+    pub fn array(&self) -> Array {
+        Array::new(self.dims.clone(), numbers(self.flat()))
+    }
+
+    /// The gradient of a backward pass, `[n]`; nothing where none reached it.
+    pub fn grad(&self, gradients: &Gradients) -> Option<Tensor<1>> {
+        self.flat().grad(gradients)
+    }
+
+    /// Takes other numbers, of a function of the ones it has, `[n]`.
+    pub fn map_flat(&mut self, change: impl FnOnce(Tensor<1>) -> Tensor<1>) {
+        let (id, value, mapper) = self.value.clone().consume();
+        self.value = Param::from_mapped_value(id, change(value), mapper);
+    }
+}
+
+/// The numbers of a tensor, in order.
+pub(super) fn numbers<const D: usize>(t: Tensor<D>) -> Vec<f32> {
+    t.into_data().convert::<f32>().try_into_vec::<f32>().unwrap_or_default()
 }
 
 /// An operation's learned tensors by name, in the precision that it computes in.
 pub struct Weights<'a> {
-    pub all: &'a [(&'static str, &'a Learned)],
-    pub precision: burn::tensor::DType,
+    pub all: &'a [(&'static str, &'a Parameter)],
+    pub precision: DType,
 }
 
 impl Weights<'_> {
-    fn find(&self, name: &str) -> Option<&Learned> {
-        self.all.iter().find(|(n, _)| *n == name).map(|(_, l)| *l)
+    /// A learned tensor of rank `D`, if the operation has it. Its gradient comes back in the parameter's own precision.
+    pub fn find<const D: usize>(&self, name: &str) -> Option<Tensor<D>> {
+        let (_, parameter) = self.all.iter().find(|(n, _)| *n == name)?;
+        let dims: [usize; D] = parameter.dims.as_slice().try_into().ok()?;
+        Some(parameter.flat().cast(self.precision).reshape(dims))
     }
 
-    /// The gradient of what is given comes back in the weight's own precision.
-    fn given<const D: usize>(&self, weight: &burn::module::Param<Tensor<D>>) -> Tensor<D> {
-        weight.val().cast(self.precision)
-    }
-
-    /// A vector, if the operation has it.
-    pub fn vector(&self, name: &str) -> Option<Tensor<1>> {
+    /// A learned tensor that the operation declares in [`Operator::weights`](crate::ir::Operator::weights), of the rank that it says there.
+    pub fn get<const D: usize>(&self, name: &str) -> Tensor<D> {
         match self.find(name) {
-            Some(Learned::Vector(p)) => Some(self.given(p)),
-            _ => None,
-        }
-    }
-
-    /// A matrix that the operation declares in [`Operator::weights`].
-    pub fn matrix(&self, name: &str) -> Tensor<2> {
-        match self.find(name) {
-            Some(Learned::Matrix(p)) => self.given(p),
-            _ => unreachable!("the network is built from the same list of weights"),
-        }
-    }
-
-    /// A kernel that the operation declares in [`Operator::weights`].
-    pub fn kernel(&self, name: &str) -> Tensor<5> {
-        match self.find(name) {
-            Some(Learned::Kernel(p)) => self.given(p),
-            _ => unreachable!("the network is built from the same list of weights"),
+            Some(t) => t,
+            None => unreachable!("the network is built from the same list of weights"),
         }
     }
 }

@@ -54,13 +54,13 @@ impl Forward for Concat {
 impl Forward for Conv3d {
     fn forward(&self, w: &Weights, x: Vec<Tensor<5>>) -> Tensor<5> {
         let (s, p, d) = (self.stride.0, self.padding.0, self.dilation.0);
-        kernel::conv3d(first(x), w.kernel("weight"), w.vector("bias"), s, p, d, self.groups)
+        kernel::conv3d(first(x), w.get("weight"), w.find("bias"), s, p, d, self.groups)
     }
 }
 
 impl Forward for ConvTranspose3d {
     fn forward(&self, w: &Weights, x: Vec<Tensor<5>>) -> Tensor<5> {
-        kernel::conv_transpose3d(first(x), w.kernel("weight"), w.vector("bias"), self.stride.0)
+        kernel::conv_transpose3d(first(x), w.get("weight"), w.find("bias"), self.stride.0)
     }
 }
 
@@ -81,7 +81,7 @@ impl Forward for GroupNorm {
 }
 
 fn group_norm(norm: &GroupNorm, w: &Weights, x: Vec<Tensor<5>>, silu: bool) -> Tensor<5> {
-    match (w.vector("weight"), w.vector("bias")) {
+    match (w.find::<1>("weight"), w.find::<1>("bias")) {
         (Some(a), Some(b)) => kernel::group_norm(first(x), a, b, norm.groups, norm.eps, silu),
         _ => unreachable!("the network is built from the same list of weights"),
     }
@@ -95,7 +95,7 @@ impl Forward for Input {
 
 impl Forward for Linear {
     fn forward(&self, w: &Weights, x: Vec<Tensor<5>>) -> Tensor<5> {
-        kernel::linear(first(x), w.matrix("weight"), w.vector("bias"))
+        kernel::linear(first(x), w.get("weight"), w.find("bias"))
     }
 }
 

@@ -4,7 +4,7 @@ use super::super::loader::Loader;
 use super::super::run::{drawn, recipe};
 use super::*;
 use crate::kernel::tests::gpu;
-use crate::net::Tensors;
+use crate::store::Store;
 
 /// A run on a device, stopped after the first step and gone on with where that is asked for; what it has left.
 fn run(dir: &Path, sets: &[&str], device: &Device, interrupted: bool) -> (Tensors, Vec<String>) {
@@ -16,7 +16,7 @@ fn run(dir: &Path, sets: &[&str], device: &Device, interrupted: bool) -> (Tensor
     if interrupted {
         assert_eq!(resume(&job, &folder, device, &AtomicBool::new(false)).unwrap().ending, Ending::Whole);
     }
-    (read_tensors(&dir.join(LAST)).unwrap(), figures(dir))
+    (read_store(&dir.join(LAST)).unwrap(), figures(dir))
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn each_batch_of_a_step_is_one_replay_and_the_last_moves_the_weights() {
     let network = drawn(&job, workers.main()).unwrap();
     let mut learner = Learner::new(workers, loss.clone(), network, job.config.optimiser, job.config.precision).unwrap();
     let mut loader = Loader::start(&job.store, &recipe(&job, &loss), 1, 0, 1).unwrap();
-    let weights = |learner: &Learner| crate::net::numbers(&learner.moving().network).map(|(_, (_, v))| v).collect::<Vec<_>>();
+    let weights = |learner: &Learner| crate::net::arrays(&learner.moving().network).map(|(_, (_, v))| v).collect::<Vec<_>>();
     let mut before = weights(&learner);
     for moves in [0, 1, 1, 2] {
         let given = Given::new(loader.next().unwrap(), learner.workers().main());

@@ -8,7 +8,7 @@ fn run(root: &Path, workers: usize, sets: &[&str]) -> (Vec<(String, Vec<f32>)>, 
     let all = [&["batch=4", "epochs=1", "steps=3", "optimiser.kind=sgd", "optimiser.lr=0.05", &count], sets].concat();
     let dir = root.join(workers.to_string());
     train_in(&dir, &job(&all, &[]).unwrap()).unwrap();
-    let weights = read_tensors(&dir.join(LAST)).unwrap().all.into_iter().map(|(n, (_, v))| (n, v)).collect();
+    let weights = read_store(&dir.join(LAST)).unwrap().arrays.into_iter().map(|(n, (_, v))| (n, v)).collect();
     let figures = figures(&dir);
     // loss, loss_dice, loss_cross_entropy, loss_boundary
     (weights, figures[1].split(',').skip(3).take(4).map(|v| v.parse().unwrap()).collect())
@@ -50,5 +50,5 @@ fn a_step_is_the_same_with_activations_computed_again() {
 
 /// Weights in the order of their names, as a checkpoint has them.
 fn sorted(network: &Network) -> std::collections::BTreeMap<String, (Vec<usize>, Vec<f32>)> {
-    crate::net::numbers(network).collect()
+    crate::net::arrays(network).collect()
 }

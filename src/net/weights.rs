@@ -1,0 +1,51 @@
+//! Weights between a network on Burn and arrays.
+//!
+//! Part of `net`; may use `store`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use burn::tensor::Device;
+
+use super::forward::Parameter;
+use super::network::Network;
+use crate::ir::{Array, Arrays};
+use crate::store::{self, check_shapes};
+use crate::text::Result;
+
+/// Gives every weight of the network its numbers, by name; arrays of other names are left alone.
+///
+/// # Errors
+/// E0802 for every weight that is missing or has another shape, all at once.
+pub fn assign(network: &mut Network, arrays: &Arrays, file: &str, device: &Device) -> Result<()> {
+    check_shapes(network.weights().iter().map(|(name, w)| (name.clone(), w.dims().to_vec())), arrays, file)?;
+    for (name, w) in network.weights_mut() {
+        if let Some(array) = arrays.get(name.as_str()) {
+            *w = Parameter::new(name, array, device);
+        }
+    }
+    Ok(())
+}
+
+/// The network with weights in memory of their own, on a device.
+///
+/// # Errors
+/// None but those of [`assign`], which a network's own weights do not have.
+pub fn apart(network: &Network, device: &Device) -> Result<Network> {
+    let mut own = network.clone();
+    assign(&mut own, &arrays(network).collect(), "the network itself", device)?;
+    Ok(own)
+}
+
+/// Every learned tensor of a network by name, in the graph's order.
+pub fn arrays(network: &Network) -> impl Iterator<Item = (String, Array)> + '_ {
+    network.weights().iter().map(|(name, w)| (name.clone(), w.array()))
+}
+
+/// Writes a network as a model file, with `meta` beside the graph's own metadata.
+///
+/// # Errors
+/// As [`store::save`].
+pub fn save(path: &Path, network: &Network, meta: &BTreeMap<String, String>) -> Result<()> {
+    store::save(path, network.program(), arrays(network).collect(), meta)
+}
