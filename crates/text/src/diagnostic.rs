@@ -1,6 +1,8 @@
 //! One type for everything that is said to a user about their files.
 
-use super::{Code, Place};
+use std::fmt;
+
+use super::{Code, Place, render};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +67,16 @@ impl Diagnostic {
     }
 }
 
+/// In a line: `graph.ron:7:27: error[E0301]: ...`, and what can be done.
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&render::concise(self))?;
+        self.help.iter().try_for_each(|help| write!(f, " ({})", help.replace('\n', " ")))
+    }
+}
+
+impl std::error::Error for Diagnostic {}
+
 /// Several diagnostics: all that a run found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Diagnostics(pub Vec<Diagnostic>);
@@ -123,6 +135,21 @@ impl Diagnostics {
         if self.has_errors() { Err(self) } else { Ok(value) }
     }
 }
+
+/// One a line; nothing wrong is an empty text.
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        for (i, d) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str("\n")?;
+            }
+            d.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Diagnostics {}
 
 impl From<Diagnostic> for Diagnostics {
     fn from(d: Diagnostic) -> Self {
