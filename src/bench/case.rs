@@ -12,8 +12,8 @@ use crate::compile::Program;
 use crate::compile::memory::Precision;
 use crate::ir::{Array, Fact, Value};
 use crate::net::{self, Network};
-use crate::store::{self, NameMap, Store};
 use crate::show::operations_text;
+use crate::store::{self, NameMap, Store};
 use crate::text::{Code, Diagnostic, Diagnostics, Result, unwritable, write_text};
 
 /// Weights, inputs and labels are drawn from this.

@@ -1,6 +1,6 @@
 //! A forward pass, timed as a whole, and part by part: by the executor on the CPU, as a recording on a GPU, or by Burn.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Instant;
 
 use burn::tensor::Tensor;
@@ -8,8 +8,8 @@ use burn::tensor::Tensor;
 use super::case::Case;
 use crate::exec::{Executor, Shape};
 use crate::ir::{Operator, Value};
-use crate::net::{Network, Settled, failed};
 use crate::net::{Forward as _, Parameter, Weights, arrays};
+use crate::net::{Network, Settled, failed};
 use crate::text::Result;
 
 /// What runs a forward pass.

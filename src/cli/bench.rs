@@ -12,6 +12,7 @@ use super::print;
 use super::stats::Numbers;
 use crate::bench::{self, Case, Engine, Forward, Given, Machine, Setting, Step, Times};
 use crate::compile::memory::Segments;
+use crate::host;
 use crate::net;
 use crate::text::{Code, Diagnostic, Result, write_text};
 

@@ -43,9 +43,12 @@ impl Models {
     pub fn on(device: &str) -> Result<Self> {
         match device {
             "auto" | "cpu" => Ok(Self {}),
-            other => Err(Diagnostic::error(Code::E0602, format!("this lmsc predicts on the CPU alone, not on `{}`", crate::text::printable(other)))
-                .help("use --device cpu, or the whole lmsc, built with `cargo build --release --features cuda` or `wgpu`")
-                .into()),
+            other => Err(Diagnostic::error(
+                Code::E0602,
+                format!("this lmsc predicts on the CPU alone, not on `{}`", crate::text::printable(other)),
+            )
+            .help("use --device cpu, or the whole lmsc, built with `cargo build --release --features cuda` or `wgpu`")
+            .into()),
         }
     }
 

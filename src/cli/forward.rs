@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use crate::compile::compile;
 use crate::net::{self, Network};
-use crate::store::{self, NameMap};
 use crate::read::Set;
+use crate::store::{self, NameMap};
 use crate::text::{Code, Diagnostic, Result, Source};
 
 /// Run a graph on given tensors, with given weights
@@ -66,7 +66,7 @@ pub fn run(args: Args) -> Result<()> {
     let input = store::read_store(&args.input)?;
     let program = compile(&source, &sets, None)?;
     let named = program.inputs.first().map(|(n, _)| n.as_str()).unwrap_or("input");
-    let size = match input.all.get(named).or(input.all.get("input")).map(|(shape, _)| shape.as_slice()) {
+    let size = match input.arrays.get(named).or(input.arrays.get("input")).map(|a| a.dims.as_slice()) {
         Some([_, _, d, h, w]) => [*d, *h, *w],
         Some(other) => {
             let message = format!("the input in `{}` has {} dimensions", args.input.display(), other.len());
@@ -89,6 +89,6 @@ pub fn run(args: Args) -> Result<()> {
     out.metadata.insert("names".into(), serde_json::to_string(&names).unwrap_or_default());
     out.metadata.insert("lmsc.hash".into(), network.program().hash().to_string());
     store::write_store(&args.out, &out)?;
-    println!("{} tensors written to {}", out.all.len(), args.out.display());
+    println!("{} tensors written to {}", out.arrays.len(), args.out.display());
     Ok(())
 }

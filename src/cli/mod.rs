@@ -13,9 +13,9 @@ mod data;
 mod demo;
 mod diff;
 #[cfg(feature = "predict")]
-mod engine;
-#[cfg(feature = "predict")]
 mod doctor;
+#[cfg(feature = "predict")]
+mod engine;
 #[cfg(feature = "predict")]
 mod eval;
 mod explain;

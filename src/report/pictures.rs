@@ -6,9 +6,9 @@ use burn::tensor::Device;
 use ndarray::Axis;
 
 use super::run::{CaseDice, Run};
+use crate::infer::BEST;
 use crate::net::load_model;
 use crate::text::{Code, Diagnostic, Result, Source};
-use crate::infer::BEST;
 use crate::train::Job;
 use crate::volume::Class;
 use crate::volume::overlay::{self, Overlay, Slices};

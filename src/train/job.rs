@@ -18,6 +18,7 @@ use super::store::Store;
 use crate::compile::memory::Segments;
 use crate::compile::{self, Program};
 use crate::data::{self, Dataset};
+use crate::host;
 use crate::infer::{Card, Regions};
 use crate::net;
 use crate::read::Set;

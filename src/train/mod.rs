@@ -2,7 +2,6 @@
 //!
 //! Level 8: may use everything below, `infer` for validation among it.
 
-
 mod cases;
 mod clean;
 mod config;
@@ -29,7 +28,6 @@ mod store;
 mod sweep;
 mod validate;
 mod workers;
-
 
 pub use cases::{CASES, CASES_TABLE};
 pub use clean::{Cleaned, Cleaning};

@@ -4,8 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::bar::Bar;
 use super::journal::Record;
+use crate::bar::Bar;
 
 /// The progress of a run.
 #[derive(Debug)]

@@ -16,6 +16,7 @@ use super::step::Learner;
 use super::validate::validate;
 use super::workers::{Given, Workers};
 use crate::compile::memory::{Training, facts_at, training};
+use crate::host;
 use crate::ir::{Fault, Operator};
 use crate::net;
 use crate::text::{Code, Diagnostic, Diagnostics, Result};

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
-use crate::bar::Bar;
 use super::cases::{self, CASES, CASES_TABLE};
 use super::clean::{Cleaned, Cleaning, choose};
 use super::folder::Folder;
@@ -25,6 +24,7 @@ use super::state::{About, Numbers, RESUME, State, TERMS};
 use super::step::Learner;
 use super::validate::validate;
 use super::workers::{Given, Workers};
+use crate::bar::Bar;
 use crate::infer::{BEST, Card, Model};
 use crate::net::{self, Network};
 use crate::store;

@@ -9,7 +9,6 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::host;
-use crate::net;
 use crate::text::{Result, unwritable};
 
 /// The file in the run folder.

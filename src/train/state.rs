@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     fn state() -> State {
-        let w = |name: &str, v: f32| (name.to_owned(), (vec![2, 1], vec![v, -v]));
+        let w = |name: &str, v: f32| (name.to_owned(), Array::new([2, 1], vec![v, -v]));
         State {
             about: About { run: "r".into(), steps: 7, sums: [0.1, 0.2, 0.3, 1.0 / 3.0, 0.0, 1e-300], batches: 3, ..About::default() },
             weights: vec![w("a", 1e-40), w("b", 0.1)],

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rayon::prelude::*;
 
 use crate::data::{Dataset, Description, Sample};
-use crate::net;
+use crate::host;
 use crate::text::{Code, Diagnostic, Diagnostics, Result};
 
 /// The part of the free memory that kept cases may take. Beyond it, cases are read again each time.

@@ -7,10 +7,10 @@ use std::sync::atomic::AtomicBool;
 use burn::tensor::Device;
 
 use super::*;
-use crate::infer::Model;
+use crate::infer::BEST;
 use crate::net::{Network, load_model};
-use crate::store::read_store;
 use crate::read::Set;
+use crate::store::read_store;
 use crate::text::{Code, Result, Source};
 
 mod goals;

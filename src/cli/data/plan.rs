@@ -10,7 +10,7 @@ use super::{Surveyed, findings, parsed, short, survey};
 use crate::cli::{complain, print, size};
 use crate::compile::{self, Program};
 use crate::data::{Fingerprint, Range};
-use crate::net;
+use crate::host;
 use crate::read::Set;
 use crate::text::{Code, Diagnostic, Result, Source, columns, printable, write_text};
 use crate::train::{self, Plan};

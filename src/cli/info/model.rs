@@ -11,8 +11,8 @@ use crate::compile::Program;
 use crate::infer::Card;
 use crate::ir::Array;
 use crate::metric::Region;
-use crate::store::{FORMAT, Store, graph_of, read_store};
 use crate::show::stats;
+use crate::store::{FORMAT, Store, graph_of, read_store};
 use crate::text::{Diagnostic, Result, printable, thousands};
 use crate::volume::{Class, Normalise, Summary};
 

@@ -2,8 +2,8 @@
 //!
 //! Part of `cli::predict`; may use `infer`, `net` and `text`. Linux says all of it; elsewhere nothing is known and nothing is compared.
 
-use crate::infer::{Need, need};
 use crate::host::kilobytes;
+use crate::infer::{Need, need};
 use crate::text::{Code, Diagnostic};
 
 /// Bytes that this process holds now.

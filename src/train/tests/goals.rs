@@ -5,6 +5,7 @@ use ndarray::Axis;
 use super::*;
 use crate::data::phantom;
 use crate::infer::{Options, Predictor};
+use crate::ir::Array;
 
 /// Beside the head, one on the coarse features: its size is half of the patch.
 const TWO: &str = r#"(
@@ -24,8 +25,8 @@ const TWO: &str = r#"(
 const REGIONS: &str = r#"regions={"whole": [1, 2, 3], "core": [2, 3], "enhancing": [3]}"#;
 
 /// The first kernel of a node.
-fn kernel(of: impl IntoIterator<Item = (String, (Vec<usize>, Vec<f32>))>, node: &str) -> Vec<f32> {
-    of.into_iter().find(|(n, _)| n.starts_with(node) && n.ends_with(".weight")).unwrap().1.1
+fn kernel(of: impl IntoIterator<Item = (String, Array)>, node: &str) -> Vec<f32> {
+    of.into_iter().find(|(n, _)| n.starts_with(node) && n.ends_with(".weight")).unwrap().1.values
 }
 
 fn trained(dir: &Path, node: &str) -> Vec<f32> {

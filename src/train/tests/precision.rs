@@ -11,7 +11,7 @@ fn run(root: &Path, precision: &str) -> (Vec<f32>, Vec<f64>) {
     let start: std::collections::BTreeMap<_, _> =
         crate::net::arrays(&Network::new(job.program.clone(), &Device::flex(), 0).unwrap()).collect();
     let after = read_store(&dir.join(LAST)).unwrap().arrays;
-    let moved = after.iter().flat_map(|(name, (_, v))| v.iter().zip(&start[name].1).map(|(a, b)| a - b)).collect();
+    let moved = after.iter().flat_map(|(name, a)| a.values.iter().zip(&start[name].values).map(|(a, b)| a - b)).collect();
     (moved, figures(&dir)[1].split(',').skip(3).take(4).map(|v| v.parse().unwrap()).collect())
 }
 

@@ -10,8 +10,8 @@ use std::path::Path;
 use safetensors::tensor::{Metadata, SafeTensorError, SafeTensors};
 use serde_json::json;
 
-use super::seal;
 use super::file::Store;
+use super::seal;
 use crate::text::{Code, Diagnostic, printable, reason};
 
 /// The largest weights file that is read, in bytes.

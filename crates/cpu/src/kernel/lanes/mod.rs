@@ -217,20 +217,21 @@ pub enum Form {
     Avx512,
 }
 
-#[cfg(test)]
 thread_local! {
     /// The widest form that this thread may use.
-    pub static MOST: std::cell::Cell<Option<Form>> = const { std::cell::Cell::new(None) };
+    static MOST: std::cell::Cell<Option<Form>> = const { std::cell::Cell::new(None) };
 }
 
 impl Form {
     /// The widest that this processor has.
     pub fn widest() -> Self {
-        #[cfg(test)]
-        if let Some(most) = MOST.get() {
-            return most.min(Self::detected());
-        }
-        Self::detected()
+        let detected = Self::detected();
+        MOST.get().map_or(detected, |most| most.min(detected))
+    }
+
+    /// Lets this thread use no wider form; any that the processor has without one. For tests and measurements.
+    pub fn limit(most: Option<Self>) {
+        MOST.set(most);
     }
 
     fn detected() -> Self {
@@ -255,7 +256,6 @@ impl Form {
     }
 
     /// Every form that this processor has, from narrow to wide.
-    #[cfg(test)]
     pub fn all() -> Vec<Self> {
         let mut all = vec![Form::Portable];
         #[cfg(target_arch = "x86_64")]

@@ -1,6 +1,6 @@
 //! Every form against the plain arithmetic of single floats, and the rule for narrow rows.
 
-use super::{Form, Job, Lanes, MOST, WIDEST, run};
+use super::{Form, Job, Lanes, WIDEST, run};
 
 /// What a method gives for two vectors; lanes beyond `N` stay 0.
 struct Both<F>(F, [f32; WIDEST], [f32; WIDEST]);
@@ -168,13 +168,13 @@ fn heads_touch_what_they_say_and_lanes_keep_their_order() {
 #[test]
 fn short_rows_take_a_narrower_form() {
     for form in Form::all() {
-        MOST.set(Some(form));
+        Form::limit(Some(form));
         for columns in 1..100 {
             let chosen = Form::of(columns);
             assert!(chosen <= form && (chosen == form || 2 * columns <= form.lanes()), "{columns} columns: {}", chosen.name());
         }
     }
-    MOST.set(None);
+    Form::limit(None);
 }
 
 /// Sums of products of whole numbers, which are exact, for blocks of `B` by `P`.
