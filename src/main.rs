@@ -5,13 +5,13 @@ use std::process::ExitCode;
 use lmsc::cli::{Cli, complain};
 
 /// Graphs are many small blocks: mimalloc compiles one of 100,000 nodes in half of the time that the C library's allocator takes.
-#[cfg(not(feature = "run"))]
+#[cfg(not(feature = "predict"))]
 #[global_allocator]
 static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Volumes are large and short-lived: their memory is kept for the next ones.
-#[cfg(feature = "run")]
+#[cfg(feature = "predict")]
 #[global_allocator]
-static MEMORY: lmsc::kernel::Reuse = lmsc::kernel::Reuse::new();
+static MEMORY: lmsc_cpu::kernel::Reuse = lmsc_cpu::kernel::Reuse::new();
 
 fn main() -> ExitCode {
     match Cli::from_arguments().run() {

@@ -1,5 +1,5 @@
 //! `lmsc bench`: what it writes for other programs, and what it says.
-#![cfg(feature = "run")]
+#![cfg(feature = "train")]
 
 use std::path::Path;
 use std::process::Command;
@@ -86,10 +86,11 @@ fn what_is_exported_is_enough_to_compute_the_same() {
         &text("again.safetensors"),
     ]);
     assert_eq!(code, 0, "{err}");
-    let (ours, again) = (lmsc::net::read_tensors(&path("output.safetensors")), lmsc::net::read_tensors(&path("again.safetensors")));
+    let (ours, again) = (lmsc::store::read_store(&path("output.safetensors")), lmsc::store::read_store(&path("again.safetensors")));
     let (ours, again) = (ours.expect("outputs"), again.expect("outputs"));
-    let ((shape, a), (_, b)) = (&ours.all["logits"], &again.all["out/logits"]);
-    assert_eq!(shape, &[1, 4, 16, 32, 16]);
+    let (logits, b) = (&ours.arrays["logits"], &again.arrays["out/logits"].values);
+    let a = &logits.values;
+    assert_eq!(logits.dims, [1, 4, 16, 32, 16]);
     let norm = |x: &mut dyn Iterator<Item = f32>| x.map(|v| f64::from(v).powi(2)).sum::<f64>().sqrt();
     let relative = norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied());
     assert!(relative < 1e-4, "{relative:e}");

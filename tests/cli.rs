@@ -59,7 +59,7 @@ fn one_graph_has_a_table_and_a_sweep_a_comparison() {
     assert!(out.contains("ghost1") && out.contains("8x48³"), "{out}");
 }
 
-#[cfg(feature = "run")]
+#[cfg(feature = "train")]
 #[test]
 fn the_running_half_refuses_what_it_cannot_use() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -84,7 +84,7 @@ fn the_running_half_refuses_what_it_cannot_use() {
     }
 }
 
-#[cfg(feature = "run")]
+#[cfg(feature = "train")]
 #[test]
 fn every_verb_explains_itself() {
     let (_, list, _) = lmsc(&["--help"]);

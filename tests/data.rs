@@ -1,5 +1,5 @@
 //! Data sets as a user meets them: `lmsc data check` and `lmsc data plan`, on generated sets and on those beside the checkout.
-#![cfg(feature = "run")]
+#![cfg(feature = "train")]
 
 mod given;
 

@@ -1,24 +1,21 @@
 //! The executor gives what the operations say: against an independent implementation's tensors, against every operation written out
 //! plainly (over all operations, blocks and graphs, and over graphs drawn at random), with every form of lanes, for any number of
 //! threads, at sizes and batches other than the compiled ones.
-#![cfg(feature = "run")]
+#![cfg(feature = "predict")]
 
 mod given;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use lmsc::block::Spec;
 use lmsc::compile::memory::facts_at;
 use lmsc::compile::{Program, compile};
 use lmsc::exec::{Executor, Form, Shape, Tensor, evaluate};
-use lmsc::ir::{Fact, Graph, Operator, Triple, Value};
-use lmsc::net::{NameMap, read_tensors};
+use lmsc::ir::{Array, Arrays, Fact, Graph, Operator, Triple, Value};
 use lmsc::op::{self, Op};
+use lmsc::store::{NameMap, read_store};
 use lmsc::text::Source;
-
-/// Tensors by name.
-type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 /// Numbers drawn from a seed.
 struct Draw(u64);
@@ -43,25 +40,25 @@ impl Draw {
     }
 }
 
-fn weights(p: &Program, draw: &mut Draw) -> Tensors {
+fn weights(p: &Program, draw: &mut Draw) -> Arrays {
     let one = |(_, name, w): (Value, String, lmsc::ir::Weight)| {
         let n: usize = w.dims.iter().product();
         // As large as a network's, so that values keep their size from layer to layer.
         let fan: usize = w.dims.iter().skip(1).product::<usize>().max(1);
         let scale = if w.dims.len() == 1 { 0.5 } else { (3.0 / fan as f32).sqrt() };
         let base = if w.init == lmsc::ir::Init::Ones { 1.0 } else { 0.0 };
-        (name, (w.dims, draw.numbers(n).into_iter().map(|v| base + scale * v).collect()))
+        (name, Array::new(w.dims, draw.numbers(n).into_iter().map(|v| base + scale * v).collect()))
     };
     p.graph.weights().into_iter().map(one).collect()
 }
 
 /// The outputs, every operation computed plainly in the order of the graph.
-fn plainly(p: &Program, facts: &[Fact], w: &Tensors, inputs: &[Vec<f32>]) -> Vec<Vec<f32>> {
+fn plainly(p: &Program, facts: &[Fact], w: &Arrays, inputs: &[Vec<f32>]) -> Vec<Vec<f32>> {
     let g = &p.graph;
     let mut values: HashMap<Value, Vec<f32>> = p.inputs.iter().map(|(_, v)| *v).zip(inputs.iter().cloned()).collect();
     for v in g.values().filter(|v| !g.inputs(*v).is_empty()) {
         let owner = g.node(v).shares.unwrap_or(v);
-        let weight = |name: &str| w.get(&format!("{}.{name}", g.node(owner).path)).map_or(&[][..], |t| t.1.as_slice());
+        let weight = |name: &str| w.get(&format!("{}.{name}", g.node(owner).path)).map_or(&[][..], |t| t.values.as_slice());
         let x: Vec<Tensor> = g.inputs(v).iter().map(|i| Tensor { fact: facts[i.0], data: &values[i] }).collect();
         let y = evaluate(&g.node(v).op, &weight, &x, facts[v.0]);
         values.insert(v, y);
@@ -77,9 +74,8 @@ fn relative(a: &[f32], b: &[f32]) -> f64 {
     difference / norm(&mut b.iter().map(|b| f64::from(*b))).max(1e-12)
 }
 
-fn executor(p: &Program, w: &Tensors) -> Executor {
-    let find = |name: &str| w.get(name).map(|(d, v)| (d.as_slice(), v.as_slice()));
-    Executor::new(p, &find).unwrap_or_else(|e| panic!("{}: {e:?}", p.name))
+fn executor(p: &Program, w: &Arrays) -> Executor {
+    Executor::new(p, w).unwrap_or_else(|e| panic!("{}: {e:?}", p.name))
 }
 
 /// The forms of lanes that this processor has.
@@ -131,17 +127,17 @@ fn the_reference_networks() {
     ];
     for (graph, file) in pairs {
         let Some(path) = given::beside(&format!("reference/{file}")) else { continue };
-        let theirs = read_tensors(&path).expect("the reference").all;
-        let dims = &theirs["input"].0;
+        let theirs = read_store(&path).expect("the reference").arrays;
+        let dims = &theirs["input"].dims;
         let source = Source::read(&Path::new("graphs").join(graph)).expect("the graph");
         let size = [dims[2], dims[3], dims[4]];
         let p = compile(&source, &[], Some(size)).expect("it compiles");
         let map = NameMap::read(Path::new("maps/reference.map")).expect("the map");
         let known: HashSet<String> = p.graph.weights().into_iter().map(|(_, n, _)| n).collect();
         let named = theirs.iter().filter(|(k, _)| k.starts_with("param/"));
-        let w: Tensors = named.map(|(k, t)| (map.apply(k, &known).unwrap_or_else(|| panic!("no place for {k}")), t.clone())).collect();
-        let got = executor(&p, &w).run(&[&theirs["input"].1], Shape { batch: dims[0], size }).expect("it runs");
-        let error = relative(&got[0], &theirs["out/logits"].1);
+        let w: Arrays = named.map(|(k, t)| (map.apply(k, &known).unwrap_or_else(|| panic!("no place for {k}")), t.clone())).collect();
+        let got = executor(&p, &w).run(&[&theirs["input"].values], Shape { batch: dims[0], size }).expect("it runs");
+        let error = relative(&got[0], &theirs["out/logits"].values);
         assert!(error < 1e-5, "{graph}: {error:e}");
     }
 }
@@ -315,8 +311,7 @@ fn what_does_not_fit_is_refused() {
     assert!(e.run_into(&[&vec![0.0; 4 * 4096]], shape, &mut [&mut short]).is_err(), "too short an output");
     assert!(e.run(&[&[0.0; 4]], Shape { batch: 1, size: [1; 3] }).is_err(), "a size that no pooling takes");
     w.remove("head.conv.weight");
-    let find = |name: &str| w.get(name).map(|(d, v)| (d.as_slice(), v.as_slice()));
-    assert!(Executor::new(&p, &find).is_err(), "a weight is missing");
+    assert!(Executor::new(&p, &w).is_err(), "a weight is missing");
 }
 
 #[test]

@@ -116,7 +116,7 @@ fn every_command_fails_as_its_page_says() {
         let command = before.iter().find(|b| b.language == "sh").unwrap_or_else(|| panic!("{code:?} has no command"));
         let words: Vec<&str> = command.text.split_whitespace().collect();
         assert_eq!(words.first(), Some(&"lmsc"), "{code:?}");
-        let here = cfg!(feature = "run") || matches!(words[1], "check" | "new");
+        let here = cfg!(feature = "train") || matches!(words[1], "check" | "new");
         if SAID_ONLY.contains(&code) || !here || cfg!(feature = "cuda") && code == Code::E0602 {
             continue;
         }

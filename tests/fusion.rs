@@ -12,7 +12,6 @@ use burn::backend::fusion::observer::{BlockOperations, FusionObservation, Fusion
 use burn::backend::ir::OperationIr;
 use burn::tensor::{Device, Tensor};
 use lmsc::net::{Network, Settled, learning, on_cpu, tracked};
-use lmsc::op::Learned;
 
 /// The blocks of operations that have run, each a kernel or, of one operation, what that takes.
 #[derive(Default)]
@@ -79,9 +78,9 @@ fn what_is_left_to_burn_is_fused() {
     let both = || {
         let y = network.forward(tracked(x.clone(), &learning(&device)));
         let grads = (y.clone() * y).sum().backward();
-        let kernels = network.weights().iter().filter_map(|(_, w)| match w {
-            Learned::Kernel(w) => w.val().grad(&grads),
-            _ => None,
+        let kernels = network.weights().iter().filter_map(|(_, w)| {
+            let dims: [usize; 5] = w.dims().try_into().ok()?;
+            Some(w.grad(&grads)?.reshape(dims))
         });
         kernels.collect()
     };

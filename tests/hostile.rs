@@ -10,7 +10,7 @@
 mod limits;
 #[path = "hostile/meaning.rs"]
 mod meaning;
-#[cfg(feature = "run")]
+#[cfg(feature = "predict")]
 #[path = "hostile/models.rs"]
 mod models;
 #[path = "hostile/mutations.rs"]

@@ -129,7 +129,7 @@ fn any_block_compiles_or_faults() {
     assert!(compiled_ > 20);
 }
 
-#[cfg(feature = "run")]
+#[cfg(feature = "train")]
 mod running {
     use std::sync::Arc;
 
@@ -139,7 +139,6 @@ mod running {
     use burn::tensor::{Device, Tensor, TensorData};
     use lmsc::compile::Program;
     use lmsc::net::Network;
-    use lmsc::op::Learned;
 
     /// Every operation and every block as a program, with a name.
     fn programs() -> Vec<(String, Program)> {
@@ -251,11 +250,7 @@ mod running {
             }
             let grads = loss.expect("an output").backward();
             for (path, w) in net.weights() {
-                let g = match w {
-                    Learned::Vector(p) => p.val().grad(&grads).map(|g| g.abs().sum().into_scalar::<f32>()),
-                    Learned::Matrix(p) => p.val().grad(&grads).map(|g| g.abs().sum().into_scalar::<f32>()),
-                    Learned::Kernel(p) => p.val().grad(&grads).map(|g| g.abs().sum().into_scalar::<f32>()),
-                };
+                let g = w.grad(&grads).map(|g| g.abs().sum().into_scalar::<f32>());
                 assert!(g.is_some_and(|g| g.is_finite() && g > 0.0), "{name}: {path} has the gradient {g:?}");
             }
         }

@@ -1,6 +1,6 @@
 //! Figures are those of surface-distance, MONAI, MedPy and SciPy, within 1e-6 relative; where these differ, ours follows the one that is
 //! asked for. `tests/metrics/compare.py` made `expected.json`, and says how the masks are made.
-#![cfg(feature = "run")]
+#![cfg(feature = "predict")]
 
 use lmsc::metric::{Convention, Empty, LesionRule, Pair, Region, Scores, Settings, signed_rank};
 use ndarray::Array3;

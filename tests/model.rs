@@ -1,14 +1,14 @@
 //! The model file: what is written is read again, and whatever is wrong with a file has its own answer before anything in it is used.
 //!
 //! The seal is computed here a second time, from its description alone.
-#![cfg(feature = "run")]
+#![cfg(feature = "predict")]
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use lmsc::compile::compile;
 use lmsc::infer::{Card, Model};
-use lmsc::net::{self, Network, Tensors, read_tensors, write_tensors};
+use lmsc::ir::Array;
+use lmsc::store::{self, Store, read_store, write_store};
 use lmsc::text::{Code, Diagnostic, Source};
 use lmsc::volume::{Colour, Normalise};
 use rand::{RngExt, SeedableRng};
@@ -38,14 +38,14 @@ fn card() -> Card {
 fn saved(graph: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a.safetensors");
-    let program = Arc::new(compile(&Source::new("tiny.ron", graph), &[], None).expect("a graph"));
-    let network = Network::new(program, &net::device("cpu").expect("a CPU"), 5).expect("a network");
-    net::save(&path, &network, &card().entries()).expect("written");
+    let program = compile(&Source::new("tiny.ron", graph), &[], None).expect("a graph");
+    let weights = store::init(&program, 5).expect("it fits");
+    store::save(&path, &program, weights, &card().entries()).expect("written");
     (folder, path)
 }
 
 fn load(path: &Path) -> Result<Model, Diagnostic> {
-    Model::load(path, &net::device("cpu").expect("a CPU")).map_err(|found| found.0.into_iter().next().expect("a reason"))
+    Model::load(path).map_err(|found| found.0.into_iter().next().expect("a reason"))
 }
 
 /// What is said of a file: it is named, and there is a remedy.
@@ -80,10 +80,10 @@ fn exchanged(path: &Path, from: &str, to: &str) -> Vec<u8> {
 }
 
 /// A model with its tensors or its metadata changed, written as the project writes.
-fn changed(path: &Path, change: impl FnOnce(&mut Tensors)) {
-    let mut tensors = read_tensors(path).expect("a model");
+fn changed(path: &Path, change: impl FnOnce(&mut Store)) {
+    let mut tensors = read_store(path).expect("a model");
     change(&mut tensors);
-    write_tensors(path, &tensors).expect("written");
+    write_store(path, &tensors).expect("written");
 }
 
 #[test]
@@ -92,10 +92,11 @@ fn what_is_written_is_read_again() {
     let bytes = std::fs::read(&path).expect("a file");
     assert_eq!(sealed(bytes.clone()), bytes, "the seal is what its description says");
     assert_eq!(load(&path).expect("a model").card(), &card());
-    let (network, entries) = net::load(&path, &net::device("cpu").expect("a CPU")).expect("a model");
+    let model = store::load(&path).expect("a model");
+    let entries = &model.metadata;
     assert_eq!((entries["lmsc.format"].as_str(), entries["lmsc.seal"].len()), ("1", 64));
     // Written again, it is the same file.
-    net::save(&path, &network, &card().entries()).expect("written");
+    store::save(&path, &model.program, model.weights, &card().entries()).expect("written");
     assert!(std::fs::read(&path).expect("a file") == bytes);
     // The format's own library agrees, and numbers begin at a multiple of eight.
     let file = safetensors::SafeTensors::deserialize(&bytes).expect("safetensors");
@@ -146,7 +147,7 @@ fn a_flipped_byte_of_a_large_model_is_found() {
         let at = random.random_range(0..file.len());
         file[at] ^= random.random_range(1..=255u8);
         std::fs::write(&path, &file).expect("written");
-        let found = read_tensors(&path).map(|_| ()).expect_err("damaged");
+        let found = read_store(&path).map(|_| ()).expect_err("damaged");
         assert!(matches!(found.0[0].code, Code::E0801 | Code::E0803), "{at}: {found:?}");
     }
 }
@@ -231,27 +232,27 @@ fn a_newer_or_unknown_format_is_told_apart_from_damage() {
 
 #[test]
 fn weights_that_are_not_those_of_the_graph_are_refused() {
-    let with = |code: Code, words: &str, change: &dyn Fn(&mut Tensors)| {
+    let with = |code: Code, words: &str, change: &dyn Fn(&mut Store)| {
         let (_folder, path) = saved(GRAPH);
         changed(&path, change);
         refused(&path, code, words);
     };
     with(Code::E0802, "`head.conv.bias` of the graph's weights are not in", &|t| {
-        t.all.remove("head.conv.bias");
+        t.arrays.remove("head.conv.bias");
     });
-    with(Code::E0802, "`head.conv.bias` and 1 more of the graph's weights are not in", &|t| t.all.clear());
+    with(Code::E0802, "`head.conv.bias` and 1 more of the graph's weights are not in", &|t| t.arrays.clear());
     with(Code::E0802, "`stem.weight` in", &|t| {
-        t.all.insert("stem.weight".into(), (vec![1], vec![0.0]));
+        t.arrays.insert("stem.weight".into(), Array::new([1], vec![0.0]));
     });
     with(Code::E0802, "`head.conv.bias` is [2] in the graph but [1, 2] in", &|t| {
-        t.all.insert("head.conv.bias".into(), (vec![1, 2], vec![0.0; 2]));
+        t.arrays.insert("head.conv.bias".into(), Array::new([1, 2], vec![0.0; 2]));
     });
     with(Code::E0802, "`head.conv.bias` is [2] in the graph but [3] in", &|t| {
-        t.all.insert("head.conv.bias".into(), (vec![3], vec![0.0; 3]));
+        t.arrays.insert("head.conv.bias".into(), Array::new([3], vec![0.0; 3]));
     });
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         with(Code::E0803, "1 numbers of `head.conv.bias`", &|t| {
-            t.all.insert("head.conv.bias".into(), (vec![2], vec![0.0, bad]));
+            t.arrays.insert("head.conv.bias".into(), Array::new([2], vec![0.0, bad]));
         });
     }
     // Another graph; one that asks for 40 GB before it is compared with the file.
@@ -340,7 +341,7 @@ fn files_of_other_programs_have_no_seal_and_are_read() {
     let numbers: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
     let header = r#"{"__metadata__":{"format":"pt"},"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#;
     std::fs::write(&path, raw(header, &numbers)).expect("written");
-    assert_eq!(read_tensors(&path).expect("weights").all["w"], (vec![2], values.to_vec()));
+    assert_eq!(read_store(&path).expect("weights").arrays["w"], Array::new([2], values.to_vec()));
 }
 
 #[test]
@@ -357,7 +358,7 @@ fn info_says_all_of_it() {
     assert_eq!((code, err.as_str()), (Some(0), ""));
     assert!(page.lines().all(|l| lmsc::text::columns(l) <= 80), "{page}");
     let json: serde_json::Value = serde_json::from_str(&info("a.safetensors", &["--tensors", "--json"]).1).expect("JSON");
-    let seal = read_tensors(&path).expect("a model").metadata["lmsc.seal"].clone();
+    let seal = read_store(&path).expect("a model").metadata["lmsc.seal"].clone();
     assert_eq!((json["kind"].as_str(), json["seal"].as_str(), json["format"].as_u64()), (Some("model"), Some(seal.as_str()), Some(1)));
     assert_eq!((json["card"]["colours"][1].as_str(), json["each"][1]["shape"].to_string()), (Some("#010203"), "[2,1,1,1,1]".to_owned()));
 

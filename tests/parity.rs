@@ -2,7 +2,7 @@
 //!
 //! Needs the reference tensors, which lie beside the checkout (`../shared/reference`, or `$LMSC_SHARED/reference`); without them the
 //! tests say so and pass, unless `LMSC_REQUIRE_SHARED` is set.
-#![cfg(feature = "run")]
+#![cfg(feature = "train")]
 
 mod given;
 
@@ -10,7 +10,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lmsc::compile::compile;
-use lmsc::net::{self, NameMap, Network, Tensors};
+use lmsc::ir::Array;
+use lmsc::net::{self, Network};
+use lmsc::store::{NameMap, Store, read_store};
 use lmsc::text::Source;
 
 /// The name of a part's output in the graph.
@@ -33,31 +35,31 @@ fn relative(a: &[f32], b: &[f32]) -> f64 {
 
 fn agrees(graph: &str, file: &str) {
     let Some(path) = given::beside(&format!("reference/{}", file)) else { return };
-    let theirs = net::read_tensors(&path).expect("the reference");
-    let shape = &theirs.all["input"].0;
+    let theirs = read_store(&path).expect("the reference");
+    let shape = &theirs.arrays["input"].dims;
     let source = Source::read(&Path::new("graphs").join(graph)).expect("the graph");
     let program = compile(&source, &[], Some([shape[2], shape[3], shape[4]])).expect("it compiles");
     let device = given::device().autodiff();
     let mut network = Network::new(Arc::new(program), &device, 0).expect("it fits");
     let map = NameMap::read(Path::new("maps/reference.map")).expect("the map");
     let names = net::port(&mut network, &theirs, &map, &path, &device).expect("every weight is there");
-    let foreign = theirs.all.keys().filter(|k| k.starts_with("param/")).count();
+    let foreign = theirs.arrays.keys().filter(|k| k.starts_with("param/")).count();
     assert_eq!(names.len(), foreign, "every parameter of the reference has its place");
-    let ours: Tensors = net::forward(&network, &theirs, &path, true, true, &device).expect("it runs");
+    let ours: Store = net::forward(&network, &theirs, &path, true, true, &device).expect("it runs");
     let mut compared = 0;
-    let mut check = |own: String, (shape, values): &(Vec<usize>, Vec<f32>)| {
-        let (_, mine) = ours.all.get(&own).unwrap_or_else(|| panic!("no {own}"));
-        let error = relative(mine, values);
-        assert!(error < 1e-4, "{graph}: {own} {shape:?} differs by {error:e} of its norm");
+    let mut check = |own: String, Array { dims, values }: &Array| {
+        let mine = ours.arrays.get(&own).unwrap_or_else(|| panic!("no {own}"));
+        let error = relative(&mine.values, values);
+        assert!(error < 1e-4, "{graph}: {own} {dims:?} differs by {error:e} of its norm");
         compared += 1;
     };
-    for (name, tensor) in &theirs.all {
+    for (name, tensor) in &theirs.arrays {
         if let Some(tap) = name.strip_prefix("out/") {
             check(format!("out/{}", part(tap)), tensor);
         }
     }
     for (own, foreign) in &names {
-        check(format!("grad/{own}"), &theirs.all[&foreign.replacen("param/", "grad/", 1)]);
+        check(format!("grad/{own}"), &theirs.arrays[&foreign.replacen("param/", "grad/", 1)]);
     }
     assert!(compared > 230, "{compared}");
 }

@@ -1,18 +1,17 @@
 //! `lmsc predict` from the command line: cases, options, reports, resuming; and one image in 48 axis orders.
-#![cfg(feature = "run")]
+#![cfg(feature = "predict")]
 
 mod given;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use assert_cmd::Command;
-use burn::tensor::Device;
-use lmsc::compile::compile;
+use lmsc::compile::{Program, compile};
 use lmsc::data::CANONICAL;
-use lmsc::infer::{Card, Model, Options, Postprocess, Predictor};
-use lmsc::net::{self, Network};
+use lmsc::infer::{Card, CpuEngine, Model, Options, Postprocess, Predictor};
+use lmsc::ir::Arrays;
+use lmsc::store;
 use lmsc::text::Source;
 use lmsc::volume::{Header, Orientation, read, reorient, write_image};
 use ndarray::{Array3, Array4, Axis};
@@ -34,9 +33,10 @@ fn graph(modalities: usize) -> String {
     )
 }
 
-fn network(modalities: usize, seed: u64) -> Network {
-    let program = Arc::new(compile(&Source::new("tiny.ron", graph(modalities)), &[], None).expect("it compiles"));
-    Network::new(program, &Device::flex(), seed).expect("it is made")
+fn network(modalities: usize, seed: u64) -> (Program, Arrays) {
+    let program = compile(&Source::new("tiny.ron", graph(modalities)), &[], None).expect("it compiles");
+    let weights = store::init(&program, seed).expect("it fits");
+    (program, weights)
 }
 
 fn card(modalities: usize) -> Card {
@@ -64,7 +64,8 @@ impl Place {
     }
 
     fn model(&self, name: &str, seed: u64, card: Card) {
-        net::save(&self.at(name), &network(card.modalities.len(), seed), &card.entries()).expect("it is saved");
+        let (program, weights) = network(card.modalities.len(), seed);
+        store::save(&self.at(name), &program, weights, &card.entries()).expect("it is saved");
     }
 
     /// Smooth waves, so that random weights give regions and not noise.
@@ -312,7 +313,8 @@ fn files_in_48_axis_orders_have_one_segmentation_in_space() {
     let mut files: Vec<PathBuf> = std::fs::read_dir(root).expect("a folder").map(|e| e.expect("an entry").path()).collect();
     files.retain(|p| p.to_string_lossy().contains(".nii"));
     files.sort();
-    let model = Model::new(&network(1, 3), Card { patch: [32; 3], ..card(1) }).expect("a model");
+    let (program, weights) = network(1, 3);
+    let model = Model::new(CpuEngine::new(&program, &weights).expect("it runs"), Card { patch: [32; 3], ..card(1) });
     let predictor = Predictor::new(model, Options::default());
     let folder = tempfile::tempdir().expect("a folder");
     let mut first: Option<Array3<u8>> = None;

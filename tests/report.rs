@@ -1,5 +1,5 @@
 //! `lmsc report`: the page of a run and the table of several, of small runs that are made here.
-#![cfg(feature = "run")]
+#![cfg(feature = "train")]
 
 mod given;
 

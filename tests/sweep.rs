@@ -1,5 +1,5 @@
 //! `lmsc train` with several values: the runs of the product, made, skipped, gone on with, listed, one by one, and as a job array.
-#![cfg(feature = "run")]
+#![cfg(feature = "train")]
 
 mod given;
 

@@ -1,5 +1,5 @@
 //! Training as a process: killed at any moment and gone on with, stopped by a signal, kept from a folder that another one trains in.
-#![cfg(feature = "run")]
+#![cfg(feature = "train")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

@@ -1,5 +1,5 @@
 //! `lmsc view`: the page and the picture hold what the files say, and what does not belong together is refused.
-#![cfg(feature = "run")]
+#![cfg(feature = "predict")]
 
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -10,10 +10,11 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::compile::Program;
 use crate::compile::memory::Precision;
-use crate::ir::{Fact, Value};
-use crate::net::{self, NameMap, Network, Tensors};
+use crate::ir::{Array, Fact, Value};
+use crate::net::{self, Network};
 use crate::show::operations_text;
-use crate::text::{Code, Diagnostic, Diagnostics, Form, Outputs, Result, unwritable};
+use crate::text::{Code, Diagnostic, Diagnostics, Form, Outputs, Result, unwritable, write_text};
+use crate::store::{self, NameMap, Store};
 
 /// Weights, inputs and labels are drawn from this.
 const SEED: u64 = 0;
@@ -53,7 +54,7 @@ impl Case {
         let mut network = Network::new(program.clone(), device, SEED)?;
         if let Some(path) = given.weights {
             let map = given.map.map(NameMap::read).transpose()?.unwrap_or_default();
-            net::port(&mut network, &net::read_tensors(path)?, &map, path, device)?;
+            net::port(&mut network, &store::read_store(path)?, &map, path, device)?;
         }
         let network = network.in_precision(given.precision, device)?;
         let mut rng = ChaCha8Rng::seed_from_u64(SEED + 1);
@@ -103,20 +104,20 @@ impl Case {
         std::fs::create_dir_all(folder).map_err(|e| unwritable(folder, &e))?;
         claimed.write(&graph, Form::Json, &operations_text(&self.program))?;
         net::save(&weights, &self.network, &metadata)?;
-        let mut input = Tensors { metadata: metadata.clone(), ..Tensors::default() };
+        let mut input = Store { metadata: metadata.clone(), ..Store::default() };
         for ((name, v), x) in self.program.inputs.iter().zip(&self.inputs) {
-            input.all.insert(name.clone(), (self.program.graph.fact(*v).dims().to_vec(), x.clone()));
+            input.arrays.insert(name.clone(), Array::new(self.program.graph.fact(*v).dims(), x.clone()));
         }
         let y = self.output();
         let [d, h, w] = y.size;
         let labels = self.labels().into_iter().map(f32::from).collect();
-        input.all.insert("labels".into(), (vec![y.batch, d, h, w], labels));
-        net::write_tensors(&input_file, &input)?;
-        let mut output = Tensors { metadata, ..Tensors::default() };
+        input.arrays.insert("labels".into(), Array::new([y.batch, d, h, w], labels));
+        store::write_store(&input_file, &input)?;
+        let mut output = Store { metadata, ..Store::default() };
         for ((name, v), y) in self.program.graph.outputs.iter().zip(outputs) {
-            output.all.insert(name.clone(), (self.program.graph.fact(*v).dims().to_vec(), y.clone()));
+            output.arrays.insert(name.clone(), Array::new(self.program.graph.fact(*v).dims(), y.clone()));
         }
-        net::write_tensors(&output_file, &output)
+        store::write_store(&output_file, &output)
     }
 }
 

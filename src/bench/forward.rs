@@ -1,6 +1,6 @@
 //! A forward pass, timed as a whole, and part by part: by the executor on the CPU, as a recording on a GPU, or by Burn.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Instant;
 
 use burn::tensor::Tensor;
@@ -8,8 +8,8 @@ use burn::tensor::Tensor;
 use super::case::Case;
 use crate::exec::{Executor, Shape};
 use crate::ir::{Operator, Value};
+use crate::net::{Forward as _, Parameter, Weights, arrays};
 use crate::net::{Network, Settled, failed};
-use crate::op::{Forward as _, Learned, Weights};
 use crate::text::Result;
 
 /// What runs a forward pass.
@@ -69,10 +69,7 @@ impl<'a> Forward<'a> {
                 Way::Recorded { settled: Settled::new(&case.network, &places, &case.device)?, inputs: case.tensors() }
             }
             Engine::Executor => {
-                let weights: BTreeMap<&str, (Vec<usize>, Vec<f32>)> =
-                    case.network.weights().iter().map(|(n, w)| (n.as_str(), numbers(w))).collect();
-                let trained = |name: &str| weights.get(name).map(|(dims, w)| (dims.as_slice(), w.as_slice()));
-                let executor = Box::new(Executor::new(&case.program, &trained)?);
+                let executor = Box::new(Executor::new(&case.program, &arrays(&case.network).collect())?);
                 let shape = Shape { batch: case.batch, size: executor.compiled().size };
                 let outputs = executor.room(shape)?;
                 Way::Executor { executor, shape, outputs }
@@ -181,21 +178,11 @@ pub(super) fn wait(case: &Case) -> Result<()> {
     case.device.sync().map_err(|e| failed(e).into())
 }
 
-/// The shape and the numbers of a weight.
-fn numbers(w: &Learned) -> (Vec<usize>, Vec<f32>) {
-    let (dims, data) = match w {
-        Learned::Vector(p) => (p.val().dims().to_vec(), p.val().into_data()),
-        Learned::Matrix(p) => (p.val().dims().to_vec(), p.val().into_data()),
-        Learned::Kernel(p) => (p.val().dims().to_vec(), p.val().into_data()),
-    };
-    (dims, data.convert::<f32>().try_into_vec().unwrap_or_default())
-}
-
 /// One pass with each operation timed by itself. Where the device computes on its own time, each is waited for.
 fn one_by_one(case: &Case, network: &Network, inputs: &[Tensor<5>]) -> Result<Vec<Part>> {
     let graph = &network.program().graph;
     let precision = network.dtype();
-    let mut owned: HashMap<Value, Vec<(&'static str, &Learned)>> = HashMap::new();
+    let mut owned: HashMap<Value, Vec<(&'static str, &Parameter)>> = HashMap::new();
     for ((v, _, w), (_, learned)) in graph.weights().into_iter().zip(network.weights()) {
         owned.entry(v).or_default().push((w.name, learned));
     }

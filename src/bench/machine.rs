@@ -3,8 +3,10 @@
 use burn::tensor::Device;
 use serde::Serialize;
 
-use crate::kernel::ceiling;
-use crate::net::{cpu, on_cpu, threads};
+use lmsc_cpu::kernel::ceiling;
+
+use crate::host::{cpu, with_threads};
+use crate::net::on_cpu;
 
 /// The machine and its measured ceilings.
 #[derive(Clone, Debug, Serialize)]
@@ -47,20 +49,6 @@ impl Machine {
         let ceilings = if self.has_ceilings() { format!("; ceilings {flops:.0} GFLOP/s and {bytes:.1} GB/s") } else { String::new() };
         format!("{}, {}{ceilings}", with_threads(&self.cpu, self.threads), self.instructions)
     }
-}
-
-fn with_threads(cpu: &str, threads: usize) -> String {
-    format!("{cpu}, {threads} {}", if threads == 1 { "thread" } else { "threads" })
-}
-
-/// The processor's name and the threads that it offers.
-pub fn processor() -> String {
-    with_threads(&cpu(), threads())
-}
-
-/// The vector instructions that the kernels use here.
-pub fn instructions() -> &'static str {
-    ceiling::instructions()
 }
 
 /// Lets this process compute with so many threads. Must come before anything is computed; later it does nothing.

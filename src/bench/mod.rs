@@ -16,7 +16,7 @@ mod trace;
 
 pub use case::{Case, EXPORTED, Given};
 pub use forward::{Engine, Forward, Part};
-pub use machine::{Machine, instructions, processor, use_threads};
+pub use machine::{Machine, use_threads};
 pub use node::{Node, Stage, medians, nodes, stages};
 pub use ops::{OpTime, Setting, time_operations};
 pub use step::{Parts, Step};

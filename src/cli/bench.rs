@@ -13,6 +13,7 @@ use super::print_lines;
 use super::stats::Numbers;
 use crate::bench::{self, Case, Engine, Forward, Given, Machine, Setting, Step, Times};
 use crate::compile::memory::Segments;
+use crate::host;
 use crate::net;
 use crate::text::{Code, Diagnostic, Form, Outputs, Result, several};
 
@@ -319,7 +320,7 @@ struct Peak {
 
 impl Peak {
     fn of(device: &burn::tensor::Device) -> Self {
-        Self { process: net::peak_memory(), gpu: net::reserved(device) }
+        Self { process: host::peak_memory(), gpu: net::reserved(device) }
     }
 
     fn lines(self) -> String {

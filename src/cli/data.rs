@@ -7,10 +7,11 @@ mod plan;
 
 use std::path::{Path, PathBuf};
 
+use crate::bar::Bar;
 use crate::data::{self, Dataset, Preprocess, Spec, Survey};
 use crate::read::Set;
 use crate::text::{Diagnostics, Result, Source};
-use crate::train::{Bar, RunConfig, divide};
+use crate::train::{RunConfig, divide};
 
 /// Look at a data set: check it, or plan a run on it
 ///

@@ -8,7 +8,7 @@ use ndarray::ArrayView3;
 
 use super::{eval, print, print_lines, tell, train};
 use crate::data::{Spec, phantom};
-use crate::infer::{Model, Options, Predictor};
+use crate::infer::{BEST, Options, Predictor};
 use crate::net;
 use crate::read::Set;
 use crate::text::{Code, Diagnostic, Outputs, Result, Source};
@@ -63,7 +63,7 @@ pub fn run(args: Args) -> Result<()> {
     let outcome = crate::train::train(&job, &folder, &device, super::train::asked_to_stop())?;
 
     train::leave_if_asked(&outcome, &format!("lmsc train --resume {}", folder.path().display()));
-    let predictor = Predictor::new(Model::load(&folder.file(BEST), &device)?, Options::default());
+    let predictor = Predictor::new(net::load_model(&folder.file(BEST), &device)?, Options::default());
     let [images, labels, predictions] = ["images", "labels", "predictions"].map(|n| folder.file(n));
     // The run folder was new or empty, so that nothing is written over.
     let outputs = Outputs::new("demo", None);

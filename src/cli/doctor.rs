@@ -1,12 +1,13 @@
 //! `lmsc doctor`: what this machine has for running networks, and what is missing.
 //!
-//! May use `bench`, `net`, `text`.
+//! May use `host`, `text`.
 
 use std::path::{Path, PathBuf};
 
 use super::{print, print_lines};
-use crate::bench;
-use crate::net;
+use crate::{bench, host, net};
+use lmsc_cpu::kernel::ceiling;
+use super::engine::{cuda_cards, has_cuda, through_wgpu};
 use crate::text::Result;
 
 /// Say what this machine has for running networks, and what is missing
@@ -95,8 +96,8 @@ fn program() -> Finding {
 }
 
 fn processor() -> Finding {
-    let found = bench::processor();
-    match bench::instructions() {
+    let found = host::processor();
+    match ceiling::instructions() {
         "portable" => missing("processor", found, "no AVX2 with FMA and no NEON: the portable kernels run, several times slower"),
         instructions => sound("processor", format!("{found}, {instructions}")),
     }
@@ -144,7 +145,7 @@ fn card(root: &Path) -> Finding {
         cards.push("one behind Windows' subsystem for Linux".into());
     }
     // What the driver says counts, where it can be asked.
-    match (cards.is_empty(), net::cuda_cards().filter(|_| root == Path::new("/"))) {
+    match (cards.is_empty(), cuda_cards().filter(|_| root == Path::new("/"))) {
         (false, Some(0)) => {
             missing("NVIDIA GPU", format!("{}, but the driver gives this program none", cards.join(", ")), "look at CUDA_VISIBLE_DEVICES")
         }
@@ -156,7 +157,7 @@ fn card(root: &Path) -> Finding {
 
 /// What Vulkan, Metal or DirectX 12 give, where the program is built to ask them.
 fn others() -> Option<Finding> {
-    let names: Vec<String> = net::through_wgpu().into_iter().enumerate().map(|(i, name)| format!("wgpu:{i} {name}")).collect();
+    let names: Vec<String> = through_wgpu().into_iter().enumerate().map(|(i, name)| format!("wgpu:{i} {name}")).collect();
     match (cfg!(feature = "wgpu"), names.is_empty()) {
         (false, _) => None,
         (true, false) => Some(sound("wgpu", names.join("; "))),
@@ -181,7 +182,7 @@ fn compiler(root: &Path) -> Finding {
 
 /// Those of CUDA, which kernels in half precision include.
 fn headers() -> Finding {
-    if net::has_cuda() {
+    if has_cuda() {
         sound("CUDA's headers", std::env::var("CUDA_PATH").unwrap_or_else(|_| "in their usual folder".into()))
     } else {
         missing(

@@ -4,14 +4,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::named::Cases;
+use super::named::{Cases, Part, is_config, named};
 use super::output::Overwrite;
 use super::{complain, output, print};
 use crate::data::{self, Counterparts, Want, labels_in, labels_of, matched};
 use crate::evaluate::{Report, Scope, Style, score};
 use crate::metric::{Convention, Empty, Figure, LesionRule, Numbering, Region, Settings};
 use crate::text::{Code, Diagnostic, Diagnostics, Form, Result, a_few, several};
-use crate::train::{Part, is_config, named};
 
 /// What the table of --csv begins with.
 const TABLE: Form = Form::Csv("set,case,region,");
@@ -308,6 +307,7 @@ fn tell(of: &Counterparts) {
     complain(&Diagnostic::warning(Code::E0703, message).help("give prediction and reference one name to have no doubt").into());
 }
 
+#[cfg(feature = "train")]
 /// The table of two folders whose files all have their counterpart.
 ///
 /// # Errors

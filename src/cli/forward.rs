@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use super::output::{Overwrite, graph_inputs, print};
 use crate::compile::compile;
-use crate::net::{self, NameMap, Network};
+use crate::net::{self, Network};
 use crate::read::Set;
 use crate::text::{Code, Diagnostic, Form, Result, Source, several};
+use crate::store::{self, NameMap};
 
 /// Run a graph on given tensors, with given weights
 ///
@@ -69,10 +70,10 @@ pub fn run(args: Args) -> Result<()> {
     outputs.claim(&args.out, Form::Tensors)?;
     let source = Source::read(&args.graph)?;
     let sets = args.set.iter().map(|s| Set::parse(s)).collect::<Result<Vec<_>>>()?;
-    let input = net::read_tensors(&args.input)?;
+    let input = store::read_store(&args.input)?;
     let program = compile(&source, &sets, None)?;
     let named = program.inputs.first().map(|(n, _)| n.as_str()).unwrap_or("input");
-    let size = match input.all.get(named).or(input.all.get("input")).map(|(shape, _)| shape.as_slice()) {
+    let size = match input.arrays.get(named).or(input.arrays.get("input")).map(|a| a.dims.as_slice()) {
         Some([_, _, d, h, w]) => [*d, *h, *w],
         Some(other) => {
             let message = format!("the input in `{}` has {}", args.input.display(), several(other.len(), "dimension"));
@@ -88,14 +89,14 @@ pub fn run(args: Args) -> Result<()> {
     let device = net::device(&args.device)?;
     let device = if args.probe { net::learning(&device) } else { device };
     let map = args.map.as_deref().map(NameMap::read).transpose()?.unwrap_or_default();
-    let weights = net::read_tensors(&args.weights)?;
+    let weights = store::read_store(&args.weights)?;
     let mut network = Network::new(Arc::new(program), &device, 0)?;
     let names = net::port(&mut network, &weights, &map, &args.weights, &device)?;
     let mut out = net::forward(&network, &input, &args.input, args.taps, args.probe, &device)?;
     out.metadata.insert("names".into(), serde_json::to_string(&names).unwrap_or_default());
     out.metadata.insert("lmsc.hash".into(), network.program().hash().to_string());
     out.metadata.extend([outputs.entry()]);
-    net::write_tensors(&args.out, &out)?;
-    print(&format!("{} written to {}\n", several(out.all.len(), "tensor"), args.out.display()));
+    store::write_store(&args.out, &out)?;
+    print(&format!("{} written to {}\n", several(out.arrays.len(), "tensor"), args.out.display()));
     Ok(())
 }

@@ -2,40 +2,42 @@
 //!
 //! Level 10: may use everything.
 
-#[cfg(feature = "run")]
+#[cfg(feature = "train")]
 mod bench;
 mod blocks;
 mod check;
 mod completions;
-#[cfg(feature = "run")]
+#[cfg(feature = "train")]
 mod data;
-#[cfg(feature = "run")]
+#[cfg(feature = "train")]
 mod demo;
 mod diff;
-#[cfg(feature = "run")]
+#[cfg(feature = "predict")]
 mod doctor;
-#[cfg(feature = "run")]
+#[cfg(feature = "predict")]
+mod engine;
+#[cfg(feature = "predict")]
 mod eval;
 mod explain;
 mod fmt;
-#[cfg(feature = "run")]
+#[cfg(feature = "train")]
 mod forward;
 mod graph;
-#[cfg(feature = "run")]
+#[cfg(feature = "predict")]
 mod info;
 #[cfg(feature = "run")]
 mod named;
 mod new;
 mod output;
-#[cfg(feature = "run")]
+#[cfg(feature = "predict")]
 mod predict;
-#[cfg(feature = "run")]
+#[cfg(feature = "train")]
 mod report;
 mod size;
 mod stats;
-#[cfg(feature = "run")]
+#[cfg(feature = "train")]
 mod train;
-#[cfg(feature = "run")]
+#[cfg(feature = "predict")]
 mod view;
 
 use output::print_lines;
@@ -79,7 +81,7 @@ enum Verb {
     Check(check::Args),
     Stats(stats::Args),
     Graph(graph::Args),
-    #[cfg(feature = "run")]
+    #[cfg(feature = "predict")]
     Info(info::Args),
     Diff(diff::Args),
     Blocks(blocks::Args),
@@ -87,25 +89,25 @@ enum Verb {
     Fmt(fmt::Args),
     Explain(explain::Args),
     Completions(completions::Args),
-    #[cfg(feature = "run")]
+    #[cfg(feature = "predict")]
     Doctor(doctor::Args),
-    #[cfg(feature = "run")]
+    #[cfg(feature = "train")]
     Data(data::Args),
-    #[cfg(feature = "run")]
+    #[cfg(feature = "train")]
     Train(train::Args),
-    #[cfg(feature = "run")]
+    #[cfg(feature = "train")]
     Report(report::Args),
-    #[cfg(feature = "run")]
+    #[cfg(feature = "predict")]
     Predict(predict::Args),
-    #[cfg(feature = "run")]
+    #[cfg(feature = "predict")]
     View(view::Args),
-    #[cfg(feature = "run")]
+    #[cfg(feature = "predict")]
     Eval(eval::Args),
-    #[cfg(feature = "run")]
+    #[cfg(feature = "train")]
     Demo(demo::Args),
-    #[cfg(feature = "run")]
+    #[cfg(feature = "train")]
     Forward(forward::Args),
-    #[cfg(feature = "run")]
+    #[cfg(feature = "train")]
     Bench(bench::Args),
 }
 
@@ -134,7 +136,7 @@ impl Cli {
             Verb::Check(a) => check::run(a),
             Verb::Stats(a) => stats::run(a),
             Verb::Graph(a) => graph::run(a),
-            #[cfg(feature = "run")]
+            #[cfg(feature = "predict")]
             Verb::Info(a) => info::run(a),
             Verb::Diff(a) => diff::run(a),
             Verb::Blocks(a) => blocks::run(a),
@@ -142,25 +144,25 @@ impl Cli {
             Verb::Fmt(a) => fmt::run(a),
             Verb::Explain(a) => explain::run(a),
             Verb::Completions(a) => completions::run(a),
-            #[cfg(feature = "run")]
+            #[cfg(feature = "predict")]
             Verb::Doctor(a) => doctor::run(a),
-            #[cfg(feature = "run")]
+            #[cfg(feature = "train")]
             Verb::Data(a) => data::run(a),
-            #[cfg(feature = "run")]
+            #[cfg(feature = "train")]
             Verb::Train(a) => train::run(a),
-            #[cfg(feature = "run")]
+            #[cfg(feature = "train")]
             Verb::Report(a) => report::run(a),
-            #[cfg(feature = "run")]
+            #[cfg(feature = "predict")]
             Verb::Predict(a) => predict::run(a),
-            #[cfg(feature = "run")]
+            #[cfg(feature = "predict")]
             Verb::View(a) => view::run(a),
-            #[cfg(feature = "run")]
+            #[cfg(feature = "predict")]
             Verb::Eval(a) => eval::run(a),
-            #[cfg(feature = "run")]
+            #[cfg(feature = "train")]
             Verb::Demo(a) => demo::run(a),
-            #[cfg(feature = "run")]
+            #[cfg(feature = "train")]
             Verb::Forward(a) => forward::run(a),
-            #[cfg(feature = "run")]
+            #[cfg(feature = "train")]
             Verb::Bench(a) => bench::run(a),
         }
     }

@@ -1,8 +1,16 @@
 //! Which cases of a data set a verb takes, as an option says it.
 //!
-//! May use `train`.
+//! May use `train`, `data` and `text`.
 
-use crate::train::Part;
+#[cfg(not(feature = "train"))]
+use std::path::Path;
+
+#[cfg(not(feature = "train"))]
+use crate::data::{Description, Want, describe, guess};
+#[cfg(not(feature = "train"))]
+use crate::text::{Code, Diagnostic, Result};
+#[cfg(feature = "train")]
+pub use crate::train::{Part, is_config, named};
 
 /// Parts of a run config's cases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -21,4 +29,32 @@ impl From<Cases> for Part {
             Cases::Validation => Self::Validation,
         }
     }
+}
+
+/// As with training, where run configs are read.
+#[cfg(not(feature = "train"))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    #[default]
+    All,
+    Training,
+    Validation,
+}
+
+#[cfg(not(feature = "train"))]
+pub fn is_config(path: &Path) -> bool {
+    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("ron")) && !path.is_dir()
+}
+
+/// The cases of a folder in a layout that is read.
+///
+/// # Errors
+/// What is wrong with the data set; E0601 for a run config, which this program does not read.
+#[cfg(not(feature = "train"))]
+pub fn named(target: &Path, part: Part, want: Want) -> Result<Description> {
+    if is_config(target) || part != Part::All {
+        let message = format!("`{}`: parts of a data set and run configs are read by the lmsc that trains", target.display());
+        return Err(Diagnostic::error(Code::E0601, message).help("name the folder of the data set, or use the whole lmsc").into());
+    }
+    describe(&guess(target)?, want)
 }

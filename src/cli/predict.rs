@@ -15,12 +15,14 @@ use std::time::Instant;
 
 use super::named::Cases;
 use super::output::Overwrite;
-use super::{complain, print_lines, size};
-use crate::infer::{Card, Flips, Model, Need, Options, Postprocess, Prediction, Predictor, need};
-use crate::net;
+use super::{complain, print, print_lines, size};
+use crate::infer::{BEST, Card, Flips, Model, Need, Options, Postprocess, Prediction, Predictor, need};
+use crate::{host, net};
 use crate::read::recognise;
-use crate::text::{Code, Diagnostic, Diagnostics, Form, Outputs, Result, list, suggestion};
+use crate::text::{Code, Diagnostic, Diagnostics, Form, Outputs, Result, list, suggestion, unwritable, write_text};
 use crate::train::BEST;
+pub(super) use cases::{case_name, images_in};
+use super::engine::Models;
 use progress::Progress;
 use report::{ClassVolume, Hashed, Origin, Report};
 
@@ -177,7 +179,7 @@ fn checkpoint(model: &Path) -> PathBuf {
 
 /// The models that are averaged, and what their files are.
 fn load(args: &Args) -> Result<(Predictor, Vec<Hashed>)> {
-    let device = net::device(&args.device)?;
+    let models = Models::on(&args.device)?;
     let mut found = Diagnostics::default();
     let mut all = vec![];
     for path in std::iter::once(&args.model).chain(&args.with) {
@@ -186,7 +188,7 @@ fn load(args: &Args) -> Result<(Predictor, Vec<Hashed>)> {
             continue;
         }
         let path = checkpoint(path);
-        let model = Model::load(&path, &device).and_then(|model| Ok((Hashed::of(&path, Code::E0801)?, model)));
+        let model = models.load(&path).and_then(|model| Ok((Hashed::of(&path, Code::E0801)?, model)));
         all.extend(found.keep(model));
     }
     found.or(())?;
@@ -255,7 +257,7 @@ impl Work<'_> {
         let passes = if passes > 1 { format!(" of {passes} passes") } else { String::new() };
         let which = if cases.len() > 1 { format!("{} cases; the largest, {name}: ", cases.len()) } else { format!("{name}: ") };
         self.progress.say(&format!("{which}{w}x{h}x{d} voxels, {}{passes}, needs {most}", most.counted()));
-        if let Some(free) = net::available_memory().filter(|free| most.bytes().saturating_sub(self.held) > *free) {
+        if let Some(free) = host::available_memory().filter(|free| most.bytes().saturating_sub(self.held) > *free) {
             self.progress
                 .say(&format!("only {} are free: the system may stop it; --max-memory leaves out what does not fit", need::size(free)));
         }
@@ -313,7 +315,7 @@ impl Work<'_> {
             passes: self.predictor.passes(),
             seconds: 0.0,
             needed_bytes: need.bytes(),
-            peak_bytes: net::peak_memory(),
+            peak_bytes: host::peak_memory(),
             warnings: p.warnings.iter().map(|d| d.message.clone()).collect(),
         }
     }

@@ -9,10 +9,11 @@ use ndarray::{ArrayView3, Axis};
 use super::output::Overwrite;
 use super::{complain, print};
 use crate::data::{Labels, NotFinite, on_one_list, read_image, read_labels, split_files};
-use crate::infer::Card;
-use crate::net;
-use crate::text::{Code, Diagnostic, Diagnostics, Form, Result, several};
+use crate::infer::{BEST, Card};
+use crate::{net, store};
+use crate::text::{Code, Diagnostic, Diagnostics, Form, Result, several, write_text};
 use crate::train::BEST;
+use super::predict::case_name;
 use crate::volume::overlay::{self, Overlay, Slices};
 use crate::volume::viewer::{self, Viewer};
 use crate::volume::{Class, Volume, case_name, colours};
@@ -179,7 +180,7 @@ fn fits(args: &Args) -> Result<()> {
 /// The card of a checkpoint or of the best one of a run folder.
 fn card(model: &Path) -> Result<Card> {
     let path = if model.is_dir() { model.join(BEST) } else { model.to_owned() };
-    Card::from_entries(&path, &net::read_tensors(&path)?.metadata)
+    Card::from_entries(&path, &store::read_store(&path)?.metadata)
 }
 
 /// The classes of maps whose bytes are places in `values`: those of the model, and what occurs beside them, called by its value.

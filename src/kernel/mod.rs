@@ -8,7 +8,6 @@
 mod activation;
 mod bits;
 mod buffer;
-pub mod ceiling;
 mod conv3d;
 mod conv_transpose;
 mod dense;
@@ -19,16 +18,13 @@ mod gate;
 mod gpu;
 mod group_norm;
 mod halo;
-mod lanes;
 mod lead;
 mod max_pool;
 mod pointwise;
 mod reduce;
 mod resize;
-mod reuse;
 mod softmax;
 mod sweep;
-pub mod tile;
 mod update;
 mod vector;
 
@@ -45,10 +41,11 @@ pub use group_norm::group_norm;
 pub use lead::lead;
 pub use max_pool::max_pool3d;
 pub use resize::resize_trilinear;
-pub use reuse::Reuse;
 pub use softmax::{log_softmax_channels, softmax_channels};
 pub use update::{Control, Joins, Rule, Squares, blend, join, update};
 pub use vector::{add, concat, in_order, linear, mean_volume, mul, position_map, sum, sum_volume};
+
+use lmsc_cpu::kernel::lanes;
 
 use burn::backend::DispatchDevice;
 use burn::tensor::{DType, Tensor};

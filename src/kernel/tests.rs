@@ -1,7 +1,7 @@
 //! Every function against Burn's own composition, forward and all gradients.
 
 use super::conv3d::Geometry;
-use super::lanes::{Form, MOST};
+use super::lanes::Form;
 use super::*;
 use burn::tensor::{Device, TensorData};
 use rand::{RngExt, SeedableRng};
@@ -200,7 +200,7 @@ fn pointwise_convolutions() {
 
 /// Runs a test on threads of its own that use lanes of a form, or narrower ones.
 fn on_threads(threads: usize, form: Form, test: impl FnOnce() + Send) {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).start_handler(move |_| MOST.set(Some(form)));
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).start_handler(move |_| Form::limit(Some(form)));
     pool.build().unwrap().install(test);
 }
 

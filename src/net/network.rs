@@ -4,22 +4,19 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use burn::module::{Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor, Param, ParamId};
-use burn::tensor::{DType, Device, Tensor, TensorData};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use burn::module::{Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor};
+use burn::tensor::{DType, Device, Tensor};
 
-use super::device::tracked;
+use super::forward::{Forward, LazyTensor, Parameter, Weights};
 use crate::compile::Program;
 use crate::compile::memory::{Precision, facts_at};
-use crate::ir::{Init, Value};
-use crate::kernel::in_order;
-use crate::op::{Forward, Held, Learned, Weights};
+use crate::ir::{Arrays, Value};
+use crate::store::{check_shapes, init};
 use crate::text::{Code, Diagnostic, Result};
 
-/// Learned tensors under the names that the graph gives them: `enc1.ghost1.primary.weight`.
+/// Parameter tensors under the names that the graph gives them: `enc1.ghost1.primary.weight`.
 #[derive(Clone, Debug)]
-pub struct Named(pub Vec<(String, Learned)>);
+pub struct Named(pub Vec<(String, Parameter)>);
 
 /// The program as a Burn module.
 #[derive(Module, Debug)]
@@ -50,34 +47,32 @@ struct Step {
 }
 
 impl Network {
-    /// Builds the network with weights drawn as PyTorch draws them by default, from `seed`.
+    /// The network with these weights.
+    ///
+    /// # Errors
+    /// E0802 for every weight that is missing or has another shape, all at once.
+    pub fn from_arrays(program: Arc<Program>, arrays: &Arrays, device: &Device) -> Result<Self> {
+        let all = program.graph.weights();
+        check_shapes(all.iter().map(|(_, name, w)| (name.clone(), w.dims.clone())), arrays, "the weights given")?;
+        let mut named = vec![];
+        let mut owned: HashMap<usize, Vec<(&'static str, usize)>> = HashMap::new();
+        for (v, name, w) in all {
+            let Some(array) = arrays.get(&name) else { unreachable!("every weight has an array of its shape") };
+            owned.entry(v.0).or_default().push((w.name, named.len()));
+            let parameter = Parameter::new(&name, array, device);
+            named.push((name, parameter));
+        }
+        let plan = Plan { steps: Arc::new(steps(&program, &owned)), program, precision: Precision::F32 };
+        Ok(Self { weights: Named(named), plan })
+    }
+
+    /// The network with weights drawn as PyTorch draws them by default, from `seed`.
     ///
     /// # Errors
     /// E0501 when a weight would not fit into memory.
     pub fn new(program: Arc<Program>, device: &Device, seed: u64) -> Result<Self> {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut named = vec![];
-        let mut owned: HashMap<usize, Vec<(&'static str, usize)>> = HashMap::new();
-        for (v, name, w) in program.graph.weights() {
-            let n = crate::ir::count(&w.dims).ok().and_then(|n| usize::try_from(n).ok()).filter(|n| *n < isize::MAX as usize / 8);
-            let mut values: Vec<f32> = vec![];
-            if n.is_none_or(|n| values.try_reserve_exact(n).is_err()) {
-                return Err(Diagnostic::error(Code::E0501, format!("the weight `{name}` does not fit into memory"))
-                    .help("make the network narrower")
-                    .into());
-            }
-            let n = n.unwrap_or_default();
-            match w.init {
-                Init::Zeros => values.resize(n, 0.0),
-                Init::Ones => values.resize(n, 1.0),
-                Init::Uniform(bound) => values.extend((0..n).map(|_| (bound * (2.0 * rng.random::<f64>() - 1.0)) as f32)),
-            }
-            owned.entry(v.0).or_default().push((w.name, named.len()));
-            let tensor = learned(&name, values, &w.dims, device);
-            named.push((name, tensor));
-        }
-        let plan = Plan { steps: Arc::new(steps(&program, &owned)), program, precision: Precision::F32 };
-        Ok(Self { weights: Named(named), plan })
+        let arrays = init(&program, seed)?;
+        Self::from_arrays(program, &arrays, device)
     }
 
     /// Computes in this precision from now on: what flows is of it, the weights and what comes out stay `f32`.
@@ -149,7 +144,7 @@ impl Network {
         values: &mut [Option<Tensor<5>>],
         mut made: impl FnMut(usize, &Tensor<5>),
     ) {
-        let mut left: HashMap<usize, Held> = HashMap::new();
+        let mut left: HashMap<usize, LazyTensor> = HashMap::new();
         for i in range.clone() {
             let step = &self.plan.steps[i];
             if !needed[i] {
@@ -159,11 +154,11 @@ impl Network {
             }
             let absorbed = step.absorbed.filter(|_| !wanted.contains(&Value(i)));
             let held = match values[i].take() {
-                Some(x) => Held::Ready(x),
+                Some(x) => LazyTensor::Ready(x),
                 None => {
                     let x = step.inputs.iter().filter_map(|j| {
                         let mut there = || if step.done.contains(j) { take(values, step, *j) } else { values[*j].clone() };
-                        left.remove(j).or_else(|| there().map(Held::Ready))
+                        left.remove(j).or_else(|| there().map(LazyTensor::Ready))
                     });
                     self.compute(i, x.collect(), absorbed)
                 }
@@ -172,29 +167,29 @@ impl Network {
                 values[*j] = None;
             }
             // What reads it beyond the range needs it made.
-            if step.taken.is_some_and(|reader| reader < range.end) && !wanted.contains(&Value(i)) && !matches!(held, Held::Ready(_)) {
+            if step.taken.is_some_and(|reader| reader < range.end) && !wanted.contains(&Value(i)) && !matches!(held, LazyTensor::Ready(_)) {
                 left.insert(i, held);
                 continue;
             }
-            let y = held.ready();
+            let y = held.compute();
             made(i, &y);
             values[absorbed.map_or(i, |next| next.0)] = Some(y);
         }
     }
 
     /// One operation, with the one that is computed along with it; what it is to be made of, where another may make it.
-    fn compute(&self, i: usize, x: Vec<Held>, absorbed: Option<Value>) -> Held {
+    fn compute(&self, i: usize, x: Vec<LazyTensor>, absorbed: Option<Value>) -> LazyTensor {
         let (graph, step) = (&self.plan.program.graph, &self.plan.steps[i]);
         let op = &graph.node(Value(i)).op;
-        let w: Vec<(&'static str, &Learned)> = step.weights.iter().map(|(n, k)| (*n, &self.weights.0[*k].1)).collect();
+        let w: Vec<(&'static str, &Parameter)> = step.weights.iter().map(|(n, k)| (*n, &self.weights.0[*k].1)).collect();
         let w = Weights { all: &w, precision: self.dtype() };
-        let ready = |x: Vec<Held>| x.into_iter().map(Held::ready).collect();
+        let ready = |x: Vec<LazyTensor>| x.into_iter().map(LazyTensor::compute).collect();
         if let Some(next) = absorbed {
-            return Held::Ready(op.forward_with(&w, ready(x), &graph.node(next).op));
+            return LazyTensor::Ready(op.forward_with(&w, ready(x), &graph.node(next).op));
         }
-        match if x.first().is_some_and(Held::leaves) { op.leave(x, &step.inputs) } else { Err(x) } {
+        match if x.first().is_some_and(LazyTensor::defers) { op.defer(x, &step.inputs) } else { Err(x) } {
             Ok(held) => held,
-            Err(x) => Held::Ready(op.forward(&w, ready(x))),
+            Err(x) => LazyTensor::Ready(op.forward(&w, ready(x))),
         }
     }
 
@@ -224,12 +219,12 @@ impl Network {
     }
 
     /// Every learned tensor by name, in the graph's order.
-    pub fn weights(&self) -> &[(String, Learned)] {
+    pub fn weights(&self) -> &[(String, Parameter)] {
         &self.weights.0
     }
 
     /// The same to be changed.
-    pub fn weights_mut(&mut self) -> &mut Vec<(String, Learned)> {
+    pub fn weights_mut(&mut self) -> &mut Vec<(String, Parameter)> {
         &mut self.weights.0
     }
 }
@@ -270,27 +265,6 @@ fn steps(program: &Program, owned: &HashMap<usize, Vec<(&'static str, usize)>>) 
     all
 }
 
-/// A learned tensor from its numbers, of the rank that its dimensions say. Its id follows from its name, so that an optimiser's
-/// state fits the same network made again.
-pub(super) fn learned(name: &str, values: Vec<f32>, dims: &[usize], device: &Device) -> Learned {
-    let mut head = [0; 8];
-    head.copy_from_slice(&blake3::hash(name.as_bytes()).as_bytes()[..8]);
-    let id = ParamId::from(u64::from_le_bytes(head));
-    let data = TensorData::new(values, dims.to_vec());
-    match dims.len() {
-        1 => Learned::Vector(parameter(id, data, device)),
-        2 => Learned::Matrix(parameter(id, data, device)),
-        _ => Learned::Kernel(parameter(id, data, device)),
-    }
-}
-
-fn parameter<const D: usize>(id: ParamId, data: TensorData, device: &Device) -> Param<Tensor<D>> {
-    let plain = device.clone().inner();
-    let tensor = tracked(in_order(Tensor::from_data(data, &plain)), device);
-    let (_, tensor, mapper) = Param::from_tensor(tensor).consume();
-    Param::from_mapped_value(id, tensor, mapper)
-}
-
 impl Module for Named {
     fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
         for (name, w) in &self.0 {
@@ -301,7 +275,7 @@ impl Module for Named {
     }
 
     fn map<M: ModuleMapper>(self, mapper: &mut M) -> Self {
-        let each = |(name, w): (String, Learned)| {
+        let each = |(name, w): (String, Parameter)| {
             mapper.enter_module(&name, "Named");
             let w = w.map(mapper);
             mapper.exit_module(&name, "Named");

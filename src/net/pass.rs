@@ -163,7 +163,7 @@ mod tests {
     use super::*;
     use crate::compile::memory::Precision;
     use crate::compile::{Program, compile};
-    use crate::op::Learned;
+    use crate::net::Parameter;
     use crate::text::Source;
 
     fn random(dims: [usize; 5], rng: &mut ChaCha8Rng) -> Tensor<5> {
@@ -178,12 +178,8 @@ mod tests {
         let weigh = |y: &Tensor<5>| (y.clone() * random(y.dims(), &mut rng)).sum();
         let Some(total) = pass.outputs().iter().map(weigh).reduce(|a, b| a + b) else { panic!("no outputs") };
         let all = pass.back(total.backward());
-        let own = |w: &Learned| {
-            let data = match w {
-                Learned::Vector(w) => all.get::<1>(w.id).map(|g| g.into_data()),
-                Learned::Matrix(w) => all.get::<2>(w.id).map(|g| g.into_data()),
-                Learned::Kernel(w) => all.get::<5>(w.id).map(|g| g.into_data()),
-            };
+        let own = |w: &Parameter| {
+            let data = all.get::<1>(w.id()).map(|g| g.into_data());
             data.map_or(vec![], |d| d.try_to_vec().unwrap())
         };
         network.weights().iter().map(|(name, w)| (name.clone(), own(w))).collect()

@@ -1,21 +1,18 @@
 //! The network as it is run on a GPU where nothing is learned any more.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use burn::module::Param;
 use burn::tensor::{DType, Device, Tensor};
 
 #[cfg(feature = "gpu")]
 use super::device::on_cpu;
 use super::network::Network;
-use super::weights::{assign, numbers};
+use super::weights::arrays;
 use crate::compile::passes::optimise;
-use crate::ir::Value;
+use crate::ir::{Arrays, Value};
 #[cfg(feature = "gpu")]
 use crate::kernel::Recording;
 use crate::kernel::in_order;
-use crate::op::Learned;
 use crate::text::{Code, Diagnostic, Result};
 
 /// A network that is run again and again. What comes a second time in the same shape is recorded, and replayed from then on.
@@ -115,26 +112,16 @@ impl Network {
         program.graph.outputs = places.iter().filter_map(|i| all.get(*i).cloned()).collect();
         let fault = |f: crate::ir::Fault| Diagnostic::error(f.code, f.message);
         let o = optimise(&program).map_err(fault)?;
-        let trained: HashMap<String, (Vec<usize>, Vec<f32>)> = numbers(self).collect();
-        let find = |name: &str| trained.get(name).map(|(dims, values)| (dims.as_slice(), values.as_slice()));
-        let weights = o.refits.weights(&o.program.graph, &find).map_err(|f| Diagnostic::error(Code::E0802, f.message))?;
-        let mut network = Network::new(Arc::new(o.program), device, 0)?;
-        assign(&mut network, &weights, "the trained weights", device)?;
-        let network = network.computing_as(self);
+        let trained: Arrays = arrays(self).collect();
+        let weights = o.refits.weights(&o.program.graph, &trained).map_err(|f| Diagnostic::error(Code::E0802, f.message))?;
+        let network = Network::from_arrays(Arc::new(o.program), &weights, device)?.computing_as(self);
         Ok(network.held_in(self.dtype()))
     }
 
     /// With weights of this type, in order.
     fn held_in(mut self, dtype: DType) -> Self {
-        fn cast<const D: usize>(w: &mut Param<Tensor<D>>, dtype: DType) {
-            *w = w.clone().map(|w| in_order(w.cast(dtype)));
-        }
         for (_, w) in self.weights_mut() {
-            match w {
-                Learned::Vector(w) => cast(w, dtype),
-                Learned::Matrix(w) => cast(w, dtype),
-                Learned::Kernel(w) => cast(w, dtype),
-            }
+            w.map_flat(|w| in_order(w.cast(dtype)));
         }
         self
     }

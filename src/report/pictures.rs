@@ -6,9 +6,11 @@ use burn::tensor::Device;
 use ndarray::Axis;
 
 use super::run::{CaseDice, Run};
-use crate::infer::Model;
+use crate::infer::{BEST, Model};
 use crate::text::{Code, Diagnostic, Result, Source, several};
 use crate::train::{BEST, Job};
+use crate::net::load_model;
+use crate::volume::Class;
 use crate::volume::overlay::{self, Overlay, Slices};
 
 /// A case that was drawn.
@@ -34,7 +36,7 @@ pub fn pictures(run: &Run, each: usize, channel: usize, device: &Device) -> Resu
     let file = run.path.join("config.ron");
     let (source, graph) = (Source::read(&file)?, Source::read(&run.config.graph_path(&file))?);
     let job = Job::prepare(run.config.clone(), &source, &graph, &[])?;
-    let model = Model::load(&run.path.join(BEST), device)?;
+    let model = load_model(&run.path.join(BEST), device)?;
     let classes = model.card().classes();
     let mut all = vec![];
     for (case, best) in chosen {

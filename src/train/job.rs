@@ -19,6 +19,7 @@ use super::store::Store;
 use crate::compile::memory::Segments;
 use crate::compile::{self, Program};
 use crate::data::{self, Dataset};
+use crate::host;
 use crate::infer::{Card, Regions};
 use crate::metric::{Region, Value};
 use crate::net;
@@ -161,7 +162,7 @@ impl Job {
         if !net::on_cpu(device) {
             return Ok(None);
         }
-        Ok(memory::fits(self, net::available_memory(), net::total_memory())?)
+        Ok(memory::fits(self, host::available_memory(), host::total_memory())?)
     }
 
     /// The names of what is scored: the classes but the background, or the regions.

@@ -12,6 +12,7 @@ use rand::seq::SliceRandom;
 use super::loss::{Loss, Target};
 use super::store::Store;
 use crate::data::{self, Augment, Purpose, Sample, draw};
+use crate::host;
 use crate::net;
 use crate::text::{Code, Diagnostic, Result};
 
@@ -65,7 +66,7 @@ struct Maker {
 
 /// The threads that make batches for a device: one where the processor trains as well, all but one where it has nothing else to do.
 pub fn makers(device: &Device) -> usize {
-    if net::on_cpu(device) { 1 } else { net::threads().saturating_sub(1).clamp(1, MAKERS) }
+    if net::on_cpu(device) { 1 } else { host::threads().saturating_sub(1).clamp(1, MAKERS) }
 }
 
 impl Loader {

@@ -2,7 +2,6 @@
 //!
 //! Level 8: may use everything below, `infer` for validation among it.
 
-mod bar;
 mod cases;
 mod clean;
 mod config;
@@ -33,7 +32,6 @@ mod sweep;
 mod validate;
 mod workers;
 
-pub use bar::Bar;
 pub use cases::{CASES, CASES_TABLE};
 pub use clean::{Cleaned, Cleaning};
 pub use config::{FIELDS, Kind, Optimiser, RunConfig, Schedule, SplitSpec};

@@ -2,16 +2,15 @@
 //!
 //! Part of `train`; may use `kernel` and `net`.
 
-use burn::module::Param;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::config::{Kind, Optimiser};
 use super::state::Numbers;
+use crate::ir::Array;
 use crate::kernel::{Control, Joins, Rule, Squares, blend, join, update};
-use crate::net::{Network, apart, tracked};
-use crate::op::Learned;
+use crate::net::{Network, Parameter, apart, tracked};
 use crate::text::Result;
 
 /// The factor of the loss that keeps small gradients above what `f16` rounds to zero: halved when a gradient is no longer finite, and
@@ -99,7 +98,7 @@ impl Gathered {
     /// Before the first batch; nothing where a step has a single one.
     pub fn new(network: &Network, config: &Optimiser, device: &Device) -> Self {
         let plain = device.clone().inner();
-        let zeros = |(_, w): &(String, Learned)| Tensor::zeros([length(w)], &plain);
+        let zeros = |(_, w): &(String, Parameter)| Tensor::zeros([w.len()], &plain);
         Self(if config.accumulate > 1 { network.weights().iter().map(zeros).collect() } else { vec![] })
     }
 
@@ -107,21 +106,12 @@ impl Gathered {
     pub fn joined(&mut self, network: &Network, mut gradients: GradientsParams, day: &Tensor<1>) -> GradientsParams {
         let how = day.clone().narrow(0, JOINS, 1);
         for ((_, w), sum) in network.weights().iter().zip(&mut self.0) {
-            match w {
-                Learned::Vector(w) => gather(w, sum, &mut gradients, &how),
-                Learned::Matrix(w) => gather(w, sum, &mut gradients, &how),
-                Learned::Kernel(w) => gather(w, sum, &mut gradients, &how),
-            }
+            let Some(gradient) = gradients.remove::<1>(w.id()) else { continue };
+            *sum = join(sum.clone(), gradient, how.clone());
+            gradients.register(w.id(), sum.clone());
         }
         gradients
     }
-}
-
-fn gather<const D: usize>(w: &Param<Tensor<D>>, sum: &mut Tensor<1>, gradients: &mut GradientsParams, how: &Tensor<1>) {
-    let Some(gradient) = gradients.remove::<D>(w.id) else { return };
-    let dims = gradient.dims();
-    *sum = join(sum.clone(), gradient, how.clone());
-    gradients.register(w.id, sum.clone().reshape(dims));
 }
 
 /// All that moves with every step. On a GPU it does so in its place: whoever holds a part of it sees it move.
@@ -145,7 +135,7 @@ impl Moving {
         let average = config.average.map(|_| apart(&network, &plain)).transpose()?;
         let count = rule(config).moments();
         // Each in memory of its own.
-        let zeros = |w: &Learned| (0..count).map(|_| Tensor::zeros([length(w)], &plain)).collect();
+        let zeros = |w: &Parameter| (0..count).map(|_| Tensor::zeros([w.len()], &plain)).collect();
         let moments = network.weights().iter().map(|(_, w)| zeros(w)).collect();
         Ok(Self { network, moments, average })
     }
@@ -155,7 +145,7 @@ impl Moving {
         let read = |m: &Tensor<1>| m.clone().into_data().try_into_vec::<f32>().unwrap_or_default();
         let of = |moments: &Vec<Tensor<1>>| moments.iter().flat_map(read).collect::<Vec<f32>>();
         let each = self.network.weights().iter().zip(&self.moments);
-        each.map(|((name, _), moments)| (name.clone(), of(moments))).map(|(name, all)| (name, (vec![all.len()], all))).collect()
+        each.map(|((name, _), moments)| (name.clone(), of(moments))).map(|(name, all)| (name, Array::new([all.len()], all))).collect()
     }
 
     /// Takes such moments; `None` where they are not of this network's weights.
@@ -163,8 +153,8 @@ impl Moving {
         if memory.len() != self.moments.len() {
             return None;
         }
-        for (((name, w), moments), (own, (_, all))) in self.network.weights().iter().zip(&mut self.moments).zip(memory) {
-            let count = length(w);
+        for (((name, w), moments), (own, Array { values: all, .. })) in self.network.weights().iter().zip(&mut self.moments).zip(memory) {
+            let count = w.len();
             if *name != own || all.len() != count * moments.len() {
                 return None;
             }
@@ -190,13 +180,9 @@ impl Moving {
         let mut sound = loss.is_finite().float();
         let mut scale = number(SHARE);
         if config.clip.is_some() || scaled {
-            let mut squares = Squares::new(self.network.weights().iter().map(|(_, w)| length(w)), &device);
+            let mut squares = Squares::new(self.network.weights().iter().map(|(_, w)| w.len()), &device);
             for (_, w) in self.network.weights() {
-                match w {
-                    Learned::Vector(w) => gradients.get::<1>(w.id).into_iter().for_each(|g| squares.add(g)),
-                    Learned::Matrix(w) => gradients.get::<2>(w.id).into_iter().for_each(|g| squares.add(g)),
-                    Learned::Kernel(w) => gradients.get::<5>(w.id).into_iter().for_each(|g| squares.add(g)),
-                }
+                gradients.get::<1>(w.id()).into_iter().for_each(|g| squares.add(g));
             }
             let squares = squares.sum();
             if scaled {
@@ -215,55 +201,24 @@ impl Moving {
         let _ = device.flush();
         let rule = rule(config);
         for ((_, w), moments) in self.network.weights_mut().iter_mut().zip(&mut self.moments) {
-            match w {
-                Learned::Vector(w) => step(w, moments, &mut gradients, &control, rule),
-                Learned::Matrix(w) => step(w, moments, &mut gradients, &control, rule),
-                Learned::Kernel(w) => step(w, moments, &mut gradients, &control, rule),
-            }
+            // What no loss depends on stays.
+            let Some(gradient) = gradients.remove::<1>(w.id()) else { continue };
+            w.map_flat(|weight| {
+                let device = weight.device();
+                let (weight, moved) = update(weight.inner(), gradient, moments, control.clone(), rule);
+                *moments = moved;
+                tracked(weight, &device).require_grad()
+            });
         }
         if let Some(average) = &mut self.average {
             for ((_, a), (_, w)) in average.weights_mut().iter_mut().zip(self.network.weights()) {
-                match (a, w) {
-                    (Learned::Vector(a), Learned::Vector(w)) => nearer(a, w, &keep),
-                    (Learned::Matrix(a), Learned::Matrix(w)) => nearer(a, w, &keep),
-                    (Learned::Kernel(a), Learned::Kernel(w)) => nearer(a, w, &keep),
-                    _ => unreachable!("the same weight has the same rank"),
-                }
+                a.map_flat(|a| blend(a, w.flat().inner(), keep.clone()));
             }
         }
         // What is dropped before it is queued is not done.
         let _ = device.flush();
         (self, sound)
     }
-}
-
-/// The numbers of a weight.
-fn length(w: &Learned) -> usize {
-    match w {
-        Learned::Vector(w) => w.val().shape().num_elements(),
-        Learned::Matrix(w) => w.val().shape().num_elements(),
-        Learned::Kernel(w) => w.val().shape().num_elements(),
-    }
-}
-
-fn step<const D: usize>(
-    w: &mut Param<Tensor<D>>,
-    moments: &mut Vec<Tensor<1>>,
-    gradients: &mut GradientsParams,
-    control: &Tensor<1>,
-    rule: Rule,
-) {
-    // What no loss depends on stays.
-    let Some(gradient) = gradients.remove::<D>(w.id) else { return };
-    let (id, weight, mapper) = w.clone().consume();
-    let device = weight.device();
-    let (weight, moved) = update(weight.inner(), gradient, moments, control.clone(), rule);
-    *moments = moved;
-    *w = Param::from_mapped_value(id, tracked(weight, &device).require_grad(), mapper);
-}
-
-fn nearer<const D: usize>(mean: &mut Param<Tensor<D>>, w: &Param<Tensor<D>>, keep: &Tensor<1>) {
-    *mean = mean.clone().map(|mean| blend(mean, w.val().inner(), keep.clone()));
 }
 
 #[cfg(test)]

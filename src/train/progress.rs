@@ -4,8 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::bar::{Bar, columns};
 use super::journal::Record;
+use crate::bar::{Bar, columns};
 use crate::text::list;
 
 /// The most classes that are named in a line.

@@ -16,7 +16,7 @@ use super::step::Learner;
 use super::validate::validate;
 use super::workers::{Given, Workers};
 use crate::compile::memory::{Training, facts_at, training};
-use crate::infer::Model;
+use crate::host;
 use crate::ir::{Fault, Operator};
 use crate::net;
 use crate::text::{Code, Diagnostic, Diagnostics, Result};
@@ -124,9 +124,9 @@ pub fn rehearse(job: &Job, device: &Device) -> Result<Rehearsal> {
         seconds.push(begun.elapsed().as_secs_f64());
     }
     drop(loader);
-    let steps_peak_bytes = net::peak_memory();
+    let steps_peak_bytes = host::peak_memory();
     let parameters = counted.weights / 4;
-    let model = Model::new(&learner.moving().network, job.card(0, None, vec![]))?;
+    let model = net::model(&learner.moving().network, job.card(0, None, vec![]))?;
     drop(learner);
     let case = job.validation.first().copied().unwrap_or_default();
     let begun = Instant::now();
@@ -147,7 +147,7 @@ pub fn rehearse(job: &Job, device: &Device) -> Result<Rehearsal> {
         validation_case: job.store.ids().get(case).cloned().unwrap_or_default(),
         validation_seconds,
         steps_peak_bytes,
-        peak_bytes: net::peak_memory(),
+        peak_bytes: host::peak_memory(),
         counted,
         epochs,
         steps_per_epoch: per_epoch,

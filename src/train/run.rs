@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor};
 
-use super::bar::Bar;
 use super::cases::{self, CASES, CASES_TABLE};
 use super::clean::{Cleaned, Cleaning, choose};
 use super::files::CaseFiles;
@@ -28,13 +27,13 @@ use super::state::{About, Numbers, RESUME, State, TERMS};
 use super::step::Learner;
 use super::validate::{absences, validate};
 use super::workers::{Given, Workers};
-use crate::infer::{Card, Model};
+use crate::infer::{BEST, Card, Model};
 use crate::metric::is_better;
+use crate::bar::Bar;
 use crate::net::{self, Network};
+use crate::store;
 use crate::text::{Code, Diagnostic, Diagnostics, Result, render, unwritable};
 
-/// The checkpoint with the highest mean validation Dice; that of the last epoch where no validation case has anything to score.
-pub const BEST: &str = "best.safetensors";
 /// The checkpoint of the last epoch that was finished.
 pub const LAST: &str = "last.safetensors";
 
@@ -301,7 +300,7 @@ impl Running<'_> {
         }
         let job = self.job;
         let network = self.learner.best();
-        let model = Model::new(network, job.card(epoch, None, vec![]))?;
+        let model = net::model(network, job.card(epoch, None, vec![]))?;
         let of = job.validation.len();
         let scores = validate(&model, &job.store, &job.validation, |at| progress.validating(at + 1, of))?;
         let [loss, loss_dice, loss_cross_entropy, loss_boundary, loss_tversky, loss_focal] =
@@ -344,13 +343,13 @@ impl Running<'_> {
             return Ok(());
         }
         let path = self.folder.file(BEST);
-        let (network, entries) = net::load(&path, &self.learner.workers().main().clone().inner())?;
-        let card = Card::from_entries(&path, &entries)?;
-        let model = Model::new(&network, card.clone())?;
+        let (trained, card) = Model::read(&path)?;
+        let network = Network::from_arrays(trained.program.clone(), &trained.weights, &self.learner.workers().main().clone().inner())?;
+        let model = net::model(&network, card.clone())?;
         let of = self.job.validation.len();
         let cleaned = choose(&model, &self.job.store, &self.job.validation, |at| progress.validating(at + 1, of))?;
         let postprocess = Some(cleaned.postprocess.clone()).filter(|p| !p.is_none());
-        net::save(&path, &network, &Card { postprocess, ..card }.entries())?;
+        store::save(&path, &trained.program, trained.weights, &Card { postprocess, ..card }.entries())?;
         self.about.cleaned = Some(cleaned);
         self.save()
     }
@@ -361,8 +360,8 @@ impl Running<'_> {
         let (learner, moving) = (&self.learner, self.learner.moving());
         let state = State {
             about: About { moves: learner.moves(), scaling: learner.scaling(), ..self.about.clone() },
-            weights: net::numbers(&moving.network).collect(),
-            average: moving.average.iter().flat_map(net::numbers).collect(),
+            weights: net::arrays(&moving.network).collect(),
+            average: moving.average.iter().flat_map(net::arrays).collect(),
             moments: moving.memory(),
         };
         state.save(&path)?;

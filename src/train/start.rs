@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::net;
-use crate::text::{Result, write_text};
+use crate::{host, net};
+use crate::text::{Result, unwritable, write_text};
 
 /// The file in the run folder.
 pub const STARTS: &str = "starts.jsonl";
@@ -31,7 +31,7 @@ pub struct Start {
 impl Start {
     /// Of this process, now.
     pub fn now(device: &str, step: usize, time: f64) -> Self {
-        let (version, processor, threads) = (env!("CARGO_PKG_VERSION").into(), net::cpu(), rayon::current_num_threads());
+        let (version, processor, threads) = (env!("CARGO_PKG_VERSION").into(), host::cpu(), rayon::current_num_threads());
         Self { version, device: device.to_owned(), processor, threads, time: time as u64, step }
     }
 

@@ -23,6 +23,7 @@ use super::journal::Record;
 use super::optimise::Scaling;
 use super::origin::Origin;
 use crate::text::{Code, Diagnostic, Result, printable, read_marked, reason, write_whole};
+use crate::ir::Array;
 
 /// The file in the run folder.
 pub const RESUME: &str = "resume.state";
@@ -40,7 +41,7 @@ const OLDEST: u32 = 2;
 const HASH: usize = 32;
 
 /// A weight by name: its dimensions and numbers.
-pub type Numbers = Vec<(String, (Vec<usize>, Vec<f32>))>;
+pub type Numbers = Vec<(String, Array)>;
 
 /// A run between two steps.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,15 +122,15 @@ impl State {
     /// # Errors
     /// E0603 when it cannot be written; the file is then as it was.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let names = |all: &Numbers| all.iter().map(|(n, (dims, _))| (n.clone(), dims.clone())).collect();
+        let names = |all: &Numbers| all.iter().map(|(n, a)| (n.clone(), a.dims.clone())).collect();
         let head =
             Head { about: self.about.clone(), weights: names(&self.weights), average: names(&self.average), moments: names(&self.moments) };
         let text = ron::to_string(&head).unwrap_or_default().into_bytes();
         let mut bytes = [MAGIC, VERSION.to_string().as_bytes(), b"\n"].concat();
         bytes.extend((text.len() as u64).to_le_bytes());
         bytes.extend(text);
-        for (_, (_, numbers)) in self.weights.iter().chain(&self.average).chain(&self.moments) {
-            bytes.extend(numbers.iter().flat_map(|v| v.to_le_bytes()));
+        for (_, array) in self.weights.iter().chain(&self.average).chain(&self.moments) {
+            bytes.extend(array.values.iter().flat_map(|v| v.to_le_bytes()));
         }
         let hash = blake3::hash(&bytes);
         bytes.extend(hash.as_bytes());
@@ -179,7 +180,7 @@ impl State {
                 let (own, after) = rest.split_at_checked(n)?;
                 rest = after;
                 let numbers = own.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
-                Some((name, (dims, numbers)))
+                Some((name, Array::new(dims, numbers)))
             };
             names.into_iter().map(one).collect()
         };
@@ -193,7 +194,7 @@ mod tests {
     use super::*;
 
     fn state() -> State {
-        let w = |name: &str, v: f32| (name.to_owned(), (vec![2, 1], vec![v, -v]));
+        let w = |name: &str, v: f32| (name.to_owned(), Array::new([2, 1], vec![v, -v]));
         State {
             about: About {
                 origin: Some(Origin { config: "c\"é".into(), ..Origin::default() }),

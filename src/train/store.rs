@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rayon::prelude::*;
 
 use crate::data::{Dataset, Description, Sample};
-use crate::net;
+use crate::host;
 use crate::text::{Code, Diagnostic, Diagnostics, Result};
 
 /// The part of the free memory that kept cases may take. Beyond it, cases are read again each time.
@@ -36,7 +36,7 @@ struct Kept {
 impl Store {
     pub fn new(data: Dataset) -> Self {
         let ids = data.description.ids();
-        let budget = net::available_memory().map_or(OTHERWISE, |free| (free as f64 * SHARE) as usize);
+        let budget = host::available_memory().map_or(OTHERWISE, |free| (free as f64 * SHARE) as usize);
         let kept = Kept { warnings: data.description.warnings.clone(), ..Kept::default() };
         Self { data, ids, kept: Mutex::new(kept), budget }
     }

@@ -7,9 +7,10 @@ use std::sync::atomic::AtomicBool;
 use burn::tensor::Device;
 
 use super::*;
-use crate::infer::Model;
-use crate::net::{Network, read_tensors};
+use crate::infer::BEST;
+use crate::net::{Network, load_model};
 use crate::read::Set;
+use crate::store::read_store;
 use crate::text::{Code, Result, Source};
 
 mod goals;
@@ -60,8 +61,8 @@ fn figures(run: &Path) -> Vec<String> {
 #[track_caller]
 fn same(a: &Path, b: &Path) {
     for name in [BEST, LAST] {
-        let [x, y] = [a, b].map(|run| read_tensors(&run.join(name)).unwrap());
-        assert!(x.all == y.all, "the weights in {name} differ");
+        let [x, y] = [a, b].map(|run| read_store(&run.join(name)).unwrap());
+        assert!(x.arrays == y.arrays, "the weights in {name} differ");
     }
     assert_eq!(figures(a), figures(b));
 }
@@ -117,7 +118,7 @@ fn what_is_asked_of_the_optimiser_changes_the_weights() {
     for (i, sets) in more.iter().enumerate() {
         let dir = root.path().join(i.to_string());
         train_in(&dir, &job(&[&base[..], sets].concat(), &[]).unwrap()).unwrap();
-        let weights = read_tensors(&dir.join(LAST)).unwrap().all;
+        let weights = read_store(&dir.join(LAST)).unwrap().arrays;
         assert!(!seen.contains(&weights), "{sets:?}");
         seen.push(weights);
     }
@@ -166,8 +167,8 @@ fn the_same_seed_gives_the_same_run_and_the_run_folder_makes_it_again() {
     let outcome = train_in(&a, &job(&[], &[]).unwrap()).unwrap();
     train_in(&b, &job(&[], &[]).unwrap()).unwrap();
     for name in [BEST, LAST] {
-        let [x, y] = [&a, &b].map(|run| read_tensors(&run.join(name)).unwrap());
-        assert!(x.all == y.all, "the weights in {name} differ");
+        let [x, y] = [&a, &b].map(|run| read_store(&run.join(name)).unwrap());
+        assert!(x.arrays == y.arrays, "the weights in {name} differ");
         assert_eq!(x.metadata, y.metadata, "{name}");
         let [x, y] = [&a, &b].map(|run| std::fs::read(run.join(name)).unwrap());
         assert!(x == y, "the bytes of {name} differ");
@@ -192,7 +193,7 @@ fn the_same_seed_gives_the_same_run_and_the_run_folder_makes_it_again() {
 
     // The checkpoint is what was validated.
     let job = job(&[], &[]).unwrap();
-    let model = Model::load(&a.join(BEST), &Device::flex()).unwrap();
+    let model = load_model(&a.join(BEST), &Device::flex()).unwrap();
     let card = model.card();
     let best = outcome.best.unwrap();
     assert_eq!((card.epoch, card.validation_dice), (best.epoch, Some(best.dice_mean)));
@@ -217,7 +218,7 @@ fn a_loss_that_is_not_finite_stops_the_run_and_names_the_cases() {
     let e = train_in(&dir, &job(&["optimiser.lr=1e38", "schedule.warmup=2e37", "steps=1", "epochs=40"], &[]).unwrap()).unwrap_err();
     assert_eq!(e.0[0].code, Code::E0901);
     assert!(e.0[0].help[0].contains("last.safetensors"), "{e:?}");
-    assert!(Model::load(&dir.join(LAST), &Device::flex()).is_ok());
+    assert!(load_model(&dir.join(LAST), &Device::flex()).is_ok());
 }
 
 #[test]

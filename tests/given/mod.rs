@@ -80,7 +80,7 @@ pub fn beside(file: &str) -> Option<PathBuf> {
 }
 
 /// The device of `LMSC_TEST_DEVICE`, or the CPU.
-#[cfg(feature = "run")]
+#[cfg(feature = "train")]
 pub fn device() -> burn::tensor::Device {
     lmsc::net::device(&std::env::var("LMSC_TEST_DEVICE").unwrap_or_else(|_| "cpu".into())).expect("the device is there")
 }

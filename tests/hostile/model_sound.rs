@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use lmsc::net::{device, load, read_tensors, save};
+use lmsc::store::{load, read_store, save};
 use lmsc::text::{Diagnostics, render};
 
 /// Tries a file as it is, and with a seal that fits, so that what lies behind the seal is reached. Whether it was a model.
@@ -19,22 +19,21 @@ pub fn sound(folder: &Path, bytes: &[u8]) -> bool {
 }
 
 fn one(path: &Path) -> bool {
-    if let Err(found) = read_tensors(path) {
+    if let Err(found) = read_store(path) {
         told(&found);
     }
-    let device = device("cpu").expect("a CPU");
-    match load(path, &device) {
+    match load(path) {
         Err(found) => {
             told(&found);
             false
         }
-        Ok((network, entries)) => {
-            let first = read_tensors(path).expect("it was just read");
-            assert!(first.all.values().flat_map(|(_, v)| v).all(|v| v.is_finite()), "weights that are no numbers");
-            save(path, &network, &entries).expect("written");
-            let again = read_tensors(path).expect("what was written is read");
-            assert!(again.all == first.all, "written again, the weights differ");
-            load(path, &device).expect("what was written is a model");
+        Ok(model) => {
+            let first = read_store(path).expect("it was just read");
+            assert!(first.arrays.values().flat_map(|a| &a.values).all(|v| v.is_finite()), "weights that are no numbers");
+            save(path, &model.program, model.weights, &model.metadata).expect("written");
+            let again = read_store(path).expect("what was written is read");
+            assert!(again.arrays == first.arrays, "written again, the weights differ");
+            load(path).expect("what was written is a model");
             true
         }
     }

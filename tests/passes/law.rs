@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use lmsc::compile::Program;
-use lmsc::compile::passes::{Numbers, Optimised, Refit, Refits};
-use lmsc::ir::{Fact, Graph, Value};
+use lmsc::compile::passes::{Optimised, Refit, Refits};
+use lmsc::ir::{Array, Arrays, Fact, Graph, Value};
 use lmsc::op::Op;
 use lmsc::text::Code;
 
@@ -12,26 +12,25 @@ use crate::plain::{Volume, drawn, evaluate};
 use crate::programs::{every_pass, programs};
 
 /// Weights of a program's own, drawn from their names.
-pub fn trained(g: &Graph<Op>) -> BTreeMap<String, Numbers> {
-    g.weights().into_iter().map(|(_, name, w)| (name.clone(), (w.dims.clone(), drawn(&name, &w)))).collect()
+pub fn trained(g: &Graph<Op>) -> Arrays {
+    g.weights().into_iter().map(|(_, name, w)| (name.clone(), Array::new(w.dims.clone(), drawn(&name, &w)))).collect()
 }
 
 /// The weights of a changed program.
-pub fn refitted(refits: &Refits, g: &Graph<Op>, trained: &BTreeMap<String, Numbers>) -> BTreeMap<String, Numbers> {
-    let find = |name: &str| trained.get(name).map(|(dims, values)| (dims.as_slice(), values.as_slice()));
-    refits.weights(g, &find).unwrap_or_else(|f| panic!("{f:?}"))
+pub fn refitted(refits: &Refits, g: &Graph<Op>, trained: &Arrays) -> Arrays {
+    refits.weights(g, trained).unwrap_or_else(|f| panic!("{f:?}"))
 }
 
-fn outputs(p: &Program, weights: &BTreeMap<String, Numbers>) -> Vec<Volume> {
+fn outputs(p: &Program, weights: &Arrays) -> Vec<Volume> {
     let batched = |f: Fact| Fact { batch: f.batch.max(2), ..f };
     let inputs: Vec<Volume> = p.inputs.iter().enumerate().map(|(i, (_, v))| Volume::wave(batched(p.graph.fact(*v)), i as f64)).collect();
-    let all = evaluate(&p.graph, &inputs, |name| &weights.get(name).unwrap_or_else(|| panic!("no {name}")).1);
+    let all = evaluate(&p.graph, &inputs, |name| &weights.get(name).unwrap_or_else(|| panic!("no {name}")).values);
     p.graph.outputs.iter().map(|(_, v): &(String, Value)| all[v.0].clone()).collect()
 }
 
 /// The outputs of a program before any pass, with its weights.
 pub struct Before {
-    trained: BTreeMap<String, Numbers>,
+    trained: Arrays,
     outputs: Vec<Volume>,
 }
 
@@ -97,9 +96,8 @@ fn passes_are_idempotent() {
 #[test]
 fn trained_weights_that_do_not_fit_are_refused() {
     let refused = |r: Refit| {
-        let (dims, values) = ([4, 6], [1.0f32; 24]);
-        let find = |name: &str| (name == "w").then_some((dims.as_slice(), values.as_slice()));
-        let f = r.evaluate(&find).expect_err("it does not fit");
+        let trained = Arrays::from([("w".into(), Array::new([4, 6], vec![1.0; 24]))]);
+        let f = r.evaluate(&trained).expect_err("it does not fit");
         assert_eq!(f.code, Code::E0802);
         f.message
     };
@@ -112,25 +110,25 @@ fn trained_weights_that_do_not_fit_are_refused() {
     assert!(refused(fill(&[4, 2, 3]).times(w())).contains("not a matrix"));
     assert!(refused(Refit::Taps(Box::new(fill(&[4])))).contains("[4]"));
     assert!(refused(Refit::Sum(vec![w(), fill(&[4])])).contains("are to be added"));
-    let short = |_: &str| Some(([2usize, 3].as_slice(), [0.0f32; 5].as_slice()));
+    let short = Arrays::from([("w".into(), Array::new([2, 3], vec![0.0; 5]))]);
     assert_eq!(w().evaluate(&short).expect_err("five numbers").code, Code::E0802);
 }
 
 #[test]
 fn refits_are_what_they_say() {
     let values: Vec<f32> = (1..=12).map(|x| x as f32).collect();
-    let dims = [2usize, 3, 2, 1, 1];
-    let find = |_: &str| Some((dims.as_slice(), values.as_slice()));
-    let of = |r: Refit| r.evaluate(&find).expect("it fits");
+    let trained = Arrays::from([("w".into(), Array::new([2, 3, 2, 1, 1], values))]);
+    let of = |r: Refit| r.evaluate(&trained).expect("it fits");
+    let array = |dims: &[usize], values: &[f32]| Array::new(dims, values.to_vec());
     let w = || Refit::Of("w".into());
     let row = |dims: &[usize]| Refit::Fill { dims: dims.to_vec(), value: 2.0 };
-    assert_eq!(of(w().slice(1, 1)), (vec![2, 1, 2, 1, 1], vec![3.0, 4.0, 9.0, 10.0]));
+    assert_eq!(of(w().slice(1, 1)), array(&[2, 1, 2, 1, 1], &[3.0, 4.0, 9.0, 10.0]));
     assert_eq!(
         of(Refit::Transposed(Box::new(w()))),
-        (vec![3, 2, 2, 1, 1], vec![1.0, 2.0, 7.0, 8.0, 3.0, 4.0, 9.0, 10.0, 5.0, 6.0, 11.0, 12.0])
+        array(&[3, 2, 2, 1, 1], &[1.0, 2.0, 7.0, 8.0, 3.0, 4.0, 9.0, 10.0, 5.0, 6.0, 11.0, 12.0])
     );
-    assert_eq!(of(Refit::Taps(Box::new(w()))), (vec![2, 3], vec![3.0, 7.0, 11.0, 15.0, 19.0, 23.0]));
-    assert_eq!(of(row(&[1, 2]).times(w())), (vec![1, 3, 2, 1, 1], vec![16.0, 20.0, 24.0, 28.0, 32.0, 36.0]));
-    assert_eq!(of(w().inner(row(&[3, 1]))), (vec![2, 1, 2, 1, 1], vec![18.0, 24.0, 54.0, 60.0]));
-    assert_eq!(of(w().slice(0, 1).affine(2.0, 1.0).affine(1.0, -1.0)).1, [2.0, 4.0, 14.0, 16.0]);
+    assert_eq!(of(Refit::Taps(Box::new(w()))), array(&[2, 3], &[3.0, 7.0, 11.0, 15.0, 19.0, 23.0]));
+    assert_eq!(of(row(&[1, 2]).times(w())), array(&[1, 3, 2, 1, 1], &[16.0, 20.0, 24.0, 28.0, 32.0, 36.0]));
+    assert_eq!(of(w().inner(row(&[3, 1]))), array(&[2, 1, 2, 1, 1], &[18.0, 24.0, 54.0, 60.0]));
+    assert_eq!(of(w().slice(0, 1).affine(2.0, 1.0).affine(1.0, -1.0)).values, [2.0, 4.0, 14.0, 16.0]);
 }

@@ -2,7 +2,7 @@
 //!
 //! All but `odd` need the data beside the checkout (`../shared`, or `$LMSC_SHARED`); without it the tests say so and pass, unless
 //! `LMSC_REQUIRE_SHARED` is set.
-#![cfg(feature = "volume")]
+#![cfg(feature = "predict")]
 
 mod agree;
 mod exotic;

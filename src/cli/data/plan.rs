@@ -11,7 +11,7 @@ use crate::cli::output::{Overwrite, graph_inputs};
 use crate::cli::{complain, print, print_lines, size, tell};
 use crate::compile::{self, Program};
 use crate::data::{Fingerprint, Range};
-use crate::net;
+use crate::host;
 use crate::read::Set;
 use crate::text::{Code, Diagnostic, Form, Result, Source, columns, printable, several};
 use crate::train::{self, Plan};
@@ -89,7 +89,7 @@ pub fn run(args: Args) -> Result<()> {
     graph_inputs(&mut outputs, &graph);
     args.out.iter().try_for_each(|path| outputs.claim(path, Form::Plain))?;
     let program = compile::compile(&Source::read(&graph)?, &given, None)?;
-    let budget = args.memory.unwrap_or_else(|| net::available_memory().map_or(OTHERWISE, |free| (free as f64 * SHARE) as u64));
+    let budget = args.memory.unwrap_or_else(|| host::available_memory().map_or(OTHERWISE, |free| (free as f64 * SHARE) as u64));
     let fingerprint = Fingerprint::of(about, &all.cases);
     let plan = train::plan(&fingerprint, &program, args.checkpointing, budget)?;
     let config = config(&all, &graph, &given, &fingerprint, &plan, &args);

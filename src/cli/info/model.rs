@@ -9,13 +9,15 @@ use serde_json::json;
 use super::{Sheet, bytes, graph, number, shown, table};
 use crate::compile::Program;
 use crate::infer::Card;
+use crate::ir::Array;
 use crate::metric::Region;
 use crate::net::{FORMAT, SEMANTICS, Tensors, graph_of, read_tensors};
 use crate::show::stats;
 use crate::text::{Diagnostic, Result, many, printable, several, thousands};
+use crate::store::{FORMAT, Store, graph_of, read_store};
 use crate::volume::{Class, Normalise, Summary};
 
-/// Tensors that are named where a file says nothing of itself.
+/// Store that are named where a file says nothing of itself.
 const NAMED: usize = 5;
 
 /// Everything of the safetensors file at `path`; with `each`, every tensor.
@@ -23,14 +25,14 @@ const NAMED: usize = 5;
 /// # Errors
 /// What is wrong with the file, damage included, or with its graph.
 pub fn sheet(path: &Path, each: bool) -> Result<Sheet> {
-    let tensors = read_tensors(path)?;
+    let tensors = read_store(path)?;
     let size = std::fs::metadata(path).map(|m| m.len()).unwrap_or_default();
     let file = path.display().to_string();
     let mut sheet = Sheet {
         title: String::new(),
         rows: vec![],
         doubts: vec![],
-        json: json!({"file": file, "kind": "weights", "bytes": size, "tensors": tensors.all.len()}),
+        json: json!({"file": file, "kind": "weights", "bytes": size, "tensors": tensors.arrays.len()}),
     };
     let program = graph_of(path, &tensors)?;
     match &program {
@@ -54,7 +56,7 @@ pub fn sheet(path: &Path, each: bool) -> Result<Sheet> {
 }
 
 /// What a model says of itself and its graph.
-fn model(sheet: &mut Sheet, path: &Path, program: &Program, tensors: &Tensors) -> Result<()> {
+fn model(sheet: &mut Sheet, path: &Path, program: &Program, tensors: &Store) -> Result<()> {
     let file = path.display().to_string();
     match Card::from_entries(path, &tensors.metadata) {
         Ok(card) => {
@@ -131,10 +133,10 @@ fn described(sheet: &mut Sheet, card: &Card) {
 }
 
 /// What the tensors hold.
-fn weights(sheet: &mut Sheet, program: Option<&Program>, tensors: &Tensors, size: u64) {
-    let all = || tensors.all.values().flat_map(|(_, v)| v.iter().copied());
+fn weights(sheet: &mut Sheet, program: Option<&Program>, tensors: &Store, size: u64) {
+    let all = || tensors.arrays.values().flat_map(|a| a.values.iter().copied());
     let numbers = all().count() as u64;
-    let count = tensors.all.len() as u64;
+    let count = tensors.arrays.len() as u64;
     sheet.row("weights", format!("{} in {}, {} on disk", many(numbers, "number"), many(count, "tensor"), bytes(size)));
     let bad = all().filter(|v| !v.is_finite()).count() as u64;
     sheet.json["numbers"] = json!(numbers);
@@ -153,19 +155,19 @@ fn shape(dims: &[usize]) -> String {
 }
 
 /// The first tensors of a file that says nothing of itself.
-fn first(sheet: &mut Sheet, tensors: &Tensors) {
-    let mut rows: Vec<Vec<String>> = tensors.all.iter().take(NAMED).map(|(n, (dims, _))| vec![printable(n), shape(dims)]).collect();
-    if tensors.all.len() > NAMED {
-        rows.push(vec![format!("... and {} more (--tensors)", tensors.all.len() - NAMED)]);
+fn first(sheet: &mut Sheet, tensors: &Store) {
+    let mut rows: Vec<Vec<String>> = tensors.arrays.iter().take(NAMED).map(|(n, a)| vec![printable(n), shape(&a.dims)]).collect();
+    if tensors.arrays.len() > NAMED {
+        rows.push(vec![format!("... and {} more (--tensors)", tensors.arrays.len() - NAMED)]);
     }
     sheet.rows.push(("tensors", table(&rows, 2)));
 }
 
 /// Every tensor with what its numbers are like.
-fn every(sheet: &mut Sheet, tensors: &Tensors) {
+fn every(sheet: &mut Sheet, tensors: &Store) {
     let mut rows = vec![["name", "shape", "least", "most", "mean", "deviation"].map(String::from).to_vec()];
     let mut all = vec![];
-    for (name, (dims, values)) in &tensors.all {
+    for (name, Array { dims, values }) in &tensors.arrays {
         let s = Summary::of(values.iter().copied());
         let figures = [s.min, s.max, s.mean, s.deviation].map(|v| number(v, 4));
         rows.push([vec![printable(name), shape(dims)], figures.to_vec()].concat());

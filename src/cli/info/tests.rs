@@ -1,4 +1,5 @@
 use super::*;
+use crate::ir::Array;
 use crate::volume::{Header, write_image, write_labels};
 use ndarray::{Array3, Array4};
 
@@ -64,9 +65,9 @@ fn a_graph_and_weights_are_told_by_their_content() {
     assert_eq!(graph.json["stats"]["total"]["params"], 482_778);
     let folder = folder();
     let path = folder.path().join("weights.nii");
-    let mut tensors = crate::net::Tensors::default();
-    tensors.all.insert("a".into(), (vec![2, 3], vec![1.0, 2.0, f32::NAN, 0.0, 0.0, 0.0]));
-    crate::net::write_tensors(&path, &tensors).unwrap();
+    let mut tensors = crate::store::Store::default();
+    tensors.arrays.insert("a".into(), Array::new([2, 3], vec![1.0, 2.0, f32::NAN, 0.0, 0.0, 0.0]));
+    crate::store::write_store(&path, &tensors).unwrap();
     let page = sheet(&path, false).unwrap().page(80);
     assert!(
         page.contains("without a graph") && page.contains("6 numbers in 1 tensor,") && page.contains("1 of its weights are not"),
@@ -86,11 +87,11 @@ fn a_model_says_how_it_was_made() {
         seed: 3,
         ..crate::infer::Card::new(vec!["FLAIR".into()], labels, [32, 64, 48])
     };
-    let mut tensors = crate::net::Tensors { metadata: card.entries(), ..Default::default() };
+    let mut tensors = crate::store::Store { metadata: card.entries(), ..Default::default() };
     tensors.metadata.insert("lmsc.graph".into(), std::fs::read_to_string("graphs/lightmedseg.ron").unwrap());
     tensors.metadata.insert("lmsc.hash".into(), "0".repeat(64));
-    tensors.all.insert("a".into(), (vec![2], vec![1.0, 2.0]));
-    crate::net::write_tensors(&path, &tensors).unwrap();
+    tensors.arrays.insert("a".into(), Array::new([2], vec![1.0, 2.0]));
+    crate::store::write_store(&path, &tensors).unwrap();
     let sheet = sheet(&path, false).unwrap();
     let page = sheet.page(80);
     let words = [
@@ -110,11 +111,11 @@ fn a_model_says_how_it_was_made() {
     assert_eq!((sheet.json["kind"].as_str(), sheet.json["card"]["epoch"].as_u64()), (Some("model"), Some(7)));
     let of_regions = crate::infer::Regions::new(vec![crate::metric::Region { name: "whole".into(), values: vec![4] }], None).unwrap();
     tensors.metadata.insert("regions".into(), serde_json::to_string(&of_regions).unwrap());
-    crate::net::write_tensors(&path, &tensors).unwrap();
+    crate::store::write_store(&path, &tensors).unwrap();
     let page = super::sheet(&path, false).unwrap().page(80);
     assert!(page.contains("regions") && page.contains("whole  4  painted as 4  Dice 0.8125") && !page.contains("#06d6a0  Dice"), "{page}");
     tensors.metadata.remove("patch");
-    crate::net::write_tensors(&path, &tensors).unwrap();
+    crate::store::write_store(&path, &tensors).unwrap();
     assert!(super::sheet(&path, false).unwrap().page(80).contains("cannot predict"));
 }
 

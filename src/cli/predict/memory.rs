@@ -2,13 +2,13 @@
 //!
 //! Part of `cli::predict`; may use `infer`, `net` and `text`. Linux says all of it; elsewhere nothing is known and nothing is compared.
 
+use crate::host::kilobytes;
 use crate::infer::{Need, need};
-use crate::net;
 use crate::text::{Code, Diagnostic};
 
 /// Bytes that this process holds now.
 pub fn held() -> u64 {
-    net::kilobytes("/proc/self/status", "VmRSS:").unwrap_or_default()
+    kilobytes("/proc/self/status", "VmRSS:").unwrap_or_default()
 }
 
 /// Forgets the most that this process has held, so that the next peak is of what comes; whether the system does that.

@@ -1,9 +1,10 @@
 //! What is shown while cases are segmented.
 //!
-//! Part of `cli::predict`; uses the bar of `train`.
+//! Part of `cli::predict`; uses `bar`.
 
 use crate::cli::output::told;
 use crate::train::Bar;
+use crate::bar::Bar;
 
 /// The progress of a run over several cases.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ use ndarray::Axis;
 use super::*;
 use crate::data::phantom;
 use crate::infer::{Options, Predictor};
+use crate::ir::Array;
 
 /// Beside the head, one on the coarse features: its size is half of the patch.
 const TWO: &str = r#"(
@@ -24,12 +25,12 @@ const TWO: &str = r#"(
 const REGIONS: &str = r#"regions={"whole": [1, 2, 3], "core": [2, 3], "enhancing": [3]}"#;
 
 /// The first kernel of a node.
-fn kernel(of: impl IntoIterator<Item = (String, (Vec<usize>, Vec<f32>))>, node: &str) -> Vec<f32> {
-    of.into_iter().find(|(n, _)| n.starts_with(node) && n.ends_with(".weight")).unwrap().1.1
+fn kernel(of: impl IntoIterator<Item = (String, Array)>, node: &str) -> Vec<f32> {
+    of.into_iter().find(|(n, _)| n.starts_with(node) && n.ends_with(".weight")).unwrap().1.values
 }
 
 fn trained(dir: &Path, node: &str) -> Vec<f32> {
-    kernel(read_tensors(&dir.join(LAST)).unwrap().all, node)
+    kernel(read_store(&dir.join(LAST)).unwrap().arrays, node)
 }
 
 #[test]
@@ -40,7 +41,7 @@ fn a_network_of_regions_is_trained_saved_and_used() {
     let first = lines(&root.path().join("run/metrics.csv")).remove(0);
     assert!(first.contains("dice_whole,dice_core,dice_enhancing,dice_mean"), "{first}");
 
-    let model = Model::load(&root.path().join("run").join(BEST), &Device::flex()).unwrap();
+    let model = load_model(&root.path().join("run").join(BEST), &Device::flex()).unwrap();
     let card = model.card().clone();
     let regions = card.regions.as_ref().unwrap();
     assert_eq!(regions.paint, [(0, 1), (1, 2), (2, 3)]);
@@ -138,12 +139,12 @@ fn every_output_is_trained_on_as_its_weight_says_and_the_first_one_predicts() {
     let (one, _) = run("one", &["loss.deep_supervision=[1, 0]"]);
     let (same, _) = run("same", &["loss.deep_supervision=[2, 1]"]);
     let drawn = Network::new(job.program.clone(), &Device::flex(), 0).unwrap();
-    let drawn = kernel(crate::net::numbers(&drawn), "deep");
+    let drawn = kernel(crate::net::arrays(&drawn), "deep");
     assert_ne!(trained(&both, "deep"), drawn);
     assert_eq!(trained(&one, "deep"), drawn, "an output of weight 0 is not trained");
     assert_eq!(trained(&both, "down"), trained(&same, "down"));
     assert_ne!(trained(&both, "down"), trained(&one, "down"));
-    assert_eq!(Model::load(&both.join(BEST), &Device::flex()).unwrap().channels(), 4);
+    assert_eq!(load_model(&both.join(BEST), &Device::flex()).unwrap().channels(), 4);
 
     let e = with(&["loss.deep_supervision=[1]"]).unwrap_err();
     assert!(e.0[0].message.contains("1 weights, and `two` has 2 outputs: `logits`, `deep`"), "{e:?}");
@@ -167,9 +168,9 @@ fn postprocessing_that_helps_goes_into_the_best_checkpoint_whenever_the_run_was_
     let outcome = train_in(&whole, &auto).unwrap();
     let cleaned = outcome.cleaned.unwrap();
     assert!(cleaned.after >= cleaned.before && (cleaned.before - outcome.best.unwrap().dice_mean).abs() < 1e-6, "{cleaned:?}");
-    let model = Model::load(&whole.join(BEST), &Device::flex()).unwrap();
+    let model = load_model(&whole.join(BEST), &Device::flex()).unwrap();
     assert_eq!(model.card().postprocess.clone().unwrap_or_default(), cleaned.postprocess);
-    assert_eq!(read_tensors(&plain.join(BEST)).unwrap().all, read_tensors(&whole.join(BEST)).unwrap().all);
+    assert_eq!(read_store(&plain.join(BEST)).unwrap().arrays, read_store(&whole.join(BEST)).unwrap().arrays);
 
     let stop = AtomicBool::new(true);
     train(&auto, &Folder::create(Some(&cut), "x", false).unwrap(), &Device::flex(), &stop).unwrap();

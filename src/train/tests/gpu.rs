@@ -4,10 +4,10 @@ use super::super::loader::Loader;
 use super::super::run::{drawn, recipe};
 use super::*;
 use crate::kernel::tests::gpu;
-use crate::net::Tensors;
+use crate::store::Store;
 
 /// A run on a device, stopped after the first step and gone on with where that is asked for; what it has left.
-fn run(dir: &Path, sets: &[&str], device: &Device, interrupted: bool) -> (Tensors, Vec<String>) {
+fn run(dir: &Path, sets: &[&str], device: &Device, interrupted: bool) -> (Store, Vec<String>) {
     let job = job(&[&["epochs=2", "steps=2"], sets].concat(), &[]).unwrap();
     let folder = Folder::create(Some(dir), "x", false).unwrap();
     let stop = AtomicBool::new(interrupted);
@@ -16,7 +16,7 @@ fn run(dir: &Path, sets: &[&str], device: &Device, interrupted: bool) -> (Tensor
     if interrupted {
         assert_eq!(resume(&job, &folder, device, &AtomicBool::new(false)).unwrap().ending, Ending::Whole);
     }
-    (read_tensors(&dir.join(LAST)).unwrap(), figures(dir))
+    (read_store(&dir.join(LAST)).unwrap(), figures(dir))
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn a_run_on_a_gpu_learns_what_one_on_the_cpu_does() {
         let (cpu, there) = run(&folder("cpu"), sets, &Device::flex(), false);
         for interrupted in [false, true] {
             let (ours, figures) = run(&folder(&format!("gpu {interrupted}")), sets, &gpu, interrupted);
-            let parts = |all: &Tensors| all.all.values().flat_map(|(_, v)| v.clone()).collect::<Vec<f32>>();
+            let parts = |all: &Store| all.arrays.values().flat_map(|a| a.values.clone()).collect::<Vec<f32>>();
             let norm = |v: &mut dyn Iterator<Item = f32>| v.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
             let (a, b) = (parts(&ours), parts(&cpu));
             let apart = norm(&mut a.iter().zip(&b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied());
@@ -56,7 +56,7 @@ fn each_batch_of_a_step_is_one_replay_and_the_last_moves_the_weights() {
     let network = drawn(&job, workers.main()).unwrap();
     let mut learner = Learner::new(workers, loss.clone(), network, job.config.optimiser, job.config.precision).unwrap();
     let mut loader = Loader::start(&job.store, &recipe(&job, &loss), 1, 0, 1).unwrap();
-    let weights = |learner: &Learner| crate::net::numbers(&learner.moving().network).map(|(_, (_, v))| v).collect::<Vec<_>>();
+    let weights = |learner: &Learner| crate::net::arrays(&learner.moving().network).map(|(_, a)| a.values).collect::<Vec<_>>();
     let mut before = weights(&learner);
     for moves in [0, 1, 1, 2] {
         let given = Given::new(loader.next().unwrap(), learner.workers().main());

@@ -9,9 +9,9 @@ fn run(root: &Path, precision: &str) -> (Vec<f32>, Vec<f64>) {
     let dir = root.join(precision);
     train_in(&dir, &job).unwrap();
     let start: std::collections::BTreeMap<_, _> =
-        crate::net::numbers(&Network::new(job.program.clone(), &Device::flex(), 0).unwrap()).collect();
-    let after = read_tensors(&dir.join(LAST)).unwrap().all;
-    let moved = after.iter().flat_map(|(name, (_, v))| v.iter().zip(&start[name].1).map(|(a, b)| a - b)).collect();
+        crate::net::arrays(&Network::new(job.program.clone(), &Device::flex(), 0).unwrap()).collect();
+    let after = read_store(&dir.join(LAST)).unwrap().arrays;
+    let moved = after.iter().flat_map(|(name, a)| a.values.iter().zip(&start[name].values).map(|(a, b)| a - b)).collect();
     (moved, figures(&dir)[1].split(',').skip(3).take(4).map(|v| v.parse().unwrap()).collect())
 }
 

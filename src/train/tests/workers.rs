@@ -8,7 +8,7 @@ fn run(root: &Path, workers: usize, sets: &[&str]) -> (Vec<(String, Vec<f32>)>, 
     let all = [&["batch=4", "epochs=1", "steps=3", "optimiser.kind=sgd", "optimiser.lr=0.05", &count], sets].concat();
     let dir = root.join(workers.to_string());
     train_in(&dir, &job(&all, &[]).unwrap()).unwrap();
-    let weights = read_tensors(&dir.join(LAST)).unwrap().all.into_iter().map(|(n, (_, v))| (n, v)).collect();
+    let weights = read_store(&dir.join(LAST)).unwrap().arrays.into_iter().map(|(n, a)| (n, a.values)).collect();
     let figures = figures(&dir);
     // loss, loss_dice, loss_cross_entropy, loss_boundary
     (weights, figures[1].split(',').skip(3).take(4).map(|v| v.parse().unwrap()).collect())
@@ -19,9 +19,9 @@ fn run(root: &Path, workers: usize, sets: &[&str]) -> (Vec<(String, Vec<f32>)>, 
 fn alike(what: &str, one: &(Vec<(String, Vec<f32>)>, Vec<f64>), other: &(Vec<(String, Vec<f32>)>, Vec<f64>)) {
     let start = Network::new(job(&[], &[]).unwrap().program.clone(), &Device::flex(), 0).unwrap();
     assert!(one.1.iter().zip(&other.1).all(|(a, b)| (a - b).abs() < 2e-6), "{what}: {:?} {:?}", one.1, other.1);
-    for (((name, a), (_, b)), (_, (_, drawn))) in one.0.iter().zip(&other.0).zip(sorted(&start)) {
+    for (((name, a), (_, b)), (_, drawn)) in one.0.iter().zip(&other.0).zip(sorted(&start)) {
         let norm = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(x - y).powi(2)).sum::<f64>().sqrt();
-        let (moved, apart) = (norm(a, &drawn), norm(a, b));
+        let (moved, apart) = (norm(a, &drawn.values), norm(a, b));
         assert!(moved > 0.0 && apart < 1e-4 * moved, "{name}, {what}: {apart} of {moved}");
     }
 }
@@ -49,6 +49,6 @@ fn a_step_is_the_same_with_activations_computed_again() {
 }
 
 /// Weights in the order of their names, as a checkpoint has them.
-fn sorted(network: &Network) -> std::collections::BTreeMap<String, (Vec<usize>, Vec<f32>)> {
-    crate::net::numbers(network).collect()
+fn sorted(network: &Network) -> crate::ir::Arrays {
+    crate::net::arrays(network).collect()
 }

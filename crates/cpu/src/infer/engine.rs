@@ -1,0 +1,166 @@
+//! What computes a trained network's probabilities: the executor on a CPU, or what a caller brings for another device.
+//!
+//! Part of `infer`; may use `exec` and `text`.
+
+use std::fmt::Debug;
+
+use ndarray::{Array5, ArrayView5, ArrayViewMut3, Axis};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
+use crate::compile::Program;
+use crate::exec::{Executor, Shape};
+use crate::ir::Arrays;
+use crate::text::{Code, Diagnostic, Result};
+
+/// How the logits of a network become probabilities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A voxel is of one class: softmax over the channels.
+    Classes,
+    /// A voxel is in each region or not: sigmoid of each channel.
+    Regions,
+}
+
+/// A network ready to run on some device. Of a graph with several outputs the first one is computed.
+pub trait Engine: Debug + Send {
+    /// Bytes that `batch` patches of `size` D, H, W take at once in this machine's memory, with their results and what is kept from one time
+    /// to the next; 0 where the memory is another device's.
+    ///
+    /// # Errors
+    /// E0303 for a size that the network does not take.
+    fn bytes(&mut self, batch: usize, size: [usize; 3]) -> Result<u64>;
+
+    /// Probabilities `[N, K, D, H, W]` of the classes or regions of patches `[N, C, D, H, W]`.
+    ///
+    /// # Errors
+    /// E0303 for a size that the network does not take, E0901 when the device fails.
+    fn probabilities(&mut self, patches: ArrayView5<f32>, answer: Answer) -> Result<Array5<f32>>;
+}
+
+/// The executor on a CPU.
+#[derive(Debug)]
+pub struct CpuEngine(Executor);
+
+impl CpuEngine {
+    /// What leads to other outputs than the first one is not run.
+    ///
+    /// # Errors
+    /// As [`Executor::new`].
+    pub fn new(program: &Program, weights: &Arrays) -> Result<Self> {
+        let mut program = program.clone();
+        program.graph.outputs.truncate(1);
+        Ok(Self(Executor::new(&program, weights)?))
+    }
+}
+
+impl Engine for CpuEngine {
+    fn bytes(&mut self, batch: usize, size: [usize; 3]) -> Result<u64> {
+        let shape = Shape { batch, size };
+        let threads = rayon::current_num_threads();
+        let outputs = self.0.outputs(shape)?.iter().filter_map(|(_, f)| f.elements().ok()).sum::<u64>();
+        let channels = self.0.program().input_channels() as u64;
+        let voxels = size.iter().fold(batch as u64, |n, d| n.saturating_mul(*d as u64));
+        // The patches twice: as cut, and as the executor reads it.
+        Ok(self.0.bytes(shape, threads)?.saturating_add(4 * (outputs + 2 * channels * voxels)))
+    }
+
+    fn probabilities(&mut self, patches: ArrayView5<f32>, answer: Answer) -> Result<Array5<f32>> {
+        let (n, _, d, h, w) = patches.dim();
+        let values: Vec<f32> = patches.iter().copied().collect();
+        let mut outputs = self.0.run(&[&values], Shape { batch: n, size: [d, h, w] })?;
+        if outputs.is_empty() {
+            unreachable!("a compiled graph has an output");
+        }
+        let logits = outputs.swap_remove(0);
+        let classes = logits.len() / (n * d * h * w);
+        let mut p = Array5::from_shape_vec((n, classes, d, h, w), logits)
+            .map_err(|e| Diagnostic::error(Code::E0901, format!("the executor's output has another shape than its graph says: {e}")))?;
+        match answer {
+            Answer::Classes => normalise(&mut p),
+            Answer::Regions => squash(&mut p),
+        }
+        Ok(p)
+    }
+}
+
+/// Softmax over the classes.
+fn normalise(logits: &mut Array5<f32>) {
+    by_plane(logits, |mut plane| {
+        for mut voxel in plane.lanes_mut(Axis(0)) {
+            let most = voxel.fold(f32::NEG_INFINITY, |a, b| a.max(*b));
+            voxel.mapv_inplace(|v| (v - most).exp());
+            let sum = voxel.sum();
+            voxel.mapv_inplace(|v| v / sum);
+        }
+    });
+}
+
+/// Sigmoid of each value.
+fn squash(logits: &mut Array5<f32>) {
+    by_plane(logits, |mut plane| plane.mapv_inplace(|v| 1.0 / (1.0 + (-v).exp())));
+}
+
+/// Every `[K, H, W]` of every patch, on all threads.
+fn by_plane(logits: &mut Array5<f32>, change: impl Fn(ArrayViewMut3<f32>) + Sync) {
+    for mut patch in logits.axis_iter_mut(Axis(0)) {
+        let planes: Vec<_> = patch.axis_iter_mut(Axis(1)).collect();
+        planes.into_par_iter().for_each(&change);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compile::compile;
+    use crate::store;
+    use crate::text::Source;
+
+    #[test]
+    fn what_leads_to_other_outputs_is_not_run() {
+        let text = r#"(
+            inputs: { "image": (channels: 1, size: (8, 8, 8)) },
+            nodes: {
+                "down": Conv3D(x: "image", out: 2, kernel: 3, stride: 2),
+                "up": UpConv3D(x: "down", out: 2),
+                "head": SegHead(x: "up", classes: 3),
+                "deep": SegHead(x: "down", classes: 3),
+            },
+            outputs: { "logits": "head", "deep": "deep" },
+        )"#;
+        let program = compile(&Source::new("two.ron", text), &[], None).unwrap();
+        let weights = store::init(&program, 0).unwrap();
+        let mut engine = CpuEngine::new(&program, &weights).unwrap();
+        let graph = &engine.0.program().graph;
+        assert!(graph.outputs.len() == 1 && !graph.values().any(|v| graph.node(v).path.starts_with("deep")));
+        let patches = Array5::from_shape_fn((2, 1, 8, 8, 8), |(n, _, z, y, x)| ((5 * n + z + 2 * y + 3 * x) as f32).sin());
+        let p = engine.probabilities(patches.view(), Answer::Classes).unwrap();
+        assert_eq!(p.dim(), (2, 3, 8, 8, 8));
+        let mut whole = Executor::new(&program, &weights).unwrap();
+        let values = patches.into_raw_vec_and_offset().0;
+        let logits = whole.run(&[&values], Shape { batch: 2, size: [8; 3] }).unwrap().swap_remove(0);
+        let mut want = Array5::from_shape_vec((2, 3, 8, 8, 8), logits).unwrap();
+        normalise(&mut want);
+        assert!(p.iter().zip(&want).all(|(a, b)| (a - b).abs() < 1e-6));
+    }
+
+    #[test]
+    fn a_sigmoid_is_sound_to_either_end() {
+        let mut p = Array5::from_shape_fn((2, 2, 1, 1, 3), |(_, k, _, _, x)| [-1e4, 0.0, 3.0][x] * (1.0 - 2.0 * k as f32));
+        squash(&mut p);
+        let want = [0.0, 0.5, 0.952_574_13, 1.0, 0.5, 0.047_425_87];
+        assert!(p.iter().zip(want.iter().cycle()).all(|(p, w)| (p - w).abs() < 1e-6), "{p:?}");
+    }
+
+    #[test]
+    fn probabilities_sum_to_one_whatever_the_logits() {
+        let mut p = Array5::from_shape_fn((2, 3, 2, 3, 4), |(n, k, z, y, x)| (k * 700 + n) as f32 - (z * 5 + y * 3 + x) as f32);
+        let logits = p.clone();
+        normalise(&mut p);
+        for (i, v) in p.indexed_iter() {
+            let row: Vec<f64> = (0..3).map(|k| f64::from(logits[[i.0, k, i.2, i.3, i.4]])).collect();
+            let most = row.iter().fold(f64::MIN, |a, b| a.max(*b));
+            let sum: f64 = row.iter().map(|v| (v - most).exp()).sum();
+            assert!((f64::from(*v) - (row[i.1] - most).exp() / sum).abs() < 1e-6);
+        }
+    }
+}

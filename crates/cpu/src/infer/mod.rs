@@ -1,0 +1,32 @@
+//! Prediction: a trained network applied to volumes of any size.
+//!
+//! Level 7: may use everything below.
+//!
+//! [`Predictor`] turns an image to the axis order and spacing of its models (`prepare`), goes over it in windows (`window`), averages over mirror
+//! images (`flips`) and models, brings the probabilities back to the image's grid plane by plane (`restore`), and cleans the labels
+//! (`postprocess`). What it holds at most is known before (`need`).
+
+mod card;
+mod engine;
+mod flips;
+mod model;
+pub mod need;
+mod postprocess;
+mod predict;
+mod prepare;
+mod regions;
+mod restore;
+pub mod window;
+
+pub use card::Card;
+pub use engine::{Answer, CpuEngine, Engine};
+pub use flips::Flips;
+pub use model::{BEST, Model};
+pub use need::Need;
+pub use postprocess::Postprocess;
+pub use predict::{Options, Prediction, Predictor};
+pub use prepare::Prepared;
+pub use regions::Regions;
+
+#[cfg(test)]
+mod tests;

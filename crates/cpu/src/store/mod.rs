@@ -1,0 +1,19 @@
+//! Weights and model files, without any engine: named arrays in sealed safetensors files, initial values, the graph that a model carries,
+//! names of other frameworks.
+//!
+//! May use `text`, `ir`, `read` and `compile`.
+
+mod container;
+mod file;
+mod init;
+mod map;
+mod model;
+mod seal;
+mod semantics;
+
+pub use file::{Store, read_store, write_store};
+pub use init::init;
+pub use map::NameMap;
+pub use model::{Trained, check_shapes, graph_of, load, save};
+pub use seal::FORMAT;
+pub use semantics::SEMANTICS;

@@ -1,0 +1,124 @@
+//! Model files: one safetensors file that holds the graph's text, its parameters and its hash beside the weights. Names and shapes of the
+//! weights match a file to its graph, and the version of its semantics says whether they mean the same; the hash is for people.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::file::{Store, read_store, write_store};
+use super::semantics;
+use crate::compile::{Program, compile};
+use crate::ir::Arrays;
+use crate::text::{Code, Diagnostic, Diagnostics, MAX_TEXT_BYTES, Result, Source, printable, suggestion};
+
+/// A trained network as its file has it: the compiled graph and a finite array for each of its weights.
+#[derive(Clone, Debug)]
+pub struct Trained {
+    pub program: Arc<Program>,
+    pub weights: Arrays,
+    /// All of the file's metadata: how images are prepared, classes, metrics.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// Writes weights with `meta` beside the graph's own metadata (`lmsc.graph`, `lmsc.params`, `lmsc.hash`,
+/// `lmsc.semantics`).
+///
+/// # Errors
+/// E0603 when the file cannot be written.
+pub fn save(path: &Path, program: &Program, weights: Arrays, meta: &BTreeMap<String, String>) -> Result<()> {
+    let mut store = Store { arrays: weights, metadata: meta.clone() };
+    store.metadata.insert("format".into(), "pt".into());
+    store.metadata.insert("lmsc.version".into(), env!("CARGO_PKG_VERSION").into());
+    store.metadata.insert(semantics::ENTRY.into(), semantics::SEMANTICS.to_string());
+    store.metadata.insert("lmsc.graph".into(), program.resolved().into());
+    store.metadata.insert("lmsc.params".into(), serde_json::to_string(&program.params).unwrap_or_default());
+    store.metadata.insert("lmsc.hash".into(), program.hash().to_string());
+    write_store(path, &store)
+}
+
+/// Reads a file that [`save`] wrote. Everything in the file is checked.
+///
+/// # Errors
+/// E0801 when the file cannot be read or holds no graph; what is wrong with its graph; E0802 when the weights do not fit it; E0803 when the
+/// file was damaged, or a weight is no finite number.
+pub fn load(path: &Path) -> Result<Trained> {
+    let t = read_store(path)?;
+    let file = path.display().to_string();
+    let Some(program) = graph_of(path, &t)? else {
+        return Err(Diagnostic::error(Code::E0801, format!("`{file}` holds weights but no graph"))
+            .help("a model is a file that `lmsc train` wrote; weights from elsewhere are run by `lmsc forward GRAPH --weights FILE`")
+            .into());
+    };
+    // Before memory is taken for the network: its graph may ask for more than the file has.
+    let mut found = Diagnostics::default();
+    let own: BTreeMap<String, Vec<usize>> = program.graph.weights().into_iter().map(|(_, name, w)| (name, w.dims)).collect();
+    found.keep(check_shapes(own.iter().map(|(name, dims)| (name.clone(), dims.clone())), &t.arrays, &file));
+    let extra: Vec<&String> = t.arrays.keys().filter(|name| !own.contains_key(*name)).collect();
+    if let Some(first) = extra.first() {
+        let message = format!("`{}`{} in `{file}` is of no use to its graph", printable(first), more(extra.len()));
+        found.push(Diagnostic::error(Code::E0802, message).help("the weights belong to another graph or to other parameters of it"));
+    }
+    if let Some((name, n)) =
+        t.arrays.iter().find_map(|(name, a)| Some((name, a.values.iter().filter(|v| !v.is_finite()).count())).filter(|f| f.1 > 0))
+    {
+        let message = format!("{n} numbers of `{}` in `{file}` are not finite", printable(name));
+        found
+            .push(Diagnostic::error(Code::E0803, message).help("its training failed; use a checkpoint of an earlier epoch, or train anew"));
+    }
+    found.or(())?;
+    Ok(Trained { program: Arc::new(program), weights: t.arrays, metadata: t.metadata })
+}
+
+/// The graph in a file of weights, compiled; `None` where there is none.
+///
+/// # Errors
+/// What is wrong with it, at its place in the text; E0801 when the text is too long.
+pub fn graph_of(path: &Path, store: &Store) -> Result<Option<Program>> {
+    let Some(text) = store.metadata.get("lmsc.graph") else { return Ok(None) };
+    if text.len() as u64 > MAX_TEXT_BYTES {
+        let message =
+            format!("the graph in `{}` has {} bytes, and a graph's text has at most {MAX_TEXT_BYTES}", path.display(), text.len());
+        return Err(Diagnostic::error(Code::E0801, message).help("use the file as `lmsc train` wrote it").into());
+    }
+    let program = compile(&Source::new(format!("{} (its graph)", path.display()), text.clone()), &[], None);
+    let own = env!("CARGO_PKG_VERSION");
+    program.map(Some).map_err(|mut found| {
+        // Blocks and fields that this version does not have may be known to another.
+        if let (Some(version), Some(d)) = (store.metadata.get("lmsc.version").filter(|v| *v != own), found.0.first_mut()) {
+            d.help.push(format!("the file was made by lmsc {}, and this is {own}: use that version or a newer one", printable(version)));
+        }
+        found
+    })
+}
+
+/// Whether a file has every one of the weights, in its shape.
+///
+/// # Errors
+/// E0802 for every weight that is missing or has another shape, all at once.
+pub fn check_shapes(weights: impl Iterator<Item = (String, Vec<usize>)>, arrays: &Arrays, file: &str) -> Result<()> {
+    let mut found = Diagnostics::default();
+    let mut missing = vec![];
+    for (name, own) in weights {
+        match arrays.get(&name) {
+            None => missing.push(name),
+            Some(array) if array.dims != own => {
+                found.push(
+                    Diagnostic::error(Code::E0802, format!("`{name}` is {own:?} in the graph but {:?} in `{file}`", array.dims))
+                        .help("the weights belong to another graph or to other parameters of it"),
+                );
+            }
+            Some(_) => {}
+        }
+    }
+    if let Some(first) = missing.first() {
+        let message = format!("`{first}`{} of the graph's weights are not in `{file}`", more(missing.len()));
+        let known = arrays.keys().map(String::as_str);
+        found.push(Diagnostic::error(Code::E0802, message).help(suggestion(first, known, "tensors in the file")));
+    }
+    found.or(())
+}
+
+/// ` and 3 more` of four.
+fn more(all: usize) -> String {
+    if all > 1 { format!(" and {} more", all - 1) } else { String::new() }
+}

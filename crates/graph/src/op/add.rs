@@ -1,0 +1,43 @@
+//! The sum of two values.
+
+use super::{
+    Examples,
+    arity::{elementwise, exactly},
+};
+use crate::ir::{Cost, Fact, Fault, Operator, Reach};
+use serde::{Deserialize, Serialize};
+
+/// `a + b`; a dimension of 1 is repeated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Add;
+
+impl Operator for Add {
+    fn kind(&self) -> &'static str {
+        "add"
+    }
+
+    fn infer(&self, x: &[Fact]) -> Result<Fact, Fault> {
+        let [a, b] = exactly::<2>(self.kind(), x)?;
+        a.broadcast(&b)
+    }
+
+    fn work(&self, _: &[Fact], y: &Fact) -> Result<Cost, Fault> {
+        elementwise(y, 1)
+    }
+
+    /// Branches of a gate become one sweep, forward and back.
+    fn takes(&self, before: &str) -> bool {
+        matches!(before, "mul" | "add")
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Place
+    }
+}
+
+impl Examples for Add {
+    fn examples() -> Vec<(Self, Vec<Fact>)> {
+        let x = Fact::new(2, 3, [3, 1, 5]);
+        vec![(Add, vec![x, x]), (Add, vec![x, Fact::vector(2, 3)]), (Add, vec![Fact::new(2, 1, [3, 1, 5]), x])]
+    }
+}

@@ -1,0 +1,43 @@
+//! Channels of several values, one after the other.
+
+use super::Examples;
+use crate::ir::{Cost, Fact, Fault, Operator};
+use crate::text::Code;
+use serde::{Deserialize, Serialize};
+
+/// Along the channels; batch and size must be equal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Concat;
+
+impl Operator for Concat {
+    fn kind(&self) -> &'static str {
+        "concat"
+    }
+
+    fn infer(&self, x: &[Fact]) -> Result<Fact, Fault> {
+        let (first, rest) =
+            x.split_first().ok_or_else(|| Fault::new(Code::E0204, "`concat` needs at least one input").help("connect one or more"))?;
+        let mut y = *first;
+        for f in rest {
+            if (f.batch, f.size) != (y.batch, y.size) {
+                return Err(Fault::new(Code::E0301, format!("{first} and {f} cannot be put together: their sizes differ"))
+                    .help("resize one of them, or check the strides on the way to it"));
+            }
+            y.channels = y
+                .channels
+                .checked_add(f.channels)
+                .ok_or_else(|| Fault::new(Code::E0501, "a count is beyond 64 bits").help("make the widths smaller"))?;
+        }
+        Ok(y)
+    }
+
+    fn work(&self, _: &[Fact], _: &Fact) -> Result<Cost, Fault> {
+        Ok(Cost::default())
+    }
+}
+
+impl Examples for Concat {
+    fn examples() -> Vec<(Self, Vec<Fact>)> {
+        vec![(Concat, vec![Fact::new(2, 3, [3, 4, 1]), Fact::new(2, 1, [3, 4, 1])])]
+    }
+}

@@ -1,0 +1,31 @@
+//! The mean of each channel.
+
+use super::{Examples, arity::exactly};
+use crate::ir::{Cost, Fact, Fault, Operator};
+use serde::{Deserialize, Serialize};
+
+/// `[N, C, D, H, W]` to `[N, C, 1, 1, 1]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GlobalAvgPool;
+
+impl Operator for GlobalAvgPool {
+    fn kind(&self) -> &'static str {
+        "global_avg_pool"
+    }
+
+    fn infer(&self, x: &[Fact]) -> Result<Fact, Fault> {
+        let [x] = exactly::<1>(self.kind(), x)?;
+        Ok(Fact::vector(x.batch, x.channels))
+    }
+
+    fn work(&self, x: &[Fact], _: &Fact) -> Result<Cost, Fault> {
+        let [x] = exactly::<1>(self.kind(), x)?;
+        Ok(Cost { other: x.elements()?, ..Cost::default() })
+    }
+}
+
+impl Examples for GlobalAvgPool {
+    fn examples() -> Vec<(Self, Vec<Fact>)> {
+        vec![(GlobalAvgPool, vec![Fact::new(2, 3, [3, 5, 1])])]
+    }
+}

@@ -1,0 +1,64 @@
+//! A linear layer on vectors.
+
+use super::{Examples, arity::exactly};
+use crate::ir::{Cost, Fact, Fault, Init, Kept, Operator, Weight, count};
+use crate::text::Code;
+use serde::{Deserialize, Serialize};
+
+/// `y = W x + b` on `[N, C, 1, 1, 1]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Linear {
+    pub out: usize,
+    pub bias: bool,
+}
+
+impl Linear {
+    /// With a bias.
+    pub fn new(out: usize) -> Self {
+        Self { out, bias: true }
+    }
+}
+
+impl Operator for Linear {
+    fn kind(&self) -> &'static str {
+        "linear"
+    }
+
+    fn infer(&self, x: &[Fact]) -> Result<Fact, Fault> {
+        let [x] = exactly::<1>(self.kind(), x)?;
+        if self.out == 0 {
+            return Err(Fault::field("out", "`out` is 0: a linear layer needs at least one output").help("use 1 or more"));
+        }
+        if !x.is_vector() {
+            return Err(Fault::new(Code::E0301, format!("a linear layer takes a vector but is given a volume, {x}"))
+                .help("use `PointwiseConv3D`, which is the same at each voxel of a volume"));
+        }
+        Ok(Fact::vector(x.batch, self.out))
+    }
+
+    fn weights(&self, x: &[Fact]) -> Vec<Weight> {
+        let fan_in = x.first().map_or(0, |f| f.channels);
+        let init = Init::Uniform(1.0 / (fan_in as f64).sqrt());
+        let mut all = vec![Weight::new("weight", [self.out, fan_in], init)];
+        if self.bias {
+            all.push(Weight::new("bias", [self.out], init));
+        }
+        all
+    }
+
+    fn work(&self, x: &[Fact], y: &Fact) -> Result<Cost, Fault> {
+        let [x] = exactly::<1>(self.kind(), x)?;
+        let macs = count(&[x.batch, x.channels, self.out])?;
+        Ok(Cost { macs, other: if self.bias { y.elements()? } else { 0 }, ..Cost::default() })
+    }
+
+    fn kept(&self, _: &[Fact], _: &[bool]) -> Kept {
+        Kept::INPUT
+    }
+}
+
+impl Examples for Linear {
+    fn examples() -> Vec<(Self, Vec<Fact>)> {
+        vec![(Linear::new(5), vec![Fact::vector(2, 7)]), (Linear { out: 1, bias: false }, vec![Fact::vector(1, 3)])]
+    }
+}

@@ -1,0 +1,39 @@
+//! Some channels of a value.
+
+use super::{Examples, arity::exactly};
+use crate::ir::{Cost, Fact, Fault, Operator};
+use crate::text::Code;
+use serde::{Deserialize, Serialize};
+
+/// Channels `start .. start + channels`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Slice {
+    pub start: usize,
+    pub channels: usize,
+}
+
+impl Operator for Slice {
+    fn kind(&self) -> &'static str {
+        "slice"
+    }
+
+    fn infer(&self, x: &[Fact]) -> Result<Fact, Fault> {
+        let [x] = exactly::<1>(self.kind(), x)?;
+        if self.channels == 0 || self.start.checked_add(self.channels).is_none_or(|end| end > x.channels) {
+            let message =
+                format!("channels {} to {} of {} are not there", self.start, self.start.saturating_add(self.channels), x.channels);
+            return Err(Fault::new(Code::E0302, message).help("take channels that are there"));
+        }
+        Ok(Fact { channels: self.channels, ..x })
+    }
+
+    fn work(&self, _: &[Fact], _: &Fact) -> Result<Cost, Fault> {
+        Ok(Cost::default())
+    }
+}
+
+impl Examples for Slice {
+    fn examples() -> Vec<(Self, Vec<Fact>)> {
+        vec![(Slice { start: 1, channels: 2 }, vec![Fact::new(2, 4, [3, 1, 2])])]
+    }
+}

@@ -1,0 +1,179 @@
+//! Operations on Burn tensors: learned tensors, the forward pass of each operation, outputs that are deferred to their only reader.
+//!
+//! Part of `net`; may use `op` and `kernel`.
+
+mod lazy;
+mod ops;
+
+use burn::module::{Module, Param, ParamId};
+use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
+
+pub use lazy::LazyTensor;
+
+use super::device::tracked;
+use crate::ir::Array;
+use crate::kernel::in_order;
+use crate::op::Op;
+
+/// A learned tensor of any rank, in PyTorch's layout. It is held flat, `[n]`, as the optimiser sees it; operations read it in its shape.
+#[derive(Module, Debug)]
+pub struct Parameter {
+    value: Param<Tensor<1>>,
+    #[module(skip)]
+    dims: Vec<usize>,
+}
+
+impl Parameter {
+    /// From its numbers. Its id follows from its `name`, so that an optimiser's state fits the same network made again.
+    pub(super) fn new(name: &str, array: &Array, device: &Device) -> Self {
+        let mut head = [0; 8];
+        head.copy_from_slice(&blake3::hash(name.as_bytes()).as_bytes()[..8]);
+        let id = ParamId::from(u64::from_le_bytes(head));
+        let data = TensorData::new(array.values.clone(), [array.values.len()]);
+        let plain = device.clone().inner();
+        let tensor = tracked(in_order(Tensor::from_data(data, &plain)), device);
+        let (_, tensor, mapper) = Param::from_tensor(tensor).consume();
+        Self { value: Param::from_mapped_value(id, tensor, mapper), dims: array.dims.clone() }
+    }
+
+    pub fn id(&self) -> ParamId {
+        self.value.id
+    }
+
+    pub fn dims(&self) -> &[usize] {
+        &self.dims
+    }
+
+    /// How many numbers it has.
+    pub fn len(&self) -> usize {
+        self.dims.iter().product()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Its numbers, `[n]`.
+    pub fn flat(&self) -> Tensor<1> {
+        self.value.val()
+    }
+
+    /// Its shape and numbers, in this machine's memory.
+    pub fn array(&self) -> Array {
+        Array::new(self.dims.clone(), numbers(self.flat()))
+    }
+
+    /// The gradient of a backward pass, `[n]`; nothing where none reached it.
+    pub fn grad(&self, gradients: &Gradients) -> Option<Tensor<1>> {
+        self.flat().grad(gradients)
+    }
+
+    /// Takes other numbers, of a function of the ones it has, `[n]`.
+    pub fn map_flat(&mut self, change: impl FnOnce(Tensor<1>) -> Tensor<1>) {
+        let (id, value, mapper) = self.value.clone().consume();
+        self.value = Param::from_mapped_value(id, change(value), mapper);
+    }
+}
+
+/// The numbers of a tensor, in order.
+pub(super) fn numbers<const D: usize>(t: Tensor<D>) -> Vec<f32> {
+    t.into_data().convert::<f32>().try_into_vec::<f32>().unwrap_or_default()
+}
+
+/// An operation's learned tensors by name, in the precision that it computes in.
+pub struct Weights<'a> {
+    pub all: &'a [(&'static str, &'a Parameter)],
+    pub precision: DType,
+}
+
+impl Weights<'_> {
+    /// A learned tensor of rank `D`, if the operation has it. Its gradient comes back in the parameter's own precision.
+    pub fn find<const D: usize>(&self, name: &str) -> Option<Tensor<D>> {
+        let (_, parameter) = self.all.iter().find(|(n, _)| *n == name)?;
+        let dims: [usize; D] = parameter.dims.as_slice().try_into().ok()?;
+        Some(parameter.flat().cast(self.precision).reshape(dims))
+    }
+
+    /// A learned tensor that the operation declares in [`Operator::weights`](crate::ir::Operator::weights), of the rank that it says there.
+    pub fn get<const D: usize>(&self, name: &str) -> Tensor<D> {
+        match self.find(name) {
+            Some(t) => t,
+            None => unreachable!("the network is built from the same list of weights"),
+        }
+    }
+}
+
+/// The only input of an operation that takes one.
+fn first<T>(x: Vec<T>) -> T {
+    match x.into_iter().next() {
+        Some(t) => t,
+        None => unreachable!("the graph was inferred with an input here"),
+    }
+}
+
+/// The inputs of an operation that takes two.
+fn pair<T>(x: Vec<T>) -> [T; 2] {
+    match x.try_into() {
+        Ok(two) => two,
+        Err(_) => unreachable!("the graph was inferred with two inputs here"),
+    }
+}
+
+/// Running an operation on Burn.
+pub trait Forward {
+    /// Takes tensors `[N, C, D, H, W]` whose shapes `infer` accepts and gives one of the shape that it says.
+    fn forward(&self, weights: &Weights, x: Vec<Tensor<5>>) -> Tensor<5>;
+
+    /// Defers the output to the only operation that reads it ([`Operator::takes`]), which fuses the two. `places` are the indices of the
+    /// inputs among the values of the graph.
+    ///
+    /// # Errors
+    /// The inputs as they are, where the output is to be computed here.
+    fn defer(&self, x: Vec<LazyTensor>, places: &[usize]) -> Result<LazyTensor, Vec<LazyTensor>> {
+        let _ = places;
+        Err(x)
+    }
+
+    /// Its output after an operation that it absorbs ([`Operator::absorbs`]).
+    fn forward_with(&self, weights: &Weights, x: Vec<Tensor<5>>, next: &Op) -> Tensor<5> {
+        next.forward(&Weights { all: &[], ..*weights }, vec![self.forward(weights, x)])
+    }
+}
+
+macro_rules! dispatch {
+    ($op:expr, $o:ident => $call:expr) => {
+        match $op {
+            Op::Input($o) => $call,
+            Op::Conv3d($o) => $call,
+            Op::ConvTranspose3d($o) => $call,
+            Op::Linear($o) => $call,
+            Op::GroupNorm($o) => $call,
+            Op::Activation($o) => $call,
+            Op::Softmax($o) => $call,
+            Op::MaxPool3d($o) => $call,
+            Op::GlobalAvgPool($o) => $call,
+            Op::Resize($o) => $call,
+            Op::Concat($o) => $call,
+            Op::Slice($o) => $call,
+            Op::Add($o) => $call,
+            Op::Sub($o) => $call,
+            Op::Mul($o) => $call,
+            Op::ScaleShift($o) => $call,
+            Op::PositionMap($o) => $call,
+        }
+    };
+}
+
+impl Forward for Op {
+    fn forward(&self, weights: &Weights, x: Vec<Tensor<5>>) -> Tensor<5> {
+        dispatch!(self, o => o.forward(weights, x))
+    }
+
+    fn defer(&self, x: Vec<LazyTensor>, places: &[usize]) -> Result<LazyTensor, Vec<LazyTensor>> {
+        dispatch!(self, o => o.defer(x, places))
+    }
+
+    fn forward_with(&self, weights: &Weights, x: Vec<Tensor<5>>, next: &Op) -> Tensor<5> {
+        dispatch!(self, o => o.forward_with(weights, x, next))
+    }
+}
