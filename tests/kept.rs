@@ -1,6 +1,6 @@
 //! Files that users have: models and run states of earlier versions are read, whatever has changed since. `tests/kept/README.md` says how they
 //! were made; prepared cases are read by `data::cache`, whose test is there.
-#![cfg(feature = "run")]
+#![cfg(feature = "train")]
 
 use std::path::{Path, PathBuf};
 

@@ -330,7 +330,7 @@ fn where_a_graph_is_expected_one_sentence_says_what_the_file_is() {
     }
 }
 
-#[cfg(feature = "run")]
+#[cfg(feature = "train")]
 #[test]
 fn where_something_else_is_expected_too() {
     let folder = folder();
@@ -374,7 +374,7 @@ fn of_a_variant_every_change_that_is_wrong_is_told() {
     assert_eq!((code, err.lines().count()), (1, 10), "{err}");
 }
 
-#[cfg(feature = "run")]
+#[cfg(feature = "train")]
 #[test]
 fn of_a_run_config_every_mistake_is_told_and_none_takes_a_field_away() {
     use lmsc::train::RunConfig;

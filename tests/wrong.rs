@@ -1,6 +1,6 @@
 //! Every verb with every kind of wrong argument, from the tree of commands itself: a verb or an option that is new is tried as well. What is
 //! wrong is refused within a time, with a few lines and without a panic, and nothing that was there before is another afterwards.
-#![cfg(feature = "run")]
+#![cfg(feature = "train")]
 
 mod given;
 

@@ -23,7 +23,7 @@ use super::preprocess::Preprocess;
 use super::record::{FileRecord, nanoseconds_now};
 use super::sample::Sample;
 use super::taken::Lost;
-use crate::text::{Code, Diagnostic, probe, read_marked, reason, write_whole};
+use crate::text::{Code, Diagnostic, probe, read_marked, write_whole};
 use crate::volume::{Affine, Grid};
 
 const MAGIC: &[u8] = b"lmsc case 1\n";
