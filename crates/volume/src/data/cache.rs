@@ -355,11 +355,11 @@ mod tests {
     #[test]
     fn prepared_cases_that_were_kept_are_read() {
         let by = Preprocess { normalise: Normalise::ZScore, spacing: Some([1.0, 1.0, 1.25]), crop: true, nan: None };
-        let open = |cache: Option<&Path>| Dataset::open(&Spec::Msd { root: "tests/kept/set".into() }, by, cache).unwrap();
+        let open = |cache: Option<&Path>| Dataset::open(&Spec::Msd { root: "../../tests/kept/set".into() }, by, cache).unwrap();
         let plain = open(None);
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::open(folder.path(), by, &plain.description).unwrap();
-        let kept: Vec<PathBuf> = std::fs::read_dir("tests/kept/v0/cases").unwrap().map(|e| e.unwrap().path()).collect();
+        let kept: Vec<PathBuf> = std::fs::read_dir("../../tests/kept/v0/cases").unwrap().map(|e| e.unwrap().path()).collect();
         assert_eq!(kept.len(), plain.description.cases.len());
         for case in &plain.description.cases {
             let old = kept.iter().find(|p| p.file_name().unwrap().to_str().unwrap().starts_with(&format!("{}-", case.id))).unwrap();
