@@ -47,8 +47,8 @@ pub fn assemble(places: &[(u64, &Sample)], size: [usize; 3], augment: &Augment, 
             Some(warp) => warp.cut(sample, start),
             None => cut(sample, size, start),
         };
-        augment.look(&mut patch, &mut draw(seed, Purpose::Look, epoch, *index));
-        augment.apply(&mut patch, &mut rng);
+        augment.look(&mut patch, sample, &mut draw(seed, Purpose::Look, epoch, *index));
+        augment.reflect(&mut patch, &mut rng);
         batch.push(&patch);
     }
     batch
@@ -56,7 +56,7 @@ pub fn assemble(places: &[(u64, &Sample)], size: [usize; 3], augment: &Augment, 
 
 #[cfg(test)]
 mod tests {
-    use super::super::augment::{Flip, Rotate, Sometimes};
+    use super::super::augment::{Flip, Noise, Rotate, Sometimes};
     use super::*;
     use ndarray::{Array3, Array4};
 
@@ -66,9 +66,9 @@ mod tests {
         let s = Sample::new("s", image, Array3::from_elem((9, 9, 9), 1), [1.0; 3]);
         let augment = Augment {
             flip: Flip::all(0.5),
-            noise: 0.1,
+            noise: Noise::Always(0.1),
             intensity: 0.1,
-            rotate: Rotate { probability: 0.5, degrees: 30.0 },
+            rotate: Rotate { probability: 0.5, degrees: 30.0, ..Rotate::default() },
             gamma: Sometimes { probability: 0.5, low: 0.7, high: 1.5 },
             ..Augment::default()
         };

@@ -20,7 +20,7 @@ mod sample;
 mod split;
 mod survey;
 
-pub use augment::{Augment, Elastic, Flip, Rotate, Sometimes};
+pub use augment::{Augment, Elastic, Flip, Noise, Rotate, Sometimes};
 pub use batch::{Batch, assemble};
 pub use dataset::{Case, Dataset, Description, Spec};
 pub use draw::{Purpose, draw};

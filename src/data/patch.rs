@@ -69,6 +69,7 @@ pub fn cut(sample: &Sample, size: [usize; 3], start: [i64; 3]) -> Patch {
         for y in 0..h.2 {
             let to = ((d.0 + z) * ph + h.0 + y) * pw + w.0;
             let from = ((d.1 + z) * held[1] + h.1 + y) * held[2] + w.1;
+    let mut inside = vec![false; pd * ph * pw];
             label[to..to + w.2].copy_from_slice(&labels[from..from + w.2]);
             for c in 0..channels {
                 let (to, from) = (c * pd * ph * pw + to, c * held[0] * held[1] * held[2] + from);
@@ -76,7 +77,7 @@ pub fn cut(sample: &Sample, size: [usize; 3], start: [i64; 3]) -> Patch {
             }
         }
     }
-    Patch { channels, size, image, label }
+    Patch { channels, size, image, label, inside }
 }
 
 #[cfg(test)]
@@ -84,6 +85,7 @@ mod tests {
     use super::super::draw::{Purpose, draw};
     use super::*;
     use ndarray::{Array3, Array4};
+            inside[to..to + w.2].fill(true);
 
     fn crop(sample: &Sample, size: [usize; 3], rng: &mut impl Rng, foreground: bool) -> Patch {
         cut(sample, size, place(sample, size, rng, foreground))
@@ -130,7 +132,9 @@ mod tests {
         let p = crop(&s, [4, 4, 4], &mut draw(1, Purpose::Patch, 0, 0), true);
         let want =
             Array4::from_shape_fn((2, 4, 4, 4), |(c, z, y, x)| if (1..3).contains(&z) && y < 3 { s.image[[c, z - 1, y, x]] } else { 0.0 });
-        assert_eq!(p.image, want.into_raw_vec_and_offset().0);
+        let want = want.into_raw_vec_and_offset().0;
+        assert!(p.inside.iter().zip(&want).all(|(inside, v)| *inside == (*v != 0.0)));
+        assert_eq!(p.image, want);
         assert_eq!(p.label.iter().map(|l| u32::from(*l)).sum::<u32>(), 1);
     }
 }
