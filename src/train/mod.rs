@@ -37,7 +37,7 @@ pub use config::{FIELDS, Kind, Optimiser, RunConfig, Schedule, SplitSpec};
 pub use folder::Folder;
 pub use job::{Job, divide};
 pub use journal::{METRICS, METRICS_TABLE, Record};
-pub use loss::{FrequencyOf, Goal, Head, Loss, Norm, Objective, Sent, Target, Terms, Truth};
+pub use loss::{Anneal, FrequencyOf, Goal, Head, Loss, Norm, Objective, Sent, Target, Terms, Truth};
 pub use plan::{Plan, plan};
 pub use progress::span;
 pub use regions::NamedRegions;
