@@ -1,11 +1,10 @@
 //! Patches into one batch.
 //!
-//! May use `patch`, `augment`, `draw`, `sample`.
-
-use rand::RngExt;
+//! May use `patch`, `augment`, `draw`, `foreground`, `sample`.
 
 use super::augment::Augment;
 use super::draw::{Purpose, draw};
+use super::foreground::Foreground;
 use super::patch::{Patch, cut, place};
 use super::sample::Sample;
 
@@ -34,13 +33,13 @@ impl Batch {
 }
 
 /// The training batch of the given places of an epoch: place `index` is a patch of `sample`, cut and changed by the draws of
-/// (seed, epoch, index). With probability `foreground` it is placed to hold a foreground voxel; one that is turned or scaled may lose it again.
-pub fn assemble(places: &[(u64, &Sample)], size: [usize; 3], augment: &Augment, foreground: f64, seed: u64, epoch: u64) -> Batch {
+/// (seed, epoch, index). Those that `foreground` says are placed at a foreground voxel; one that is turned or scaled may lose it again.
+pub fn assemble(places: &[(u64, &Sample)], size: [usize; 3], augment: &Augment, foreground: Foreground, seed: u64, epoch: u64) -> Batch {
     let mut batch = Batch::default();
-    for (index, sample) in places {
+    for (at, (index, sample)) in places.iter().enumerate() {
         let mut rng = draw(seed, Purpose::Patch, epoch, *index);
-        let wanted = rng.random::<f64>() < foreground;
-        let start = place(sample, size, &mut rng, wanted);
+        let aim = foreground.aim(at, places.len(), &mut rng);
+        let start = place(sample, size, &mut rng, aim);
         // Own generators: what one change draws does not move another's draws.
         let warp = augment.warp(size, sample.spacing, &mut draw(seed, Purpose::Warp, epoch, *index));
         let mut patch = match warp {
@@ -74,7 +73,7 @@ mod tests {
         };
         let make = |places: &[u64], epoch| {
             let places: Vec<_> = places.iter().map(|i| (*i, &s)).collect();
-            assemble(&places, [4, 5, 6], &augment, 0.5, 7, epoch)
+            assemble(&places, [4, 5, 6], &augment, Foreground::Each(0.5), 7, epoch)
         };
         let both = make(&[3, 4], 2);
         assert_eq!((both.count, both.channels, both.size, both.images.len(), both.labels.len()), (2, 1, [4, 5, 6], 240, 240));

@@ -14,7 +14,7 @@ use super::loss::Objective;
 use super::regions::NamedRegions;
 use super::schedule::Course;
 use crate::compile::memory::Precision;
-use crate::data::{Augment, Preprocess, Spec};
+use crate::data::{Augment, Foreground, Preprocess, Spec};
 use crate::read::{self, Set, Value};
 use crate::text::{Diagnostics, Result, Source};
 use crate::volume::Normalise;
@@ -57,9 +57,9 @@ pub struct RunConfig {
     pub cache: Option<PathBuf>,
     #[serde(default)]
     pub augment: Augment,
-    /// The part of the patches that are placed to hold a voxel of a foreground class, 0 to 1.
-    #[serde(default = "third")]
-    pub foreground: f64,
+    /// Which patches are placed at a voxel of a foreground class: a part of them, 0 to 1, or so many of each batch.
+    #[serde(default)]
+    pub foreground: Foreground,
     #[serde(default)]
     pub loss: Objective,
     #[serde(default)]
@@ -233,10 +233,6 @@ fn two() -> usize {
     2
 }
 
-fn third() -> f64 {
-    1.0 / 3.0
-}
-
 fn half() -> f64 {
     0.5
 }
@@ -316,7 +312,9 @@ impl RunConfig {
             format!("{:?}", self.patch),
             "three sizes from 1 to 4096 voxels",
         );
-        must((0.0..=1.0).contains(&self.foreground), "foreground", self.foreground.to_string(), "from 0 to 1");
+        if let Some((field, value, wanted)) = self.foreground.fault(self.batch) {
+            must(false, field, value, &wanted);
+        }
         must((0.0..1.0).contains(&self.overlap), "overlap", self.overlap.to_string(), "from 0 to below 1");
         let v = self.split.validation;
         let k = self.split.folds;

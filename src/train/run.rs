@@ -342,6 +342,7 @@ pub(super) fn recipe(job: &Job, loss: &Arc<Loss>) -> Recipe {
         patch: job.config.patch,
         batch: job.config.batch,
         batches: job.steps().saturating_mul(job.config.optimiser.accumulate).max(1),
+        epochs: job.config.epochs,
         foreground: job.config.foreground,
         augment: job.config.augment,
         loss: loss.clone(),
