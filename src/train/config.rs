@@ -132,8 +132,8 @@ pub const FIELDS: &[&str] = &[
     "out",
 ];
 
-/// Which cases are kept for validation: a part of them, or one of several folds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// Which cases are kept for validation: a part of them, one of several folds, or those that a list names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SplitSpec {
     /// The part of the cases, above 0 and below 1; with `folds` it has no say.
@@ -151,7 +151,7 @@ pub struct SplitSpec {
 
 impl Default for SplitSpec {
     fn default() -> Self {
-        Self { validation: 0.2, folds: None, fold: 0, seed: None }
+        Self { file: None, validation: 0.2, folds: None, fold: 0, seed: None }
     }
 }
 
@@ -159,6 +159,10 @@ impl Default for SplitSpec {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(non_camel_case_types)]
 pub enum Kind {
+    /// A JSON file that lists the cases: `{"train": [...], "val": [...]}`, or nnU-Net's list of such, of which `fold` is taken. A relative path
+    /// starts at the config's folder; cases that are not named are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
     /// Adam with decoupled weight decay.
     #[default]
     adamw,
@@ -342,3 +346,9 @@ impl RunConfig {
 
 #[cfg(test)]
 mod tests;
+        must(
+            k.is_none() || self.split.file.is_none(),
+            "split.folds",
+            "given beside `split.file`".into(),
+            "left out: the file lists the cases",
+        );

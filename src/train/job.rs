@@ -2,7 +2,7 @@
 //!
 //! Part of `train`; may use `compile`, `data`, `read` and `text`.
 
-use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
@@ -14,14 +14,18 @@ use super::heads;
 use super::loss::{FrequencyOf, Head, Loss};
 use super::memory;
 use super::regions::goal;
+use super::sides::{seed, sides};
 use super::store::Store;
 use crate::compile::memory::Segments;
 use crate::compile::{self, Program};
-use crate::data::{self, Dataset};
+use crate::data::Dataset;
 use crate::infer::{Card, Regions};
 use crate::net;
 use crate::read::Set;
 use crate::text::{Code, Diagnostic, Diagnostics, Result, Source};
+
+/// The file in the run folder that says which cases are in which part.
+pub const SPLIT: &str = "split.json";
 
 /// Everything that a run needs, checked before anything is written.
 #[derive(Clone, Debug)]
@@ -88,12 +92,14 @@ impl Job {
             let message = format!("`loss.class_weights` are {}, and there are {} {what}: {}", given.len(), names.len(), names.join(", "));
             found.push(fault(source, "loss.class_weights", message));
         }
-        let subjects: Vec<String> = about.cases.iter().map(|c| c.subject.clone()).collect();
-        let (training, validation) = divide(&subjects, &config.split);
-        if training.is_empty() || validation.is_empty() {
+        // One that cannot be read leaves nothing to say of how many there are.
+        let divided = found.keep(sides(about, &config.split, Path::new(&source.name)).map_err(Diagnostics::from));
+        let readable = divided.is_some();
+        let (training, validation) = divided.unwrap_or_default();
+        if readable && (training.is_empty() || validation.is_empty()) {
             let message = format!(
                 "of {} cases, {} are for training and {} for validation; both need one",
-                subjects.len(),
+                about.cases.len(),
                 training.len(),
                 validation.len()
             );
@@ -124,8 +130,13 @@ impl Job {
 
     /// The config that makes this run again, from the run folder.
     pub fn resolved(&self) -> RunConfig {
-        // The graph file beside it has the parameters applied.
-        RunConfig { graph: "graph.ron".into(), set: Default::default(), steps: Some(self.steps()), out: None, ..self.config.clone() }
+        // The files beside it: the graph has the parameters applied, and a list of cases is that of this run.
+        let mut config =
+            RunConfig { graph: "graph.ron".into(), set: Default::default(), steps: Some(self.steps()), out: None, ..self.config.clone() };
+        if config.split.file.is_some() {
+            config.split = SplitSpec { file: Some(SPLIT.into()), ..SplitSpec::default() };
+        }
+        config
     }
 
     /// What is minimised. Where classes are weighed by how frequent they are in the data set, all training cases are read for it.
@@ -207,42 +218,4 @@ fn regions(config: &RunConfig, labels: &[(u8, String)], source: &Arc<Source>) ->
     let all: Vec<String> = labels.iter().map(|(value, name)| format!("{value} {name}")).collect();
     let message = format!("`regions`: the data have no label {value}, which `{}` names", crate::text::printable(name));
     Err(fault(source, "regions", message).help(format!("the labels are {}", all.join(", "))).into())
-}
-
-/// The seed of a split; with folds that of nnU-Net unless another is given.
-fn seed(split: &SplitSpec) -> u64 {
-    split.seed.unwrap_or(if split.folds.is_some() { 12345 } else { 0 })
-}
-
-/// Cases for training and for validation, by their index, from whose cases they are. All cases of a subject are on one side.
-pub fn divide(subjects: &[String], split: &SplitSpec) -> (Vec<usize>, Vec<usize>) {
-    let all: Vec<String> = subjects.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
-    let held: Vec<String> = match split.folds {
-        Some(folds) => {
-            let own = data::fold(all.len(), folds, split.fold, seed(split) as u32);
-            own.into_iter().filter_map(|i| all.get(i).cloned()).collect()
-        }
-        None => data::split(&all, seed(split), split.validation).1,
-    };
-    (0..subjects.len()).partition(|i| !held.contains(&subjects[*i]))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_subject_is_on_one_side() {
-        let subjects: Vec<String> = (0..20).map(|i| format!("patient{:03}", i / 2)).collect();
-        let plain = SplitSpec { validation: 0.3, ..SplitSpec::default() };
-        let folds = (0..5).map(|fold| SplitSpec { folds: Some(5), fold, ..SplitSpec::default() });
-        let mut held = vec![];
-        for split in folds.chain([plain]) {
-            let (training, validation) = divide(&subjects, &split);
-            assert_eq!(training.len() + validation.len(), 20);
-            assert!(validation.iter().all(|v| training.iter().all(|t| subjects[*t] != subjects[*v])), "{validation:?}");
-            held.push(validation.len());
-        }
-        assert_eq!(held, [4, 4, 4, 4, 4, 6]);
-    }
 }

@@ -13,7 +13,7 @@ use super::bar::Bar;
 use super::cases::{self, CASES, CASES_TABLE};
 use super::clean::{Cleaned, Cleaning, choose};
 use super::folder::Folder;
-use super::job::Job;
+use super::job::{Job, SPLIT};
 use super::journal::{Journal, Record};
 use super::loader::{Loader, Recipe, makers};
 use super::loss::Loss;
@@ -78,7 +78,7 @@ pub fn train(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) -> 
     let text = ron::ser::to_string_pretty(&job.resolved(), ron::ser::PrettyConfig::new().struct_names(false))
         .map_err(|e| unwritable(&folder.file("config.ron"), &std::io::Error::other(e)))?;
     folder.write("config.ron", &(text + "\n"))?;
-    folder.write("split.json", &job.split_text())?;
+    folder.write(SPLIT, &job.split_text())?;
     // A former run's files (with --force) must not pass for this one's.
     for name in [BEST, LAST, RESUME, CASES, CASES_TABLE] {
         let file = folder.file(name);
