@@ -221,7 +221,7 @@ mod tests {
         fn new() -> Self {
             let root = tempfile::tempdir().unwrap();
             phantom::write(root.path(), 2, [16, 18, 20], 4).unwrap();
-            Self { root, by: Preprocess { normalise: Normalise::ZScoreNonZero, spacing: Some([2.0, 1.0, 1.3]), crop: true } }
+            Self { root, by: Preprocess { normalise: Normalise::ZScoreNonZero, spacing: Some([2.0, 1.0, 1.3].into()), crop: true } }
         }
 
         fn open(&self, cache: bool) -> Dataset {

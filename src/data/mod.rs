@@ -18,6 +18,7 @@ mod patch;
 pub mod phantom;
 mod preprocess;
 mod sample;
+mod spacing;
 mod split;
 mod survey;
 
@@ -33,5 +34,6 @@ pub use load::{CANONICAL, Labels, Loaded, Matched, read_image, read_labels};
 pub use patch::{Aim, Patch, cut, place};
 pub use preprocess::{Extent, Preprocess, channels};
 pub use sample::Sample;
+pub use spacing::Spacing;
 pub use split::split;
 pub use survey::{Seen, Survey, finding};

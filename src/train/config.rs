@@ -14,7 +14,7 @@ use super::loss::Objective;
 use super::regions::NamedRegions;
 use super::schedule::Course;
 use crate::compile::memory::Precision;
-use crate::data::{Augment, Foreground, Preprocess, Spec};
+use crate::data::{Augment, Foreground, Preprocess, Spacing, Spec};
 use crate::read::{self, Set, Value};
 use crate::text::{Diagnostics, Result, Source};
 use crate::volume::Normalise;
@@ -46,9 +46,10 @@ pub struct RunConfig {
     /// How intensities are brought to the scale of the network.
     #[serde(default)]
     pub normalise: Normalise,
-    /// The spacing in mm, along D, H, W of RAS (head, front, right), to which all cases are brought; without it each keeps its own.
+    /// The spacing in mm, along D, H, W of RAS (head, front, right), to which all cases are brought, `keep` for an axis that stays; without it
+    /// each keeps its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub spacing: Option<[f64; 3]>,
+    pub spacing: Option<Spacing>,
     /// Whether the planes around an image that are 0 in all channels are cut away.
     #[serde(default)]
     pub crop: bool,
