@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 mod dry;
+mod find;
 mod slurm;
 pub mod sweep;
 
@@ -40,6 +41,12 @@ Examples:
   lmsc train --resume runs/hippo
       go on with a run that was interrupted, in whatever way: the weights come out as if it never had been
 
+  lmsc train configs/phantom.ron --set recipe=nnunet --set budget=12h
+      nnU-Net's augmentation, loss and optimiser for what the config leaves open, and as many epochs as twelve hours have room for
+
+  lmsc train configs/phantom.ron --find-lr
+      a hundred steps with growing learning rates, the loss of each, and a proposal; writes nothing
+
   lmsc train configs/phantom.ron --dry
       three steps and one validation: time, memory, and how long the run will take; writes nothing
 
@@ -55,14 +62,14 @@ Several runs, one folder each, as runs/ablation/anchors=8,split.fold=0:
 The run folder holds graph.ron and config.ron (complete: `lmsc train runs/phantom/config.ron` makes the run again), split.json,
 metrics.csv and metrics.jsonl (each epoch), cases.csv and cases.jsonl (each case at the best epoch), an event file for TensorBoard,
 starts.jsonl (machine, threads, version), best.safetensors, last.safetensors and resume.state. Ctrl-C finishes the step at hand and
-saves it.")]
+saves it. While the run folder has a file `pause`, or the one that LMSC_PAUSE names is there, the run waits.")]
 pub struct Args {
     /// The run config, a RON file
     #[arg(value_name = "CONFIG", required_unless_present = "resume")]
     pub config: Option<PathBuf>,
 
     /// Go on with the run in this folder
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "sets", "out", "force", "dry", "list", "index", "slurm"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "sets", "out", "force", "dry", "find_lr", "list", "index", "slurm"])]
     pub resume: Option<PathBuf>,
 
     /// Change a field of the config (batch=4, data.root=/volumes) or a parameter of the graph (anchors=16); may be repeated
@@ -85,7 +92,11 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["list", "slurm"])]
     pub dry: bool,
 
-    /// Print --dry or --list for programs
+    /// Make a hundred steps with learning rates from 1e-6 to 1, show the loss of each, propose one, and write nothing
+    #[arg(long, conflicts_with_all = ["dry", "list", "slurm"])]
+    pub find_lr: bool,
+
+    /// Print --dry, --find-lr or --list for programs
     #[arg(long)]
     pub json: bool,
 
@@ -99,8 +110,8 @@ pub struct Args {
 /// Everything that is wrong with the config, the graph, the data or the device, before anything is written; then what stops training. Of
 /// several runs, what has stopped each of them.
 pub fn run(args: Args) -> Result<()> {
-    if args.json && !args.dry && !args.several.list {
-        return Err(Diagnostic::error(Code::E0601, "--json goes with --dry or --list")
+    if args.json && !args.dry && !args.find_lr && !args.several.list {
+        return Err(Diagnostic::error(Code::E0601, "--json goes with --dry, --find-lr or --list")
             .help("leave it out, or see `lmsc report --help`")
             .into());
     }
@@ -112,13 +123,14 @@ pub fn run(args: Args) -> Result<()> {
     }
     let Some(file) = args.config.clone() else { unreachable!("CONFIG or --resume is required") };
     let variants = read::variants(&args.sets)?;
-    if args.dry {
+    if args.dry || args.find_lr {
+        let (name, look): (_, fn(&Job, bool) -> Result<()>) = if args.dry { ("--dry", dry::run) } else { ("--find-lr", find::run) };
         let one = sweep::chosen(&variants, args.several.index)?;
         let [variant] = one else {
-            let message = format!("--dry looks at one run, and these are {}", variants.len());
+            let message = format!("{name} looks at one run, and these are {}", variants.len());
             return Err(Diagnostic::error(Code::E0601, message).help("choose one with --index; --list shows them").into());
         };
-        return dry::run(&prepare(&file, &variant.sets, args.device.as_deref())?, args.json);
+        return look(&prepare(&file, &variant.sets, args.device.as_deref())?, args.json);
     }
     if variants.len() > 1 || args.several.asked() {
         return sweep::run(&args, &file, &variants);
@@ -152,6 +164,14 @@ fn make(job: &Job, folder: &Folder, resumed: bool) -> Result<Outcome> {
     if let Some(warning) = job.fits(&device)? {
         eprintln!("{}", render::concise(&warning));
     }
+    // A run that goes on has its numbers from its folder.
+    let fitted = if resumed { None } else { train::fitted(job, &device)? };
+    if let (Some((job, r)), Some(budget)) = (&fitted, &job.config.budget) {
+        let average = job.config.optimiser.average.unwrap_or_default();
+        let (epochs, steps) = (several(job.config.epochs, "epoch"), several(job.steps(), "step"));
+        eprintln!("budget {budget}: {:.2} s a step, {epochs} of {steps}, optimiser.average {average}", r.mean_step_seconds);
+    }
+    let job = fitted.as_ref().map_or(job, |(job, _)| job);
     announce(job, &device);
     let begin = if resumed { train::resume } else { train::train };
     let outcome = begin(job, folder, &device, asked_to_stop())?;
@@ -230,7 +250,8 @@ pub(super) fn summary(job: &Job, outcome: &Outcome, folder: &Path) -> String {
     let labels = job.scored();
     let best = outcome.best.as_ref().map_or("no epoch was finished".to_owned(), |best| {
         let dice: Vec<String> = labels.iter().zip(&best.dice).map(|(l, d)| format!("{l} {d:.3}")).collect();
-        let (epoch, cases) = (best.epoch, job.validation.len());
+        let all = best.epoch >= job.config.epochs;
+        let (epoch, cases) = (best.epoch, if all { job.validation.len() } else { job.validated_between().len() });
         format!("best after epoch {epoch}: mean Dice {:.3} on {cases} validation cases ({})", best.dice_mean, dice.join(", "))
     });
     let ended = match outcome.ending {

@@ -10,11 +10,78 @@ use super::tree::{Entry, Kind, Tree, parse};
 use super::value::Scope;
 use crate::text::{Code, Diagnostic, Diagnostics, Result, Source};
 
+/// Values of a config that go together, by one name: the text of a config with some of the fields.
+#[derive(Clone, Copy, Debug)]
+pub struct Preset {
+    pub name: &'static str,
+    pub text: &'static str,
+}
+
 /// Reads a config: the file's text, then each change at its dotted path (`data.root=/volumes`).
 ///
 /// # Errors
 /// What is wrong with the text or a value, at its place.
 pub fn config<T: DeserializeOwned>(source: &Arc<Source>, sets: &[Set]) -> Result<T> {
+    read(&changed(source, sets)?)
+}
+
+/// Reads a config in which `field` may name one of `presets`: what is written nowhere in the config, nor changed, has the preset's value. Fields
+/// within groups of fields count one by one. `fits` says of a dotted field of the preset whether it goes with the config, by the names of the
+/// config's own fields.
+///
+/// # Errors
+/// As [`config`].
+pub fn config_over<T: DeserializeOwned>(
+    source: &Arc<Source>,
+    sets: &[Set],
+    field: &str,
+    presets: &[Preset],
+    fits: impl Fn(&str, &[&str]) -> bool,
+) -> Result<T> {
+    let mut tree = changed(source, sets)?;
+    let named = tree.get(field).and_then(|value| match &value.kind {
+        Kind::Word(name) | Kind::Str(name) => presets.iter().find(|p| p.name == name),
+        _ => None,
+    });
+    if let Some(preset) = named {
+        let base = parse(&Source::new(format!("{field} {}", preset.name), preset.text))?;
+        let whole = tree.clone();
+        let own: Vec<&str> = whole.entries().unwrap_or_default().iter().map(|e| e.key.as_str()).collect();
+        fill(&mut tree, &base, "", &|path| fits(path, &own));
+    }
+    read(&tree)
+}
+
+/// Adds what `tree` lacks of `base`, field by field.
+fn fill(tree: &mut Tree, base: &Tree, path: &str, fits: &impl Fn(&str) -> bool) {
+    // A choice by name is one value, with its fields.
+    if tree.name().is_some() || base.name().is_some() {
+        return;
+    }
+    let (Some(own), Some(entries)) = (tree.entries_mut(), base.entries()) else { return };
+    for entry in entries {
+        let path = if path.is_empty() { entry.key.clone() } else { format!("{path}.{}", entry.key) };
+        match own.iter_mut().find(|e| e.key == entry.key) {
+            Some(e) => fill(&mut e.value, &entry.value, &path, fits),
+            None if fits(&path) => {
+                let mut new = Tree { kind: Kind::Struct(None, vec![]), place: entry.value.place.clone() };
+                match entry.value.kind {
+                    Kind::Struct(None, _) => fill(&mut new, &entry.value, &path, fits),
+                    _ => new = entry.value.clone(),
+                }
+                own.push(Entry { key: entry.key.clone(), key_place: entry.key_place.clone(), value: new });
+            }
+            None => {}
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(tree: &Tree) -> Result<T> {
+    de::read(tree, &Scope::new()).map_err(Diagnostics::from)
+}
+
+/// The tree of a config with its changes.
+fn changed(source: &Arc<Source>, sets: &[Set]) -> Result<Tree> {
     let mut tree = parse(source)?;
     let mut found = Diagnostics::default();
     for set in sets {
@@ -22,8 +89,7 @@ pub fn config<T: DeserializeOwned>(source: &Arc<Source>, sets: &[Set]) -> Result
             found.push(d);
         }
     }
-    found.or(())?;
-    de::read(&tree, &Scope::new()).map_err(Diagnostics::from)
+    found.or(tree)
 }
 
 /// Sets a value at a dotted path, adding fields that are not written in the file.

@@ -19,7 +19,7 @@ mod tree;
 mod value;
 
 pub use claim::{Claim, Figure, Quantity};
-pub use config::config;
+pub use config::{Preset, config, config_over};
 pub use de::{Fields, fields, read as typed};
 pub use expand::{expand, filled, opened, with};
 pub use expr::{evaluate, names};

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::compile::{Program, compile};
 use crate::show::{self, Stats};
 use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, printable, reason};
-use crate::train::{CASES, METRICS, METRICS_TABLE, RunConfig, STARTS, Standing, Start};
+use crate::train::{CASES, METRICS, METRICS_TABLE, RunConfig, STARTS, Standing, Start, best_of};
 
 /// More than any journal has: what is larger is something else.
 const LARGEST: u64 = 256 << 20;
@@ -106,9 +106,10 @@ impl Run {
         Ok(Self { path: path.to_owned(), name, config, config_text, program, stats, standing, classes, epochs, cases, starts, split })
     }
 
-    /// The epoch with the highest mean Dice, the first of several.
+    /// The epoch that the run has chosen as the best.
     pub fn best(&self) -> Option<&Epoch> {
-        self.epochs.iter().reduce(|best, e| if e.get("dice_mean") > best.get("dice_mean") { e } else { best })
+        let means = self.epochs.iter().map(|e| ["score", "dice_mean"].map(|name| e.get(name)).into_iter().find(|mean| !mean.is_nan()));
+        self.epochs.get(best_of(means, self.config.validate.smooth)?)
     }
 
     /// Seconds of all epochs.

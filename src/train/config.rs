@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::budget::seconds;
 use super::clean::Cleaning;
 use super::fault::fault;
 use super::loss::Objective;
@@ -16,13 +17,23 @@ use super::schedule::Course;
 use crate::compile::memory::Precision;
 use crate::data::{Augment, Foreground, Preprocess, Spacing, Spec};
 use crate::read::{self, Set, Value};
-use crate::text::{Diagnostics, Result, Source};
+use crate::text::{Diagnostics, Result, Source, printable};
 use crate::volume::Normalise;
+
+mod recipe;
+mod validate;
+
+use recipe::PRESETS;
+pub use recipe::Recipe;
+pub use validate::Validate;
 
 /// A training run. Lengths are in voxels, `[D, H, W]` (the file's k, j, i).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
+    /// Values that go together, for all fields that are not written here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<Recipe>,
     /// The graph file; a relative path starts at the config's folder.
     pub graph: PathBuf,
     /// Parameters of the graph.
@@ -67,10 +78,18 @@ pub struct RunConfig {
     pub optimiser: Optimiser,
     #[serde(default)]
     pub schedule: Schedule,
+    #[serde(default)]
     pub epochs: usize,
+    /// The time that the run may take, as `12h` or `1h30m`: so many epochs are made, at most `epochs` where that is given, as a measured step
+    /// leaves time for, and `optimiser.average`, where it is not given, reaches over a twentieth of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<String>,
     /// Optimiser steps of an epoch; without it, as many as show every training case about once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
+    /// How often, and on how many cases.
+    #[serde(default, skip_serializing_if = "Validate::is_plain")]
+    pub validate: Validate,
     /// Stop after so many epochs without a better one; without it, all epochs are trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<usize>,
@@ -103,6 +122,7 @@ pub struct RunConfig {
 
 /// Names of the fields, for `--set`: what is none of these is a parameter of the graph.
 pub const FIELDS: &[&str] = &[
+    "recipe",
     "graph",
     "set",
     "data",
@@ -121,7 +141,9 @@ pub const FIELDS: &[&str] = &[
     "optimiser",
     "schedule",
     "epochs",
+    "budget",
     "steps",
+    "validate",
     "patience",
     "overlap",
     "postprocess",
@@ -137,6 +159,10 @@ pub const FIELDS: &[&str] = &[
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SplitSpec {
+    /// A JSON file that lists the cases: `{"train": [...], "val": [...]}`, or nnU-Net's list of such, of which `fold` is taken. A relative path
+    /// starts at the config's folder; cases that are not named are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
     /// The part of the cases, above 0 and below 1; with `folds` it has no say.
     pub validation: f64,
     /// Cross-validation in so many folds of the sorted cases, as scikit-learn's `KFold(folds, shuffle=True, random_state=seed)`
@@ -160,10 +186,6 @@ impl Default for SplitSpec {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(non_camel_case_types)]
 pub enum Kind {
-    /// A JSON file that lists the cases: `{"train": [...], "val": [...]}`, or nnU-Net's list of such, of which `fold` is taken. A relative path
-    /// starts at the config's folder; cases that are not named are left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub file: Option<PathBuf>,
     /// Adam with decoupled weight decay.
     #[default]
     adamw,
@@ -252,7 +274,9 @@ impl RunConfig {
     /// # Errors
     /// What is wrong with the text, at its place; E0601 for values that cannot be.
     pub fn read(source: &Arc<Source>, sets: &[Set]) -> Result<Self> {
-        let config: Self = read::config(source, sets)?;
+        // Regions have no background to leave out.
+        let fits = |field: &str, own: &[&str]| field != "loss.background" || !own.contains(&"regions");
+        let config: Self = read::config_over(source, sets, "recipe", PRESETS, fits)?;
         config.check(source)?;
         Ok(config)
     }
@@ -308,7 +332,18 @@ impl RunConfig {
         must(self.regions.is_some() || self.paint.is_none(), "paint", "given without `regions`".into(), "left out");
         must((1..=64).contains(&self.workers), "workers", self.workers.to_string(), "from 1 to 64");
         must(self.workers <= self.batch.max(1), "workers", self.workers.to_string(), "at most `batch`: each takes a patch at least");
-        must(self.epochs >= 1, "epochs", self.epochs.to_string(), "1 or more");
+        let spanned = self.budget.as_deref().is_none_or(|text| seconds(text).is_some());
+        must(
+            spanned,
+            "budget",
+            format!("\"{}\"", printable(self.budget.as_deref().unwrap_or_default())),
+            "a time, as \"12h\" or \"1h30m\"",
+        );
+        must(self.epochs >= 1 || self.budget.is_some(), "epochs", self.epochs.to_string(), "1 or more, or left out beside `budget`");
+        let v = &self.validate;
+        must(v.every >= 1, "validate.every", v.every.to_string(), "1 epoch or more");
+        must(v.cases != Some(0), "validate.cases", "0".into(), "1 or more");
+        must((0.0..1.0).contains(&v.smooth), "validate.smooth", v.smooth.to_string(), "from 0 to below 1");
         must(self.steps != Some(0), "steps", "0".into(), "1 or more");
         must(self.batch >= 1, "batch", self.batch.to_string(), "1 or more");
         must(
@@ -323,6 +358,12 @@ impl RunConfig {
         must((0.0..1.0).contains(&self.overlap), "overlap", self.overlap.to_string(), "from 0 to below 1");
         let v = self.split.validation;
         let k = self.split.folds;
+        must(
+            k.is_none() || self.split.file.is_none(),
+            "split.folds",
+            "given beside `split.file`".into(),
+            "left out: the file lists the cases",
+        );
         must(k.is_none_or(|k| k >= 2), "split.folds", k.unwrap_or_default().to_string(), "2 or more");
         must(
             k.is_none_or(|k| self.split.fold < k.max(1)),
@@ -347,9 +388,3 @@ impl RunConfig {
 
 #[cfg(test)]
 mod tests;
-        must(
-            k.is_none() || self.split.file.is_none(),
-            "split.folds",
-            "given beside `split.file`".into(),
-            "left out: the file lists the cases",
-        );

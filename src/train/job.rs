@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
+use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
 use super::config::{RunConfig, SplitSpec};
@@ -18,7 +19,7 @@ use super::sides::{seed, sides};
 use super::store::Store;
 use crate::compile::memory::Segments;
 use crate::compile::{self, Program};
-use crate::data::Dataset;
+use crate::data::{Dataset, Purpose, draw};
 use crate::infer::{Card, Regions};
 use crate::net;
 use crate::read::Set;
@@ -116,6 +117,22 @@ impl Job {
         self.config.steps.unwrap_or_else(|| self.training.len().div_ceil(patches).max(1))
     }
 
+    /// The cases that are validated before the last epoch: all, or the first of an order by the split's seed.
+    pub fn validated_between(&self) -> Vec<usize> {
+        let mut cases = self.validation.clone();
+        if let Some(most) = self.config.validate.cases.filter(|most| *most < cases.len()) {
+            cases.shuffle(&mut draw(seed(&self.config.split), Purpose::Validation, 0, 0));
+            cases.truncate(most);
+        }
+        cases
+    }
+
+    /// How many cases are segmented in all validations of a run of so many epochs.
+    pub fn validated(&self, epochs: usize) -> usize {
+        let before = epochs.saturating_sub(1) / self.config.validate.every.max(1);
+        self.validation.len() + before.saturating_mul(self.validated_between().len())
+    }
+
     /// What the run's weights follow from: its config, graph and split, and the version of the program.
     pub fn identity(&self) -> String {
         let config = RunConfig { out: None, cache: None, device: String::new(), workers: 1, checkpointing: false, ..self.resolved() };
@@ -133,6 +150,8 @@ impl Job {
         // The files beside it: the graph has the parameters applied, and a list of cases is that of this run.
         let mut config =
             RunConfig { graph: "graph.ron".into(), set: Default::default(), steps: Some(self.steps()), out: None, ..self.config.clone() };
+        // What a recipe says is written out, so that it stays what it was.
+        config.recipe = None;
         if config.split.file.is_some() {
             config.split = SplitSpec { file: Some(SPLIT.into()), ..SplitSpec::default() };
         }

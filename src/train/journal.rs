@@ -31,12 +31,42 @@ pub struct Record {
     pub loss_focal: f64,
     /// Validation Dice of each foreground class, 0 to 1, the mean over the cases.
     pub dice: Vec<f64>,
-    /// Their mean.
+    /// Their mean. This and `dice` are no numbers in an epoch that was not validated.
     pub dice_mean: f64,
+    /// The mean over the cases that every validation looks at, where this one has looked at more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
     /// Wall time of the epoch, validation included.
     pub seconds: f64,
     /// The part of it that was spent waiting for batches.
     pub waited: f64,
+}
+
+impl Record {
+    /// By what epochs are compared; `None` in one that was not validated.
+    fn compared(&self) -> Option<f64> {
+        Some(self.score.unwrap_or(self.dice_mean)).filter(|v| !v.is_nan())
+    }
+}
+
+/// The best of a run's epochs.
+pub fn best(records: &[Record], keep: f64) -> Option<&Record> {
+    records.get(best_of(records.iter().map(Record::compared), keep)?)
+}
+
+/// The place of the highest mean Dice, the first of several; there is none for an epoch that was not validated. Of the means a moving average is
+/// taken, which keeps such a part of what it was.
+pub fn best_of(means: impl Iterator<Item = Option<f64>>, keep: f64) -> Option<usize> {
+    let mut average = None;
+    let mut best: Option<(f64, usize)> = None;
+    for (own, at) in means.enumerate().filter_map(|(at, own)| Some((own?, at))) {
+        let now = average.map_or(own, |average| keep * average + (1.0 - keep) * own);
+        average = Some(now);
+        if best.is_none_or(|(most, _)| now > most) {
+            best = Some((now, at));
+        }
+    }
+    best.map(|(_, at)| at)
 }
 
 /// The figures of each epoch for tables.
@@ -89,8 +119,9 @@ impl Journal {
     pub fn add(&mut self, r: &Record) -> Result<()> {
         let mut cells = vec![r.epoch.to_string(), r.step.to_string(), format!("{:e}", r.lr)];
         cells.extend([r.loss, r.loss_dice, r.loss_cross_entropy, r.loss_boundary, r.loss_tversky, r.loss_focal].map(|v| format!("{v:.6}")));
-        cells.extend(r.dice.iter().map(|d| format!("{d:.6}")));
-        cells.extend([format!("{:.6}", r.dice_mean), format!("{:.2}", r.seconds), format!("{:.2}", r.waited)]);
+        // An empty cell where there is no number.
+        cells.extend(r.dice.iter().chain([&r.dice_mean]).map(|d| if d.is_nan() { String::new() } else { format!("{d:.6}") }));
+        cells.extend([format!("{:.2}", r.seconds), format!("{:.2}", r.waited)]);
         self.table.add(&cells.join(","))?;
         let object = self.object(r);
         self.objects.add(&Value::Object(object.clone()).to_string())?;
@@ -155,9 +186,25 @@ mod tests {
             loss_focal: 0.0,
             dice: vec![0.5, 0.25],
             dice_mean: 0.5,
+            score: None,
             seconds: 2.345,
             waited: 0.25,
         }
+    }
+
+    #[test]
+    fn the_best_epoch_is_that_of_the_moving_average() {
+        let of =
+            |means: &[f64]| -> Vec<Record> { means.iter().enumerate().map(|(i, m)| Record { dice_mean: *m, ..record(i + 1) }).collect() };
+        let epoch = |means: &[f64], keep: f64| best(&of(means), keep).map(|r| r.epoch);
+        assert_eq!(epoch(&[], 0.0), None);
+        assert_eq!(epoch(&[f64::NAN, f64::NAN], 0.0), None);
+        assert_eq!(epoch(&[0.1, f64::NAN, 0.9, 0.5, 0.9], 0.0), Some(3));
+        // 0.1, 0.5, 0.5, 0.6: one epoch that sticks out is not the best.
+        assert_eq!(epoch(&[0.1, 0.9, 0.5, 0.7], 0.5), Some(4));
+        let mut records = of(&[0.5, 0.9]);
+        records[1].score = Some(0.4);
+        assert_eq!(best(&records, 0.0).map(|r| r.epoch), Some(1), "compared on the same cases");
     }
 
     #[test]

@@ -3,11 +3,14 @@
 //! Level 8: may use everything below, `infer` for validation among it.
 
 mod bar;
+mod budget;
 mod cases;
 mod clean;
 mod config;
 mod events;
 mod fault;
+mod find;
+mod finite;
 mod folder;
 mod heads;
 mod job;
@@ -16,6 +19,7 @@ mod loader;
 mod loss;
 mod memory;
 mod optimise;
+mod pause;
 mod plan;
 mod progress;
 mod regions;
@@ -32,12 +36,14 @@ mod validate;
 mod workers;
 
 pub use bar::Bar;
+pub use budget::{fitted, settled};
 pub use cases::{CASES, CASES_TABLE};
 pub use clean::{Cleaned, Cleaning};
-pub use config::{FIELDS, Kind, Optimiser, RunConfig, Schedule, SplitSpec};
+pub use config::{FIELDS, Kind, Optimiser, Recipe, RunConfig, Schedule, SplitSpec, Validate};
+pub use find::{Found, Tried, find_rate};
 pub use folder::Folder;
 pub use job::Job;
-pub use journal::{METRICS, METRICS_TABLE, Record};
+pub use journal::{METRICS, METRICS_TABLE, Record, best_of};
 pub use loss::{Anneal, FrequencyOf, Goal, Head, Loss, Norm, Objective, Sent, Target, Terms, Truth};
 pub use plan::{Plan, plan};
 pub use progress::span;

@@ -25,7 +25,7 @@ impl Progress {
     /// foreground classes.
     pub fn new(epochs: usize, steps: usize, labels: Vec<String>, before: usize, records: &[Record]) -> Self {
         let bar = Bar::new(epochs.saturating_mul(steps), "{prefix} {bar:30} {pos}/{len} {wide_msg}\n{curves}");
-        let curves = [records.iter().map(|r| r.loss).collect(), records.iter().map(|r| r.dice_mean).collect()];
+        let curves = [records.iter().map(|r| r.loss).collect(), records.iter().map(|r| r.dice_mean).filter(|d| !d.is_nan()).collect()];
         let progress = Self { bar, epochs, steps, before, start: Instant::now(), curves, labels };
         progress.bar.set_curves(progress.drawn());
         progress
@@ -49,7 +49,7 @@ impl Progress {
     pub fn epoch(&mut self, r: &Record, best: bool) {
         let [loss, dice] = &mut self.curves;
         loss.push(r.loss);
-        dice.push(r.dice_mean);
+        dice.extend(Some(r.dice_mean).filter(|d| !d.is_nan()));
         self.bar.set_curves(self.drawn());
         let left = self.left(r.epoch * self.steps);
         let line = line(r, best, self.epochs, &self.labels, left);
@@ -71,6 +71,7 @@ impl Progress {
         let [loss, dice] = &self.curves;
         match (loss.last(), dice.last()) {
             (Some(l), Some(d)) => format!("loss {} {l:.3}   Dice {} {d:.3}", spark(loss), spark(dice)),
+            (Some(l), None) => format!("loss {} {l:.3}", spark(loss)),
             _ => String::new(),
         }
     }
@@ -104,12 +105,11 @@ fn spark(values: &[f64]) -> String {
 
 fn line(r: &Record, best: bool, epochs: usize, labels: &[String], left: Duration) -> String {
     let dice: Vec<String> = labels.iter().zip(&r.dice).map(|(l, d)| format!("{l} {d:.3}")).collect();
+    let validated = if r.dice_mean.is_nan() { String::new() } else { format!("  Dice {:.4} ({})", r.dice_mean, dice.join(", ")) };
     format!(
-        "epoch {:>w$}/{epochs}  loss {:.4}  Dice {:.4} ({}){}  {:.0} s, {} left",
+        "epoch {:>w$}/{epochs}  loss {:.4}{validated}{}  {:.0} s, {} left",
         r.epoch,
         r.loss,
-        r.dice_mean,
-        dice.join(", "),
         if best { " best" } else { "" },
         r.seconds,
         span(left),
@@ -161,6 +161,7 @@ mod tests {
             loss_focal: 0.0,
             dice: vec![0.75, 0.5],
             dice_mean: 0.75,
+            score: None,
             seconds: 12.3,
             waited: 0.0,
         };
@@ -169,5 +170,7 @@ mod tests {
             line(&r, true, 40, &labels, Duration::from_secs(460)),
             "epoch  3/40  loss 0.5123  Dice 0.7500 (core 0.750, edema 0.500) best  12 s, 8 min left"
         );
+        let plain = Record { dice: vec![f64::NAN; 2], dice_mean: f64::NAN, ..r };
+        assert_eq!(line(&plain, false, 40, &labels, Duration::from_secs(460)), "epoch  3/40  loss 0.5123  12 s, 8 min left");
     }
 }

@@ -19,11 +19,15 @@ use crate::train::{self, Job, Rehearsal};
 pub fn run(job: &Job, json: bool) -> Result<()> {
     let device = net::device(&job.config.device)?;
     announce(job, &device);
-    let found = train::rehearse(job, &device)?;
+    let fitted = train::fitted(job, &device)?;
+    let (job, found) = match &fitted {
+        Some((job, found)) => (job, found),
+        None => (job, &train::rehearse(job, &device)?),
+    };
     if json {
         print(&format!("{:#}\n", serde_json::json!(found)));
     } else {
-        print(&text(job, &found));
+        print(&text(job, found));
     }
     Ok(())
 }
