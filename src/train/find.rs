@@ -41,8 +41,7 @@ pub struct Found {
     pub least: Option<f64>,
     /// Where it fell most within a third of a decade.
     pub steepest: Option<f64>,
-    /// A peak for the schedule: a third of `least`, at which the loss does not fall any more, but not less than `steepest`. None where the loss
-    /// never fell.
+    /// A peak for the schedule: a tenth of `least`, at which the loss does not fall any more. None where it never fell.
     pub proposed: Option<f64>,
 }
 
@@ -103,7 +102,7 @@ impl Course {
         let falls = tried.iter().zip(tried.iter().skip(near)).map(|(a, b)| (b.mean - a.mean, (a.rate * b.rate).sqrt()));
         let steepest = falls.reduce(|a, b| if b.0 < a.0 { b } else { a }).filter(|(fall, _)| *fall < 0.0).map(|(_, rate)| rate);
         let least = least.map(|(_, t)| t.rate);
-        let proposed = least.map(|least| (least / 3.0).max(steepest.unwrap_or(0.0).min(least)));
+        let proposed = least.map(|least| least / 10.0);
         Found { tried, least, steepest, proposed }
     }
 }
@@ -136,8 +135,8 @@ mod tests {
         let found = course.found();
         assert!(found.tried.len() < STEPS, "it ends when the loss has grown");
         let (least, steepest, proposed) = (found.least.unwrap(), found.steepest.unwrap(), found.proposed.unwrap());
-        assert!((1e-2..3e-2).contains(&least) && (1e-4..1e-2).contains(&steepest), "{least} {steepest}");
-        assert!(steepest <= proposed && proposed <= least / 2.9, "{proposed}");
+        assert!((5e-3..3e-2).contains(&least) && (1e-4..1e-2).contains(&steepest), "{least} {steepest}");
+        assert!((5e-4..3e-3).contains(&proposed), "{proposed}");
     }
 
     #[test]

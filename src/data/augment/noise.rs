@@ -77,7 +77,8 @@ impl<'de> Visitor<'de> for Forms {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Noise, A::Error> {
-        let [probability, low, high] = <[f64; 3]>::deserialize(SeqAccessDeserializer::new(items))?;
+        let all = Vec::<f64>::deserialize(SeqAccessDeserializer::new(items))?;
+        let [probability, low, high] = all[..] else { return Err(de::Error::invalid_length(all.len(), &self)) };
         Ok(Noise::Sometimes(Sometimes { probability, low, high }))
     }
 }
