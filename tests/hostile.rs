@@ -17,7 +17,7 @@ mod models;
 mod mutations;
 #[path = "hostile/program.rs"]
 mod program;
-#[cfg(feature = "run")]
+#[cfg(feature = "train")]
 #[path = "hostile/readers.rs"]
 mod readers;
 #[path = "hostile/text.rs"]

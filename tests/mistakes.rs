@@ -330,7 +330,7 @@ fn where_a_graph_is_expected_one_sentence_says_what_the_file_is() {
     }
 }
 
-#[cfg(feature = "run")]
+#[cfg(feature = "train")]
 #[test]
 fn where_something_else_is_expected_too() {
     let folder = folder();
@@ -374,7 +374,7 @@ fn of_a_variant_every_change_that_is_wrong_is_told() {
     assert_eq!((code, err.lines().count()), (1, 10), "{err}");
 }
 
-#[cfg(feature = "run")]
+#[cfg(feature = "train")]
 #[test]
 fn of_a_run_config_every_mistake_is_told_and_none_takes_a_field_away() {
     use lmsc::train::RunConfig;
@@ -385,7 +385,7 @@ fn of_a_run_config_every_mistake_is_told_and_none_takes_a_field_away() {
     let text = "(graph: \"net.ron\", data: Phantom(cases: 4), patch: (32, 32, 32), epochs: 1, spacing: (1, 1, 1), optimiser: (clip: 1.0))";
     let config = read(text, &["spacing=None", "optimiser.clip=None", "steps=None"]).expect("a config");
     assert_eq!((config.spacing, config.optimiser.clip, config.steps), (None, None, None));
-    assert_eq!(read(text, &["spacing=Some((2, 2, 2))"]).expect("a config").spacing, Some([2.0; 3]));
+    assert_eq!(read(text, &["spacing=Some((2, 2, 2))"]).expect("a config").spacing, Some([2.0; 3].into()));
     let refused = read(text, &["patch=None"]).expect_err("a patch is needed");
     assert_eq!(refused.0.len(), 1, "{}", shown(&refused));
     let text =

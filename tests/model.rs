@@ -267,9 +267,9 @@ fn weights_that_are_not_those_of_the_graph_are_refused() {
 
 #[test]
 fn semantics_decide_whether_a_model_is_read_and_the_hash_does_not() {
-    let with = |change: &dyn Fn(&mut Tensors)| {
+    let with = |change: &dyn Fn(&mut Store)| {
         let (folder, path) = saved(GRAPH);
-        let before = read_tensors(&path).expect("a model").all;
+        let before = read_store(&path).expect("a model").arrays;
         changed(&path, change);
         (folder, path, before)
     };
@@ -280,8 +280,8 @@ fn semantics_decide_whether_a_model_is_read_and_the_hash_does_not() {
             gone.map(|entry| t.metadata.remove(entry));
         });
         load(&path).expect("a model");
-        let read = read_tensors(&path).expect("a model");
-        assert_eq!((read.metadata["lmsc.semantics"].as_str(), read.all == before), ("1", true));
+        let read = read_store(&path).expect("a model");
+        assert_eq!((read.metadata["lmsc.semantics"].as_str(), read.arrays == before), ("1", true));
     }
     for (version, words) in [
         ("2", "was made by a newer lmsc: its semantics are of version 2, and this lmsc knows those up to 1"),

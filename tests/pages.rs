@@ -134,7 +134,7 @@ fn a_chart_says_its_values_under_the_pointer() {
     assert!(page.get::<bool>("tip.hidden"));
 }
 
-#[cfg(feature = "volume")]
+#[cfg(feature = "predict")]
 mod viewer {
     use lmsc::volume::viewer::{Viewer, html};
     use lmsc::volume::{Class, Colour, Header, Volume};
@@ -158,7 +158,7 @@ mod viewer {
     fn page(begin_with_errors: bool) -> (Page, Array3<u8>, Array3<u8>) {
         let (image, prediction, reference) = files();
         let layers: [(&str, ArrayView3<u8>); 2] = [("prediction", prediction.view()), ("reference", reference.view())];
-        let classes = [1, 2].map(|v| Class { value: v, name: format!("class {v}"), colour: Colour::of(v) });
+        let classes = [1, 2].map(|v| Class { value: v.into(), place: v, name: format!("class {v}"), colour: Colour::of(v.into()) });
         let channels = [];
         let what = Viewer {
             title: "case",

@@ -137,7 +137,7 @@ fn a_new_graph() {
 }
 
 /// What has a device, data or a model.
-#[cfg(feature = "run")]
+#[cfg(feature = "train")]
 mod run {
     use std::sync::Arc;
 

@@ -13,8 +13,8 @@ use crate::compile::memory::Precision;
 use crate::ir::{Array, Fact, Value};
 use crate::net::{self, Network};
 use crate::show::operations_text;
-use crate::text::{Code, Diagnostic, Diagnostics, Form, Outputs, Result, unwritable, write_text};
 use crate::store::{self, NameMap, Store};
+use crate::text::{Code, Diagnostic, Diagnostics, Form, Outputs, Result, unwritable};
 
 /// Weights, inputs and labels are drawn from this.
 const SEED: u64 = 0;

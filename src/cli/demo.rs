@@ -12,7 +12,7 @@ use crate::infer::{BEST, Options, Predictor};
 use crate::net;
 use crate::read::Set;
 use crate::text::{Code, Diagnostic, Outputs, Result, Source};
-use crate::train::{BEST, Folder, Job, RunConfig};
+use crate::train::{Folder, Job, RunConfig};
 use crate::volume::{Header, write_image, write_labels};
 
 const GRAPH: &str = include_str!("../../graphs/lightmedseg.ron");

@@ -4,10 +4,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{print, print_lines};
-use crate::{bench, host, net};
 use lmsc_cpu::kernel::ceiling;
+
 use super::engine::{cuda_cards, has_cuda, through_wgpu};
+use super::{print, print_lines};
+use crate::host;
 use crate::text::Result;
 
 /// Say what this machine has for running networks, and what is missing

@@ -9,8 +9,8 @@ use super::output::{Overwrite, graph_inputs, print};
 use crate::compile::compile;
 use crate::net::{self, Network};
 use crate::read::Set;
-use crate::text::{Code, Diagnostic, Form, Result, Source, several};
 use crate::store::{self, NameMap};
+use crate::text::{Code, Diagnostic, Form, Result, Source, several};
 
 /// Run a graph on given tensors, with given weights
 ///

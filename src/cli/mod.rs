@@ -25,7 +25,7 @@ mod forward;
 mod graph;
 #[cfg(feature = "predict")]
 mod info;
-#[cfg(feature = "run")]
+#[cfg(feature = "predict")]
 mod named;
 mod new;
 mod output;
@@ -41,7 +41,7 @@ mod train;
 mod view;
 
 use output::print_lines;
-#[cfg(feature = "run")]
+#[cfg(feature = "train")]
 use output::tell;
 pub use output::{complain, print};
 

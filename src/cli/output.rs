@@ -99,13 +99,13 @@ pub fn print_lines(text: &str) {
 }
 
 /// Writes what is under way to standard error, with lines broken as by [`print_lines`].
-#[cfg(feature = "run")]
+#[cfg(feature = "train")]
 pub fn tell(text: &str) {
     eprintln!("{}", told(text));
 }
 
 /// What [`tell`] writes.
-#[cfg(feature = "run")]
+#[cfg(feature = "predict")]
 pub fn told(text: &str) -> String {
     hang(text, width(&std::io::stderr(), WIDTH))
 }

@@ -13,16 +13,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::engine::Models;
 use super::named::Cases;
 use super::output::Overwrite;
-use super::{complain, print, print_lines, size};
-use crate::infer::{BEST, Card, Flips, Model, Need, Options, Postprocess, Prediction, Predictor, need};
-use crate::{host, net};
+use super::{complain, print_lines, size};
+use crate::host;
+use crate::infer::{BEST, Card, Flips, Need, Options, Postprocess, Prediction, Predictor, need};
 use crate::read::recognise;
-use crate::text::{Code, Diagnostic, Diagnostics, Form, Outputs, Result, list, suggestion, unwritable, write_text};
-use crate::train::BEST;
-pub(super) use cases::{case_name, images_in};
-use super::engine::Models;
+use crate::text::{Code, Diagnostic, Diagnostics, Form, Outputs, Result, list, suggestion};
 use progress::Progress;
 use report::{ClassVolume, Hashed, Origin, Report};
 

@@ -11,7 +11,7 @@ mod listing;
 mod slurm;
 pub mod sweep;
 
-use super::output::{graph_inputs, print};
+use super::output::graph_inputs;
 use super::{print_lines, tell};
 use crate::net;
 use crate::read::{self, Set};

@@ -9,8 +9,6 @@ mod forward;
 mod network;
 mod pass;
 mod probe;
-mod seal;
-mod semantics;
 mod settled;
 mod weights;
 
@@ -21,7 +19,5 @@ pub use forward::{Forward, LazyTensor, Parameter, Weights};
 pub use network::{Named, Network};
 pub use pass::Pass;
 pub use probe::{forward, port};
-pub use seal::FORMAT;
-pub use semantics::SEMANTICS;
 pub use settled::Settled;
 pub use weights::{apart, arrays, assign, save};

@@ -7,12 +7,10 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::forward::numbers;
 use super::network::Network;
-use super::tensors::Tensors;
-use super::weights::{assign, values};
-use crate::op::Learned;
-use crate::text::{Code, Diagnostic, Result, several, suggestion};
+use super::weights::assign;
 use crate::ir::Array;
 use crate::store::{NameMap, Store};
+use crate::text::{Code, Diagnostic, Result, several, suggestion};
 
 /// Takes the weights of `network` from a foreign file under the names that `map` gives them. Gives each weight's foreign name.
 ///

@@ -6,11 +6,10 @@ use burn::tensor::Device;
 use ndarray::Axis;
 
 use super::run::{CaseDice, Run};
-use crate::infer::{BEST, Model};
-use crate::text::{Code, Diagnostic, Result, Source, several};
-use crate::train::{BEST, Job};
+use crate::infer::BEST;
 use crate::net::load_model;
-use crate::volume::Class;
+use crate::text::{Code, Diagnostic, Result, Source, several};
+use crate::train::Job;
 use crate::volume::overlay::{self, Overlay, Slices};
 
 /// A case that was drawn.

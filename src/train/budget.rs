@@ -57,8 +57,10 @@ pub fn fitted(job: &Job, device: &Device) -> Result<Option<(Job, Rehearsal)>> {
     let once = r.validation_seconds * all;
     let epoch = r.mean_step_seconds * job.steps() as f64 + r.validation_seconds * some / job.config.validate.every as f64;
     let Some(epochs) = fit(budget, once, epoch, most) else {
-        let message =
-            format!("`budget` is {text}; an epoch of {} takes {epoch:.0} s, and the last validation {once:.0} s", several(job.steps(), "step"));
+        let message = format!(
+            "`budget` is {text}; an epoch of {} takes {epoch:.0} s, and the last validation {once:.0} s",
+            several(job.steps(), "step")
+        );
         return Err(Diagnostic::error(Code::E0601, message).help("give more, or `steps`: fewer in an epoch").into());
     };
     job.config.budget = None;

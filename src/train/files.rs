@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::bar::Bar;
 use super::job::Job;
+use crate::bar::Bar;
 use crate::data::{Case, FileRecord, nanoseconds_now};
 use crate::text::{Code, Diagnostic, Diagnostics, Result, printable, reason, several, write_text};
 

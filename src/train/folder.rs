@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use super::cases::{CASES, CASES_TABLE};
 use super::journal::{METRICS, METRICS_TABLE};
-use super::run::{BEST, LAST};
+use super::run::LAST;
 use super::start::STARTS;
 use super::state::RESUME;
+use crate::infer::BEST;
 use crate::text::{Code, Diagnostic, Result, unwritable, write_text};
 
 /// A folder of one run, which no other process can train in as long as this lives.

@@ -53,7 +53,7 @@ pub use plan::{Plan, plan};
 pub use progress::{figure, span};
 pub use regions::NamedRegions;
 pub use rehearsal::{Counted, Rehearsal, counted, rehearse};
-pub use run::{BEST, Ending, LAST, Outcome, accept_data, resume, train};
+pub use run::{Ending, LAST, Outcome, accept_data, resume, train};
 pub use schedule::{Course, Rates};
 pub use sides::sides;
 pub use start::{STARTS, Start};

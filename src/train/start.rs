@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{host, net};
-use crate::text::{Result, unwritable, write_text};
+use crate::host;
+use crate::text::{Result, write_text};
 
 /// The file in the run folder.
 pub const STARTS: &str = "starts.jsonl";

@@ -22,8 +22,8 @@ use super::clean::Cleaned;
 use super::journal::Record;
 use super::optimise::Scaling;
 use super::origin::Origin;
-use crate::text::{Code, Diagnostic, Result, printable, read_marked, reason, write_whole};
 use crate::ir::Array;
+use crate::text::{Code, Diagnostic, Result, printable, read_marked, reason, write_whole};
 
 /// The file in the run folder.
 pub const RESUME: &str = "resume.state";

@@ -233,7 +233,7 @@ fn a_run_is_validated_as_often_and_on_as_many_cases_as_is_said() {
     let seen: std::collections::BTreeSet<String> =
         lines(&run.join("cases.csv"))[1..].iter().map(|l| l.split(',').nth(1).unwrap().to_owned()).collect();
     assert_eq!(seen.len(), if best.epoch == 3 { 3 } else { 1 });
-    assert!(Model::load(&run.join(LAST), &Device::flex()).unwrap().card().validation_dice.is_some());
+    assert!(load_model(&run.join(LAST), &Device::flex()).unwrap().card().validation_dice.is_some());
 }
 
 #[test]

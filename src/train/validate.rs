@@ -58,7 +58,7 @@ pub fn summarise(card: &Card, cases: Vec<(String, Vec<Counts>)>) -> Summary {
 pub fn absences(scores: &Summary, of: usize) -> Vec<Diagnostic> {
     let all = scores.cases.len();
     let part = if all < of { " of those before the last epoch" } else { "" };
-    let no_case = if all < of { "no case that is validated before the last epoch".into() } else { "no validation case".into() };
+    let no_case = if all < of { "no case that is validated before the last epoch" } else { "no validation case" };
     let list = |of: &dyn Fn(&ClassScore) -> bool, said: &dyn Fn(&ClassScore) -> String| -> Vec<String> {
         scores.classes.iter().filter(|c| of(c)).map(said).collect()
     };
@@ -66,8 +66,7 @@ pub fn absences(scores: &Summary, of: usize) -> Vec<Diagnostic> {
     let some = list(&|c| (1..all).contains(&c.in_reference), &|c| format!("`{}` in {}", printable(&c.name), c.in_reference));
     let mut found = vec![];
     if scores.mean.is_none() {
-        let message =
-            format!("nothing to score: {no_case} has {}", if none.is_empty() { "a class".into() } else { none.join(" or ") });
+        let message = format!("nothing to score: {no_case} has {}", if none.is_empty() { "a class".into() } else { none.join(" or ") });
         found.push(Diagnostic::warning(Code::E0704, message).help(
             "there is no mean Dice: the last epoch is kept as the best, and `patience` has no say; look at the label files with \
              `lmsc data check`, or change `split`",
@@ -77,7 +76,8 @@ pub fn absences(scores: &Summary, of: usize) -> Vec<Diagnostic> {
         found.push(Diagnostic::warning(Code::E0704, message).help("take it out of the labels, or change `split`"));
     }
     if !some.is_empty() {
-        let message = format!("of {all} validation cases{part} {}: the Dice of a class is the mean over the cases that have it", some.join(", "));
+        let message =
+            format!("of {all} validation cases{part} {}: the Dice of a class is the mean over the cases that have it", some.join(", "));
         found.push(Diagnostic::warning(Code::E0704, message).help("a case without it in label and prediction does not count for it"));
     }
     found

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lmsc::data::{Dataset, Preprocess, Spec};
-use lmsc::net::NameMap;
 use lmsc::report;
+use lmsc::store::NameMap;
 use lmsc::text::{Diagnostics, Source, render};
 use lmsc::train::{RunConfig, Standing};
 use lmsc::volume::{Header, Normalise, write_image, write_labels};

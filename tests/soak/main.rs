@@ -2,7 +2,7 @@
 //!
 //! Not part of `cargo test`: `tests/soak/run` starts it, and says how long each part takes. `$LMSC_SOAK` holds the counts and the seed,
 //! as `seed=1 kills=20 volumes=20 pairs=3 fills=8`.
-#![cfg(feature = "run")]
+#![cfg(feature = "train")]
 
 #[path = "../given/mod.rs"]
 mod given;
@@ -67,7 +67,7 @@ fn place(cases: usize, size: [usize; 3], more: &str) -> tempfile::TempDir {
     let program = compile(&Source::new("tiny.ron", GRAPH), &[], None).expect("it compiles");
     let network = Network::new(Arc::new(program), &net::device("cpu").expect("a CPU"), 1).expect("it is made");
     let labels = ["background", "edema", "core", "enhancing"];
-    let labels = labels.iter().enumerate().map(|(value, name)| (value as u8, (*name).to_owned())).collect();
+    let labels = labels.iter().enumerate().map(|(value, name)| (value as u32, (*name).to_owned())).collect();
     let modalities = ["FLAIR", "T1", "T1CE", "T2"].map(String::from).to_vec();
     net::save(&at("model.safetensors"), &network, &Card::new(modalities, labels, [16, 16, 16]).entries()).expect("saved");
     dir

@@ -216,7 +216,7 @@ fn pattern(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::{Source, Span};
+    use crate::{Source, Span};
 
     #[test]
     fn what_is_said_twice_of_a_place_is_kept_once_and_different_things_all() {

@@ -11,10 +11,9 @@ use crate::compile::Program;
 use crate::infer::Card;
 use crate::ir::Array;
 use crate::metric::Region;
-use crate::net::{FORMAT, SEMANTICS, Tensors, graph_of, read_tensors};
 use crate::show::stats;
+use crate::store::{FORMAT, SEMANTICS, Store, graph_of, read_store};
 use crate::text::{Diagnostic, Result, many, printable, several, thousands};
-use crate::store::{FORMAT, Store, graph_of, read_store};
 use crate::volume::{Class, Normalise, Summary};
 
 /// Store that are named where a file says nothing of itself.

@@ -4,9 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::cli::named::{Part, is_config, named};
 use crate::data::{Images, Want, called_together, images_from, images_in, images_of, split_files};
 use crate::text::{Code, Diagnostic, Diagnostics, Result};
-use crate::cli::named::{Part, is_config, named};
 
 /// The files of each case, by the name that its segmentation gets. `modalities` are those of the network.
 pub fn cases(images: &[String], part: Part, modalities: &[String], out: &Path) -> Result<Images> {

@@ -2,9 +2,8 @@
 //!
 //! Part of `cli::predict`; uses `bar`.
 
-use crate::cli::output::told;
-use crate::train::Bar;
 use crate::bar::Bar;
+use crate::cli::output::told;
 
 /// The progress of a run over several cases.
 #[derive(Debug)]

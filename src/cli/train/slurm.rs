@@ -6,9 +6,9 @@ use std::path::Path;
 
 use super::{Args, stem};
 use crate::cli::output::graph_inputs;
-use crate::cli::{print, print_lines};
+use crate::cli::print_lines;
 use crate::read::Variant;
-use crate::text::{Code, Diagnostic, Form, Outputs, Result, reason, several, write_text};
+use crate::text::{Code, Diagnostic, Form, Outputs, Result, reason, several};
 use crate::train::{Job, counted};
 
 /// What the script is made of.

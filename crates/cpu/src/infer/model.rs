@@ -9,10 +9,9 @@ use ndarray::{Array3, Array5, ArrayView4, ArrayView5, s};
 
 use super::prepare::Prepared;
 use super::window::{Window, Windows};
-use super::{Card, CpuEngine, Engine, Runner};
-use crate::net::{self, Network};
-use crate::text::{Code, Diagnostic, Result, several};
+use super::{Card, CpuEngine, Engine};
 use crate::store::{self, Trained};
+use crate::text::{Code, Diagnostic, Result, several};
 
 /// The best checkpoint of a run folder.
 pub const BEST: &str = "best.safetensors";

@@ -12,9 +12,8 @@ use serde_json::json;
 
 use super::file::Store;
 use super::seal;
-use super::tensors::Tensors;
-use crate::read::recognise;
 use crate::text::{Code, Diagnostic, FileKind, printable, reason, several};
+use lmsc_graph::read::recognise;
 
 /// The largest weights file that is read, in bytes.
 const MAX_BYTES: u64 = 16 << 30;

@@ -3,12 +3,8 @@
 use annotate_snippets::renderer::{DEFAULT_EMPHASIS_STYLE, DEFAULT_ERROR_STYLE, DEFAULT_LINE_NUM_STYLE, DEFAULT_WARNING_STYLE, Style};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::fold::wrap;
-use super::printable::{columns, shown};
-use super::{Diagnostic, Label, Severity};
-use excerpt::Excerpt;
-pub use json::json;
-use super::super::printable::{columns, shown, wrap};
+use super::super::fold::wrap;
+use super::super::printable::{columns, shown};
 use super::super::{Diagnostic, Label, Severity};
 use super::excerpt::Excerpt;
 

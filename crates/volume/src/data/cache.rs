@@ -23,7 +23,7 @@ use super::preprocess::Preprocess;
 use super::record::{FileRecord, nanoseconds_now};
 use super::sample::Sample;
 use super::taken::Lost;
-use crate::text::{Code, Diagnostic, probe, read_marked, reason, write_whole};
+use crate::text::{Code, Diagnostic, probe, read_marked, write_whole};
 use crate::volume::{Affine, Grid};
 
 const MAGIC: &[u8] = b"lmsc case 1\n";
@@ -222,7 +222,10 @@ mod tests {
         fn new() -> Self {
             let root = tempfile::tempdir().unwrap();
             phantom::write(root.path(), 2, [16, 18, 20], 4).unwrap();
-            Self { root, by: Preprocess { normalise: Normalise::ZScoreNonZero, spacing: Some([2.0, 1.0, 1.3].into()), crop: true, nan: None } }
+            Self {
+                root,
+                by: Preprocess { normalise: Normalise::ZScoreNonZero, spacing: Some([2.0, 1.0, 1.3].into()), crop: true, nan: None },
+            }
         }
 
         fn open(&self, cache: bool) -> Dataset {

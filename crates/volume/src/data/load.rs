@@ -14,7 +14,7 @@ use super::preprocess::{Preprocess, channels};
 use super::sample::Sample;
 use super::taken::{Frame, Taken};
 use crate::text::{Code, Diagnostic, several};
-use crate::volume::{Affine, Between, Grid, Header, Orientation, Volume, corner_distance, read, reorient, resample_labels};
+use crate::volume::{Grid, Header, Orientation, Volume, corner_distance, reorient};
 
 /// The axis order in which networks see volumes, whatever that of the files is: D to the head, H to the front, W to the right.
 pub const CANONICAL: Orientation = Orientation::RAS;

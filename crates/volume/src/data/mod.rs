@@ -36,7 +36,10 @@ pub use fold::fold;
 pub use foreground::{Foreground, Last};
 pub use image::{Image, NotFinite, read_image};
 pub use labels::{Labels, on_one_list, read_labels};
-pub use layout::{Counterparts, Entry, Images, Pairs, Pattern, Want, against, called_together, describe, file_name, guess, images_from, images_in, images_of, labels_in, labels_of, matched, split_files};
+pub use layout::{
+    Counterparts, Entry, Images, Pairs, Pattern, Want, against, called_together, describe, file_name, guess, images_from, images_in,
+    images_of, labels_in, labels_of, matched, split_files,
+};
 pub use load::{CANONICAL, Loaded, Matched};
 pub use patch::{Aim, Patch, cut, place};
 pub use preprocess::{Extent, Preprocess, channels};

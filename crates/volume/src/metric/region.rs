@@ -2,8 +2,6 @@
 //!
 //! Depends on nothing of this crate.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
 /// A label value.

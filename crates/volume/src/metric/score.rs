@@ -10,8 +10,6 @@
 //! ([`Empty::One`]). Where a region is in one map only, surface-distance and MONAI give infinity or NaN for distances, and MONAI's means
 //! leave such cases out, so that a network that finds less may score better; MedPy refuses.
 
-use std::collections::BTreeSet;
-
 use ndarray::Array3;
 use serde::Serialize;
 
@@ -19,7 +17,7 @@ use super::extent::Extent;
 use super::lesion::{LesionRule, Lesions};
 use super::numbering::PerValue;
 use super::overlap::Counts;
-use super::region::{Region, Value};
+use super::region::Region;
 use super::surface::{Convention, Surfaces};
 
 /// How to score.

@@ -289,7 +289,10 @@ fn two_classes_of_one_name_are_refused_in_every_layout() {
     let root = folder(&["a.nii", "a_seg.nii"]);
     let entry = Entry { id: "a".into(), image: vec!["a.nii".into()], label: "a_seg.nii".into(), subject: None };
     let list = |names: &[&str]| {
-        describe(&Spec::List { root: root.path().into(), modalities: vec!["t1".into()], labels: labels(names), cases: vec![entry.clone()] }, Want::Pairs)
+        describe(
+            &Spec::List { root: root.path().into(), modalities: vec!["t1".into()], labels: labels(names), cases: vec![entry.clone()] },
+            Want::Pairs,
+        )
     };
     assert!(list(&["background", "core", "lesion"]).is_ok());
     let text = said(list(&["background", "lesion", "core", "lesion "]));
