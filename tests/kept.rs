@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lmsc::infer::{Model, Options, Predictor};
+use lmsc::infer::{Options, Predictor};
 use lmsc::net;
 
 /// The folders of `tests/kept` that hold what a version wrote.
@@ -22,7 +22,7 @@ fn numbers(path: &Path) -> Vec<f32> {
 fn models_predict_what_they_did() {
     let device = net::device("cpu").expect("a CPU");
     for version in VERSIONS {
-        let model = Model::load(&kept(version).join("run/best.safetensors"), &device).expect("it is read");
+        let model = net::load_model(&kept(version).join("run/best.safetensors"), &device).expect("it is read");
         let options = Options { probabilities: true, ..Options::default() };
         let said = Predictor::new(model, options).predict(&["tests/kept/set/imagesTr/kept_0.nii.gz".into()], || ()).expect("it predicts");
         let all: Vec<f32> = said.probabilities.expect("they were asked for").iter().step_by(29).copied().collect();

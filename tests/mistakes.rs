@@ -385,7 +385,7 @@ fn of_a_run_config_every_mistake_is_told_and_none_takes_a_field_away() {
     let text = "(graph: \"net.ron\", data: Phantom(cases: 4), patch: (32, 32, 32), epochs: 1, spacing: (1, 1, 1), optimiser: (clip: 1.0))";
     let config = read(text, &["spacing=None", "optimiser.clip=None", "steps=None"]).expect("a config");
     assert_eq!((config.spacing, config.optimiser.clip, config.steps), (None, None, None));
-    assert_eq!(read(text, &["spacing=Some((2, 2, 2))"]).expect("a config").spacing, Some([2.0; 3]));
+    assert_eq!(read(text, &["spacing=Some((2, 2, 2))"]).expect("a config").spacing, Some([2.0; 3].into()));
     let refused = read(text, &["patch=None"]).expect_err("a patch is needed");
     assert_eq!(refused.0.len(), 1, "{}", shown(&refused));
     let text =
@@ -403,7 +403,9 @@ fn helps() -> Vec<(String, String)> {
         }
     }
     let mut all = vec![];
-    for folder in ["src/op", "src/block", "src/compile", "src/read", "src/text/page"] {
+    for folder in
+        ["crates/graph/src/op", "crates/graph/src/block", "crates/graph/src/compile", "crates/graph/src/read", "crates/text/src/page"]
+    {
         files(Path::new(folder), &mut all);
     }
     let mut texts = vec![];

@@ -44,7 +44,7 @@ impl Place {
         let program = compile(&Source::new("tiny.ron", include_str!("given/tiny.ron")), &[], None).expect("it compiles");
         let network = Network::new(Arc::new(program), &net::device("cpu").expect("a CPU"), 1).expect("it is made");
         let labels = ["background", "edema", "core", "enhancing"];
-        let labels = labels.iter().enumerate().map(|(value, name)| (value as u8, (*name).to_owned())).collect();
+        let labels = labels.iter().enumerate().map(|(value, name)| (value as u32, (*name).to_owned())).collect();
         let modalities = ["FLAIR", "T1", "T1CE", "T2"].map(String::from).to_vec();
         net::save(&at("model.safetensors"), &network, &Card::new(modalities, labels, [16, 16, 16]).entries()).expect("saved");
         let place = Self { folder, runs: 0.into() };

@@ -11,7 +11,7 @@ use crate::bar::Bar;
 use crate::data::{self, Dataset, Preprocess, Spec, Survey};
 use crate::read::Set;
 use crate::text::{Diagnostics, Result, Source};
-use crate::train::{RunConfig, divide};
+use crate::train::{RunConfig, sides};
 
 /// Look at a data set: check it, or plan a run on it
 ///
@@ -82,7 +82,7 @@ fn survey(target: &Path, sets: &[String]) -> Result<Surveyed> {
             given.push(Set::parse(&format!("{name}={value}"))?);
         }
         given.append(&mut graph_sets);
-        (config.data.clone(), config.preprocess(), Some(config.split), Some(config.graph_path(target)), given)
+        (config.data.clone(), config.preprocess(), Some(config.split.clone()), Some(config.graph_path(target)), given)
     };
     let set = Dataset::open(&spec, by, None)?;
     let about = &set.description;
@@ -90,8 +90,7 @@ fn survey(target: &Path, sets: &[String]) -> Result<Surveyed> {
     bar.change(|bar| bar.set_message("reading"));
     let cases = set.survey(|| bar.change(|bar| bar.inc(1)));
     bar.finish();
-    let subjects: Vec<String> = about.cases.iter().map(|c| c.subject.clone()).collect();
-    let held = split.map(|split| divide(&subjects, &split).1).unwrap_or_default();
+    let held = split.map(|split| sides(about, &split, target)).transpose()?.unwrap_or_default().1;
     let held = held.into_iter().map(|i| about.cases[i].id.clone()).collect();
     Ok(Surveyed { spec, set, cases, held, graph, graph_sets })
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 mod dry;
+mod find;
 mod listing;
 mod slurm;
 pub mod sweep;
@@ -45,6 +46,12 @@ Examples:
   lmsc train --resume runs/hippo
       go on with a run that was interrupted, in whatever way: the weights come out as if it never had been
 
+  lmsc train configs/phantom.ron --set recipe=nnunet --set budget=12h
+      nnU-Net's augmentation, loss and optimiser for what the config leaves open, and as many epochs as twelve hours have room for
+
+  lmsc train configs/phantom.ron --find-lr
+      a hundred steps with growing learning rates, the loss of each, and a proposal; writes nothing
+
   lmsc train configs/phantom.ron --dry
       three steps and one validation: time, memory, and how long the run will take; writes nothing
 
@@ -60,15 +67,15 @@ Several runs, one folder each, as runs/ablation/anchors=8,split.fold=0:
 The run folder holds graph.ron and config.ron (complete: `lmsc train runs/phantom/config.ron` makes the run again), split.json, \
 metrics.csv and metrics.jsonl (each epoch), cases.csv and cases.jsonl (each case at the best epoch), an event file for TensorBoard, \
 data.json (size, time and hash of each file), starts.jsonl (machine, threads, version), best.safetensors, last.safetensors and \
-resume.state. Ctrl-C finishes the step at hand and \
-saves it.")]
+resume.state. Ctrl-C finishes the step at hand and saves it. While the run folder has a file `pause`, or the one that LMSC_PAUSE names \
+is there, the run waits.")]
 pub struct Args {
     /// The run config, a RON file
     #[arg(value_name = "CONFIG", required_unless_present = "resume")]
     pub config: Option<PathBuf>,
 
     /// Go on with the run in this folder
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "sets", "out", "force", "dry", "list", "index", "slurm"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["config", "sets", "out", "force", "dry", "find_lr", "list", "index", "slurm"])]
     pub resume: Option<PathBuf>,
 
     /// Go on although files of the data set have changed since the run began
@@ -96,7 +103,11 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["list", "slurm"])]
     pub dry: bool,
 
-    /// Print --dry or --list for programs
+    /// Make a hundred steps with learning rates from 1e-6 to 1, show the loss of each, propose one, and write nothing
+    #[arg(long, conflicts_with_all = ["dry", "list", "slurm"])]
+    pub find_lr: bool,
+
+    /// Print --dry, --find-lr or --list for programs
     #[arg(long)]
     pub json: bool,
 
@@ -110,8 +121,8 @@ pub struct Args {
 /// Everything that is wrong with the config, the graph, the data or the device, before anything is written; then what stops training. Of
 /// several runs, what has stopped each of them.
 pub fn run(args: Args) -> Result<()> {
-    if args.json && !args.dry && !args.several.list {
-        return Err(Diagnostic::error(Code::E0601, "--json goes with --dry or --list")
+    if args.json && !args.dry && !args.find_lr && !args.several.list {
+        return Err(Diagnostic::error(Code::E0601, "--json goes with --dry, --find-lr or --list")
             .help("leave it out, or see `lmsc report --help`")
             .into());
     }
@@ -127,13 +138,17 @@ pub fn run(args: Args) -> Result<()> {
     }
     let Some(file) = args.config.clone() else { unreachable!("CONFIG or --resume is required") };
     let variants = read::variants(&args.sets)?;
-    if args.dry {
+    if args.dry || args.find_lr {
+        let name = if args.dry { "--dry" } else { "--find-lr" };
         let one = sweep::chosen(&variants, args.several.index)?;
         let [variant] = one else {
-            let message = format!("--dry looks at one run, and these are {}", variants.len());
+            let message = format!("{name} looks at one run, and these are {}", variants.len());
             return Err(Diagnostic::error(Code::E0601, message).help("choose one with --index; --list shows them").into());
         };
         let job = prepare(&file, &variant.sets, args.device.as_deref())?;
+        if args.find_lr {
+            return find::run(&job, args.json);
+        }
         let mut named = RunConfig::named(&Source::read(&file)?, &divide(&variant.sets).0)?;
         named.extend(args.device.is_some().then(|| "device".to_owned()));
         return dry::run(&job, &named, args.json);
@@ -171,6 +186,7 @@ fn spares_inputs(job: &Job, config: &Path, folder: &Path) -> Result<()> {
     let mut outputs = Outputs::new("train", None);
     outputs.input(config);
     graph_inputs(&mut outputs, &job.config.graph_path(config));
+    job.config.split.file.iter().for_each(|list| outputs.input(&config.parent().unwrap_or(Path::new("")).join(list)));
     outputs.inputs(job.store.description().cases.iter().flat_map(|case| case.image.iter().chain(&case.label)));
     outputs.folder(folder)?;
     Ok(train::LEFT.iter().try_for_each(|name| outputs.reserve(&folder.join(name)))?)
@@ -185,6 +201,14 @@ fn make(job: &Job, folder: &Folder, resumed: bool) -> Result<Outcome> {
     if let Some(meaning) = job.meaning() {
         eprintln!("regions: {meaning}");
     }
+    // A run that goes on has its numbers from its folder.
+    let fitted = if resumed { None } else { train::fitted(job, &device)? };
+    if let (Some((job, r)), Some(budget)) = (&fitted, &job.config.budget) {
+        let average = job.config.optimiser.average.unwrap_or_default();
+        let (epochs, steps) = (several(job.config.epochs, "epoch"), several(job.steps(), "step"));
+        tell(&format!("budget {budget}: {:.2} s a step, {epochs} of {steps}, optimiser.average {average}", r.mean_step_seconds));
+    }
+    let job = fitted.as_ref().map_or(job, |(job, _)| job);
     announce(job, &device);
     let begin = if resumed { train::resume } else { train::train };
     let outcome = begin(job, folder, &device, asked_to_stop()).map_err(|e| and_go_on(e, folder))?;
@@ -271,7 +295,11 @@ fn explain(mut errors: Diagnostics, sets: &[Set]) -> Diagnostics {
 pub(super) fn summary(job: &Job, outcome: &Outcome, folder: &Path) -> String {
     let labels = job.scored();
     let best = outcome.best.as_ref().map_or("no epoch was finished".to_owned(), |best| {
-        let (epoch, cases) = (best.epoch, job.validation.len());
+        if !best.is_validated() {
+            return "no epoch was validated; the last is kept as the best".into();
+        }
+        let (epoch, all) = (best.epoch, best.epoch >= job.config.epochs);
+        let cases = if all { job.validation.len() } else { job.validated_between().len() };
         let in_some = |at: usize| best.dice_cases.get(at).filter(|n| (1..cases).contains(*n)).map_or(String::new(), |n| format!(" in {n}"));
         let one = |(at, (l, d)): (usize, (&String, &f64))| format!("{l} {}{}", train::figure(*d, 3), in_some(at));
         let dice = list(labels.iter().zip(&best.dice).enumerate().map(one), NAMED);

@@ -29,6 +29,14 @@ pub struct Curve {
     pub points: Vec<(usize, f64)>,
 }
 
+impl Curve {
+    /// The curve without gaps: over what was not measured, a line leads to the next value.
+    pub fn joined(mut self) -> Self {
+        self.points.retain(|(_, v)| v.is_finite());
+        self
+    }
+}
+
 /// A chart.
 #[derive(Clone, Debug, Default)]
 pub struct Chart<'a> {
@@ -202,6 +210,7 @@ mod tests {
         let html = Chart { title: "Dice", curves: vec![curve.clone()], best: Some(4), ..Chart::default() }.html();
         assert!(html.contains("<circle class=\"c1 dash\" cx=\"48.0\"") && html.matches('L').count() == 1, "{html}");
         assert!(html.contains("&quot;y&quot;:[0.5,null,0.25,0.75]") && !html.contains("<a>"), "{html}");
+        assert_eq!(curve.clone().joined().points, [(1, 0.5), (3, 0.25), (4, 0.75)]);
         assert_eq!(Chart { curves: vec![Curve { points: vec![(1, f64::NAN)], ..curve }], ..Chart::default() }.html(), "");
     }
 }

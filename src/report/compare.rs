@@ -71,7 +71,7 @@ fn curves(all: &[Group]) -> String {
         Chart {
             title: "Dice",
             unit: "validation, mean over the classes that there are",
-            curves: curves(&figure("dice_mean")),
+            curves: curves(&figure("dice_mean")).into_iter().map(Curve::joined).collect(),
             ..Chart::default()
         },
         Chart { title: "Loss", unit: "training", curves: curves(&figure("loss")), ..Chart::default() },

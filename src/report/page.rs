@@ -87,7 +87,13 @@ fn curves(run: &Run) -> String {
     let mut loss = vec![curve("loss", 0, &|e| e.get("loss"))];
     loss.extend(terms.iter().enumerate().map(|(i, t)| curve(&t["loss_".len()..].replace('_', " "), i + 1, &|e| e.get(t))));
     let charts = [
-        Chart { title: "Dice", unit: "validation, mean over cases", curves: dice, best, holds: vec![] },
+        Chart {
+            title: "Dice",
+            unit: "validation, mean over cases",
+            curves: dice.into_iter().map(Curve::joined).collect(),
+            best,
+            holds: vec![],
+        },
         Chart { title: "Loss", unit: "training, with its terms before their weights", curves: loss, best, holds: vec![0.0] },
         Chart { title: "Learning rate", curves: vec![curve("learning rate", 0, &|e| e.get("lr"))], holds: vec![0.0], ..Chart::default() },
         Chart {

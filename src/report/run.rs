@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::compile::{Program, compile};
-use crate::metric::{Values, is_better};
+use crate::metric::Values;
 use crate::show::{self, Stats};
 use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, printable, reason, several};
-use crate::train::{CASES, METRICS, METRICS_TABLE, RunConfig, STARTS, Standing, Start};
+use crate::train::{CASES, METRICS, METRICS_TABLE, RunConfig, STARTS, Standing, Start, best_of};
 
 /// More than any journal has: what is larger is something else.
 const LARGEST: u64 = 256 << 20;
@@ -54,6 +54,11 @@ impl Epoch {
     /// The mean Dice, where there is one.
     pub fn mean(&self) -> Option<f64> {
         Some(self.get("dice_mean")).filter(|d| d.is_finite())
+    }
+
+    /// By what epochs are compared: the mean over the cases that every validation looks at, where the journal has it beside that over all.
+    fn compared(&self) -> Option<f64> {
+        Some(self.get("score")).filter(|s| s.is_finite()).or_else(|| self.mean())
     }
 
     /// A figure by name; NaN where there is none.
@@ -115,9 +120,9 @@ impl Run {
         Ok(Self { path: path.to_owned(), name, config, config_text, program, stats, standing, classes, epochs, cases, starts, split })
     }
 
-    /// The epoch with the highest mean Dice, the first of several; where none has one, the last.
+    /// The epoch that the run has chosen as the best: that of the highest mean Dice, or moving average of such; where none has one, the last.
     pub fn best(&self) -> Option<&Epoch> {
-        self.epochs.iter().reduce(|best, e| if is_better(e.mean(), best.mean()) { e } else { best })
+        self.epochs.get(best_of(self.epochs.iter().map(Epoch::compared), self.config.validate.smooth)?)
     }
 
     /// The Dice of the cases at the best epoch as it counts in means: what is in neither map of a case does not.

@@ -8,21 +8,32 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::budget::seconds;
 use super::clean::Cleaning;
 use super::fault::fault;
 use super::loss::Objective;
 use super::regions::NamedRegions;
 use super::schedule::Course;
 use crate::compile::memory::Precision;
-use crate::data::{Augment, Preprocess, Spec};
+use crate::data::{Augment, Foreground, Preprocess, Spacing, Spec};
 use crate::read::{self, Set, Value};
-use crate::text::{Diagnostics, Result, Source};
+use crate::text::{Diagnostics, Result, Source, printable};
 use crate::volume::Normalise;
+
+mod recipe;
+mod validate;
+
+use recipe::RECIPES;
+pub use recipe::Recipe;
+pub use validate::Validate;
 
 /// A training run. Lengths are in voxels, `[D, H, W]` (the file's k, j, i).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
+    /// Values that go together, for all fields that are not written here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<Recipe>,
     /// The graph file; a relative path starts at the config's folder.
     pub graph: PathBuf,
     /// Parameters of the graph.
@@ -46,9 +57,10 @@ pub struct RunConfig {
     /// How intensities are brought to the scale of the network.
     #[serde(default)]
     pub normalise: Normalise,
-    /// The spacing in mm, along D, H, W of RAS (head, front, right), to which all cases are brought; without it each keeps its own.
+    /// The spacing in mm, along D, H, W of RAS (head, front, right), to which all cases are brought, `keep` for an axis that stays; without it
+    /// each keeps its own.
     #[serde(default)]
-    pub spacing: Option<[f64; 3]>,
+    pub spacing: Option<Spacing>,
     /// Whether the planes around an image that are 0 in all channels are cut away.
     #[serde(default)]
     pub crop: bool,
@@ -61,19 +73,27 @@ pub struct RunConfig {
     pub cache: Option<PathBuf>,
     #[serde(default)]
     pub augment: Augment,
-    /// The part of the patches that are placed to hold a voxel of a foreground class, 0 to 1.
-    #[serde(default = "third")]
-    pub foreground: f64,
+    /// Which patches are placed at a voxel of a foreground class: a part of them, 0 to 1, or so many of each batch.
+    #[serde(default)]
+    pub foreground: Foreground,
     #[serde(default)]
     pub loss: Objective,
     #[serde(default)]
     pub optimiser: Optimiser,
     #[serde(default)]
     pub schedule: Schedule,
+    #[serde(default)]
     pub epochs: usize,
+    /// The time that the run may take, as `12h` or `1h30m`: so many epochs are made, at most `epochs` where that is given, as a measured step
+    /// leaves time for, and `optimiser.average`, where it is not given, reaches over a twentieth of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<String>,
     /// Optimiser steps of an epoch; without it, as many as show every training case about once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
+    /// How often, and on how many cases.
+    #[serde(default)]
+    pub validate: Validate,
     /// Stop after so many epochs without a better one; without it, all epochs are trained.
     #[serde(default)]
     pub patience: Option<usize>,
@@ -106,6 +126,7 @@ pub struct RunConfig {
 
 /// Names of the fields, for `--set`: what is none of these is a parameter of the graph.
 pub const FIELDS: &[&str] = &[
+    "recipe",
     "graph",
     "set",
     "data",
@@ -125,7 +146,9 @@ pub const FIELDS: &[&str] = &[
     "optimiser",
     "schedule",
     "epochs",
+    "budget",
     "steps",
+    "validate",
     "patience",
     "overlap",
     "postprocess",
@@ -137,10 +160,14 @@ pub const FIELDS: &[&str] = &[
     "out",
 ];
 
-/// Which cases are kept for validation: a part of them, or one of several folds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// Which cases are kept for validation: a part of them, one of several folds, or those that a list names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SplitSpec {
+    /// A JSON file that lists the cases: `{"train": [...], "val": [...]}`, or nnU-Net's list of such, of which `fold` is taken. A relative path
+    /// starts at the config's folder; cases that are not named are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
     /// The part of the cases, above 0 and below 1; with `folds` it has no say.
     pub validation: f64,
     /// Cross-validation in so many folds of the sorted cases, as scikit-learn's `KFold(folds, shuffle=True, random_state=seed)`
@@ -154,7 +181,7 @@ pub struct SplitSpec {
 
 impl Default for SplitSpec {
     fn default() -> Self {
-        Self { validation: 0.2, folds: None, fold: 0, seed: None }
+        Self { file: None, validation: 0.2, folds: None, fold: 0, seed: None }
     }
 }
 
@@ -234,10 +261,6 @@ fn two() -> usize {
     2
 }
 
-fn third() -> f64 {
-    1.0 / 3.0
-}
-
 fn half() -> f64 {
     0.5
 }
@@ -246,10 +269,11 @@ fn auto() -> String {
     "auto".into()
 }
 
-/// The changes, before which a text without any `loss` gets the usual one: `--set loss.focal=1` adds to that.
+/// The changes, before which a text without any `loss`, of its own or of its recipe, gets the usual one: `--set loss.focal=1` adds to that.
 fn with_usual_loss(source: &Arc<Source>, sets: &[Set]) -> Result<Vec<Set>> {
     let mut all = vec![];
-    if sets.iter().any(|s| s.path.starts_with("loss.")) && !read::config_fields(source, &[])?.contains("loss") {
+    let recipe: Vec<Set> = sets.iter().filter(|s| s.path == "recipe").cloned().collect();
+    if sets.iter().any(|s| s.path.starts_with("loss.")) && !RunConfig::named(source, &recipe)?.contains("loss") {
         let usual = Objective::default();
         all.push(Set::parse(&format!("loss.dice={:?}", usual.dice))?);
         all.push(Set::parse(&format!("loss.cross_entropy={:?}", usual.cross_entropy))?);
@@ -264,17 +288,17 @@ impl RunConfig {
     /// # Errors
     /// What is wrong with the text, at its place; E0601 for values that cannot be.
     pub fn read(source: &Arc<Source>, sets: &[Set]) -> Result<Self> {
-        let config: Self = read::config(source, &with_usual_loss(source, sets)?)?;
+        let config: Self = read::config(source, &with_usual_loss(source, sets)?, &RECIPES)?;
         config.check(source)?;
         Ok(config)
     }
 
-    /// The fields that a config's text and its changes name, as `loss.dice`; all others have their default.
+    /// The fields that a config's text, its changes and its recipe name, as `loss.dice`; all others have their default.
     ///
     /// # Errors
     /// As [`RunConfig::read`].
     pub fn named(source: &Arc<Source>, sets: &[Set]) -> Result<BTreeSet<String>> {
-        read::config_fields(source, sets)
+        read::config_fields(source, sets, &RECIPES)
     }
 
     /// The graph file, seen from the config file at `path`.
@@ -328,7 +352,18 @@ impl RunConfig {
         must(self.regions.is_some() || self.paint.is_none(), "paint", "given without `regions`".into(), "left out");
         must((1..=64).contains(&self.workers), "workers", self.workers.to_string(), "from 1 to 64");
         must(self.workers <= self.batch.max(1), "workers", self.workers.to_string(), "at most `batch`: each takes a patch at least");
-        must(self.epochs >= 1, "epochs", self.epochs.to_string(), "1 or more");
+        let spanned = self.budget.as_deref().is_none_or(|text| seconds(text).is_some());
+        must(
+            spanned,
+            "budget",
+            format!("\"{}\"", printable(self.budget.as_deref().unwrap_or_default())),
+            "a time, as \"12h\" or \"1h30m\"",
+        );
+        must(self.epochs >= 1 || self.budget.is_some(), "epochs", self.epochs.to_string(), "1 or more, or left out beside `budget`");
+        let v = &self.validate;
+        must(v.every >= 1, "validate.every", v.every.to_string(), "1 epoch or more");
+        must(v.cases != Some(0), "validate.cases", "0".into(), "1 or more");
+        must((0.0..1.0).contains(&v.smooth), "validate.smooth", v.smooth.to_string(), "from 0 to below 1");
         must(self.steps != Some(0), "steps", "0".into(), "1 or more");
         must(self.batch >= 1, "batch", self.batch.to_string(), "1 or more");
         must(
@@ -337,10 +372,18 @@ impl RunConfig {
             format!("{:?}", self.patch),
             "three sizes from 1 to 4096 voxels",
         );
-        must((0.0..=1.0).contains(&self.foreground), "foreground", self.foreground.to_string(), "from 0 to 1");
+        if let Some((field, value, wanted)) = self.foreground.fault(self.batch) {
+            must(false, field, value, &wanted);
+        }
         must((0.0..1.0).contains(&self.overlap), "overlap", self.overlap.to_string(), "from 0 to below 1");
         let v = self.split.validation;
         let k = self.split.folds;
+        must(
+            k.is_none() || self.split.file.is_none(),
+            "split.folds",
+            "given beside `split.file`".into(),
+            "left out: the file lists the cases",
+        );
         must(k.is_none_or(|k| k >= 2), "split.folds", k.unwrap_or_default().to_string(), "2 or more");
         must(
             k.is_none_or(|k| self.split.fold < k.max(1)),

@@ -2,10 +2,11 @@
 //!
 //! Part of `train`; may use `compile`, `data`, `read` and `text`.
 
-use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::Device;
+use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
 use super::config::{RunConfig, SplitSpec};
@@ -13,12 +14,13 @@ use super::fault::fault;
 use super::heads;
 use super::loss::{FrequencyOf, Head, Loss};
 use super::memory;
-use super::origin::GRAPH;
+use super::origin::{GRAPH, SPLIT};
 use super::regions::goal;
+use super::sides::{seed, sides};
 use super::store::Store;
 use crate::compile::memory::Segments;
 use crate::compile::{self, Program};
-use crate::data::{self, Dataset};
+use crate::data::{Dataset, Purpose, draw};
 use crate::host;
 use crate::infer::{Card, Regions};
 use crate::metric::{Region, Value};
@@ -91,12 +93,14 @@ impl Job {
             let message = format!("`loss.class_weights` are {}, and there are {} {what}: {}", given.len(), names.len(), names.join(", "));
             found.push(fault(source, "loss.class_weights", message));
         }
-        let subjects: Vec<String> = about.cases.iter().map(|c| c.subject.clone()).collect();
-        let (training, validation) = divide(&subjects, &config.split);
-        if training.is_empty() || validation.is_empty() {
+        // One that cannot be read leaves nothing to say of how many there are.
+        let divided = found.keep(sides(about, &config.split, Path::new(&source.name)).map_err(Diagnostics::from));
+        let readable = divided.is_some();
+        let (training, validation) = divided.unwrap_or_default();
+        if readable && (training.is_empty() || validation.is_empty()) {
             let message = format!(
                 "of {}, {} for training and {} for validation; both need one",
-                several(subjects.len(), "case"),
+                several(about.cases.len(), "case"),
                 training.len(),
                 validation.len()
             );
@@ -118,10 +122,36 @@ impl Job {
         self.config.steps.unwrap_or_else(|| self.training.len().div_ceil(patches).max(1))
     }
 
-    /// The config that makes this run again, from the run folder: what follows from the data and the graph is written out.
+    /// The cases that are validated before the last epoch: all, or the first of an order by the split's seed.
+    pub fn validated_between(&self) -> Vec<usize> {
+        let mut cases = self.validation.clone();
+        if let Some(most) = self.config.validate.cases.filter(|most| *most < cases.len()) {
+            cases.shuffle(&mut draw(seed(&self.config.split), Purpose::Validation, 0, 0));
+            cases.truncate(most);
+        }
+        cases
+    }
+
+    /// How many cases are segmented in all validations of a run of so many epochs.
+    pub fn validated(&self, epochs: usize) -> usize {
+        let before = epochs.saturating_sub(1) / self.config.validate.every.max(1);
+        self.validation.len() + before.saturating_mul(self.validated_between().len())
+    }
+
+    /// The config that makes this run again, from the run folder: what follows from the data, the graph and the recipe is written out.
     pub fn resolved(&self) -> RunConfig {
-        // The graph file beside it has the parameters applied.
-        let own = RunConfig { graph: GRAPH.into(), set: Default::default(), steps: Some(self.steps()), out: None, ..self.config.clone() };
+        // The files beside it: the graph has the parameters applied, and a list of cases is that of this run.
+        let mut own = RunConfig {
+            recipe: None,
+            graph: GRAPH.into(),
+            set: Default::default(),
+            steps: Some(self.steps()),
+            out: None,
+            ..self.config.clone()
+        };
+        if own.split.file.is_some() {
+            own.split = SplitSpec { file: Some(SPLIT.into()), seed: own.split.seed, ..SplitSpec::default() };
+        }
         self.settled(own)
     }
 
@@ -224,42 +254,4 @@ fn regions(config: &RunConfig, labels: &[(u32, String)], source: &Arc<Source>) -
     let all: Vec<String> = labels.iter().map(|(value, name)| format!("{value} {name}")).collect();
     let message = format!("`regions`: the data have no label {value}, which `{}` names", crate::text::printable(name));
     Err(fault(source, "regions", message).help(format!("the labels are {}", all.join(", "))).into())
-}
-
-/// The seed of a split; with folds that of nnU-Net unless another is given.
-fn seed(split: &SplitSpec) -> u64 {
-    split.seed.unwrap_or(if split.folds.is_some() { 12345 } else { 0 })
-}
-
-/// Cases for training and for validation, by their index, from whose cases they are. All cases of a subject are on one side.
-pub fn divide(subjects: &[String], split: &SplitSpec) -> (Vec<usize>, Vec<usize>) {
-    let all: Vec<String> = subjects.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
-    let held: Vec<String> = match split.folds {
-        Some(folds) => {
-            let own = data::fold(all.len(), folds, split.fold, seed(split) as u32);
-            own.into_iter().filter_map(|i| all.get(i).cloned()).collect()
-        }
-        None => data::split(&all, seed(split), split.validation).1,
-    };
-    (0..subjects.len()).partition(|i| !held.contains(&subjects[*i]))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_subject_is_on_one_side() {
-        let subjects: Vec<String> = (0..20).map(|i| format!("patient{:03}", i / 2)).collect();
-        let plain = SplitSpec { validation: 0.3, ..SplitSpec::default() };
-        let folds = (0..5).map(|fold| SplitSpec { folds: Some(5), fold, ..SplitSpec::default() });
-        let mut held = vec![];
-        for split in folds.chain([plain]) {
-            let (training, validation) = divide(&subjects, &split);
-            assert_eq!(training.len() + validation.len(), 20);
-            assert!(validation.iter().all(|v| training.iter().all(|t| subjects[*t] != subjects[*v])), "{validation:?}");
-            held.push(validation.len());
-        }
-        assert_eq!(held, [4, 4, 4, 4, 4, 6]);
-    }
 }

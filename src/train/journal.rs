@@ -34,11 +34,14 @@ pub struct Record {
     /// Validation Dice of each foreground class, 0 to 1, the mean over the cases that have it; NaN (null in JSON, an empty cell in tables)
     /// where no reference has it.
     pub dice: Vec<f64>,
-    /// Over how many cases each of them is; empty in what older versions have written.
+    /// Over how many cases each of them is; empty in an epoch that was not validated, and in what older versions have written.
     #[serde(default)]
     pub dice_cases: Vec<usize>,
-    /// The mean of those that there are; NaN without any.
+    /// The mean of those that there are; NaN without any. It and `dice` are NaN in an epoch that was not validated.
     pub dice_mean: f64,
+    /// The mean over the cases that every validation looks at, where this one has looked at more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
     /// Wall time of the epoch, validation included.
     pub seconds: f64,
     /// The part of it that was spent waiting for batches.
@@ -51,10 +54,35 @@ impl Record {
         Some(self.dice_mean).filter(|d| !d.is_nan())
     }
 
-    /// The best of several by their mean Dice, the first of equals; where none has one, the last.
-    pub fn best(all: &[Record]) -> Option<&Record> {
-        all.iter().reduce(|best, r| if is_better(r.mean(), best.mean()) { r } else { best })
+    /// Whether the epoch was validated, though there may have been nothing to score.
+    pub fn is_validated(&self) -> bool {
+        !self.dice_cases.is_empty() || self.mean().is_some()
     }
+
+    /// By what epochs are compared; none in one that was not validated, and where there is nothing to score.
+    fn compared(&self) -> Option<f64> {
+        self.score.filter(|s| !s.is_nan()).or_else(|| self.mean())
+    }
+
+    /// The best of a run's epochs, as [`best_of`] has it.
+    pub fn best(all: &[Record], keep: f64) -> Option<&Record> {
+        all.get(best_of(all.iter().map(Record::compared), keep)?)
+    }
+}
+
+/// The place of the highest mean Dice, the first of equals; no epoch without a mean is it, but where none has one, the last. Of the means a moving
+/// average is taken, which keeps such a part of what it was.
+pub fn best_of(means: impl Iterator<Item = Option<f64>>, keep: f64) -> Option<usize> {
+    let mut average = None;
+    let mut best: Option<(Option<f64>, usize)> = None;
+    for (at, own) in means.enumerate() {
+        let now = own.map(|own| average.map_or(own, |average| keep * average + (1.0 - keep) * own));
+        average = now.or(average);
+        if best.is_none_or(|(most, _)| is_better(now, most)) {
+            best = Some((now, at));
+        }
+    }
+    best.map(|(_, at)| at)
 }
 
 /// The figures of each epoch for tables.
@@ -107,6 +135,7 @@ impl Journal {
     pub fn add(&mut self, r: &Record) -> Result<()> {
         let mut cells = vec![r.epoch.to_string(), r.step.to_string(), format!("{:e}", r.lr)];
         cells.extend([r.loss, r.loss_dice, r.loss_cross_entropy, r.loss_boundary, r.loss_tversky, r.loss_focal].map(|v| format!("{v:.6}")));
+        // An empty cell where there is no number.
         let known = |d: f64| if d.is_nan() { String::new() } else { format!("{d:.6}") };
         cells.extend(r.dice.iter().map(|d| known(*d)));
         cells.extend([known(r.dice_mean), format!("{:.2}", r.seconds), format!("{:.2}", r.waited)]);
@@ -176,9 +205,26 @@ mod tests {
             dice: vec![0.5, 0.25],
             dice_cases: vec![4, 3],
             dice_mean: 0.5,
+            score: None,
             seconds: 2.345,
             waited: 0.25,
         }
+    }
+
+    #[test]
+    fn the_best_epoch_is_that_of_the_moving_average() {
+        let of =
+            |means: &[f64]| -> Vec<Record> { means.iter().enumerate().map(|(i, m)| Record { dice_mean: *m, ..record(i + 1) }).collect() };
+        let epoch = |means: &[f64], keep: f64| Record::best(&of(means), keep).map(|r| r.epoch);
+        assert_eq!(epoch(&[], 0.0), None);
+        assert_eq!(epoch(&[f64::NAN, f64::NAN], 0.0), Some(2), "the last where none has a mean");
+        assert_eq!(epoch(&[f64::NAN, 0.0, f64::NAN], 0.5), Some(2), "any mean is better than none");
+        assert_eq!(epoch(&[0.1, f64::NAN, 0.9, 0.5, 0.9], 0.0), Some(3));
+        // 0.1, 0.5, 0.5, 0.6: one epoch that sticks out is not the best.
+        assert_eq!(epoch(&[0.1, 0.9, 0.5, 0.7], 0.5), Some(4));
+        let mut records = of(&[0.5, 0.9]);
+        records[1].score = Some(0.4);
+        assert_eq!(Record::best(&records, 0.0).map(|r| r.epoch), Some(1), "compared on the same cases");
     }
 
     #[test]
@@ -221,9 +267,11 @@ mod tests {
         let object: Value = serde_json::from_str(read(METRICS).lines().next().unwrap()).unwrap();
         assert!(object["dice"]["never"].is_null() && object["dice_cases"]["never"] == 0);
         assert!(figures(object.as_object().unwrap()).iter().all(|(tag, _)| !tag.contains("never")));
-        assert_eq!(Record::best(&all).map(|r| r.epoch), Some(2));
+        assert_eq!(Record::best(&all, 0.0).map(|r| r.epoch), Some(2));
         let none: Vec<Record> = (1..4).map(|epoch| Record { dice_mean: f64::NAN, ..record(epoch) }).collect();
-        assert_eq!(Record::best(&none).map(|r| r.epoch), Some(3));
+        assert_eq!(Record::best(&none, 0.0).map(|r| r.epoch), Some(3));
+        // Nothing to score is not the same as no validation.
+        assert!(none[0].is_validated() && !Record { dice_cases: vec![], ..none[0].clone() }.is_validated());
         // As the state of a run holds it, and as older versions have written it.
         let text = ron::to_string(&all[0]).unwrap();
         let back: Record = ron::from_str(&text).unwrap();

@@ -11,7 +11,7 @@ use rand::seq::SliceRandom;
 
 use super::loss::{Loss, Target};
 use super::store::Store;
-use crate::data::{self, Augment, Purpose, Sample, draw};
+use crate::data::{self, Augment, Foreground, Purpose, Sample, draw};
 use crate::host;
 use crate::net;
 use crate::text::{Code, Diagnostic, Result};
@@ -32,8 +32,10 @@ pub struct Recipe {
     pub batch: usize,
     /// Batches of an epoch, at least one.
     pub batches: usize,
-    /// The part of the patches that hold a foreground voxel.
-    pub foreground: f64,
+    /// Of the run.
+    pub epochs: usize,
+    /// Which patches are placed at foreground.
+    pub foreground: Foreground,
     pub augment: Augment,
     pub loss: Arc<Loss>,
 }
@@ -126,57 +128,114 @@ impl Drop for Loader {
 
 impl Recipe {
     /// A batch by its epoch and its number in it, both from 0.
-    ///
-    /// The order of the cases is shuffled anew each epoch; an epoch longer than the cases goes round again.
     fn batch(&self, store: &Store, epoch: usize, step: usize) -> Result<Batch> {
-        let order = self.order(epoch);
+        let Some(last) = self.cases.len().checked_sub(1) else {
+            return Err(Diagnostic::error(Code::E0701, "there are no training cases").help("add cases to the data set").into());
+        };
         let mut samples = vec![];
+        let mut order = (0, vec![]);
         for at in step * self.batch..(step + 1) * self.batch {
-            let Some(&case) = order.get(at % order.len().max(1)) else {
-                return Err(Diagnostic::error(Code::E0701, "there are no training cases").help("add cases to the data set").into());
-            };
-            samples.push((at as u64, store.sample(case)?));
+            let round = at / (last + 1);
+            if order.1.is_empty() || order.0 != round {
+                order = (round, self.order(epoch, round));
+            }
+            samples.push((at as u64, store.sample(order.1[at % (last + 1)])?));
         }
         let places: Vec<(u64, &Sample)> = samples.iter().map(|(at, s)| (*at, s.as_ref())).collect();
         let made = data::assemble(&places, self.patch, &self.augment, self.foreground, self.seed, epoch as u64);
         let [d, h, w] = made.size;
-        let targets = self.loss.targets(&made.labels, [made.count, d, h, w]);
+        let targets = self.loss.targets_at(&made.labels, [made.count, d, h, w], self.along(epoch, step));
         let cases = samples.iter().map(|(_, s)| s.id.clone()).collect();
         Ok(Batch { image: made.images, shape: [made.count, made.channels, d, h, w], targets, cases })
     }
 
-    fn order(&self, epoch: usize) -> Vec<usize> {
+    /// The part of all batches of the run that comes before such a one.
+    fn along(&self, epoch: usize, step: usize) -> f64 {
+        (epoch as f64 + step as f64 / self.batches.max(1) as f64) / self.epochs.max(1) as f64
+    }
+
+    /// The order of the cases, which is another one in each round of each epoch: who shares a batch in one round need not in the next.
+    fn order(&self, epoch: usize, round: usize) -> Vec<usize> {
         let mut order = self.cases.clone();
-        order.shuffle(&mut draw(self.seed, Purpose::Order, epoch as u64, 0));
+        order.shuffle(&mut draw(self.seed, Purpose::Order, epoch as u64, round as u64));
         order
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::loss::{Goal, Objective};
+    use super::super::loss::{Anneal, Goal, Objective};
     use super::*;
 
-    #[test]
-    fn every_epoch_has_its_own_order_of_all_cases() {
-        let recipe = Recipe {
+    fn recipe(objective: Objective) -> Recipe {
+        Recipe {
             seed: 3,
             cases: (0..20).collect(),
             patch: [8; 3],
             batch: 2,
-            batches: 10,
-            foreground: 0.5,
+            batches: 20,
+            epochs: 5,
+            foreground: Foreground::Each(0.5),
             augment: Augment::default(),
-            loss: Arc::new(Loss::new(Objective::default(), Goal::Classes(2))),
-        };
-        let orders: Vec<Vec<usize>> = (0..3).map(|e| recipe.order(e)).collect();
+            loss: Arc::new(Loss::new(objective, Goal::Classes(2))),
+        }
+    }
+
+    #[test]
+    fn every_round_of_every_epoch_has_its_own_order_of_all_cases() {
+        let recipe = recipe(Objective::default());
+        let orders: Vec<Vec<usize>> = (0..6).map(|n| recipe.order(n / 2, n % 2)).collect();
         for (i, order) in orders.iter().enumerate() {
             let mut sorted = order.clone();
             sorted.sort_unstable();
             assert_eq!(sorted, recipe.cases);
             assert!(orders[i + 1..].iter().all(|o| o != order));
         }
-        assert_eq!(orders[1], recipe.order(1));
-        assert_ne!(orders[1], Recipe { seed: 4, ..recipe }.order(1));
+        assert_eq!(orders[3], recipe.order(1, 1));
+        assert_ne!(orders[1], Recipe { seed: 4, ..recipe.clone() }.order(0, 1));
+    }
+
+    #[test]
+    fn the_second_round_has_other_batches_than_the_first() {
+        let spec: crate::data::Spec = ron::from_str("Phantom(cases: 20, size: (8, 8, 8))").unwrap();
+        let data = crate::data::Dataset::open(&spec, Default::default(), None).unwrap();
+        let (store, recipe) = (Store::new(data), recipe(Objective::default()));
+        let pairs: Vec<Vec<String>> = (0..20)
+            .map(|step| {
+                let mut cases = recipe.batch(&store, 0, step).unwrap().cases;
+                cases.sort();
+                cases
+            })
+            .collect();
+        for round in [&pairs[..10], &pairs[10..]] {
+            let all: std::collections::BTreeSet<&String> = round.iter().flatten().collect();
+            assert_eq!(all.len(), 20, "each case once in a round");
+        }
+        let again = pairs[10..].iter().filter(|p| pairs[..10].contains(p)).count();
+        assert!(again <= 2, "{again} of ten pairs come again");
+    }
+
+    #[test]
+    fn class_weights_of_the_cross_entropy_fall_with_the_batches() {
+        let objective = Objective {
+            inverse_frequency: 0.25,
+            cross_entropy_frequency: Some(1.0),
+            anneal: Some(Anneal { until: 0.4 }),
+            ..Objective::default()
+        };
+        let recipe = recipe(objective);
+        assert_eq!([(0, 0), (1, 0), (2, 10), (4, 19)].map(|(e, s)| recipe.along(e, s)), [0.0, 0.2, 0.5, 0.99]);
+        let weights = |along: f64| {
+            let t = recipe.loss.targets_at(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 1], [1, 1, 1, 10], along);
+            (t[0].weights().to_vec(), t[0].cross_entropy_weights().to_vec())
+        };
+        let close = |a: Vec<f32>, b: [f64; 2]| a.iter().zip(b).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-6);
+        let others = 1.0 / (1.0 + 9f64.powf(0.25));
+        for (along, exponent) in [(0.0, 1.0), (0.1, 0.75), (0.2, 0.5), (0.4, 0.0), (0.9, 0.0)] {
+            let (all, own) = weights(along);
+            assert!(close(all, [others, 1.0 - others]), "the others keep theirs");
+            let of = 1.0 / (1.0 + 9f64.powf(exponent));
+            assert!(close(own, [of, 1.0 - of]), "{along}");
+        }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::{RunConfig, divide};
+use super::{RunConfig, sides};
 use crate::data::{Description, Want, describe, guess};
 use crate::text::{Code, Diagnostic, Result, Source};
 
@@ -39,8 +39,7 @@ pub fn named(target: &Path, part: Part, want: Want) -> Result<Description> {
     // A split is of the cases that a run has.
     let mut about = describe(&config.data, if part == Part::All { want } else { Want::Pairs })?;
     if part != Part::All {
-        let subjects: Vec<String> = about.cases.iter().map(|c| c.subject.clone()).collect();
-        let (training, validation) = divide(&subjects, &config.split);
+        let (training, validation) = sides(&about, &config.split, target)?;
         let kept = if part == Part::Training { training } else { validation };
         about.cases = kept.into_iter().filter_map(|i| about.cases.get(i).cloned()).collect();
     }
@@ -65,6 +64,11 @@ mod tests {
         assert_eq!((all.len(), training.len(), validation.len()), (5, 4, 1));
         assert!(!training.contains(&validation[0]));
         assert_eq!(ids(dir.path(), Part::All), all);
+        // A list leaves out who is not named.
+        std::fs::write(dir.path().join("list.json"), format!(r#"{{"train": ["{}"], "val": ["{}"]}}"#, all[0], all[3])).unwrap();
+        let text = std::fs::read_to_string(&config).unwrap().replace("folds: 5, fold: 1", "file: \"list.json\"");
+        std::fs::write(&config, text).unwrap();
+        assert_eq!((ids(&config, Part::Training), ids(&config, Part::Validation)), (all[..1].to_vec(), all[3..4].to_vec()));
         let e = named(dir.path(), Part::Validation, Want::Images).unwrap_err();
         assert!(e.0[0].message.contains("is no run config"), "{e:?}");
     }

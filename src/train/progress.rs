@@ -31,7 +31,8 @@ impl Progress {
         // What is told beside the bar takes 58 columns.
         let long = columns().map_or(LONGEST, |width| width.saturating_sub(58).clamp(4, LONGEST));
         let bar = Bar::new(epochs.saturating_mul(steps), &format!("{{prefix}} {{bar:{long}}} {{pos}}/{{len}} {{wide_msg}}\n{{curves}}"));
-        let curves = [records.iter().map(|r| r.loss).collect(), records.iter().map(|r| r.dice_mean).collect()];
+        let validated = records.iter().filter(|r| r.is_validated());
+        let curves = [records.iter().map(|r| r.loss).collect(), validated.map(|r| r.dice_mean).collect()];
         let progress = Self { bar, epochs, steps, before, start: Instant::now(), curves, labels };
         progress.bar.set_curves(progress.drawn());
         progress
@@ -55,7 +56,7 @@ impl Progress {
     pub fn epoch(&mut self, r: &Record, best: bool) {
         let [loss, dice] = &mut self.curves;
         loss.push(r.loss);
-        dice.push(r.dice_mean);
+        dice.extend(r.is_validated().then_some(r.dice_mean));
         self.bar.set_curves(self.drawn());
         let left = self.left(r.epoch * self.steps);
         let line = line(r, best, self.epochs, &self.labels, left);
@@ -79,6 +80,10 @@ impl Progress {
             (Some(l), Some(d)) => {
                 let places = columns().map_or(SPARK, |width| (width.saturating_sub(26) / 2).clamp(4, SPARK));
                 format!("loss {} {l:.3}   Dice {} {}", spark(loss, places), spark(dice, places), figure(*d, 3))
+            }
+            (Some(l), None) => {
+                let places = columns().map_or(SPARK, |width| width.saturating_sub(13).clamp(4, SPARK));
+                format!("loss {} {l:.3}", spark(loss, places))
             }
             _ => String::new(),
         }
@@ -113,13 +118,12 @@ fn spark(values: &[f64], most: usize) -> String {
 }
 
 fn line(r: &Record, best: bool, epochs: usize, labels: &[String], left: Duration) -> String {
-    let dice = list(labels.iter().zip(&r.dice).map(|(l, d)| format!("{l} {}", figure(*d, 3))), NAMED);
+    let dice = || list(labels.iter().zip(&r.dice).map(|(l, d)| format!("{l} {}", figure(*d, 3))), NAMED);
+    let validated = if r.is_validated() { format!("  Dice {} ({})", figure(r.dice_mean, 4), dice()) } else { String::new() };
     format!(
-        "epoch {:>w$}/{epochs}  loss {:.4}  Dice {} ({}){}  {:.0} s, {} left",
+        "epoch {:>w$}/{epochs}  loss {:.4}{validated}{}  {:.0} s, {} left",
         r.epoch,
         r.loss,
-        figure(r.dice_mean, 4),
-        dice,
         if best { " best" } else { "" },
         r.seconds,
         span(left),
@@ -177,6 +181,7 @@ mod tests {
             dice: vec![0.75, 0.5, f64::NAN],
             dice_cases: vec![2, 2, 0],
             dice_mean: 0.75,
+            score: None,
             seconds: 12.3,
             waited: 0.0,
         };
@@ -185,5 +190,9 @@ mod tests {
             line(&r, true, 40, &labels, Duration::from_secs(460)),
             "epoch  3/40  loss 0.5123  Dice 0.7500 (core 0.750, edema 0.500, never -) best  12 s, 8 min left"
         );
+        let nothing = Record { dice: vec![f64::NAN; 3], dice_cases: vec![0; 3], dice_mean: f64::NAN, ..r.clone() };
+        assert!(line(&nothing, false, 40, &labels, Duration::ZERO).contains("  Dice - (core -, edema -, never -)  12 s"));
+        let plain = Record { dice: vec![f64::NAN; 3], dice_cases: vec![], dice_mean: f64::NAN, ..r };
+        assert_eq!(line(&plain, false, 40, &labels, Duration::from_secs(460)), "epoch  3/40  loss 0.5123  12 s, 8 min left");
     }
 }

@@ -33,6 +33,8 @@ pub struct Rehearsal {
     pub first_step_seconds: f64,
     /// The quickest of the steps after the first.
     pub step_seconds: f64,
+    /// The mean of them.
+    pub mean_step_seconds: f64,
     /// The part of all steps that was spent waiting for batches.
     pub waited_share: f64,
     pub losses: Vec<f64>,
@@ -135,13 +137,15 @@ pub fn rehearse(job: &Job, device: &Device) -> Result<Rehearsal> {
 
     let first_step_seconds = seconds.first().copied().unwrap_or_default();
     let step_seconds = seconds.iter().skip(1).copied().reduce(f64::min).unwrap_or(first_step_seconds);
+    let later = &seconds[1.min(seconds.len().saturating_sub(1))..];
     let (epochs, per_epoch) = (job.config.epochs, job.steps());
-    let epoch = step_seconds * per_epoch as f64 + validation_seconds * job.validation.len() as f64;
+    let forecast = step_seconds * per_epoch as f64 * epochs as f64 + validation_seconds * job.validated(epochs) as f64;
     Ok(Rehearsal {
         parameters,
         flops_per_step,
         first_step_seconds,
         step_seconds,
+        mean_step_seconds: later.iter().sum::<f64>() / later.len().max(1) as f64,
         waited_share: waited / seconds.iter().sum::<f64>().max(f64::MIN_POSITIVE),
         losses,
         validation_case: job.store.ids().get(case).cloned().unwrap_or_default(),
@@ -152,7 +156,7 @@ pub fn rehearse(job: &Job, device: &Device) -> Result<Rehearsal> {
         epochs,
         steps_per_epoch: per_epoch,
         validation_cases: job.validation.len(),
-        forecast_seconds: epoch * epochs as f64,
+        forecast_seconds: forecast,
     })
 }
 

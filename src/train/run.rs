@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
 use super::cases::{self, CASES, CASES_TABLE};
 use super::clean::{Cleaned, Cleaning, choose};
 use super::files::CaseFiles;
+use super::finite::{is_finite, stopped, stopped_at};
 use super::folder::Folder;
 use super::job::Job;
 use super::journal::{Journal, Record};
@@ -20,16 +20,16 @@ use super::loader::{Loader, Recipe, makers};
 use super::loss::Loss;
 use super::optimise::Moving;
 use super::origin::{CONFIG, GRAPH, Origin, SPLIT};
+use super::pause::Pause;
 use super::progress::Progress;
 use super::schedule::Rates;
 use super::start::{Start, seconds_now};
 use super::state::{About, Numbers, RESUME, State, TERMS};
 use super::step::Learner;
-use super::validate::{absences, validate};
+use super::validate::{absences, summarise, validate};
 use super::workers::{Given, Workers};
 use crate::bar::Bar;
 use crate::infer::{BEST, Card, Model};
-use crate::metric::is_better;
 use crate::net::{self, Network};
 use crate::store;
 use crate::text::{Code, Diagnostic, Diagnostics, Result, render, unwritable};
@@ -163,15 +163,16 @@ pub(super) fn drawn(job: &Job, device: &Device) -> Result<Network> {
     Network::new(job.program.clone(), device, job.config.seed)?.in_precision(job.config.precision, device)
 }
 
-/// How long an epoch takes, what was spent before an interruption included.
+/// How long an epoch takes, what was spent before an interruption included, and pauses not.
 struct Clock {
     before: f64,
     begun: Instant,
+    paused: Duration,
 }
 
 impl Clock {
     fn seconds(&self) -> f64 {
-        self.before + self.begun.elapsed().as_secs_f64()
+        self.before + self.begun.elapsed().saturating_sub(self.paused).as_secs_f64()
     }
 }
 
@@ -182,8 +183,8 @@ struct Running<'a> {
     learner: Learner,
     about: About,
     saved: Instant,
-    /// Whether it was said which classes the validation cases lack.
-    told: bool,
+    /// Of how many validation cases it was said which classes they lack.
+    told: Option<usize>,
 }
 
 /// Trains until the end or `stop`; `note` is said first.
@@ -205,7 +206,7 @@ fn run(job: &Job, folder: &Folder, stop: &AtomicBool, learner: Learner, about: A
         total: config.epochs.saturating_mul(steps),
         power: config.schedule.power,
     };
-    let mut r = Running { job, folder, learner, about, saved: start, told: false };
+    let mut r = Running { job, folder, learner, about, saved: start, told: None };
     let mut progress = Progress::new(config.epochs, steps, labels, r.about.steps, &r.about.records);
     note.iter().for_each(|note| progress.say(note));
     let outcome = |r: &Running, ending| Outcome {
@@ -225,11 +226,17 @@ fn run(job: &Job, folder: &Folder, stop: &AtomicBool, learner: Learner, about: A
     }
     let (recipe, threads) = (recipe(job, r.learner.loss()), makers(r.learner.workers().main()));
     let mut loader = Loader::start(&job.store, &recipe, config.epochs, r.about.steps * config.optimiser.accumulate, threads)?;
+    let pause = Pause::of(folder.path());
     let mut warned = 0;
     while r.about.records.len() < config.epochs {
         let epoch = r.about.records.len() + 1;
-        let clock = Clock { before: r.about.seconds[0], begun: Instant::now() };
+        let mut clock = Clock { before: r.about.seconds[0], begun: Instant::now(), paused: Duration::ZERO };
         while r.about.steps < epoch * steps {
+            if let Some(file) = pause.asked().filter(|_| !stop.load(Ordering::Relaxed)) {
+                r.save()?;
+                progress.say(&format!("waiting as long as `{}` is there", file.display()));
+                clock.paused += pause.wait(stop);
+            }
             let lr = rates.rate(r.about.steps);
             r.step(&mut loader, lr, epoch)?;
             r.about.seconds[0] = clock.seconds();
@@ -249,7 +256,8 @@ fn run(job: &Job, folder: &Folder, stop: &AtomicBool, learner: Learner, about: A
         warned += warnings.0.len();
         warnings.gathered().0.iter().for_each(|w| progress.say(&render::concise(w)));
         progress.epoch(&record, better);
-        let late = config.patience.is_some_and(|p| r.best().is_some_and(|b| epoch >= b.epoch + p));
+        // An epoch that was not validated may be a better one.
+        let late = record.is_validated() && config.patience.is_some_and(|p| r.best().is_some_and(|b| epoch >= b.epoch + p));
         r.about.finished = late || epoch == config.epochs;
         r.save()?;
         if r.about.finished {
@@ -269,9 +277,9 @@ fn run(job: &Job, folder: &Folder, stop: &AtomicBool, learner: Learner, about: A
 }
 
 impl Running<'_> {
-    /// The best epoch of those that are done.
+    /// The best epoch so far.
     fn best(&self) -> Option<&Record> {
-        Record::best(&self.about.records)
+        Record::best(&self.about.records, self.job.config.validate.smooth)
     }
 
     /// One step of the optimiser: its batches forward and backward, then the weights.
@@ -293,16 +301,30 @@ impl Running<'_> {
         Ok(())
     }
 
-    /// Validates, writes the checkpoints, and begins the next epoch's sums.
+    /// Validates where it is time to, writes the checkpoints, and begins the next epoch's sums.
     fn close(&mut self, epoch: usize, lr: f64, clock: &Clock, progress: &mut Progress) -> Result<(Record, bool)> {
         if !is_finite(&self.learner.moving().network) {
             return Err(stopped_at(format!("weights are no longer finite at the end of epoch {epoch}"), self.folder));
         }
         let job = self.job;
         let network = self.learner.best();
-        let model = net::model(network, job.card(epoch, None, vec![]))?;
-        let of = job.validation.len();
-        let scores = validate(&model, &job.store, &job.validation, |at| progress.validating(at + 1, of))?;
+        let mut scores = None;
+        let mut score = None;
+        if job.config.validate.due(epoch, job.config.epochs) {
+            let model = net::model(network, job.card(epoch, None, vec![]))?;
+            let some = job.validated_between();
+            let cases = if epoch >= job.config.epochs { &job.validation } else { &some };
+            let found = validate(&model, &job.store, cases, |at| progress.validating(at + 1, cases.len()))?;
+            if some.len() < cases.len() {
+                let ids: Vec<&String> = some.iter().filter_map(|case| job.store.ids().get(*case)).collect();
+                let own = found.cases.iter().filter(|c| ids.contains(&&c.id)).map(|c| (c.id.clone(), c.counts.clone()));
+                score = summarise(model.card(), own.collect()).mean;
+            }
+            if self.told.replace(cases.len()) != Some(cases.len()) {
+                absences(&found, job.validation.len()).iter().for_each(|d| progress.say(&render::concise(d)));
+            }
+            scores = Some(found);
+        }
         let [loss, loss_dice, loss_cross_entropy, loss_boundary, loss_tversky, loss_focal] =
             self.about.sums.map(|s| s / self.about.batches.max(1) as f64);
         let record = Record {
@@ -315,24 +337,30 @@ impl Running<'_> {
             loss_boundary,
             loss_tversky,
             loss_focal,
-            dice: scores.classes.iter().map(|c| c.mean.unwrap_or(f64::NAN)).collect(),
-            dice_cases: scores.classes.iter().map(|c| c.n).collect(),
-            dice_mean: scores.mean.unwrap_or(f64::NAN),
+            dice: scores
+                .as_ref()
+                .map_or_else(|| vec![f64::NAN; job.scored().len()], |s| s.classes.iter().map(|c| c.mean.unwrap_or(f64::NAN)).collect()),
+            dice_cases: scores.as_ref().map_or_else(Vec::new, |s| s.classes.iter().map(|c| c.n).collect()),
+            dice_mean: scores.as_ref().and_then(|s| s.mean).unwrap_or(f64::NAN),
+            score,
             seconds: clock.seconds(),
             waited: self.about.seconds[1],
         };
-        let better = self.best().is_none_or(|b| is_better(record.mean(), b.mean()));
-        if !std::mem::replace(&mut self.told, true) {
-            absences(&scores).iter().for_each(|d| progress.say(&render::concise(d)));
-        }
+        self.about.records.push(record.clone());
+        let better = self.best().is_some_and(|b| b.epoch == epoch);
         // All before the state: an epoch that is cut off here is made again, and leaves the same.
-        let entries = job.card(epoch, scores.mean, scores.classes.iter().map(|c| c.mean).collect()).entries();
+        let card = match &scores {
+            Some(s) => job.card(epoch, s.mean, s.classes.iter().map(|c| c.mean).collect()),
+            None => job.card(epoch, None, vec![]),
+        };
+        let entries = card.entries();
         if better {
             net::save(&self.folder.file(BEST), network, &entries)?;
-            cases::write(self.folder.path(), epoch, &job.scored(), &scores)?;
+            if let Some(scores) = &scores {
+                cases::write(self.folder.path(), epoch, &job.scored(), scores)?;
+            }
         }
         net::save(&self.folder.file(LAST), network, &entries)?;
-        self.about.records.push(record.clone());
         (self.about.sums, self.about.batches, self.about.seconds) = ([0.0; TERMS], 0, [0.0; 2]);
         Ok((record, better))
     }
@@ -384,40 +412,9 @@ pub(super) fn recipe(job: &Job, loss: &Arc<Loss>) -> Recipe {
         patch: job.config.patch,
         batch: job.config.batch,
         batches: job.steps().saturating_mul(job.config.optimiser.accumulate).max(1),
+        epochs: job.config.epochs,
         foreground: job.config.foreground,
         augment: job.config.augment,
         loss: loss.clone(),
     }
-}
-
-fn stopped(cases: &str, epoch: usize, step: usize, folder: &Folder) -> Diagnostics {
-    let what = format!("the loss is no longer finite in epoch {epoch}, step {}; the batch is made of {cases}", step + 1);
-    stopped_at(what, folder)
-}
-
-fn stopped_at(what: String, folder: &Folder) -> Diagnostics {
-    let last = folder.file(LAST);
-    let kept = if last.exists() {
-        format!("the last good checkpoint is `{}`", last.display())
-    } else {
-        "no epoch was finished, so there is no checkpoint".into()
-    };
-    Diagnostic::error(Code::E0901, what)
-        .help(kept)
-        .help("look at those cases for extreme intensities, or lower `optimiser.lr`, or lengthen `schedule.warmup`")
-        .into()
-}
-
-/// Whether every parameter is a finite number.
-fn is_finite(network: &Network) -> bool {
-    struct Look(bool);
-    impl ModuleVisitor for Look {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            let values = param.val().into_data();
-            self.0 &= values.as_slice::<f32>().is_ok_and(|v| v.iter().all(|x| x.is_finite()));
-        }
-    }
-    let mut look = Look(true);
-    network.visit(&mut look);
-    look.0
 }

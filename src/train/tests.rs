@@ -67,11 +67,20 @@ fn same(a: &Path, b: &Path) {
     assert_eq!(figures(a), figures(b));
 }
 
-const OPTIMISERS: [&[&str]; 4] = [
+const OPTIMISERS: [&[&str]; 5] = [
     &["epochs=2", "steps=3"],
     &["epochs=2", "steps=2", "optimiser.kind=sgd", "optimiser.clip=0.5", "optimiser.accumulate=2", "optimiser.average=0.9"],
     &["epochs=2", "steps=2", "optimiser.clip=0.1", "schedule.kind=polynomial", "schedule.warmup=0"],
     &["epochs=2", "steps=2", "precision=f16"],
+    &[
+        "epochs=2",
+        "steps=2",
+        "loss.cross_entropy_frequency=1",
+        "loss.anneal=(until: 0.8)",
+        "foreground=(at_least: 1, part: 0.3)",
+        "validate=(every: 2, smooth: 0.5)",
+        "augment=(noise: (probability: 0.5, low: 0, high: 0.3), contrast: (probability: 0.5, low: 0.7, high: 1.4))",
+    ],
 ];
 
 #[test]
@@ -203,6 +212,74 @@ fn the_same_seed_gives_the_same_run_and_the_run_folder_makes_it_again() {
     assert!((scores.mean.unwrap() - best.dice_mean).abs() < 1e-6);
     let split: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(a.join("split.json")).unwrap()).unwrap();
     assert_eq!((split["training"].as_array().unwrap().len(), split["validation"].as_array().unwrap().len()), (4, 1));
+}
+
+#[test]
+fn a_run_is_validated_as_often_and_on_as_many_cases_as_is_said() {
+    let root = tempfile::tempdir().unwrap();
+    let run = root.path().join("a");
+    let sets = ["split.validation=0.6", "validate=(every: 2, cases: 1)", "epochs=3", "steps=1"];
+    let job = job(&sets, &[]).unwrap();
+    assert_eq!((job.validation.len(), job.validated_between().len(), job.validated(3), job.validated(6)), (3, 1, 4, 5));
+    let outcome = train_in(&run, &job).unwrap();
+    assert_eq!(outcome.epochs, 3);
+    let table = lines(&run.join("metrics.csv"));
+    let means: Vec<&str> = table[1..].iter().map(|l| l.rsplit(',').nth(2).unwrap()).collect();
+    assert!(means[0].is_empty() && means[1].parse::<f64>().is_ok() && means[2].parse::<f64>().is_ok(), "{table:?}");
+    assert!(table.iter().all(|l| l.split(',').count() == table[0].split(',').count()));
+    let objects: Vec<serde_json::Value> = lines(&run.join("metrics.jsonl")).iter().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert!(objects[0]["dice_mean"].is_null() && objects[1].get("score").is_none() && objects[2]["score"].is_number());
+    let best = outcome.best.unwrap();
+    let seen: std::collections::BTreeSet<String> =
+        lines(&run.join("cases.csv"))[1..].iter().map(|l| l.split(',').nth(1).unwrap().to_owned()).collect();
+    assert_eq!(seen.len(), if best.epoch == 3 { 3 } else { 1 });
+    assert!(load_model(&run.join(LAST), &Device::flex()).unwrap().card().validation_dice.is_some());
+}
+
+#[test]
+fn a_list_of_cases_goes_into_the_run_folder() {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::write(root.path().join("list.json"), r#"[{}, {"train": ["phantom_003", "phantom_000"], "val": ["phantom_002"]}]"#).unwrap();
+    let source = Source::new(root.path().join("run.ron").display().to_string(), CONFIG);
+    let set = |text: &str| Set::parse(text).unwrap();
+    let config = RunConfig::read(&source, &[set("split=(file: \"list.json\", fold: 1)"), set("epochs=1"), set("steps=1")]).unwrap();
+    let job = Job::prepare(config, &source, &Source::new("tiny.ron", GRAPH), &[]).unwrap();
+    assert_eq!((&job.training[..], &job.validation[..]), (&[0, 3][..], &[2][..]));
+    let run = root.path().join("a");
+    train_in(&run, &job).unwrap();
+    std::fs::remove_file(root.path().join("list.json")).unwrap();
+    let source = Source::read(&run.join("config.ron")).unwrap();
+    let config = RunConfig::read(&source, &[]).unwrap();
+    let again = Job::prepare(config, &source, &Source::read(&run.join("graph.ron")).unwrap(), &[]).unwrap();
+    assert_eq!((&again.training[..], &again.validation[..]), (&[0, 3][..], &[2][..]));
+    assert_eq!(Origin::of(&job).unwrap().differences(&again), Vec::<String>::new());
+}
+
+#[test]
+fn a_budget_becomes_epochs_and_an_average_which_a_run_that_goes_on_keeps() {
+    let root = tempfile::tempdir().unwrap();
+    assert!(fitted(&job(&[], &[]).unwrap(), &Device::flex()).unwrap().is_none());
+    let with = job(&["budget=5h", "epochs=2", "steps=1"], &[]).unwrap();
+    let (job, r) = fitted(&with, &Device::flex()).unwrap().unwrap();
+    let config = job.resolved();
+    assert_eq!((config.epochs, config.budget, config.optimiser.average, r.epochs), (2, None, Some(0.9), 2));
+    let run = root.path().join("a");
+    train_in(&run, &job).unwrap();
+    let origin = Origin::of(&job).unwrap();
+    assert_eq!(origin.differences(&settled(with.clone(), &run)), Vec::<String>::new());
+    assert_ne!(origin.differences(&settled(with.clone(), root.path())), Vec::<String>::new(), "nothing was begun there");
+    let short = Job { config: RunConfig { budget: Some("1s".into()), steps: Some(1_000_000), ..with.config.clone() }, ..with };
+    assert_eq!(fitted(&short, &Device::flex()).unwrap_err().0[0].code, Code::E0601);
+}
+
+#[test]
+fn learning_rates_are_tried_and_nothing_is_kept() {
+    let job = job(&["optimiser.accumulate=2", "steps=3"], &[]).unwrap();
+    let found = find_rate(&job, &Device::flex(), &AtomicBool::new(false), |_, _| ()).unwrap();
+    assert!(found.tried.len() > 20 && found.tried.windows(2).all(|w| w[0].rate < w[1].rate), "{found:?}");
+    assert!(found.tried[0].rate == 1e-6 && found.tried.iter().all(|t| t.loss.is_finite()));
+    let stopped = find_rate(&job, &Device::flex(), &AtomicBool::new(true), |_, _| ()).unwrap();
+    assert_eq!((stopped.tried.len(), stopped.proposed), (0, None));
 }
 
 #[test]

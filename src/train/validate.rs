@@ -53,9 +53,12 @@ pub fn summarise(card: &Card, cases: Vec<(String, Vec<Counts>)>) -> Summary {
     metric::summarise(&names, cases)
 }
 
-/// What the validation cases lack, a warning each: classes that none of them has and that are in no mean, and those that only some have.
-pub fn absences(scores: &Summary) -> Vec<Diagnostic> {
+/// What the validation cases lack, a warning each: classes that none of them has and that are in no mean, and those that only some have. There are
+/// `of` such cases, of which fewer may have been looked at.
+pub fn absences(scores: &Summary, of: usize) -> Vec<Diagnostic> {
     let all = scores.cases.len();
+    let part = if all < of { " of those before the last epoch" } else { "" };
+    let no_case = if all < of { "no case that is validated before the last epoch" } else { "no validation case" };
     let list = |of: &dyn Fn(&ClassScore) -> bool, said: &dyn Fn(&ClassScore) -> String| -> Vec<String> {
         scores.classes.iter().filter(|c| of(c)).map(said).collect()
     };
@@ -63,18 +66,18 @@ pub fn absences(scores: &Summary) -> Vec<Diagnostic> {
     let some = list(&|c| (1..all).contains(&c.in_reference), &|c| format!("`{}` in {}", printable(&c.name), c.in_reference));
     let mut found = vec![];
     if scores.mean.is_none() {
-        let message =
-            format!("nothing to score: no validation case has {}", if none.is_empty() { "a class".into() } else { none.join(" or ") });
+        let message = format!("nothing to score: {no_case} has {}", if none.is_empty() { "a class".into() } else { none.join(" or ") });
         found.push(Diagnostic::warning(Code::E0704, message).help(
             "there is no mean Dice: the last epoch is kept as the best, and `patience` has no say; look at the label files with \
              `lmsc data check`, or change `split`",
         ));
     } else if !none.is_empty() {
-        let message = format!("no validation case has {}: it is in no mean Dice, chooses no epoch and is shown as -", none.join(" or "));
+        let message = format!("{no_case} has {}: it is in no mean Dice, chooses no epoch and is shown as -", none.join(" or "));
         found.push(Diagnostic::warning(Code::E0704, message).help("take it out of the labels, or change `split`"));
     }
     if !some.is_empty() {
-        let message = format!("of {all} validation cases {}: the Dice of a class is the mean over the cases that have it", some.join(", "));
+        let message =
+            format!("of {all} validation cases{part} {}: the Dice of a class is the mean over the cases that have it", some.join(", "));
         found.push(Diagnostic::warning(Code::E0704, message).help("a case without it in label and prediction does not count for it"));
     }
     found
@@ -102,13 +105,19 @@ mod tests {
     fn what_no_case_has_is_told() {
         let names = ["a", "b", "never"].map(String::from);
         let has = |n: u64| Counts { true_positives: n, ..Counts::default() };
-        let said = |cases: Vec<Vec<Counts>>| {
+        let of_all = |cases: Vec<Vec<Counts>>, of: usize| {
             let cases = cases.into_iter().enumerate().map(|(i, c)| (i.to_string(), c)).collect();
-            absences(&metric::summarise(&names, cases)).into_iter().map(|d| d.message).collect::<Vec<_>>()
+            absences(&metric::summarise(&names, cases), of).into_iter().map(|d| d.message).collect::<Vec<_>>()
+        };
+        let said = |cases: Vec<Vec<Counts>>| {
+            let of = cases.len();
+            of_all(cases, of)
         };
         let two = said(vec![vec![has(1), has(1), has(0)], vec![has(1), has(0), has(0)]]);
         assert!(two[0].starts_with("no validation case has `never`: ") && two[1].starts_with("of 2 validation cases `b` in 1"), "{two:?}");
         assert!(said(vec![vec![has(1), has(1), has(1)]]).is_empty());
+        let some = of_all(vec![vec![has(1), has(1), has(0)]], 4);
+        assert!(some[0].starts_with("no case that is validated before the last epoch has `never`: "), "{some:?}");
         let stray = Counts { false_positives: 3, ..Counts::default() };
         let nothing = said(vec![vec![has(0), stray, has(0)]]);
         assert_eq!(nothing, ["nothing to score: no validation case has `a` or `b` or `never`"]);

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lmsc::data::{Dataset, Preprocess, Spec};
-use lmsc::net::NameMap;
 use lmsc::report;
+use lmsc::store::NameMap;
 use lmsc::text::{Diagnostics, Source, render};
 use lmsc::train::{RunConfig, Standing};
 use lmsc::volume::{Header, Normalise, write_image, write_labels};
@@ -114,7 +114,7 @@ pub fn state(folder: &Path, bytes: &[u8]) -> bool {
 
 /// How the cases of [`case`] are prepared.
 pub fn prepared() -> Preprocess {
-    Preprocess { normalise: Normalise::ZScore, spacing: Some([1.0, 1.0, 2.0]), crop: false, nan: None }
+    Preprocess { normalise: Normalise::ZScore, spacing: Some([1.0, 1.0, 2.0].into()), crop: false, nan: None }
 }
 
 /// A prepared case in the cache `kept` of a folder that `phantom::write` has made, as it is and with a hash that fits: it is used or made again.

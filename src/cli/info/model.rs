@@ -102,7 +102,8 @@ fn described(sheet: &mut Sheet, card: &Card) {
     };
     let scale = card.nan.map_or(scale.clone(), |v| format!("{scale}; NaN and infinity become {}", number(v, 4)));
     sheet.row("prepared by", if card.crop { format!("{scale}; planes of zeros around the image are cut away") } else { scale });
-    let spacing = card.spacing.map_or("at its own spacing".into(), |s| format!("at {} mm", s.map(|s| number(s, 3)).join(" x ")));
+    let axis = |mm: Option<f64>| mm.map_or("its own".into(), |mm| number(mm, 3));
+    let spacing = card.spacing.map_or("at its own spacing".into(), |s| format!("at {} mm", s.0.map(axis).join(" x ")));
     sheet.row("seen in", format!("axis order {}, {spacing}", card.orientation));
     let dice = |at: usize| card.class_dice.get(at).map(|d| format!("Dice {}", d.map_or("-".into(), |d| number(d, 4)))).unwrap_or_default();
     let row = |(at, c): (usize, Class)| {

@@ -27,7 +27,11 @@ pub fn run(job: &Job, named: &BTreeSet<String>, json: bool) -> Result<()> {
     }
     let device = net::device(&job.config.device)?;
     announce(job, &device);
-    let found = train::rehearse(job, &device)?;
+    let fitted = train::fitted(job, &device)?;
+    let (job, found) = match &fitted {
+        Some((job, found)) => (job, found),
+        None => (job, &train::rehearse(job, &device)?),
+    };
     complain(&Diagnostics(job.store.warnings(0)).gathered());
     if json {
         let mut all = json!(found);
@@ -35,7 +39,7 @@ pub fn run(job: &Job, named: &BTreeSet<String>, json: bool) -> Result<()> {
         (all["config"], all["defaults"]) = (config, json!(defaults));
         print(&format!("{all:#}\n"));
     } else {
-        print_lines(&text(job, &found));
+        print_lines(&text(job, found));
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::cli::{print, print_lines, tell};
 use crate::read::Variant;
 use crate::show::{Column, fit, left_out, table};
 use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, render, several};
-use crate::train::{Ending, Folder, Job, Outcome, RunConfig, Standing, run_name};
+use crate::train::{self, Ending, Folder, Job, Outcome, RunConfig, Standing, run_name};
 
 /// What is done with several runs.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -117,19 +117,20 @@ fn root(args: &Args, file: &Path, variants: &[Variant]) -> PathBuf {
 
 /// Makes a run of the config in `file`, or goes on with it; `None` where nothing is left to do.
 fn one(job: &Job, file: &Path, path: &Path, force: bool) -> Result<Option<Outcome>> {
-    let standing = if force { Standing::Open } else { Standing::of(job, path)? };
+    let settled = train::settled(job.clone(), path);
+    let standing = if force { Standing::Open } else { Standing::of(&settled, path)? };
     match standing {
         Standing::Finished(epochs) => {
             eprintln!("finished before, {}", several(epochs, "epoch"));
             Ok(None)
         }
         Standing::Other => {
-            let differences = Standing::differences(job, path)?.join("; ");
+            let differences = Standing::differences(&settled, path)?.join("; ");
             let message = format!("`{}` holds a run of another config, graph or data set: {differences}", path.display());
             let d = Diagnostic::error(Code::E0601, message);
             Err(d.help("give another folder with --out, or --force to train all of them anew").into())
         }
-        Standing::Interrupted(_) => make(job, &Folder::open(path)?, true).map(Some),
+        Standing::Interrupted(_) => make(&settled, &Folder::open(path)?, true).map(Some),
         // What was cut off before it had its config is begun again.
         Standing::Open | Standing::Running => {
             spares_inputs(job, file, path)?;
@@ -144,7 +145,7 @@ fn list(variants: &[Variant], folder: impl Fn(&Variant) -> PathBuf, job: impl Fn
     for (index, v) in variants.iter().enumerate() {
         let path = folder(v);
         let at = |d: Diagnostic| d.help(format!("this is of the run `{}`", path.display()));
-        let looked = job(v).and_then(|job| Ok((Standing::of(&job, &path)?, job.config.epochs)));
+        let looked = job(v).map(|job| train::settled(job, &path)).and_then(|job| Ok((Standing::of(&job, &path)?, job.config.epochs)));
         let looked = found.keep(looked.map_err(|e| Diagnostics(e.0.into_iter().map(at).collect())));
         let state = looked.map_or("wrong", |(s, _)| s.name());
         let epochs = looked.and_then(|(s, _)| s.epochs());

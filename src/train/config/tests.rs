@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::text::Code;
+use crate::train::Anneal;
 
 const TEXT: &str = r#"(
     // epochs: not this one
@@ -30,7 +31,8 @@ fn what_is_not_written_has_a_default() {
 fn the_list_of_fields_is_that_of_the_struct() {
     let mut c = read(&[]).unwrap();
     (c.steps, c.patience, c.out) = (Some(1), Some(9), Some("x".into()));
-    (c.spacing, c.cache) = (Some([1.0; 3]), Some("y".into()));
+    (c.recipe, c.budget, c.validate.every) = (Some(Recipe::paper), Some("1h".into()), 2);
+    (c.spacing, c.cache) = (Some([1.0; 3].into()), Some("y".into()));
     (c.regions, c.paint) = (Some(NamedRegions::default()), Some(vec![]));
     let value = serde_json::to_value(&c).unwrap();
     let fields: Vec<&String> = value.as_object().unwrap().keys().collect();
@@ -106,4 +108,81 @@ fn what_is_not_set_stands_in_a_written_config() {
     {
         assert!(text.contains(field), "{field}: {text}");
     }
+}
+
+#[test]
+fn what_a_config_of_before_says_is_written_as_before() {
+    // What it does not name changes nothing, and what it names is written in the form that it has.
+    let c = read(&["augment=(flip: 0.5, noise: 0.1, intensity: 0.1)", "foreground=0.5", "spacing=(1.0, 1.0, 2.0)"]).unwrap();
+    let text = ron::to_string(&c).unwrap();
+    for name in ["recipe", "budget", "file:", "brightness", "contrast", "inverted", "thick"] {
+        assert!(!text.contains(name), "{name}: {text}");
+    }
+    for part in [
+        "noise:0.1",
+        "intensity:0.1",
+        "foreground:0.5",
+        "spacing:Some((1.0,1.0,2.0))",
+        "validate:(every:1,cases:None,smooth:0.0)",
+        "cross_entropy_frequency:None,anneal:None",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn a_recipe_fills_in_what_is_not_named() {
+    let of = |name: &str, sets: &[&str]| read(&[&[name], sets].concat()).unwrap();
+    let (nnunet, paper) = (of("recipe=nnunet", &[]), of("recipe=paper", &[]));
+    // The config's own values stay.
+    for c in [&nnunet, &paper] {
+        assert_eq!((c.epochs, c.optimiser.lr, c.patch), (10, 1e-3, [32, 48, 48]));
+        assert_eq!((c.optimiser.clip, c.augment.gamma.high, c.augment.rotate.thick_degrees), (Some(12.0), 1.5, Some(180.0)));
+        assert!(c.loss.batch_dice && c.foreground == Foreground::Last(crate::data::Last { at_least: 1, part: 0.33 }));
+    }
+    assert_eq!((nnunet.optimiser.kind, nnunet.optimiser.momentum, nnunet.schedule.kind), (Kind::sgd, 0.99, Course::polynomial));
+    assert_eq!((nnunet.loss.boundary, nnunet.loss.background, nnunet.steps), (0.0, false, Some(250)));
+    assert_eq!((paper.optimiser.kind, paper.schedule.kind, paper.loss.boundary), (Kind::adamw, Course::cosine, 0.5));
+    let own =
+        ["augment=(noise: 0.2, gamma: (probability: 0.5))", "optimiser=(lr: 1e-3, clip: None)", "foreground=0.1", "loss.background=true"];
+    let changed = of("recipe=nnunet", &own);
+    assert_eq!(changed.augment.noise, crate::data::Noise::Always(0.2));
+    assert_eq!((changed.augment.gamma.probability, changed.augment.gamma.low), (0.5, 0.7));
+    assert_eq!((changed.optimiser.clip, changed.foreground, changed.loss.background), (None, Foreground::Each(0.1), true));
+    // Regions have no background.
+    assert!(of("recipe=nnunet", &[r#"regions={"a": [1]}"#]).loss.background);
+    // Written out, it is read back without the recipe.
+    let text = ron::ser::to_string_pretty(&RunConfig { recipe: None, ..nnunet.clone() }, ron::ser::PrettyConfig::new()).unwrap();
+    let again = RunConfig::read(&Source::new("again", text), &[]).unwrap();
+    assert_eq!(serde_json::to_value(RunConfig { recipe: None, ..nnunet }).unwrap(), serde_json::to_value(&again).unwrap());
+    // A change of the loss is one of the recipe's, whose fields nobody has to name.
+    let changed = of("recipe=paper", &["loss.focal=1", "loss.dice=0.5"]).loss;
+    assert_eq!((changed.dice, changed.focal, changed.boundary, changed.anneal), (0.5, 1.0, 0.5, Some(Anneal { until: 0.3 })));
+    let named = RunConfig::named(&Source::new("run.ron", TEXT), &[Set::parse("recipe=paper").unwrap()]).unwrap();
+    assert!(["recipe", "loss.anneal", "augment.gamma", "batch"].map(|f| named.contains(f)) == [true, true, true, false], "{named:?}");
+    let e = read(&["recipe=unet"]).unwrap_err();
+    assert!(e.0[0].code == Code::E0104 && e.0[0].message.contains("unet"), "{e:?}");
+}
+
+#[test]
+fn new_fields_that_cannot_be_are_named() {
+    for (set, words) in [
+        ("budget=\"soon\"", "`budget` is \"soon\""),
+        ("validate=(every: 0)", "validate.every"),
+        ("validate=(cases: 0)", "validate.cases"),
+        ("validate=(smooth: 1.0)", "validate.smooth"),
+        ("foreground=(at_least: 3, part: 0.3)", "foreground.at_least"),
+        ("foreground=(part: 1.3)", "foreground.part"),
+        ("augment=(contrast: (probability: 2, low: 1, high: 1))", "augment.contrast.probability"),
+        ("loss.anneal=(until: 0)", "loss.anneal.until"),
+        ("spacing=(keep, 0, 1)", "spacing"),
+        ("split=(file: \"a.json\", folds: 5)", "split.folds"),
+        ("epochs=0", "`epochs` is 0"),
+    ] {
+        let e = read(&[set]).unwrap_err();
+        assert!(e.0.iter().any(|d| d.code == Code::E0601 && d.message.contains(words)), "{set}: {e:?}");
+    }
+    assert_eq!(read(&["spacing=(keep, 1.5, 1)"]).unwrap().spacing, Some(Spacing([None, Some(1.5), Some(1.0)])));
+    assert_eq!(read(&["spacing=(kept, 1.5, 1)"]).unwrap_err().0[0].code, Code::E0104);
+    assert_eq!(read(&["budget=12h", "epochs=0"]).unwrap().budget.as_deref(), Some("12h"));
 }

@@ -12,7 +12,9 @@
 //! ```
 //!
 //! with `a = inverse_frequency` (1: plain inverse frequency; 0: every class alike). The voxels are those of the batch, where a class
-//! that is not in it weighs 0, or those of all training cases (`frequency_of`); or weights are given (`class_weights`). Then
+//! that is not in it weighs 0, or those of all training cases (`frequency_of`); or weights are given (`class_weights`). Those of `L_c` alone
+//! have the exponent `cross_entropy_frequency` where that is given, and with `anneal: (until: u)` the exponent times `max(0, 1 - t / u)` after the
+//! part `t` of all batches of the run. Then
 //!
 //! ```text
 //! L     = dice * L_d + cross_entropy * L_c + boundary * L_b + tversky * L_t + focal * L_f
@@ -59,7 +61,7 @@ use answer::Answer;
 use voxel::Logs;
 
 pub use goal::Goal;
-pub use objective::{FrequencyOf, Norm, Objective};
+pub use objective::{Anneal, FrequencyOf, Norm, Objective};
 pub use target::{Sent, Target, Truth};
 
 /// An output of the network that is trained on.
@@ -82,6 +84,8 @@ pub struct Loss {
     pub heads: Vec<Head>,
     /// Class weights that stay, from all training cases or from the config; none where each batch has its own.
     pub fixed: Option<Vec<f64>>,
+    /// Voxels of each channel in all training cases, where these are counted.
+    pub counts: Option<Vec<u64>>,
 }
 
 /// The loss and its terms, unweighted; each a scalar tensor, 0 for Tversky and focal loss where they weigh nothing.
@@ -99,12 +103,14 @@ impl Loss {
     /// Of a network with one output. Class weights are those of the config or of each batch.
     pub fn new(objective: Objective, goal: Goal) -> Self {
         let fixed = objective.class_weights.as_deref().map(weights::normalised);
-        Self { objective, goal, heads: vec![], fixed }
+        Self { objective, goal, heads: vec![], fixed, counts: None }
     }
 
     /// With class weights by the voxels of each class, index by index, in all training cases.
     pub fn with_counts(mut self, classes: &[u64]) -> Self {
-        self.fixed = Some(weights::inverse(&self.goal.counts(classes), self.objective.inverse_frequency, &self.goal));
+        let counts = self.goal.counts(classes);
+        self.fixed = Some(weights::inverse(&counts, self.objective.inverse_frequency, &self.goal));
+        self.counts = Some(counts);
         self
     }
 
@@ -112,15 +118,28 @@ impl Loss {
         self.fixed.clone().unwrap_or_else(|| weights::inverse(counts, self.objective.inverse_frequency, &self.goal))
     }
 
-    /// The truth for each output that is trained on, from labels (class indices) `[N, D, H, W]` in row-major order. A label that is no
-    /// class has no part in the loss; one that is in no region is outside of all.
-    pub fn targets(&self, labels: &[u8], [n, d, h, w]: [usize; 4]) -> Vec<Target> {
+    /// Those of the cross-entropy, after such a part of the run.
+    fn cross_entropy_weights(&self, counts: &[u64], along: f64) -> Vec<f64> {
+        match self.objective.cross_entropy_exponent(along) {
+            Some(exponent) => weights::inverse(self.counts.as_deref().unwrap_or(counts), exponent, &self.goal),
+            None => self.weights(counts),
+        }
+    }
+
+    /// [`targets_at`](Self::targets_at) the beginning of a run.
+    pub fn targets(&self, labels: &[u8], shape: [usize; 4]) -> Vec<Target> {
+        self.targets_at(labels, shape, 0.0)
+    }
+
+    /// The truth for each output that is trained on, from labels (class indices) `[N, D, H, W]` in row-major order, after the part `along` (0 to
+    /// 1) of the run. A label that is no class has no part in the loss; one that is in no region is outside of all.
+    pub fn targets_at(&self, labels: &[u8], [n, d, h, w]: [usize; 4], along: f64) -> Vec<Target> {
         if self.heads.is_empty() {
-            return vec![Target::new(labels, [n, d, h, w], self)];
+            return vec![Target::new(labels, [n, d, h, w], self, along)];
         }
         let one = |head: &Head| {
             let [hd, hh, hw] = head.size;
-            Target::new(&target::resized(labels, n, [d, h, w], head.size), [n, hd, hh, hw], self)
+            Target::new(&target::resized(labels, n, [d, h, w], head.size), [n, hd, hh, hw], self, along)
         };
         self.heads.iter().map(one).collect()
     }

@@ -27,6 +27,10 @@ pub struct Objective {
     pub norm: Norm,
     /// Exponent of the inverse frequency: 1 as in the paper of LightMedSeg, 0 weighs every class alike.
     pub inverse_frequency: f64,
+    /// The same exponent for the cross-entropy alone; without it, that of all terms.
+    pub cross_entropy_frequency: Option<f64>,
+    /// How the exponent of the cross-entropy falls in the course of the run; without it, it stays.
+    pub anneal: Option<Anneal>,
     /// Where the frequency is counted.
     pub frequency_of: FrequencyOf,
     /// Weights of the classes (of the regions, where the run has such), in their order, instead of the inverse frequency; only
@@ -70,6 +74,8 @@ impl Objective {
             radius: 1,
             norm: Norm::chebyshev,
             inverse_frequency: 0.0,
+            cross_entropy_frequency: None,
+            anneal: None,
             frequency_of: FrequencyOf::batch,
             class_weights: None,
             batch_dice: true,
@@ -82,6 +88,14 @@ impl Objective {
             deep_supervision: None,
         }
     }
+}
+
+/// A fall from the whole to nothing, evenly with the batches.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Anneal {
+    /// The part of the run after which nothing is left, above 0 and at most 1.
+    pub until: f64,
 }
 
 /// Distances between voxels, which count alike along all axes.
@@ -108,6 +122,15 @@ pub enum FrequencyOf {
 }
 
 impl Objective {
+    /// The exponent of the cross-entropy after such a part of the run (0 to 1), where it may be another one than that of all terms.
+    pub fn cross_entropy_exponent(&self, along: f64) -> Option<f64> {
+        if self.cross_entropy_frequency.is_none() && self.anneal.is_none() {
+            return None;
+        }
+        let first = self.cross_entropy_frequency.unwrap_or(self.inverse_frequency);
+        Some(first * self.anneal.map_or(1.0, |a| (1.0 - along / a.until).max(0.0)))
+    }
+
     /// What cannot be: the field, its value in words, and what it must be.
     pub fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
         let weight = |v: f64| v.is_finite() && v >= 0.0;
@@ -119,6 +142,7 @@ impl Objective {
             ("tversky", self.tversky),
             ("focal", self.focal),
             ("inverse_frequency", self.inverse_frequency),
+            ("cross_entropy_frequency", self.cross_entropy_frequency.unwrap_or_default()),
             ("alpha", self.alpha),
             ("beta", self.beta),
             ("gamma", self.gamma),
@@ -148,6 +172,13 @@ impl Objective {
             if !list.iter().all(|v| weight(*v)) || !list.iter().any(|v| *v > 0.0) {
                 found.push((field, format!("{list:?}"), "numbers of 0 or more, one of them above 0"));
             }
+        }
+        if let Some(Anneal { until }) = self.anneal.filter(|a| !(a.until > 0.0 && a.until <= 1.0)) {
+            found.push(("anneal.until", until.to_string(), "above 0 and at most 1: a part of the run"));
+        }
+        if self.class_weights.is_some() && self.cross_entropy_exponent(0.0).is_some() {
+            let field = if self.anneal.is_some() { "anneal" } else { "cross_entropy_frequency" };
+            found.push((field, "given beside `loss.class_weights`".into(), "left out: the weights are given"));
         }
         if self.class_weights.is_some() && self.frequency_of == FrequencyOf::dataset {
             found.push(("frequency_of", "dataset beside `loss.class_weights`".into(), "left out: the weights are given"));

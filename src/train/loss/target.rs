@@ -25,13 +25,15 @@ pub struct Target {
     weights: Vec<f32>,
     /// The same of Dice and Tversky: without the background where that is left out.
     overlap: Vec<f32>,
-    /// What the cross-entropy is divided by: the weight of all voxels, or the voxels where channels are regions.
-    norm: f64,
+    /// The same of the cross-entropy.
+    cross_entropy: Vec<f32>,
+    /// What the focal loss is divided by, and the cross-entropy: the weight of all voxels, or the voxels where channels are regions.
+    norms: [f64; 2],
 }
 
 impl Target {
-    /// From labels of the shape `[N, D, H, W]` in row-major order.
-    pub(super) fn new(labels: &[u8], [n, d, h, w]: [usize; 4], loss: &Loss) -> Self {
+    /// From labels of the shape `[N, D, H, W]` in row-major order, after the part `along` of the run.
+    pub(super) fn new(labels: &[u8], [n, d, h, w]: [usize; 4], loss: &Loss, along: f64) -> Self {
         let volume = d * h * w;
         let (goal, channels) = (&loss.goal, loss.goal.channels());
         let table = goal.table();
@@ -46,11 +48,11 @@ impl Target {
                 }
             }
         }
-        let weights = loss.weights(&counts);
-        let norm = match goal {
+        let (weights, cross_entropy) = (loss.weights(&counts), loss.cross_entropy_weights(&counts, along));
+        let norms = [&weights, &cross_entropy].map(|weights| match goal {
             Goal::Classes(_) => weights.iter().zip(&counts).map(|(w, &c)| w * c as f64).sum(),
             Goal::Regions(_) => (n * volume) as f64,
-        };
+        });
         let mut overlap = weights.clone();
         if !loss.objective.background && matches!(goal, Goal::Classes(_)) {
             overlap.iter_mut().take(1).for_each(|w| *w = 0.0);
@@ -67,10 +69,11 @@ impl Target {
                 }
             }
         }
-        let single = |w: Vec<f64>| w.into_iter().map(|w| w as f32).collect();
+        let single = |w: Vec<f64>| w.into_iter().map(|w| w as f32).collect::<Vec<f32>>();
         let (bits, parts) = bits.into_values();
         let bits = TensorData::new(bits, [n, parts, d, h, w]);
-        Self { bits, channels, bordered, border_count, weights: single(weights), overlap: single(overlap), norm }
+        let [weights, overlap, cross_entropy] = [weights, overlap, cross_entropy].map(single);
+        Self { bits, channels, bordered, border_count, weights, overlap, cross_entropy, norms }
     }
 
     /// The class weights `w_c`.
@@ -78,13 +81,19 @@ impl Target {
         &self.weights
     }
 
+    /// Those of the cross-entropy.
+    pub fn cross_entropy_weights(&self) -> &[f32] {
+        &self.cross_entropy
+    }
+
     /// On a device, all that changes from batch to batch as tensors.
     pub fn on(self, device: &Device) -> Sent {
         // What there is nothing of adds nothing, and is not divided by.
         let inverse = |count: f64| if count > 0.0 { (1.0 / count) as f32 } else { 0.0 };
-        let mut numbers = [&self.weights[..], &self.overlap].concat();
+        let mut numbers = [&self.weights[..], &self.overlap, &self.cross_entropy].concat();
         numbers.push(self.overlap.iter().sum());
-        numbers.extend([self.norm, self.border_count as f64].map(inverse));
+        let [focal, cross_entropy] = self.norms;
+        numbers.extend([focal, cross_entropy, self.border_count as f64].map(inverse));
         let count = numbers.len();
         Sent {
             bits: Tensor::from_data(self.bits, device),
@@ -139,8 +148,8 @@ pub struct Truth {
     pub truth: Tensor<5>,
     /// `[N, 1, D, H, W]`; none where the boundary loss weighs nothing.
     pub border: Option<Tensor<5>>,
-    /// The class weights `[K]`, those of what is compared by volume `[K]`, the sum of these, what the cross-entropy is multiplied by, and
-    /// what the boundary loss is: `[2 K + 3]`.
+    /// The class weights `[K]`, those of what is compared by volume `[K]`, those of the cross-entropy `[K]`, the sum of the second, and what
+    /// the focal loss, the cross-entropy and the boundary loss are multiplied by: `[3 K + 4]`.
     numbers: Tensor<1>,
 }
 
@@ -163,19 +172,29 @@ impl Truth {
         self.slice(self.channels(), self.channels())
     }
 
-    /// The sum of these, `[1]`.
-    pub(super) fn overlap_sum(&self) -> Tensor<1> {
-        self.slice(2 * self.channels(), 1)
+    /// The same of the cross-entropy, `[K]`.
+    pub(super) fn cross_entropy(&self) -> Tensor<1> {
+        self.slice(2 * self.channels(), self.channels())
     }
 
-    /// What a weighted sum over all voxels is multiplied by, `[1]`.
-    pub(super) fn share(&self) -> Tensor<1> {
-        self.slice(2 * self.channels() + 1, 1)
+    /// The sum of the weights of Dice and Tversky, `[1]`.
+    pub(super) fn overlap_sum(&self) -> Tensor<1> {
+        self.slice(3 * self.channels(), 1)
+    }
+
+    /// What the weighted sum of the focal loss over all voxels is multiplied by, `[1]`.
+    pub(super) fn focal_share(&self) -> Tensor<1> {
+        self.slice(3 * self.channels() + 1, 1)
+    }
+
+    /// The same of the cross-entropy, `[1]`.
+    pub(super) fn cross_entropy_share(&self) -> Tensor<1> {
+        self.slice(3 * self.channels() + 2, 1)
     }
 
     /// What a sum over the boundary region is multiplied by, `[1]`.
     pub(super) fn border_share(&self) -> Tensor<1> {
-        self.slice(2 * self.channels() + 2, 1)
+        self.slice(3 * self.channels() + 3, 1)
     }
 }
 

@@ -28,13 +28,18 @@ fn plain(loss: &Loss, logits: &[f64], labels: &[u8]) -> [f64; 6] {
     };
     let g = |v: usize, c: usize| f64::from(u8::from(inside(v, c)));
     let count = |c: usize| (0..voxels).map(|v| g(v, c)).sum::<f64>();
-    let raw: Vec<f64> = match &o.class_weights {
-        Some(w) => w.clone(),
-        None => (0..k).map(|c| if count(c) == 0.0 { 0.0 } else { count(c).powf(-o.inverse_frequency) }).collect(),
+    let weights = |exponent: f64| -> Vec<f64> {
+        let raw: Vec<f64> = match &o.class_weights {
+            Some(w) => w.clone(),
+            None => (0..k).map(|c| if count(c) == 0.0 { 0.0 } else { count(c).powf(-exponent) }).collect(),
+        };
+        let most = raw.iter().copied().fold(0.0, f64::max);
+        let raw: Vec<f64> =
+            raw.iter().map(|w| if *w == 0.0 && regions.is_some() && o.class_weights.is_none() { most } else { *w }).collect();
+        raw.iter().map(|w| w / raw.iter().sum::<f64>()).collect()
     };
-    let most = raw.iter().copied().fold(0.0, f64::max);
-    let raw: Vec<f64> = raw.iter().map(|w| if *w == 0.0 && regions.is_some() && o.class_weights.is_none() { most } else { *w }).collect();
-    let weight: Vec<f64> = raw.iter().map(|w| w / raw.iter().sum::<f64>()).collect();
+    let weight = weights(o.inverse_frequency);
+    let own = weights(o.cross_entropy_frequency.unwrap_or(o.inverse_frequency));
 
     // Dice and Tversky.
     let skipped = usize::from(!o.background);
@@ -59,7 +64,7 @@ fn plain(loss: &Loss, logits: &[f64], labels: &[u8]) -> [f64; 6] {
     }
 
     // Voxel by voxel.
-    let at = |v: usize, power: f64| -> f64 {
+    let at = |v: usize, power: f64, weight: &[f64]| -> f64 {
         let each = |c: usize| {
             let (p, g) = (p(v, c), g(v, c));
             let wrong = if regions.is_some() { (1.0 - g) * p.powf(power) * (1.0 - p).ln() } else { 0.0 };
@@ -67,9 +72,9 @@ fn plain(loss: &Loss, logits: &[f64], labels: &[u8]) -> [f64; 6] {
         };
         (0..k).map(each).sum()
     };
-    let norm = if regions.is_some() { voxels as f64 } else { (0..voxels).map(|v| weight[usize::from(labels[v])]).sum() };
-    let ce = (0..voxels).map(|v| at(v, 0.0)).sum::<f64>() / norm;
-    let focal = (0..voxels).map(|v| at(v, o.gamma)).sum::<f64>() / norm;
+    let norm = |weight: &[f64]| if regions.is_some() { voxels as f64 } else { (0..voxels).map(|v| weight[usize::from(labels[v])]).sum() };
+    let ce = (0..voxels).map(|v| at(v, 0.0, &own)).sum::<f64>() / norm(&own);
+    let focal = (0..voxels).map(|v| at(v, o.gamma, &weight)).sum::<f64>() / norm(&weight);
     let kind = |l: u8| match regions {
         None => l,
         Some(all) => all.iter().enumerate().map(|(i, r)| u8::from(r.contains(&l)) << i).sum(),
@@ -137,6 +142,8 @@ fn losses() -> Vec<Loss> {
         Objective { tversky: 1.0, ..none.clone() },
         Objective { tversky: 2.0, alpha: 0.6, beta: 0.2, tversky_power: 0.75, batch_dice: false, ..none.clone() },
         Objective { focal: 1.0, ..none.clone() },
+        Objective { inverse_frequency: 0.25, cross_entropy_frequency: Some(0.0), focal: 0.5, ..one.clone() },
+        Objective { cross_entropy: 1.0, cross_entropy_frequency: Some(0.7), anneal: Some(Anneal { until: 0.3 }), ..none.clone() },
         Objective { focal: 0.5, gamma: 1.5, class_weights: weights.clone(), ..none.clone() },
         Objective { dice: 1.0, focal: 1.0, class_weights: weights, ..none.clone() },
     ];
@@ -146,6 +153,32 @@ fn losses() -> Vec<Loss> {
     let regions = || Goal::Regions(vec![vec![1, 2], vec![1], vec![7]]);
     let of_regions = both.clone().into_iter().map(|o| Loss::new(o, regions()));
     both.into_iter().chain(classes).map(of_classes).chain(of_regions).collect()
+}
+
+#[test]
+fn an_annealed_exponent_that_cannot_be_is_named() {
+    let named = |o: Objective| o.faults().into_iter().map(|(field, ..)| field).collect::<Vec<_>>();
+    for until in [0.0, -0.1, 1.5, f64::NAN] {
+        assert_eq!(named(Objective { anneal: Some(Anneal { until }), ..Objective::default() }), ["anneal.until"], "{until}");
+    }
+    assert_eq!(named(Objective { cross_entropy_frequency: Some(-1.0), ..Objective::default() }), ["cross_entropy_frequency"]);
+    let given = Objective { class_weights: Some(vec![1.0, 2.0]), ..Objective::default() };
+    assert_eq!(named(Objective { cross_entropy_frequency: Some(0.5), ..given.clone() }), ["cross_entropy_frequency"]);
+    assert_eq!(named(Objective { anneal: Some(Anneal { until: 0.5 }), ..given }), ["anneal"]);
+}
+
+#[test]
+fn the_exponent_of_the_cross_entropy_is_also_that_of_all_training_cases() {
+    let o = Objective {
+        inverse_frequency: 1.0,
+        cross_entropy_frequency: Some(0.5),
+        frequency_of: FrequencyOf::dataset,
+        ..Objective::default()
+    };
+    let loss = of_classes(o).with_counts(&[16, 4, 1]);
+    let t = loss.targets(&[0, 0, 1, 2], [1, 1, 2, 2]);
+    assert_eq!(t[0].weights(), [1.0 / 21.0, 4.0 / 21.0, 16.0 / 21.0]);
+    assert_eq!(t[0].cross_entropy_weights(), [1.0 / 7.0, 2.0 / 7.0, 4.0 / 7.0]);
 }
 
 #[test]

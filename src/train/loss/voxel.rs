@@ -34,7 +34,7 @@ impl Logs {
 /// Softmax: `sum_v w_y -log p_y / sum_v w_y`. Regions: the mean over the voxels of `sum_c w_c (-g log p - (1 - g) log(1 - p))`. A scalar.
 pub fn cross_entropy(a: &Answer, t: &Truth, l: &Logs) -> Tensor<1> {
     let hit = l.hit.clone();
-    mean(if a.regions() { l.both(hit) } else { hit }, t)
+    mean(if a.regions() { l.both(hit) } else { hit }, t.cross_entropy(), t.cross_entropy_share())
 }
 
 /// The cross-entropy with each part multiplied by `(1 - p)^gamma`, where `p` is what the truth was given; a scalar.
@@ -44,7 +44,7 @@ pub fn focal(a: &Answer, t: &Truth, l: &Logs, gamma: f64) -> Tensor<1> {
         Some(miss) if a.regions() => hit + miss.clone() * a.p_above_zero().powf_scalar(gamma),
         _ => hit,
     };
-    mean(all, t)
+    mean(all, t.weights(), t.focal_share())
 }
 
 /// The mean over the boundary region of `sum_c w_c (-g log p - (1 - g) log(1 - p))`, 0 where there is none; a scalar.
@@ -55,9 +55,9 @@ pub fn boundary(t: &Truth, l: &Logs, device: &Device) -> Tensor<1> {
     -sum(l.both(l.hit.clone()) * weights * border.clone()) * t.border_share()
 }
 
-/// The weighted sum, negative, over what it is taken of.
-fn mean(x: Tensor<5>, t: &Truth) -> Tensor<1> {
+/// The weighted sum, negative, times the share of each.
+fn mean(x: Tensor<5>, weights: Tensor<1>, share: Tensor<1>) -> Tensor<1> {
     let [n, channels, ..] = x.dims();
     let sums = sum_volume(x).reshape([n, channels]);
-    -sum(sums * t.weights().reshape([1, channels])) * t.share()
+    -sum(sums * weights.reshape([1, channels])) * share
 }

@@ -11,7 +11,7 @@ use ndarray::{Array3, ArrayView4};
 
 use super::window::argmax;
 use super::{Answer, Postprocess, Regions};
-use crate::data::{CANONICAL, Preprocess};
+use crate::data::{CANONICAL, Preprocess, Spacing};
 use crate::metric::Region;
 use crate::text::{Code, Diagnostic, Result, several};
 use crate::volume::{Class, Colour, MOST_VALUES, Normalise, Orientation, colours};
@@ -35,7 +35,7 @@ pub struct Card {
     pub orientation: Orientation,
     /// The spacing in mm, along D, H, W of that order, to which images are brought; absent where they keep their own.
     #[serde(default)]
-    pub spacing: Option<[f64; 3]>,
+    pub spacing: Option<Spacing>,
     /// Whether the planes around an image that are 0 in all channels are cut away.
     #[serde(default)]
     pub crop: bool,
@@ -133,7 +133,7 @@ impl Card {
             Some(format!("it has {what} and the Dice of {}", several(self.class_dice.len(), "class")))
         } else {
             match self.preprocess().fault() {
-                Some(("spacing", _)) => Some(format!("its spacing is {:?} mm", self.spacing.unwrap_or_default())),
+                Some(("spacing", _)) => Some(format!("its spacing is {} mm", self.spacing.unwrap_or_default())),
                 other => other.map(|(field, why)| format!("its `{field}`: {why}")),
             }
         }
@@ -201,7 +201,7 @@ mod tests {
             regions: None,
             normalise: Normalise::default(),
             orientation: CANONICAL,
-            spacing: Some([3.0, 0.5, 0.5]),
+            spacing: Some([3.0, 0.5, 0.5].into()),
             crop: true,
             nan: Some(0.0),
             postprocess: Some(Postprocess { largest: vec![1002], ..Postprocess::default() }),
@@ -235,7 +235,7 @@ mod tests {
         assert_eq!((plain.channels(), plain.scored()), (3, vec![region("core", &[1]), region("oedema", &[2])]));
         let short = Card { class_dice: vec![Some(0.5)], ..card };
         let e = Card::from_entries(Path::new("m"), &short.entries()).unwrap_err();
-        assert!(e.0[0].message.contains("2 regions and the Dice of 1 classes"), "{e:?}");
+        assert!(e.0[0].message.contains("2 regions and the Dice of 1 class"), "{e:?}");
     }
 
     #[test]
@@ -250,7 +250,7 @@ mod tests {
             ("patch", "[0,1,1]", "its patch is [0, 1, 1]"),
             ("overlap", "1", "its overlap 1"),
             ("labels", r#"[[2,"a"],[2,"b"]]"#, "two of its labels have the value 2"),
-            ("labels", r#"[[0,"a"]]"#, "1 labels and 2 colours"),
+            ("labels", r#"[[0,"a"]]"#, "1 label and 2 colours"),
             ("labels", r#"[[4294967296,"a"],[2,"b"]]"#, "4294967296"),
             ("colours", r##"["#000000","red"]"##, "`red` is no colour"),
             ("spacing", "[1.0,0.0,1.0]", "its spacing is [1.0, 0.0, 1.0] mm"),

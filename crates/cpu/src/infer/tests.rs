@@ -106,7 +106,7 @@ fn one_image_in_48_axis_orders_has_one_segmentation_in_space() {
     let dir = tempfile::tempdir().unwrap();
     for spacing in [None, Some([1.5, 1.5, 1.0])] {
         let options = Options { probabilities: true, ..Options::default() };
-        let predictor = predictor(Card { spacing, ..card() }, options);
+        let predictor = predictor(Card { spacing: spacing.map(Into::into), ..card() }, options);
         let [both, ..] = write(dir.path(), [9, 17, 21]);
         let plain = read(&both).unwrap();
         let mut first: Option<Array3<u8>> = None;
@@ -143,7 +143,8 @@ fn files_of_a_case_may_run_differently() {
 fn probabilities_are_such() {
     let dir = tempfile::tempdir().unwrap();
     for spacing in [None, Some([3.0, 1.0, 1.0])] {
-        let predictor = predictor(Card { spacing, ..card() }, Options { probabilities: true, ..Options::default() });
+        let predictor =
+            predictor(Card { spacing: spacing.map(Into::into), ..card() }, Options { probabilities: true, ..Options::default() });
         let [both, ..] = write(dir.path(), [11, 10, 30]);
         let prediction = predict(&predictor, &both);
         let path = dir.path().join("p.nii.gz");
@@ -213,7 +214,7 @@ fn models_of_other_configurations_are_not_averaged() {
         ("modalities", Card { modalities: vec!["t2".into(), "t1".into()], ..card() }),
         ("normalisation", Card { normalise: Normalise::ZScoreNonZero, ..card() }),
         ("patch", Card { patch: [8, 8, 8], ..card() }),
-        ("spacing", Card { spacing: Some([1.0; 3]), ..card() }),
+        ("spacing", Card { spacing: Some([1.0; 3].into()), ..card() }),
         ("axis order", Card { orientation: "LPS".parse().unwrap(), ..card() }),
     ];
     for (what, other) in other {
@@ -256,10 +257,10 @@ fn the_need_grows_with_what_is_held_and_not_with_the_length_of_the_volume() {
     assert_eq!(short.slab, (3 * 4 + 6) * 8 * 12 * 14);
     let with = need([64, 12, 14], card(), Options { probabilities: true, ..Options::default() });
     assert_eq!(with.probabilities, 3 * 4 * 64 * 12 * 14);
-    let fine = need([64, 12, 14], Card { spacing: Some([1.0, 0.75, 0.75]), ..card() }, Options::default());
+    let fine = need([64, 12, 14], Card { spacing: Some([1.0, 0.75, 0.75].into()), ..card() }, Options::default());
     assert!(fine.image > 4 * long.image && fine.slab > long.slab);
     let [both, ..] = write(dir.path(), [16, 12, 14]);
-    let absurd = predictor(Card { spacing: Some([1e-12; 3]), ..card() }, Options::default());
+    let absurd = predictor(Card { spacing: Some([1e-12; 3].into()), ..card() }, Options::default());
     assert_eq!(absurd.need(std::slice::from_ref(&both)).unwrap_err().0[0].code, Code::E0702);
     assert_eq!(absurd.predict(&[both], || ()).unwrap_err().0[0].code, Code::E0702);
 }

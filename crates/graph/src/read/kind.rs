@@ -13,6 +13,7 @@ use crate::text::{Diagnostic, FileKind, Place, Source, Span};
 const GRAPH: &[&str] =
     &["source", "extends", "import", "params", "inputs", "blocks", "nodes", "outputs", "drop", "replace", "claims", "lints"];
 const CONFIG: &[&str] = &[
+    "recipe",
     "graph",
     "data",
     "regions",
@@ -29,7 +30,9 @@ const CONFIG: &[&str] = &[
     "optimiser",
     "schedule",
     "epochs",
+    "budget",
     "steps",
+    "validate",
     "patience",
     "overlap",
     "postprocess",

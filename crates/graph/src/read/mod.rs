@@ -21,7 +21,7 @@ mod tree;
 mod value;
 
 pub use claim::{Claim, Figure, Quantity};
-pub use config::{config, config_fields};
+pub use config::{Preset, Presets, config, config_fields};
 pub use de::{Fields, Refusal, Words, fields, no_block, read as typed};
 pub use expand::{Absent, Loop, Opened, expand, filled, opened, with};
 pub use expr::{OPEN, Wrong, evaluate, names};

@@ -1,18 +1,22 @@
 //! Random changes of a patch that leave its meaning: where it is taken from the case, how it looks, which way it lies.
 //!
-//! May use `patch`, and `flip`, `warp`, `look` below it.
+//! May use `patch`, `sample`, and `flip`, `noise`, `warp`, `look` below it. The changes come in nnU-Net's order: place, noise, blur, brightness,
+//! contrast, resolution, gamma of the negative, gamma, flips. What lies beyond the case stays 0, as it is in prediction.
 
 mod flip;
 mod look;
+mod noise;
 mod warp;
 
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 pub use flip::Flip;
+pub use noise::Noise;
 pub use warp::Warp;
 
 use super::patch::Patch;
+use super::sample::Sample;
 
 /// How much a patch may be changed. `Default` changes nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -21,7 +25,7 @@ pub struct Augment {
     /// Probability of a reflection, for each axis.
     pub flip: Flip,
     /// Turned about a random axis, in space and not in voxels: spacings may differ. Where slices are thick (over three times the finest
-    /// spacing), about the axis across them only.
+    /// spacing), about the axis across them only; `scale`, `elastic` and `low_resolution` then leave that axis alone.
     #[serde(skip_serializing_if = "Rotate::is_off")]
     pub rotate: Rotate,
     /// Made larger (above 1) or smaller.
@@ -36,12 +40,23 @@ pub struct Augment {
     /// Sampled at this part of its resolution and brought back, channel by channel.
     #[serde(skip_serializing_if = "Sometimes::is_off")]
     pub low_resolution: Sometimes,
-    /// Intensities within their range to this power; mean and deviation of the channel stay what they were.
+    /// Intensities within their range to this power, channel by channel; mean and deviation of the channel stay what they were. Where 1 lies
+    /// between low and high, half of the powers are below it.
     #[serde(skip_serializing_if = "Sometimes::is_off")]
     pub gamma: Sometimes,
-    /// Largest standard deviation of the noise, in units of normalised intensity. The deviation of each patch is drawn from 0 to this.
-    pub noise: f64,
-    /// Largest relative change of contrast, and largest shift of brightness in units of normalised intensity, per channel.
+    /// The same of the negative of the intensities.
+    #[serde(skip_serializing_if = "Sometimes::is_off")]
+    pub gamma_inverted: Sometimes,
+    /// What each intensity differs from the mean of the image (the voxels of the channel that are not 0) is multiplied by this, channel by
+    /// channel. Where 1 lies between low and high, half of the factors are below it.
+    #[serde(skip_serializing_if = "Sometimes::is_off")]
+    pub brightness: Sometimes,
+    /// What each intensity differs from the mean of the patch is multiplied by this, channel by channel, and held to the range that it had. Half
+    /// of the factors are below 1, likewise.
+    #[serde(skip_serializing_if = "Sometimes::is_off")]
+    pub contrast: Sometimes,
+    pub noise: Noise,
+    /// Of every patch: largest relative change of contrast, and largest shift of brightness in units of normalised intensity, per channel.
     pub intensity: f64,
 }
 
@@ -51,6 +66,9 @@ pub struct Augment {
 pub struct Rotate {
     pub probability: f64,
     pub degrees: f64,
+    /// The same where slices are thick; without it `degrees`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thick_degrees: Option<f64>,
 }
 
 /// A change by a number that is drawn evenly between two.
@@ -86,8 +104,23 @@ impl Sometimes {
 
     /// The number, where the change is to be made. Both are drawn, so that what comes after does not depend on either.
     fn draw(&self, rng: &mut impl Rng) -> Option<f64> {
+        self.part(rng).map(|at| self.low + (self.high - self.low) * at)
+    }
+
+    /// The same for a factor or a power: where 1 lies within, one half of the numbers is spread over what is below it, the other over what is
+    /// above (batchgenerators' `BGContrast`).
+    fn draw_about_one(&self, rng: &mut impl Rng) -> Option<f64> {
+        let Self { low, high, .. } = *self;
+        self.part(rng).map(|at| match low < 1.0 && 1.0 < high {
+            true if at < 0.5 => low + (1.0 - low) * 2.0 * at,
+            true => 1.0 + (high - 1.0) * (2.0 * at - 1.0),
+            false => low + (high - low) * at,
+        })
+    }
+
+    fn part(&self, rng: &mut impl Rng) -> Option<f64> {
         let (chance, at) = (rng.random::<f64>(), rng.random::<f64>());
-        (chance < self.probability).then_some(self.low + (self.high - self.low) * at)
+        (chance < self.probability).then_some(at)
     }
 }
 
@@ -100,6 +133,10 @@ impl Elastic {
 impl Augment {
     /// Says what is wrong with the numbers, if anything: (field, reason).
     pub fn fault(&self) -> Option<(&'static str, String)> {
+        let noise = match self.noise {
+            Noise::Sometimes(range) => range,
+            Noise::Always(_) => Sometimes::default(),
+        };
         let chances = [
             ("rotate.probability", self.rotate.probability),
             ("scale.probability", self.scale.probability),
@@ -107,18 +144,27 @@ impl Augment {
             ("blur.probability", self.blur.probability),
             ("low_resolution.probability", self.low_resolution.probability),
             ("gamma.probability", self.gamma.probability),
+            ("gamma_inverted.probability", self.gamma_inverted.probability),
+            ("brightness.probability", self.brightness.probability),
+            ("contrast.probability", self.contrast.probability),
+            ("noise.probability", noise.probability),
         ];
         if let Some((field, p)) = chances.into_iter().find(|(_, p)| !(0.0..=1.0).contains(p)) {
             return Some((field, format!("a probability lies between 0 and 1, not {p}")));
         }
-        if !(0.0..=180.0).contains(&self.rotate.degrees) {
-            return Some(("rotate.degrees", format!("a turn is 0 to 180 degrees, not {}", self.rotate.degrees)));
+        let turns = [("rotate.degrees", self.rotate.degrees), ("rotate.thick_degrees", self.rotate.thick_degrees.unwrap_or_default())];
+        if let Some((field, degrees)) = turns.into_iter().find(|(_, d)| !(0.0..=180.0).contains(d)) {
+            return Some((field, format!("a turn is 0 to 180 degrees, not {degrees}")));
         }
         let ranges = [
             ("scale", self.scale, 0.1, 10.0),
             ("blur", self.blur, 0.0, 20.0),
             ("low_resolution", self.low_resolution, 0.05, 1.0),
             ("gamma", self.gamma, 0.05, 20.0),
+            ("gamma_inverted", self.gamma_inverted, 0.05, 20.0),
+            ("brightness", self.brightness, 0.0, 10.0),
+            ("contrast", self.contrast, 0.0, 10.0),
+            ("noise", noise, 0.0, 10.0),
         ];
         for (field, range, least, most) in ranges {
             if !(range.is_off() || least <= range.low && range.low <= range.high && range.high <= most) {
@@ -138,8 +184,10 @@ impl Augment {
         if let Some(p) = self.flip.0.into_iter().find(|p| !(0.0..=1.0).contains(p)) {
             return Some(("flip", format!("a probability lies between 0 and 1, not {p}")));
         }
-        if !(0.0..=10.0).contains(&self.noise) {
-            return Some(("noise", format!("a standard deviation lies between 0 and 10, not {}", self.noise)));
+        if let Noise::Always(most) = self.noise
+            && !(0.0..=10.0).contains(&most)
+        {
+            return Some(("noise", format!("a standard deviation lies between 0 and 10, not {most}")));
         }
         if !(0.0..1.0).contains(&self.intensity) {
             return Some(("intensity", format!("a relative change lies between 0 and 1 (1 excluded), not {}", self.intensity)));
@@ -152,42 +200,22 @@ impl Augment {
         warp::drawn(self, size, spacing, rng)
     }
 
-    /// Changes how the patch looks, in place: blur, resolution, gamma.
-    pub fn look(&self, patch: &mut Patch, rng: &mut impl Rng) {
-        look::change(self, patch, rng);
+    /// Changes how a patch of `sample` looks, in place: noise, blur, brightness, contrast, resolution, gamma.
+    pub fn look(&self, patch: &mut Patch, sample: &Sample, rng: &mut impl Rng) {
+        look::change(self, patch, sample, rng);
     }
 
-    /// Changes the patch in place: flips, contrast, brightness and noise.
-    pub fn apply(&self, patch: &mut Patch, rng: &mut impl Rng) {
+    /// Turns the patch over, in place.
+    pub fn reflect(&self, patch: &mut Patch, rng: &mut impl Rng) {
         for (axis, probability) in self.flip.0.into_iter().enumerate() {
             // Drawn even when the probability is 0 or 1: the other draws stay where they are.
             if rng.random::<f64>() < probability {
                 flip::reverse(&mut patch.image, patch.size, axis);
                 flip::reverse(&mut patch.label, patch.size, axis);
-            }
-        }
-        let volume: usize = patch.size.iter().product();
-        let deviation = (rng.random::<f64>() * self.noise) as f32;
-        for channel in patch.image.chunks_exact_mut(volume.max(1)) {
-            let mut change = || (2.0 * rng.random::<f64>() - 1.0) * self.intensity;
-            let (contrast, shift) = (1.0 + change() as f32, change() as f32);
-            if self.intensity > 0.0 {
-                channel.iter_mut().for_each(|v| *v = *v * contrast + shift);
-            }
-            if deviation > 0.0 {
-                channel.iter_mut().for_each(|v| *v += deviation * bell(rng.next_u64()));
+                flip::reverse(&mut patch.inside, patch.size, axis);
             }
         }
     }
-}
-
-/// A nearly normal number (mean 0, deviation 1, within ±3.46): the sum of the four 16-bit parts of `bits`, each uniform.
-///
-/// A tenth of the cost of an exact one, and noise for augmentation needs no tails.
-fn bell(bits: u64) -> f32 {
-    let sum = (bits & 0xffff) + (bits >> 16 & 0xffff) + (bits >> 32 & 0xffff) + (bits >> 48);
-    // Four uniforms on 0..65536: mean 4 * 32767.5, deviation 65536 * sqrt(4 / 12).
-    (sum as f32 - 131_070.0) * (1.0 / 37_837.23)
 }
 
 #[cfg(test)]
@@ -196,7 +224,8 @@ mod tests {
     use super::*;
 
     fn patch() -> Patch {
-        Patch { channels: 2, size: [2, 3, 4], image: (0..48).map(|v| v as f32).collect(), label: (0..24).collect() }
+        let image = (0..48).map(|v| v as f32).collect();
+        Patch { channels: 2, size: [2, 3, 4], image, label: (0..24).collect(), inside: (0..24).map(|v| v % 5 > 0).collect() }
     }
 
     #[test]
@@ -216,7 +245,7 @@ mod tests {
     #[test]
     fn only_the_axes_that_may_are_flipped() {
         let (mut p, whole) = (patch(), patch());
-        Augment { flip: Flip([0.0, 1.0, 0.0]), ..Augment::default() }.apply(&mut p, &mut draw(3, Purpose::Patch, 0, 0));
+        Augment { flip: Flip([0.0, 1.0, 0.0]), ..Augment::default() }.reflect(&mut p, &mut draw(3, Purpose::Patch, 0, 0));
         flip::reverse(&mut p.image, p.size, 1);
         assert_eq!(p.image, whole.image);
     }
@@ -241,39 +270,34 @@ mod tests {
     #[test]
     fn nothing_is_changed_by_default_and_all_by_one() {
         let mut p = patch();
-        Augment::default().apply(&mut p, &mut draw(3, Purpose::Patch, 0, 0));
+        Augment::default().reflect(&mut p, &mut draw(3, Purpose::Patch, 0, 0));
         assert_eq!(p, patch());
-        Augment { flip: Flip::all(1.0), ..Augment::default() }.apply(&mut p, &mut draw(3, Purpose::Patch, 0, 0));
+        Augment { flip: Flip::all(1.0), ..Augment::default() }.reflect(&mut p, &mut draw(3, Purpose::Patch, 0, 0));
         assert_eq!(p.label, (0..24).rev().collect::<Vec<_>>());
     }
 
     #[test]
-    fn noise_has_its_moments_and_the_label_none() {
-        let n = 40usize;
-        let mut sums = (0.0, 0.0);
-        for i in 0..40 {
-            let mut p = Patch { channels: 1, size: [n; 3], image: vec![0.0; n * n * n], label: vec![1; n * n * n] };
-            let mut rng = draw(3, Purpose::Patch, 0, i);
-            Augment { noise: 0.5, ..Augment::default() }.apply(&mut p, &mut rng);
-            let m = p.image.iter().map(|v| f64::from(*v)).sum::<f64>() / p.image.len() as f64;
-            let s = (p.image.iter().map(|v| (f64::from(*v) - m).powi(2)).sum::<f64>() / p.image.len() as f64).sqrt();
-            assert!(m.abs() < 0.01 && s <= 0.51, "{m} {s}");
-            assert!(p.label.iter().all(|l| *l == 1));
-            sums = (sums.0 + m, sums.1 + s);
+    fn factors_lie_half_below_one_and_half_above() {
+        let range = Sometimes { probability: 1.0, low: 0.5, high: 3.0 };
+        let all: Vec<f64> = (0..2000).map(|i| range.draw_about_one(&mut draw(3, Purpose::Look, 0, i)).unwrap()).collect();
+        let part = |from: f64, to: f64| all.iter().filter(|v| (from..to).contains(*v)).count() as f64 / 2000.0;
+        for (from, to, want) in [(0.5, 1.0, 0.5), (1.0, 3.0, 0.5), (0.5, 0.75, 0.25), (1.0, 2.0, 0.25)] {
+            assert!((part(from, to) - want).abs() < 0.04, "{from} to {to}: {}", part(from, to));
         }
-        assert!((sums.1 / 40.0 - 0.25).abs() < 0.06, "deviations are uniform on 0..0.5: {}", sums.1 / 40.0);
+        let above = Sometimes { probability: 1.0, low: 1.5, high: 2.0 };
+        assert!((0..50).all(|i| (1.5..2.0).contains(&above.draw_about_one(&mut draw(3, Purpose::Look, 0, i)).unwrap())));
     }
 
     #[test]
     fn numbers_out_of_range_are_named() {
         assert_eq!(Augment { flip: Flip([0.5, 0.0, 1.5]), ..Augment::default() }.fault().unwrap().0, "flip");
-        assert_eq!(Augment { noise: f64::NAN, ..Augment::default() }.fault().unwrap().0, "noise");
+        assert_eq!(Augment { noise: Noise::Always(f64::NAN), ..Augment::default() }.fault().unwrap().0, "noise");
         assert_eq!(Augment { intensity: 1.0, ..Augment::default() }.fault().unwrap().0, "intensity");
         let range = |low, high| Sometimes { probability: 0.5, low, high };
         let with = |change: fn(&mut Augment)| {
             let mut a = Augment {
                 flip: Flip::all(0.5),
-                noise: 0.1,
+                noise: Noise::Sometimes(range(0.0, 0.1)),
                 intensity: 0.1,
                 scale: range(0.7, 1.4),
                 blur: range(0.5, 1.0),
@@ -285,6 +309,10 @@ mod tests {
         assert_eq!(with(|_| ()), None);
         assert_eq!(with(|a| a.scale.low = 2.0), Some("scale"));
         assert_eq!(with(|a| a.gamma.probability = 0.3), Some("gamma"));
+        assert_eq!(with(|a| a.gamma_inverted.probability = 0.3), Some("gamma_inverted"));
+        assert_eq!(with(|a| a.brightness = Sometimes { probability: -1.0, low: 0.9, high: 1.1 }), Some("brightness.probability"));
+        assert_eq!(with(|a| a.contrast = Sometimes { probability: 0.1, low: -0.9, high: 1.1 }), Some("contrast"));
+        assert_eq!(with(|a| a.noise = Noise::Sometimes(Sometimes { probability: 0.1, low: 0.2, high: 0.1 })), Some("noise"));
         assert_eq!(with(|a| a.rotate.degrees = f64::NAN), Some("rotate.degrees"));
         assert_eq!(with(|a| a.blur.probability = 2.0), Some("blur.probability"));
         assert_eq!(with(|a| a.elastic.voxels = 3.0), Some("elastic"));

@@ -1,11 +1,10 @@
 //! Patches into one batch.
 //!
-//! May use `patch`, `augment`, `draw`, `sample`.
-
-use rand::RngExt;
+//! May use `patch`, `augment`, `draw`, `foreground`, `sample`.
 
 use super::augment::Augment;
 use super::draw::{Purpose, draw};
+use super::foreground::Foreground;
 use super::patch::{Patch, cut, place};
 use super::sample::Sample;
 
@@ -34,21 +33,21 @@ impl Batch {
 }
 
 /// The training batch of the given places of an epoch: place `index` is a patch of `sample`, cut and changed by the draws of
-/// (seed, epoch, index). With probability `foreground` it is placed to hold a foreground voxel; one that is turned or scaled may lose it again.
-pub fn assemble(places: &[(u64, &Sample)], size: [usize; 3], augment: &Augment, foreground: f64, seed: u64, epoch: u64) -> Batch {
+/// (seed, epoch, index). Those that `foreground` says are placed at a foreground voxel; one that is turned or scaled may lose it again.
+pub fn assemble(places: &[(u64, &Sample)], size: [usize; 3], augment: &Augment, foreground: Foreground, seed: u64, epoch: u64) -> Batch {
     let mut batch = Batch::default();
-    for (index, sample) in places {
+    for (at, (index, sample)) in places.iter().enumerate() {
         let mut rng = draw(seed, Purpose::Patch, epoch, *index);
-        let wanted = rng.random::<f64>() < foreground;
-        let start = place(sample, size, &mut rng, wanted);
+        let aim = foreground.aim(at, places.len(), &mut rng);
+        let start = place(sample, size, &mut rng, aim);
         // Own generators: what one change draws does not move another's draws.
         let warp = augment.warp(size, sample.spacing, &mut draw(seed, Purpose::Warp, epoch, *index));
         let mut patch = match warp {
             Some(warp) => warp.cut(sample, start),
             None => cut(sample, size, start),
         };
-        augment.look(&mut patch, &mut draw(seed, Purpose::Look, epoch, *index));
-        augment.apply(&mut patch, &mut rng);
+        augment.look(&mut patch, sample, &mut draw(seed, Purpose::Look, epoch, *index));
+        augment.reflect(&mut patch, &mut rng);
         batch.push(&patch);
     }
     batch
@@ -56,7 +55,7 @@ pub fn assemble(places: &[(u64, &Sample)], size: [usize; 3], augment: &Augment, 
 
 #[cfg(test)]
 mod tests {
-    use super::super::augment::{Flip, Rotate, Sometimes};
+    use super::super::augment::{Flip, Noise, Rotate, Sometimes};
     use super::*;
     use ndarray::{Array3, Array4};
 
@@ -66,15 +65,15 @@ mod tests {
         let s = Sample::new("s", image, Array3::from_elem((9, 9, 9), 1), [1.0; 3]);
         let augment = Augment {
             flip: Flip::all(0.5),
-            noise: 0.1,
+            noise: Noise::Always(0.1),
             intensity: 0.1,
-            rotate: Rotate { probability: 0.5, degrees: 30.0 },
+            rotate: Rotate { probability: 0.5, degrees: 30.0, ..Rotate::default() },
             gamma: Sometimes { probability: 0.5, low: 0.7, high: 1.5 },
             ..Augment::default()
         };
         let make = |places: &[u64], epoch| {
             let places: Vec<_> = places.iter().map(|i| (*i, &s)).collect();
-            assemble(&places, [4, 5, 6], &augment, 0.5, 7, epoch)
+            assemble(&places, [4, 5, 6], &augment, Foreground::Each(0.5), 7, epoch)
         };
         let both = make(&[3, 4], 2);
         assert_eq!((both.count, both.channels, both.size, both.images.len(), both.labels.len()), (2, 1, [4, 5, 6], 240, 240));

@@ -222,7 +222,10 @@ mod tests {
         fn new() -> Self {
             let root = tempfile::tempdir().unwrap();
             phantom::write(root.path(), 2, [16, 18, 20], 4).unwrap();
-            Self { root, by: Preprocess { normalise: Normalise::ZScoreNonZero, spacing: Some([2.0, 1.0, 1.3]), crop: true, nan: None } }
+            Self {
+                root,
+                by: Preprocess { normalise: Normalise::ZScoreNonZero, spacing: Some([2.0, 1.0, 1.3].into()), crop: true, nan: None },
+            }
         }
 
         fn open(&self, cache: bool) -> Dataset {
@@ -308,7 +311,7 @@ mod tests {
     #[test]
     fn what_is_lost_and_what_was_said_are_kept_too() {
         let mut set = Set::new();
-        set.by.spacing = Some([9.0; 3]);
+        set.by.spacing = Some([9.0; 3].into());
         let made = set.open(true).load("phantom_0000").unwrap();
         assert!(!made.sample.lost.is_empty() && !made.warnings.is_empty(), "{:?}", made.warnings);
         let kept = set.open(true).load("phantom_0000").unwrap();
@@ -354,7 +357,7 @@ mod tests {
     /// Cases that were prepared by an earlier version ([`tests/kept`]). Their names hold where the data set lay.
     #[test]
     fn prepared_cases_that_were_kept_are_read() {
-        let by = Preprocess { normalise: Normalise::ZScore, spacing: Some([1.0, 1.0, 1.25]), crop: true, nan: None };
+        let by = Preprocess { normalise: Normalise::ZScore, spacing: Some([1.0, 1.0, 1.25].into()), crop: true, nan: None };
         let open = |cache: Option<&Path>| Dataset::open(&Spec::Msd { root: "../../tests/kept/set".into() }, by, cache).unwrap();
         let plain = open(None);
         let folder = tempfile::tempdir().unwrap();

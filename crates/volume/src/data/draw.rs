@@ -15,6 +15,7 @@ pub enum Purpose {
     Phantom = 4,
     Warp = 5,
     Look = 6,
+    Validation = 7,
 }
 
 /// The generator of `(seed, purpose, epoch, index)`.

@@ -12,6 +12,7 @@ mod doubt;
 mod draw;
 mod fingerprint;
 mod fold;
+mod foreground;
 mod image;
 mod labels;
 mod layout;
@@ -21,16 +22,18 @@ pub mod phantom;
 mod preprocess;
 mod record;
 mod sample;
+mod spacing;
 mod split;
 mod survey;
 mod taken;
 
-pub use augment::{Augment, Elastic, Flip, Rotate, Sometimes};
+pub use augment::{Augment, Elastic, Flip, Noise, Rotate, Sometimes};
 pub use batch::{Batch, assemble};
 pub use dataset::{Case, Dataset, Description, Spec};
 pub use draw::{Purpose, draw};
 pub use fingerprint::{Fingerprint, Intensities, Range, Share};
 pub use fold::fold;
+pub use foreground::{Foreground, Last};
 pub use image::{Image, NotFinite, read_image};
 pub use labels::{Labels, on_one_list, read_labels};
 pub use layout::{
@@ -38,10 +41,11 @@ pub use layout::{
     images_of, labels_in, labels_of, matched, split_files,
 };
 pub use load::{CANONICAL, Loaded, Matched};
-pub use patch::{Patch, cut, place};
+pub use patch::{Aim, Patch, cut, place};
 pub use preprocess::{Extent, Preprocess, channels};
 pub use record::{FileRecord, nanoseconds_now};
 pub use sample::Sample;
+pub use spacing::Spacing;
 pub use split::split;
 pub use survey::{Seen, Survey, finding};
 pub use taken::Lost;

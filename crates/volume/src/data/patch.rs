@@ -14,15 +14,28 @@ pub struct Patch {
     pub size: [usize; 3],
     pub image: Vec<f32>,
     pub label: Vec<u8>,
+    /// `[D, H, W]`: whether a voxel lies in the case; beyond it the image is 0 and the label background.
+    pub inside: Vec<bool>,
+}
+
+/// Where a box is placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aim {
+    /// Anywhere.
+    Anywhere,
+    /// At random among the places that hold a foreground voxel.
+    Holding,
+    /// With a foreground voxel in its middle, as far as the box stays within the case.
+    Centred,
 }
 
 /// The first voxel of a box of `size` D, H, W at a random place; negative where the case is smaller and stands in the middle.
 ///
-/// With `foreground` the box holds a voxel of a foreground class: a class that is present is drawn, then one of its voxels, and the box
-/// is placed at random among the places that hold it. A case without foreground gives a plain random box.
-pub fn place(sample: &Sample, size: [usize; 3], rng: &mut impl Rng, foreground: bool) -> [i64; 3] {
+/// The foreground voxel that is aimed at is drawn: a class that is present, then one of its voxels. A case without foreground gives a plain
+/// random box.
+pub fn place(sample: &Sample, size: [usize; 3], rng: &mut impl Rng, aim: Aim) -> [i64; 3] {
     let held = sample.size();
-    let target = if foreground { target(sample, rng) } else { None };
+    let target = if aim == Aim::Anywhere { None } else { target(sample, rng) };
     std::array::from_fn(|a| {
         let (n, p) = (held[a] as i64, size[a] as i64);
         if p >= n {
@@ -30,6 +43,7 @@ pub fn place(sample: &Sample, size: [usize; 3], rng: &mut impl Rng, foreground: 
             return -((p - n) / 2);
         }
         let (low, high) = match target {
+            Some(t) if aim == Aim::Centred => return (t[a] as i64 - p / 2).clamp(0, n - p),
             Some(t) => ((t[a] as i64 - p + 1).max(0), (t[a] as i64).min(n - p)),
             None => (0, n - p),
         };
@@ -55,6 +69,7 @@ pub fn cut(sample: &Sample, size: [usize; 3], start: [i64; 3]) -> Patch {
     let [pd, ph, pw] = size;
     let mut image = vec![0.0; channels * pd * ph * pw];
     let mut label = vec![0; pd * ph * pw];
+    let mut inside = vec![false; pd * ph * pw];
     // Along each axis: first place in the patch, first voxel of the case, how many.
     let [d, h, w] = std::array::from_fn(|a| {
         let to = (-start[a]).max(0) as usize;
@@ -70,13 +85,14 @@ pub fn cut(sample: &Sample, size: [usize; 3], start: [i64; 3]) -> Patch {
             let to = ((d.0 + z) * ph + h.0 + y) * pw + w.0;
             let from = ((d.1 + z) * held[1] + h.1 + y) * held[2] + w.1;
             label[to..to + w.2].copy_from_slice(&labels[from..from + w.2]);
+            inside[to..to + w.2].fill(true);
             for c in 0..channels {
                 let (to, from) = (c * pd * ph * pw + to, c * held[0] * held[1] * held[2] + from);
                 image[to..to + w.2].copy_from_slice(&whole[from..from + w.2]);
             }
         }
     }
-    Patch { channels, size, image, label }
+    Patch { channels, size, image, label, inside }
 }
 
 #[cfg(test)]
@@ -85,8 +101,8 @@ mod tests {
     use super::*;
     use ndarray::{Array3, Array4};
 
-    fn crop(sample: &Sample, size: [usize; 3], rng: &mut impl Rng, foreground: bool) -> Patch {
-        cut(sample, size, place(sample, size, rng, foreground))
+    fn crop(sample: &Sample, size: [usize; 3], rng: &mut impl Rng, aim: Aim) -> Patch {
+        cut(sample, size, place(sample, size, rng, aim))
     }
 
     /// Image = 1 + flat position (+ 1000 per channel), label 1 at one voxel.
@@ -101,7 +117,7 @@ mod tests {
     fn a_box_is_a_piece_of_the_case() {
         let s = sample([7, 8, 9]);
         for i in 0..50 {
-            let p = crop(&s, [3, 4, 5], &mut draw(1, Purpose::Patch, 0, i), false);
+            let p = crop(&s, [3, 4, 5], &mut draw(1, Purpose::Patch, 0, i), Aim::Anywhere);
             let first = p.image[0] as usize - 1;
             let (z0, y0, x0) = (first / 72, first / 9 % 8, first % 9);
             for (n, v) in p.image.iter().enumerate() {
@@ -116,7 +132,7 @@ mod tests {
         let s = sample([7, 8, 9]);
         let mut places = std::collections::BTreeSet::new();
         for i in 0..300 {
-            let p = crop(&s, [3, 4, 5], &mut draw(1, Purpose::Patch, 0, i), true);
+            let p = crop(&s, [3, 4, 5], &mut draw(1, Purpose::Patch, 0, i), Aim::Holding);
             places.extend(p.label.iter().position(|l| *l == 1));
             assert_eq!(p.label.iter().filter(|l| **l == 1).count(), 1);
         }
@@ -125,12 +141,29 @@ mod tests {
     }
 
     #[test]
+    fn a_box_has_the_voxel_in_its_middle_where_the_case_is_large_enough() {
+        let label = Array3::from_shape_fn((9, 11, 13), |p| u8::from(p == (4, 1, 12)));
+        let s = Sample::new("s", Array4::zeros((1, 9, 11, 13)), label, [1.0; 3]);
+        for i in 0..20 {
+            let start = place(&s, [4, 5, 6], &mut draw(1, Purpose::Patch, 0, i), Aim::Centred);
+            assert_eq!(start, [2, 0, 7]);
+            assert_eq!(place(&s, [4, 21, 6], &mut draw(1, Purpose::Patch, 0, i), Aim::Centred), [2, -5, 7]);
+        }
+        let empty = Sample::new("s", Array4::zeros((1, 9, 11, 13)), Array3::zeros((9, 11, 13)), [1.0; 3]);
+        let starts: std::collections::BTreeSet<_> =
+            (0..20).map(|i| place(&empty, [4, 5, 6], &mut draw(1, Purpose::Patch, 0, i), Aim::Centred)).collect();
+        assert!(starts.len() > 10, "without foreground it is anywhere");
+    }
+
+    #[test]
     fn a_small_case_stands_in_the_middle() {
         let s = sample([2, 3, 4]);
-        let p = crop(&s, [4, 4, 4], &mut draw(1, Purpose::Patch, 0, 0), true);
+        let p = crop(&s, [4, 4, 4], &mut draw(1, Purpose::Patch, 0, 0), Aim::Holding);
         let want =
             Array4::from_shape_fn((2, 4, 4, 4), |(c, z, y, x)| if (1..3).contains(&z) && y < 3 { s.image[[c, z - 1, y, x]] } else { 0.0 });
-        assert_eq!(p.image, want.into_raw_vec_and_offset().0);
+        let want = want.into_raw_vec_and_offset().0;
+        assert!(p.inside.iter().zip(&want).all(|(inside, v)| *inside == (*v != 0.0)));
+        assert_eq!(p.image, want);
         assert_eq!(p.label.iter().map(|l| u32::from(*l)).sum::<u32>(), 1);
     }
 }

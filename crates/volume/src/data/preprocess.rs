@@ -6,6 +6,7 @@
 use ndarray::{Array4, ArrayView3, ArrayView4, Axis, Slice};
 use serde::{Deserialize, Serialize};
 
+use super::spacing::Spacing;
 use crate::text::{Code, Diagnostic};
 use crate::volume::{BUDGET, Grid, Normalise, Scale, respaced};
 
@@ -20,7 +21,7 @@ pub struct Preprocess {
     pub normalise: Normalise,
     /// The spacing in mm, along D, H, W, to which images are brought; without it they keep their own.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub spacing: Option<[f64; 3]>,
+    pub spacing: Option<Spacing>,
     /// Whether the planes around the image that are 0 in all channels are cut away.
     pub crop: bool,
     /// What voxels become that hold NaN or infinity; without it, an image with such voxels is refused.
@@ -74,9 +75,8 @@ impl Extent {
 impl Preprocess {
     /// Says what is wrong with the numbers, if anything: (field, reason).
     pub fn fault(&self) -> Option<(&'static str, String)> {
-        let odd = self.spacing.is_some_and(|s| s.iter().any(|s| !(s.is_finite() && *s > 0.0)));
-        if odd {
-            return Some(("spacing", "a spacing is three lengths in mm above 0, along D, H, W".into()));
+        if self.spacing.is_some_and(|s| !s.is_sound()) {
+            return Some(("spacing", "a spacing is three lengths in mm above 0, along D, H, W, or `keep` for one".into()));
         }
         if self.nan.is_some_and(|v| !(v as f32).is_finite()) {
             return Some(("nan", "what NaN and infinity become is a finite number, as 0".into()));
@@ -110,7 +110,10 @@ impl Preprocess {
     pub fn grid(&self, own: &Grid) -> Result<Option<Grid>, Diagnostic> {
         let steps = own.spacing();
         let near = |wanted: &[f64; 3]| wanted.iter().zip(steps).all(|(w, s)| (s / w - 1.0).abs() <= SAME_SPACING);
-        let wanted = self.spacing.map(|wanted| [0, 1, 2].map(|a| if own.size[a] == 1 { steps[a] } else { wanted[a] }));
+        let wanted = self.spacing.map(|spacing| {
+            let wanted = spacing.of(steps);
+            [0, 1, 2].map(|a| if own.size[a] == 1 { steps[a] } else { wanted[a] })
+        });
         let Some(wanted) = wanted.filter(|wanted| !near(wanted)) else { return Ok(None) };
         let grid = own.resampled(wanted);
         let voxels = grid.size.iter().fold(1u64, |n, d| n.saturating_mul(*d as u64));
@@ -175,7 +178,7 @@ mod tests {
         // Zero outside, 10 to 13 within: the scale is that of the file's own voxels.
         let image = Array4::from_shape_fn((1, 8, 8, 8), |(_, z, y, x)| if x < 3 { 0.0 } else { 10.0 + ((z + y + x) % 4) as f32 });
         let own = grid([8; 3], [1.0; 3]);
-        let p = Preprocess { normalise: Normalise::ZScoreNonZero, spacing: Some([0.5; 3]), crop: true, nan: None };
+        let p = Preprocess { normalise: Normalise::ZScoreNonZero, spacing: Some([0.5; 3].into()), crop: true, nan: None };
         let at = p.extent(&channels(image.view()));
         assert_eq!(at.size, [8, 8, 5]);
         let cut = at.grid(&own);
@@ -189,12 +192,27 @@ mod tests {
     }
 
     #[test]
+    fn an_axis_may_stay_as_it_is() {
+        let p = Preprocess { spacing: Some(Spacing([None, Some(1.0), Some(1.0)])), ..Preprocess::default() };
+        let own = grid([7, 10, 20], [9.0, 2.0, 0.5]);
+        let onto = p.grid(&own).unwrap().unwrap();
+        assert_eq!(onto.size, [7, 20, 10]);
+        assert!(onto.spacing().iter().zip([9.0, 1.0, 1.0]).all(|(s, want)| (s - want).abs() < 1e-9), "{:?}", onto.spacing());
+        assert_eq!(p.grid(&grid([7, 10, 20], [3.3, 1.0, 1.0])).unwrap(), None);
+        // Every slice is that slice at the new spacing, mixed with no other.
+        let image = Array4::from_shape_fn((1, 7, 10, 20), |(_, z, _, _)| (z * z) as f32);
+        let seen = channels(image.view());
+        let made = p.image(&seen, &p.scales(&seen), &own, &onto);
+        assert!(made.indexed_iter().all(|((_, z, _, _), v)| (*v - (z * z) as f32).abs() < 1e-4));
+    }
+
+    #[test]
     fn numbers_that_cannot_be_are_named() {
         for spacing in [[0.0, 1.0, 1.0], [1.0, -1.0, 1.0], [1.0, 1.0, f64::NAN]] {
-            assert_eq!(Preprocess { spacing: Some(spacing), ..Preprocess::default() }.fault().unwrap().0, "spacing");
+            assert_eq!(Preprocess { spacing: Some(spacing.into()), ..Preprocess::default() }.fault().unwrap().0, "spacing");
         }
-        assert!(Preprocess { spacing: Some([1.0; 3]), ..Preprocess::default() }.fault().is_none());
-        let fine = Preprocess { spacing: Some([1e-3; 3]), ..Preprocess::default() };
+        assert!(Preprocess { spacing: Some([1.0; 3].into()), ..Preprocess::default() }.fault().is_none());
+        let fine = Preprocess { spacing: Some([1e-3; 3].into()), ..Preprocess::default() };
         assert_eq!(fine.grid(&grid([100; 3], [1.0; 3])).unwrap_err().code, Code::E0702);
         assert_eq!(Preprocess { nan: Some(f64::INFINITY), ..Preprocess::default() }.fault().unwrap().0, "nan");
     }
@@ -203,7 +221,7 @@ mod tests {
     fn an_axis_of_one_voxel_keeps_its_spacing() {
         // A picture of one plane, which its maker calls 999 mm thick.
         let slice = grid([1, 24, 26], [999.0, 2.0, 1.0]);
-        let to = |spacing| Preprocess { spacing: Some(spacing), ..Preprocess::default() }.grid(&slice).unwrap();
+        let to = |spacing: [f64; 3]| Preprocess { spacing: Some(spacing.into()), ..Preprocess::default() }.grid(&slice).unwrap();
         let made = to([1.0; 3]).unwrap();
         assert_eq!((made.size, made.spacing()), ([1, 48, 26], [999.0, 1.0, 1.0]));
         assert_eq!(to([1.0, 2.0, 1.0]), None);

@@ -20,6 +20,31 @@ pub struct Sample {
     pub lost: Vec<Lost>,
     /// Flat positions of the voxels of each foreground class that is present (at most [`Sample::KEPT`] of each, evenly spread).
     pub(super) foreground: Vec<Vec<u32>>,
+    /// Of each channel, over the voxels that are not 0: a background that was cut away has no part in it.
+    pub(super) scales: Vec<Scale>,
+}
+
+/// Mean and standard deviation of intensities.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Scale {
+    pub mean: f64,
+    pub deviation: f64,
+}
+
+impl Scale {
+    /// 0 and 0 where there are none.
+    pub fn of(values: impl Iterator<Item = f32>) -> Self {
+        let (mut n, mut sum, mut squares) = (0usize, 0.0, 0.0);
+        // About the first value, so that nothing is lost where the mean is far from 0.
+        let mut first = None;
+        for v in values {
+            let v = f64::from(v) - *first.get_or_insert(f64::from(v));
+            (n, sum, squares) = (n + 1, sum + v, squares + v * v);
+        }
+        let mean = sum / n.max(1) as f64;
+        let variance = (squares / n.max(1) as f64 - mean * mean).max(0.0);
+        Self { mean: first.unwrap_or(0.0) + mean, deviation: variance.sqrt() }
+    }
 }
 
 impl Sample {
@@ -29,7 +54,8 @@ impl Sample {
     /// Puts a case together of which nothing is lost. The label must have the image's D, H, W (the loader has checked it).
     pub fn new(id: impl Into<String>, image: Array4<f32>, label: Array3<u8>, spacing: [f64; 3]) -> Self {
         let foreground = foreground(&label);
-        Self { id: id.into(), image, label, spacing, lost: vec![], foreground }
+        let scales = image.outer_iter().map(|channel| Scale::of(channel.iter().copied().filter(|v| *v != 0.0))).collect();
+        Self { id: id.into(), image, label, spacing, lost: vec![], foreground, scales }
     }
 
     /// D, H, W.
@@ -77,5 +103,13 @@ mod tests {
         assert!(*s.foreground[0].last().unwrap() as usize > 19 * 1600, "spread to the end");
         assert_eq!(s.foreground[1], [19 * 1600 + 3 * 40 + 7]);
         assert_eq!(s.histogram(3), [6 * 1600, 14 * 1600 - 1, 1]);
+        assert_eq!(s.scales, [Scale { mean: 0.0, deviation: 0.0 }]);
+    }
+
+    #[test]
+    fn the_scale_is_that_of_what_is_not_zero() {
+        let image = Array4::from_shape_fn((2, 2, 2, 4), |(c, z, _, x)| if z == 0 { 0.0 } else { [1e4, 0.0][c] + [1.0, 3.0][x % 2] });
+        let s = Sample::new("x", image, Array3::zeros((2, 2, 4)), [1.0; 3]);
+        assert_eq!(s.scales, [Scale { mean: 10002.0, deviation: 1.0 }, Scale { mean: 2.0, deviation: 1.0 }]);
     }
 }

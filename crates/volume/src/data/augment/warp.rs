@@ -21,29 +21,39 @@ pub struct Warp {
 
 /// Draws one; `None` where nothing is changed.
 pub(super) fn drawn(augment: &Augment, size: [usize; 3], spacing: [f64; 3], rng: &mut impl Rng) -> Option<Warp> {
-    let axis = direction(rng, spacing);
+    let thick = thick(spacing);
+    let axis = direction(rng, thick);
     let (chance, at) = (rng.random::<f64>(), 2.0 * rng.random::<f64>() - 1.0);
-    let turn = (chance < augment.rotate.probability && augment.rotate.degrees > 0.0).then_some(at * augment.rotate.degrees.to_radians());
+    let r = augment.rotate;
+    let degrees = r.thick_degrees.filter(|_| thick.is_some()).unwrap_or(r.degrees);
+    let turn = (chance < r.probability && degrees > 0.0).then_some(at * degrees.to_radians());
     let scale = augment.scale.draw(rng);
     let e = augment.elastic;
     let bend = rng.random::<f64>() < e.probability && e.voxels > 0.0;
     if turn.is_none() && scale.is_none() && !bend {
         return None;
     }
-    // A larger picture is one of fewer voxels of the case.
-    let zoom = 1.0 / scale.unwrap_or(1.0);
+    // A larger picture is one of fewer voxels of the case. Thick slices are not mixed: what lies between them is not known.
+    let zoom = |axis: usize| if thick == Some(axis) { 1.0 } else { 1.0 / scale.unwrap_or(1.0) };
     let rotation = rotation(axis, turn.unwrap_or(0.0));
-    let steps = std::array::from_fn(|r| std::array::from_fn(|c| rotation[r][c] * zoom * spacing[c] / spacing[r]));
-    let bent = if bend { [0, 1, 2].map(|_| field(size, e.grid, e.voxels, rng)) } else { Default::default() };
+    let steps = std::array::from_fn(|r| std::array::from_fn(|c| rotation[r][c] * zoom(c) * spacing[c] / spacing[r]));
+    let mut bent = |axis: usize| if bend && thick != Some(axis) { field(size, e.grid, e.voxels, rng) } else { vec![] };
+    let bent = [bent(0), bent(1), bent(2)];
     Some(Warp { size, steps, bent })
 }
 
+/// The axis across thick slices, of D, H, W, if slices are thick.
+pub(super) fn thick([sd, sh, sw]: [f64; 3]) -> Option<usize> {
+    crate::volume::thick(&Grid {
+        size: [1; 3],
+        affine: [[sw, 0.0, 0.0, 0.0], [0.0, sh, 0.0, 0.0], [0.0, 0.0, sd, 0.0], [0.0, 0.0, 0.0, 1.0]],
+    })
+}
+
 /// A random direction along D, H, W in space; across thick slices where there are some.
-fn direction(rng: &mut impl Rng, spacing: [f64; 3]) -> [f64; 3] {
+fn direction(rng: &mut impl Rng, thick: Option<usize>) -> [f64; 3] {
     let (z, angle) = (2.0 * rng.random::<f64>() - 1.0, 2.0 * std::f64::consts::PI * rng.random::<f64>());
-    let [sd, sh, sw] = spacing;
-    let grid = Grid { size: [1; 3], affine: [[sw, 0.0, 0.0, 0.0], [0.0, sh, 0.0, 0.0], [0.0, 0.0, sd, 0.0], [0.0, 0.0, 0.0, 1.0]] };
-    match crate::volume::thick(&grid) {
+    match thick {
         Some(thick) => std::array::from_fn(|a| f64::from(u8::from(a == thick))),
         None => [z, (1.0 - z * z).sqrt() * angle.cos(), (1.0 - z * z).sqrt() * angle.sin()],
     }
@@ -104,7 +114,8 @@ impl Warp {
         let label = label.as_slice().unwrap_or_default();
         let held = sample.size();
         let whole = held.iter().product::<usize>();
-        let mut patch = Patch { channels, size: self.size, image: vec![0.0; channels * volume], label: vec![0; volume] };
+        let (image_of, label_of, inside) = (vec![0.0; channels * volume], vec![0; volume], vec![false; volume]);
+        let mut patch = Patch { channels, size: self.size, image: image_of, label: label_of, inside };
         let middle = self.size.map(|n| (n as f64 - 1.0) / 2.0);
         for n in 0..volume {
             let step = [n / (ph * pw), n / pw % ph, n % pw].map(|v| v as f64);
@@ -118,6 +129,7 @@ impl Warp {
                 let own = &image[c * whole..(c + 1) * whole];
                 patch.image[c * volume + n] = taps.iter().map(|(i, w)| own[*i] * w).sum();
             }
+            patch.inside[n] = true;
             patch.label[n] = heaviest(&taps.map(|(i, w)| (label[i], w)));
         }
         patch
@@ -188,7 +200,7 @@ mod tests {
         let spacing = [2.0, 0.8, 1.0];
         let s = sample([30, 60, 60], spacing);
         let augment = Augment {
-            rotate: Rotate { probability: 1.0, degrees: 60.0 },
+            rotate: Rotate { probability: 1.0, degrees: 60.0, ..Rotate::default() },
             scale: Sometimes { probability: 1.0, low: 0.8, high: 1.3 },
             ..Augment::default()
         };
@@ -215,11 +227,44 @@ mod tests {
 
     #[test]
     fn thick_slices_stay_slices() {
-        let augment = Augment { rotate: Rotate { probability: 1.0, degrees: 90.0 }, ..Augment::default() };
-        for i in 0..10 {
-            let w = augment.warp([4, 8, 8], [10.0, 1.0, 1.0], &mut draw(1, Purpose::Warp, 0, i)).unwrap();
-            assert_eq!((w.steps[0], w.steps[1][0], w.steps[2][0]), ([1.0, 0.0, 0.0], 0.0, 0.0));
+        // Turned, scaled and bent in their planes alone, whichever axis lies across them.
+        for (spacing, thick) in [([10.0, 1.0, 1.0], 0), ([1.0, 5.0, 1.0], 1), ([1.5, 1.0, 4.0], 2)] {
+            for (i, augment) in [
+                Augment { rotate: Rotate { probability: 1.0, degrees: 90.0, ..Rotate::default() }, ..Augment::default() },
+                Augment { scale: Sometimes { probability: 1.0, low: 0.7, high: 1.4 }, ..Augment::default() },
+                Augment { elastic: Elastic { probability: 1.0, voxels: 2.0, grid: 4.0 }, ..Augment::default() },
+            ]
+            .into_iter()
+            .enumerate()
+            {
+                for n in 0..10 {
+                    let w = augment.warp([6, 6, 6], spacing, &mut draw(1, Purpose::Warp, 0, n)).unwrap();
+                    for a in 0..3 {
+                        let across = if a == thick { 1.0 } else { 0.0 };
+                        assert_eq!((w.steps[thick][a], w.steps[a][thick]), (across, across), "{i} {spacing:?}");
+                    }
+                    assert!(w.bent[thick].is_empty(), "{i} {spacing:?}");
+                }
+            }
         }
+        let whole = Augment { rotate: Rotate { probability: 1.0, degrees: 1.0, thick_degrees: Some(180.0) }, ..Augment::default() };
+        let most = |spacing| {
+            let cosines = (0..40).map(|n| whole.warp([6; 3], spacing, &mut draw(1, Purpose::Warp, 0, n)).unwrap().steps[1][1]);
+            cosines.fold(1.0, f64::min)
+        };
+        assert!(most([1.0; 3]) > 0.999 && most([5.0, 1.0, 1.0]) < -0.5, "turned as far as is said for thick slices");
+        let scale = Augment { scale: Sometimes { probability: 1.0, low: 0.7, high: 0.7 }, ..Augment::default() };
+        let plain = scale.warp([6; 3], [3.0, 1.0, 1.0], &mut draw(1, Purpose::Warp, 0, 0)).unwrap();
+        assert!((plain.steps[0][0] - 1.0 / 0.7).abs() < 1e-12, "three times the finest spacing is not yet thick");
+    }
+
+    #[test]
+    fn what_lies_beyond_the_case_is_known() {
+        let s = sample([9, 10, 11], [1.0; 3]);
+        let turned = warp(rotation([1.0, 0.0, 0.0], 0.4), [5, 12, 14]);
+        let p = turned.cut(&s, [1, -1, -2]);
+        assert!(p.inside.iter().zip(&p.image).all(|(inside, v)| *inside == (*v != 0.0)));
+        assert!(p.inside.iter().any(|i| *i) && p.inside.iter().any(|i| !*i));
     }
 
     #[test]
