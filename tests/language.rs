@@ -213,8 +213,11 @@ fn sizes_are_told_with_their_reason() {
 
 #[test]
 fn the_page_of_the_language_compiles() {
-    let page: String =
-        include_str!("../src/lib.rs").lines().filter_map(|l| l.strip_prefix("//!")).map(|l| format!("{}\n", l.trim_start())).collect();
+    let page: String = include_str!("../crates/graph/src/lib.rs")
+        .lines()
+        .filter_map(|l| l.strip_prefix("//!"))
+        .map(|l| format!("{}\n", l.trim_start()))
+        .collect();
     let examples: Vec<&str> = page.split("```ron\n").skip(1).filter_map(|s| s.split("```").next()).collect();
     assert_eq!(examples.len(), 2);
     for e in examples {

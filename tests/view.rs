@@ -92,7 +92,7 @@ fn what_does_not_belong_together_is_refused() {
     let [l, o] = ["--labels", "--out"].map(Path::new);
     for (args, more, words) in [
         (vec![&*image, l, &other, o, &out], vec![], "E0703"),
-        (vec![&*image, l, &small, o, &out], vec![], "8x7x6 voxels and 2x2x2"),
+        (vec![&*image, l, &small, o, &out], vec![], "voxels 8x7x6 and 2x2x2"),
         (vec![&*image, l, &image, o, &out], vec![], "2 channels"),
         (vec![&*image, o, &png], vec!["--channel", "2"], "give --channel 0 to 1"),
         (vec![&*image, o, &png], vec!["--limit", "8"], "--limit is for a page"),

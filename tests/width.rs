@@ -99,7 +99,7 @@ fn what_is_said_of_graphs() {
 #[test]
 fn names_may_be_long() {
     let (_keep, at) = folder();
-    let name = "a_very_long_name_of_a_node_".repeat(4);
+    let name = "a_very_long_name_of_a_node_".repeat(2);
     let file = at("long.ron");
     let text = format!(
         "(name: \"{name}graph\", params: {{ \"{name}\": 4 }}, inputs: {{ \"image\": (channels: 1, size: (16, 16, 16)) }}, nodes: {{
@@ -186,7 +186,7 @@ mod run {
 
         let image = at("data/imagesTr/phantom_0000.nii.gz");
         hold(&["data", "check", &at("data")]);
-        hold(&["data", "plan", &at("data"), "--graph", &at("tiny.ron"), "--out", &at("mine.ron")]);
+        hold(&["data", "plan", &at("data"), "--graph", &at("tiny.ron"), "--out", &at("mine.ron"), "--overwrite"]);
         hold(&["train", &at("tiny-run.ron"), "--dry", "--device", "cpu"]);
         hold(&["train", &at("tiny-run.ron"), "--list", "--set", "seed=0,1", "--out", &at("runs")]);
         hold(&["predict", &at("m.safetensors"), &image, "--out", &at("out"), "--again", "--device", "cpu"]);

@@ -354,7 +354,7 @@ fn what_is_there_is_only_replaced_where_lmsc_wrote_it() {
     refused("data plan data --graph graph.ron --out data/dataset.json --overwrite", &["an input"]);
     refused("new graph.ron", &["graph.ron"]);
     refused("train config.ron --set epochs=1,2 --slurm graph.ron", &["graph.ron"]);
-    refused("train config.ron --out . --force", &["config.ron", "an input"]);
+    refused("train config.ron --out . --force", &["graph.ron", "an input"]);
     refused("report run --out notes.html", &["notes.html"]);
     let eval = format!("eval --pred {labels} --ref {labels}");
     refused(&format!("{eval} --json config.ron"), &["config.ron"]);

@@ -188,7 +188,7 @@ fn region(text: &str) -> Result<Asked, String> {
 
 fn length(text: &str) -> Result<f64, String> {
     let number: f64 = text.trim().parse().map_err(|_| "it is not a number".to_owned())?;
-    if number.is_finite() && number >= 0.0 { Ok(number) } else { Err("it must be 0 or more".to_owned()) }
+    if (0.0..=1e12).contains(&number) { Ok(number) } else { Err("it must be 0 or more, up to 1e12".to_owned()) }
 }
 
 fn figures(text: &str) -> Result<Figures, String> {

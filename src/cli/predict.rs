@@ -128,7 +128,7 @@ pub struct Args {
 }
 
 fn positive(text: &str) -> Result<f64, String> {
-    text.parse::<f64>().ok().filter(|v| v.is_finite() && *v > 0.0).ok_or_else(|| "write a positive number".into())
+    text.parse::<f64>().ok().filter(|v| *v > 0.0 && *v <= 1e12).ok_or_else(|| "write a positive number, up to 1e12".into())
 }
 
 /// Runs the verb. A case that fails does not stop the others.
@@ -136,6 +136,7 @@ fn positive(text: &str) -> Result<f64, String> {
 /// # Errors
 /// What is wrong with a checkpoint or any of the images.
 pub fn run(args: Args) -> Result<()> {
+    cases::look(&args.images)?;
     let (predictor, models) = load(&args)?;
     let cases = cases::cases(&args.images, args.part.into(), &predictor.card().modalities, &args.out)?;
     let outputs = place::claimed(&args, &cases)?;

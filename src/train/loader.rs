@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn the_second_round_has_other_batches_than_the_first() {
-        let spec: crate::data::Spec = ron::from_str("Phantom(cases: 20, size: (8, 8, 8))").unwrap();
+        let spec: crate::data::Spec = ron::from_str("Phantom(cases: 20, size: (16, 16, 16))").unwrap();
         let data = crate::data::Dataset::open(&spec, Default::default(), None).unwrap();
         let (store, recipe) = (Store::new(data), recipe(Objective::default()));
         let pairs: Vec<Vec<String>> = (0..20)

@@ -239,7 +239,7 @@ fn a_run_is_validated_as_often_and_on_as_many_cases_as_is_said() {
 #[test]
 fn a_list_of_cases_goes_into_the_run_folder() {
     let root = tempfile::tempdir().unwrap();
-    std::fs::write(root.path().join("list.json"), r#"[{}, {"train": ["phantom_003", "phantom_000"], "val": ["phantom_002"]}]"#).unwrap();
+    std::fs::write(root.path().join("list.json"), r#"[{}, {"train": ["phantom_0003", "phantom_0000"], "val": ["phantom_0002"]}]"#).unwrap();
     let source = Source::new(root.path().join("run.ron").display().to_string(), CONFIG);
     let set = |text: &str| Set::parse(text).unwrap();
     let config = RunConfig::read(&source, &[set("split=(file: \"list.json\", fold: 1)"), set("epochs=1"), set("steps=1")]).unwrap();

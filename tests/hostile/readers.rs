@@ -140,7 +140,7 @@ fn states_of_runs() {
 #[test]
 fn prepared_cases() {
     let folder = folder();
-    phantom::write(folder.path(), 1, [8, 10, 9], 1).expect("written");
+    phantom::write(folder.path(), 1, [16, 18, 17], 1).expect("written");
     let kept = folder.path().join("kept");
     let spec = Spec::Msd { root: folder.path().into() };
     let set = Dataset::open(&spec, sound::prepared(), Some(&kept)).expect("the data set");

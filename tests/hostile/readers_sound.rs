@@ -49,22 +49,27 @@ pub fn config(bytes: &[u8]) -> bool {
 /// A folder in which [`dataset`] finds the files of two cases in both layouts.
 pub fn cases(folder: &Path) {
     let header = Header::plain([2, 2, 2], 1, [1.0; 3]);
-    for name in ["imagesTr", "labelsTr"] {
-        std::fs::create_dir_all(folder.join(name)).expect("a folder");
-    }
-    for name in ["a.nii.gz", "b.nii.gz", "a_0000.nii.gz", "b_0000.nii.gz"] {
-        write_image(&folder.join("imagesTr").join(name), &ndarray::Array4::zeros((1, 2, 2, 2)), &header).expect("written");
-        write_labels(&folder.join("labelsTr").join(name), &ndarray::Array3::<u8>::zeros((2, 2, 2)), &header).expect("written");
+    for (layout, ending) in [("msd", ""), ("nnunet", "_0000")] {
+        let [images, labels] = ["imagesTr", "labelsTr"].map(|name| folder.join(layout).join(name));
+        [&images, &labels].into_iter().for_each(|f| std::fs::create_dir_all(f).expect("a folder"));
+        for case in ["a", "b"] {
+            let image = images.join(format!("{case}{ending}.nii.gz"));
+            write_image(&image, &ndarray::Array4::zeros((1, 2, 2, 2)), &header).expect("written");
+            write_labels(&labels.join(format!("{case}.nii.gz")), &ndarray::Array3::<u8>::zeros((2, 2, 2)), &header).expect("written");
+        }
     }
 }
 
 /// The description of a data set, in the folder of [`cases`], as that of either layout.
 pub fn dataset(folder: &Path, bytes: &[u8]) -> bool {
-    std::fs::write(folder.join("dataset.json"), bytes).expect("a place to write");
-    let root = PathBuf::from(folder);
-    let both = [Spec::Msd { root: root.clone() }, Spec::Nnunet { root }];
+    let roots = ["msd", "nnunet"].map(|layout| folder.join(layout));
+    for root in &roots {
+        std::fs::write(root.join("dataset.json"), bytes).expect("a place to write");
+        used(lmsc::data::guess(root).map_err(Diagnostics::from));
+    }
+    let [msd, nnunet] = roots;
+    let both = [Spec::Msd { root: msd }, Spec::Nnunet { root: nnunet }];
     let opened = both.map(|spec| used(Dataset::open(&spec, Preprocess::default(), None)));
-    used(lmsc::data::guess(folder).map_err(Diagnostics::from));
     for set in opened.iter().flatten() {
         let all = set.survey(|| ());
         used(Err::<(), _>(Diagnostics(all.into_iter().flat_map(|c| c.findings).collect())).or_else(|found: Diagnostics| found.or(())));

@@ -201,12 +201,15 @@ impl From<Diagnostic> for Diagnostics {
     }
 }
 
-/// A message without its numbers and without the paths of nodes (`` `enc1.ghost1` ``).
+/// Names of a message that tell it from others: what and where; those after them say why.
+const TELLING: usize = 3;
+
+/// A message without its numbers, without the paths of nodes (`` `enc1.ghost1` ``), and without the names after the first few.
 fn pattern(message: &str) -> String {
     let mut out = String::with_capacity(message.len());
     for (i, part) in message.split('`').enumerate() {
         out.push('`');
-        if i % 2 == 0 || !part.contains('.') {
+        if i % 2 == 0 || !part.contains('.') && i < 2 * TELLING {
             out.extend(part.chars().filter(|c| !c.is_ascii_digit()));
         }
     }

@@ -131,6 +131,6 @@ fn what_is_none_of_them_is_refused_by_name() {
         let text = format!("{found:?}");
         assert!(text.contains(name) && text.contains(word), "{text}");
     }
-    assert!(format!("{:?}", sheet(folder.path(), false).err().unwrap()).contains("it is a folder"));
+    assert!(format!("{:?}", sheet(folder.path(), false).err().unwrap()).contains("a folder"));
     assert!(format!("{:?}", sheet(Path::new("nowhere.nii"), false).err().unwrap()).contains("no such file"));
 }

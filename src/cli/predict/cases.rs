@@ -7,6 +7,22 @@ use std::path::{Path, PathBuf};
 use crate::cli::named::{Part, is_config, named};
 use crate::data::{Images, Want, called_together, images_from, images_in, images_of, split_files};
 use crate::text::{Code, Diagnostic, Diagnostics, Result};
+use crate::volume::case_name;
+
+/// Looks at the names alone, before a model is loaded.
+///
+/// # Errors
+/// E0702 for what is named as no volume, no folder and no run config.
+pub fn look(images: &[String]) -> Result<()> {
+    let mut found = Diagnostics::default();
+    for image in images.iter().filter(|i| !Path::new(i).is_dir() && !is_config(Path::new(i))) {
+        for file in split_files(image).iter().filter(|f| case_name(f).is_none()) {
+            let message = format!("`{}` is no image: its name ends in none of .nii, .nii.gz, .hdr and .img", file.display());
+            found.push(Diagnostic::error(Code::E0702, message).help("name NIfTI files"));
+        }
+    }
+    found.or(())
+}
 
 /// The files of each case, by the name that its segmentation gets. `modalities` are those of the network.
 pub fn cases(images: &[String], part: Part, modalities: &[String], out: &Path) -> Result<Images> {

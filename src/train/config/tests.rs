@@ -32,6 +32,7 @@ fn the_list_of_fields_is_that_of_the_struct() {
     let mut c = read(&[]).unwrap();
     (c.steps, c.patience, c.out) = (Some(1), Some(9), Some("x".into()));
     (c.recipe, c.budget, c.validate.every) = (Some(Recipe::paper), Some("1h".into()), 2);
+    c.nan = Some(0.0);
     (c.spacing, c.cache) = (Some([1.0; 3].into()), Some("y".into()));
     (c.regions, c.paint) = (Some(NamedRegions::default()), Some(vec![]));
     let value = serde_json::to_value(&c).unwrap();

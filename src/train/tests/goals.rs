@@ -80,7 +80,7 @@ fn regions_that_do_not_fit_are_refused_at_their_place() {
     refused(&[REGIONS], "the data have 3 regions (whole, core, enhancing), but `tiny` is built for 4");
     refused(&[r#"regions={"whole": [1, 5], "core": [1]}"#, "set.classes=2"], "no label 5, which `whole` names");
     refused(&[r#"regions={"whole": [1, 2], "rest": [3]}"#], "`whole` has 2 labels that no smaller region has (1, 2)");
-    refused(&[REGIONS, "paint=[1, 2]"], "3 regions, and 2 labels");
+    refused(&[REGIONS, "paint=[1, 2]"], "3 regions and 2 labels");
     refused(&[r#"regions={"whole": [0, 1]}"#, "paint=[1]"], "labels above 0");
     refused(&["paint=[1]"], "given without `regions`");
     refused(&[REGIONS, "set.classes=3", "loss.background=false"], "has no background");
@@ -99,7 +99,7 @@ fn losses_that_cannot_be_are_refused() {
         (&["loss.class_weights=[0, 0, 0, 0]"], "loss.class_weights"),
         (&["loss.class_weights=[1, 1, 1, 1]", "loss.frequency_of=dataset"], "loss.frequency_of"),
         (&["loss.deep_supervision=[0, 1]"], "prediction uses that output"),
-        (&["loss.deep_supervision=[1, 1]"], "has 2 weights, and `tiny` has 1 outputs"),
+        (&["loss.deep_supervision=[1, 1]"], "has 2 weights, and `tiny` has 1 output"),
         (&["workers=0"], "workers"),
         (&["workers=3"], "at most `batch`"),
     ] {
@@ -147,7 +147,7 @@ fn every_output_is_trained_on_as_its_weight_says_and_the_first_one_predicts() {
     assert_eq!(load_model(&both.join(BEST), &Device::flex()).unwrap().channels(), 4);
 
     let e = with(&["loss.deep_supervision=[1]"]).unwrap_err();
-    assert!(e.0[0].message.contains("1 weights, and `two` has 2 outputs: `logits`, `deep`"), "{e:?}");
+    assert!(e.0[0].message.contains("1 weight, and `two` has 2 outputs: `logits`, `deep`"), "{e:?}");
     let swapped = TWO.replace(r#""logits": "head", "deep": "deep""#, r#""deep": "deep", "logits": "head""#);
     let e = job_of(&swapped, &[], &[]).unwrap_err();
     assert!(e.0[0].message.contains("`deep` of `two` is 8x8x8 for a patch of [16, 16, 16]"), "{e:?}");

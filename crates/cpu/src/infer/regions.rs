@@ -147,7 +147,7 @@ mod tests {
         let [a, b] = [region("a", &[1, 2, 3]), region("b", &[3])];
         assert!(said(&[a.clone(), b.clone()], None).contains("`a` has 2 labels that no smaller region has (1, 2)"));
         assert!(said(&[region("a", &[3]), b.clone()], None).contains("`a` has no label that"));
-        assert!(said(&[a.clone(), b.clone()], Some(&[1])).contains("2 regions, and 1 label"));
+        assert!(said(&[a.clone(), b.clone()], Some(&[1])).contains("2 regions and 1 label"));
         assert!(said(&[a.clone(), b.clone()], Some(&[1, 2])).contains("`b` has no label 2"));
         assert!(said(&[a.clone(), region("a", &[3])], Some(&[1, 3])).contains("no name of its own"));
         assert!(said(&[region("c", &[])], None).contains("no label") && said(&[], None).contains("no regions"));

@@ -316,7 +316,8 @@ impl Reader {
         NodeText {
             id: e.key.clone(),
             id_place: e.key_place.clone(),
-            block: e.value.name().unwrap_or_default().to_owned(),
+            // Of what is no block nothing further is said.
+            block: e.value.name().filter(|_| !faulty).unwrap_or_default().to_owned(),
             block_place: e.value.name_place(),
             entries,
             locals: vec![],

@@ -203,7 +203,10 @@ mod tests {
         let image = Array4::from_shape_fn((1, 7, 10, 20), |(_, z, _, _)| (z * z) as f32);
         let seen = channels(image.view());
         let made = p.image(&seen, &p.scales(&seen), &own, &onto);
-        assert!(made.indexed_iter().all(|((_, z, _, _), v)| (*v - (z * z) as f32).abs() < 1e-4));
+        assert!(made.indexed_iter().all(|((_, z, _, _), v)| (*v - made[[0, z, 0, 0]]).abs() < 1e-4));
+        let scales = p.scales(&seen);
+        let want = |z: usize| scales[0].of_value((z * z) as f32);
+        assert!((0..7).all(|z| (made[[0, z, 0, 0]] - want(z)).abs() < 1e-4), "{:?}", made.slice(ndarray::s![0, .., 0, 0]));
     }
 
     #[test]

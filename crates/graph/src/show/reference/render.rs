@@ -83,7 +83,7 @@ pub fn print(p: &Page, width: Option<usize>) -> String {
         out.push_str(&if markdown {
             format!("\n## Example\n\n```ron\n\"node\": {}\n```\n\n{cost}\n", e.ron)
         } else {
-            format!("\nExample\n  \"node\": {}\n{}", e.ron, wrapped(&cost, 2))
+            format!("\nExample\n{}{}", wrapped(&format!("\"node\": {}", e.ron), 2), wrapped(&cost, 2))
         });
     }
     out

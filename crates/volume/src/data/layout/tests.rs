@@ -195,7 +195,7 @@ fn bad_words_in_nnunets_description_are_named() {
     says(good, r#""file_ending": ".mha""#, "`file_ending` is `.mha`");
     says(r#""a": 1, "b": 2"#, r#""file_ending": ".nii.gz""#, "has no 0");
     says(r#""background": 0"#, r#""file_ending": ".nii.gz""#, "nothing but");
-    says(r#""background": 0, "a": 300"#, r#""file_ending": ".nii.gz""#, "`a` has a value");
+    says(r#""background": 0, "a": 4294967296"#, r#""file_ending": ".nii.gz""#, "`a` has a value");
     says(r#""background": 0, "a": [1, "2"]"#, r#""file_ending": ".nii.gz""#, "`a` has a value");
     says(r#""background": 0, "a": 1, "b": 1"#, r#""file_ending": ".nii.gz""#, "1 twice");
     says(r#""background": 0, "a": 1, "ignore": 2"#, r#""file_ending": ".nii.gz""#, "ignore");
