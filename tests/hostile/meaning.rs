@@ -239,7 +239,7 @@ fn one_channel_in_eight_groups_and_no_channel() {
     refused(Code::E0301, &graph(&relu("a", "\"image\""), "a").replace("channels: 4", "channels: «0"));
     let base = graph(&relu("a", "\"image\""), "a");
     let zero = compile(&Source::new("zero.ron", base.clone()), &[], Some([0, 8, 8])).expect_err("no depth");
-    assert_eq!(zero.0[0].code, Code::E0301);
+    assert_eq!(zero.0[0].code, Code::E0301, "{zero:?}");
     let set = Set::parse("a.function=tanhh").expect("a change");
     assert_eq!(compile(&Source::new("set.ron", base), &[set], None).expect_err("no such function").0[0].code, Code::E0104);
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{announce, listing};
+use crate::cli::output::{WIDTH, width};
 use crate::cli::{complain, print, print_lines};
 use crate::infer::need;
 use crate::net;
@@ -23,7 +24,7 @@ pub fn run(job: &Job, named: &BTreeSet<String>, json: bool) -> Result<()> {
     let fields = listing::fields(&config, named);
     if !json {
         // Before the steps: it is of use where those fail.
-        print(&format!("{}\n", listing::text(&fields)));
+        print(&format!("{}\n", listing::text(&fields, width(&std::io::stdout(), WIDTH))));
     }
     let device = net::device(&job.config.device)?;
     announce(job, &device);

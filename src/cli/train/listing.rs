@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::text::{columns, printable};
+use crate::text::{columns, hang, printable};
 use crate::train::{Job, RunConfig};
 
 /// Longer values are cut: a list of cases says no more in a thousand characters than in these.
@@ -32,10 +32,14 @@ pub(super) fn fields(config: &Value, named: &BTreeSet<String>) -> Vec<Field> {
     all
 }
 
-/// A line for each field.
-pub(super) fn text(fields: &[Field]) -> String {
+/// A line for each field, in columns where the terminal has room for them.
+pub(super) fn text(fields: &[Field], room: usize) -> String {
     let width = |of: &dyn Fn(&Field) -> usize| fields.iter().map(of).max().unwrap_or(0);
     let (names, values) = (width(&|f| columns(&f.name)), width(&|f| columns(&f.value)));
+    if names + values + " default".len() + 4 > room {
+        let line = |f: &Field| format!("{}: {}{}\n", f.name, f.value, if f.is_default { " (default)" } else { "" });
+        return hang(&fields.iter().map(line).collect::<String>(), room);
+    }
     let line = |f: &Field| {
         let mark = if f.is_default { "default" } else { "" };
         let gap = |width: usize, text: &str| " ".repeat(width - columns(text) + 2);
@@ -85,7 +89,7 @@ mod tests {
         let config = json!({"data": {"Msd": {"root": "/x"}}, "loss": {"dice": 1.0, "focal": 0.0}, "patience": null, "patch": [8, 8, 8]});
         let named = ["data", "data.root", "loss", "loss.dice", "patch"].map(String::from).into();
         assert_eq!(
-            text(&fields(&config, &named)),
+            text(&fields(&config, &named), 200),
             "data        Msd\ndata.root   /x\nloss.dice   1.0\nloss.focal  0.0        default\npatience    none       default\n\
              patch       (8, 8, 8)\n"
         );

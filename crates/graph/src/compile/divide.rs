@@ -71,7 +71,9 @@ pub fn explain(mut found: Diagnostics, size: [usize; 3], compile: impl Fn([usize
             continue;
         }
         let Some(program) = compile(rounded) else { continue };
-        if let (Err((message, help)), Some(d)) = (fits(program.multiple(), size), found.0.first_mut()) {
+        // A size of nothing is refused as that.
+        let nothing = size.contains(&0);
+        if let (Err((message, help)), Some(d)) = (fits(program.multiple(), size), found.0.first_mut().filter(|_| !nothing)) {
             let because = std::mem::replace(&mut d.message, message);
             d.code = Code::E0303;
             if let Some(l) = d.labels.iter_mut().find(|l| l.primary) {
