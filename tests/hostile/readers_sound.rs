@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each fuzz target takes one")]
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use lmsc::data::{Dataset, Preprocess, Spec};
