@@ -72,11 +72,15 @@ pub fn columns() -> Option<usize> {
     asked.or_else(|| std::io::stderr().is_terminal().then(terminal).flatten())
 }
 
-/// A line broken at spaces, the lines that it goes on in indented.
-fn hanging(line: &str, width: usize) -> String {
+/// Lines broken at spaces, what they go on in indented.
+fn hanging(lines: &str, width: usize) -> String {
     const INDENT: usize = 4;
-    let whole = crate::text::columns(line) <= width;
-    if whole { line.to_owned() } else { wrap(line, width.saturating_sub(INDENT).max(INDENT)).join(&format!("\n{}", " ".repeat(INDENT))) }
+    let one = |line: &str| {
+        let whole = crate::text::columns(line) <= width;
+        let broken = || wrap(line, width.saturating_sub(INDENT).max(INDENT)).join(&format!("\n{}", " ".repeat(INDENT)));
+        if whole { line.to_owned() } else { broken() }
+    };
+    lines.split('\n').map(one).collect::<Vec<_>>().join("\n")
 }
 
 impl Drop for Bar {

@@ -108,13 +108,12 @@ fn each_is_told(mistakes: &[&Mistake]) {
 #[test]
 fn so_many_mistakes_so_many_errors() {
     assert_eq!(shown(&found(SOUND)), "");
-    let n = MISTAKES.len();
-    for a in 0..n {
-        each_is_told(&[&MISTAKES[a]]);
-        for b in a + 1..n {
-            each_is_told(&[&MISTAKES[a], &MISTAKES[b]]);
-            for c in b + 1..n {
-                each_is_told(&[&MISTAKES[a], &MISTAKES[b], &MISTAKES[c]]);
+    for (i, a) in MISTAKES.iter().enumerate() {
+        each_is_told(&[a]);
+        for (j, b) in MISTAKES.iter().enumerate().skip(i + 1) {
+            each_is_told(&[a, b]);
+            for c in &MISTAKES[j + 1..] {
+                each_is_told(&[a, b, c]);
             }
         }
     }

@@ -363,7 +363,7 @@ fn what_is_there_is_only_replaced_where_lmsc_wrote_it() {
     refused(&format!("{eval} --json a.json --csv ./a.json"), &["twice"]);
     refused(&format!("{eval} --json none/a.json"), &["none"]);
     refused(&format!("predict model.safetensors {image} --out p --json p/phantom_0000.nii.gz"), &["twice"]);
-    refused("bench graph.ron --whole --runs 1 --trace config.ron", &["config.ron"]);
+    refused("bench graph.ron --runs 1 --trace config.ron", &["config.ron"]);
     refused("forward graph.ron --weights model.safetensors --input model.safetensors --out model.safetensors", &["an input"]);
 
     // What lmsc wrote is written again.

@@ -101,13 +101,7 @@ pub fn print_lines(text: &str) {
 /// Writes what is under way to standard error, with lines broken as by [`print_lines`].
 #[cfg(feature = "train")]
 pub fn tell(text: &str) {
-    eprintln!("{}", told(text));
-}
-
-/// What [`tell`] writes.
-#[cfg(feature = "predict")]
-pub fn told(text: &str) -> String {
-    hang(text, width(&std::io::stderr(), WIDTH))
+    eprintln!("{}", hang(text, width(&std::io::stderr(), WIDTH)));
 }
 
 /// Writes diagnostics as the options ask for; in full, with their number and where more is said of them.

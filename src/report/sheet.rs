@@ -31,8 +31,8 @@ pub fn sheet(runs: &[Run], format: Format, width: usize) -> String {
 /// What is to be said under the table.
 pub(super) fn note(all: &[Group]) -> String {
     let mut said = vec!["Dice: validation at the epoch with the highest mean, mean over the cases that have the class".to_owned()];
-    let is_absent = |r: &&Run| r.best().is_some_and(|b| b.dice.iter().any(|d| d.is_nan()));
-    if all.iter().flat_map(|g| &g.runs).any(|r| is_absent(&r)) {
+    let is_absent = |run: &Run| run.best().is_some_and(|b| b.dice.iter().any(|d| d.is_nan()));
+    if all.iter().flat_map(|g| &g.runs).any(|run| is_absent(run)) {
         said.push("-: no validation case has the class; it is in no mean".into());
     }
     if all.iter().any(|g| g.runs.len() > 1) {

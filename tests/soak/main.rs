@@ -91,7 +91,9 @@ fn left(run: &Path) -> (Vec<Vec<u8>>, Vec<String>) {
 /// How many half-written files a killed process has left; they are removed.
 fn litter(folder: &Path) -> usize {
     let entries = std::fs::read_dir(folder).expect("a folder").flatten();
-    entries.filter(|e| e.file_name().to_string_lossy().starts_with(".writing-")).map(|e| std::fs::remove_file(e.path())).count()
+    let left: Vec<_> = entries.filter(|e| e.file_name().to_string_lossy().starts_with(".writing-")).collect();
+    left.iter().for_each(|e| std::fs::remove_file(e.path()).expect("removed"));
+    left.len()
 }
 
 /// Segmentations by name, each held against its report.

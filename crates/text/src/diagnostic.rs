@@ -42,7 +42,7 @@ pub struct Diagnostic {
     /// Whether it may only follow from another error: it is told where there is no other.
     pub echo: bool,
     /// What kind of finding it is and whose, where the same may be found of other cases or files; see [`Diagnostics::gathered`].
-    pub kind: Option<Kind>,
+    pub kind: Option<Box<Kind>>,
 }
 
 /// A kind of finding, and the case or file that it is of.
@@ -87,7 +87,7 @@ impl Diagnostic {
 
     /// Says of which case or file it is, and of what kind: those of one kind are told once ([`Diagnostics::gathered`]).
     pub fn of(mut self, subject: impl Into<String>, kind: impl Into<String>) -> Self {
-        self.kind = Some(Kind { name: kind.into(), subject: subject.into() });
+        self.kind = Some(Box::new(Kind { name: kind.into(), subject: subject.into() }));
         self
     }
 

@@ -3,7 +3,6 @@
 //! Part of `cli::predict`; uses `bar`.
 
 use crate::bar::Bar;
-use crate::cli::output::told;
 
 /// The progress of a run over several cases.
 #[derive(Debug)]
@@ -34,7 +33,7 @@ impl Progress {
 
     /// A line above the bar, broken between words where it is too long.
     pub fn say(&self, line: &str) {
-        self.bar.say(&told(line));
+        self.bar.say(line);
     }
 
     /// Takes the bar away.

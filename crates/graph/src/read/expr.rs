@@ -400,7 +400,7 @@ mod tests {
         assert_eq!(
             eval("widht + wide * widht"),
             Err("there are no parameters `widht` and `wide`; did you mean `width`?".to_owned()
-                + &", parameters: `act`, `deep`, `k`, `width`")
+                + ", parameters: `act`, `deep`, `k`, `width`")
         );
         let scope = Scope::from([("w".to_owned(), Value::Unknown), ("k".to_owned(), Value::Int(3))]);
         for text in ["w", "w * 2", "w == 'a' && w > 1", "1 / (w - 1)", "min(w, 'a')"] {

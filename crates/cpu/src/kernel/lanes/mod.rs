@@ -24,6 +24,7 @@ pub const WIDEST: usize = 16;
 /// # Safety
 /// Pointers need `N` readable or writable floats (`n` of them in the `head` forms) and no alignment. Values of a form may only be
 /// made where its features are enabled, which [`run`] sees to.
+#[allow(clippy::missing_safety_doc, reason = "it is said of the whole trait")]
 pub trait Lanes: Copy {
     /// At most [`WIDEST`].
     const N: usize;
