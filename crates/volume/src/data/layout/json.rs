@@ -25,7 +25,7 @@ pub(super) fn read<T: DeserializeOwned>(root: &Path, inside: &str, needs: &str) 
 }
 
 /// What a data set is called: as its description says, else as its folder.
-pub(super) fn name_of(said: String, root: &Path) -> String {
+pub(super) fn called(said: String, root: &Path) -> String {
     let folder = || Some(root.canonicalize().ok()?.file_name()?.to_string_lossy().into_owned());
     if said.trim().is_empty() { folder().unwrap_or_default() } else { said }
 }

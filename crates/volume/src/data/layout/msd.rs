@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::json::{at_word, file, name_of, present, read, resolve};
+use super::json::{at_word, called, file, present, read, resolve};
 use super::walk::list;
 use super::{Want, finish, id_of};
 use crate::data::dataset::{Case, Description};
@@ -83,7 +83,7 @@ pub(super) fn describe(root: &Path, want: Want) -> Result<Description, Diagnosti
     warnings.iter_mut().for_each(|d| d.severity = Severity::Warning);
     let modalities = modalities.into_iter().map(|(_, n)| n).collect();
     let cases = cases.into_values().collect();
-    finish(found, Description { name: name_of(about.name, root), modalities, labels, cases, warnings, ..Description::default() })
+    finish(found, Description { name: called(about.name, root), modalities, labels, cases, warnings, ..Description::default() })
 }
 
 fn modalities(source: &Arc<Source>, named: &BTreeMap<String, String>) -> Result<Vec<(u32, String)>, Diagnostic> {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::flat::numbered;
-use super::json::{at_word, file, name_of, read};
+use super::json::{at_word, called, file, read};
 use super::walk::{Listing, list};
 use super::{Want, finish};
 use crate::data::dataset::{Case, Description};
@@ -77,7 +77,7 @@ pub(super) fn describe(root: &Path, want: Want) -> Result<Description, Diagnosti
         found.push(at_word(&source, &message, "numTraining").help("look for missing files, or correct the number"));
     }
     let paint = about.regions_class_order;
-    finish(found, Description { name: name_of(about.name, root), modalities, labels, regions, paint, cases, ..Description::default() })
+    finish(found, Description { name: called(about.name, root), modalities, labels, regions, paint, cases, ..Description::default() })
 }
 
 /// The names of the channels in the order of their numbers, which go from 0 without a gap.
