@@ -103,7 +103,15 @@ impl Sheet {
         let mut text = wrap(&self.title, width).join("\n") + "\n";
         for (name, lines) in &self.rows {
             let mut label = *name;
-            // A line that starts with a space is part of a table: its columns stay.
+            // A line that starts with a space is part of a table: its columns stay. One that is too wide beside its name stands below it.
+            let widest = lines.iter().filter(|l| l.starts_with(' ')).map(|l| columns(l) - 1).max().unwrap_or(0);
+            if widest > room {
+                text.push_str(&format!("  {label}\n"));
+                let within =
+                    |line: &String| if widest + 4 <= width { vec![line.clone()] } else { wrap(line, width.saturating_sub(4).max(20)) };
+                text.extend(lines.iter().flat_map(within).map(|line| format!("    {}\n", line.strip_prefix(' ').unwrap_or(&line))));
+                continue;
+            }
             for line in lines.iter().flat_map(|l| l.strip_prefix(' ').map_or_else(|| wrap(l, room), |line| vec![line.to_owned()])) {
                 text.push_str(format!("  {label:w$}{line}", w = indent - 2).trim_end());
                 text.push('\n');
