@@ -59,7 +59,7 @@ impl Report<'_> {
         let mut all = json!({
             "settings": self.settings,
             "seed": self.seed,
-            "conventions": self.conventions(),
+            "conventions": self.conventions(&self.every()),
             "notes": notes::of_set(self.own),
             "numbering": (!self.own.meaning.is_empty()).then_some(&self.own.meaning),
             "regions": self.own.evaluation.occurrences(),

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::cases::{SAME_GRID, Set, Stray};
-use crate::metric::{Compared, Occurrence, RESAMPLES, Region, SIGNIFICANT, Settings, conventions};
+use crate::metric::{Compared, Figure, Occurrence, RESAMPLES, Region, SIGNIFICANT, Settings, conventions};
 use crate::text::{list, several};
 
 /// Cases that are named in a note.
@@ -137,8 +137,8 @@ pub(super) fn undecidable(compared: &[Compared]) -> Vec<String> {
 }
 
 /// What the figures mean; `compared`: of two sets.
-pub(super) fn conventions_of(settings: &Settings, seed: u64, compared: bool) -> Vec<String> {
-    let mut all = conventions(settings);
+pub(super) fn conventions_of(settings: &Settings, figures: &[Figure], seed: u64, compared: bool) -> Vec<String> {
+    let mut all = conventions(settings, figures);
     all.push(format!("95%: percentile bootstrap of the mean, {RESAMPLES} resamples of the cases, seed {seed}"));
     if compared {
         all.push(

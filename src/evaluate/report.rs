@@ -111,7 +111,7 @@ impl Report<'_> {
                 .extend(notes::of_set(set).into_iter().filter(|n| !notes.contains(n)).map(|n| format!("against: {n}")).collect::<Vec<_>>());
         }
         notes.extend(notes::undecidable(compared));
-        notes.extend(self.conventions());
+        notes.extend(self.conventions(&self.shown));
         let line = |note: String| match style {
             Style::Markdown => format!("- {note}\n"),
             Style::Plain(width) => format!("  {}\n", wrap(&note, width.max(24) - 4).join("\n    ")),
@@ -119,8 +119,9 @@ impl Report<'_> {
         notes.into_iter().map(line).collect()
     }
 
-    pub(super) fn conventions(&self) -> Vec<String> {
-        notes::conventions_of(&self.settings, self.seed, self.other.is_some())
+    /// What these figures mean.
+    pub(super) fn conventions(&self, figures: &[Figure]) -> Vec<String> {
+        notes::conventions_of(&self.settings, figures, self.seed, self.other.is_some())
     }
 
     fn count(&self) -> String {

@@ -114,8 +114,10 @@ impl Figure {
     }
 }
 
-/// What the figures mean, a sentence each: stands under every table and in the JSON.
-pub fn conventions(settings: &Settings) -> Vec<String> {
+/// What these figures mean, a sentence each: stands under every table and in the JSON.
+pub fn conventions(settings: &Settings, figures: &[Figure]) -> Vec<String> {
+    use Figure::*;
+    let any = |of: &[Figure]| figures.iter().any(|f| of.contains(f));
     let (surface, percentile) = match settings.convention {
         Convention::DeepMind => (
             "surfaces lie between voxels and weigh by their area (as surface-distance)",
@@ -141,12 +143,18 @@ pub fn conventions(settings: &Settings) -> Vec<String> {
             .to_owned(),
         "a region that no reference has is in no mean; n is the number of cases that count".to_owned(),
         "mean: over the regions that any reference has, of their means; its SD, quartiles and worst are of the cases' own means".to_owned(),
-        surface.to_owned(),
-        percentile.to_owned(),
-        "ASSD is the mean over both surfaces together".to_owned(),
-        format!("surface Dice is the share of both surfaces within {} mm of the other", settings.tolerance),
-        "volume diff is prediction less reference; volume error is its size relative to the reference".to_owned(),
     ];
+    let of_some = [
+        (any(&[SurfaceDice, Hd95, Hausdorff, Assd, LesionHd95]), surface.to_owned()),
+        (any(&[Hd95, LesionHd95]), percentile.to_owned()),
+        (any(&[Assd]), "ASSD is the mean over both surfaces together".to_owned()),
+        (any(&[SurfaceDice]), format!("surface Dice is the share of both surfaces within {} mm of the other", settings.tolerance)),
+        (
+            any(&[VolumeDifference, VolumeError]),
+            "volume diff is prediction less reference; volume error is its size relative to the reference".to_owned(),
+        ),
+    ];
+    all.extend(of_some.into_iter().filter(|(shown, _)| *shown).map(|(_, sentence)| sentence));
     if let Some(rule) = settings.lesions {
         all.push(format!(
             "lesions are the reference's 26-connected components, one where dilations by {} touch, larger than {} mm³; missed and false \
