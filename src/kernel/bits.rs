@@ -13,7 +13,7 @@ pub fn volumes(channels: usize) -> usize {
     channels.div_ceil(PER).max(1)
 }
 
-/// Ones in zeros, `[N, C, volume]`, which take a volume for every [`PER`] channels.
+/// Ones in zeros, `[N, C, volume]`, which take a volume for every `PER` channels.
 #[derive(Debug)]
 pub struct Packed {
     bits: Vec<u32>,

@@ -124,7 +124,7 @@ pub trait Forward {
     /// Takes tensors `[N, C, D, H, W]` whose shapes `infer` accepts and gives one of the shape that it says.
     fn forward(&self, weights: &Weights, x: Vec<Tensor<5>>) -> Tensor<5>;
 
-    /// Defers the output to the only operation that reads it ([`Operator::takes`]), which fuses the two. `places` are the indices of the
+    /// Defers the output to the only operation that reads it ([`Operator::takes`](crate::ir::Operator::takes)), which fuses the two. `places` are the indices of the
     /// inputs among the values of the graph.
     ///
     /// # Errors
@@ -134,7 +134,7 @@ pub trait Forward {
         Err(x)
     }
 
-    /// Its output after an operation that it absorbs ([`Operator::absorbs`]).
+    /// Its output after an operation that it absorbs ([`Operator::absorbs`](crate::ir::Operator::absorbs)).
     fn forward_with(&self, weights: &Weights, x: Vec<Tensor<5>>, next: &Op) -> Tensor<5> {
         next.forward(&Weights { all: &[], ..*weights }, vec![self.forward(weights, x)])
     }

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The weights of the terms, and what they are taken over. [`super`] has the formulas.
+/// The weights of the terms, and what they are taken over. The module has the formulas.
 ///
 /// A term that a config's `loss` does not name weighs nothing, and classes are weighed alike unless it says otherwise. Without any `loss` it
 /// is Dice and cross-entropy, each with weight 1.
