@@ -202,7 +202,7 @@ fn one_by_one(case: &Case, network: &Network, inputs: &[Tensor<5>]) -> Result<Ve
         let x = x.collect();
         let none = vec![];
         let all = owned.get(&node.shares.unwrap_or(v)).unwrap_or(&none);
-        let weights = Weights { all, precision };
+        let weights = Weights { all, buffers: &[], precision, training: None, place: 0 };
         let start = begun.elapsed().as_secs_f64();
         let y = node.op.forward(&weights, x);
         wait(case)?;
