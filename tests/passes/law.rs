@@ -39,7 +39,8 @@ pub fn refitted(refits: &Refits, g: &Graph<Op>, trained: &Arrays) -> Arrays {
 
 fn outputs(p: &Program, weights: &Arrays) -> Vec<Volume64> {
     let batched = |f: Fact| Fact { batch: f.batch.max(2), ..f };
-    let inputs: Vec<Volume64> = p.inputs.iter().enumerate().map(|(i, (_, v))| Volume64::wave(batched(p.graph.fact(*v)), i as f64)).collect();
+    let inputs: Vec<Volume64> =
+        p.inputs.iter().enumerate().map(|(i, (_, v))| Volume64::wave(batched(p.graph.fact(*v)), i as f64)).collect();
     let weight = |name: &str| weights.get(name).map(|a| a.values.iter().map(|x| f64::from(*x)).collect()).unwrap_or_default();
     let all = evaluate(&p.graph, &inputs, &weight).unwrap_or_else(|f| panic!("{f:?}"));
     p.graph.outputs.iter().map(|(_, v): &(String, Value)| all[v.0].clone()).collect()

@@ -9,8 +9,8 @@ use super::super::device::tracked;
 use super::{Forward, LazyTensor, Weights, first, pair};
 use crate::kernel;
 use crate::op::{
-    Activation, Add, Concat, Conv3d, ConvTranspose3d, Function, GlobalAvgPool, GroupNorm, Input, Linear, Mul, Op, PositionMap,
-    ScaleShift, Slice, Softmax, Sub,
+    Activation, Add, Concat, Conv3d, ConvTranspose3d, Function, GlobalAvgPool, GroupNorm, Input, Linear, Mul, Op, PositionMap, ScaleShift,
+    Slice, Softmax, Sub,
 };
 
 impl Forward for Activation {

@@ -5,15 +5,15 @@ use std::time::Instant;
 
 use super::build::{Entry, Weights};
 use super::choose::{is_vector, reads};
-use super::whole::{self, Tensor};
 use super::plan::{Plan, Step, plan};
 use super::report::{NodeReport, StageReport};
 use super::table::Filler;
+use super::whole::{self, Tensor};
 use crate::compile::passes::{Optimised, legalise, optimise_from};
 use crate::compile::{Program, memory::facts_at};
 use crate::ir::{Arrays, Fact, Fault, Value};
-use crate::op::Op;
 use crate::kernel::tile::{Arena, Bound, Form, Moments, Space, run, zeros};
+use crate::op::Op;
 use crate::text::{Code, Diagnostic, Result};
 
 /// What a run is given: the batch, and the size `[D, H, W]` of the first input (and of those that follow it).

@@ -15,15 +15,31 @@ use crate::op::{self, Function};
 pub enum NormForm {
     None,
     /// Each channel of a sample by itself.
-    Instance { affine: bool, eps: f64 },
+    Instance {
+        affine: bool,
+        eps: f64,
+    },
     /// Groups of channels of a sample.
-    Group { groups: usize, affine: bool, eps: f64 },
+    Group {
+        groups: usize,
+        affine: bool,
+        eps: f64,
+    },
     /// Each channel over the batch; by running statistics in prediction.
-    Batch { affine: bool, eps: f64, momentum: f64 },
+    Batch {
+        affine: bool,
+        eps: f64,
+        momentum: f64,
+    },
     /// The channels of each voxel.
-    Layer { affine: bool, eps: f64 },
+    Layer {
+        affine: bool,
+        eps: f64,
+    },
     /// Channels by their share of the response of all (ConvNeXt V2).
-    Response { eps: f64 },
+    Response {
+        eps: f64,
+    },
 }
 
 /// The choices as they are written.
@@ -179,8 +195,22 @@ fn alpha() -> f64 {
 impl FunctionForm {
     /// The words that name a function.
     pub const NAMES: &'static [&'static str] = &[
-        "none", "silu", "relu", "leaky_relu", "elu", "prelu", "gelu", "gelu_tanh", "sigmoid", "tanh", "abs", "softplus", "mish", "relu6",
-        "hard_sigmoid", "hard_swish",
+        "none",
+        "silu",
+        "relu",
+        "leaky_relu",
+        "elu",
+        "prelu",
+        "gelu",
+        "gelu_tanh",
+        "sigmoid",
+        "tanh",
+        "abs",
+        "softplus",
+        "mish",
+        "relu6",
+        "hard_sigmoid",
+        "hard_swish",
     ];
 
     /// Adds the function after `x`; `name` is the last part of its path.

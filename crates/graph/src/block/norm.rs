@@ -1,7 +1,7 @@
 //! A norm by itself.
 
-use super::{Block, Builder, Connected, Port};
 use super::NormForm;
+use super::{Block, Builder, Connected, Port};
 use crate::ir::{Fault, Value};
 use serde::{Deserialize, Serialize};
 

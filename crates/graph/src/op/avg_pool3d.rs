@@ -1,6 +1,10 @@
 //! Average pooling in blocks.
 
-use super::{Examples, arity::exactly, max_pool3d::{window, windows}};
+use super::{
+    Examples,
+    arity::exactly,
+    max_pool3d::{window, windows},
+};
 use crate::ir::{Cost, Fact, Fault, Length, Operator, Triple, Volume64, Weights64, count, places};
 use serde::{Deserialize, Serialize};
 

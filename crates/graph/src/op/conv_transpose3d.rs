@@ -67,9 +67,12 @@ impl ConvTranspose3d {
         let full = n.saturating_sub(1).checked_mul(s).and_then(|m| m.checked_add(k)?.checked_add(o)).ok_or_else(too_large)?;
         let cut = p.checked_mul(2).ok_or_else(too_large)?;
         full.checked_sub(cut).filter(|n| *n > 0).ok_or_else(|| {
-            Fault::new(Code::E0301, format!("a padding of {p} takes away all of the {full} voxels of the {}", ["depth", "height", "width"][axis]))
-                .on("padding")
-                .help("use less padding, or a larger input")
+            Fault::new(
+                Code::E0301,
+                format!("a padding of {p} takes away all of the {full} voxels of the {}", ["depth", "height", "width"][axis]),
+            )
+            .on("padding")
+            .help("use less padding, or a larger input")
         })
     }
 }
@@ -172,7 +175,8 @@ impl Operator for ConvTranspose3d {
 impl Examples for ConvTranspose3d {
     fn examples() -> Vec<(Self, Vec<Fact>)> {
         let (two, three) = (Triple::all(2), Triple::all(3));
-        let padded = ConvTranspose3d { padding: Triple::all(1), output_padding: Triple::all(1), ..ConvTranspose3d::new(3, three).stride(two) };
+        let padded =
+            ConvTranspose3d { padding: Triple::all(1), output_padding: Triple::all(1), ..ConvTranspose3d::new(3, three).stride(two) };
         let depthwise = ConvTranspose3d { padding: Triple::all(1), groups: 4, ..ConvTranspose3d::new(4, three).stride(two) };
         vec![
             (ConvTranspose3d::new(3, two), vec![Fact::new(2, 4, [3, 1, 5])]),

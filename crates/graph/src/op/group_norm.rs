@@ -104,6 +104,10 @@ impl Operator for GroupNorm {
 
 impl Examples for GroupNorm {
     fn examples() -> Vec<(Self, Vec<Fact>)> {
-        vec![(GroupNorm::new(4), vec![Fact::new(2, 8, [3, 5, 2])]), (GroupNorm::new(1), vec![Fact::new(1, 3, [2, 2, 9])]), (GroupNorm { affine: false, ..GroupNorm::new(3) }, vec![Fact::new(2, 3, [2, 4, 3])])]
+        vec![
+            (GroupNorm::new(4), vec![Fact::new(2, 8, [3, 5, 2])]),
+            (GroupNorm::new(1), vec![Fact::new(1, 3, [2, 2, 9])]),
+            (GroupNorm { affine: false, ..GroupNorm::new(3) }, vec![Fact::new(2, 3, [2, 4, 3])]),
+        ]
     }
 }

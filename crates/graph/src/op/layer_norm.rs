@@ -1,7 +1,9 @@
 //! Layer normalisation: over the channels of each voxel.
 
 use super::{Activation, ChannelAffine, Examples, Function, Mul, ReduceChannels, Reduction, ScaleShift, Sub, arity::exactly};
-use crate::ir::{Access, Cost, Expanded, Expansion, Fact, Fault, Init, Operator, SavedForBackward, Volume64, Weight, WeightView, Weights64};
+use crate::ir::{
+    Access, Cost, Expanded, Expansion, Fact, Fault, Init, Operator, SavedForBackward, Volume64, Weight, WeightView, Weights64,
+};
 use serde::{Deserialize, Serialize};
 
 /// The channels of each voxel are brought to mean 0 and variance 1, then scaled and shifted per channel (Ba et al. 2016; `LayerNorm` over

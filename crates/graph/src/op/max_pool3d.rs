@@ -123,7 +123,10 @@ impl Examples for MaxPool3d {
             (MaxPool3d::new(Triple::all(2)), vec![Fact::new(2, 3, [4, 6, 2])]),
             (MaxPool3d::new(Triple([1, 2, 3])), vec![Fact::new(1, 2, [3, 5, 7])]),
             (MaxPool3d { kernel: Triple::all(3), stride: Some(Triple::all(2)), padding: one }, vec![Fact::new(2, 2, [5, 4, 7])]),
-            (MaxPool3d { kernel: Triple([1, 3, 3]), stride: Some(Triple([1, 2, 2])), padding: Triple::all(0) }, vec![Fact::new(1, 2, [2, 5, 6])]),
+            (
+                MaxPool3d { kernel: Triple([1, 3, 3]), stride: Some(Triple([1, 2, 2])), padding: Triple::all(0) },
+                vec![Fact::new(1, 2, [2, 5, 6])],
+            ),
         ]
     }
 }

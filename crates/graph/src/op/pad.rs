@@ -90,7 +90,9 @@ impl Operator for Pad {
         match (self.like, self.multiple) {
             (true, _) => x.get(1).copied(),
             (_, Some(m)) => match *x.first()? {
-                same @ Length::Line { per, plus } if per % m.0[axis].max(1) as i128 == 0 && plus % m.0[axis].max(1) as i128 == 0 => Some(same),
+                same @ Length::Line { per, plus } if per % m.0[axis].max(1) as i128 == 0 && plus % m.0[axis].max(1) as i128 == 0 => {
+                    Some(same)
+                }
                 _ => None,
             },
             _ => x.first()?.scaled(1, (self.before.0[axis] as i128).checked_add(self.after.0[axis] as i128)?),

@@ -4,7 +4,9 @@ use super::{
     Activation, Add, ChannelAffine, Examples, Function, Sub,
     arity::{elementwise, exactly},
 };
-use crate::ir::{Cost, Expanded, Expansion, Fact, Fault, Init, Length, Operator, SavedForBackward, Volume64, Weight, WeightView, Weights64};
+use crate::ir::{
+    Cost, Expanded, Expansion, Fact, Fault, Init, Length, Operator, SavedForBackward, Volume64, Weight, WeightView, Weights64,
+};
 use serde::{Deserialize, Serialize};
 
 /// `x` above 0, `a x` below, with one learned `a` for all channels or one for each (He et al. 2015); it starts at 0.25.

@@ -3,7 +3,9 @@
 use super::{
     Activation, ChannelAffine, Examples, Function, GlobalReduce, Mul, ReduceChannels, Reduction, ScaleShift, Statistic, arity::exactly,
 };
-use crate::ir::{Cost, Expanded, Expansion, Fact, Fault, Init, Length, Operator, SavedForBackward, Volume64, Weight, WeightView, Weights64};
+use crate::ir::{
+    Cost, Expanded, Expansion, Fact, Fault, Init, Length, Operator, SavedForBackward, Volume64, Weight, WeightView, Weights64,
+};
 use serde::{Deserialize, Serialize};
 
 /// `y = x (1 + weight n_c / (mean_c n_c + eps)) + bias` with `n_c` the root of the sum of squares of a channel.

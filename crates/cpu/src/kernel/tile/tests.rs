@@ -61,7 +61,11 @@ fn what_is_not_finite_stays_so() {
             assert!(apply(form, f, &[f32::NAN; 3]).iter().all(|y| y.is_nan()), "{f:?} of NaN with {}", form.name());
         }
         let ends = [f32::INFINITY, 1e30, 1000.0];
-        for (f, want) in [(Function::Of(op::Function::Sigmoid, 0.0), [1.0; 3]), (Function::Of(op::Function::Silu, 0.0), ends), (Function::Of(op::Function::Tanh, 0.0), [1.0; 3])] {
+        for (f, want) in [
+            (Function::Of(op::Function::Sigmoid, 0.0), [1.0; 3]),
+            (Function::Of(op::Function::Silu, 0.0), ends),
+            (Function::Of(op::Function::Tanh, 0.0), [1.0; 3]),
+        ] {
             for (y, want) in apply(form, f, &ends).into_iter().zip(want) {
                 assert!(y == want || (y / want - 1.0).abs() < 2e-7, "{f:?} is {y}, not {want}, with {}", form.name());
             }

@@ -3,7 +3,7 @@
 
 use super::place::{Life, place};
 use super::{Precision, Schedule, overflow};
-use crate::ir::{Fact, Fault, Graph, Operator, Access, Value};
+use crate::ir::{Access, Fact, Fault, Graph, Operator, Value};
 
 /// Every buffer begins at a multiple of this: a cache line, and the widest vector of a CPU.
 pub const ALIGNMENT: u64 = 64;

@@ -1,7 +1,7 @@
 //! What operations cost where they stand: multiply-accumulates, and bytes read and written when operations that work number by
 //! number run as sweeps. What only gives its shape is not read.
 
-use crate::ir::{Fact, Fault, Graph, Operator, Access, Value};
+use crate::ir::{Access, Fact, Fault, Graph, Operator, Value};
 use crate::op::Op;
 
 /// A price. Both saturate.

@@ -96,9 +96,17 @@ impl Refit {
         match self {
             Refit::Of(name) => vec![name],
             Refit::Fill { .. } => vec![],
-            Refit::Affine { of, .. } | Refit::Slice { of, .. } | Refit::Transposed(of) | Refit::Taps(of) | Refit::Rsqrt { of, .. } | Refit::View { of, .. } => of.names(),
+            Refit::Affine { of, .. }
+            | Refit::Slice { of, .. }
+            | Refit::Transposed(of)
+            | Refit::Taps(of)
+            | Refit::Rsqrt { of, .. }
+            | Refit::View { of, .. } => of.names(),
             Refit::Sum(all) => all.iter().flat_map(Refit::names).collect(),
-            Refit::Product { left: a, right: b } | Refit::Inner { of: a, by: b } | Refit::Rows { of: a, by: b } | Refit::Columns { of: a, by: b } => [a.names(), b.names()].concat(),
+            Refit::Product { left: a, right: b }
+            | Refit::Inner { of: a, by: b }
+            | Refit::Rows { of: a, by: b }
+            | Refit::Columns { of: a, by: b } => [a.names(), b.names()].concat(),
         }
     }
 
@@ -106,9 +114,17 @@ impl Refit {
     pub fn depth(&self) -> usize {
         1 + match self {
             Refit::Of(_) | Refit::Fill { .. } => 0,
-            Refit::Affine { of, .. } | Refit::Slice { of, .. } | Refit::Transposed(of) | Refit::Taps(of) | Refit::Rsqrt { of, .. } | Refit::View { of, .. } => of.depth(),
+            Refit::Affine { of, .. }
+            | Refit::Slice { of, .. }
+            | Refit::Transposed(of)
+            | Refit::Taps(of)
+            | Refit::Rsqrt { of, .. }
+            | Refit::View { of, .. } => of.depth(),
             Refit::Sum(all) => all.iter().map(Refit::depth).max().unwrap_or(0),
-            Refit::Product { left: a, right: b } | Refit::Inner { of: a, by: b } | Refit::Rows { of: a, by: b } | Refit::Columns { of: a, by: b } => a.depth().max(b.depth()),
+            Refit::Product { left: a, right: b }
+            | Refit::Inner { of: a, by: b }
+            | Refit::Rows { of: a, by: b }
+            | Refit::Columns { of: a, by: b } => a.depth().max(b.depth()),
         }
     }
 

@@ -6,7 +6,7 @@
 
 use super::Optimised;
 use crate::compile::memory::{Schedule, Step};
-use crate::ir::{Fault, Operator, Access, Value};
+use crate::ir::{Access, Fault, Operator, Value};
 
 pub fn run(mut o: Optimised) -> Result<Optimised, Fault> {
     let g = &o.program.graph;

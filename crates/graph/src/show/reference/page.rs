@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use super::probe::Probe;
 use super::source::written;
 use crate::block::{Arity, Entry, Spec};
-use crate::compile::compile;
 use crate::block::{FunctionForm, NormForm};
+use crate::compile::compile;
 use crate::read::{self, Scope, Tree};
 use crate::text::{Code, Diagnostic, Diagnostics, Result, Source};
 

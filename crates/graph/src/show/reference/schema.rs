@@ -20,7 +20,8 @@ pub fn schema(blocks: &[Page], composites: &[Page]) -> Value {
         "triple".into(),
         json!({"description": "one for all axes, or depth, height and width", "anyOf": [{"$ref": "#/$defs/integer"}, three]}),
     );
-    let form = |names: Vec<&str>| json!({"anyOf": [{"enum": names}, {"type": "object", "propertyNames": {"enum": names}, "maxProperties": 1}]});
+    let form =
+        |names: Vec<&str>| json!({"anyOf": [{"enum": names}, {"type": "object", "propertyNames": {"enum": names}, "maxProperties": 1}]});
     defs.insert("function".into(), form(functions()));
     defs.insert("norm".into(), json!({"anyOf": [form(norms()), {"$ref": "#/$defs/integer"}]}));
     let reference = json!({"type": "string", "description": "a node or an input; node.port for a block with several outputs; a | b for the first that is there"});
