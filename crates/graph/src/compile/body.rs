@@ -5,7 +5,7 @@
 use super::wire::{Surroundings, Wired};
 use crate::block::{self, Spec};
 use crate::read::budget::{Budget, Limit, NESTING};
-use crate::read::{Composite, Entry, NodeText, Reference, Scope, Value, Words, fields, given, no_block, value, with};
+use crate::read::{Composite, Entry, NodeText, Reference, Scope, Value, Words, fields, given, no_block, required, value, with, with_values};
 use crate::text::{Code, Diagnostic, Diagnostics, nearest, printable, suggestion};
 
 /// What a node is.
@@ -73,7 +73,8 @@ fn built_in<'n, 't>(
     let (connections, rest): (Vec<&Entry>, Vec<&Entry>) = n.entries.iter().partition(|e| entry.inputs.iter().any(|p| p.name == e.key));
     let inputs = references(&connections, found);
     let scope = with(around.params, &n.locals);
-    let read = fields(&rest, &scope, |f| Spec::read(&n.block, f).unwrap_or_else(|| Err(no_block(&n.block))));
+    let valued: Vec<Entry> = rest.iter().map(|e| with_values(e, &scope)).collect();
+    let read = fields(&valued.iter().collect::<Vec<_>>(), &scope, |f| Spec::read(&n.block, f).unwrap_or_else(|| Err(no_block(&n.block))));
     let spec = read.map_err(|refusals| {
         let mut refused = vec![];
         for r in refusals {
@@ -133,8 +134,8 @@ fn composite<'n, 't>(n: &'n NodeText, c: &'t Composite, around: &Surroundings<'_
     for p in &c.params {
         let own = n.entries.iter().find(|e| e.key == p.name);
         let result = match own {
-            Some(e) => given(&e.value, &p.value, &outer),
-            None if p.value.name() == Some("Required") => {
+            Some(e) => given(&p.name, &e.value, &p.value, &outer),
+            None if required(&p.value) => {
                 let d = Diagnostic::error(Code::E0106, format!("`{}` needs the parameter `{}`", c.name, p.name));
                 let d = d.at(n.block_place.clone(), "used here").also(p.place.clone(), "required here");
                 // An entry of nearly that name was told.

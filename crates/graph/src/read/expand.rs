@@ -9,7 +9,8 @@ use super::budget::{Budget, Limit, NAME, at_most};
 use super::expr::{evaluate, is_name, names};
 use super::graph::{NodeText, Reference};
 use super::tree::{Kind, Tree};
-use super::value::{Scope, Value};
+use super::scope::Scope;
+use super::value::Value;
 use crate::text::{Code, Diagnostic, Diagnostics, Place, printable};
 
 /// A range may be this long.

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::budget::{CHANGES, NAME, PARAMETERS, PORTS, at_most};
 use super::claim::Claim;
 use super::expr::is_name;
+use super::parameter::class;
 use super::tree::{Entry, Kind, Tree};
 use super::value::Value;
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, nearest, printable, suggestion};
@@ -385,9 +386,9 @@ impl Reader {
         let named = self.found.0.len() == before;
         let params = self.params(tree);
         for p in &params {
-            if matches!(&p.value.kind, Kind::Word(w) if w != "Required") {
+            if matches!(&p.value.kind, Kind::Word(w) if w != "Required" && class(&p.value).is_none()) {
                 self.found.push(
-                    wrong(&p.value, "a value, or `Required`,").help("write `Required`, `8`, `\"out / 2\"` or `OneOf(\"silu\", \"relu\")`"),
+                    wrong(&p.value, "a value, or `Required`,").help("write `Required`, `8`, `\"out / 2\"`, `relu` or `OneOf(\"silu\", \"relu\")`"),
                 );
             }
         }

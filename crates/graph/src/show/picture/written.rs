@@ -93,7 +93,7 @@ impl Walk<'_> {
                 for p in &c.params {
                     let given = n.entries.iter().find(|e| e.key == p.name).map(|e| &e.value);
                     let value = match given {
-                        Some(t) => read::given(t, &p.value, &scope),
+                        Some(t) => read::given(&p.name, t, &p.value, &scope),
                         None => read::value(&p.value, &inner),
                     };
                     if let Ok(v) = value {
