@@ -31,11 +31,23 @@ pub(super) fn apply(graph: &mut Tree, path: &str, place: &Place, value: &Tree) -
                 None => Err(refuse("parameter", name, among(composite, "params"))),
             }
         }
-        [node, name] => set_field(graph, node, name, place, value).ok_or_else(|| refuse("node", node, among(graph, "nodes"))),
-        [block, node, name] => match field(graph, "blocks").and_then(|b| field(b, block)) {
-            Some(composite) => {
-                set_field(composite, node, name, place, value).ok_or_else(|| refuse("node", node, among(composite, "nodes")))
+        [node, name] => match set_field(graph, node, name, place, value) {
+            Some(()) => Ok(()),
+            None if turn(graph, node) => {
+                later(graph, path, place, value);
+                Ok(())
             }
+            None => Err(refuse("node", node, among(graph, "nodes"))),
+        },
+        [block, node, name] => match field(graph, "blocks").and_then(|b| field(b, block)) {
+            Some(composite) => match set_field(composite, node, name, place, value) {
+                Some(()) => Ok(()),
+                None if turn(composite, node) => {
+                    later(graph, path, place, value);
+                    Ok(())
+                }
+                None => Err(refuse("node", node, among(composite, "nodes"))),
+            },
             None => Err(refuse("block", block, among(graph, "blocks"))),
         },
         _ => Err(refuse("path", path, &[])),
@@ -127,16 +139,37 @@ fn assign_entry(params: &mut Tree, path: &str, place: &Place, value: &Tree) -> O
     Some(assign(&mut items[i], path, place, value))
 }
 
+/// Whether a name may be that of a turn of a loop, which is known when the loop opens.
+pub(super) fn turn(graph: &Tree, name: &str) -> bool {
+    !name.contains('{')
+        && among(graph, "nodes").iter().any(|e| match (e.key.split_once('{'), e.key.rsplit_once('}')) {
+            (Some((before, _)), Some((_, after))) => name.strip_prefix(before).is_some_and(|rest| rest.len() > after.len() && rest.ends_with(after)),
+            _ => false,
+        })
+}
+
+/// Keeps a change of a turn for when its loop opens.
+fn later(graph: &mut Tree, path: &str, place: &Place, value: &Tree) {
+    let entry = Entry { key: path.to_owned(), key_place: place.clone(), value: value.clone() };
+    match field(graph, "set") {
+        Some(set) => put(set, entry),
+        None => put(
+            graph,
+            Entry { key: "set".into(), key_place: place.clone(), value: Tree { kind: Kind::Map(vec![entry]), place: place.clone() } },
+        ),
+    }
+}
+
 fn set_field(graph: &mut Tree, node: &str, name: &str, place: &Place, value: &Tree) -> Option<()> {
     let node = field(graph, "nodes").and_then(|n| field(n, node))?;
     put(node, Entry { key: name.to_owned(), key_place: place.clone(), value: value.clone() });
     Some(())
 }
 
-fn field<'t>(tree: &'t mut Tree, key: &str) -> Option<&'t mut Tree> {
+pub(super) fn field<'t>(tree: &'t mut Tree, key: &str) -> Option<&'t mut Tree> {
     tree.entries_mut()?.iter_mut().find(|e| e.key == key).map(|e| &mut e.value)
 }
 
-fn among<'t>(tree: &'t Tree, key: &str) -> &'t [Entry] {
+pub(super) fn among<'t>(tree: &'t Tree, key: &str) -> &'t [Entry] {
     tree.get(key).and_then(Tree::entries).unwrap_or_default()
 }

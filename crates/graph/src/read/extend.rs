@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::budget::{CHANGES, at_most};
-use super::change::apply;
+use super::change::{apply, turn};
 use super::kind::{Wanted, parsed_as};
 use super::set::Set;
 use super::tree::{Entry, Kind, Tree};
@@ -75,7 +75,14 @@ struct Files {
 fn chain(source: &Arc<Source>, files: &mut Files, wanted: Wanted) -> Result<Loaded> {
     let (mut tree, mut found) = parsed_as(source, wanted)?;
     let imported = imported(&mut tree, source, files, &mut found);
-    let Some(extends) = tree.get("extends").cloned() else { return Ok(Loaded { tree, found, imported }) };
+    let Some(extends) = tree.get("extends").cloned() else {
+        let set = tree.entries().unwrap_or_default().iter().find(|e| e.key == "set").map(|e| e.value.clone());
+        if let (Some(set), Some(entries)) = (set, tree.entries_mut()) {
+            entries.retain(|e| e.key != "set");
+            set_all(&mut tree, &set, &mut found);
+        }
+        return Ok(Loaded { tree, found, imported });
+    };
     let base = inside(source, files, |files| {
         let base = opened(&extends, source, files, "extend")?;
         chain(&base, files, Wanted::Base).map_err(|d| named_at(d, &extends))
@@ -235,11 +242,12 @@ fn merge(mut base: Tree, own: Tree, found: &mut Diagnostics) -> Tree {
     if let Some(entries) = base.entries_mut() {
         entries.retain(|e| e.key != "claims");
     }
+    over(&mut base, &own);
     for e in own.entries().unwrap_or_default() {
         match e.key.as_str() {
             "extends" | "import" | "set" | "replace" => {}
             "params" | "inputs" | "blocks" | "nodes" | "outputs" | "lints" => found.keep(add(&mut base, e)).unwrap_or_default(),
-            "drop" => found.keep(add_list(&mut base, e)).unwrap_or_default(),
+            "drop" | "over" => found.keep(add_list(&mut base, e)).unwrap_or_default(),
             _ => put(&mut base, e.clone()),
         }
     }
@@ -247,21 +255,39 @@ fn merge(mut base: Tree, own: Tree, found: &mut Diagnostics) -> Tree {
         replace(&mut base, changes, found);
     }
     if let Some(changes) = own.get("set") {
-        match changes.entries() {
-            Some(entries) => {
-                found.keep(at_most(CHANGES, entries.len(), "changes in `set`", &changes.place));
-                for e in entries.iter().take(CHANGES) {
-                    found.keep(apply(&mut base, &e.key, &e.key_place, &e.value)).unwrap_or_default();
-                }
-            }
-            None => found.push(
-                Diagnostic::error(Code::E0104, "`set` is a map from paths to values")
-                    .at(changes.place.clone(), "here")
-                    .help("write `set: { \"width\": 16 }`"),
-            ),
-        }
+        set_all(&mut base, changes, found);
     }
     base
+}
+
+/// Notes which nodes of a variant take the place of a turn of the base's loops: those that have the name of one.
+fn over(base: &mut Tree, own: &Tree) {
+    let new = own.get("nodes").and_then(Tree::entries).unwrap_or_default();
+    let new = new.iter().filter(|e| base.get("nodes").is_none_or(|n| n.get(&e.key).is_none()) && turn(base, &e.key));
+    let names: Vec<Tree> = new.map(|e| Tree { kind: Kind::Str(e.key.clone()), place: e.key_place.clone() }).collect();
+    if let Some(first) = names.first() {
+        let (key_place, place) = (first.place.clone(), first.place.clone());
+        let all = Entry { key: "over".into(), key_place, value: Tree { kind: Kind::List(names), place } };
+        // It is a list, so that adding it cannot fail.
+        let _ = add_list(base, &all);
+    }
+}
+
+/// Applies the changes of a map from paths to values.
+fn set_all(tree: &mut Tree, changes: &Tree, found: &mut Diagnostics) {
+    match changes.entries() {
+        Some(entries) => {
+            found.keep(at_most(CHANGES, entries.len(), "changes in `set`", &changes.place));
+            for e in entries.iter().take(CHANGES) {
+                found.keep(apply(tree, &e.key, &e.key_place, &e.value)).unwrap_or_default();
+            }
+        }
+        None => found.push(
+            Diagnostic::error(Code::E0104, "`set` is a map from paths to values")
+                .at(changes.place.clone(), "here")
+                .help("write `set: { \"width\": 16 }`"),
+        ),
+    }
 }
 
 pub(super) fn put(tree: &mut Tree, entry: Entry) {
@@ -302,9 +328,9 @@ fn add(base: &mut Tree, own: &Entry) -> std::result::Result<(), Diagnostic> {
 
 fn add_list(base: &mut Tree, own: &Entry) -> std::result::Result<(), Diagnostic> {
     let Kind::List(new) = &own.value.kind else {
-        return Err(Diagnostic::error(Code::E0104, "`drop` is a list of nodes")
+        return Err(Diagnostic::error(Code::E0104, format!("`{}` is a list of nodes", own.key))
             .at(own.value.place.clone(), "here")
-            .help("write `drop: [\"lspm\"]`"));
+            .help(format!("write `{}: [\"lspm\"]`", own.key)));
     };
     match base.entries_mut().and_then(|e| e.iter_mut().find(|e| e.key == own.key)) {
         Some(Entry { value: Tree { kind: Kind::List(old), .. }, .. }) => old.extend(new.iter().cloned()),

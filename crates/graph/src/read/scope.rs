@@ -58,6 +58,13 @@ impl Scope {
         Self { answers: Arc::new(answers.into_iter().collect()), inputs: inputs.map(Arc::new), ..self.clone() }
     }
 
+    /// The same with further answers, where anything may be asked.
+    pub fn knowing(&self, more: impl IntoIterator<Item = ((Question, String), Answer)>) -> Self {
+        let mut answers = (*self.answers).clone();
+        answers.extend(more);
+        Self { answers: Arc::new(answers), inputs: None, ..self.clone() }
+    }
+
     /// These names, with the answers that `other` knows.
     pub fn as_asked_in(mut self, other: &Scope) -> Self {
         self.answers = other.answers.clone();
