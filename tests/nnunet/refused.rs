@@ -104,7 +104,7 @@ fn plans_that_ask_for_something_else_are_refused_by_name() {
         (|p, _| p["configurations"]["base"]["normalization_schemes"] = json!(["MyNormalization"]), "MyNormalization"),
         (|p, _| p["configurations"]["base"]["preprocessor_name"] = json!("MyPreprocessor"), "MyPreprocessor"),
         (|p, _| p["configurations"]["base"]["architecture"]["network_class_name"] = json!("nets.STUNet"), "`nets.STUNet`, trained by `nnUNetTrainer`"),
-        (|p, _| p["configurations"]["base"]["architecture"]["arch_kwargs"]["norm_op"] = json!("torch.nn.BatchNorm3d"), "torch.nn.BatchNorm3d"),
+        (|p, _| p["configurations"]["base"]["architecture"]["arch_kwargs"]["norm_op"] = json!("torch.nn.GroupNorm"), "torch.nn.GroupNorm"),
         (|p, _| p["configurations"]["base"]["architecture"]["arch_kwargs"]["n_stages"] = json!(1 << 40), "stages"),
         (|p, _| p["configurations"]["base"]["architecture"]["arch_kwargs"]["features_per_stage"] = json!([2, 3, 4]), "features_per_stage"),
         (|p, _| p["configurations"]["base"]["architecture"]["arch_kwargs"]["kernel_sizes"] = json!([[3, 3], [3, 3]]), "kernel sizes"),
@@ -147,8 +147,18 @@ fn every_weight_is_accounted_for() {
     };
     refused(with(&|all| all.retain(|(n, _)| n != "decoder.transpconvs.0.bias")), Code::E0804, "lacks weights of its plans' network: `decoder.transpconvs.0.bias`");
     refused(with(&|all| all.push(("encoder.attention.weight".into(), vec![2]))), Code::E0804, "`encoder.attention.weight`; its trainer `nnUNetTrainer`");
-    refused(with(&|all| all.push(("encoder.stages.0.0.convs.0.norm.running_mean".into(), vec![2]))), Code::E0804, "batch normalisation");
+    // Running statistics in one norm make all of them batch norms.
+    let running = |all: &mut Vec<(String, Vec<usize>)>| all.push(("encoder.stages.0.0.convs.0.norm.running_mean".into(), vec![2]));
+    refused(with(&running), Code::E0804, "lacks weights of its plans' network: `encoder.stages.0.0.convs.0.norm.running_var`");
     refused(with(&|all| all[0].1 = vec![2, 1, 1, 3, 3]), Code::E0804, "`encoder.stages.0.0.convs.0.conv.weight` is [2, 1, 1, 3, 3]");
+    let whole = with(&|all| {
+        let norms: Vec<_> = all.iter().filter(|(name, _)| name.ends_with("norm.bias")).cloned().collect();
+        for (name, dims) in norms {
+            all.extend(["running_mean", "running_var"].map(|part| (name.replace("bias", part), dims.clone())));
+            all.push((name.replace("bias", "num_batches_tracked"), vec![1]));
+        }
+    });
+    assert!(whole.expect("batch norms are known").program.resolved().contains("norm: batch"));
     // Doubles, coarser answers and the words of wrappers are passed by.
     let doubled = with(&|all| {
         all.push(("encoder.stages.0.0.convs.0.all_modules.0.weight".into(), vec![2, 1, 3, 3, 3]));

@@ -91,7 +91,7 @@ pub fn load(path: &Path) -> Result<Trained> {
     };
     // Before memory is taken for the network: its graph may ask for more than the file has.
     let mut found = Diagnostics::default();
-    let own: BTreeMap<String, Vec<usize>> = program.graph.weights().into_iter().map(|(_, name, w)| (name, w.dims)).collect();
+    let own: BTreeMap<String, Vec<usize>> = program.graph.tensors().into_iter().map(|(_, name, w)| (name, w.dims)).collect();
     let sets = sets(&file, &mut t)?;
     for arrays in &sets {
         found.keep(check_shapes(own.iter().map(|(name, dims)| (name.clone(), dims.clone())), arrays, &file));

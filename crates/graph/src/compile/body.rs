@@ -2,10 +2,12 @@
 //!
 //! May use `wire` beside it, `block`, `read` and `text`.
 
-use super::wire::{Surroundings, Wired};
+use super::wire::{Ask, State, Surroundings, Wired};
 use crate::block::{self, Spec};
 use crate::read::budget::{Budget, Limit, NESTING};
-use crate::read::{Composite, Entry, NodeText, Reference, Scope, Value, Words, fields, given, no_block, value, with};
+use crate::read::{
+    Composite, Entry, Kind, NodeText, Question, Reference, Scope, Tree, Value, Words, asked, fields, given, no_block, required, value, with, with_values,
+};
 use crate::text::{Code, Diagnostic, Diagnostics, nearest, printable, suggestion};
 
 /// What a node is.
@@ -14,8 +16,17 @@ pub enum Body<'t> {
     Block(Result<Spec, Vec<String>>, &'static block::Entry),
     /// A composite with the values of its parameters, where its words were given, and the entries that are nothing of it.
     Composite(&'t Composite, Scope, Words, Vec<String>),
+    /// What is read once the nodes of which it asks are lowered; the names of its outputs, where they are known.
+    Later(Target<'t>, Option<Vec<String>>),
     /// What could not be found out.
     Unknown,
+}
+
+/// A block or a composite.
+#[derive(Clone, Copy)]
+pub enum Target<'t> {
+    Block(&'static block::Entry),
+    Composite(&'t Composite),
 }
 
 impl Body<'_> {
@@ -23,7 +34,8 @@ impl Body<'_> {
     pub fn outputs(&self) -> Option<Vec<String>> {
         match self {
             Body::Block(Ok(spec), _) => Some(spec.outputs()),
-            Body::Composite(c, ..) if c.whole => Some(c.outputs.iter().map(|(n, _)| n.clone()).collect()),
+            Body::Composite(c, ..) if c.whole => Some(c.outputs.iter().map(|o| o.name.clone()).collect()),
+            Body::Later(_, outputs) => outputs.clone(),
             _ => None,
         }
     }
@@ -39,16 +51,23 @@ impl Body<'_> {
 
 /// Finds out what a node is; what is wrong is told.
 pub fn body<'n, 't>(n: &'n NodeText, around: &Surroundings<'_, 't>, budget: &mut Budget, found: &mut Diagnostics) -> Wired<'n, 't> {
-    let unknown = Wired { text: n, body: Body::Unknown, inputs: vec![], unclear: vec![], sound: false };
+    let unknown = Wired { text: n, body: Body::Unknown, inputs: vec![], asks: vec![], unclear: vec![], sound: false };
     if n.block.is_empty() {
         return unknown;
     }
     if let Some(c) = around.composites.get(n.block.as_str()) {
         let read = budget.take(Limit::Characters, c.weight, &n.block_place, found);
-        return if read && entered(n, c, around, found) { composite(n, c, around, found) } else { unknown };
+        return match read && entered(n, c, around, found) {
+            true if asks(n, Target::Composite(c)) => later(n, Target::Composite(c), around, found),
+            true => composite(n, c, around, around.params, found),
+            false => unknown,
+        };
     }
     if let Some(entry) = Spec::LIST.iter().find(|e| e.name == n.block) {
-        return built_in(n, entry, around, found);
+        return match asks(n, Target::Block(entry)) {
+            true => later(n, Target::Block(entry), around, found),
+            false => built_in(n, entry, around, found),
+        };
     }
     let names: Vec<&str> = Spec::LIST.iter().map(|e| e.name).chain(around.composites.keys().copied()).collect();
     let d = Diagnostic::error(Code::E0201, format!("there is no block `{}`", printable(&n.block))).at(n.block_place.clone(), "used here");
@@ -64,6 +83,95 @@ pub fn body<'n, 't>(n: &'n NodeText, around: &Surroundings<'_, 't>, budget: &mut
     unknown
 }
 
+/// The entries of a node that are no connections.
+fn own<'n>(n: &'n NodeText, target: Target<'n>) -> impl Iterator<Item = &'n Entry> {
+    n.entries.iter().filter(move |e| match target {
+        Target::Block(entry) => entry.inputs.iter().all(|p| p.name != e.key),
+        Target::Composite(c) => c.inputs.iter().all(|p| p.name != e.key),
+    })
+}
+
+/// Whether a field of a node asks something of others, or a default of its composite does of what flows into it.
+fn asks(n: &NodeText, target: Target) -> bool {
+    let default = match target {
+        Target::Block(_) => false,
+        Target::Composite(c) => {
+            c.params.iter().any(|p| n.entries.iter().all(|e| e.key != p.name) && !questions(&p.value, &mut |_, _| ()).is_empty())
+        }
+    };
+    default || own(n, target).any(|e| !questions(&e.value, &mut |_, _| ()).is_empty())
+}
+
+/// What the expressions of a value ask.
+fn questions(tree: &Tree, at: &mut dyn FnMut(&Tree, (Question, String))) -> Vec<(Question, String)> {
+    let mut all = vec![];
+    let mut open = vec![tree];
+    while let Some(t) = open.pop() {
+        match &t.kind {
+            Kind::Str(s) => {
+                for (question, of) in asked(s) {
+                    at(t, (question, of.to_owned()));
+                    all.push((question, of.to_owned()));
+                }
+            }
+            Kind::List(items) | Kind::Tuple(_, items) => open.extend(items),
+            Kind::Struct(_, e) | Kind::Map(e) => open.extend(e.iter().map(|e| &e.value)),
+            _ => {}
+        }
+    }
+    all
+}
+
+/// A node whose fields are read when it is lowered, with what they ask.
+fn later<'n, 't>(n: &'n NodeText, target: Target<'t>, around: &Surroundings<'_, 't>, found: &mut Diagnostics) -> Wired<'n, 't> {
+    let mut all: Vec<Ask> = vec![];
+    let is_input = |key: &str| match target {
+        Target::Block(entry) => entry.inputs.iter().any(|p| p.name == key),
+        Target::Composite(c) => c.inputs.iter().any(|p| p.name == key),
+    };
+    let known = |name: &str| around.params.contains_key(name) || n.locals.iter().any(|(l, _)| l == name);
+    for e in n.entries.iter().filter(|e| !is_input(&e.key)) {
+        questions(&e.value, &mut |t, (question, text)| {
+            // The length of a list that has a name asks nothing.
+            let list = question == Question::Length && known(&text);
+            if !list && all.iter().all(|a| (a.question, &a.text) != (question, &text)) {
+                let of = Reference::parse(&text, t.place.clone());
+                all.push(Ask { question, text, of, state: State::There });
+            }
+        });
+    }
+    let outputs = match target {
+        // Names of outputs do not depend on how many channels there are; a block with one output has no name for it.
+        Target::Block(entry) => {
+            let guess = all.iter().map(|a| ((a.question, a.text.clone()), Ok(Value::Int(16))));
+            let scope = around.params.answering(guess, None);
+            let sounding = Surroundings { params: &scope, ..*around };
+            let wired = built_in(n, entry, &sounding, &mut Diagnostics::default());
+            Some(wired.body.outputs().unwrap_or_else(|| vec![String::new()]))
+        }
+        Target::Composite(c) => c.whole.then(|| c.outputs.iter().map(|o| o.name.clone()).collect()),
+    };
+    let connections: Vec<&Entry> = n.entries.iter().filter(|e| is_input(&e.key)).collect();
+    let inputs = references(&connections, found);
+    Wired { text: n, body: Body::Later(target, outputs), inputs, asks: all, unclear: vec![], sound: true }
+}
+
+/// Reads what was left for later: the fields of a node with the answers that `around.params` has, of a composite whose defaults may ask of what
+/// flows into it with those of `inside`. Whether that is sound.
+pub fn read_now<'t>(
+    n: &NodeText,
+    target: Target<'t>,
+    around: &Surroundings<'_, 't>,
+    inside: &Scope,
+    found: &mut Diagnostics,
+) -> (Body<'t>, bool) {
+    let w = match target {
+        Target::Block(entry) => built_in(n, entry, around, found),
+        Target::Composite(c) => composite(n, c, around, inside, found),
+    };
+    (w.body, w.sound)
+}
+
 fn built_in<'n, 't>(
     n: &'n NodeText,
     entry: &'static block::Entry,
@@ -73,7 +181,8 @@ fn built_in<'n, 't>(
     let (connections, rest): (Vec<&Entry>, Vec<&Entry>) = n.entries.iter().partition(|e| entry.inputs.iter().any(|p| p.name == e.key));
     let inputs = references(&connections, found);
     let scope = with(around.params, &n.locals);
-    let read = fields(&rest, &scope, |f| Spec::read(&n.block, f).unwrap_or_else(|| Err(no_block(&n.block))));
+    let valued: Vec<Entry> = rest.iter().map(|e| with_values(e, &scope)).collect();
+    let read = fields(&valued.iter().collect::<Vec<_>>(), &scope, |f| Spec::read(&n.block, f).unwrap_or_else(|| Err(no_block(&n.block))));
     let spec = read.map_err(|refusals| {
         let mut refused = vec![];
         for r in refusals {
@@ -84,12 +193,15 @@ fn built_in<'n, 't>(
                 let ports: Vec<String> = entry.inputs.iter().map(|p| format!("`{}`", p.name)).collect();
                 d = d.help(format!("inputs of `{}`: {}", n.block, ports.join(", ")));
             }
+            if let (Code::E0106, Some(form)) = (d.code, &n.form) {
+                d = d.also(form.clone(), "the block is written here").help("add it at one of the two");
+            }
             found.push(d);
         }
         refused
     });
     let sound = spec.is_ok();
-    Wired { text: n, body: Body::Block(spec, entry), inputs, unclear: vec![], sound }
+    Wired { text: n, body: Body::Block(spec, entry), inputs, asks: vec![], unclear: vec![], sound }
 }
 
 /// Whether a composite may be opened here: it does not contain itself, and is not too deep inside of others.
@@ -116,8 +228,15 @@ fn entered(n: &NodeText, c: &Composite, around: &Surroundings, found: &mut Diagn
     true
 }
 
-fn composite<'n, 't>(n: &'n NodeText, c: &'t Composite, around: &Surroundings<'_, 't>, found: &mut Diagnostics) -> Wired<'n, 't> {
-    let mut params = around.params.clone();
+/// A composite with its parameters: what is given has the answers of the scope around, defaults have those of `inside`.
+fn composite<'n, 't>(
+    n: &'n NodeText,
+    c: &'t Composite,
+    around: &Surroundings<'_, 't>,
+    inside: &Scope,
+    found: &mut Diagnostics,
+) -> Wired<'n, 't> {
+    let mut params = around.params.clone().as_asked_in(inside);
     let mut words = around.words.clone();
     let mut sound = c.whole;
     let (connections, rest): (Vec<&Entry>, Vec<&Entry>) = n.entries.iter().partition(|e| c.inputs.iter().any(|p| p.name == e.key));
@@ -133,8 +252,8 @@ fn composite<'n, 't>(n: &'n NodeText, c: &'t Composite, around: &Surroundings<'_
     for p in &c.params {
         let own = n.entries.iter().find(|e| e.key == p.name);
         let result = match own {
-            Some(e) => given(&e.value, &p.value, &outer),
-            None if p.value.name() == Some("Required") => {
+            Some(e) => given(&p.name, &e.value, &p.value, &outer),
+            None if required(&p.value) => {
                 let d = Diagnostic::error(Code::E0106, format!("`{}` needs the parameter `{}`", c.name, p.name));
                 let d = d.at(n.block_place.clone(), "used here").also(p.place.clone(), "required here");
                 // An entry of nearly that name was told.
@@ -160,13 +279,13 @@ fn composite<'n, 't>(n: &'n NodeText, c: &'t Composite, around: &Surroundings<'_
     }
     let inputs = references(&connections, found);
     let refused = strange.iter().map(|e| e.key.clone()).collect();
-    Wired { text: n, body: Body::Composite(c, params, words, refused), inputs, unclear: vec![], sound }
+    Wired { text: n, body: Body::Composite(c, params, words, refused), inputs, asks: vec![], unclear: vec![], sound }
 }
 
 /// Where the word of a parameter stands: the first one of `OneOf(...)`.
-pub(super) fn chosen(declared: &crate::read::Tree) -> &crate::read::Tree {
+pub(super) fn chosen(declared: &Tree) -> &Tree {
     match &declared.kind {
-        crate::read::Kind::Tuple(Some(name), items) if name == "OneOf" => items.first().unwrap_or(declared),
+        Kind::Tuple(Some(name), items) if name == "OneOf" => items.first().unwrap_or(declared),
         _ => declared,
     }
 }

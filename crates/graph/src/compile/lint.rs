@@ -6,7 +6,7 @@ use super::program::Program;
 use crate::block::{Block, MultiPathGate};
 use crate::ir::{Operator, Value};
 use crate::op::Op;
-use crate::read::{self, GraphText, Kind, NodeText, Tree};
+use crate::read::{self, GraphText, Kind, NodeText, OutputText, Tree};
 use crate::text::{Code, Diagnostic, Diagnostics, Severity, suggestion};
 
 /// Lints, with the level they have when the file says nothing.
@@ -56,11 +56,11 @@ fn unused(text: &GraphText, raised: &mut Vec<Diagnostic>) {
         i.size.iter().for_each(|s| gather(s, &mut used));
     }
     gather_nodes(&text.nodes, &mut used);
-    text.outputs.iter().for_each(|(_, r)| used.extend(read::names(&r.text)));
+    gather_outputs(&text.outputs, &mut used);
     for c in &text.blocks {
         gather_nodes(&c.nodes, &mut used);
         c.params.iter().for_each(|p| gather(&p.value, &mut used));
-        c.outputs.iter().for_each(|(_, r)| used.extend(read::names(&r.text)));
+        gather_outputs(&c.outputs, &mut used);
     }
     for p in text.params.iter().filter(|p| !used.contains(p.name.as_str())) {
         let d = Diagnostic::warning(Code::W0101, format!("the parameter `{}` is not used", p.name)).at(p.place.clone(), "declared here");
@@ -70,7 +70,7 @@ fn unused(text: &GraphText, raised: &mut Vec<Diagnostic>) {
         let mut own: HashSet<&str> = HashSet::new();
         gather_nodes(&c.nodes, &mut own);
         c.params.iter().for_each(|p| gather(&p.value, &mut own));
-        c.outputs.iter().for_each(|(_, r)| own.extend(read::names(&r.text)));
+        gather_outputs(&c.outputs, &mut own);
         for p in c.params.iter().filter(|p| !own.contains(p.name.as_str())) {
             let d = Diagnostic::warning(Code::W0101, format!("the parameter `{}` of `{}` is not used", p.name, c.name))
                 .at(p.place.clone(), "declared here");
@@ -79,12 +79,18 @@ fn unused(text: &GraphText, raised: &mut Vec<Diagnostic>) {
     }
 }
 
+fn gather_outputs<'t>(outputs: &'t [OutputText], used: &mut HashSet<&'t str>) {
+    outputs.iter().flat_map(|o| &o.from).for_each(|r| used.extend(read::names(&r.text)));
+}
+
 fn gather_nodes<'t>(nodes: &'t [NodeText], used: &mut HashSet<&'t str>) {
     for n in nodes {
         // The name of a repeated node may hold expressions.
         if n.id.contains('{') {
             used.extend(read::names(&n.id));
         }
+        // A parameter may be the block.
+        used.insert(&n.block);
         n.entries.iter().for_each(|e| gather(&e.value, used));
     }
 }
@@ -114,17 +120,20 @@ fn gates(program: &Program, raised: &mut Vec<Diagnostic>) {
 fn norms(program: &Program, raised: &mut Vec<Diagnostic>) {
     let g = &program.graph;
     for v in g.values() {
-        let Op::GroupNorm(norm) = &g.node(v).op else { continue };
         let channels = g.fact(v).channels;
-        if norm.groups == channels && channels > 1 {
-            let message = format!(
-                "the norm `{}` has {channels} groups for {channels} channels: each channel is normalised by itself",
-                g.node(v).path
-            );
-            raised.push(
-                at(program, v, Diagnostic::warning(Code::W0301, message))
-                    .help("that is instance normalisation; if it is meant, allow the lint, else use fewer groups"),
-            );
+        match &g.node(v).op {
+            Op::GroupNorm(norm) if norm.groups == channels && channels > 1 && !norm.instance => {
+                let message = format!(
+                    "the norm `{}` has {channels} groups for {channels} channels: each channel is normalised by itself",
+                    g.node(v).path
+                );
+                raised.push(
+                    at(program, v, Diagnostic::warning(Code::W0301, message))
+                        .help("that is instance normalisation; if it is meant, write `norm: instance`, else use fewer groups"),
+                );
+            }
+            Op::GroupNorm(_) | Op::BatchNorm(_) => {}
+            _ => continue,
         }
         let Some(&x) = g.inputs(v).first() else { continue };
         let biased = match &g.node(x).op {

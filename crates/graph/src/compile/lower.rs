@@ -1,29 +1,45 @@
 //! From wired nodes to operations: composites open up, blocks draw themselves, faults find their places.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
-use super::body::Body;
+use super::answers::{asked, inputs};
+use super::body::{Body, Target, read_now};
 use super::program::Row;
 use super::wire::{Surroundings, Wired, wire};
 use crate::block::{Builder, Connected};
 use crate::ir::{Fault, Graph, Value};
 use crate::op::Op;
 use crate::read::budget::{Budget, Limit};
-use crate::read::{Absent, Composite, NodeText, Opened, Reference, Scope, Words, filled, opened};
-use crate::text::{Code, Diagnostic, Diagnostics, Place, Severity};
+use crate::read::{
+    Absent, Changes, Composite, NodeText, Opened, OutputText, Reference, Scope, Words, filled, opened, required, value,
+};
+use crate::text::{Code, Diagnostic, Diagnostics, Place, Severity, several};
 
-/// The values of a scope's names: a node's outputs by port, without a value where it could not be lowered.
-type Values = HashMap<String, Vec<(String, Option<Value>)>>;
+/// What flows out of a node by one of its ports, or into a scope: without a value where it could not be made.
+#[derive(Clone, Debug)]
+pub enum Out {
+    One(Option<Value>),
+    Many(Vec<Option<Value>>),
+}
+
+/// The values of a scope's names, by port.
+pub type Values = HashMap<String, Vec<(String, Out)>>;
 
 /// What flows into an input of a scope.
 #[derive(Clone, Debug)]
 pub enum Flow {
     Value(Value),
+    /// A list of values, of which some could not be made because of an error that was told.
+    Many(Vec<Option<Value>>),
     /// Nothing, and why.
     Nothing(Absent),
     /// What could not be made, because of an error that was told.
     Unknown,
 }
+
+/// A connection: the port, what it names, and the value if it could be made.
+type Connection<'r> = (&'r str, &'r Reference, Option<Value>);
 
 /// What lowering a graph builds up.
 pub struct Lowering<'t> {
@@ -31,21 +47,25 @@ pub struct Lowering<'t> {
     pub rows: Vec<Row>,
     pub found: Diagnostics,
     budget: Budget,
-    composites: HashMap<&'t str, &'t Composite>,
+    composites: Rc<HashMap<&'t str, &'t Composite>>,
+    /// Those that were looked into.
+    seen: HashSet<&'t str>,
     all_blocks: bool,
-    dropped: Vec<Absent>,
     dead: Option<Severity>,
 }
 
 /// A scope to be lowered.
 pub struct Inside<'s, 't> {
     pub nodes: &'t [NodeText],
-    pub outputs: &'t [(String, Reference)],
+    pub outputs: &'t [OutputText],
+    pub changes: &'t Changes,
     pub params: &'s Scope,
     /// Where words that are values of parameters were given.
     pub words: &'s Words,
     /// The scope's inputs and what flows in.
     pub inputs: HashMap<String, Flow>,
+    /// Their names, in order.
+    pub names: &'s [String],
     /// Whether the names of all nodes and inputs, and of all outputs, could be read.
     pub whole: (bool, bool),
     /// The path before its nodes' names, empty for the graph.
@@ -58,59 +78,168 @@ pub struct Inside<'s, 't> {
 
 impl<'t> Lowering<'t> {
     /// `all_blocks`: whether all composites could be read. `dead`: how bad a node is that reaches no output.
-    pub fn new(composites: &'t [Composite], all_blocks: bool, dropped: &'t [(String, Place)], dead: Option<Severity>) -> Self {
+    pub fn new(composites: &'t [Composite], all_blocks: bool, dead: Option<Severity>) -> Self {
         Self {
             graph: Graph::default(),
             rows: vec![],
             found: Diagnostics::default(),
             budget: Budget::default(),
-            composites: composites.iter().map(|c| (c.name.as_str(), c)).collect(),
+            composites: Rc::new(composites.iter().map(|c| (c.name.as_str(), c)).collect()),
+            seen: HashSet::new(),
             all_blocks,
-            dropped: dropped.iter().map(|(name, place)| Absent::dropped(name, place)).collect(),
             dead,
         }
     }
 
-    /// Lowers a scope and gives the values of its outputs, by name; `None` for what could not be made, because of an error that was told.
-    pub fn scope(&mut self, s: Inside<'_, 't>) -> Vec<(String, Option<Value>)> {
+    /// Lowers a scope and gives the values of its outputs, by name.
+    pub fn scope(&mut self, s: Inside<'_, 't>) -> Vec<(String, Out)> {
         if self.budget.spent() {
             return vec![];
         }
         let nothing = |f: &Flow| if let Flow::Nothing(absent) = f { Some(absent.clone()) } else { None };
         let known: HashMap<String, Option<Absent>> = s.inputs.iter().map(|(n, f)| (n.clone(), nothing(f))).collect();
-        let dropped = if s.within.is_empty() { std::mem::take(&mut self.dropped) } else { vec![] };
-        let Opened { nodes, absent, loops } = opened(s.nodes, s.params, &mut self.budget, &mut self.found);
+        let params = s.params.answering(inputs(&s.inputs, &self.graph), Some(s.names.to_vec()));
+        let Opened { nodes, absent, loops, lasts } = opened(s.nodes, s.changes, &params, &mut self.budget, &mut self.found);
         if self.budget.spent() {
             return vec![];
         }
-        let composites = std::mem::take(&mut self.composites);
-        let mut outputs = filled(s.outputs, s.params, &mut self.found);
+        let composites = self.composites.clone();
+        let mut outputs = filled(s.outputs, &params, &mut self.budget, &mut self.found);
+        let empty = lasts.iter().filter_map(|((before, after), l)| {
+            let place = l.place.as_ref().filter(|_| l.id.is_none() && l.absent.is_none())?;
+            let id = format!("{before}{}{after}", crate::read::LAST);
+            Some(Absent { id, why: "stands for no node, as its loop has no turn".into(), place: place.clone() })
+        });
         let around = Surroundings {
             composites: &composites,
             all_blocks: self.all_blocks,
-            params: s.params,
+            params: &params,
             words: s.words,
             inputs: &known,
-            absent: &dropped.into_iter().chain(absent).map(|a| (a.id.clone(), a)).collect(),
+            absent: &empty.chain(absent).map(|a| (a.id.clone(), a)).collect(),
             loops: &loops,
+            lasts: &lasts,
             whole: s.whole,
             within: s.within,
             dead: self.dead,
         };
         let wired = wire(&nodes, &mut outputs, &around, &mut self.budget, &mut self.found);
-        self.composites = composites;
 
         let mut values = Values::with_capacity(wired.len());
         for w in wired {
             if self.budget.spent() {
                 break;
             }
+            let w = self.ready(w, &values, &s, &around);
             let path = if s.prefix.is_empty() { w.text.id.clone() } else { format!("{}.{}", s.prefix, w.text.id) };
-            let x: Vec<_> = w.inputs.iter().map(|(port, r)| (port.as_str(), r, find(r, &values, &s.inputs))).collect();
+            let (w, x) = self.connections(w, &values, &s.inputs);
+            let x: Vec<Connection> = x.iter().map(|(k, v)| (w.inputs[*k].0.as_str(), &w.inputs[*k].1, *v)).collect();
             let out = self.node(&w, path, &x, &s);
             values.insert(w.text.id.clone(), out);
         }
-        outputs.iter().map(|(name, r)| (name.clone(), find(r, &values, &s.inputs))).collect()
+        outputs.iter().map(|o| (o.name.clone(), self.output(o, &values, &s.inputs))).collect()
+    }
+
+    /// Reads the fields of a node that had to wait for what they ask.
+    fn ready<'n>(&mut self, mut w: Wired<'n, 't>, values: &Values, s: &Inside<'_, 't>, around: &Surroundings<'_, 't>) -> Wired<'n, 't> {
+        let Body::Later(target, _) = w.body else { return w };
+        let answers = w.asks.iter().map(|a| ((a.question, a.text.clone()), asked(a, find(&a.of, values, &s.inputs), &self.graph)));
+        let outer = around.params.knowing(answers);
+        let inside = match target {
+            Target::Block(_) => Scope::new(),
+            Target::Composite(c) => {
+                let names: Vec<String> = c.inputs.iter().map(|p| p.name.clone()).collect();
+                let mut silent = Diagnostics::default();
+                let x = flat(&w, values, &s.inputs, &mut silent).0;
+                let x: Vec<Connection> = x.iter().map(|(k, v)| (w.inputs[*k].0.as_str(), &w.inputs[*k].1, *v)).collect();
+                Scope::new().answering(inputs(&flows(c, &w, "", &x), &self.graph), Some(names))
+            }
+        };
+        let around = Surroundings { params: &outer, ..*around };
+        let (body, sound) = read_now(w.text, target, &around, &inside, &mut self.found);
+        if !sound {
+            self.budget.fault(&w.text.block_place);
+        }
+        w.sound &= sound;
+        w.body = body;
+        w
+    }
+
+    /// The connections of a node value by value, lists opened; what does not fit is told.
+    fn connections<'n>(
+        &mut self,
+        mut w: Wired<'n, 't>,
+        values: &Values,
+        inputs: &HashMap<String, Flow>,
+    ) -> (Wired<'n, 't>, Vec<(usize, Option<Value>)>) {
+        let (x, fits) = flat(&w, values, inputs, &mut self.found);
+        w.sound &= fits;
+        (w, x)
+    }
+
+    /// The value of an output.
+    fn output(&mut self, o: &OutputText, values: &Values, inputs: &HashMap<String, Flow>) -> Out {
+        if !o.list {
+            let Some(r) = o.from.first() else { return Out::One(None) };
+            return match picked(r, values, inputs, &mut self.found) {
+                Out::Many(all) if all.len() == 1 => Out::One(all[0]),
+                Out::Many(all) => {
+                    let d = several_for(&r.text, all.len(), "an output takes one value");
+                    self.found.push(d.at(r.place.clone(), "here"));
+                    Out::One(None)
+                }
+                one => one,
+            };
+        }
+        let mut all = vec![];
+        for r in &o.from {
+            match picked(r, values, inputs, &mut self.found) {
+                Out::One(v) => all.push(v),
+                Out::Many(more) => all.extend(more),
+            }
+        }
+        Out::Many(all)
+    }
+
+    /// Looks into the composites that no node uses, with parameters and inputs of which nothing is known. What only follows from that is not
+    /// told. `imported`: whether names that are not known may be those of the graph that a composite was written for.
+    pub fn unopened(&mut self, composites: &'t [Composite], params: &Scope, words: &Words, imported: &dyn Fn(&Place) -> bool) {
+        let (rows, dead) = (self.rows.len(), self.dead.take());
+        for c in composites {
+            if self.budget.spent() || self.seen.contains(c.name.as_str()) {
+                continue;
+            }
+            let before = std::mem::take(&mut self.found);
+            let flows: HashMap<String, Flow> = c.inputs.iter().map(|p| (p.name.clone(), Flow::Unknown)).collect();
+            let names: Vec<String> = c.inputs.iter().map(|p| p.name.clone()).collect();
+            let mut scope = params.answering(inputs(&flows, &self.graph), Some(names.clone()));
+            if imported(&c.place) {
+                scope.insert(crate::read::OPEN.to_owned(), crate::read::Value::Unknown);
+            }
+            for p in &c.params {
+                let known = if required(&p.value) { None } else { self.found.keep(value(&p.value, &scope)) };
+                scope.insert(p.name.clone(), known.unwrap_or(crate::read::Value::Unknown));
+            }
+            self.seen.insert(&c.name);
+            let within = [c.name.as_str()];
+            self.scope(Inside {
+                nodes: &c.nodes,
+                outputs: &c.outputs,
+                changes: &c.changes,
+                params: &scope,
+                words,
+                inputs: flows,
+                names: &names,
+                whole: (c.names, c.whole),
+                prefix: &c.name,
+                within: &within,
+                used: &[],
+            });
+            let new = std::mem::replace(&mut self.found, before);
+            self.found.0.extend(new.0.into_iter().filter(|d| !d.echo));
+        }
+        self.rows.truncate(rows);
+        self.dead = dead;
     }
 
     /// The outputs of a node; none where they are not known.
@@ -118,9 +247,9 @@ impl<'t> Lowering<'t> {
         &mut self,
         w: &Wired<'_, 't>,
         path: String,
-        x: &[(&str, &Reference, Option<Value>)],
+        x: &[Connection],
         s: &Inside<'_, 't>,
-    ) -> Vec<(String, Option<Value>)> {
+    ) -> Vec<(String, Out)> {
         let first = self.graph.len();
         let row = self.rows.len();
         self.rows.push(Row {
@@ -137,7 +266,7 @@ impl<'t> Lowering<'t> {
                 let mut connected = Connected::default();
                 x.iter().for_each(|(port, _, v)| connected.connect(port, *v));
                 match spec.lower(&mut Builder::new(&mut self.graph, path.clone()), &connected) {
-                    Ok(values) => spec.outputs().into_iter().zip(values.into_iter().map(Some)).collect(),
+                    Ok(values) => spec.outputs().into_iter().zip(values.into_iter().map(|v| Out::One(Some(v)))).collect(),
                     Err(fault) => {
                         let d = self.placed(fault, w, &path, &x, s);
                         self.found.push(d);
@@ -158,12 +287,22 @@ impl<'t> Lowering<'t> {
         if matches!(w.body, Body::Block(..)) {
             self.budget.take(Limit::Operations, self.graph.len() - first, &w.text.id_place, &mut self.found);
         }
-        for (port, v) in out.iter().filter_map(|(port, v)| Some((port, (*v)?))) {
+        for (port, out) in &out {
             let tap = if port.is_empty() { path.clone() } else { format!("{path}.{port}") };
-            self.graph.taps.push((tap, v));
+            match out {
+                Out::One(Some(v)) => self.graph.taps.push((tap, *v)),
+                Out::One(None) => {}
+                Out::Many(all) => {
+                    self.graph.taps.extend(all.iter().enumerate().filter_map(|(i, v)| Some((format!("{tap}[{i}]"), (*v)?))));
+                }
+            }
         }
-        if let Some((_, Some(v))) = out.first() {
-            self.rows[row].output = *v;
+        let first_value = out.first().and_then(|(_, out)| match out {
+            Out::One(v) => *v,
+            Out::Many(all) => all.first().copied().flatten(),
+        });
+        if let Some(v) = first_value {
+            self.rows[row].output = v;
         }
         self.rows[row].values = first..self.graph.len();
         out
@@ -178,30 +317,22 @@ impl<'t> Lowering<'t> {
         words: &Words,
         w: &Wired<'_, 't>,
         path: &str,
-        x: &[(&str, &Reference, Option<Value>)],
+        x: &[Connection],
         s: &Inside<'_, 't>,
-    ) -> Vec<(String, Option<Value>)> {
-        let flow = |port: &str| match x.iter().find(|(n, ..)| *n == port) {
-            Some((.., Some(v))) => Flow::Value(*v),
-            Some(_) => Flow::Unknown,
-            None if w.unclear.iter().any(|p| p == port) => Flow::Unknown,
-            None => match c.inputs.iter().find(|p| p.name == port) {
-                Some(p) if p.optional => {
-                    let why = format!("is an optional input that `{path}` does not connect");
-                    Flow::Nothing(Absent { id: port.to_owned(), why, place: p.place.clone() })
-                }
-                _ => Flow::Unknown,
-            },
-        };
-        let inputs = c.inputs.iter().map(|p| (p.name.clone(), flow(&p.name))).collect();
+    ) -> Vec<(String, Out)> {
+        let inputs = flows(c, w, path, x);
+        let names: Vec<String> = c.inputs.iter().map(|p| p.name.clone()).collect();
         let within: Vec<&str> = s.within.iter().copied().chain([c.name.as_str()]).collect();
         let used: Vec<Place> = s.used.iter().cloned().chain([w.text.id_place.clone()]).collect();
+        self.seen.insert(&c.name);
         self.scope(Inside {
             nodes: &c.nodes,
             outputs: &c.outputs,
+            changes: &c.changes,
             params,
             words,
             inputs,
+            names: &names,
             whole: (c.names, c.whole),
             prefix: path,
             within: &within,
@@ -232,13 +363,98 @@ impl<'t> Lowering<'t> {
     }
 }
 
-/// The value of a reference, if it could be made.
-fn find(r: &Reference, values: &Values, inputs: &HashMap<String, Flow>) -> Option<Value> {
+/// What flows into the inputs of a composite.
+fn flows(c: &Composite, w: &Wired, path: &str, x: &[Connection]) -> HashMap<String, Flow> {
+    let flow = |port: &str, list: bool| {
+        let given: Vec<Option<Value>> = x.iter().filter(|(n, ..)| *n == port).map(|(.., v)| *v).collect();
+        let unclear = w.unclear.iter().any(|p| p == port);
+        match (given.as_slice(), c.inputs.iter().find(|p| p.name == port)) {
+            (_, Some(p)) if list && (!unclear && (p.optional || !given.is_empty())) => Flow::Many(given),
+            _ if list => Flow::Unknown,
+            ([v, ..], _) => v.map_or(Flow::Unknown, Flow::Value),
+            ([], Some(p)) if p.optional && !unclear => {
+                let why = format!("is an optional input that `{path}` does not connect");
+                Flow::Nothing(Absent { id: port.to_owned(), why, place: p.place.clone() })
+            }
+            _ => Flow::Unknown,
+        }
+    };
+    c.inputs.iter().map(|p| (p.name.clone(), flow(&p.name, p.list))).collect()
+}
+
+/// The connections of a node value by value, each by its place among `w.inputs`; and whether each input takes as many values as it gets.
+fn flat(w: &Wired, values: &Values, inputs: &HashMap<String, Flow>, found: &mut Diagnostics) -> (Vec<(usize, Option<Value>)>, bool) {
+    let mut all = vec![];
+    let mut fits = true;
+    let ports = w.body.inputs();
+    for (k, (port, r)) in w.inputs.iter().enumerate() {
+        let takes = ports.iter().find(|(name, ..)| name == port).map(|(_, takes, _)| *takes);
+        match picked(r, values, inputs, found) {
+            Out::One(v) => all.push((k, v)),
+            Out::Many(list) => match takes {
+                Some(t) if t.list => all.extend(list.iter().map(|v| (k, *v))),
+                _ if list.len() == 1 => all.push((k, list[0])),
+                _ => {
+                    fits = false;
+                    let what = format!("the input `{port}` of `{}` takes one value", w.text.id);
+                    found.push(several_for(&r.text, list.len(), &what).at(r.place.clone(), "here"));
+                }
+            },
+        }
+    }
+    for (port, takes, _) in ports.iter().filter(|(_, t, _)| t.list && t.required) {
+        let connected: Vec<usize> = (0..w.inputs.len()).filter(|k| w.inputs[*k].0 == *port).collect();
+        if !connected.is_empty() && w.unclear.iter().all(|p| p != port) && all.iter().all(|(k, _)| !connected.contains(k)) && takes.list {
+            fits = false;
+            let r = &w.inputs[connected[0]].1;
+            let message = format!("nothing is connected to the input `{port}` of `{}`: `{}` is empty", w.text.id, r.text);
+            found.push(Diagnostic::error(Code::E0204, message).at(r.place.clone(), "here").help("connect one value or more"));
+        }
+    }
+    (all, fits)
+}
+
+fn several_for(text: &str, n: usize, takes: &str) -> Diagnostic {
+    let text = crate::text::printable(text).to_string();
+    let help = if n == 0 { "connect a list with entries".to_owned() } else { format!("say which, \"{text}[0]\"") };
+    Diagnostic::error(Code::E0204, format!("{takes}, and `{text}` has {n}")).help(help)
+}
+
+/// The value or the list that a reference takes; an entry that is not there is told.
+fn picked(r: &Reference, values: &Values, inputs: &HashMap<String, Flow>, found: &mut Diagnostics) -> Out {
+    let out = find(r, values, inputs);
+    let refuse = |message: String, help: &str| Diagnostic::error(Code::E0203, message).at(r.place.clone(), "named here").help(help);
+    let name = || r.port.as_ref().map_or(r.node.clone(), |p| format!("{}.{p}", r.node));
+    match (r.at, &out) {
+        (None, _) | (Some(_), Out::One(None)) => out,
+        (Some(i), Out::Many(all)) => match all.get(i) {
+            Some(v) => Out::One(*v),
+            None => {
+                let range = if all.is_empty() { String::new() } else { format!(", 0 to {}", all.len() - 1) };
+                let message = format!("`{}` has {}{range}, and entry {i} is asked for", name(), several(all.len(), "entry"));
+                found.push(refuse(message, "entries are counted from 0"));
+                Out::One(None)
+            }
+        },
+        (Some(_), Out::One(Some(_))) => {
+            found.push(refuse(format!("`{}` is one value, and has no entries", name()), "leave out the `[...]`"));
+            Out::One(None)
+        }
+    }
+}
+
+/// What a reference names, as far as it could be made.
+fn find(r: &Reference, values: &Values, inputs: &HashMap<String, Flow>) -> Out {
     if r.port.is_none()
         && let Some(flow) = inputs.get(&r.node)
     {
-        return if let Flow::Value(v) = flow { Some(*v) } else { None };
+        return match flow {
+            Flow::Value(v) => Out::One(Some(*v)),
+            Flow::Many(all) => Out::Many(all.clone()),
+            Flow::Nothing(_) | Flow::Unknown => Out::One(None),
+        };
     }
     let port = r.port.as_deref().unwrap_or("");
-    values.get(&r.node)?.iter().find(|(p, _)| p == port)?.1
+    let out = values.get(&r.node).and_then(|all| all.iter().find(|(p, _)| p == port));
+    out.map_or(Out::One(None), |(_, out)| out.clone())
 }

@@ -6,10 +6,19 @@ use std::collections::BinaryHeap;
 use petgraph::Direction;
 use petgraph::algo::kosaraju_scc;
 use petgraph::stable_graph::{NodeIndex, StableDiGraph};
-use petgraph::visit::Dfs;
+use petgraph::visit::EdgeRef;
 
-/// The nodes of a scope by their place in the file; an edge leads from a node to one that uses it.
-pub type BlockGraph = StableDiGraph<usize, ()>;
+/// The nodes of a scope by their place in the file; an edge leads from a node to one that uses it or asks something of it.
+pub type BlockGraph = StableDiGraph<usize, Link>;
+
+/// Why a node follows another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// The value flows.
+    Feeds,
+    /// A field asks for its channels.
+    Asked,
+}
 
 /// An order in which every node follows those it uses; among those that are free, the first in the file comes first.
 /// Nodes in a ring, and those behind one, are left out.
@@ -77,16 +86,22 @@ fn shortest_ring(graph: &BlockGraph, start: NodeIndex, inside: &dyn Fn(NodeIndex
     vec![start.index()]
 }
 
-/// The nodes from which no output can be reached.
+/// The nodes from which no output can be reached by what flows.
 pub fn dead(graph: &BlockGraph, outputs: &[usize]) -> Vec<usize> {
     let mut alive = vec![false; graph.node_count()];
-    let reversed = petgraph::visit::Reversed(graph);
-    let mut dfs = Dfs::empty(reversed);
-    for o in outputs {
-        dfs.move_to(NodeIndex::new(*o));
-        while let Some(n) = dfs.next(reversed) {
-            alive[n.index()] = true;
+    let mut open: Vec<usize> = outputs.to_vec();
+    while let Some(i) = open.pop() {
+        if std::mem::replace(&mut alive[i], true) {
+            continue;
         }
+        let feeding = graph.edges_directed(NodeIndex::new(i), Direction::Incoming).filter(|e| *e.weight() == Link::Feeds);
+        open.extend(feeding.map(|e| e.source().index()).filter(|from| !alive[*from]));
     }
     (0..alive.len()).filter(|i| !alive[*i]).collect()
+}
+
+/// Whether one node only asks something of the other.
+pub fn only_asks(graph: &BlockGraph, from: usize, to: usize) -> bool {
+    let (from, to) = (NodeIndex::new(from), NodeIndex::new(to));
+    graph.edges_connecting(from, to).all(|e| *e.weight() == Link::Asked)
 }

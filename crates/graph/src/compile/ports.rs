@@ -2,11 +2,36 @@
 //!
 //! May use `wire`, `body` beside it, `block`, `read` and `text`.
 
-use super::body::Body;
+use super::body::{Body, Target};
 use super::wire::{Wired, told};
 use crate::block::Arity;
-use crate::read::{Absent, Entry, Reference};
+use crate::read::{Absent, Entry, PortText, Reference};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, nearest};
+
+/// How many values an input takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Takes {
+    /// Whether it must be connected.
+    pub required: bool,
+    /// Whether it takes several.
+    pub list: bool,
+}
+
+impl Body<'_> {
+    /// The inputs with how many values each takes, and where it is defined.
+    pub fn inputs(&self) -> Vec<(&str, Takes, Option<&Place>)> {
+        let takes = |arity: Arity| Takes { required: arity != Arity::Optional, list: arity == Arity::Many };
+        let block = |entry: &'static crate::block::Entry| entry.inputs.iter().map(move |p| (p.name, takes(p.arity), None)).collect();
+        match self {
+            Body::Block(_, entry) | Body::Later(Target::Block(entry), _) => block(entry),
+            Body::Composite(c, ..) | Body::Later(Target::Composite(c), _) => {
+                let takes = |p: &PortText| Takes { required: !p.optional, list: p.list };
+                c.inputs.iter().map(|p| (p.name.as_str(), takes(p), Some(&p.place))).collect()
+            }
+            Body::Unknown => vec![],
+        }
+    }
+}
 
 /// A connection to something that is not there.
 pub struct Lack {
@@ -17,23 +42,19 @@ pub struct Lack {
 /// Checks how many values each port got; whether that is sound. What lacks because of one node that is not there is told once. `known` says
 /// whether a name is that of a node or an input.
 pub fn arity(w: &Wired, lacks: &[Lack], known: &dyn Fn(&str) -> bool, found: &mut Diagnostics) -> bool {
-    let ports: Vec<(&str, Arity, Option<&Place>)> = match &w.body {
-        Body::Block(_, entry) => entry.inputs.iter().map(|p| (p.name, p.arity, None)).collect(),
-        Body::Composite(c, ..) => {
-            let arity = |optional| if optional { Arity::Optional } else { Arity::One };
-            c.inputs.iter().map(|p| (p.name.as_str(), arity(p.optional), Some(&p.place))).collect()
-        }
-        Body::Unknown => return true,
-    };
+    if matches!(w.body, Body::Unknown) {
+        return true;
+    }
+    let ports = w.body.inputs();
     let mut sound = true;
     // Ports that lack a node which is not there, by that node.
     let mut off: Vec<(&Absent, Vec<&str>)> = vec![];
-    for &(name, arity, defined) in &ports {
+    for &(name, takes, defined) in &ports {
         let given: Vec<&Reference> = w.inputs.iter().filter(|(p, _)| p == name).map(|(_, r)| r).collect();
         let unclear = w.unclear.iter().filter(|p| *p == name).count();
         let node = &w.text.id;
-        let d = match (arity, given.len() + unclear) {
-            (Arity::One | Arity::Many, 0) => {
+        let d = match (takes, given.len() + unclear) {
+            (Takes { required: true, .. }, 0) => {
                 sound = false;
                 if let Some(lack) = lacks.iter().find(|l| l.port == name) {
                     match off.iter_mut().find(|(a, _)| a.id == lack.absent.id) {
@@ -46,7 +67,7 @@ pub fn arity(w: &Wired, lacks: &[Lack], known: &dyn Fn(&str) -> bool, found: &mu
                 let d = Diagnostic::error(Code::E0204, message).at(w.text.block_place.clone(), "here");
                 d.help(format!("add `{name}: \"...\"`")).echo(w.text.entries.iter().any(|e| meant(e, name, w, &ports, known)))
             }
-            (Arity::One | Arity::Optional, n) if n > 1 => {
+            (Takes { list: false, .. }, n) if n > 1 => {
                 sound = false;
                 let message = format!("{n} values are connected to the input `{name}` of `{node}`, which takes one");
                 let place = given.get(1).or(given.first()).map_or(&w.text.block_place, |r| &r.place);
@@ -69,8 +90,23 @@ pub fn arity(w: &Wired, lacks: &[Lack], known: &dyn Fn(&str) -> bool, found: &mu
     sound
 }
 
+/// That a node's turns cannot feed each other, as its input `x` takes a list or is not there.
+pub fn chained(w: &Wired, found: &mut Diagnostics) {
+    let Some(place) = w.text.chained.as_ref().filter(|_| !matches!(w.body, Body::Unknown)) else { return };
+    let why = match w.body.inputs().iter().find(|(name, ..)| *name == "x") {
+        Some((_, Takes { list: false, .. }, _)) => return,
+        Some(_) => "its input `x` takes a list",
+        None => "it has no input `x`",
+    };
+    found.push(
+        Diagnostic::error(Code::E0204, format!("`{}` cannot be chained: {why}", w.text.block))
+            .at(place.clone(), "here")
+            .help("name the turn before: `for: \"i in 0..4\", x: [\"cat{i - 1} | image\", \"skip{i}\"]`"),
+    );
+}
+
 /// Whether an entry that is neither input nor field was most likely meant for the port.
-fn meant(e: &Entry, port: &str, w: &Wired, ports: &[(&str, Arity, Option<&Place>)], known: &dyn Fn(&str) -> bool) -> bool {
+fn meant(e: &Entry, port: &str, w: &Wired, ports: &[(&str, Takes, Option<&Place>)], known: &dyn Fn(&str) -> bool) -> bool {
     let is_port = ports.iter().any(|(name, ..)| *name == e.key);
     let refused = !w.sound && !is_port && w.body.refused(&e.key);
     let names_node = || Reference::read(&e.value).is_ok_and(|r| known(&r.node));

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use super::divide;
-use super::lower::{Flow, Inside, Lowering};
+use super::lower::{Flow, Inside, Lowering, Out};
 use crate::ir::{self, Cost, Fact, Fault, Graph, Hash};
 use crate::op::{Input, Op};
 use crate::read::{self, Claim, GraphText, InputText, Scope, Set, Tree, Value, Words};
@@ -228,7 +228,7 @@ fn at(text: &GraphText, params: &Parameters, all_blocks: bool, size: Option<[usi
         "warn" => Some(Severity::Warning),
         _ => Some(Severity::Error),
     };
-    let mut l = Lowering::new(&text.blocks, all_blocks, &text.dropped, dead);
+    let mut l = Lowering::new(&text.blocks, all_blocks, dead);
     check_composites(text, &mut l.found);
     let mut inputs = HashMap::new();
     let mut named = vec![];
@@ -245,28 +245,40 @@ fn at(text: &GraphText, params: &Parameters, all_blocks: bool, size: Option<[usi
                 .echo(!text.whole.outputs),
         );
     }
+    let names: Vec<String> = text.inputs.iter().map(|i| i.name.clone()).collect();
     let inside = Inside {
         nodes: &text.nodes,
         outputs: &text.outputs,
+        changes: &text.changes,
         params: &params.values,
         words: &params.words,
         inputs,
+        names: &names,
         whole: (text.whole.nodes, text.whole.outputs),
         prefix: "",
         within: &[],
         used: &[],
     };
     let outputs = l.scope(inside);
+    l.unopened(&text.blocks, &params.values, &params.words, &|place| place.source.name != text.place.source.name);
     l.found.dedup();
     let Lowering { mut graph, rows, found, .. } = l;
     let warnings = found.clone();
     found.or(())?;
-    for (name, v) in outputs {
+    for (name, out) in outputs {
         // What has no value was told; this is said where it was not.
         let lost = || Diagnostic::error(Code::E0204, format!("the output `{name}` has no value")).at(start(&text.place), "in this graph");
-        let v = v.ok_or_else(|| Diagnostics::from(lost().help("connect it to a node that is there").echo(true)))?;
-        graph.outputs.push((name, v));
+        let lost = || Diagnostics::from(lost().help("connect it to a node that is there").echo(true));
+        match out {
+            Out::One(v) => graph.outputs.push((name.clone(), v.ok_or_else(lost)?)),
+            Out::Many(all) => {
+                for (i, v) in all.into_iter().enumerate() {
+                    graph.outputs.push((format!("{name}{i}"), v.ok_or_else(lost)?));
+                }
+            }
+        }
     }
+    twice(&graph.outputs, text)?;
     Ok(Program {
         name: text.name.clone(),
         graph,
@@ -278,6 +290,21 @@ fn at(text: &GraphText, params: &Parameters, all_blocks: bool, size: Option<[usi
         resolved: Resolved::default(),
         multiple: [1; 3],
     })
+}
+
+/// That no two outputs have one name, as an entry of a list may have that of another output.
+fn twice(outputs: &[(String, ir::Value)], text: &GraphText) -> Result<()> {
+    let mut seen = std::collections::HashSet::new();
+    match outputs.iter().find(|(name, _)| !seen.insert(name.as_str())) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let place = text.outputs.iter().find(|o| o.name == *name).map_or_else(|| start(&text.place), |o| o.place.clone());
+            Err(Diagnostic::error(Code::E0103, format!("two outputs are called `{name}`: a list gives one for each entry, with its number"))
+                .at(place, "here")
+                .help("rename one of them")
+                .into())
+        }
+    }
 }
 
 /// An input as an operation, if its channels and its size are known.
@@ -342,7 +369,7 @@ fn start(place: &Place) -> Place {
 fn resolved(tree: &Tree) -> String {
     let mut t = tree.clone();
     if let Some(entries) = t.entries_mut() {
-        entries.retain(|e| !matches!(e.key.as_str(), "extends" | "import" | "set" | "replace" | "claims"));
+        entries.retain(|e| !matches!(e.key.as_str(), "extends" | "import" | "replace" | "claims"));
     }
     format!("{t}\n")
 }

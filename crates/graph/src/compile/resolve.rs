@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use super::wire::Surroundings;
 use crate::read::budget::Budget;
-use crate::read::{Absent, NodeText, Reference};
+use crate::read::{Absent, LAST, Last, Name, NodeText, Reference};
 use crate::text::{Code, Diagnostic, Diagnostics, nearest, printable, suggestion};
 
 /// What a reference leads to.
@@ -54,7 +54,8 @@ impl<'n, 'a, 't, 'f> Names<'n, 'a, 't, 'f> {
         }
         let (echo, help) = match self.around.loops.iter().find(|l| l.could_be(&r.node)) {
             Some(l) => (!l.sound, Some(l.told())),
-            None => (false, None),
+            // The last turn of a loop whose turns are not known.
+            None => (r.node.contains(LAST) && self.around.loops.iter().any(|l| !l.sound), None),
         };
         let mut d = Diagnostic::error(Code::E0202, format!("there is no node `{}`", printable(&r.node))).at(r.place.clone(), "named here");
         match help {
@@ -121,11 +122,44 @@ impl<'n, 'a, 't, 'f> Names<'n, 'a, 't, 'f> {
     }
 }
 
-/// Of a reference with alternatives, keeps the first that is there.
-pub fn settle(r: &mut Reference, there: &dyn Fn(&str) -> bool) {
-    if r.others.is_empty() || there(&r.node) {
+/// Chains that begin with the last turn of others may be this many.
+const HOPS: usize = 64;
+
+/// What `{last}` stands for, by what stands before and after it.
+pub type Lasts = HashMap<(String, String), Last>;
+
+/// Of a reference with alternatives, keeps the first that is there; `{last}` is looked up.
+pub fn settle(r: &mut Reference, there: &dyn Fn(&str) -> bool, lasts: &Lasts) {
+    if r.faulty || r.others.is_empty() && !r.node.contains(LAST) {
         return;
     }
-    let chosen = r.others.iter().position(|(n, _)| there(n)).unwrap_or(r.others.len() - 1);
-    (r.node, r.port) = r.others.swap_remove(chosen);
+    let (name, _) = chosen(r, there, lasts, HOPS);
+    r.choose(name);
+}
+
+/// The first of a reference's alternatives that is there, else the last one; and whether it is there.
+fn chosen(r: &Reference, there: &dyn Fn(&str) -> bool, lasts: &Lasts, hops: usize) -> (Name, bool) {
+    let mut kept = Name::default();
+    for name in r.names() {
+        let (name, is) = looked_up(name, there, lasts, hops);
+        if is {
+            return (name, true);
+        }
+        kept = name;
+    }
+    (kept, false)
+}
+
+fn looked_up(name: Name, there: &dyn Fn(&str) -> bool, lasts: &Lasts, hops: usize) -> (Name, bool) {
+    let Some((before, after)) = name.node.split_once(LAST) else {
+        let is = there(&name.node);
+        return (name, is);
+    };
+    let Some(last) = lasts.get(&(before.to_owned(), after.to_owned())) else { return (name, false) };
+    match (&last.id, &last.start, &last.absent) {
+        (Some(id), ..) => (Name { node: id.clone(), ..name }, there(id)),
+        (None, Some(start), _) if name.port.is_none() && name.entry.is_none() && hops > 0 => chosen(start, there, lasts, hops - 1),
+        (None, _, Some(absent)) => (Name { node: absent.id.clone(), ..name }, false),
+        _ => (name, false),
+    }
 }

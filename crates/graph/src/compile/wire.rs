@@ -7,11 +7,11 @@ use std::collections::HashMap;
 use petgraph::stable_graph::NodeIndex;
 
 use super::body::{Body, body};
-use super::order::{BlockGraph, dead, order, rings};
-use super::ports::{Lack, arity};
-use super::resolve::{Names, Source, settle};
+use super::order::{BlockGraph, Link, dead, only_asks, order, rings};
+use super::ports::{Lack, arity, chained};
+use super::resolve::{Lasts, Names, Source, settle};
 use crate::read::budget::Budget;
-use crate::read::{Absent, Composite, Loop, NodeText, Reference, Scope, Words};
+use crate::read::{Absent, Composite, Loop, NodeText, OutputText, Question, Reference, Scope, Value, Words, evaluate, with};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Severity, printable};
 
 /// So many nodes of a ring are named.
@@ -23,13 +23,33 @@ pub struct Wired<'n, 't> {
     pub body: Body<'t>,
     /// Each connection with its port; none where nothing is there to be connected.
     pub inputs: Vec<(String, Reference)>,
+    /// What its fields ask of other nodes and of inputs.
+    pub asks: Vec<Ask>,
     /// Ports whose connection has an error.
     pub unclear: Vec<String>,
     /// Whether nothing is wrong with it; else something was told, and it has no value.
     pub sound: bool,
 }
 
+/// What a field of a node asks of another.
+pub struct Ask {
+    pub question: Question,
+    /// As it is written: `enc{s - 1} | x`, its braces filled in.
+    pub text: String,
+    pub of: Reference,
+    pub state: State,
+}
+
+/// Whether there is something to ask of.
+pub enum State {
+    There,
+    Absent(Absent),
+    /// What was told.
+    Unclear,
+}
+
 /// What a scope's names mean.
+#[derive(Clone, Copy)]
 pub struct Surroundings<'a, 't> {
     pub composites: &'a HashMap<&'t str, &'t Composite>,
     /// Whether all composites could be read.
@@ -42,6 +62,8 @@ pub struct Surroundings<'a, 't> {
     /// Nodes that a variant or a condition left out.
     pub absent: &'a HashMap<String, Absent>,
     pub loops: &'a [Loop],
+    /// What `{last}` stands for.
+    pub lasts: &'a Lasts,
     /// Whether the names of all nodes and inputs, and of all outputs, could be read.
     pub whole: (bool, bool),
     /// Composites that this scope stands in, from the outside in.
@@ -54,7 +76,7 @@ pub struct Surroundings<'a, 't> {
 /// `found`.
 pub fn wire<'n, 't>(
     nodes: &'n [NodeText],
-    outputs: &mut [(String, Reference)],
+    outputs: &mut [OutputText],
     around: &Surroundings<'_, 't>,
     budget: &mut Budget,
     found: &mut Diagnostics,
@@ -67,7 +89,10 @@ pub fn wire<'n, 't>(
         }
     }
     let there = |node: &str| index.contains_key(node) || matches!(around.inputs.get(node), Some(None));
-    outputs.iter_mut().for_each(|(_, r)| settle(r, &there));
+    for r in outputs.iter_mut().flat_map(|o| &mut o.from) {
+        settle(r, &there, around.lasts);
+        entry(r, around.params, found);
+    }
     let mut all: Vec<Wired> = Vec::with_capacity(nodes.len());
     for n in nodes {
         let mut w = body(n, around, budget, found);
@@ -77,7 +102,13 @@ pub fn wire<'n, 't>(
         if budget.spent() {
             return vec![];
         }
-        w.inputs.iter_mut().for_each(|(_, r)| settle(r, &there));
+        let scope = with(around.params, &n.locals);
+        for (_, r) in &mut w.inputs {
+            settle(r, &there, around.lasts);
+            entry(r, &scope, found);
+        }
+        w.asks.iter_mut().for_each(|a| settle(&mut a.of, &there, around.lasts));
+        chained(&w, found);
         all.push(w);
     }
     let ports: Vec<Option<Vec<String>>> = all.iter().map(|w| w.body.outputs()).collect();
@@ -103,7 +134,7 @@ pub fn wire<'n, 't>(
         }
         w.inputs.retain(|(port, r)| match names.source(r) {
             Source::Node(from) => {
-                graph.add_edge(NodeIndex::new(from), NodeIndex::new(i), ());
+                graph.add_edge(NodeIndex::new(from), NodeIndex::new(i), Link::Feeds);
                 true
             }
             Source::Input => true,
@@ -121,6 +152,16 @@ pub fn wire<'n, 't>(
                 false
             }
         });
+        for ask in &mut w.asks {
+            match names.source(&ask.of) {
+                Source::Node(from) => {
+                    graph.add_edge(NodeIndex::new(from), NodeIndex::new(i), Link::Asked);
+                }
+                Source::Input => {}
+                Source::Absent(absent) => ask.state = State::Absent(absent.clone()),
+                Source::Unclear => ask.state = State::Unclear,
+            }
+        }
         let complete = arity(w, &lacks, &names.known(), names.found);
         // What was to be connected there may be what nothing else uses.
         loose |= !complete;
@@ -131,11 +172,22 @@ pub fn wire<'n, 't>(
     }
 
     for ring in rings(&graph) {
-        let mut d = Diagnostic::error(Code::E0205, format!("these nodes feed each other in a ring: {}", way(&ring, nodes)));
+        let asks = |k: usize| only_asks(&graph, ring[k], ring[(k + 1) % ring.len()]);
+        let way = way(&ring, nodes);
+        let mut d = match (0..ring.len()).find(|k| asks(*k)) {
+            None => Diagnostic::error(Code::E0205, format!("these nodes feed each other in a ring: {way}")),
+            Some(k) => {
+                let (of, from) = (&nodes[ring[k]].id, &nodes[ring[(k + 1) % ring.len()]].id);
+                Diagnostic::error(Code::E0205, format!("these nodes wait for each other in a ring: {way}, as `{from}` asks for the channels of `{of}`"))
+            }
+        };
         for (k, i) in ring.iter().enumerate().take(8) {
             let n = &nodes[*i];
             let next = &nodes[ring[(k + 1) % ring.len()]];
-            let text = format!("`{}` feeds `{}`", n.id, next.id);
+            let text = match asks(k) {
+                true => format!("`{}` asks for the channels of `{}`", next.id, n.id),
+                false => format!("`{}` feeds `{}`", n.id, next.id),
+            };
             d = if k == 0 { d.at(n.id_place.clone(), text) } else { d.also(n.id_place.clone(), text) };
         }
         names.found.push(d.help("a network has no loops: take one of these connections from an earlier node"));
@@ -143,20 +195,30 @@ pub fn wire<'n, 't>(
     }
 
     let mut ends: Vec<usize> = vec![];
-    for (name, r) in outputs.iter() {
-        match names.source(r) {
-            Source::Node(i) => ends.push(i),
-            Source::Input => {}
+    for o in outputs.iter_mut() {
+        let (name, list) = (o.name.as_str(), o.list);
+        o.from.retain(|r| match names.source(r) {
+            Source::Node(i) => {
+                ends.push(i);
+                true
+            }
+            Source::Input => true,
+            // What is left out leaves a list.
+            Source::Absent(_) if list => false,
             Source::Absent(absent) => {
                 loose = true;
                 let d = lost(name, r, absent, around.within);
                 names.found.push(d);
+                true
             }
-            Source::Unclear => match names.meant(r) {
-                Some(meant) => ends.push(meant),
-                None => loose = true,
-            },
-        }
+            Source::Unclear => {
+                match names.meant(r) {
+                    Some(meant) => ends.push(meant),
+                    None => loose = true,
+                }
+                true
+            }
+        });
     }
     let mut left_out = vec![false; nodes.len()];
     if !outputs.is_empty() && !loose {
@@ -175,6 +237,23 @@ pub fn wire<'n, 't>(
     let behind_rings = slots.into_iter().enumerate().filter(|(i, _)| !left_out[*i]).filter_map(|(_, w)| w);
     ordered.extend(behind_rings.map(|w| Wired { sound: false, ..w }));
     ordered
+}
+
+/// Finds out which of a list a reference takes.
+fn entry(r: &mut Reference, scope: &Scope, found: &mut Diagnostics) {
+    let Some(text) = r.entry.as_ref().filter(|_| !r.faulty) else { return };
+    match evaluate(text, scope) {
+        Ok(Value::Int(i)) if i >= 0 => r.at = usize::try_from(i).ok(),
+        Ok(other) => {
+            r.faulty = true;
+            let message = format!("an entry of `{}` is asked for by `{}`, which is {other}", printable(&r.node), printable(text));
+            found.push(Diagnostic::error(Code::E0203, message).at(r.place.clone(), "here").help("entries are counted from 0"));
+        }
+        Err(wrong) => {
+            r.faulty = true;
+            found.push(wrong.at(&r.place));
+        }
+    }
 }
 
 /// That an output takes the value of a node that is not there.

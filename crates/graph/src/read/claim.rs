@@ -3,7 +3,7 @@
 use super::de::read;
 use super::set::Set;
 use super::tree::{Entry, Kind, Tree};
-use super::value::Scope;
+use super::scope::Scope;
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, printable, suggestion};
 
 /// What is counted.

@@ -9,7 +9,7 @@ use super::de;
 use super::kind::{Wanted, parsed_as};
 use super::set::Set;
 use super::tree::{Entry, Kind, Tree, parse};
-use super::value::Scope;
+use super::scope::Scope;
 use crate::text::{Code, Diagnostic, Diagnostics, Result, Source};
 
 /// Values of a config that go together, by one name: the text of a config with some of the fields.

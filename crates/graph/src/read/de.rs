@@ -7,7 +7,9 @@ use serde::de::{self, Deserialize, DeserializeSeed, IntoDeserializer, MapAccess,
 use super::expr::evaluate;
 use super::recover::{Noted, Stand, each};
 use super::tree::{Entry, Kind, Tree};
-use super::value::{Scope, Value};
+use super::scope::Scope;
+use super::value::Value;
+use super::words::classes;
 use crate::text::{Code, Diagnostic, Diagnostics, Place, nearest, printable, several};
 
 /// What serde refused, and where.
@@ -166,6 +168,23 @@ impl<'a, 'n> De<'a, 'n> {
         })
     }
 
+    /// The word that a text stands for: that of a parameter, or the name of a norm or a function in quotes.
+    fn word<'s>(&'s self, text: &'s str) -> Option<&'s str> {
+        match self.scope.get(text) {
+            Some(value) => value.word(),
+            None => (!classes(text).is_empty()).then_some(text),
+        }
+    }
+
+    /// Whether it is the word `none`.
+    fn none(&self) -> bool {
+        match &self.tree.kind {
+            Kind::Word(w) => w == "none",
+            Kind::Str(s) => self.word(s) == Some("none"),
+            _ => false,
+        }
+    }
+
     fn refuse(&self, message: String, help: &str) -> Refusal {
         let echo = self.tree.kind == Kind::Fault;
         Refusal { help: Some(help.into()), place: Some(self.tree.place.clone()), echo, ..Refusal::new(Code::E0104, message) }
@@ -202,9 +221,13 @@ impl<'de> de::Deserializer<'de> for De<'de, '_> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
         match &self.tree.kind {
             Kind::Int(n) if *n > i128::from(i64::MAX) => self.deserialize_u64(visitor),
+            // A parameter that is a word, or a word in quotes.
+            Kind::Str(s) if self.word(s).is_some() => visitor.visit_enum(Choice(self)).map_err(|r| r.at(&self.tree.place)),
             Kind::Int(_) | Kind::Str(_) => self.deserialize_i64(visitor),
             Kind::Float(f) => visitor.visit_f64(*f).map_err(|r: Refusal| r.at(&self.tree.place)),
             Kind::Bool(b) => visitor.visit_bool(*b).map_err(|r: Refusal| r.at(&self.tree.place)),
+            // A choice with its fields: `group(4)`, `leaky_relu(slope: 0.1)`.
+            Kind::Tuple(Some(_), _) | Kind::Struct(Some(_), _) => visitor.visit_enum(Choice(self)).map_err(|r| r.at(&self.tree.place)),
             Kind::List(_) | Kind::Tuple(..) => self.deserialize_seq(visitor),
             Kind::Struct(..) | Kind::Map(_) => self.deserialize_map(visitor),
             Kind::Word(w) => visitor.visit_str(w).map_err(|r: Refusal| r.at(&self.tree.place)),
@@ -273,6 +296,7 @@ impl<'de> de::Deserializer<'de> for De<'de, '_> {
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
         match &self.tree.kind {
             Kind::Word(w) if w == "None" => visitor.visit_none(),
+            _ if self.none() => visitor.visit_none(),
             Kind::Tuple(Some(n), items) if n == "Some" && items.len() == 1 => visitor.visit_some(De { tree: &items[0], ..self }),
             _ => visitor.visit_some(self),
         }
@@ -325,8 +349,13 @@ impl<'de> de::Deserializer<'de> for De<'de, '_> {
         self.deserialize_map(visitor)
     }
 
-    fn deserialize_enum<V: Visitor<'de>>(self, _: &'static str, _: &'static [&'static str], visitor: V) -> Result<V::Value, Refusal> {
+    /// A norm may also be a whole number, of groups.
+    fn deserialize_enum<V: Visitor<'de>>(self, name: &'static str, _: &'static [&'static str], visitor: V) -> Result<V::Value, Refusal> {
         match &self.tree.kind {
+            Kind::Int(_) if name == "Norm" => self.deserialize_u64(visitor),
+            Kind::Str(s) if name == "Norm" && !matches!(self.scope.get(s), Some(Value::Text(_) | Value::Unknown)) => {
+                self.deserialize_u64(visitor)
+            }
             Kind::Word(_) | Kind::Str(_) | Kind::Struct(Some(_), _) | Kind::Tuple(Some(_), _) => {
                 visitor.visit_enum(Choice(self)).map_err(|r| r.at(&self.tree.place))
             }
@@ -425,6 +454,7 @@ impl<'de> de::EnumAccess<'de> for Choice<'de, '_> {
                     parameter = Some(s);
                     word.as_str()
                 }
+                Some(Value::Form(form)) => form.name(),
                 value => {
                     unknown = value == Some(&Value::Unknown);
                     s.as_str()
@@ -463,11 +493,54 @@ impl<'de> de::VariantAccess<'de> for Choice<'de, '_> {
         de::Deserializer::deserialize_tuple(self.0, n, visitor)
     }
 
-    /// `Name(field: value)`; a bare `Name` has none of them.
-    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, Refusal> {
+    /// `Name(field: value)`; a bare `Name` has none of them, and `Name(value, ...)` the first ones.
+    fn struct_variant<V: Visitor<'de>>(self, names: &'static [&'static str], visitor: V) -> Result<V::Value, Refusal> {
         match &self.0.tree.kind {
             Kind::Word(_) | Kind::Str(_) => visitor.visit_map(self.0.fields(vec![])),
-            _ => de::Deserializer::deserialize_map(self.0, visitor),
+            Kind::Tuple(_, items) if items.len() > names.len() => {
+                let name = self.0.tree.name().unwrap_or_default();
+                let given = format!("{} given", several(items.len(), "value") + if items.len() == 1 { " is" } else { " are" });
+                Err(self.0.refuse(format!("`{name}` has {}, but {given}", several(names.len(), "field")), "give a value for each field, or name them"))
+            }
+            Kind::Tuple(_, items) => visitor.visit_map(Positions { fields: names.iter().zip(items), value: None, de: self.0 }),
+            _ => de::Deserializer::deserialize_map(self.0, visitor).map_err(|r| self.of_form(r)),
+        }
+    }
+}
+
+impl Choice<'_, '_> {
+    /// An unknown field of a choice names the choice.
+    fn of_form(&self, r: Refusal) -> Refusal {
+        let entries = self.0.tree.entries().unwrap_or_default();
+        let own = entries.iter().find(|e| r.code == Code::E0107 && r.place.as_ref() == Some(&e.key_place));
+        match (own, self.0.tree.name()) {
+            (Some(e), Some(name)) => Refusal { message: format!("`{name}` has no field `{}`", printable(&e.key)), ..r },
+            _ => r,
+        }
+    }
+}
+
+/// The values of a choice that are given without the names of its fields.
+struct Positions<'a, 'n> {
+    fields: std::iter::Zip<std::slice::Iter<'static, &'static str>, std::slice::Iter<'a, Tree>>,
+    value: Option<&'a Tree>,
+    de: De<'a, 'n>,
+}
+
+impl<'de> MapAccess<'de> for Positions<'de, '_> {
+    type Error = Refusal;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Refusal> {
+        let Some((name, value)) = self.fields.next() else { return Ok(None) };
+        self.value = Some(value);
+        let key: de::value::StrDeserializer<Refusal> = (*name).into_deserializer();
+        seed.deserialize(key).map(Some)
+    }
+
+    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Refusal> {
+        match self.value.take() {
+            Some(value) => De::inner(seed, value, self.de.scope, self.de.noted),
+            None => seed.deserialize(Stand),
         }
     }
 }

@@ -1,22 +1,22 @@
-//! Nodes that stand for none or many: `when`, `for`, and `{...}` in names.
+//! Nodes that stand for none or many: `when`, `for`, `chain`, and `{...}` in names.
 //!
-//! `"enc{i}": Stage(for: "i in 1..=4", x: "pool{i - 1} | stem", out: "width * 2 ^ (i - 1)")` is four nodes;
-//! `"lspm": LSPM(when: "lspm", x: "stem")` is one or none; `features: ["enc{1..=4}"]` names four.
+//! `"enc{i}": Stage(for: "i in 1..=4", x: "pool{i - 1} | stem", out: "width * 2 ^ (i - 1)")` is four nodes, and with `chain` in place of `for`
+//! each takes the one before; `"lspm": LSPM(when: "lspm", x: "stem")` is one or none; `features: ["enc{1..=4}"]` names four.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 
-use super::budget::{Budget, Limit, NAME, at_most};
+use super::budget::{Budget, Limit, NAME};
 use super::expr::{evaluate, is_name, names};
-use super::graph::{NodeText, Reference};
-use super::tree::{Kind, Tree};
-use super::value::{Scope, Value};
-use crate::text::{Code, Diagnostic, Diagnostics, Place, printable};
-
-/// A range may be this long.
-const MOST: i64 = 100_000;
-
-/// A text with its `{...}` filled in may be this long.
-const LONGEST: usize = 256;
+use super::fill::{filled_parts, replace};
+use super::graph::{Changes, Dropped, NodeText, OutputText};
+use super::reference::Reference;
+use super::scope::Scope;
+use super::tree::{Entry, Kind, Tree};
+use super::turns::{Absent, Header, Last, Loop, Turn, headers, turns, variables};
+use super::value::Value;
+use super::words::Class;
+use crate::text::{Code, Diagnostic, Diagnostics, Place, printable, suggestion};
 
 /// The nodes of a scope as they are with its parameters.
 #[derive(Debug)]
@@ -25,118 +25,168 @@ pub struct Opened<'t> {
     /// Those that a condition leaves out.
     pub absent: Vec<Absent>,
     pub loops: Vec<Loop>,
-}
-
-/// A node that is not there though it is written.
-#[derive(Clone, Debug)]
-pub struct Absent {
-    pub id: String,
-    /// What leaves it out, after its name: `was dropped`, ``is switched off by `when: "deep"` ``.
-    pub why: String,
-    pub place: Place,
-}
-
-impl Absent {
-    /// That a variant's `drop` names it at `place`.
-    pub fn dropped(id: &str, place: &Place) -> Self {
-        Self { id: id.to_owned(), why: "was dropped".into(), place: place.clone() }
-    }
-}
-
-/// The nodes that an entry with `{...}` in its name stands for.
-#[derive(Clone, Debug)]
-pub struct Loop {
-    /// What their names have before and after the first and last `{...}`.
-    pub before: String,
-    pub after: String,
-    /// The first and the last of them.
-    pub ends: Option<(String, String)>,
-    /// Whether the turns of the loop are known.
-    pub sound: bool,
-    pub place: Place,
-}
-
-impl Loop {
-    fn new(n: &NodeText) -> Self {
-        let before = n.id.split('{').next().unwrap_or_default().to_owned();
-        let after = n.id.rsplit('}').next().filter(|_| n.id.contains('}')).unwrap_or_default().to_owned();
-        Self { before, after, ends: None, sound: true, place: n.id_place.clone() }
-    }
-
-    /// Whether a name could be that of one of its turns.
-    pub fn could_be(&self, name: &str) -> bool {
-        let inside = name.strip_prefix(self.before.as_str()).and_then(|rest| rest.strip_suffix(self.after.as_str()));
-        inside.is_some_and(|i| i.starts_with(|c: char| c.is_ascii_digit()) && i.ends_with(|c: char| c.is_ascii_digit()))
-    }
-
-    /// In words, which nodes it makes: "the loop makes `seg1` to `seg4`".
-    pub fn told(&self) -> String {
-        match &self.ends {
-            None => format!("the loop makes no node `{}...{}`", printable(&self.before), printable(&self.after)),
-            Some((one, other)) if one == other => format!("the loop makes `{one}` alone"),
-            Some((first, last)) => format!("the loop makes `{first}` to `{last}`"),
-        }
-    }
+    /// What `{last}` stands for, by what stands before and after it.
+    pub lasts: HashMap<(String, String), Last>,
 }
 
 /// The nodes of a scope as they are with these parameters.
-pub fn expand<'t>(nodes: &'t [NodeText], scope: &Scope, found: &mut Diagnostics) -> Opened<'t> {
-    opened(nodes, scope, &mut Budget::default(), found)
+pub fn expand<'t>(nodes: &'t [NodeText], changes: &Changes, scope: &Scope, found: &mut Diagnostics) -> Opened<'t> {
+    opened(nodes, changes, scope, &mut Budget::default(), found)
 }
 
 /// The same for one scope of many, which share a budget.
-pub fn opened<'t>(nodes: &'t [NodeText], scope: &Scope, budget: &mut Budget, found: &mut Diagnostics) -> Opened<'t> {
-    let mut out = Opened { nodes: Cow::Borrowed(nodes), absent: vec![], loops: vec![] };
-    if nodes.iter().all(plain) {
+pub fn opened<'t>(
+    nodes: &'t [NodeText],
+    changes: &Changes,
+    scope: &Scope,
+    budget: &mut Budget,
+    found: &mut Diagnostics,
+) -> Opened<'t> {
+    let mut out = Opened { nodes: Cow::Borrowed(nodes), absent: vec![], loops: vec![], lasts: HashMap::new() };
+    out.absent.extend(changes.dropped.iter().filter(|d| d.entry).map(|d| Absent::dropped(&d.name, &d.place)));
+    if nodes.iter().all(|n| plain(n, scope)) {
         if !nodes.iter().all(|n| counted(n, budget, found)) {
             out.nodes = Cow::Borrowed(&[]);
         }
+        unused(changes, &Seen::new(changes), &out, found);
         return out;
     }
     let mut all = vec![];
-    'nodes: for n in nodes {
-        if plain(n) {
+    let mut seen = Seen::new(changes);
+    for n in nodes {
+        if plain(n, scope) {
             if !counted(n, budget, found) {
                 break;
             }
-            all.push(n.clone());
+            if seen.first(n, &[], found) {
+                all.push(n.clone());
+            }
             continue;
         }
-        let mut made = Loop::new(n);
-        let turns = match turns(n, scope) {
-            Ok(turns) => turns,
-            Err((name, d)) => {
-                // Looked at once, with a variable of which nothing is known.
+        if !entry(n, changes, scope, &mut seen, &mut all, &mut out, budget, found) {
+            break;
+        }
+    }
+    unused(changes, &seen, &out, found);
+    out.nodes = Cow::Owned(all);
+    out
+}
+
+/// The nodes of one entry; `false` when the budget is spent.
+#[allow(clippy::too_many_arguments)]
+fn entry(
+    n: &NodeText,
+    changes: &Changes,
+    scope: &Scope,
+    seen: &mut Seen,
+    all: &mut Vec<NodeText>,
+    out: &mut Opened,
+    budget: &mut Budget,
+    found: &mut Diagnostics,
+) -> bool {
+    let mut made = Loop::new(n);
+    let header = match headers(n) {
+        Ok(header) => header,
+        Err(d) => {
+            found.push(d);
+            made.sound = false;
+            budget.fault(&n.id_place);
+            // Looked at once, with variables of which nothing is known.
+            Some(Header { variables: vec![], chain: None })
+        }
+    };
+    let mut every = vec![];
+    match &header {
+        None => every.push(vec![]),
+        Some(header) if header.variables.is_empty() => every.push(vec![]),
+        Some(header) => {
+            if let Err(d) = turns(n, header, scope, budget, found, &mut every) {
                 budget.fault(&n.id_place);
                 found.push(d);
                 made.sound = false;
-                let braces = n.id.split('{').skip(1).filter_map(|part| part.split('}').next());
-                let used = braces.flat_map(names).filter(|w| !scope.contains_key(*w)).map(str::to_owned);
-                vec![used.chain(name).map(|name| (name, Value::Unknown)).collect()]
+                every = vec![vec![]];
             }
-        };
-        for locals in turns {
-            if !counted(n, budget, found) {
-                break 'nodes;
-            }
-            let scope = with(scope, &locals);
-            let (node, off) = one(n, locals, &scope, budget, found);
-            made.sound &= !node.faulty;
-            let id = node.id.clone();
-            made.ends = Some(made.ends.take().map_or((id.clone(), id.clone()), |(first, _)| (first, id.clone())));
-            match off {
-                None => all.push(node),
-                Some(condition) => {
-                    out.absent.push(Absent { id, why: format!("is switched off by `when: {condition}`"), place: condition.place.clone() })
-                }
-            }
-        }
-        if n.id.contains('{') {
-            out.loops.push(made);
         }
     }
-    out.nodes = Cow::Owned(all);
-    out
+    if !made.sound {
+        let used = n.id.split('{').skip(1).filter_map(|part| part.split('}').next()).flat_map(names);
+        let more = used.filter(|w| !scope.contains_key(*w)).map(str::to_owned).chain(variables(n));
+        every = vec![more.map(|w| (w, Value::Unknown)).collect()];
+    }
+    let chain = header.as_ref().and_then(|h| h.chain.clone());
+    let mut before: Option<String> = None;
+    for locals in every {
+        if !counted(n, budget, found) {
+            return false;
+        }
+        let inner = with(scope, &locals);
+        let Turn { mut node, parts, mut off } = one(n, locals, changes, seen, &inner, budget, found);
+        made.sound &= !node.faulty;
+        let id = node.id.clone();
+        made.ends = Some(made.ends.take().map_or((id.clone(), id.clone()), |(first, _)| (first, id.clone())));
+        let over = header.is_some() && seen.over.contains(id.as_str());
+        if let Some(d) = seen.dropped.get(id.as_str()).filter(|_| !over) {
+            seen.used.insert(id.clone());
+            off = Some(Absent::dropped(&id, &d.place));
+        }
+        let there = off.is_none() || over;
+        if header.is_some() {
+            for (k, _) in parts.iter().enumerate().skip(1).step_by(2) {
+                let last = out.lasts.entry((parts[..k].concat(), parts[k + 1..].concat())).or_default();
+                last.turn(&id, if there { None } else { off.clone() }, &n.id_place);
+            }
+        }
+        if let (Some(place), Some(before)) = (&chain, &before)
+            && !over
+        {
+            let x = Tree { kind: Kind::Str(before.clone()), place: place.clone() };
+            match node.entries.iter_mut().find(|e| e.key == "x") {
+                Some(e) => e.value = x,
+                None => node.entries.push(Entry { key: "x".into(), key_place: place.clone(), value: x }),
+            }
+        }
+        node.chained = chain.clone();
+        if there {
+            before = Some(id);
+        }
+        match off {
+            _ if over => {}
+            None => {
+                if seen.first(&node, &node.locals, found) {
+                    all.push(node);
+                }
+            }
+            Some(absent) => out.absent.push(absent),
+        }
+    }
+    if let (Some(header), None) = (&header, &before) {
+        empty(n, header, scope, out);
+    }
+    if header.is_some() {
+        out.loops.push(made);
+    }
+    true
+}
+
+/// What `{last}` of a repeat without turns stands for: a chain for what it begins with, another for nothing.
+fn empty(n: &NodeText, header: &Header, scope: &Scope, out: &mut Opened) {
+    let x = header.chain.as_ref().and_then(|_| n.entries.iter().find(|e| e.key == "x")).map(|e| &e.value);
+    let start = x.and_then(|t| {
+        let mut t = t.clone();
+        // What uses a variable of the loop has no value without a turn.
+        replace(&mut t, scope, &mut Budget::default(), &mut Diagnostics::default());
+        Reference::read(&t).ok()
+    });
+    let (before, after) = (n.id.split('{').next().unwrap_or_default(), n.id.rsplit('}').next().unwrap_or_default());
+    let holes = n.id.matches('{').count();
+    let keys: Vec<(String, String)> = out.lasts.iter().filter(|(_, l)| l.of(n)).map(|(k, _)| k.clone()).collect();
+    for key in keys.into_iter().chain((holes == 1).then(|| (before.to_owned(), after.to_owned()))) {
+        let last = out.lasts.entry(key).or_default();
+        if last.id.is_none() {
+            last.start = start.clone();
+            last.place.get_or_insert_with(|| n.id_place.clone());
+        }
+    }
 }
 
 /// Takes a node from the budget.
@@ -144,14 +194,85 @@ fn counted(n: &NodeText, budget: &mut Budget, found: &mut Diagnostics) -> bool {
     budget.take(Limit::Nodes, 1, &n.id_place, found) && budget.take(Limit::Characters, n.weight, &n.id_place, found)
 }
 
-/// References with their `{...}` filled in; those that cannot be are [`Reference::unread`].
-pub fn filled(outputs: &[(String, Reference)], scope: &Scope, found: &mut Diagnostics) -> Vec<(String, Reference)> {
-    let each = outputs.iter().map(|(name, r)| {
-        if !r.text.contains('{') {
-            return (name.clone(), r.clone());
+/// The names of nodes that have come up, and what is to become of some of them.
+struct Seen<'c> {
+    ids: HashMap<String, (Place, Vec<(String, Value)>)>,
+    over: HashSet<&'c str>,
+    dropped: HashMap<&'c str, &'c Dropped>,
+    turns: HashMap<&'c str, Vec<&'c Entry>>,
+    /// Names of changes that were used.
+    used: HashSet<String>,
+}
+
+impl<'c> Seen<'c> {
+    fn new(changes: &'c Changes) -> Self {
+        let mut turns: HashMap<&str, Vec<&Entry>> = HashMap::new();
+        changes.turns.iter().for_each(|(node, e)| turns.entry(node).or_default().push(e));
+        Self {
+            ids: HashMap::new(),
+            over: changes.over.iter().map(String::as_str).collect(),
+            dropped: changes.dropped.iter().filter(|d| !d.entry).map(|d| (d.name.as_str(), d)).collect(),
+            turns,
+            used: HashSet::new(),
         }
-        let text = found.keep(fill(&r.text, scope, &r.place));
-        (name.clone(), text.map_or_else(|| Reference::unread(&r.place), |text| Reference::parse(&text, r.place.clone())))
+    }
+
+    /// Whether this is the first node of its name; else that is told.
+    fn first(&mut self, n: &NodeText, locals: &[(String, Value)], found: &mut Diagnostics) -> bool {
+        let told = |locals: &[(String, Value)]| locals.iter().map(|(n, v)| format!("{n} = {v}")).collect::<Vec<_>>().join(", ");
+        match self.ids.get(&n.id) {
+            None => {
+                self.ids.insert(n.id.clone(), (n.id_place.clone(), locals.to_vec()));
+                true
+            }
+            Some(_) if n.faulty => true,
+            Some((place, others)) => {
+                let both = *place == n.id_place;
+                let message = match both {
+                    true => format!("`{}` is the name of both turns {} and {}", printable(&n.id), told(others), told(locals)),
+                    false => format!("`{}` is the name of two nodes", printable(&n.id)),
+                };
+                let d = Diagnostic::error(Code::E0103, message).at(n.id_place.clone(), "here");
+                let d = if both { d } else { d.also(place.clone(), "and here") };
+                let help = if both { "put a letter or `_` between the numbers of the name" } else { "rename one of them" };
+                found.push(d.help(help).echo(locals.iter().any(|(_, v)| v.unknown())));
+                false
+            }
+        }
+    }
+}
+
+/// Changes that name a turn which is not there.
+fn unused(changes: &Changes, seen: &Seen, out: &Opened, found: &mut Diagnostics) {
+    if changes.dropped.is_empty() && changes.turns.is_empty() {
+        return;
+    }
+    let ids = || seen.ids.keys().map(String::as_str);
+    let help = |name: &str| out.loops.iter().find(|l| l.could_be(name)).map_or_else(|| suggestion(name, ids(), "nodes"), Loop::told);
+    let sound = out.loops.iter().all(|l| l.sound);
+    for d in changes.dropped.iter().filter(|d| !d.entry && !seen.used.contains(&d.name)) {
+        let e = Diagnostic::error(Code::E0202, format!("there is no node `{}` to drop", printable(&d.name)));
+        found.push(e.at(d.place.clone(), "dropped here").help(help(&d.name)).echo(!sound));
+    }
+    for (node, e) in changes.turns.iter().filter(|(node, _)| !seen.used.contains(node)) {
+        let d = Diagnostic::error(Code::E0207, format!("there is no node `{}` to set", printable(node)));
+        found.push(d.at(e.key_place.clone(), "set here").help(help(node)).echo(!sound));
+    }
+}
+
+/// Outputs with their `{...}` filled in; what cannot be is [`Reference::unread`].
+pub fn filled(outputs: &[OutputText], scope: &Scope, budget: &mut Budget, found: &mut Diagnostics) -> Vec<OutputText> {
+    let each = outputs.iter().map(|o| {
+        if o.from.iter().all(|r| !r.text.contains('{')) {
+            return o.clone();
+        }
+        let text = |r: &Reference| Tree { kind: if r.faulty { Kind::Fault } else { Kind::Str(r.text.clone()) }, place: r.place.clone() };
+        let mut tree = Tree { kind: Kind::List(o.from.iter().map(text).collect()), place: o.place.clone() };
+        if !o.list && let Some(r) = o.from.first() {
+            tree = text(r);
+        }
+        replace(&mut tree, scope, budget, found);
+        OutputText { from: Reference::all(&tree, &mut Diagnostics::default()), ..o.clone() }
     });
     each.collect()
 }
@@ -166,11 +287,13 @@ pub fn with<'s>(scope: &'s Scope, locals: &[(String, Value)]) -> Cow<'s, Scope> 
     Cow::Owned(own)
 }
 
-fn plain(n: &NodeText) -> bool {
+/// Whether a node stands for itself as it is written.
+fn plain(n: &NodeText, scope: &Scope) -> bool {
     let special = |t: &Tree| matches!(&t.kind, Kind::Str(s) if s.contains('{'));
     !n.id.contains('{')
+        && !held(n, scope)
         && n.entries.iter().all(|e| {
-            !matches!(e.key.as_str(), "for" | "when")
+            !matches!(e.key.as_str(), "for" | "chain" | "when")
                 && match &e.value.kind {
                     Kind::List(items) => !items.iter().any(special),
                     _ => !special(&e.value),
@@ -178,64 +301,25 @@ fn plain(n: &NodeText) -> bool {
         })
 }
 
-/// The values of the loop's variable, one set a turn; one empty set without a loop. An error comes with the variable, if it has a name.
-#[allow(clippy::type_complexity)]
-fn turns(n: &NodeText, scope: &Scope) -> Result<Vec<Vec<(String, Value)>>, (Option<String>, Diagnostic)> {
-    let Some(e) = n.entries.iter().find(|e| e.key == "for") else { return Ok(vec![vec![]]) };
-    let refuse = |why: String| Diagnostic::error(Code::E0105, why).at(e.value.place.clone(), "here").help("write `for: \"i in 1..=4\"`");
-    let Kind::Str(text) = &e.value.kind else {
-        return Err((None, refuse(format!("a loop is a text, but {} is given", e.value.what())).echo(e.value.kind == Kind::Fault)));
-    };
-    let (name, range) = text.split_once(" in ").ok_or_else(|| (None, refuse(format!("`{}` is not a loop", printable(text)))))?;
-    let name = name.trim();
-    if !is_name(name) {
-        return Err((None, refuse(format!("`{}` cannot be a name", printable(name)))));
-    }
-    let fault = |d| (Some(name.to_owned()), d);
-    if !n.id.contains('{') {
-        return Err(fault(
-            Diagnostic::error(Code::E0109, format!("every turn of the loop would be called `{}`", printable(&n.id)))
-                .at(n.id_place.clone(), "here")
-                .help(format!("put the variable into the name: \"{}{{{name}}}\"", n.id)),
-        ));
-    }
-    let all = range_of(range, scope, &e.value.place).map_err(fault)?;
-    Ok(all.map(|i| vec![(name.to_owned(), Value::Int(i))]).collect())
+/// Whether the block of a node is a parameter.
+fn held(n: &NodeText, scope: &Scope) -> bool {
+    n.block.starts_with(|c: char| c.is_lowercase() || c == '_') && scope.contains_key(&n.block)
 }
 
-fn range_of(text: &str, scope: &Scope, place: &Place) -> Result<std::ops::Range<i64>, Diagnostic> {
-    let refuse = |why: String, help: String| Diagnostic::error(Code::E0105, why).at(place.clone(), "here").help(help);
-    let (from, to, whole) = match (text.split_once("..="), text.split_once("..")) {
-        (Some((a, b)), _) => (a, b, 1),
-        (None, Some((a, b))) => (a, b, 0),
-        (None, None) => {
-            return Err(refuse(format!("`{}` is not a range", printable(text)), "write `1..=4` (with its end) or `0..4` (without)".into()));
-        }
-    };
-    let bound = |t: &str| match evaluate(t, scope) {
-        Ok(Value::Int(n)) => Ok(n),
-        Ok(other) => {
-            Err(refuse(format!("a range goes over whole numbers, but `{}` is {other}", printable(t)), "write whole numbers".into()))
-        }
-        Err(wrong) => Err(wrong.at(place)),
-    };
-    let (from, to) = (bound(from)?, bound(to)?);
-    let end = to.checked_add(whole).filter(|end| end.saturating_sub(from) <= MOST);
-    let end = end.ok_or_else(|| refuse(format!("the range from {from} to {to} is longer than {MOST}"), "use a shorter one".into()))?;
-    Ok(from..end)
-}
-
-/// A node of one turn, and the condition that leaves it out.
-fn one<'t>(
-    n: &'t NodeText,
+/// A node of one turn, and what leaves it out.
+fn one(
+    n: &NodeText,
     locals: Vec<(String, Value)>,
+    changes: &Changes,
+    seen: &mut Seen,
     scope: &Scope,
     budget: &mut Budget,
     found: &mut Diagnostics,
-) -> (NodeText, Option<&'t Tree>) {
+) -> Turn {
     let mut off = None;
     let mut node = NodeText { locals, entries: vec![], ..n.clone() };
-    let id = fill(&n.id, scope, &n.id_place).and_then(|id| match is_name(&id) && id.chars().count() <= NAME {
+    let parts = filled_parts(&n.id, scope, &n.id_place);
+    let id = parts.clone().map(|p| p.concat()).and_then(|id| match is_name(&id) && id.chars().count() <= NAME {
         true => Ok(id),
         false => Err(Diagnostic::error(Code::E0109, format!("`{}` cannot be a name", printable(&id)))
             .at(n.id_place.clone(), "becomes that")
@@ -250,12 +334,24 @@ fn one<'t>(
             node.faulty = true;
         }
     }
-    for e in &n.entries {
+    let set = if changes.turns.is_empty() { None } else { seen.turns.get(node.id.as_str()) };
+    let set: &[&Entry] = set.map_or(&[], Vec::as_slice);
+    if !set.is_empty() {
+        seen.used.insert(node.id.clone());
+    }
+    let own = n.entries.iter().filter(|e| set.iter().all(|s| s.key != e.key));
+    for e in own.chain(set.iter().copied()) {
         match e.key.as_str() {
-            "for" => {}
+            "for" | "chain" => {}
             "when" => match condition(&e.value, scope) {
                 Ok(true) => {}
-                Ok(false) => off = Some(&e.value),
+                Ok(false) => {
+                    off = Some(Absent {
+                        id: node.id.clone(),
+                        why: format!("is switched off by `when: {}`", e.value),
+                        place: e.value.place.clone(),
+                    })
+                }
                 Err(d) => found.push(d),
             },
             _ => {
@@ -266,10 +362,56 @@ fn one<'t>(
             }
         }
     }
+    if held(n, scope) {
+        hold(&mut node, scope, budget, found);
+    }
     if node.faulty {
         budget.fault(&n.id_place);
     }
-    (node, off)
+    Turn { node, parts: parts.unwrap_or_default(), off }
+}
+
+/// Puts the block that a parameter holds in the place of the parameter's name; fields at the node win over those of the block.
+fn hold(node: &mut NodeText, scope: &Scope, budget: &mut Budget, found: &mut Diagnostics) {
+    let refuse = |message: String, help: &str| Diagnostic::error(Code::E0104, message).at(node.block_place.clone(), "used as a block here").help(help);
+    let (tree, name) = match scope.get(&node.block) {
+        Some(Value::Form(f)) if f.classes().contains(&Class::Block) => (Some(f.tree.clone()), f.name().to_owned()),
+        Some(Value::Text(t)) if super::words::classes(t).contains(&Class::Block) => (None, t.clone()),
+        Some(other) if !matches!(other, Value::Unknown) => {
+            let what = match other {
+                Value::Form(_) => format!("the {} `{}`", other.kind().trim_start_matches("a "), printable(&other.to_string())),
+                other => other.kind().to_owned(),
+            };
+            let message = format!("`{}` is used as a block, but its value is {what}", printable(&node.block));
+            found.push(refuse(message, "give it a block: `Conv3D(bias: false)`, or the name of a composite"));
+            return unknown(node);
+        }
+        _ => return unknown(node),
+    };
+    node.block = name;
+    let Some(tree) = tree else { return };
+    node.form = Some(tree.place.clone());
+    match &tree.kind {
+        Kind::Tuple(_, items) if !items.is_empty() => {
+            let message = format!("the fields of a block have names, but `{tree}` has none");
+            found.push(Diagnostic::error(Code::E0104, message).at(tree.place.clone(), "here").help("write `Conv3D(kernel: 1)`"));
+            unknown(node);
+        }
+        _ => {
+            for e in tree.entries().unwrap_or_default() {
+                if node.entries.iter().all(|own| own.key != e.key) {
+                    budget.take(Limit::Characters, e.value.weight(), &node.id_place, found);
+                    node.entries.push(e.clone());
+                }
+            }
+        }
+    }
+}
+
+/// Of a block that is not known nothing further is said.
+fn unknown(node: &mut NodeText) {
+    node.block.clear();
+    node.faulty = true;
 }
 
 fn condition(t: &Tree, scope: &Scope) -> Result<bool, Diagnostic> {
@@ -289,96 +431,4 @@ fn condition(t: &Tree, scope: &Scope) -> Result<bool, Diagnostic> {
             .at(t.place.clone(), "here")
             .help("compare it, as in \"anchors > 0\"")),
     }
-}
-
-/// Fills in the `{...}` of a text, or of the texts of a list, where a range makes several of one. What cannot be filled is told and becomes
-/// [`Kind::Fault`].
-fn replace(t: &mut Tree, scope: &Scope, budget: &mut Budget, found: &mut Diagnostics) {
-    let fault = |place: &Place| Tree { kind: Kind::Fault, place: place.clone() };
-    match &mut t.kind {
-        Kind::Str(s) if s.contains('{') => match fill(s, scope, &t.place) {
-            Ok(text) => *s = text,
-            Err(d) => {
-                found.push(d);
-                t.kind = Kind::Fault;
-            }
-        },
-        Kind::List(items) => {
-            let mut all = vec![];
-            for item in items.drain(..) {
-                match &item.kind {
-                    Kind::Str(s) if s.contains('{') => {
-                        let Some(texts) = found.keep(several(s, scope, &item.place)) else {
-                            all.push(fault(&item.place));
-                            continue;
-                        };
-                        for text in texts {
-                            if !budget.take(Limit::Connections, 1, &item.place, found) {
-                                break;
-                            }
-                            let kind = found.keep(text).map_or(Kind::Fault, Kind::Str);
-                            all.push(Tree { kind, place: item.place.clone() });
-                        }
-                    }
-                    _ => all.push(item),
-                }
-            }
-            *items = all;
-        }
-        _ => {}
-    }
-}
-
-/// `enc{1..=3}` is `enc1`, `enc2`, `enc3`.
-fn several<'s>(
-    text: &'s str,
-    scope: &Scope,
-    place: &'s Place,
-) -> Result<impl Iterator<Item = Result<String, Diagnostic>> + use<'s>, Diagnostic> {
-    let Some((before, inside, after)) = braces(text, place)?.filter(|(_, inside, _)| inside.contains("..")) else {
-        return Ok(Turns::One(std::iter::once(fill(text, scope, place))));
-    };
-    let after = fill(after, scope, place)?;
-    Ok(Turns::Many(range_of(inside, scope, place)?.map(move |i| short(format!("{before}{i}{after}"), place))))
-}
-
-/// One text, or one for each turn of a range.
-enum Turns<A, B> {
-    One(A),
-    Many(B),
-}
-
-impl<T, A: Iterator<Item = T>, B: Iterator<Item = T>> Iterator for Turns<A, B> {
-    type Item = T;
-
-    fn next(&mut self) -> Option<T> {
-        match self {
-            Turns::One(a) => a.next(),
-            Turns::Many(b) => b.next(),
-        }
-    }
-}
-
-fn short(text: String, place: &Place) -> Result<String, Diagnostic> {
-    at_most(LONGEST, text.len(), "characters of a text with its `{...}` filled in", place)?;
-    Ok(text)
-}
-
-fn fill(text: &str, scope: &Scope, place: &Place) -> Result<String, Diagnostic> {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some((before, inside, after)) = braces(rest, place)? {
-        let value = evaluate(inside, scope).map_err(|w| w.at(place))?;
-        out = short(format!("{out}{before}{value}"), place)?;
-        rest = after;
-    }
-    short(out + rest, place)
-}
-
-fn braces<'s>(text: &'s str, place: &Place) -> Result<Option<(&'s str, &'s str, &'s str)>, Diagnostic> {
-    let Some((before, rest)) = text.split_once('{') else { return Ok(None) };
-    let (inside, after) = rest
-        .split_once('}')
-        .ok_or_else(|| Diagnostic::error(Code::E0105, "a `}` is missing").at(place.clone(), "here").help("write `enc{i}`"))?;
-    Ok(Some((before, inside, after)))
 }

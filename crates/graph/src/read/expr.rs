@@ -1,10 +1,14 @@
-//! Expressions: `width * 2`, `max(out / 8, 4)`, `anchors > 0 && lspm`, `if(deep, 4, 3)`.
+//! Expressions: `width * 2`, `max(out / 8, 4)`, `if(s == 0, 1, strides[s - 1])`, `8 * 2 ^ (0..5)`, `channels(x) != out`.
 //!
-//! From loosest to tightest: `||`, `&&`, comparisons (`== != < <= > >=`), `+ -`, `* / %`, `-x` and `!x`, `^`. Then numbers, `true`,
-//! `false`, names, words in single quotes, parentheses, `min(a, b)`, `max(a, b)` and `if(condition, a, b)`.
-//! Whole numbers stay whole: division of two rounds towards zero. Nothing wraps.
+//! From loosest to tightest: `..` and `..=` (a range is a list), `||`, `&&`, comparisons (`== != < <= > >=`), `+ -`, `* / %`, `-x` and `!x`,
+//! `^`, `l[i]`. Then numbers, `true`, `false`, names, words in single quotes, lists, parentheses, `len(l)`, `sum(l)`, `last(l)`, `rev(l)`,
+//! `min(..)`, `max(..)`, `if(condition, a, b)`, and what is asked of nodes and inputs: `channels(node)`, `connected(input)`, `len(input)`.
+//!
+//! This file reads them; `eval` gives them their value.
 
-use super::value::{Scope, Value};
+use super::eval::value;
+use super::scope::{Question, Scope};
+use super::value::Value;
 use crate::text::{Code, Diagnostic, Place, printable, suggestion};
 
 /// Expressions nest at most this deep.
@@ -30,28 +34,95 @@ impl Wrong {
 pub const OPEN: &str = "?";
 
 /// Message and remedy, while an expression is read.
-type Fault = (String, String);
+pub(super) type Fault = (String, String);
+
+/// An expression.
+#[derive(Debug)]
+pub(super) enum Expr<'a> {
+    Value(Value),
+    Name(&'a str),
+    List(Vec<Expr<'a>>),
+    /// A list with the text that it stands in, and places in it, from the outside in.
+    Index(Box<Expr<'a>>, &'a str, Vec<Expr<'a>>),
+    Call(Function, Vec<Expr<'a>>),
+    /// A question with the reference of which it asks, and a place in the list that this is.
+    Ask(Question, &'a str, Vec<Expr<'a>>),
+    /// `a..b`, or with its end.
+    Range(Box<Expr<'a>>, Box<Expr<'a>>, bool),
+    Negative(Box<Expr<'a>>),
+    Not(Box<Expr<'a>>),
+    Power(Box<Expr<'a>>, Box<Expr<'a>>),
+    /// Sums and products from left to right.
+    Row(Box<Expr<'a>>, Vec<(char, Expr<'a>)>),
+    Compare(&'static str, Box<Expr<'a>>, Box<Expr<'a>>),
+    All(Vec<Expr<'a>>),
+    Any(Vec<Expr<'a>>),
+}
+
+/// What an expression can call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Function {
+    Len,
+    Sum,
+    Last,
+    Rev,
+    Min,
+    Max,
+    If,
+}
+
+impl Function {
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "len" => Self::Len,
+            "sum" => Self::Sum,
+            "last" => Self::Last,
+            "rev" => Self::Rev,
+            "min" => Self::Min,
+            "max" => Self::Max,
+            "if" => Self::If,
+            _ => return None,
+        })
+    }
+
+    /// How it is called.
+    fn form(self) -> &'static str {
+        match self {
+            Self::Len => "len(list)",
+            Self::Sum => "sum(list)",
+            Self::Last => "last(list)",
+            Self::Rev => "rev(list)",
+            Self::Min => "min(a, b)",
+            Self::Max => "max(a, b)",
+            Self::If => "if(condition, a, b)",
+        }
+    }
+}
 
 /// Evaluates an expression.
 ///
 /// # Errors
 /// What is wrong with it, and a remedy.
 pub fn evaluate(text: &str, scope: &Scope) -> Result<Value, Wrong> {
-    let mut p = Parser { rest: text.trim(), scope, depth: 0, missing: vec![], unknown: false };
+    let mut p = Parser::new(text);
     let read = p.whole();
     let told = |(message, help): Fault| Wrong { message, help, echo: false };
-    if !p.missing.is_empty() {
-        return Err(Wrong { echo: scope.contains_key(OPEN), ..told(absent(&p.missing, scope)) });
+    let missing: Vec<&str> = p.used.into_iter().filter(|name| !scope.contains_key(*name)).collect();
+    if !missing.is_empty() {
+        return Err(Wrong { echo: scope.contains_key(OPEN), ..told(absent(&missing, scope)) });
     }
-    let value = read.map_err(told)?;
-    if p.unknown {
-        return Err(Wrong {
-            message: "the expression uses a parameter that is not known".into(),
-            help: "mend that first".into(),
-            echo: true,
-        });
+    value(&read.map_err(told)?, scope)
+}
+
+/// What an expression asks, each with the text of the reference. Of `len(name)` it cannot be seen whether it asks of an input.
+pub fn asked(text: &str) -> Vec<(Question, &str)> {
+    if !text.contains('(') {
+        return vec![];
     }
-    Ok(value)
+    let mut p = Parser::new(text);
+    // What is wrong with it is told when it is evaluated.
+    let _ = p.whole();
+    p.asked
 }
 
 /// That there are no such parameters.
@@ -79,40 +150,29 @@ pub fn names(text: &str) -> impl Iterator<Item = &str> {
 
 struct Parser<'a> {
     rest: &'a str,
-    scope: &'a Scope,
     depth: usize,
-    /// Names that are no parameters.
-    missing: Vec<&'a str>,
-    /// Whether a parameter in which an error was found is used.
-    unknown: bool,
+    /// Names of parameters that are used.
+    used: Vec<&'a str>,
+    /// What is asked of nodes and inputs.
+    asked: Vec<(Question, &'a str)>,
 }
 
+const SIGNS: &str = "use + - * / % ^ ( ) == < && || min max if, numbers and names of parameters";
+
 impl<'a> Parser<'a> {
-    fn whole(&mut self) -> Result<Value, Fault> {
+    fn new(text: &'a str) -> Self {
+        Self { rest: text.trim(), depth: 0, used: vec![], asked: vec![] }
+    }
+
+    fn whole(&mut self) -> Result<Expr<'a>, Fault> {
         if self.rest.is_empty() {
             return Err(("the expression is empty".into(), "write a number or a name".into()));
         }
-        let value = self.or()?;
+        let value = self.range()?;
         if self.rest.is_empty() {
             return Ok(value);
         }
-        Err((
-            format!("`{}` is left over after the expression", printable(self.rest)),
-            "use + - * / % ^ ( ) == < && || min max if, numbers and names of parameters".into(),
-        ))
-    }
-
-    /// What a name without a value stands for is a guess, so nothing that follows from it is wrong.
-    fn sure<T>(&self, result: Result<T, Fault>, otherwise: T) -> Result<T, Fault> {
-        if self.unknown || !self.missing.is_empty() { Ok(result.unwrap_or(otherwise)) } else { result }
-    }
-
-    fn arithmetic(&self, sign: char, a: &Value, b: &Value) -> Result<Value, Fault> {
-        self.sure(arithmetic(sign, a, b), Value::Int(1))
-    }
-
-    fn truth(&self, v: &Value) -> Result<bool, Fault> {
-        self.sure(truth(v), false)
+        Err((format!("`{}` is left over after the expression", printable(self.rest)), SIGNS.into()))
     }
 
     fn eat(&mut self, token: &str) -> bool {
@@ -125,91 +185,112 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn or(&mut self) -> Result<Value, Fault> {
-        let mut a = self.and()?;
+    fn range(&mut self) -> Result<Expr<'a>, Fault> {
+        let a = self.or()?;
+        let closed = self.rest.starts_with("..=");
+        if !self.eat("..=") && !self.eat("..") {
+            return Ok(a);
+        }
+        let b = self.or()?;
+        Ok(Expr::Range(a.into(), b.into(), closed))
+    }
+
+    fn or(&mut self) -> Result<Expr<'a>, Fault> {
+        let mut all = vec![self.and()?];
         while self.eat("||") {
-            let b = self.and()?;
-            a = Value::Bool(self.truth(&a)? | self.truth(&b)?);
+            all.push(self.and()?);
         }
-        Ok(a)
+        Ok(one_or(all, Expr::Any))
     }
 
-    fn and(&mut self) -> Result<Value, Fault> {
-        let mut a = self.comparison()?;
+    fn and(&mut self) -> Result<Expr<'a>, Fault> {
+        let mut all = vec![self.comparison()?];
         while self.eat("&&") {
-            let b = self.comparison()?;
-            a = Value::Bool(self.truth(&a)? & self.truth(&b)?);
+            all.push(self.comparison()?);
         }
-        Ok(a)
+        Ok(one_or(all, Expr::All))
     }
 
-    fn comparison(&mut self) -> Result<Value, Fault> {
+    fn comparison(&mut self) -> Result<Expr<'a>, Fault> {
         let a = self.sum()?;
         for sign in ["==", "!=", "<=", ">=", "<", ">"] {
             if self.eat(sign) {
                 let b = self.sum()?;
-                return self.sure(compare(sign, &a, &b), false).map(Value::Bool);
+                return Ok(Expr::Compare(sign, a.into(), b.into()));
             }
         }
         Ok(a)
     }
 
-    fn sum(&mut self) -> Result<Value, Fault> {
-        let mut a = self.product()?;
-        loop {
-            let Some(sign) = ['+', '-'].into_iter().find(|s| self.eat(s.encode_utf8(&mut [0; 4]))) else { return Ok(a) };
-            let b = self.product()?;
-            a = self.arithmetic(sign, &a, &b)?;
-        }
+    fn sum(&mut self) -> Result<Expr<'a>, Fault> {
+        self.row(&['+', '-'], Self::product)
     }
 
-    fn product(&mut self) -> Result<Value, Fault> {
-        let mut a = self.factor()?;
-        loop {
-            let Some(sign) = ['*', '/', '%'].into_iter().find(|s| self.eat(s.encode_utf8(&mut [0; 4]))) else { return Ok(a) };
-            let b = self.factor()?;
-            a = self.arithmetic(sign, &a, &b)?;
-        }
+    fn product(&mut self) -> Result<Expr<'a>, Fault> {
+        self.row(&['*', '/', '%'], Self::factor)
     }
 
-    fn factor(&mut self) -> Result<Value, Fault> {
+    fn row(&mut self, signs: &[char], part: fn(&mut Self) -> Result<Expr<'a>, Fault>) -> Result<Expr<'a>, Fault> {
+        let first = part(self)?;
+        let mut more = vec![];
+        while let Some(sign) = signs.iter().copied().find(|s| self.eat(s.encode_utf8(&mut [0; 4]))) {
+            more.push((sign, part(self)?));
+        }
+        Ok(if more.is_empty() { first } else { Expr::Row(first.into(), more) })
+    }
+
+    fn factor(&mut self) -> Result<Expr<'a>, Fault> {
         self.depth += 1;
         if self.depth > DEPTH {
             return Err((format!("the expression nests more than {DEPTH} deep"), "write it in parts, as parameters".into()));
         }
         let value = if self.eat("-") {
-            let x = self.factor()?;
-            self.arithmetic('-', &Value::Int(0), &x)?
+            Expr::Negative(self.factor()?.into())
         } else if self.rest.starts_with('!') && !self.rest.starts_with("!=") && self.eat("!") {
-            let x = self.factor()?;
-            Value::Bool(!self.truth(&x)?)
+            Expr::Not(self.factor()?.into())
         } else {
-            let a = self.leaf()?;
-            if self.eat("^") {
-                let b = self.factor()?;
-                self.arithmetic('^', &a, &b)?
-            } else {
-                a
-            }
+            let a = self.element()?;
+            if self.eat("^") { Expr::Power(a.into(), self.factor()?.into()) } else { a }
         };
         self.depth -= 1;
         Ok(value)
     }
 
-    fn leaf(&mut self) -> Result<Value, Fault> {
+    /// A leaf with its indices.
+    fn element(&mut self) -> Result<Expr<'a>, Fault> {
+        let before = self.rest;
+        let base = self.leaf()?;
+        let text = before[..before.len() - self.rest.len()].trim_end();
+        let indices = self.indices()?;
+        Ok(if indices.is_empty() { base } else { Expr::Index(base.into(), text, indices) })
+    }
+
+    fn indices(&mut self) -> Result<Vec<Expr<'a>>, Fault> {
+        let mut all = vec![];
+        while self.eat("[") {
+            all.push(self.range()?);
+            self.close("]")?;
+        }
+        Ok(all)
+    }
+
+    fn leaf(&mut self) -> Result<Expr<'a>, Fault> {
         if self.eat("(") {
-            let value = self.or()?;
-            return self.close().map(|()| value);
+            let value = self.range()?;
+            return self.close(")").map(|()| value);
+        }
+        if self.eat("[") {
+            return self.separated("]").map(Expr::List);
         }
         if let Some(rest) = self.rest.strip_prefix('\'') {
             let (word, rest) = rest
                 .split_once('\'')
                 .ok_or_else(|| ("a `'` is missing in the expression".to_owned(), "close the quoted word".to_owned()))?;
             self.rest = rest.trim_start();
-            return Ok(Value::Text(word.to_owned()));
+            return Ok(Expr::Value(Value::Text(word.to_owned())));
         }
         if self.rest.starts_with(|c: char| c.is_ascii_digit()) {
-            return self.literal();
+            return self.literal().map(Expr::Value);
         }
         let end = self.rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(self.rest.len());
         let (word, rest) = self.rest.split_at(end);
@@ -222,31 +303,68 @@ impl<'a> Parser<'a> {
                     "use + - * / % ^ ( ) == < && || min max if".into(),
                 ))
             }
-            "true" => Ok(Value::Bool(true)),
-            "false" => Ok(Value::Bool(false)),
-            "min" | "max" if self.eat("(") => {
-                let [a, b] = self.arguments(word)?;
-                let first = self.sure(compare(if word == "min" { "<=" } else { ">=" }, &a, &b), true)?;
-                Ok(if first { a } else { b })
-            }
-            "if" if self.eat("(") => {
-                let [condition, a, b] = self.arguments(word)?;
-                Ok(if self.truth(&condition)? { a } else { b })
-            }
-            _ => Ok(match self.scope.get(word) {
-                Some(Value::Unknown) => {
-                    self.unknown = true;
-                    Value::Int(1)
-                }
-                Some(value) => value.clone(),
-                None => {
-                    if !self.missing.contains(&word) {
-                        self.missing.push(word);
+            "true" => Ok(Expr::Value(Value::Bool(true))),
+            "false" => Ok(Expr::Value(Value::Bool(false))),
+            "channels" if self.rest.starts_with('(') => self.ask(Question::Channels),
+            "connected" if self.rest.starts_with('(') => self.ask(Question::Connected),
+            "size" if self.rest.starts_with('(') => Err((
+                "an expression cannot ask for a size: what is trained does not depend on sizes".into(),
+                "ask for `channels(x)`, or write the number as a parameter".into(),
+            )),
+            _ => match Function::named(word) {
+                Some(function) if self.eat("(") => self.call(function, word),
+                _ => {
+                    if !self.used.contains(&word) {
+                        self.used.push(word);
                     }
-                    Value::Int(1)
+                    Ok(Expr::Name(word))
                 }
-            }),
+            },
         }
+    }
+
+    /// `len` of a bare name may ask of an input, so that the name need not be a parameter's.
+    fn call(&mut self, function: Function, word: &str) -> Result<Expr<'a>, Fault> {
+        let used = self.used.len();
+        let all = self.separated(")")?;
+        if let (Function::Len, [Expr::Name(name)]) = (function, all.as_slice()) {
+            self.used.truncate(used);
+            self.asked.push((Question::Length, name));
+        }
+        let (n, enough) = match function {
+            Function::Len | Function::Sum | Function::Last | Function::Rev => (1, all.len() == 1),
+            Function::Min | Function::Max => (2, !all.is_empty()),
+            Function::If => (3, all.len() == 3),
+        };
+        if !enough {
+            let takes = if n == 1 { "a list".to_owned() } else { format!("{n} values") };
+            return Err((format!("`{word}` takes {takes}, {} are given", all.len()), format!("write `{}`", function.form())));
+        }
+        Ok(Expr::Call(function, all))
+    }
+
+    /// A question, with the reference in its parentheses as it is written.
+    fn ask(&mut self, question: Question) -> Result<Expr<'a>, Fault> {
+        self.eat("(");
+        let mut braces = 0usize;
+        let end = self.rest.find(|c: char| {
+            braces = match c {
+                '{' => braces + 1,
+                '}' => braces.saturating_sub(1),
+                _ => braces,
+            };
+            braces == 0 && matches!(c, ')' | '[' | '(')
+        });
+        let (of, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
+        let of = of.trim();
+        self.rest = rest;
+        let indices = self.indices()?;
+        self.close(")")?;
+        if of.is_empty() {
+            return Err((format!("`{}` asks of nothing", question.name()), format!("write `{}(x)`", question.name())));
+        }
+        self.asked.push((question, of));
+        Ok(Expr::Ask(question, of, indices))
     }
 
     fn literal(&mut self) -> Result<Value, Fault> {
@@ -275,87 +393,31 @@ impl<'a> Parser<'a> {
             .map_err(|_| (format!("`{}` is not a whole number below 2^63", printable(text)), "use a smaller number".into()))
     }
 
-    fn arguments<const N: usize>(&mut self, name: &str) -> Result<[Value; N], Fault> {
+    /// Values with commas between, up to the bracket that closes.
+    fn separated(&mut self, close: &str) -> Result<Vec<Expr<'a>>, Fault> {
         let mut all = vec![];
-        loop {
-            all.push(self.or()?);
+        while !self.eat(close) {
+            all.push(self.range()?);
             if !self.eat(",") {
+                self.close(close)?;
                 break;
             }
         }
-        self.close()?;
-        let found = all.len();
-        all.try_into().map_err(|_| {
-            let form = if N == 3 { "if(condition, a, b)".to_owned() } else { format!("{name}(a, b)") };
-            (format!("`{name}` takes {N} values, {found} are given"), format!("write `{form}`"))
-        })
+        Ok(all)
     }
 
-    fn close(&mut self) -> Result<(), Fault> {
-        if self.eat(")") { Ok(()) } else { Err(("a `)` is missing in the expression".into(), "close every bracket".into())) }
-    }
-}
-
-fn truth(v: &Value) -> Result<bool, Fault> {
-    match v {
-        Value::Bool(b) => Ok(*b),
-        other => {
-            Err((format!("`{other}` is {}, where `true` or `false` is expected", other.kind()), "compare it, as in `anchors > 0`".into()))
+    fn close(&mut self, bracket: &str) -> Result<(), Fault> {
+        if self.eat(bracket) {
+            return Ok(());
         }
+        Err((format!("a `{bracket}` is missing in the expression"), "close every bracket".into()))
     }
 }
 
-fn compare(sign: &str, a: &Value, b: &Value) -> Result<bool, Fault> {
-    use std::cmp::Ordering::*;
-    let order = match (a, b) {
-        (Value::Int(a), Value::Int(b)) => Some(a.cmp(b)),
-        (Value::Bool(a), Value::Bool(b)) if matches!(sign, "==" | "!=") => Some(a.cmp(b)),
-        (Value::Text(a), Value::Text(b)) if matches!(sign, "==" | "!=") => Some(a.cmp(b)),
-        _ => a.number().zip(b.number()).and_then(|(a, b)| a.partial_cmp(&b)),
-    };
-    let order = order.ok_or_else(|| {
-        (format!("`{a}` and `{b}` cannot be compared by `{sign}`"), "compare numbers with numbers and words with words".to_owned())
-    })?;
-    Ok(match sign {
-        "==" => order == Equal,
-        "!=" => order != Equal,
-        "<" => order == Less,
-        "<=" => order != Greater,
-        ">" => order == Greater,
-        _ => order != Less,
-    })
-}
-
-fn arithmetic(sign: char, a: &Value, b: &Value) -> Result<Value, Fault> {
-    if let (Value::Int(a), Value::Int(b)) = (a, b) {
-        if *b == 0 && matches!(sign, '/' | '%') {
-            return Err(("the expression divides by zero".into(), "check the parameters that it uses".into()));
-        }
-        let n = match sign {
-            '+' => a.checked_add(*b),
-            '-' => a.checked_sub(*b),
-            '*' => a.checked_mul(*b),
-            '/' => a.checked_div(*b),
-            '%' => a.checked_rem(*b),
-            _ => u32::try_from(*b).ok().and_then(|b| a.checked_pow(b)),
-        };
-        return n.map(Value::Int).ok_or_else(|| ("the expression's value is beyond 64 bits".into(), "use smaller numbers".into()));
-    }
-    let Some((x, y)) = a.number().zip(b.number()) else {
-        return Err((format!("`{a}` and `{b}` cannot be combined by `{sign}`"), "calculate with numbers only".into()));
-    };
-    let f = match sign {
-        '+' => x + y,
-        '-' => x - y,
-        '*' => x * y,
-        '/' => x / y,
-        '%' => x % y,
-        _ => x.powf(y),
-    };
-    if f.is_finite() {
-        Ok(Value::Float(f))
-    } else {
-        Err(("the expression's value is not a finite number".into(), "check the parameters that it uses".into()))
+fn one_or<'a>(mut all: Vec<Expr<'a>>, several: impl FnOnce(Vec<Expr<'a>>) -> Expr<'a>) -> Expr<'a> {
+    match all.len() {
+        1 => all.remove(0),
+        _ => several(all),
     }
 }
 
@@ -369,6 +431,9 @@ mod tests {
             ("k".to_owned(), Value::Int(3)),
             ("deep".to_owned(), Value::Bool(true)),
             ("act".to_owned(), Value::Text("relu".into())),
+            ("f".to_owned(), Value::list([32, 64, 128].map(Value::Int).to_vec())),
+            ("s".to_owned(), Value::Int(0)),
+            ("stride".to_owned(), Value::list([1, 2, 2].map(Value::Int).to_vec())),
         ]);
         evaluate(text, &scope).map_err(|w| format!("{}; {}", w.message, w.help))
     }
@@ -400,7 +465,7 @@ mod tests {
         assert_eq!(
             eval("widht + wide * widht"),
             Err("there are no parameters `widht` and `wide`; did you mean `width`?".to_owned()
-                + ", parameters: `act`, `deep`, `k`, `width`")
+                + ", parameters: `act`, `deep`, `f`, `k`, `s`, `stride`, `width`")
         );
         let scope = Scope::from([("w".to_owned(), Value::Unknown), ("k".to_owned(), Value::Int(3))]);
         for text in ["w", "w * 2", "w == 'a' && w > 1", "1 / (w - 1)", "min(w, 'a')"] {
@@ -410,6 +475,72 @@ mod tests {
             assert!(!evaluate(text, &scope).expect_err(text).echo, "{text}");
         }
         assert_eq!(evaluate("k * 2", &scope), Ok(Value::Int(6)));
+    }
+
+    #[test]
+    fn lists_are_calculated_entry_by_entry() {
+        for (text, shown) in [
+            ("8 * 2 ^ (0..3)", "[8, 16, 32]"),
+            ("0..=2", "[0, 1, 2]"),
+            ("rev(0..3)", "[2, 1, 0]"),
+            ("stride / 2", "[0, 1, 1]"),
+            ("-stride", "[-1, -2, -2]"),
+            ("f + [1, 2, 3]", "[33, 66, 131]"),
+            ("max(stride, 2)", "[2, 2, 2]"),
+            ("min(f, [64, 64, 64])", "[32, 64, 64]"),
+            ("[1, (1, 2)[0]]".replace("(1, 2)[0]", "stride[1]").as_str(), "[1, 2]"),
+            ("[1, stride]", "[1, [1, 2, 2]]"),
+            ("[1, stride][1][2]", "2"),
+            ("f[len(f) - 1] + last(f) + sum(f)", "480"),
+            ("if(s == 0, 1, f[s - 1])", "1"),
+            ("s > 0 && f[s - 1] > 1", "false"),
+            ("s == 0 || f[s - 1] > 1", "true"),
+            ("max(stride) > 1 && max(k) == 3", "true"),
+            ("stride == [1, 2, 2] && stride != f", "true"),
+            ("['silu', 'tanh']", "[silu, tanh]"),
+            ("[]", "[]"),
+            ("1..1", "[]"),
+        ] {
+            assert_eq!(eval(text).map(|v| v.to_string()), Ok(shown.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn questions_are_answered_by_the_scope() {
+        let answers = [
+            ((Question::Channels, "x".to_owned()), Ok(Value::Int(8))),
+            ((Question::Channels, "xs".to_owned()), Ok(Value::list(vec![Value::Int(4), Value::Int(16)]))),
+            ((Question::Connected, "skip".to_owned()), Ok(Value::Bool(false))),
+            ((Question::Channels, "skip".to_owned()), Err(("nothing flows into `skip`".into(), "ask first".into()))),
+            ((Question::Length, "xs".to_owned()), Ok(Value::Int(2))),
+        ];
+        let scope = Scope::from([("n".to_owned(), Value::Int(3))]).answering(answers, Some(vec!["x".into(), "skip".into(), "xs".into()]));
+        for (text, shown) in [
+            ("2 * channels(x)", "16"),
+            ("channels(xs[len(xs) - 1])", "16"),
+            ("connected(skip) && channels(skip) > 4", "false"),
+        ] {
+            assert_eq!(evaluate(text, &scope).map(|v| v.to_string()), Ok(shown.to_owned()), "{text}");
+        }
+        for (text, part) in [
+            ("channels(skip)", "nothing flows into"),
+            ("channels(conv1) > 4", "only its inputs `x`, `skip` and `xs`"),
+            ("size(x)", "does not depend on sizes"),
+            ("channels()", "asks of nothing"),
+            ("channels(xs[2])", "0 to 1"),
+        ] {
+            assert!(evaluate(text, &scope).expect_err(text).message.contains(part), "{text}");
+        }
+        assert_eq!(asked("if(n > 0, channels(enc{s - 1}.y | x), len(xs))").len(), 2);
+    }
+
+    #[test]
+    fn lists_stay_within_their_limits() {
+        for text in ["0..1000000000", "[0..100000, 0..100000]", "(0..9223372036854775807)[0]", "-9223372036854775807 .. 9223372036854775807"] {
+            assert!(eval(text).is_err(), "{text}");
+        }
+        let long = format!("sum(0..100000){}", " + sum(0..100000)".repeat(2000));
+        assert!(eval(&long).expect_err("too much work").contains("too many entries"));
     }
 
     #[test]
@@ -425,11 +556,25 @@ mod tests {
             ("", "empty"),
             ("1 2", "left over"),
             ("8x", "neither a number nor a name"),
-            ("max(1)", "takes 2 values"),
+            ("max()", "takes 2 values"),
             ("if(1, 2, 3)", "`true` or `false` is expected"),
             ("act + 1", "cannot be combined"),
             ("act < 'z'", "cannot be compared"),
             ("'relu", "is missing"),
+            ("f[3]", "`f` has 3 entries, 0 to 2, and entry 3"),
+            ("f[0 - 1]", "entry -1"),
+            ("k[0]", "has no entries"),
+            ("f[0.5]", "no whole number"),
+            ("f[0", "`]` is missing"),
+            ("stride == 1", "max(stride)"),
+            ("stride < f", "max(stride)"),
+            ("[1, 2] + [1, 2, 3]", "2 and 3 entries"),
+            ("[1, 'relu']", "one kind"),
+            ("last([])", "empty"),
+            ("max([])", "empty"),
+            ("len(k)", "takes a list"),
+            ("if(s == 0, 1, g[0])", "no parameter `g`"),
+            (&"[".repeat(1000), "nests more than"),
             (&"(".repeat(1000), "nests more than"),
             (&"-".repeat(1000), "nests more than"),
             (&"!".repeat(1000), "nests more than"),

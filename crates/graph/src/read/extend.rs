@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::budget::{CHANGES, at_most};
+use super::change::{apply, turn};
 use super::kind::{Wanted, parsed_as};
 use super::set::Set;
 use super::tree::{Entry, Kind, Tree};
-use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, printable, suggestion};
+use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, printable, suggestion};
 
 /// Chains of `extends` may be this long.
 const CHAIN: usize = 32;
@@ -74,7 +75,14 @@ struct Files {
 fn chain(source: &Arc<Source>, files: &mut Files, wanted: Wanted) -> Result<Loaded> {
     let (mut tree, mut found) = parsed_as(source, wanted)?;
     let imported = imported(&mut tree, source, files, &mut found);
-    let Some(extends) = tree.get("extends").cloned() else { return Ok(Loaded { tree, found, imported }) };
+    let Some(extends) = tree.get("extends").cloned() else {
+        let set = tree.entries().unwrap_or_default().iter().find(|e| e.key == "set").map(|e| e.value.clone());
+        if let (Some(set), Some(entries)) = (set, tree.entries_mut()) {
+            entries.retain(|e| e.key != "set");
+            set_all(&mut tree, &set, &mut found);
+        }
+        return Ok(Loaded { tree, found, imported });
+    };
     let base = inside(source, files, |files| {
         let base = opened(&extends, source, files, "extend")?;
         chain(&base, files, Wanted::Base).map_err(|d| named_at(d, &extends))
@@ -234,11 +242,12 @@ fn merge(mut base: Tree, own: Tree, found: &mut Diagnostics) -> Tree {
     if let Some(entries) = base.entries_mut() {
         entries.retain(|e| e.key != "claims");
     }
+    over(&mut base, &own);
     for e in own.entries().unwrap_or_default() {
         match e.key.as_str() {
             "extends" | "import" | "set" | "replace" => {}
             "params" | "inputs" | "blocks" | "nodes" | "outputs" | "lints" => found.keep(add(&mut base, e)).unwrap_or_default(),
-            "drop" => found.keep(add_list(&mut base, e)).unwrap_or_default(),
+            "drop" | "over" => found.keep(add_list(&mut base, e)).unwrap_or_default(),
             _ => put(&mut base, e.clone()),
         }
     }
@@ -246,24 +255,42 @@ fn merge(mut base: Tree, own: Tree, found: &mut Diagnostics) -> Tree {
         replace(&mut base, changes, found);
     }
     if let Some(changes) = own.get("set") {
-        match changes.entries() {
-            Some(entries) => {
-                found.keep(at_most(CHANGES, entries.len(), "changes in `set`", &changes.place));
-                for e in entries.iter().take(CHANGES) {
-                    found.keep(apply(&mut base, &e.key, &e.key_place, &e.value)).unwrap_or_default();
-                }
-            }
-            None => found.push(
-                Diagnostic::error(Code::E0104, "`set` is a map from paths to values")
-                    .at(changes.place.clone(), "here")
-                    .help("write `set: { \"width\": 16 }`"),
-            ),
-        }
+        set_all(&mut base, changes, found);
     }
     base
 }
 
-fn put(tree: &mut Tree, entry: Entry) {
+/// Notes which nodes of a variant take the place of a turn of the base's loops: those that have the name of one.
+fn over(base: &mut Tree, own: &Tree) {
+    let new = own.get("nodes").and_then(Tree::entries).unwrap_or_default();
+    let new = new.iter().filter(|e| base.get("nodes").is_none_or(|n| n.get(&e.key).is_none()) && turn(base, &e.key));
+    let names: Vec<Tree> = new.map(|e| Tree { kind: Kind::Str(e.key.clone()), place: e.key_place.clone() }).collect();
+    if let Some(first) = names.first() {
+        let (key_place, place) = (first.place.clone(), first.place.clone());
+        let all = Entry { key: "over".into(), key_place, value: Tree { kind: Kind::List(names), place } };
+        // It is a list, so that adding it cannot fail.
+        let _ = add_list(base, &all);
+    }
+}
+
+/// Applies the changes of a map from paths to values.
+fn set_all(tree: &mut Tree, changes: &Tree, found: &mut Diagnostics) {
+    match changes.entries() {
+        Some(entries) => {
+            found.keep(at_most(CHANGES, entries.len(), "changes in `set`", &changes.place));
+            for e in entries.iter().take(CHANGES) {
+                found.keep(apply(tree, &e.key, &e.key_place, &e.value)).unwrap_or_default();
+            }
+        }
+        None => found.push(
+            Diagnostic::error(Code::E0104, "`set` is a map from paths to values")
+                .at(changes.place.clone(), "here")
+                .help("write `set: { \"width\": 16 }`"),
+        ),
+    }
+}
+
+pub(super) fn put(tree: &mut Tree, entry: Entry) {
     let Some(entries) = tree.entries_mut() else { return };
     match entries.iter_mut().find(|e| e.key == entry.key) {
         Some(e) => *e = entry,
@@ -301,9 +328,9 @@ fn add(base: &mut Tree, own: &Entry) -> std::result::Result<(), Diagnostic> {
 
 fn add_list(base: &mut Tree, own: &Entry) -> std::result::Result<(), Diagnostic> {
     let Kind::List(new) = &own.value.kind else {
-        return Err(Diagnostic::error(Code::E0104, "`drop` is a list of nodes")
+        return Err(Diagnostic::error(Code::E0104, format!("`{}` is a list of nodes", own.key))
             .at(own.value.place.clone(), "here")
-            .help("write `drop: [\"lspm\"]`"));
+            .help(format!("write `{}: [\"lspm\"]`", own.key)));
     };
     match base.entries_mut().and_then(|e| e.iter_mut().find(|e| e.key == own.key)) {
         Some(Entry { value: Tree { kind: Kind::List(old), .. }, .. }) => old.extend(new.iter().cloned()),
@@ -361,86 +388,4 @@ fn each_node(graph: &mut Tree, f: &mut dyn FnMut(&mut Tree)) {
             _ => {}
         }
     }
-}
-
-/// Changes the value at a path: a parameter, `node.field`, `Block.parameter` or `Block.node.field`.
-fn apply(graph: &mut Tree, path: &str, place: &Place, value: &Tree) -> std::result::Result<(), Diagnostic> {
-    let refuse = |what: &str, name: &str, among: &[Entry]| {
-        Diagnostic::error(Code::E0207, format!("there is no {what} `{}` to set", printable(name)))
-            .at(place.clone(), "set here")
-            .help(suggestion(name, among.iter().map(|e| e.key.as_str()), what))
-    };
-    let parts: Vec<&str> = path.split('.').collect();
-    match parts.as_slice() {
-        [name] => match field(graph, "params").and_then(|p| field(p, name)) {
-            Some(slot) => assign(slot, name, place, value),
-            None => Err(refuse("parameter", name, among(graph, "params"))),
-        },
-        [block, name] if graph.get("blocks").is_some_and(|b| b.get(block).is_some()) => {
-            let Some(composite) = field(graph, "blocks").and_then(|b| field(b, block)) else { return Ok(()) };
-            match field(composite, "params").and_then(|p| field(p, name)) {
-                Some(slot) => assign(slot, name, place, value),
-                None => Err(refuse("parameter", name, among(composite, "params"))),
-            }
-        }
-        [node, name] => set_field(graph, node, name, place, value).ok_or_else(|| refuse("node", node, among(graph, "nodes"))),
-        [block, node, name] => match field(graph, "blocks").and_then(|b| field(b, block)) {
-            Some(composite) => {
-                set_field(composite, node, name, place, value).ok_or_else(|| refuse("node", node, among(composite, "nodes")))
-            }
-            None => Err(refuse("block", block, among(graph, "blocks"))),
-        },
-        _ => Err(refuse("path", path, &[])),
-    }
-}
-
-/// Gives a parameter another value of its type.
-fn assign(slot: &mut Tree, name: &str, place: &Place, value: &Tree) -> std::result::Result<(), Diagnostic> {
-    let refuse = |expected: &str| {
-        Diagnostic::error(Code::E0207, format!("`{name}` is {expected}, but {} is given", value.what()))
-            .at(place.clone(), "set here")
-            .also(slot.place.clone(), "declared here")
-    };
-    match (&mut slot.kind, &value.kind) {
-        (Kind::Tuple(Some(of), choices), new) if of == "OneOf" => {
-            let word = |t: &Tree| matches!(&t.kind, Kind::Str(s) | Kind::Word(s) if matches!(new, Kind::Str(n) | Kind::Word(n) if n == s));
-            match choices.iter().position(word) {
-                Some(i) => {
-                    choices[..=i].rotate_right(1);
-                    choices[0].place = value.place.clone();
-                }
-                None => {
-                    let all: Vec<String> = choices
-                        .iter()
-                        .filter_map(|t| if let Kind::Str(s) | Kind::Word(s) = &t.kind { Some(format!("`{s}`")) } else { None })
-                        .collect();
-                    return Err(refuse("one of some words").help(format!("choices: {}", all.join(", "))));
-                }
-            }
-            return Ok(());
-        }
-        (Kind::Int(_), Kind::Int(_) | Kind::Str(_))
-        | (Kind::Float(_), Kind::Float(_) | Kind::Int(_) | Kind::Str(_))
-        | (Kind::Bool(_), Kind::Bool(_) | Kind::Str(_)) => {}
-        (Kind::Int(_), _) => return Err(refuse("a whole number").help(format!("write `{name}=8`"))),
-        (Kind::Float(_), _) => return Err(refuse("a number").help(format!("write `{name}=0.5`"))),
-        (Kind::Bool(_), _) => return Err(refuse("`true` or `false`").help(format!("write `{name}=true`"))),
-        _ => {}
-    }
-    *slot = value.clone();
-    Ok(())
-}
-
-fn set_field(graph: &mut Tree, node: &str, name: &str, place: &Place, value: &Tree) -> Option<()> {
-    let node = field(graph, "nodes").and_then(|n| field(n, node))?;
-    put(node, Entry { key: name.to_owned(), key_place: place.clone(), value: value.clone() });
-    Some(())
-}
-
-fn field<'t>(tree: &'t mut Tree, key: &str) -> Option<&'t mut Tree> {
-    tree.entries_mut()?.iter_mut().find(|e| e.key == key).map(|e| &mut e.value)
-}
-
-fn among<'t>(tree: &'t Tree, key: &str) -> &'t [Entry] {
-    tree.get(key).and_then(Tree::entries).unwrap_or_default()
 }

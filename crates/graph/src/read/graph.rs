@@ -1,10 +1,10 @@
 //! A graph's text with its meaning: parameters, inputs, composites, nodes, outputs.
 
-use std::collections::HashSet;
-
 use super::budget::{CHANGES, NAME, PARAMETERS, PORTS, at_most};
 use super::claim::Claim;
 use super::expr::is_name;
+use super::parameter::class;
+use super::reference::Reference;
 use super::tree::{Entry, Kind, Tree};
 use super::value::Value;
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, nearest, printable, suggestion};
@@ -17,9 +17,8 @@ pub struct GraphText {
     pub inputs: Vec<InputText>,
     pub blocks: Vec<Composite>,
     pub nodes: Vec<NodeText>,
-    pub outputs: Vec<(String, Reference)>,
-    /// Nodes that a variant left out; what they fed is as if it were not connected.
-    pub dropped: Vec<(String, Place)>,
+    pub outputs: Vec<OutputText>,
+    pub changes: Changes,
     pub claims: Vec<Claim>,
     /// What is said of lints in the file.
     pub lints: Vec<(String, Place, String)>,
@@ -55,11 +54,12 @@ pub struct InputText {
     pub size: Option<Tree>,
 }
 
-/// An input of a composite; `"texture?"` may stay unconnected.
+/// An input of a composite; `"texture?"` may stay unconnected, `"xs[]"` takes a list, `"xs[]?"` one that may be empty.
 #[derive(Clone, Debug)]
 pub struct PortText {
     pub name: String,
     pub optional: bool,
+    pub list: bool,
     pub place: Place,
 }
 
@@ -72,7 +72,8 @@ pub struct Composite {
     pub inputs: Vec<PortText>,
     pub nodes: Vec<NodeText>,
     /// One output without a name, or several with.
-    pub outputs: Vec<(String, Reference)>,
+    pub outputs: Vec<OutputText>,
+    pub changes: Changes,
     /// How much text its parameters and outputs are.
     pub weight: usize,
     /// Whether its parameters, inputs and outputs could be read.
@@ -95,54 +96,48 @@ pub struct NodeText {
     pub weight: usize,
     /// Whether its name or its block could not be read, which was told.
     pub faulty: bool,
+    /// Where it is said that its turns feed each other.
+    pub chained: Option<Place>,
+    /// Where the block is written, if a parameter holds it.
+    pub form: Option<Place>,
 }
 
-/// The value of a node: `"stem"`, `"lspm.texture"`; of several, `"lspm.features | stem"`, the first that is there.
+/// What a scope gives: the value of a node, or a list of such.
 #[derive(Clone, Debug)]
-pub struct Reference {
-    pub node: String,
-    pub port: Option<String>,
-    /// What to take when that node is not there.
-    pub others: Vec<(String, Option<String>)>,
-    pub text: String,
+pub struct OutputText {
+    /// Empty for the one output of a composite.
+    pub name: String,
     pub place: Place,
-    /// Whether it could not be read, which was told.
-    pub faulty: bool,
+    pub from: Vec<Reference>,
+    /// Whether it is a list.
+    pub list: bool,
 }
 
-impl Reference {
-    /// One that could not be read, which was told.
-    pub fn unread(place: &Place) -> Self {
-        Self { faulty: true, ..Self::parse("", place.clone()) }
+impl OutputText {
+    fn read(name: &str, place: &Place, tree: &Tree, found: &mut Diagnostics) -> Self {
+        let list = matches!(tree.kind, Kind::List(_));
+        Self { name: name.to_owned(), place: place.clone(), from: Reference::all(tree, found), list }
     }
+}
 
-    /// Reads a reference from a text.
-    ///
-    /// # Errors
-    /// E0104 when it is not a text.
-    pub fn read(tree: &Tree) -> std::result::Result<Self, Diagnostic> {
-        let (Kind::Str(s) | Kind::Word(s)) = &tree.kind else {
-            let help = "write \"stem\", or [\"stem\", \"image\"] where several are taken";
-            return Err(wrong(tree, "the name of a node in quotes").help(help));
-        };
-        Ok(Self::parse(s, tree.place.clone()))
-    }
+/// What a variant or the file itself changes of the nodes that loops make.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// Nodes that are left out; what they fed is as if it were not connected.
+    pub dropped: Vec<Dropped>,
+    /// Nodes that take the place of a turn of that name.
+    pub over: Vec<String>,
+    /// Fields of single turns: the node, and the field with its value.
+    pub turns: Vec<(String, Entry)>,
+}
 
-    /// Reads a reference that stands at `place`.
-    pub fn parse(text: &str, place: Place) -> Self {
-        let mut all = text.split('|').map(|one| match one.trim().split_once('.') {
-            Some((n, p)) => (n.to_owned(), Some(p.to_owned())),
-            None => (one.trim().to_owned(), None),
-        });
-        let (node, port) = all.next().unwrap_or_default();
-        Self { node, port, others: all.collect(), text: text.to_owned(), place, faulty: false }
-    }
-
-    /// The references of a field: one, or a list of them. What is none is told with E0104 in `found`, and has [`Reference::unread`] here.
-    pub fn all(tree: &Tree, found: &mut Diagnostics) -> Vec<Self> {
-        let items = if let Kind::List(items) = &tree.kind { items.as_slice() } else { std::slice::from_ref(tree) };
-        items.iter().map(|t| found.keep(Self::read(t)).unwrap_or_else(|| Self::unread(&t.place))).collect()
-    }
+/// A name in `drop`.
+#[derive(Clone, Debug)]
+pub struct Dropped {
+    pub name: String,
+    pub place: Place,
+    /// Whether an entry has this name; else it may be that of a turn.
+    pub entry: bool,
 }
 
 fn wrong(tree: &Tree, expected: &str) -> Diagnostic {
@@ -151,9 +146,10 @@ fn wrong(tree: &Tree, expected: &str) -> Diagnostic {
         .echo(tree.kind == Kind::Fault)
 }
 
-const FIELDS: &[&str] =
-    &["name", "source", "extends", "import", "params", "inputs", "blocks", "nodes", "outputs", "set", "drop", "replace", "claims", "lints"];
-const COMPOSITE_FIELDS: &[&str] = &["params", "inputs", "nodes", "output", "outputs"];
+const FIELDS: &[&str] = &[
+    "name", "source", "extends", "import", "params", "inputs", "blocks", "nodes", "outputs", "set", "drop", "over", "replace", "claims", "lints",
+];
+const COMPOSITE_FIELDS: &[&str] = &["params", "inputs", "nodes", "output", "outputs", "over"];
 const INPUT_FIELDS: &[&str] = &["channels", "size"];
 
 /// Gives a tree its meaning.
@@ -183,9 +179,10 @@ pub fn meaning(tree: &Tree) -> Result<(GraphText, Diagnostics)> {
         }
         None => tree.place.source.name.rsplit(['/', '\\']).next().unwrap_or_default().trim_end_matches(".ron").to_owned(),
     };
-    let mut dropped = vec![];
+    let mut dropped: Vec<(String, Place)> = vec![];
     if let Some(t) = tree.get("drop") {
-        dropped.extend(Reference::all(t, &mut r.found).into_iter().filter(|d| !d.faulty).map(|d| (d.node, d.place)));
+        let all = Reference::all(t, &mut r.found).into_iter().filter(|d| !d.faulty).take(CHANGES);
+        dropped.extend(all.map(|d| (d.text.trim().to_owned(), d.place)));
     }
     let is_map = |key: &str| tree.get(key).is_some_and(|t| t.entries().is_some());
     let slip = |e: &Entry| nearest(&e.key, FIELDS.iter().copied()) == Some("params") && e.key != "params";
@@ -196,28 +193,40 @@ pub fn meaning(tree: &Tree) -> Result<(GraphText, Diagnostics)> {
         blocks: tree.get("blocks").is_none() || is_map("blocks"),
     };
     let inputs = r.few(tree, "inputs", PORTS).into_iter().map(|e| r.input(e)).collect();
-    let blocks: Vec<Composite> = r.map(tree, "blocks", false).into_iter().map(|e| r.composite(e)).collect();
+    let mut blocks: Vec<Composite> = r.map(tree, "blocks", false).into_iter().map(|e| r.composite(e)).collect();
     let mut nodes = r.nodes(tree);
-    let there: HashSet<&str> = nodes.iter().map(|n| n.id.as_str()).collect();
-    for (d, place) in dropped.iter().filter(|(d, _)| !there.contains(d.as_str())).take(CHANGES) {
-        let help = suggestion(d, nodes.iter().map(|n| n.id.as_str()), "nodes");
-        r.found.push(
-            Diagnostic::error(Code::E0202, format!("there is no node `{}` to drop", printable(d)))
-                .at(place.clone(), "dropped here")
-                .help(help)
-                .echo(!whole.nodes),
-        );
+    let mut outputs = r.outputs(tree);
+    let mut changes = Changes { over: r.over(tree), ..Changes::default() };
+    for (text, place) in dropped {
+        match text.split_once('.') {
+            Some(("outputs", name)) if outputs.iter().any(|o| o.name == name) => outputs.retain(|o| o.name != name),
+            Some((block, node)) if blocks.iter().any(|c| c.name == block) => {
+                if let Some(c) = blocks.iter_mut().find(|c| c.name == block) {
+                    r.drop(node, place, &mut c.nodes, &mut c.changes, c.names);
+                }
+            }
+            _ => r.drop(&text, place, &mut nodes, &mut changes, whole.nodes),
+        }
     }
-    let gone: HashSet<&str> = dropped.iter().map(|(d, _)| d.as_str()).collect();
-    nodes.retain(|n| !gone.contains(n.id.as_str()));
+    for e in tree.get("set").and_then(Tree::entries).unwrap_or_default().iter().take(CHANGES) {
+        let field = |name: &str| Entry { key: name.to_owned(), key_place: e.key_place.clone(), value: e.value.clone() };
+        match e.key.split('.').collect::<Vec<_>>().as_slice() {
+            [node, name] => changes.turns.push(((*node).to_owned(), field(name))),
+            [block, node, name] => {
+                let c = blocks.iter_mut().find(|c| c.name == *block);
+                c.into_iter().for_each(|c| c.changes.turns.push(((*node).to_owned(), field(name))));
+            }
+            _ => {}
+        }
+    }
     let g = GraphText {
         name,
         params: r.params(tree),
         inputs,
         blocks,
         nodes,
-        outputs: r.references(tree, "outputs"),
-        dropped,
+        outputs,
+        changes,
         claims: r.claims(tree),
         lints: r.lints(tree),
         place: tree.place.clone(),
@@ -323,13 +332,33 @@ impl Reader {
             locals: vec![],
             weight: e.key.len() + e.value.weight(),
             faulty,
+            chained: None,
+            form: None,
         }
     }
 
-    fn references(&mut self, tree: &Tree, key: &str) -> Vec<(String, Reference)> {
-        let all = self.few(tree, key, PORTS);
-        let mut read = |e: &Entry| self.found.keep(Reference::read(&e.value)).unwrap_or_else(|| Reference::unread(&e.value.place));
-        all.into_iter().map(|e| (e.key.clone(), read(e))).collect()
+    fn outputs(&mut self, tree: &Tree) -> Vec<OutputText> {
+        let all = self.few(tree, "outputs", PORTS);
+        all.into_iter().map(|e| OutputText::read(&e.key, &e.key_place, &e.value, &mut self.found)).collect()
+    }
+
+    fn over(&mut self, tree: &Tree) -> Vec<String> {
+        let Some(t) = tree.get("over") else { return vec![] };
+        let all = Reference::all(t, &mut self.found);
+        self.found.keep(at_most(CHANGES, all.len(), "nodes in `over`", &t.place));
+        all.into_iter().filter(|r| !r.faulty).take(CHANGES).map(|r| r.text).collect()
+    }
+
+    /// Leaves out a node, or notes that a turn of a loop is to be.
+    fn drop(&mut self, name: &str, place: Place, nodes: &mut Vec<NodeText>, changes: &mut Changes, whole: bool) {
+        let entry = nodes.iter().any(|n| n.id == name);
+        if !entry && !nodes.iter().any(|n| n.id.contains('{')) {
+            let help = suggestion(name, nodes.iter().map(|n| n.id.as_str()), "nodes");
+            let d = Diagnostic::error(Code::E0202, format!("there is no node `{}` to drop", printable(name)));
+            self.found.push(d.at(place.clone(), "dropped here").help(help).echo(!whole));
+        }
+        nodes.retain(|n| n.id != name);
+        changes.dropped.push(Dropped { name: name.to_owned(), place, entry });
     }
 
     fn claims(&mut self, tree: &Tree) -> Vec<Claim> {
@@ -374,8 +403,10 @@ impl Reader {
         let mut inputs = vec![];
         if let Some(t) = tree.get("inputs") {
             for r in Reference::all(t, &mut self.found).into_iter().filter(|r| !r.faulty) {
-                let name = r.node.trim_end_matches('?');
-                inputs.push(PortText { name: name.to_owned(), optional: name != r.node, place: r.place });
+                let text = r.text.trim();
+                let one = text.trim_end_matches('?');
+                let name = one.strip_suffix("[]").unwrap_or(one);
+                inputs.push(PortText { name: name.to_owned(), optional: one != text, list: name != one, place: r.place });
             }
         }
         if let Some(p) = inputs.get(PORTS) {
@@ -385,16 +416,16 @@ impl Reader {
         let named = self.found.0.len() == before;
         let params = self.params(tree);
         for p in &params {
-            if matches!(&p.value.kind, Kind::Word(w) if w != "Required") {
+            if matches!(&p.value.kind, Kind::Word(w) if w != "Required" && class(&p.value).is_none()) {
                 self.found.push(
-                    wrong(&p.value, "a value, or `Required`,").help("write `Required`, `8`, `\"out / 2\"` or `OneOf(\"silu\", \"relu\")`"),
+                    wrong(&p.value, "a value, or `Required`,").help("write `Required`, `8`, `\"out / 2\"`, `relu` or `OneOf(\"silu\", \"relu\")`"),
                 );
             }
         }
         let outputs = match (fields, tree.get("output")) {
             (None, _) => vec![],
-            (_, Some(t)) => vec![(String::new(), self.found.keep(Reference::read(t)).unwrap_or_else(|| Reference::unread(&t.place)))],
-            _ => self.references(tree, "outputs"),
+            (_, Some(t)) => vec![OutputText::read("", &t.place, t, &mut self.found)],
+            _ => self.outputs(tree),
         };
         let whole = self.found.0.len() == before && !slips;
         let nodes = if fields.is_some() { self.nodes(tree) } else { vec![] };
@@ -405,6 +436,7 @@ impl Reader {
             inputs,
             nodes,
             outputs,
+            changes: Changes { over: self.over(tree), ..Changes::default() },
             weight: ["params", "output", "outputs"].iter().filter_map(|k| tree.get(k)).map(Tree::weight).sum(),
             whole,
             names: named && !slips && tree.get("nodes").is_some_and(|t| t.entries().is_some()),

@@ -1,11 +1,14 @@
 //! The values that parameters and expressions have.
 
-use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A whole number, a number, a truth value or a word.
+use super::tree::Tree;
+use super::words::{self, Class};
+
+/// A whole number, a number, a truth value, a word, a list, or a form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "a number, `true`, `false` or a word")]
 pub enum Value {
@@ -17,15 +20,60 @@ pub enum Value {
     Bool(bool),
     /// `silu`
     Text(String),
+    /// `[32, 64, 128]`; a size `(1, 2, 2)` is one, too.
+    List(#[serde(serialize_with = "entries", deserialize_with = "listed")] Arc<Vec<Value>>),
+    /// `leaky_relu(slope: 0.1)`: a norm, a function or a block with its fields. It is written as text where values are.
+    #[serde(skip_deserializing)]
+    Form(#[serde(serialize_with = "shown")] Arc<Form>),
     /// That of a parameter in which an error was found: what follows from it cannot be judged.
     #[serde(skip)]
     Unknown,
 }
 
-/// The names that an expression may use.
-pub type Scope = BTreeMap<String, Value>;
+/// A norm, a function or a block with its fields, each of which is a value that does not depend on where it is used.
+#[derive(Clone, Debug)]
+pub struct Form {
+    /// `name`, `name(value, ...)` or `name(field: value, ...)`, every value where it was written.
+    pub tree: Tree,
+}
+
+impl Form {
+    /// The name before its fields.
+    pub fn name(&self) -> &str {
+        self.tree.name().unwrap_or_default()
+    }
+
+    /// What it may be; `none` is a norm and a function.
+    pub fn classes(&self) -> Vec<Class> {
+        words::classes(self.name())
+    }
+}
+
+/// Two forms are one where they are written alike, wherever that is.
+impl PartialEq for Form {
+    fn eq(&self, other: &Self) -> bool {
+        self.tree.to_string() == other.tree.to_string()
+    }
+}
+
+fn entries<S: Serializer>(list: &Arc<Vec<Value>>, s: S) -> Result<S::Ok, S::Error> {
+    list.as_slice().serialize(s)
+}
+
+fn listed<'de, D: Deserializer<'de>>(d: D) -> Result<Arc<Vec<Value>>, D::Error> {
+    Vec::deserialize(d).map(Arc::new)
+}
+
+fn shown<S: Serializer>(form: &Arc<Form>, s: S) -> Result<S::Ok, S::Error> {
+    s.collect_str(&form.tree)
+}
 
 impl Value {
+    /// A list of values.
+    pub fn list(all: Vec<Value>) -> Self {
+        Value::List(Arc::new(all))
+    }
+
     /// What to call its type in a message.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -33,6 +81,8 @@ impl Value {
             Value::Float(_) => "a number",
             Value::Bool(_) => "`true` or `false`",
             Value::Text(_) => "a word",
+            Value::List(_) => "a list",
+            Value::Form(f) => f.classes().first().map_or("a form", |c| c.one()),
             Value::Unknown => "unknown",
         }
     }
@@ -45,6 +95,32 @@ impl Value {
             _ => None,
         }
     }
+
+    /// A word, or the name of a form.
+    pub fn word(&self) -> Option<&str> {
+        match self {
+            Value::Text(t) => Some(t),
+            Value::Form(f) => Some(f.name()),
+            _ => None,
+        }
+    }
+
+    /// How many entries it has, those of lists in it among them; 1 where it is no list.
+    pub fn entries(&self) -> usize {
+        match self {
+            Value::List(all) => all.iter().map(Value::entries).fold(0, usize::saturating_add).max(1),
+            _ => 1,
+        }
+    }
+
+    /// Whether it is unknown, or something in it is.
+    pub fn unknown(&self) -> bool {
+        match self {
+            Value::List(all) => all.iter().any(Value::unknown),
+            Value::Unknown => true,
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for Value {
@@ -54,6 +130,14 @@ impl fmt::Display for Value {
             Value::Float(x) => write!(f, "{x:?}"),
             Value::Bool(b) => write!(f, "{b}"),
             Value::Text(t) => f.write_str(t),
+            Value::List(all) => {
+                f.write_str("[")?;
+                for (i, v) in all.iter().enumerate() {
+                    write!(f, "{}{v}", if i > 0 { ", " } else { "" })?;
+                }
+                f.write_str("]")
+            }
+            Value::Form(form) => write!(f, "{}", form.tree),
             Value::Unknown => f.write_str("?"),
         }
     }

@@ -60,7 +60,7 @@ pub fn import(folder: &Path, choice: &Choice) -> Result<Imported> {
     let Some(about) = first.first() else { unreachable!("there is one fold at least, or an error") };
     let configuration = plans.configuration(about.configuration.as_deref(), &folder, &about.trainer)?;
     let card = card::card(&plans, &configuration, &dataset, about, &checkpoints, choice)?;
-    let network = network::write(&plans, &configuration, card.modalities.len(), card.channels(), card.patch, &about.trainer)?;
+    let network = network::write(&plans, &configuration, &card, about)?;
     let program = compile(&Source::new(format!("{} (its graph)", folder.plans.display()), network.text.clone()), &[], None)?;
     let sets = weights::take(&program, &network, &first, &checkpoints)?;
     if card.patch.iter().zip(program.multiple()).any(|(p, m)| p % m != 0) {

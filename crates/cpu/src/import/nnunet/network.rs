@@ -1,6 +1,6 @@
 //! The graph of a network of nnU-Net, and the name that each of its weights has there.
 //!
-//! Part of `import::nnunet`; may use `text`. Levels are numbered from the finest, 1, as people speak of a U-Net: `enc2_conv1` is
+//! Part of `import::nnunet`; may use `infer` and `text`. Levels are numbered from the finest, 1, as people speak of a U-Net: `enc2_conv1` is
 //! `encoder.stages.1.0.convs.0`, and `dec2_conv1`, which joins the features of `enc2`, is in `decoder.stages` counted from the coarsest.
 
 use std::fmt::Write;
@@ -9,13 +9,15 @@ use serde_json::Value;
 
 use super::plans::{Configuration, Plans};
 use super::refused;
+use super::weights::About;
+use crate::infer::Card;
 use crate::text::{Diagnostic, Result, printable};
 
 /// No network has more stages, blocks in one, or features.
 const MOST_STAGES: usize = 16;
 const MOST_BLOCKS: usize = 64;
 const MOST_FEATURES: usize = 1 << 16;
-/// The epsilon of norms and the slope of LeakyReLU that the graph language has.
+/// What PyTorch takes where plans do not say: the epsilon of norms, the slope of LeakyReLU.
 const EPSILON: f64 = 1e-5;
 const SLOPE: f64 = 0.01;
 
@@ -47,16 +49,20 @@ struct Shape {
     decoder: Vec<usize>,
     stem: usize,
     bias: bool,
-    norm: bool,
-    activation: &'static str,
+    /// The norm as a graph has it, and the names of its weights.
+    norm: Option<(String, Vec<&'static str>)>,
+    activation: String,
 }
 
 /// Writes the graph for so many channels of the image and of the answer.
 ///
 /// # Errors
 /// E0804 for a network that is another one than `PlainConvUNet` or `ResidualEncoderUNet`, or has parts that the graph language does not.
-pub fn write(plans: &Plans, c: &Configuration, channels: usize, classes: usize, patch: [usize; 3], trainer: &str) -> Result<Network> {
-    let shape = Reader { plans, c, trainer }.shape()?;
+pub fn write(plans: &Plans, c: &Configuration, card: &Card, about: &About) -> Result<Network> {
+    let (channels, classes, patch) = (card.modalities.len(), card.channels(), card.patch);
+    // Some trainers put batch norms where the plans say instance norms: the weights tell.
+    let batch = about.checkpoint.names().any(|name| name.ends_with(".norm.running_mean"));
+    let shape = Reader { plans, c, trainer: &about.trainer, batch }.shape()?;
     let mut w = Writer { shape: &shape, body: String::new(), names: vec![] };
     let logits = w.all(classes);
     let [d, h, wd] = patch;
@@ -79,6 +85,8 @@ struct Reader<'a> {
     plans: &'a Plans,
     c: &'a Configuration,
     trainer: &'a str,
+    /// Whether the weights are those of batch norms.
+    batch: bool,
 }
 
 impl Reader<'_> {
@@ -116,7 +124,8 @@ impl Reader<'_> {
         let decoder = self.counts(&old.n_conv_per_stage_decoder, "n_conv_per_stage_decoder", count - 1)?;
         let stages = self.stages(features, &old.conv_kernel_sizes, &old.pool_op_kernel_sizes, &old.n_conv_per_stage_encoder, count)?;
         let stem = stages[0].features;
-        Ok(Shape { residual, stages, decoder, stem, bias: true, norm: true, activation: "leaky_relu" })
+        let norm = Some(self.norm(EPSILON, true));
+        Ok(Shape { residual, stages, decoder, stem, bias: true, norm, activation: "leaky_relu".into() })
     }
 
     /// Releases from 2.3 on.
@@ -127,27 +136,34 @@ impl Reader<'_> {
         let field = |name: &str| a.arch_kwargs.get(name).unwrap_or(&none);
         let last = |name: &str| field(name).as_str().map(|t| t.rsplit('.').next().unwrap_or(t).to_owned());
         let dims = self.c.patch_size.len();
-        let expected = [format!("Conv{dims}d"), format!("InstanceNorm{dims}d")];
-        if last("conv_op").is_none_or(|c| c != expected[0]) {
-            return Err(self.refuse(format!("convolves by {}, not {}", field("conv_op"), expected[0]), "look at `conv_op` in its plans").into());
+        let expected = format!("Conv{dims}d");
+        if last("conv_op").is_none_or(|c| c != expected) {
+            return Err(self.refuse(format!("convolves by {}, not {expected}", field("conv_op")), "look at `conv_op` in its plans").into());
         }
-        let norm = !field("norm_op").is_null();
-        if norm && last("norm_op").is_none_or(|n| n != expected[1]) {
-            let message = format!("normalises by {}, and only {} is known", field("norm_op"), expected[1]);
-            return Err(self.refuse(message, "there is no way round that yet").into());
-        }
-        let norms = field("norm_op_kwargs");
-        let eps = norms.get("eps").and_then(Value::as_f64).unwrap_or(EPSILON);
-        if norm && (eps != EPSILON || norms.get("affine") != Some(&Value::Bool(true))) {
-            return Err(self.refuse(format!("has norms with {norms}"), "only eps 1e-5 and affine norms are known").into());
-        }
-        let slope = field("nonlin_kwargs").get("negative_slope").and_then(Value::as_f64).unwrap_or(SLOPE);
-        let activation = match last("nonlin").as_deref() {
-            Some("LeakyReLU") if slope == SLOPE => "leaky_relu",
-            Some("ReLU") => "relu",
+        let known = [format!("InstanceNorm{dims}d"), format!("BatchNorm{dims}d")];
+        let norm = match last("norm_op") {
+            None if field("norm_op").is_null() => None,
+            Some(name) if known.contains(&name) => {
+                let said = field("norm_op_kwargs");
+                let eps = said.get("eps").map_or(Some(EPSILON), Value::as_f64).filter(|eps| eps.is_finite() && *eps > 0.0);
+                let eps = eps.ok_or_else(|| self.refuse(format!("has norms with {said}"), "look at `norm_op_kwargs` in its plans"))?;
+                // PyTorch's instance norms have no weights unless they are asked for, its batch norms do.
+                let affine = said.get("affine").map_or(name == known[1], |v| v == &Value::Bool(true));
+                Some(self.norm(eps, affine))
+            }
+            _ => {
+                let message = format!("normalises by {}", field("norm_op"));
+                return Err(self.refuse(message, &format!("{} are known", known.join(" and "))).into());
+            }
+        };
+        let slope = field("nonlin_kwargs").get("negative_slope").map_or(Some(SLOPE), Value::as_f64).filter(|s| s.is_finite());
+        let activation = match (last("nonlin").as_deref(), slope) {
+            (Some("LeakyReLU"), Some(SLOPE)) => "leaky_relu".to_owned(),
+            (Some("LeakyReLU"), Some(slope)) => format!("leaky_relu(slope: {slope:?})"),
+            (Some("ReLU"), _) => "relu".to_owned(),
             _ => {
                 let message = format!("has the activation {} with {}", field("nonlin"), field("nonlin_kwargs"));
-                return Err(self.refuse(message, "LeakyReLU with a slope of 0.01 and ReLU are known").into());
+                return Err(self.refuse(message, "LeakyReLU and ReLU are known").into());
             }
         };
         if field("nonlin_first") == &Value::Bool(true) {
@@ -167,6 +183,21 @@ impl Reader<'_> {
         self.within(stem, "features in its stem", 1, MOST_FEATURES)?;
         let bias = field("conv_bias") == &Value::Bool(true);
         Ok(Shape { residual, stages, decoder, stem, bias, norm, activation })
+    }
+
+    /// A norm, with the names of its weights: batch norms where the weights are theirs.
+    fn norm(&self, eps: f64, affine: bool) -> (String, Vec<&'static str>) {
+        let mut fields = vec![];
+        if eps != EPSILON {
+            fields.push(format!("eps: {eps:?}"));
+        }
+        if !affine {
+            fields.push("affine: false".into());
+        }
+        let fields = if fields.is_empty() { String::new() } else { format!("({})", fields.join(", ")) };
+        let learned = ["weight", "bias"].into_iter().filter(|_| affine);
+        let running = ["running_mean", "running_var"].into_iter().filter(|_| self.batch);
+        (format!("{}{fields}", if self.batch { "batch" } else { "instance" }), learned.chain(running).collect())
     }
 
     fn stages(&self, features: Vec<usize>, kernels: &Value, strides: &Value, blocks: &Value, count: usize) -> Result<Vec<Stage>> {
@@ -259,15 +290,17 @@ impl Writer<'_> {
         if !c.bias {
             text.push_str(", bias: false");
         }
-        if self.shape.norm {
-            let _ = write!(text, ", norm: {}", c.out);
+        if let Some((norm, _)) = &self.shape.norm {
+            let _ = write!(text, ", norm: {norm}");
         }
         if c.active {
             let _ = write!(text, ", activation: {}", self.shape.activation);
         }
         self.node(name, &(text + ")"));
-        let parts = [("conv.weight", true), ("conv.bias", c.bias), ("norm.weight", self.shape.norm), ("norm.bias", self.shape.norm)];
-        self.names.extend(parts.iter().filter(|(_, on)| *on).map(|(part, _)| (format!("{name}.{part}"), format!("{theirs}.{part}"))));
+        let mut parts = vec!["conv.weight".to_owned()];
+        parts.extend(c.bias.then(|| "conv.bias".into()));
+        parts.extend(self.shape.norm.iter().flat_map(|(_, weights)| weights).map(|weight| format!("norm.{weight}")));
+        self.names.extend(parts.iter().map(|part| (format!("{name}.{part}"), format!("{theirs}.{part}"))));
         name.to_owned()
     }
 
@@ -290,7 +323,7 @@ impl Writer<'_> {
         }
         let sum = format!("{name}_sum");
         self.node(&sum, &format!("Add(x: [\"{second}\", \"{skip}\"])"));
-        let activation = self.shape.activation;
+        let activation = &self.shape.activation;
         self.node(name, &format!("Activation(x: \"{sum}\", function: {activation})"));
         name.to_owned()
     }
@@ -368,15 +401,11 @@ struct Conv {
 pub fn all_used<'a>(names: &[(String, String)], there: impl Iterator<Item = &'a str>, trainer: &str, file: &str) -> Result<()> {
     let used: std::collections::HashSet<&str> = names.iter().map(|(_, theirs)| theirs.as_str()).collect();
     let double = |name: &str| {
-        // The same numbers under other names, and the answers of coarser levels, which only training looks at.
-        name.contains(".all_modules.") || name.starts_with("decoder.encoder.") || name.starts_with("decoder.seg_layers.")
+        // The same numbers under other names, how long norms were trained, and the answers of coarser levels, which only training looks at.
+        name.contains(".all_modules.") || name.starts_with("decoder.encoder.") || name.starts_with("decoder.seg_layers.") || name.ends_with(".num_batches_tracked")
     };
     let mut left: Vec<&str> = there.filter(|name| !used.contains(name) && !double(name)).collect();
     left.sort_unstable();
-    if let Some(norm) = left.iter().find(|name| name.ends_with(".norm.running_mean")) {
-        let message = format!("`{file}` was trained by `{}` with batch normalisation (`{}`)", printable(trainer), printable(norm));
-        return Err(refused(message).help("only instance normalisation is known yet").into());
-    }
     let Some(first) = left.first() else { return Ok(()) };
     let more = if left.len() > 1 { format!(" and {} more", left.len() - 1) } else { String::new() };
     let message = format!(

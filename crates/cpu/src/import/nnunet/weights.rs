@@ -78,7 +78,7 @@ fn about(fold: &Fold) -> Result<About> {
 /// E0804 for a weight that is missing, of another shape or left over, by name; what is wrong with a file.
 pub fn take(program: &Program, network: &Network, all: &[About], folds: &[Fold]) -> Result<Vec<(String, Arrays)>> {
     let dims: std::collections::BTreeMap<String, Vec<usize>> =
-        program.graph.weights().into_iter().map(|(_, name, w)| (name, w.dims)).collect();
+        program.graph.tensors().into_iter().map(|(_, name, w)| (name, w.dims)).collect();
     let mut sets = vec![];
     for (about, fold) in all.iter().zip(folds) {
         let file = fold.file.display().to_string();

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use crate::block::Spec;
 use crate::compile::Program;
-use crate::read::{self, Composite, Entry, Kind, NodeText, Reference, Scope, Tree};
+use crate::read::{self, Changes, Composite, Entry, Kind, NodeText, Reference, Scope, Tree};
 use crate::text::{Diagnostics, Source};
 
 /// One field of a node.
@@ -48,7 +48,7 @@ pub fn written(program: &Program) -> HashMap<String, Written> {
     let composites: HashMap<&str, &Composite> = text.blocks.iter().map(|c| (c.name.as_str(), c)).collect();
     let inputs = text.inputs.iter().map(|i| (i.name.clone(), Some((i.name.clone(), String::new())))).collect();
     let mut w = Walk { composites, all: &mut all, depth: 0 };
-    w.scope(&text.nodes, &program.params, "", &inputs);
+    w.scope(&text.nodes, &text.changes, &program.params, "", &inputs);
     all
 }
 
@@ -62,11 +62,11 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn scope(&mut self, nodes: &[NodeText], params: &Scope, prefix: &str, inputs: &Bound) {
+    fn scope(&mut self, nodes: &[NodeText], changes: &Changes, params: &Scope, prefix: &str, inputs: &Bound) {
         if self.depth > 64 {
             return;
         }
-        let nodes = read::expand(nodes, params, &mut Diagnostics::default()).nodes;
+        let nodes = read::expand(nodes, changes, params, &mut Diagnostics::default()).nodes;
         let there: HashMap<&str, ()> = nodes.iter().map(|n| (n.id.as_str(), ())).collect();
         for n in nodes.iter() {
             let path = join(prefix, &n.id);
@@ -93,7 +93,7 @@ impl Walk<'_> {
                 for p in &c.params {
                     let given = n.entries.iter().find(|e| e.key == p.name).map(|e| &e.value);
                     let value = match given {
-                        Some(t) => read::given(t, &p.value, &scope),
+                        Some(t) => read::given(&p.name, t, &p.value, &scope),
                         None => read::value(&p.value, &inner),
                     };
                     if let Ok(v) = value {
@@ -103,7 +103,7 @@ impl Walk<'_> {
                 let bound =
                     c.inputs.iter().map(|p| (p.name.clone(), w.inputs.iter().find(|g| g.port == p.name).and_then(|g| g.from.clone())));
                 self.depth += 1;
-                self.scope(&c.nodes, &inner, &path, &bound.collect());
+                self.scope(&c.nodes, &c.changes, &inner, &path, &bound.collect());
                 self.depth -= 1;
             }
             self.all.insert(path, w);
@@ -113,9 +113,8 @@ impl Walk<'_> {
 
 /// The first of a reference's alternatives that is there: what it is called, and what it is.
 fn source(r: &Reference, there: &HashMap<&str, ()>, prefix: &str, inputs: &Bound) -> Option<(String, Option<Origin>)> {
-    let all = std::iter::once((&r.node, &r.port)).chain(r.others.iter().map(|(n, p)| (n, p)));
     let mut unconnected = None;
-    for (node, port) in all {
+    for read::Name { node, port, .. } in &r.names() {
         if there.contains_key(node.as_str()) {
             let said = port.as_ref().map_or(node.clone(), |p| format!("{node}.{p}"));
             return Some((said, Some((join(prefix, node), port.clone().unwrap_or_default()))));

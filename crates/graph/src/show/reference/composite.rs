@@ -18,10 +18,14 @@ fn page(c: &Composite) -> Page {
     let doc = comment_above(&c.place);
     let inputs = c.inputs.iter().map(|p| Input {
         name: p.name.clone(),
-        arity: if p.optional { "optional" } else { "one" },
+        arity: match (p.list, p.optional) {
+            (false, false) => "one",
+            (false, true) => "optional",
+            (true, _) => "many",
+        },
         doc: comment_behind(&p.place),
     });
-    let required = |t: &Tree| t.name() == Some("Required");
+    let required = |t: &Tree| read::required(t);
     let fields = c.params.iter().map(|p| Field {
         name: p.name.clone(),
         kind: Kind::Any,
@@ -36,7 +40,7 @@ fn page(c: &Composite) -> Page {
         summary: first_sentence(&doc),
         text: [doc, inside].into_iter().filter(|t| !t.is_empty()).collect(),
         inputs: inputs.collect(),
-        outputs: c.outputs.iter().map(|(n, _)| n.clone()).collect(),
+        outputs: c.outputs.iter().map(|o| o.name.clone()).collect(),
         fields: fields.collect(),
         example: None,
         built_in: false,

@@ -1,0 +1,175 @@
+//! `set`: the value at a path of a graph's tree gets another.
+//!
+//! May use `parameter`, `value`, `words`, `tree` beside it and `text`.
+
+use std::sync::Arc;
+
+use super::extend::put;
+use super::parameter::{choices, class, misfit};
+use super::tree::{Entry, Kind, Tree};
+use super::value::{Form, Value};
+use super::words::classes;
+use crate::text::{Code, Diagnostic, Place, printable, several, suggestion};
+
+/// Changes the value at a path: a parameter, `node.field`, `Block.parameter` or `Block.node.field`.
+pub(super) fn apply(graph: &mut Tree, path: &str, place: &Place, value: &Tree) -> std::result::Result<(), Diagnostic> {
+    let refuse = |what: &str, name: &str, among: &[Entry]| {
+        Diagnostic::error(Code::E0207, format!("there is no {what} `{}` to set", printable(name)))
+            .at(place.clone(), "set here")
+            .help(suggestion(name, among.iter().map(|e| e.key.as_str()), what))
+    };
+    let parts: Vec<&str> = path.split('.').collect();
+    match parts.as_slice() {
+        [name] => match field(graph, "params").and_then(|p| slot(p, name, place, value)) {
+            Some(result) => result,
+            None => Err(refuse("parameter", name, among(graph, "params"))),
+        },
+        [block, name] if graph.get("blocks").is_some_and(|b| b.get(block).is_some()) => {
+            let Some(composite) = field(graph, "blocks").and_then(|b| field(b, block)) else { return Ok(()) };
+            match field(composite, "params").and_then(|p| slot(p, name, place, value)) {
+                Some(result) => result,
+                None => Err(refuse("parameter", name, among(composite, "params"))),
+            }
+        }
+        [node, name] => match set_field(graph, node, name, place, value) {
+            Some(()) => Ok(()),
+            None if turn(graph, node) => {
+                later(graph, path, place, value);
+                Ok(())
+            }
+            None => Err(refuse("node", node, among(graph, "nodes"))),
+        },
+        [block, node, name] => match field(graph, "blocks").and_then(|b| field(b, block)) {
+            Some(composite) => match set_field(composite, node, name, place, value) {
+                Some(()) => Ok(()),
+                None if turn(composite, node) => {
+                    later(graph, path, place, value);
+                    Ok(())
+                }
+                None => Err(refuse("node", node, among(composite, "nodes"))),
+            },
+            None => Err(refuse("block", block, among(graph, "blocks"))),
+        },
+        _ => Err(refuse("path", path, &[])),
+    }
+}
+
+/// Gives a parameter another value of its type.
+fn assign(slot: &mut Tree, name: &str, place: &Place, value: &Tree) -> std::result::Result<(), Diagnostic> {
+    let here = |d: Diagnostic, slot: &Tree| d.at(place.clone(), "set here").also(slot.place.clone(), "declared here");
+    let refuse = |expected: &str, slot: &Tree| {
+        here(Diagnostic::error(Code::E0207, format!("`{name}` is {expected}, but {} is given", value.what())), slot)
+    };
+    let mut value = value.clone();
+    // A bare word of a command line is read as a text.
+    if let Kind::Str(w) = &value.kind
+        && value.place.source.name == "--set"
+        && !classes(w).is_empty()
+    {
+        value.kind = Kind::Word(w.clone());
+    }
+    if let Some(names) = choices(slot) {
+        let name = if let Kind::Str(s) = &value.kind { Some(s.as_str()) } else { value.name() };
+        let Some(i) = names.iter().position(|n| Some(*n) == name) else {
+            let all: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
+            return Err(refuse("one of some words", slot).help(format!("choices: {}", all.join(", "))));
+        };
+        if let Kind::Tuple(_, choices) = &mut slot.kind {
+            choices[..=i].rotate_right(1);
+            choices[0].place = value.place.clone();
+        }
+        return Ok(());
+    }
+    if let Some(class) = class(slot) {
+        let given = match (&value.kind, value.name().map(classes)) {
+            (Kind::Str(_), _) => None,
+            (_, Some(given)) if given.iter().any(|c| class.contains(c)) => None,
+            (Kind::Word(_) | Kind::Tuple(Some(_), _) | Kind::Struct(Some(_), _), Some(given)) if !given.is_empty() => {
+                Some(Value::Form(Arc::new(Form { tree: value.clone() })))
+            }
+            _ => return Err(refuse(class.first().map_or("something else", |c| c.one()), slot).help(class.first().map_or("", |c| c.examples()))),
+        };
+        if let Some(given) = given {
+            return Err(here(misfit(name, &given, &class), slot));
+        }
+        *slot = value;
+        return Ok(());
+    }
+    // Whole numbers and sizes are one kind.
+    match (&slot.kind, &value.kind) {
+        (Kind::Int(_), Kind::Int(_) | Kind::Str(_) | Kind::Tuple(None, _))
+        | (Kind::Float(_), Kind::Float(_) | Kind::Int(_) | Kind::Str(_))
+        | (Kind::Bool(_), Kind::Bool(_) | Kind::Str(_))
+        | (Kind::List(_), Kind::List(_) | Kind::Tuple(None, _) | Kind::Str(_))
+        | (Kind::Tuple(None, _), Kind::Tuple(None, _) | Kind::List(_) | Kind::Int(_) | Kind::Str(_)) => {}
+        (Kind::Int(_), _) => return Err(refuse("a whole number", slot).help(format!("write `{name}=8`"))),
+        (Kind::Float(_), _) => return Err(refuse("a number", slot).help(format!("write `{name}=0.5`"))),
+        (Kind::Bool(_), _) => return Err(refuse("`true` or `false`", slot).help(format!("write `{name}=true`"))),
+        (Kind::List(_), _) => return Err(refuse("a list", slot).help(format!("write `{name}=[16, 32]`, or change an entry, `{name}[0]=16`"))),
+        (Kind::Tuple(None, _), _) => return Err(refuse("a size", slot).help(format!("write `{name}=(1, 2, 2)`"))),
+        _ => {}
+    }
+    *slot = value;
+    Ok(())
+}
+
+/// Gives the parameter of that name, or an entry of it, another value; nothing where there is no such parameter.
+fn slot(params: &mut Tree, name: &str, place: &Place, value: &Tree) -> Option<std::result::Result<(), Diagnostic>> {
+    match field(params, name) {
+        Some(slot) => Some(assign(slot, name, place, value)),
+        None => assign_entry(params, name, place, value),
+    }
+}
+
+/// Gives an entry of a parameter that is a list another value: `features[1]`.
+fn assign_entry(params: &mut Tree, path: &str, place: &Place, value: &Tree) -> Option<std::result::Result<(), Diagnostic>> {
+    let (name, rest) = path.split_once('[')?;
+    let index = rest.strip_suffix(']')?.trim();
+    let slot = field(params, name.trim())?;
+    let refuse = |why: String, help: &str, slot: &Tree| {
+        Some(Err(Diagnostic::error(Code::E0207, why).at(place.clone(), "set here").also(slot.place.clone(), "declared here").help(help)))
+    };
+    let n = if let Kind::List(items) | Kind::Tuple(None, items) = &slot.kind { Some(items.len()) } else { None };
+    let Some(n) = n else { return refuse(format!("`{name}` is no list, so that it has no entry {index}"), "set the whole value", slot) };
+    let Some(i) = index.parse::<usize>().ok().filter(|i| *i < n) else {
+        let range = if n == 0 { "none".into() } else { format!("0 to {}", n - 1) };
+        return refuse(format!("`{name}` has {}, {range}, and entry {index} is set", several(n, "entry")), "set the whole list", slot);
+    };
+    let (Kind::List(items) | Kind::Tuple(None, items)) = &mut slot.kind else { return None };
+    Some(assign(&mut items[i], path, place, value))
+}
+
+/// Whether a name may be that of a turn of a loop, which is known when the loop opens.
+pub(super) fn turn(graph: &Tree, name: &str) -> bool {
+    !name.contains('{')
+        && among(graph, "nodes").iter().any(|e| match (e.key.split_once('{'), e.key.rsplit_once('}')) {
+            (Some((before, _)), Some((_, after))) => name.strip_prefix(before).is_some_and(|rest| rest.len() > after.len() && rest.ends_with(after)),
+            _ => false,
+        })
+}
+
+/// Keeps a change of a turn for when its loop opens.
+fn later(graph: &mut Tree, path: &str, place: &Place, value: &Tree) {
+    let entry = Entry { key: path.to_owned(), key_place: place.clone(), value: value.clone() };
+    match field(graph, "set") {
+        Some(set) => put(set, entry),
+        None => put(
+            graph,
+            Entry { key: "set".into(), key_place: place.clone(), value: Tree { kind: Kind::Map(vec![entry]), place: place.clone() } },
+        ),
+    }
+}
+
+fn set_field(graph: &mut Tree, node: &str, name: &str, place: &Place, value: &Tree) -> Option<()> {
+    let node = field(graph, "nodes").and_then(|n| field(n, node))?;
+    put(node, Entry { key: name.to_owned(), key_place: place.clone(), value: value.clone() });
+    Some(())
+}
+
+pub(super) fn field<'t>(tree: &'t mut Tree, key: &str) -> Option<&'t mut Tree> {
+    tree.entries_mut()?.iter_mut().find(|e| e.key == key).map(|e| &mut e.value)
+}
+
+pub(super) fn among<'t>(tree: &'t Tree, key: &str) -> &'t [Entry] {
+    tree.get(key).and_then(Tree::entries).unwrap_or_default()
+}
