@@ -91,5 +91,3 @@ impl Imported {
     }
 }
 
-#[cfg(test)]
-mod tests;
