@@ -105,12 +105,11 @@ fn plans_that_ask_for_something_else_are_refused_by_name() {
         (|p, _| p["configurations"]["base"]["preprocessor_name"] = json!("MyPreprocessor"), "MyPreprocessor"),
         (|p, _| p["configurations"]["base"]["architecture"]["network_class_name"] = json!("nets.STUNet"), "`nets.STUNet`, trained by `nnUNetTrainer`"),
         (|p, _| p["configurations"]["base"]["architecture"]["arch_kwargs"]["norm_op"] = json!("torch.nn.GroupNorm"), "torch.nn.GroupNorm"),
-        (|p, _| p["configurations"]["base"]["architecture"]["arch_kwargs"]["n_stages"] = json!(1 << 40), "stages"),
+        (|p, _| p["configurations"]["base"]["architecture"]["arch_kwargs"]["n_stages"] = json!(1u64 << 40), "stages"),
         (|p, _| p["configurations"]["base"]["architecture"]["arch_kwargs"]["features_per_stage"] = json!([2, 3, 4]), "features_per_stage"),
         (|p, _| p["configurations"]["base"]["architecture"]["arch_kwargs"]["kernel_sizes"] = json!([[3, 3], [3, 3]]), "kernel sizes"),
         (|p, _| p["configurations"]["base"]["architecture"]["arch_kwargs"]["nonlin"] = json!("torch.nn.GELU"), "torch.nn.GELU"),
         (|p, _| p["configurations"]["base"]["patch_size"] = json!([8, 8]), "a patch of [8, 8] and a spacing of [1.5, 1.0, 1.0]"),
-        (|p, _| p["configurations"]["base"]["patch_size"] = json!([8, 8, 9]), "the patch [8, 8, 9] is not a multiple"),
         (|p, _| p["configurations"]["base"]["resampling_fn_data_kwargs"]["order"] = json!(5), "order 1 or 3"),
         (|p, _| p["configurations"]["3d_fullres"]["inherits_from"] = json!("3d_fullres"), "no configuration `3d_fullres`"),
         (|p, _| p["configurations"]["3d_fullres"]["spacing"] = json!([0.0, 1.0, 1.0]), "spacing"),
@@ -130,6 +129,7 @@ fn plans_that_ask_for_something_else_are_refused_by_name() {
     for (change, words) in all {
         refused(of(change, whole()), Code::E0804, words);
     }
+    refused(of(|p, _| p["configurations"]["base"]["patch_size"] = json!([8, 8, 9]), whole()), Code::E0303, "the width 9 is not a multiple of 2");
     // A CT's numbers are taken from the plans, and must be there.
     let ct = |p: &mut Value, _: &mut Value| {
         p["configurations"]["base"]["normalization_schemes"] = json!(["CTNormalization"]);

@@ -51,7 +51,7 @@ fn refused(message: impl Into<String>) -> Diagnostic {
 ///
 /// # Errors
 /// E0804 for what nnU-Net would do otherwise than this program, by name; E0801, E0802, E0803 for a checkpoint that cannot be read or does not
-/// fit its plans.
+/// fit its plans; what is wrong with the graph that follows, such as a patch that it cannot divide.
 pub fn import(folder: &Path, choice: &Choice) -> Result<Imported> {
     let folder = Folder::find(folder)?;
     let checkpoints = folder.checkpoints(&choice.folds, choice.checkpoint)?;
@@ -63,10 +63,6 @@ pub fn import(folder: &Path, choice: &Choice) -> Result<Imported> {
     let network = network::write(&plans, &configuration, &card, about)?;
     let program = compile(&Source::new(format!("{} (its graph)", folder.plans.display()), network.text.clone()), &[], None)?;
     let sets = weights::take(&program, &network, &first, &checkpoints)?;
-    if card.patch.iter().zip(program.multiple()).any(|(p, m)| p % m != 0) {
-        let message = format!("`{}`: the patch {:?} is not a multiple of {:?}", folder.plans.display(), card.patch, program.multiple());
-        return Err(refused(message).help("nnU-Net plans no such network; look whether the file was edited").into());
-    }
     let mut files = vec![folder.plans, folder.dataset];
     files.extend(checkpoints.into_iter().map(|c| c.file));
     Ok(Imported { program, sets, card, files })
