@@ -104,7 +104,9 @@ fn corners(model: &Model, image: &lmsc::volume::Volume) -> Array3<bool> {
     let mut found = Array3::from_elem(image.size(), false);
     let mut kept = seen.kept.of(layout.view(found.view_mut()));
     for ((z, y, x), corner) in kept.indexed_iter_mut() {
-        let near = sides(0, z).into_iter().flat_map(|z| sides(1, y).into_iter().flat_map(move |y| sides(2, x).into_iter().map(move |x| [z, y, x])));
+        let near = sides(0, z)
+            .into_iter()
+            .flat_map(|z| sides(1, y).into_iter().flat_map(move |y| sides(2, x).into_iter().map(move |x| [z, y, x])));
         *corner = near.into_iter().any(|at| sum[at] < NORMAL);
     }
     found
@@ -224,7 +226,9 @@ fn plans_of_the_first_releases_make_the_same_model() {
     let from = shared.join("models/hippo-plain");
     let place = tempfile::tempdir().expect("a folder");
     std::fs::create_dir(place.path().join("fold_0")).expect("a folder");
-    for (name, to) in [("plans_old.json", "plans.json"), ("dataset.json", "dataset.json"), ("fold_0/checkpoint_final.pth", "fold_0/checkpoint_final.pth")] {
+    for (name, to) in
+        [("plans_old.json", "plans.json"), ("dataset.json", "dataset.json"), ("fold_0/checkpoint_final.pth", "fold_0/checkpoint_final.pth")]
+    {
         std::fs::copy(from.join(name), place.path().join(to)).expect("copied");
     }
     let [old, new] = [place.path(), &from].map(|folder| import(folder, &Choice::default()).expect("it is imported"));

@@ -6,7 +6,8 @@ use super::wire::{Ask, State, Surroundings, Wired};
 use crate::block::{self, Spec};
 use crate::read::budget::{Budget, Limit, NESTING};
 use crate::read::{
-    Composite, Entry, Kind, NodeText, Question, Reference, Scope, Tree, Value, Words, asked, fields, given, no_block, required, value, with, with_values,
+    Composite, Entry, Kind, NodeText, Question, Reference, Scope, Tree, Value, Words, asked, fields, given, no_block, required, value,
+    with, with_values,
 };
 use crate::text::{Code, Diagnostic, Diagnostics, nearest, printable, suggestion};
 
