@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::output::Overwrite;
 use super::print_lines;
 use crate::import::nnunet::{Checkpoints, Choice, Folds, Imported, import};
-use crate::text::{Form, Outputs, Result, printable, several};
+use crate::text::{Form, Result, printable, several};
 
 /// Make a model of another program one of lmsc
 ///
@@ -26,7 +26,7 @@ enum From {
 /// Import a model that nnU-Net v2 has trained
 ///
 /// The folder is the one that nnUNetv2_predict_from_modelfolder takes: plans.json, dataset.json and fold_0, fold_1, ... with their checkpoints. Folds
-/// go into one file, and prediction averages them. The network is written as a graph that can be read (`lmsc info`), and every weight is accounted
+/// go into one file, and prediction averages them. The network becomes a graph that can be read (--graph), and every weight is accounted
 /// for. What would not come out as in nnU-Net is refused by name: cascades, other networks, other ways to normalise or resample.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
@@ -39,6 +39,9 @@ Examples:
 
   lmsc import nnunet nnUNetTrainer__nnUNetPlans__2d --fold all --checkpoint best --out brain.safetensors
       fold_all/checkpoint_best.pth
+
+  lmsc import nnunet nnUNetTrainer__nnUNetPlans__3d_fullres --out liver.safetensors --graph liver.ron
+      also the network as a graph: for `lmsc graph`, `lmsc stats`, or to be trained further
 
   lmsc predict liver.safetensors imagesTs --out predictions
       then, as with any model: mirrored along the axes that nnU-Net allows; --flips=none is its --disable_tta, --exact rounds as it does")]
@@ -63,6 +66,10 @@ struct Nnunet {
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 
+    /// Also write the network as a graph (.ron), to be looked at, changed or trained
+    #[arg(long, value_name = "FILE")]
+    graph: Option<PathBuf>,
+
     #[command(flatten)]
     overwrite: Overwrite,
 }
@@ -83,27 +90,28 @@ pub fn run(args: Args) -> Result<()> {
     let From::Nnunet(args) = args.from;
     let mut outputs = args.overwrite.outputs("import");
     outputs.claim(&args.out, Form::Tensors)?;
+    args.graph.as_ref().map_or(Ok(()), |graph| outputs.claim(graph, Form::Plain))?;
     let checkpoint = match args.checkpoint {
         Which::Final => Checkpoints::Final,
         Which::Best => Checkpoints::Best,
     };
     let choice = Choice { folds: args.fold.unwrap_or_default(), checkpoint, licence: args.licence };
     let model = import(&args.folder, &choice)?;
-    keep(&mut outputs, &args.out, &model)?;
+    // What was read is not written over.
+    outputs.inputs(&model.files);
+    outputs.look(&args.out, Form::Tensors)?;
     let said = told(&model);
+    if let Some(graph) = &args.graph {
+        outputs.look(graph, Form::Plain)?;
+        outputs.write(graph, Form::Plain, &model.graph)?;
+    }
     model.save(&args.out, [outputs.entry()])?;
     let shown = args.out.display();
     print_lines(&format!("wrote {shown}: {said}\n\nNext:\n  lmsc info {shown}\n  lmsc predict {shown} IMAGES --out predictions\n"));
     Ok(())
 }
 
-/// That the output is none of the files that were read.
-fn keep(outputs: &mut Outputs, out: &std::path::Path, model: &Imported) -> Result<()> {
-    outputs.inputs(&model.files);
-    Ok(outputs.look(out, Form::Tensors)?)
-}
-
-/// `PlainConvUNet 3d_fullres of Dataset004_Hippocampus, 2 folds, 1 channel, 3 labels`.
+/// `3d_fullres of Dataset004_Hippocampus, 2 folds, 1 channel, 3 labels`.
 fn told(model: &Imported) -> String {
     let card = &model.card;
     let about =

@@ -4,4 +4,6 @@
 //! ([`pytorch`]).
 
 pub mod nnunet;
+mod pickle;
 pub mod pytorch;
+mod zip;

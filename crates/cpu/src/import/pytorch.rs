@@ -1,29 +1,36 @@
 //! What `torch.save` wrote: tensors by name and plain values, without PyTorch.
 //!
-//! Part of `import`; may use `text`, `read` and `ir`. The pickle inside is read by the crate `pytorch-reader`, whose interpreter builds plain
-//! data of the names that it knows; nothing in the file is run. Tensors are read one by one when they are asked for, after their shape was
-//! compared.
+//! Part of `import`; may use `text`, `read` and `ir`. A checkpoint is an archive ([`super::zip`]) with a pickle ([`super::pickle`]), of which nothing
+//! is run, and the numbers of each tensor. These are read one by one when they are asked for, after the shape was compared.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use lmsc_graph::read::recognise;
-use pytorch_reader::{DType, PickleValue, PytorchError, PytorchReader, Tensor};
 
+use super::pickle::{self, Id, Kind, Pickle, Tensor, Value};
+use super::zip::Archive;
 use crate::ir::Array;
 use crate::text::{Code, Diagnostic, FileKind, Result, printable, reason};
 
 /// The largest checkpoint that is read, in bytes.
 const MAX_BYTES: u64 = 16 << 30;
+/// The largest pickle in one, and the largest storage.
+const MAX_PICKLE: u64 = 64 << 20;
+const MAX_STORAGE: u64 = 4 << 30;
 /// Words of its own that stand before every name where a network was wrapped before it was saved.
 const WRAPPERS: [&str; 2] = ["module.", "_orig_mod."];
 const CUT: &str = "it may have been cut off when it was copied; take it from its source again";
+const OTHER: &str = "name a checkpoint (.pth) as its trainer wrote it with `torch.save`, release 1.6 or later";
 
 /// A checkpoint whose numbers are not read yet.
+#[derive(Debug)]
 pub struct Checkpoint {
     file: String,
-    /// The entries of the dictionary in it, without tensors.
-    values: HashMap<String, PickleValue>,
+    archive: Archive,
+    /// What stands before the names of all entries of the archive.
+    folder: String,
+    pickle: Pickle,
     tensors: HashMap<String, Tensor>,
 }
 
@@ -31,63 +38,76 @@ impl Checkpoint {
     /// Opens a checkpoint whose tensors stand under `key`.
     ///
     /// # Errors
-    /// E0801 for a file that cannot be read, is not what `torch.save` writes, or has no such entry.
+    /// E0801 for a file that cannot be read, is not what `torch.save` writes, names what is not known, or has no such entry.
     pub fn open(path: &Path, key: &str) -> Result<Self> {
         let file = path.display().to_string();
         let refuse = |why: String, help: &str| Diagnostic::error(Code::E0801, format!("cannot read `{file}`: {why}")).help(help.to_owned());
         let about = std::fs::metadata(path).map_err(|e| refuse(reason(&e), "check the path and its permissions"))?;
         if !about.is_file() {
-            return Err(refuse("it is not a regular file".into(), "name a checkpoint (.pth) that `torch.save` wrote").into());
+            return Err(refuse("it is not a regular file".into(), OTHER).into());
         }
         if about.len() > MAX_BYTES {
-            return Err(refuse("it is larger than 16 GiB".into(), "name a checkpoint (.pth) that `torch.save` wrote").into());
+            return Err(refuse("it is larger than 16 GiB".into(), OTHER).into());
         }
-        let odd = |e: PytorchError| match e {
-            PytorchError::Io(e) if e.kind() != std::io::ErrorKind::InvalidData => refuse(reason(&e), CUT),
-            PytorchError::KeyNotFound(_) => refuse(format!("it has no `{key}`"), "name a checkpoint as its trainer wrote it"),
-            PytorchError::InvalidFormat(_) => {
-                let kind = recognise(path);
-                let what = match kind {
-                    FileKind::Empty | FileKind::Unknown => "it is no checkpoint of PyTorch".into(),
-                    kind => format!("it is {}, not a checkpoint of PyTorch", kind.what()),
-                };
-                refuse(what, "name a checkpoint (.pth) that `torch.save` wrote")
+        let opened = std::fs::File::open(path).map_err(|e| refuse(reason(&e), "check the path and its permissions"))?;
+        let archive = Archive::open(opened).map_err(|why| match recognise(path) {
+            FileKind::Empty | FileKind::Text | FileKind::Weights => {
+                refuse(format!("it is {}, not a checkpoint of PyTorch", recognise(path).what()), OTHER)
             }
-            other => refuse(printable(&other.to_string()), CUT),
+            _ => refuse(format!("it is no checkpoint of PyTorch, or not a whole one: {why}"), CUT),
+        })?;
+        let pickles: Vec<&str> = archive.names().filter(|name| *name == "data.pkl" || name.ends_with("/data.pkl")).collect();
+        let [only] = pickles[..] else {
+            return Err(refuse("it is no checkpoint of PyTorch: it has no data.pkl".into(), OTHER).into());
         };
-        let values = match PytorchReader::read_pickle_data(path, None).map_err(odd)? {
-            PickleValue::Dict(values) => values,
-            _ => return Err(refuse("it holds no dictionary".into(), "name a checkpoint as its trainer wrote it").into()),
+        let folder = only.strip_suffix("data.pkl").unwrap_or_default().to_owned();
+        let order = archive.size(&format!("{folder}byteorder")).map(|_| archive.read(&format!("{folder}byteorder"), 64));
+        if order.is_some_and(|order| order.is_ok_and(|order| order.trim_ascii() != b"little")) {
+            return Err(refuse("its numbers are big-endian".into(), "save it anew on a little-endian machine").into());
+        }
+        let bytes = archive.read(only, MAX_PICKLE).map_err(|why| refuse(why, CUT))?;
+        let pickle = pickle::read(&bytes).map_err(|why| refuse(why, OTHER))?;
+        let Some(Value::Dict(entries)) = pickle.entry(pickle.root, key).map(|id| pickle.get(id)) else {
+            return Err(refuse(format!("it has no `{key}`"), OTHER).into());
         };
-        let named = PytorchReader::with_top_level_key(path, key).map_err(odd)?.into_tensors();
         let mut tensors = HashMap::new();
-        for (name, tensor) in named {
+        for (name, value) in entries {
+            let (Value::Text(name), Value::Tensor(tensor)) = (pickle.get(*name), pickle.get(*value)) else {
+                return Err(refuse(format!("`{key}` holds something that is no tensor"), OTHER).into());
+            };
             let mut own = name.as_str();
             while let Some(rest) = WRAPPERS.iter().find_map(|w| own.strip_prefix(w)) {
                 own = rest;
             }
-            if tensors.insert(own.to_owned(), tensor).is_some() {
-                let message = format!("it holds `{}` twice", printable(own));
-                return Err(refuse(message, "name a checkpoint as its trainer wrote it").into());
+            if tensors.insert(own.to_owned(), tensor.clone()).is_some() {
+                return Err(refuse(format!("it holds `{}` twice", printable(own)), OTHER).into());
             }
         }
-        Ok(Self { file, values, tensors })
+        Ok(Self { file, archive, folder, pickle, tensors })
     }
 
     /// An entry by the way to it, from dictionary to dictionary.
-    pub fn value(&self, way: &[&str]) -> Option<&PickleValue> {
-        let (first, rest) = way.split_first()?;
-        rest.iter().try_fold(self.values.get(*first)?, |value, key| match value {
-            PickleValue::Dict(entries) => entries.get(*key),
-            _ => None,
-        })
+    fn value(&self, way: &[&str]) -> Option<&Value> {
+        let id = way.iter().try_fold(self.pickle.root, |id: Id, key| self.pickle.entry(id, key))?;
+        Some(self.pickle.get(id))
     }
 
     /// A text by the way to it.
     pub fn text(&self, way: &[&str]) -> Option<&str> {
         match self.value(way)? {
-            PickleValue::String(text) => Some(text),
+            Value::Text(text) => Some(text),
             _ => None,
+        }
+    }
+
+    /// A list of whole numbers by the way to it, empty where there is none or it is `None`; nothing where it is something else.
+    pub fn integers(&self, way: &[&str]) -> Option<Vec<i64>> {
+        match self.value(way) {
+            None | Some(Value::None) => Some(vec![]),
+            Some(Value::List(items)) => {
+                items.iter().map(|id| if let Value::Int(v) = self.pickle.get(*id) { Some(*v) } else { None }).collect()
+            }
+            Some(_) => None,
         }
     }
 
@@ -98,10 +118,10 @@ impl Checkpoint {
 
     /// The shape of a tensor.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
-        self.tensors.get(name).map(Tensor::shape)
+        self.tensors.get(name).map(|t| t.shape.as_slice())
     }
 
-    /// The numbers of a tensor, which must have as many as `dims` say.
+    /// The numbers of a tensor, which must be as many as `dims` say.
     ///
     /// # Errors
     /// E0801 when they cannot be read or are no floating-point numbers, E0802 when they are not as many, E0803 for a number that is not finite.
@@ -112,13 +132,19 @@ impl Checkpoint {
                 .help("it is of another network")
                 .into());
         };
-        if dims.iter().try_fold(1usize, |n, d| n.checked_mul(*d)) != Some(tensor.num_elements()) {
-            let message = format!("`{shown}` of `{}` is {:?}, not {dims:?}", self.file, tensor.shape());
+        let count = tensor.shape.iter().product();
+        if dims.iter().try_fold(1usize, |n, d| n.checked_mul(*d)) != Some(count) {
+            let message = format!("`{shown}` of `{}` is {:?}, not {dims:?}", self.file, tensor.shape);
             return Err(Diagnostic::error(Code::E0802, message).help("it is of another network").into());
         }
         let why = |why: String| Diagnostic::error(Code::E0801, format!("cannot read `{shown}` of `{}`: {why}", self.file)).help(CUT);
-        let bytes = tensor.read().map_err(|e| why(reason(&e)))?;
-        let values = floats(tensor.dtype(), &bytes).ok_or_else(|| why(format!("its numbers are of the type {:?}", tensor.dtype())))?;
+        let bytes = self.archive.read(&format!("{}data/{}", self.folder, tensor.storage.key), MAX_STORAGE).map_err(why)?;
+        if (bytes.len() / tensor.storage.kind.bytes()) < tensor.storage.count {
+            return Err(why("its storage is shorter than it says".into()).into());
+        }
+        let values =
+            floats(tensor.storage.kind, &bytes).ok_or_else(|| why(format!("its numbers are of the type {:?}", tensor.storage.kind)))?;
+        let values = laid_out(tensor, values, count);
         if let Some(odd) = values.iter().find(|v| !v.is_finite()) {
             let message = format!("`{shown}` of `{}` holds {odd}", self.file);
             return Err(Diagnostic::error(Code::E0803, message).help("its training failed; take another checkpoint").into());
@@ -127,19 +153,35 @@ impl Checkpoint {
     }
 }
 
-impl std::fmt::Debug for Checkpoint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Checkpoint").field("file", &self.file).field("tensors", &self.tensors.len()).finish_non_exhaustive()
-    }
-}
-
-/// Floating-point numbers as float32; they come in the machine's own byte order.
-fn floats(of: DType, bytes: &[u8]) -> Option<Vec<f32>> {
+/// Floating-point numbers as float32.
+fn floats(of: Kind, bytes: &[u8]) -> Option<Vec<f32>> {
     Some(match of {
-        DType::F32 => bytes.as_chunks().0.iter().map(|b| f32::from_ne_bytes(*b)).collect(),
-        DType::F64 => bytes.as_chunks().0.iter().map(|b| f64::from_ne_bytes(*b) as f32).collect(),
-        DType::F16 => bytes.as_chunks().0.iter().map(|b| half::f16::from_ne_bytes(*b).to_f32()).collect(),
-        DType::BF16 => bytes.as_chunks().0.iter().map(|b| half::bf16::from_ne_bytes(*b).to_f32()).collect(),
+        Kind::F32 => bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+        Kind::F64 => bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect(),
+        Kind::F16 => bytes.as_chunks().0.iter().map(|b| half::f16::from_le_bytes(*b).to_f32()).collect(),
+        Kind::BF16 => bytes.as_chunks().0.iter().map(|b| half::bf16::from_le_bytes(*b).to_f32()).collect(),
         _ => return None,
     })
+}
+
+/// The numbers of a tensor in row-major order, out of those of its storage, within which it is known to lie.
+fn laid_out(tensor: &Tensor, all: Vec<f32>, count: usize) -> Vec<f32> {
+    let mut step = 1;
+    let plain = tensor.shape.iter().zip(&tensor.strides).rev().all(|(n, stride)| {
+        let expected = step;
+        step *= n;
+        *n == 1 || *stride == expected
+    });
+    if plain && tensor.offset == 0 && all.len() == count {
+        return all;
+    }
+    let at = |mut n: usize| {
+        let steps = tensor.shape.iter().zip(&tensor.strides).rev().map(|(size, stride)| {
+            let here = n % size;
+            n /= size;
+            here * stride
+        });
+        tensor.offset + steps.sum::<usize>()
+    };
+    (0..count).map(|n| all.get(at(n)).copied().unwrap_or(f32::NAN)).collect()
 }

@@ -35,6 +35,8 @@ pub struct Choice {
 #[derive(Debug)]
 pub struct Imported {
     pub program: Program,
+    /// The text of its graph, with remarks.
+    pub graph: String,
     /// The weights of each fold.
     pub sets: Vec<(String, Arrays)>,
     pub card: Card,
@@ -65,7 +67,7 @@ pub fn import(folder: &Path, choice: &Choice) -> Result<Imported> {
     let sets = weights::take(&program, &network, &first, &checkpoints)?;
     let mut files = vec![folder.plans, folder.dataset];
     files.extend(checkpoints.into_iter().map(|c| c.file));
-    Ok(Imported { program, sets, card, files })
+    Ok(Imported { program, graph: network.text, sets, card, files })
 }
 
 impl Imported {

@@ -2,8 +2,6 @@
 //!
 //! Part of `import::nnunet`; may use `import::pytorch`, `compile`, `ir` and `text`.
 
-use pytorch_reader::PickleValue;
-
 use super::folder::Fold;
 use super::network::{Network, all_used};
 use super::refused;
@@ -56,18 +54,10 @@ fn about(fold: &Fold) -> Result<About> {
         return Err(refused(message).help("name a model of nnU-Net v2; v1 wrote other files").into());
     };
     let configuration = checkpoint.text(&["init_args", "configuration"]).map(str::to_owned);
-    let mirror = match checkpoint.value(&["inference_allowed_mirroring_axes"]) {
-        // Checkpoints of the first releases do not say.
-        None | Some(PickleValue::None) => Some(vec![]),
-        Some(PickleValue::List(axes)) => axes
-            .iter()
-            .map(|axis| match axis {
-                PickleValue::Int(axis) => usize::try_from(*axis).ok().filter(|a| *a < 3),
-                _ => None,
-            })
-            .collect(),
-        Some(_) => None,
-    };
+    // Checkpoints of the first releases do not say: no mirror images then.
+    let axes = checkpoint.integers(&["inference_allowed_mirroring_axes"]);
+    let axis = |axis: i64| usize::try_from(axis).ok().filter(|a| *a < 3);
+    let mirror = axes.and_then(|axes| axes.into_iter().map(axis).collect::<Option<Vec<usize>>>());
     let Some(mirror) = mirror else {
         let message = format!("`{}` names axes of mirror images that are none (`inference_allowed_mirroring_axes`)", fold.file.display());
         return Err(refused(message).help("take it from the model's source again").into());
