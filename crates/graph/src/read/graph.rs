@@ -1,5 +1,7 @@
 //! A graph's text with its meaning: parameters, inputs, composites, nodes, outputs.
 
+use std::collections::HashSet;
+
 use super::budget::{CHANGES, NAME, PARAMETERS, PORTS, at_most};
 use super::claim::Claim;
 use super::expr::is_name;
@@ -181,7 +183,7 @@ pub fn meaning(tree: &Tree) -> Result<(GraphText, Diagnostics)> {
     };
     let mut dropped: Vec<(String, Place)> = vec![];
     if let Some(t) = tree.get("drop") {
-        let all = Reference::all(t, &mut r.found).into_iter().filter(|d| !d.faulty).take(CHANGES);
+        let all = Reference::all(t, &mut r.found).into_iter().filter(|d| !d.faulty);
         dropped.extend(all.map(|d| (d.text.trim().to_owned(), d.place)));
     }
     let is_map = |key: &str| tree.get(key).is_some_and(|t| t.entries().is_some());
@@ -197,17 +199,19 @@ pub fn meaning(tree: &Tree) -> Result<(GraphText, Diagnostics)> {
     let mut nodes = r.nodes(tree);
     let mut outputs = r.outputs(tree);
     let mut changes = Changes { over: r.over(tree), ..Changes::default() };
+    let mut own: Vec<(String, Place)> = vec![];
     for (text, place) in dropped {
         match text.split_once('.') {
             Some(("outputs", name)) if outputs.iter().any(|o| o.name == name) => outputs.retain(|o| o.name != name),
             Some((block, node)) if blocks.iter().any(|c| c.name == block) => {
                 if let Some(c) = blocks.iter_mut().find(|c| c.name == block) {
-                    r.drop(node, place, &mut c.nodes, &mut c.changes, c.names);
+                    r.drop(vec![(node.to_owned(), place)], &mut c.nodes, &mut c.changes, c.names);
                 }
             }
-            _ => r.drop(&text, place, &mut nodes, &mut changes, whole.nodes),
+            _ => own.push((text, place)),
         }
     }
+    r.drop(own, &mut nodes, &mut changes, whole.nodes);
     for e in tree.get("set").and_then(Tree::entries).unwrap_or_default().iter().take(CHANGES) {
         let field = |name: &str| Entry { key: name.to_owned(), key_place: e.key_place.clone(), value: e.value.clone() };
         match e.key.split('.').collect::<Vec<_>>().as_slice() {
@@ -349,16 +353,24 @@ impl Reader {
         all.into_iter().filter(|r| !r.faulty).take(CHANGES).map(|r| r.text).collect()
     }
 
-    /// Leaves out a node, or notes that a turn of a loop is to be.
-    fn drop(&mut self, name: &str, place: Place, nodes: &mut Vec<NodeText>, changes: &mut Changes, whole: bool) {
-        let entry = nodes.iter().any(|n| n.id == name);
-        if !entry && !nodes.iter().any(|n| n.id.contains('{')) {
-            let help = suggestion(name, nodes.iter().map(|n| n.id.as_str()), "nodes");
-            let d = Diagnostic::error(Code::E0202, format!("there is no node `{}` to drop", printable(name)));
-            self.found.push(d.at(place.clone(), "dropped here").help(help).echo(!whole));
+    /// Leaves out nodes, or notes that turns of loops are to be.
+    fn drop(&mut self, names: Vec<(String, Place)>, nodes: &mut Vec<NodeText>, changes: &mut Changes, whole: bool) {
+        let there: HashSet<&str> = nodes.iter().map(|n| n.id.as_str()).collect();
+        let loops = nodes.iter().any(|n| n.id.contains('{'));
+        let mut unknown = 0;
+        for (name, place) in names {
+            let entry = there.contains(name.as_str());
+            if entry || loops {
+                changes.dropped.push(Dropped { name, place, entry });
+            } else if unknown < CHANGES {
+                unknown += 1;
+                let help = suggestion(&name, nodes.iter().map(|n| n.id.as_str()), "nodes");
+                let d = Diagnostic::error(Code::E0202, format!("there is no node `{}` to drop", printable(&name)));
+                self.found.push(d.at(place, "dropped here").help(help).echo(!whole));
+            }
         }
-        nodes.retain(|n| n.id != name);
-        changes.dropped.push(Dropped { name: name.to_owned(), place, entry });
+        let gone: HashSet<&str> = changes.dropped.iter().map(|d| d.name.as_str()).collect();
+        nodes.retain(|n| !gone.contains(n.id.as_str()));
     }
 
     fn claims(&mut self, tree: &Tree) -> Vec<Claim> {

@@ -179,7 +179,8 @@ fn header(t: &Tree, e: &Entry) -> Result<(String, Tree), Diagnostic> {
 
 /// Every variable stands in the name.
 fn in_name(n: &NodeText, variables: &[(String, Tree)]) -> Result<(), Diagnostic> {
-    let all = parts(&n.id, &n.id_place).unwrap_or_default();
+    // What cannot be read of the name is told when it is filled in.
+    let Ok(all) = parts(&n.id, &n.id_place) else { return Ok(()) };
     let inside = |name: &str| all.iter().any(|p| matches!(p, Part::Hole(h) if names(h).any(|w| w == name)));
     let Some((name, _)) = variables.iter().find(|(name, _)| !inside(name)) else { return Ok(()) };
     let message = match n.id.contains('{') {

@@ -1,5 +1,7 @@
 //! The classes of bare words: norms, functions and blocks. This is the one table of their names.
 
+use crate::text::nearest;
+
 /// What a word stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -70,7 +72,8 @@ pub fn classes(name: &str) -> Vec<Class> {
     if FUNCTIONS.contains(&name) {
         all.push(Class::Function);
     }
-    if name.starts_with(char::is_uppercase) && !matches!(name, "Required" | "OneOf" | "None" | "Some") {
+    // What is almost `Required` is a slip of the pen.
+    if name.starts_with(char::is_uppercase) && !matches!(name, "None" | "Some") && nearest(name, ["Required", "OneOf"]).is_none() {
         all.push(Class::Block);
     }
     all
