@@ -1,18 +1,18 @@
-//! The executor gives what the operations say: against an independent implementation's tensors, against every operation written out
-//! plainly (over all operations, blocks and graphs, and over graphs drawn at random), with every form of lanes, for any number of
+//! The executor gives what the operations say: against an independent implementation's tensors, against every operation's
+//! definition (over all operations, blocks and graphs, and over graphs drawn at random), with every form of lanes, for any number of
 //! threads, at sizes and batches other than the compiled ones.
 #![cfg(feature = "predict")]
 
 mod given;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 
 use lmsc::block::Spec;
 use lmsc::compile::memory::facts_at;
 use lmsc::compile::{Program, compile};
-use lmsc::exec::{Executor, Form, Shape, Tensor, evaluate};
-use lmsc::ir::{Array, Arrays, Fact, Graph, Operator, Triple, Value};
+use lmsc::exec::{Executor, Form, Shape};
+use lmsc::ir::{Array, Arrays, Fact, Graph, Operator, Triple, Value, Volume64, evaluate};
 use lmsc::op::{self, Op};
 use lmsc::store::{NameMap, read_store};
 use lmsc::text::Source;
@@ -49,21 +49,15 @@ fn weights(p: &Program, draw: &mut Draw) -> Arrays {
         let base = if w.init == lmsc::ir::Init::Ones { 1.0 } else { 0.0 };
         (name, Array::new(w.dims, draw.numbers(n).into_iter().map(|v| base + scale * v).collect()))
     };
-    p.graph.weights().into_iter().map(one).collect()
+    p.graph.tensors().into_iter().map(one).collect()
 }
 
-/// The outputs, every operation computed plainly in the order of the graph.
-fn plainly(p: &Program, facts: &[Fact], w: &Arrays, inputs: &[Vec<f32>]) -> Vec<Vec<f32>> {
-    let g = &p.graph;
-    let mut values: HashMap<Value, Vec<f32>> = p.inputs.iter().map(|(_, v)| *v).zip(inputs.iter().cloned()).collect();
-    for v in g.values().filter(|v| !g.inputs(*v).is_empty()) {
-        let owner = g.node(v).shares.unwrap_or(v);
-        let weight = |name: &str| w.get(&format!("{}.{name}", g.node(owner).path)).map_or(&[][..], |t| t.values.as_slice());
-        let x: Vec<Tensor> = g.inputs(v).iter().map(|i| Tensor { fact: facts[i.0], data: &values[i] }).collect();
-        let y = evaluate(&g.node(v).op, &weight, &x, facts[v.0]);
-        values.insert(v, y);
-    }
-    g.outputs.iter().map(|(_, v)| values[v].clone()).collect()
+/// The outputs by the operations' definitions.
+fn by_definition(p: &Program, facts: &[Fact], w: &Arrays, inputs: &[Vec<f32>]) -> Vec<Vec<f32>> {
+    let given: Vec<Volume64> = p.inputs.iter().zip(inputs).map(|((_, v), x)| Volume64::from_f32(facts[v.0], x)).collect();
+    let weight = |name: &str| w.get(name).map(|a| a.values.iter().map(|x| f64::from(*x)).collect()).unwrap_or_default();
+    let all = evaluate(&p.graph, &given, &weight).unwrap_or_else(|f| panic!("{f:?}"));
+    p.graph.outputs.iter().map(|(_, v)| all[v.0].values.iter().map(|x| *x as f32).collect()).collect()
 }
 
 /// |a - b| / |b|
@@ -94,7 +88,7 @@ fn agrees(name: &str, p: &Program, shape: Shape, seed: u64) {
     let w = weights(p, &mut draw);
     let inputs: Vec<Vec<f32>> = p.inputs.iter().map(|(_, v)| draw.numbers(facts[v.0].dims().iter().product())).collect();
     let slices: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
-    let want = plainly(p, &facts, &w, &inputs);
+    let want = by_definition(p, &facts, &w, &inputs);
     for form in forms() {
         let mut e = executor(p, &w).with_lanes(form);
         let got = e.run(&slices, shape).unwrap_or_else(|d| panic!("{name} at {shape:?}: {d:?}"));
@@ -183,7 +177,7 @@ fn drawn(draw: &mut Draw, batch: usize, nodes: usize) -> Program {
     let inputs = vec![("x0".to_owned(), x), ("x1".to_owned(), v)];
     let mut values = vec![x, v];
     let functions =
-        [op::Function::Silu, op::Function::Relu, op::Function::Sigmoid, op::Function::Tanh, op::Function::Gelu, op::Function::Abs];
+        [op::Function::Silu, op::Function::Relu, op::Function::Sigmoid, op::Function::Tanh, op::Function::Gelu, op::Function::Mish];
     let mut tries = 0;
     while values.len() < nodes && tries < 50 * nodes {
         tries += 1;
@@ -199,16 +193,16 @@ fn drawn(draw: &mut Draw, batch: usize, nodes: usize) -> Program {
             3 => (op::Conv3d::new(c, k).groups(c).into(), vec![a]),
             4 => (op::Conv3d::new(c, Triple::all(5)).groups(c).bias(false).into(), vec![a]),
             5 => (op::Conv3d::new(5, Triple::all(3)).stride(Triple([2, 1, 2])).into(), vec![a]),
-            6 => (op::ConvTranspose3d { out: 3, kernel: Triple::all(2), stride: Triple::all(2), bias: true }.into(), vec![a]),
+            6 => (op::ConvTranspose3d::new(3, Triple::all(2)).into(), vec![a]),
             7 | 8 => (op::GroupNorm::new(if c.is_multiple_of(2) { 2 } else { 1 }).into(), vec![a]),
-            9 | 10 => (op::Activation { function: functions[draw.below(functions.len())] }.into(), vec![a]),
+            9 | 10 => (op::Activation::from(functions[draw.below(functions.len())]).into(), vec![a]),
             11 => (op::Add.into(), vec![a, b]),
             12 => (op::Sub.into(), vec![a, b]),
             13 | 14 => (op::Mul.into(), vec![a, b]),
             15 => (op::Softmax.into(), vec![a]),
             16 => (op::Concat.into(), vec![a, b]),
             17 => (op::Slice { start: draw.below(c), channels: 1 }.into(), vec![a]),
-            18 => (op::MaxPool3d { kernel: Triple([1, 2, 2]) }.into(), vec![a]),
+            18 => (op::MaxPool3d::new(Triple([1, 2, 2])).into(), vec![a]),
             19 => (op::Resize::LIKE.into(), vec![a, b]),
             20 => (op::GlobalAvgPool.into(), vec![a]),
             _ => match draw.below(3) {

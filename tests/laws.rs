@@ -216,8 +216,8 @@ mod running {
         let device = given::device();
         let (mut along, mut left) = (0, 0);
         for (name, p) in programs() {
-            along += p.graph.absorbed().iter().flatten().count();
-            left += p.graph.taken().iter().flatten().count();
+            along += p.graph.fused_epilogues().iter().flatten().count();
+            left += p.graph.fused_producers().iter().flatten().count();
             let net = Network::new(Arc::new(p.clone()), &device, 1).expect("it fits");
             let wanted: Vec<_> = p.graph.outputs.iter().map(|(_, v)| *v).collect();
             let together = net.run(inputs(&p, &device), &wanted);

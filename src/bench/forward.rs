@@ -186,6 +186,10 @@ fn one_by_one(case: &Case, network: &Network, inputs: &[Tensor<5>]) -> Result<Ve
     for ((v, _, w), (_, learned)) in graph.weights().into_iter().zip(network.weights()) {
         owned.entry(v).or_default().push((w.name, learned));
     }
+    let mut held: HashMap<Value, Vec<(&'static str, usize, &Tensor<1>)>> = HashMap::new();
+    for (place, ((v, _, w), (_, numbers))) in graph.buffers().into_iter().zip(network.buffers()).enumerate() {
+        held.entry(v).or_default().push((w.name, place, numbers));
+    }
     let mut last: Vec<usize> = (0..graph.len()).collect();
     graph.values().for_each(|v| graph.inputs(v).iter().for_each(|i| last[i.0] = v.0));
     let mut values = vec![None; graph.len()];
@@ -202,7 +206,8 @@ fn one_by_one(case: &Case, network: &Network, inputs: &[Tensor<5>]) -> Result<Ve
         let x = x.collect();
         let none = vec![];
         let all = owned.get(&node.shares.unwrap_or(v)).unwrap_or(&none);
-        let weights = Weights { all, precision };
+        let buffers = held.get(&node.shares.unwrap_or(v)).map_or(&[][..], Vec::as_slice);
+        let weights = Weights { all, buffers, precision, training: None, place: v.0 };
         let start = begun.elapsed().as_secs_f64();
         let y = node.op.forward(&weights, x);
         wait(case)?;

@@ -41,7 +41,7 @@ pub struct OpTime {
 fn list() -> Vec<(&'static str, Vec<Op>, usize, usize)> {
     let two = Triple::all(2);
     let conv = |out, kernel| Conv3d::new(out, Triple::all(kernel)).bias(false);
-    let up = ConvTranspose3d { out: 16, kernel: two, stride: two, bias: true };
+    let up = ConvTranspose3d::new(16, two);
     vec![
         ("conv k3, 8 to 8", vec![conv(8, 3).into()], 8, 64),
         ("conv k3, 16 to 16", vec![conv(16, 3).into()], 16, 64),
@@ -52,8 +52,8 @@ fn list() -> Vec<(&'static str, Vec<Op>, usize, usize)> {
         ("pointwise, 24 to 8", vec![Conv3d::new(8, Triple::all(1)).into()], 24, 128),
         ("transposed k2 stride 2, 16 to 16", vec![up.into()], 16, 64),
         ("GroupNorm + SiLU, 8", vec![GroupNorm::new(4).into(), Activation::SILU.into()], 8, 128),
-        ("trilinear x2, 8", vec![Resize { scale: Some(two) }.into()], 8, 64),
-        ("max pool 2, 8", vec![MaxPool3d { kernel: two }.into()], 8, 64),
+        ("trilinear x2, 8", vec![Resize::by(two).into()], 8, 64),
+        ("max pool 2, 8", vec![MaxPool3d::new(two).into()], 8, 64),
         ("softmax over 4 channels", vec![Softmax.into()], 4, 128),
     ]
 }

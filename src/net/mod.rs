@@ -15,7 +15,7 @@ mod weights;
 pub use device::{cuda_cards, device, has_cuda, learning, name_of, on_cpu, peers, reserved, through_wgpu, tracked};
 pub use engine::{load_model, model};
 pub use failure::failed;
-pub use forward::{Forward, LazyTensor, Parameter, Weights};
+pub use forward::{Forward, LazyTensor, Observed, Parameter, Training, Weights};
 pub use network::{Named, Network};
 pub use pass::Pass;
 pub use probe::{forward, port};

@@ -5,12 +5,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use burn::module::{Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor};
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Device, Tensor, TensorData};
 
-use super::forward::{Forward, LazyTensor, Parameter, Weights};
+use super::forward::{Forward, LazyTensor, Observed, Parameter, Training, Weights};
 use crate::compile::Program;
 use crate::compile::memory::{Precision, facts_at};
-use crate::ir::{Arrays, Value};
+use crate::ir::{Array, Arrays, Value};
 use crate::store::{check_shapes, init};
 use crate::text::{Code, Diagnostic, Result};
 
@@ -22,6 +22,9 @@ pub struct Named(pub Vec<(String, Parameter)>);
 #[derive(Module, Debug)]
 pub struct Network {
     weights: Named,
+    /// Running statistics by name: nothing learns them, and every pass in training moves them ([`Network::observe`]).
+    #[module(skip)]
+    buffers: Vec<(String, Tensor<1>)>,
     #[module(skip)]
     plan: Plan,
 }
@@ -39,6 +42,7 @@ struct Plan {
 struct Step {
     inputs: Vec<usize>,
     weights: Vec<(&'static str, usize)>,
+    buffers: Vec<(&'static str, usize)>,
     done: Vec<usize>,
     /// The value that is computed along with this one, which nobody else reads.
     absorbed: Option<Value>,
@@ -52,18 +56,27 @@ impl Network {
     /// # Errors
     /// E0802 for every weight that is missing or has another shape, all at once.
     pub fn from_arrays(program: Arc<Program>, arrays: &Arrays, device: &Device) -> Result<Self> {
-        let all = program.graph.weights();
+        let all = program.graph.tensors();
         check_shapes(all.iter().map(|(_, name, w)| (name.clone(), w.dims.clone())), arrays, "the weights given")?;
+        let array = |name: &str| match arrays.get(name) {
+            Some(array) => array,
+            None => unreachable!("every weight has an array of its shape"),
+        };
         let mut named = vec![];
-        let mut owned: HashMap<usize, Vec<(&'static str, usize)>> = HashMap::new();
-        for (v, name, w) in all {
-            let Some(array) = arrays.get(&name) else { unreachable!("every weight has an array of its shape") };
-            owned.entry(v.0).or_default().push((w.name, named.len()));
-            let parameter = Parameter::new(&name, array, device);
+        let mut owned = Owned::new();
+        for (v, name, w) in program.graph.weights() {
+            owned.entry(v.0).or_default().0.push((w.name, named.len()));
+            let parameter = Parameter::new(&name, array(&name), device);
             named.push((name, parameter));
         }
+        let mut buffers = vec![];
+        for (v, name, w) in program.graph.buffers() {
+            owned.entry(v.0).or_default().1.push((w.name, buffers.len()));
+            let numbers = vector(array(&name), device);
+            buffers.push((name, numbers));
+        }
         let plan = Plan { steps: Arc::new(steps(&program, &owned)), program, precision: Precision::F32 };
-        Ok(Self { weights: Named(named), plan })
+        Ok(Self { weights: Named(named), buffers, plan })
     }
 
     /// The network with weights drawn as PyTorch draws them by default, from `seed`.
@@ -116,7 +129,7 @@ impl Network {
         let mut values = self.given(inputs);
         let mut kept: Vec<Option<Tensor<5>>> = vec![None; wanted.len()];
         let needed = self.plan.program.graph.reaching(wanted);
-        self.walk(0..values.len(), &needed, wanted, &mut values, |i, y| {
+        self.walk(0..values.len(), &needed, wanted, &mut values, None, |i, y| {
             for (k, _) in wanted.iter().enumerate().filter(|(_, v)| v.0 == i) {
                 kept[k] = Some(y.clone().cast(DType::F32));
             }
@@ -142,6 +155,7 @@ impl Network {
         needed: &[bool],
         wanted: &[Value],
         values: &mut [Option<Tensor<5>>],
+        training: Option<&Training>,
         mut made: impl FnMut(usize, &Tensor<5>),
     ) {
         let mut left: HashMap<usize, LazyTensor> = HashMap::new();
@@ -160,7 +174,7 @@ impl Network {
                         let mut there = || if step.done.contains(j) { take(values, step, *j) } else { values[*j].clone() };
                         left.remove(j).or_else(|| there().map(LazyTensor::Ready))
                     });
-                    self.compute(i, x.collect(), absorbed)
+                    self.compute(i, x.collect(), absorbed, training)
                 }
             };
             for j in &step.done {
@@ -178,11 +192,12 @@ impl Network {
     }
 
     /// One operation, with the one that is computed along with it; what it is to be made of, where another may make it.
-    fn compute(&self, i: usize, x: Vec<LazyTensor>, absorbed: Option<Value>) -> LazyTensor {
+    fn compute(&self, i: usize, x: Vec<LazyTensor>, absorbed: Option<Value>, training: Option<&Training>) -> LazyTensor {
         let (graph, step) = (&self.plan.program.graph, &self.plan.steps[i]);
         let op = &graph.node(Value(i)).op;
         let w: Vec<(&'static str, &Parameter)> = step.weights.iter().map(|(n, k)| (*n, &self.weights.0[*k].1)).collect();
-        let w = Weights { all: &w, precision: self.dtype() };
+        let buffers: Vec<(&'static str, usize, &Tensor<1>)> = step.buffers.iter().map(|(n, k)| (*n, *k, &self.buffers[*k].1)).collect();
+        let w = Weights { all: &w, buffers: &buffers, precision: self.dtype(), training, place: i };
         let ready = |x: Vec<LazyTensor>| x.into_iter().map(LazyTensor::compute).collect();
         if let Some(next) = absorbed {
             return LazyTensor::Ready(op.forward_with(&w, ready(x), &graph.node(next).op));
@@ -223,10 +238,37 @@ impl Network {
         &self.weights.0
     }
 
+    /// Every running statistic by name, `[C]`, in the graph's order.
+    pub fn buffers(&self) -> &[(String, Tensor<1>)] {
+        &self.buffers
+    }
+
+    /// The same to be changed.
+    pub fn buffers_mut(&mut self) -> &mut Vec<(String, Tensor<1>)> {
+        &mut self.buffers
+    }
+
+    /// Takes the statistics of a batch into the running ones: `r + momentum go (s - r)`, where `go [1]` is 0 for a batch that does not count.
+    pub fn observe(&mut self, all: Vec<Observed>, go: &Tensor<1>) {
+        for Observed { buffer, value, momentum } in all {
+            if let Some((_, running)) = self.buffers.get_mut(buffer) {
+                // What is not finite must not come through a factor of 0.
+                let off = (value - running.clone()) * momentum;
+                let off = off.clone().mask_fill(off.is_finite().bool_not(), 0.0);
+                *running = running.clone() + off * go.clone();
+            }
+        }
+    }
+
     /// The same to be changed.
     pub fn weights_mut(&mut self) -> &mut Vec<(String, Parameter)> {
         &mut self.weights.0
     }
+}
+
+/// Numbers of a buffer, without gradients.
+pub(super) fn vector(array: &Array, device: &Device) -> Tensor<1> {
+    Tensor::from_data(TensorData::new(array.values.clone(), [array.values.len()]), &device.clone().inner())
 }
 
 fn kind(precision: Precision) -> DType {
@@ -242,9 +284,12 @@ fn take(values: &mut [Option<Tensor<5>>], step: &Step, j: usize) -> Option<Tenso
     if step.inputs.iter().filter(|k| **k == j).count() > 1 { values[j].clone() } else { values[j].take() }
 }
 
-fn steps(program: &Program, owned: &HashMap<usize, Vec<(&'static str, usize)>>) -> Vec<Step> {
+/// The places of each operation's weights and buffers among the network's.
+type Owned = HashMap<usize, (Vec<(&'static str, usize)>, Vec<(&'static str, usize)>)>;
+
+fn steps(program: &Program, owned: &Owned) -> Vec<Step> {
     let g = &program.graph;
-    let (absorbed, taken) = (g.absorbed(), g.taken());
+    let (absorbed, taken) = (g.fused_epilogues(), g.fused_producers());
     let mut last = vec![0; g.len()];
     for v in g.values() {
         g.inputs(v).iter().for_each(|i| last[i.0] = v.0);
@@ -253,7 +298,8 @@ fn steps(program: &Program, owned: &HashMap<usize, Vec<(&'static str, usize)>>) 
         .values()
         .map(|v| Step {
             inputs: g.inputs(v).iter().map(|i| i.0).collect(),
-            weights: owned.get(&g.node(v).shares.unwrap_or(v).0).cloned().unwrap_or_default(),
+            weights: owned.get(&g.node(v).shares.unwrap_or(v).0).map(|o| o.0.clone()).unwrap_or_default(),
+            buffers: owned.get(&g.node(v).shares.unwrap_or(v).0).map(|o| o.1.clone()).unwrap_or_default(),
             done: vec![],
             absorbed: absorbed[v.0],
             taken: taken[v.0].map(|reader| reader.0),

@@ -11,6 +11,7 @@ use burn::tensor::{DType, Device, Gradients, Tensor};
 
 use super::Network;
 use super::device::tracked;
+use super::forward::{Observed, Training};
 use crate::compile::memory::Segments;
 use crate::ir::Value;
 use crate::kernel::lead;
@@ -30,6 +31,7 @@ pub struct Pass {
     /// The leaves that the last segment has read, or the loss.
     leaves: Leaves,
     outputs: Vec<Tensor<5>>,
+    training: Training,
 }
 
 /// Tensors whose gradients are asked for, by the value they stand for.
@@ -37,7 +39,8 @@ type Leaves = Vec<(usize, Tensor<5>)>;
 
 impl Network {
     /// A pass forward on the first input `[N, C, D, H, W]`, to the outputs with these places in the graph's list.
-    pub fn pass(&self, x: Tensor<5>, places: &[usize], segments: &Segments) -> Pass {
+    pub fn pass(&self, x: Tensor<5>, places: &[usize], segments: &Segments, mut training: Training) -> Pass {
+        training.first = true;
         let graph = &self.program().graph;
         let wanted: Vec<Value> = places.iter().filter_map(|i| Some(graph.outputs.get(*i)?.1)).collect();
         let needed = graph.reaching(&wanted);
@@ -54,7 +57,7 @@ impl Network {
             for range in before {
                 let mut values: Vec<Option<Tensor<5>>> = stored.clone();
                 // What this segment itself is given stays in its place, to be run again.
-                plain.walk(range.clone(), &needed, &wanted, &mut values, |_, _| ());
+                plain.walk(range.clone(), &needed, &wanted, &mut values, Some(&training), |_, _| ());
                 for (v, made) in values.into_iter().enumerate().take(range.end).skip(range.start) {
                     let read = || wanted.contains(&Value(v)) || graph.users(Value(v)).any(|r| r.0 >= range.end);
                     stored[v] = stored[v].take().or_else(|| made.filter(|_| read()));
@@ -62,11 +65,12 @@ impl Network {
             }
         }
         let learns = self.learns();
-        let mut pass = Pass { network: self.clone(), segments, wanted, needed, learns, stored, device, leaves: vec![], outputs: vec![] };
+        let mut pass =
+            Pass { network: self.clone(), segments, wanted, needed, learns, stored, device, leaves: vec![], outputs: vec![], training };
         let mut values = if pass.segments.len() > 1 { pass.read(&last) } else { std::mem::take(&mut pass.stored) };
         let mut outputs: Vec<Option<Tensor<5>>> = pass.wanted.iter().map(|v| values.get(v.0)?.clone()).collect();
         let wanted = pass.wanted.clone();
-        self.walk(last, &pass.needed, &wanted, &mut values, |i, y| {
+        self.walk(last, &pass.needed, &wanted, &mut values, Some(&pass.training), |i, y| {
             wanted.iter().zip(&mut outputs).filter(|(v, _)| v.0 == i).for_each(|(_, out)| *out = Some(y.clone()));
         });
         pass.outputs = outputs.into_iter().flatten().map(|y| y.cast(DType::F32)).collect();
@@ -80,6 +84,11 @@ impl Pass {
         &self.outputs
     }
 
+    /// The statistics of the batch, for [`Network::observe`].
+    pub fn observed(&self) -> Vec<Observed> {
+        self.training.take()
+    }
+
     /// Lets go of the outputs, where nobody looks at them any more.
     pub fn release(&mut self) {
         self.outputs.clear();
@@ -88,6 +97,8 @@ impl Pass {
     /// Goes on to the gradients of the weights, from those of a number that follows from the outputs.
     pub fn back(mut self, gradients: Gradients) -> GradientsParams {
         self.release();
+        // What is computed from here on has been computed before.
+        self.training.first = false;
         let mut slopes: Vec<Option<Tensor<5>>> = vec![None; self.needed.len()];
         let mut all = GradientsAccumulator::new();
         let network = self.network.clone();
@@ -97,7 +108,7 @@ impl Pass {
             let Some(range) = self.segments.last().cloned() else { break };
             let mut values = self.read(&range);
             let mut starts: Vec<Tensor<1>> = vec![];
-            network.walk(range, &self.needed, &self.wanted, &mut values, |i, y| {
+            network.walk(range, &self.needed, &self.wanted, &mut values, Some(&self.training), |i, y| {
                 if let Some(slope) = slopes[i].take() {
                     starts.push(lead(y.clone(), slope));
                 }
@@ -173,7 +184,7 @@ mod tests {
 
     /// The gradients of all weights, of a number that weighs each element of each output.
     fn gradients(network: &Network, x: &Tensor<5>, places: &[usize], segments: &Segments) -> Vec<(String, Vec<f32>)> {
-        let pass = network.pass(x.clone(), places, segments);
+        let pass = network.pass(x.clone(), places, segments, Training::default());
         let mut rng = ChaCha8Rng::seed_from_u64(5);
         let weigh = |y: &Tensor<5>| (y.clone() * random(y.dims(), &mut rng)).sum();
         let Some(total) = pass.outputs().iter().map(weigh).reduce(|a, b| a + b) else { panic!("no outputs") };
@@ -212,7 +223,7 @@ mod tests {
         let program = program("lightmedseg-deep.ron");
         let network = Network::new(program.clone(), &Device::flex().autodiff(), 0).unwrap();
         let graph = &program.graph;
-        let absorbed = graph.absorbed();
+        let absorbed = graph.fused_epilogues();
         let free = |c: &usize| !absorbed.iter().enumerate().any(|(v, next)| next.is_some_and(|n| v < *c && n.0 >= *c));
         let places: Vec<usize> = (1..graph.len()).filter(free).collect();
         let every = |n: usize, from: usize| Segments::cut(places.iter().copied().skip(from).step_by(n).collect());
@@ -227,7 +238,7 @@ mod tests {
         let n = network.program().graph.len();
         let cuts = [Segments::cut(vec![n / 2]), Segments::cut((1..n).step_by(25).collect())];
         let parted = |s: &Segments| {
-            let absorbed = network.program().graph.absorbed();
+            let absorbed = network.program().graph.fused_epilogues();
             s.ranges(n).iter().any(|r| absorbed.iter().enumerate().any(|(v, next)| next.is_some_and(|x| v < r.start && x.0 >= r.start)))
         };
         let cuts: Vec<Segments> = cuts.into_iter().filter(|s| !parted(s)).collect();

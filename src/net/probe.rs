@@ -1,6 +1,6 @@
 //! Running a network on given tensors, with what is inside it and its gradients: the tool of whoever ports weights.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
@@ -17,7 +17,7 @@ use crate::text::{Code, Diagnostic, Result, several, suggestion};
 /// # Errors
 /// E0802 for weights that are missing, have other shapes, or are claimed by two foreign arrays.
 pub fn port(network: &mut Network, store: &Store, map: &NameMap, file: &Path, device: &Device) -> Result<BTreeMap<String, String>> {
-    let known: HashSet<String> = network.weights().iter().map(|(n, _)| n.clone()).collect();
+    let known: BTreeMap<String, Vec<usize>> = network.program().graph.tensors().into_iter().map(|(_, n, w)| (n, w.dims)).collect();
     let (ours, foreign) = map.rename(store, &known, file)?;
     assign(network, &ours, &file.display().to_string(), device).map_err(|mut found| {
         let left: Vec<&str> = store.arrays.keys().map(String::as_str).filter(|n| !foreign.values().any(|f| f == n)).collect();

@@ -7,21 +7,28 @@ use std::path::Path;
 
 use burn::tensor::Device;
 
-use super::forward::Parameter;
-use super::network::Network;
+use super::forward::{Parameter, numbers};
+use super::network::{Network, vector};
 use crate::ir::{Array, Arrays};
 use crate::store::{self, check_shapes};
 use crate::text::Result;
 
-/// Gives every weight of the network its numbers, by name; arrays of other names are left alone.
+/// Gives every weight and running statistic of the network its numbers, by name; arrays of other names are left alone.
 ///
 /// # Errors
 /// E0802 for every weight that is missing or has another shape, all at once.
 pub fn assign(network: &mut Network, arrays: &Arrays, file: &str, device: &Device) -> Result<()> {
-    check_shapes(network.weights().iter().map(|(name, w)| (name.clone(), w.dims().to_vec())), arrays, file)?;
+    let weights = network.weights().iter().map(|(name, w)| (name.clone(), w.dims().to_vec()));
+    let buffers = network.buffers().iter().map(|(name, b)| (name.clone(), b.dims().to_vec()));
+    check_shapes(weights.chain(buffers), arrays, file)?;
     for (name, w) in network.weights_mut() {
         if let Some(array) = arrays.get(name.as_str()) {
             *w = Parameter::new(name, array, device);
+        }
+    }
+    for (name, b) in network.buffers_mut() {
+        if let Some(array) = arrays.get(name.as_str()) {
+            *b = vector(array, device);
         }
     }
     Ok(())
@@ -37,9 +44,10 @@ pub fn apart(network: &Network, device: &Device) -> Result<Network> {
     Ok(own)
 }
 
-/// Every learned tensor of a network by name, in the graph's order.
+/// Every learned tensor of a network by name, in the graph's order, and after them its running statistics.
 pub fn arrays(network: &Network) -> impl Iterator<Item = (String, Array)> + '_ {
-    network.weights().iter().map(|(name, w)| (name.clone(), w.array()))
+    let weights = network.weights().iter().map(|(name, w)| (name.clone(), w.array()));
+    weights.chain(network.buffers().iter().map(|(name, b)| (name.clone(), Array::new(b.dims(), numbers(b.clone())))))
 }
 
 /// Writes a network as a model file, with `meta` beside the graph's own metadata.

@@ -91,12 +91,12 @@ impl Workers {
         let truths: Vec<Truth> = truths.into_iter().map(|t| t.truth(self.main())).collect();
         let part = |network: Network, patches: Range<usize>, device: &Device| {
             let own = image.clone().narrow(0, patches.start, patches.len()).to_device(&device.clone().inner());
-            let pass = network.pass(net::tracked(own, device), &outputs, &self.segments);
+            let pass = network.pass(net::tracked(own, device), &outputs, &self.segments, net::Training::default());
             Part { network, patches, pass }
         };
         let patches = shares(image.dims()[0], self.devices.len());
         if patches.len() < 2 {
-            let pass = network.pass(net::tracked(image, self.main()), &outputs, &self.segments);
+            let pass = network.pass(net::tracked(image, self.main()), &outputs, &self.segments, net::Training::default());
             let terms = loss.terms(pass.outputs().to_vec(), &truths);
             return Forward { terms, parts: vec![Part { network: network.clone(), patches: 0..0, pass }], gathered: vec![] };
         }

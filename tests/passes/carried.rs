@@ -14,11 +14,11 @@ fn map(out: usize, bias: bool) -> op::Conv3d {
 }
 
 fn up(out: usize) -> op::ConvTranspose3d {
-    op::ConvTranspose3d { out, kernel: Triple::all(2), stride: Triple::all(2), bias: true }
+    op::ConvTranspose3d::new(out, Triple::all(2))
 }
 
 fn twice() -> op::Resize {
-    op::Resize { scale: Some(Triple::all(2)) }
+    op::Resize::by(Triple::all(2))
 }
 
 fn macs(p: &Program) -> u64 {
@@ -132,7 +132,7 @@ fn before() -> Program {
 fn shrunk() -> Program {
     let mut d = Drawing::new();
     let x = d.input(Fact::new(2, 3, [6, 4, 10]));
-    let like = d.op(op::MaxPool3d { kernel: Triple::all(2) }, &[x]);
+    let like = d.op(op::MaxPool3d::new(Triple::all(2)), &[x]);
     let m = d.op(map(8, true), &[x]);
     let small = d.op(op::Resize::LIKE, &[m, like]);
     let mean = d.op(op::GlobalAvgPool, &[m]);
@@ -369,7 +369,7 @@ fn random(seed: u64, length: usize) -> Program {
             17 if draw(2) == 0 => (op::GlobalAvgPool.into(), vec![a]),
             17 => (op::Linear::new(6).into(), vec![a]),
             18 => (op::PositionMap.into(), vec![a, b]),
-            _ => (op::Activation { function: op::Function::Tanh }.into(), vec![a]),
+            _ => (op::Activation::from(op::Function::Tanh).into(), vec![a]),
         };
         let facts: Vec<Fact> = x.iter().map(|v| d.graph.fact(*v)).collect();
         if !op.infer(&facts).is_ok_and(|f| f.channels <= 24 && f.elements().is_ok_and(|n| n < 20_000)) {
@@ -389,7 +389,7 @@ fn random(seed: u64, length: usize) -> Program {
     }
     let (last, other) = (values[values.len() - 1], values[values.len() - 1 - draw(4)]);
     // The mean of an output hides no place of it, and a squashed one has no number beyond the others.
-    let ends: Vec<Value> = [last, other].into_iter().map(|v| d.op(op::Activation { function: op::Function::Tanh }, &[v])).collect();
+    let ends: Vec<Value> = [last, other].into_iter().map(|v| d.op(op::Activation::from(op::Function::Tanh), &[v])).collect();
     d.done(&ends)
 }
 

@@ -4,16 +4,32 @@ use std::collections::BTreeMap;
 
 use lmsc::compile::Program;
 use lmsc::compile::passes::{Optimised, Refit, Refits};
-use lmsc::ir::{Array, Arrays, Fact, Graph, Value};
+use lmsc::ir::{Array, Arrays, Fact, Graph, Init, Value, Volume64, Weight, evaluate};
 use lmsc::op::Op;
 use lmsc::text::Code;
 
-use crate::plain::{Volume, drawn, evaluate};
 use crate::programs::{every_pass, programs};
+
+/// Numbers of a weight, drawn from its name.
+fn drawn(name: &str, w: &Weight) -> Vec<f32> {
+    let mut state = name.bytes().fold(0xcbf2_9ce4_8422_2325u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+    let mut draw = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as f64 / f64::from(1u32 << 30) - 1.0
+    };
+    let (middle, width) = match w.init {
+        Init::Zeros => (0.0, 0.5),
+        Init::Ones => (1.0, 0.5),
+        Init::Constant(value) => (value, 0.5),
+        Init::Uniform(bound) => (0.0, bound),
+        Init::Normal(deviation) | Init::TruncatedNormal(deviation) => (0.0, deviation),
+    };
+    (0..w.dims.iter().product()).map(|_| (middle + width * draw()) as f32).collect()
+}
 
 /// Weights of a program's own, drawn from their names.
 pub fn trained(g: &Graph<Op>) -> Arrays {
-    g.weights().into_iter().map(|(_, name, w)| (name.clone(), Array::new(w.dims.clone(), drawn(&name, &w)))).collect()
+    g.tensors().into_iter().map(|(_, name, w)| (name.clone(), Array::new(w.dims.clone(), drawn(&name, &w)))).collect()
 }
 
 /// The weights of a changed program.
@@ -21,17 +37,19 @@ pub fn refitted(refits: &Refits, g: &Graph<Op>, trained: &Arrays) -> Arrays {
     refits.weights(g, trained).unwrap_or_else(|f| panic!("{f:?}"))
 }
 
-fn outputs(p: &Program, weights: &Arrays) -> Vec<Volume> {
+fn outputs(p: &Program, weights: &Arrays) -> Vec<Volume64> {
     let batched = |f: Fact| Fact { batch: f.batch.max(2), ..f };
-    let inputs: Vec<Volume> = p.inputs.iter().enumerate().map(|(i, (_, v))| Volume::wave(batched(p.graph.fact(*v)), i as f64)).collect();
-    let all = evaluate(&p.graph, &inputs, |name| &weights.get(name).unwrap_or_else(|| panic!("no {name}")).values);
+    let inputs: Vec<Volume64> =
+        p.inputs.iter().enumerate().map(|(i, (_, v))| Volume64::wave(batched(p.graph.fact(*v)), i as f64)).collect();
+    let weight = |name: &str| weights.get(name).map(|a| a.values.iter().map(|x| f64::from(*x)).collect()).unwrap_or_default();
+    let all = evaluate(&p.graph, &inputs, &weight).unwrap_or_else(|f| panic!("{f:?}"));
     p.graph.outputs.iter().map(|(_, v): &(String, Value)| all[v.0].clone()).collect()
 }
 
 /// The outputs of a program before any pass, with its weights.
 pub struct Before {
     trained: Arrays,
-    outputs: Vec<Volume>,
+    outputs: Vec<Volume64>,
 }
 
 impl Before {

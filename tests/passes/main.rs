@@ -4,7 +4,6 @@ mod carried;
 #[path = "../given/mod.rs"]
 mod given;
 mod law;
-mod plain;
 mod plans;
 mod programs;
 
@@ -49,7 +48,7 @@ fn merge() -> Program {
     let b = d.op(op::GroupNorm::new(2), &[a]);
     let b = d.op(scale(-3.0, 1.0), &[b]);
     let two = Triple::all(2);
-    let c = d.op(op::ConvTranspose3d { out: 3, kernel: two, stride: two, bias: true }, &[b]);
+    let c = d.op(op::ConvTranspose3d::new(3, two), &[b]);
     let c = d.op(scale(2.0, 0.0), &[c]);
     let m = d.op(op::GlobalAvgPool, &[c]);
     let l = d.op(op::Linear::new(3), &[m]);
@@ -66,11 +65,11 @@ fn resizes() -> Program {
     // Of equal sizes whatever the input: both are the input's.
     let b = d.op(op::Resize::LIKE, &[a, x]);
     // By 1.
-    let c = d.op(op::Resize { scale: Some(Triple::all(1)) }, &[b]);
+    let c = d.op(op::Resize::by(Triple::all(1)), &[b]);
     // Equal here, but the second input may have another size.
     let e = d.op(op::Resize::LIKE, &[c, other]);
     // Equal here (2, 3, 2): half by a pool and half by a stride, which differ for odd sizes of which 4 is none but 5 is one.
-    let half = d.op(op::MaxPool3d { kernel: Triple([1, 1, 2]) }, &[x]);
+    let half = d.op(op::MaxPool3d::new(Triple([1, 1, 2])), &[x]);
     let strided = d.op(conv(true).stride(Triple([1, 1, 2])), &[x]);
     let f = d.op(op::Resize::LIKE, &[half, strided]);
     d.done(&[e, f])

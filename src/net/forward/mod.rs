@@ -3,12 +3,16 @@
 //! Part of `net`; may use `op` and `kernel`.
 
 mod lazy;
+mod moves;
+mod norms;
 mod ops;
+mod training;
 
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
 
 pub use lazy::LazyTensor;
+pub use training::{Observed, Training};
 
 use super::device::tracked;
 use crate::ir::Array;
@@ -83,7 +87,13 @@ pub(super) fn numbers<const D: usize>(t: Tensor<D>) -> Vec<f32> {
 /// An operation's learned tensors by name, in the precision that it computes in.
 pub struct Weights<'a> {
     pub all: &'a [(&'static str, &'a Parameter)],
+    /// Its running statistics, with their places among the network's.
+    pub buffers: &'a [(&'static str, usize, &'a Tensor<1>)],
     pub precision: DType,
+    /// The pass in training that this is a part of; nothing in prediction.
+    pub training: Option<&'a Training>,
+    /// The place of the operation in the graph.
+    pub place: usize,
 }
 
 impl Weights<'_> {
@@ -92,6 +102,14 @@ impl Weights<'_> {
         let (_, parameter) = self.all.iter().find(|(n, _)| *n == name)?;
         let dims: [usize; D] = parameter.dims.as_slice().try_into().ok()?;
         Some(parameter.flat().cast(self.precision).reshape(dims))
+    }
+
+    /// A running statistic that the operation declares in [`Operator::buffers`](crate::ir::Operator::buffers), `[C]`, with its place.
+    pub fn buffer(&self, name: &str) -> (usize, Tensor<1>) {
+        match self.buffers.iter().find(|(n, ..)| *n == name) {
+            Some((_, place, t)) => (*place, (*t).clone()),
+            None => unreachable!("the network is built from the same list of buffers"),
+        }
     }
 
     /// A learned tensor that the operation declares in [`Operator::weights`](crate::ir::Operator::weights), of the rank that it says there.
@@ -124,7 +142,7 @@ pub trait Forward {
     /// Takes tensors `[N, C, D, H, W]` whose shapes `infer` accepts and gives one of the shape that it says.
     fn forward(&self, weights: &Weights, x: Vec<Tensor<5>>) -> Tensor<5>;
 
-    /// Defers the output to the only operation that reads it ([`Operator::takes`](crate::ir::Operator::takes)), which fuses the two. `places` are the indices of the
+    /// Defers the output to the only operation that reads it ([`Operator::fuses_producer`](crate::ir::Operator::fuses_producer)), which fuses the two. `places` are the indices of the
     /// inputs among the values of the graph.
     ///
     /// # Errors
@@ -134,9 +152,9 @@ pub trait Forward {
         Err(x)
     }
 
-    /// Its output after an operation that it absorbs ([`Operator::absorbs`](crate::ir::Operator::absorbs)).
+    /// Its output after an operation that it fuses_epilogue ([`Operator::fuses_epilogue`](crate::ir::Operator::fuses_epilogue)).
     fn forward_with(&self, weights: &Weights, x: Vec<Tensor<5>>, next: &Op) -> Tensor<5> {
-        next.forward(&Weights { all: &[], ..*weights }, vec![self.forward(weights, x)])
+        next.forward(&Weights { all: &[], buffers: &[], ..*weights }, vec![self.forward(weights, x)])
     }
 }
 
@@ -160,6 +178,18 @@ macro_rules! dispatch {
             Op::Mul($o) => $call,
             Op::ScaleShift($o) => $call,
             Op::PositionMap($o) => $call,
+            Op::AvgPool3d($o) => $call,
+            Op::Pad($o) => $call,
+            Op::Crop($o) => $call,
+            Op::BatchNorm($o) => $call,
+            Op::LayerNorm($o) => $call,
+            Op::ResponseNorm($o) => $call,
+            Op::PRelu($o) => $call,
+            Op::ChannelAffine($o) => $call,
+            Op::ReduceChannels($o) => $call,
+            Op::GlobalReduce($o) => $call,
+            Op::Dropout($o) => $call,
+            Op::Other(other) => unreachable!("`{other:?}` is expanded before a network is made"),
         }
     };
 }

@@ -2,13 +2,15 @@
 //!
 //! Part of `net`; may use `op` and `kernel`.
 
+use burn::tensor::ops::ConvTransposeOptions;
 use burn::tensor::{Tensor, activation};
 
+use super::super::device::tracked;
 use super::{Forward, LazyTensor, Weights, first, pair};
 use crate::kernel;
 use crate::op::{
-    Activation, Add, Concat, Conv3d, ConvTranspose3d, Function, GlobalAvgPool, GroupNorm, Input, Linear, MaxPool3d, Mul, Op, PositionMap,
-    Resize, ScaleShift, Slice, Softmax, Sub,
+    Activation, Add, Concat, Conv3d, ConvTranspose3d, Function, GlobalAvgPool, GroupNorm, Input, Linear, Mul, Op, PositionMap, ScaleShift,
+    Slice, Softmax, Sub,
 };
 
 impl Forward for Activation {
@@ -18,10 +20,19 @@ impl Forward for Activation {
             Function::Silu => kernel::silu(x),
             Function::Sigmoid => kernel::sigmoid(x),
             Function::Relu => activation::relu(x),
-            Function::LeakyRelu => activation::leaky_relu(x, 0.01),
+            Function::LeakyRelu => activation::leaky_relu(x, self.parameter()),
+            Function::Elu => activation::elu(x, self.parameter()),
             Function::Gelu => activation::gelu(x),
+            Function::GeluTanh => activation::gelu_approximate(x),
             Function::Tanh => activation::tanh(x),
             Function::Abs => x.abs(),
+            Function::Softplus => activation::softplus(x, 1.0),
+            Function::Mish => activation::mish(x),
+            Function::Relu6 => x.clamp(0.0, 6.0),
+            Function::HardSigmoid => (x + 3.0).clamp(0.0, 6.0) / 6.0,
+            Function::HardSwish => x.clone() * ((x + 3.0).clamp(0.0, 6.0) / 6.0),
+            Function::Rsqrt => x.sqrt().recip(),
+            Function::Sqrt => x.sqrt(),
         }
     }
 
@@ -60,7 +71,12 @@ impl Forward for Conv3d {
 
 impl Forward for ConvTranspose3d {
     fn forward(&self, w: &Weights, x: Vec<Tensor<5>>) -> Tensor<5> {
-        kernel::conv_transpose3d(first(x), w.get("weight"), w.find("bias"), self.stride.0)
+        let (x, weight, bias) = (first(x), w.get("weight"), w.find("bias"));
+        if self.padding.is_zero() && self.output_padding.is_zero() && self.groups == 1 {
+            return kernel::conv_transpose3d(x, weight, bias, self.stride.0);
+        }
+        let options = ConvTransposeOptions::new(self.stride.0, self.padding.0, self.output_padding.0, [1; 3], self.groups);
+        burn::tensor::module::conv_transpose3d(x, weight, bias, options)
     }
 }
 
@@ -81,10 +97,12 @@ impl Forward for GroupNorm {
 }
 
 fn group_norm(norm: &GroupNorm, w: &Weights, x: Vec<Tensor<5>>, silu: bool) -> Tensor<5> {
-    match (w.find::<1>("weight"), w.find::<1>("bias")) {
-        (Some(a), Some(b)) => kernel::group_norm(first(x), a, b, norm.groups, norm.eps, silu),
-        _ => unreachable!("the network is built from the same list of weights"),
-    }
+    let x = first(x);
+    let [_, c, ..] = x.dims();
+    let constant = |value: f32| tracked(Tensor::full([c], value, (&x.device().inner(), x.dtype())), &x.device());
+    let scale = w.find::<1>("weight").unwrap_or_else(|| constant(1.0));
+    let shift = w.find::<1>("bias").unwrap_or_else(|| constant(0.0));
+    kernel::group_norm(x, scale, shift, norm.groups, norm.eps, silu)
 }
 
 impl Forward for Input {
@@ -96,12 +114,6 @@ impl Forward for Input {
 impl Forward for Linear {
     fn forward(&self, w: &Weights, x: Vec<Tensor<5>>) -> Tensor<5> {
         kernel::linear(first(x), w.get("weight"), w.find("bias"))
-    }
-}
-
-impl Forward for MaxPool3d {
-    fn forward(&self, _: &Weights, x: Vec<Tensor<5>>) -> Tensor<5> {
-        kernel::max_pool3d(first(x), self.kernel.0)
     }
 }
 
@@ -122,16 +134,6 @@ impl Forward for PositionMap {
         let [anchors, like] = pair(x);
         let [_, _, to @ ..] = like.dims();
         kernel::position_map(anchors, to)
-    }
-}
-
-impl Forward for Resize {
-    fn forward(&self, _: &Weights, x: Vec<Tensor<5>>) -> Tensor<5> {
-        let like = x.get(1).map(|t| t.dims());
-        let x = first(x);
-        let [_, _, d, h, w] = like.unwrap_or(x.dims());
-        let [sd, sh, sw] = self.scale.map_or([1; 3], |s| s.0);
-        kernel::resize_trilinear(x, [d * sd, h * sh, w * sw])
     }
 }
 

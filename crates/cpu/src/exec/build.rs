@@ -8,11 +8,6 @@ use crate::ir::{Fact, Graph, Value};
 use crate::kernel::tile::{self, Column, Form, Kind, Local, Matrix, Node, Place, Source, Space, Stage, Volume, Window, pack, transform};
 use crate::op::{Conv3d, Op};
 
-/// A convolution that sees one voxel.
-pub fn is_pointwise(c: &Conv3d) -> bool {
-    c.kernel.0 == [1; 3] && c.stride.0 == [1; 3] && c.padding.0 == [0; 3] && c.groups == 1
-}
-
 /// What stands in the table, a number a channel and batch item (separable values: `D + H + W` numbers a channel).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Entry {
@@ -83,7 +78,7 @@ impl<'a> Builder<'a> {
     pub fn build(mut self, sinks: &[Value]) -> Built {
         let mut moments = vec![];
         for v in sinks {
-            let kept = self.known.choice.kept[v.0] && !matches!(self.known.choice.class[v.0], Class::Input | Class::Plain);
+            let kept = self.known.choice.kept[v.0] && !matches!(self.known.choice.class[v.0], Class::Input | Class::Whole);
             let local = match self.locals.get(&(*v, 1)) {
                 Some(l) => *l,
                 None => self.make(*v, 1),
@@ -206,7 +201,7 @@ impl<'a> Builder<'a> {
             Op::Softmax(_) => Kind::Softmax { x: self.source(x) },
             Op::Resize(_) => Kind::Resize { x: self.source(x) },
             Op::MaxPool3d(p) => Kind::Pool { x: self.source(x), kernel: p.kernel.0 },
-            Op::Conv3d(c) if is_pointwise(c) => {
+            Op::Conv3d(c) if c.is_pointwise() => {
                 let (x, affine) = self.affine_source(x);
                 let (w, inputs) = (self.weight(v, "weight"), x.len());
                 let packed = pack(inputs, c.out, self.known.form, |k, o| w[o * inputs + k]);

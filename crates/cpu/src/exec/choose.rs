@@ -8,8 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ir::{Fact, Graph, Value};
-use crate::op::Op;
+use crate::ir::{Fact, Graph, Operator, Value};
+use crate::op::{Interpolation, Op};
 
 /// How a value is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,15 +26,15 @@ pub enum Class {
     Point,
     /// From other voxels too, or from other channels.
     Sum,
-    /// By [`super::plain`], alone.
-    Plain,
+    /// By [`super::whole`], alone.
+    Whole,
 }
 
 /// Epochs and memory.
 #[derive(Clone, Debug)]
 pub struct Choice {
     pub class: Vec<Class>,
-    /// It is a volume in memory (inputs and plain ones are).
+    /// It is a volume in memory (inputs and what is computed by itself are).
     pub kept: Vec<bool>,
     /// The first epoch whose stages can make it (or, of a vector, read it).
     pub epoch: Vec<usize>,
@@ -74,13 +74,10 @@ pub fn pieces(graph: &Graph<Op>, facts: &[Fact], v: Value) -> Vec<(Value, usize,
     }
 }
 
-/// The inputs whose numbers an operation reads; of the others it takes the shape alone.
+/// The inputs whose numbers an operation reads; of the others, which come last, it takes the shape alone.
 pub fn reads(graph: &Graph<Op>, v: Value) -> &[Value] {
-    let all = graph.inputs(v);
-    match graph.node(v).op {
-        Op::Resize(_) | Op::PositionMap(_) => &all[..all.len().min(1)],
-        _ => all,
-    }
+    let (all, op) = (graph.inputs(v), &graph.node(v).op);
+    &all[..(0..all.len()).take_while(|slot| op.reads(*slot)).count()]
 }
 
 pub fn is_vector(fact: &Fact) -> bool {
@@ -98,11 +95,11 @@ fn classify(graph: &Graph<Op>, facts: &[Fact]) -> Vec<Class> {
         let c = match op {
             _ if x.is_empty() => Class::Input,
             _ if is_vector(&y) && (vectors || matches!(op, Op::GlobalAvgPool(_))) => Class::Vector,
-            _ if is_vector(&y) || (vectors && !matches!(op, Op::PositionMap(_))) => Class::Plain,
+            _ if is_vector(&y) || (vectors && !matches!(op, Op::PositionMap(_))) => Class::Whole,
             // A value of another batch stands for all: rare.
-            _ if x.iter().any(|f| f.batch != y.batch) => Class::Plain,
+            _ if x.iter().any(|f| f.batch != y.batch) => Class::Whole,
             Op::PositionMap(_) => Class::Separable,
-            Op::Conv3d(c) if of(0) == Some(Class::Separable) && super::build::is_pointwise(c) => Class::Separable,
+            Op::Conv3d(c) if of(0) == Some(Class::Separable) && c.is_pointwise() => Class::Separable,
             Op::ScaleShift(_) if of(0) == Some(Class::Separable) => Class::Separable,
             Op::Add(_) | Op::Sub(_) | Op::Mul(_) => {
                 let fits = |f: &Fact| (f.size == y.size || is_vector(f)) && (f.channels == y.channels || f.channels == 1);
@@ -112,14 +109,16 @@ fn classify(graph: &Graph<Op>, facts: &[Fact]) -> Vec<Class> {
                     Op::Mul(_) if (separable(0) && is_vector(&x[1])) || (separable(1) && is_vector(&x[0])) => Class::Separable,
                     Op::Add(_) | Op::Sub(_) if linear(0) && linear(1) => Class::Separable,
                     _ if x.iter().all(fits) => Class::Point,
-                    _ => Class::Plain,
+                    _ => Class::Whole,
                 }
             }
-            Op::Activation(_) | Op::ScaleShift(_) | Op::GroupNorm(_) | Op::Softmax(_) => Class::Point,
+            Op::Activation(_) | Op::ScaleShift(_) | Op::ChannelAffine(_) | Op::GroupNorm(_) | Op::Softmax(_) => Class::Point,
             Op::Concat(_) | Op::Slice(_) => Class::View,
-            Op::ConvTranspose3d(c) if c.kernel == c.stride => Class::Sum,
-            Op::Conv3d(_) | Op::MaxPool3d(_) | Op::Resize(_) => Class::Sum,
-            _ => Class::Plain,
+            Op::ConvTranspose3d(c) if c.is_blocks() => Class::Sum,
+            Op::MaxPool3d(p) if p.is_blocks() => Class::Sum,
+            Op::Resize(r) if r.mode == Interpolation::Trilinear && !r.align_corners => Class::Sum,
+            Op::Conv3d(_) => Class::Sum,
+            _ => Class::Whole,
         };
         class.push(c);
     }
@@ -177,11 +176,11 @@ impl Found {
 pub fn choose(graph: &Graph<Op>, facts: &[Fact]) -> Choice {
     let class = classify(graph, facts);
     let n = graph.len();
-    let mut kept: Vec<bool> = class.iter().map(|c| matches!(c, Class::Input | Class::Plain)).collect();
+    let mut kept: Vec<bool> = class.iter().map(|c| matches!(c, Class::Input | Class::Whole)).collect();
     let volume = |v: Value| !matches!(class[v.0], Class::Vector);
     graph.outputs.iter().filter(|(_, v)| volume(*v)).for_each(|(_, v)| kept[v.0] = true);
-    // What is computed plainly takes its inputs from memory.
-    for v in graph.values().filter(|v| class[v.0] == Class::Plain) {
+    // What is computed by itself takes its inputs from memory.
+    for v in graph.values().filter(|v| class[v.0] == Class::Whole) {
         reads(graph, v).iter().filter(|i| volume(**i)).for_each(|i| kept[i.0] = true);
     }
     let mut measured = BTreeSet::new();
@@ -235,7 +234,7 @@ impl Chooser<'_> {
             self.c.fused[v.0] = false;
             let (epoch, far, depth) = match (&g.node(v).op, self.c.class[v.0]) {
                 (_, Class::Input) => (0, 0, 0),
-                (_, Class::Plain) => (far, far, 0),
+                (_, Class::Whole) => (far, far, 0),
                 (_, Class::Separable) => {
                     let e = inputs
                         .iter()
@@ -251,7 +250,7 @@ impl Chooser<'_> {
                     let e = local.max(measured(inputs[0]));
                     (e, far.max(e), near(e))
                 }
-                (Op::Conv3d(c), _) if super::build::is_pointwise(c) => (local, far, near(local)),
+                (Op::Conv3d(c), _) if c.is_pointwise() => (local, far, near(local)),
                 (Op::Conv3d(c), _) if c.stride.0 == [1; 3] && self.same_grid(v) => {
                     let near = near(local);
                     let fuse = local < far && near <= 1 && self.halo_cost(v, local) <= 2.0 * MOVE * self.floats(inputs[0]);
@@ -263,7 +262,7 @@ impl Chooser<'_> {
             };
             self.c.epoch[v.0] = epoch;
             self.depth[v.0] = depth;
-            let stage = self.c.kept[v.0] && !matches!(self.c.class[v.0], Class::Input | Class::Plain);
+            let stage = self.c.kept[v.0] && !matches!(self.c.class[v.0], Class::Input | Class::Whole);
             self.c.far[v.0] = if stage { epoch + 1 } else { far.max(epoch) };
         }
         self.c.stages.clear();
@@ -364,7 +363,7 @@ impl Chooser<'_> {
     /// Whether something that does not run in its stage looks at a value, itself or as part of a concatenation.
     fn looked_at(&self, v: Value) -> bool {
         self.graph.users(v).any(|u| match &self.graph.node(u).op {
-            Op::Conv3d(c) if !super::build::is_pointwise(c) => !self.c.fused[u.0],
+            Op::Conv3d(c) if !c.is_pointwise() => !self.c.fused[u.0],
             Op::MaxPool3d(_) => true,
             Op::Concat(_) | Op::Slice(_) => self.looked_at(u),
             _ => false,

@@ -5,14 +5,15 @@ use std::time::Instant;
 
 use super::build::{Entry, Weights};
 use super::choose::{is_vector, reads};
-use super::plain::{self, Tensor};
 use super::plan::{Plan, Step, plan};
 use super::report::{NodeReport, StageReport};
 use super::table::Filler;
-use crate::compile::passes::optimise;
+use super::whole::{self, Tensor};
+use crate::compile::passes::{Optimised, legalise, optimise_from};
 use crate::compile::{Program, memory::facts_at};
-use crate::ir::{Arrays, Fact, Value};
+use crate::ir::{Arrays, Fact, Fault, Value};
 use crate::kernel::tile::{Arena, Bound, Form, Moments, Space, run, zeros};
+use crate::op::Op;
 use crate::text::{Code, Diagnostic, Result};
 
 /// What a run is given: the batch, and the size `[D, H, W]` of the first input (and of those that follow it).
@@ -20,6 +21,11 @@ use crate::text::{Code, Diagnostic, Result};
 pub struct Shape {
     pub batch: usize,
     pub size: [usize; 3],
+}
+
+/// What the executor runs as it is; the passes before it bring batch norms into other weights.
+fn has_kernel(op: &Op) -> bool {
+    !matches!(op, Op::LayerNorm(_) | Op::ResponseNorm(_) | Op::PRelu(_) | Op::Dropout(_) | Op::Other(_))
 }
 
 /// Plans that are held for sizes that come again.
@@ -51,7 +57,8 @@ impl Executor {
     /// # Errors
     /// E0802 for a weight that is missing or has another shape.
     pub fn new(program: &Program, trained: &Arrays) -> Result<Self> {
-        let o = optimise(program).map_err(|f| Diagnostic::error(f.code, f.message))?;
+        let told = |f: Fault| Diagnostic::error(f.code, f.message);
+        let o = legalise(Optimised::new(program), has_kernel).and_then(optimise_from).map_err(told)?;
         let all = o.refits.weights(&o.program.graph, trained).map_err(|f| Diagnostic::error(Code::E0802, f.message))?;
         let weights = Named(all.into_iter().map(|(n, w)| (n, w.values)).collect());
         Ok(Self { program: o.program, weights, form: Form::widest(), plans: vec![], arena: Arena::default(), table: vec![] })
@@ -196,7 +203,7 @@ impl Executor {
             match step {
                 Step::Vector(v) => filler.vector(&mut self.table, *v),
                 Step::Separable(v) => filler.separable(&mut self.table, *v),
-                Step::Plain(v) => {
+                Step::Whole(v) => {
                     let owner = graph.node(*v).shares.unwrap_or(*v);
                     let path = &graph.node(owner).path;
                     let x: Vec<Tensor> = reads(graph, *v)
@@ -209,12 +216,12 @@ impl Executor {
                                 (_, Some(Space::Arena(at))) => &self.arena.floats()[*at..at + n],
                                 (_, Some(Space::Input(k))) => inputs[*k],
                                 (_, Some(Space::Output(k))) => &outputs[*k][..n],
-                                _ => unreachable!("what a plain operation reads is in memory"),
+                                _ => unreachable!("what an operation by itself reads is in memory"),
                             };
                             Tensor { fact, data }
                         })
                         .collect();
-                    let y = plain::evaluate(&graph.node(*v).op, &|name| self.weights.get(&format!("{path}.{name}")), &x, plan.facts[v.0]);
+                    let y = whole::evaluate(&graph.node(*v).op, &|name| self.weights.get(&format!("{path}.{name}")), &x, plan.facts[v.0]);
                     if is_vector(&plan.facts[v.0]) {
                         if let Some(c) = plan.table.at.get(&Entry::Value(*v)) {
                             self.table[c.offset..c.offset + y.len()].copy_from_slice(&y);
@@ -223,7 +230,7 @@ impl Executor {
                         match plan.spaces.get(v) {
                             Some(Space::Arena(at)) => self.arena.floats_mut()[*at..at + y.len()].copy_from_slice(&y),
                             Some(Space::Output(k)) => outputs[*k][..y.len()].copy_from_slice(&y),
-                            _ => unreachable!("a plain operation writes a volume"),
+                            _ => unreachable!("an operation by itself writes a volume"),
                         }
                     }
                 }
@@ -271,9 +278,10 @@ impl Executor {
             let seconds = std::mem::take(seconds);
             match step {
                 Step::Vector(_) | Step::Separable(_) => *between.entry("vectors").or_default() += seconds,
-                Step::Plain(v) => {
+                Step::Whole(v) => {
                     let node = graph.node(*v);
-                    all.push(StageReport { name: format!("{} (plain)", node.path), macs: 0, bytes: 0, seconds, nodes: vec![] });
+                    let how = if whole::is_fast(&node.op) { "by itself" } else { "by its definition: slow" };
+                    all.push(StageReport { name: format!("{} ({how})", node.path), macs: 0, bytes: 0, seconds, nodes: vec![] });
                 }
                 Step::Stage(s) => {
                     let names = s.sweep.stage().nodes.iter().map(|n| n.name.clone());

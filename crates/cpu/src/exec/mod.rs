@@ -1,24 +1,23 @@
 //! A compiled program run on a CPU without Burn: stages that keep what lies between two volumes in the cache, one arena for the
-//! volumes, packed weights. For any graph, by rule; what no stage takes runs plainly.
+//! volumes, packed weights. For any graph, by rule; what no stage takes runs by itself.
 //!
 //! Level 6: may use `text`, `ir`, `kernel` (its `tile` part only), `op`, `compile`.
 //!
 //! - `choose` decides which values are volumes and in which epoch each can be had.
 //! - `build` draws each stage from the values that it gives, `terms` what is a sum of values number by number.
 //! - `table` computes vectors and norms' affine functions between stages.
-//! - `plain` is every operation written out.
+//! - `whole` is what runs by itself, on whole volumes.
 //! - [`Executor`] plans once for a size and runs.
 
 mod build;
 mod choose;
 mod executor;
-mod plain;
 mod plan;
 mod report;
 mod table;
 mod terms;
+mod whole;
 
 pub use crate::kernel::tile::Form;
 pub use executor::{Executor, Shape};
-pub use plain::{Tensor, evaluate};
 pub use report::{NodeReport, StageReport};

@@ -19,7 +19,7 @@ pub enum Step {
     /// A separable value for the table.
     Separable(Value),
     /// An operation by itself.
-    Plain(Value),
+    Whole(Value),
     Stage(Box<StageStep>),
 }
 
@@ -92,7 +92,7 @@ pub fn plan(graph: &Graph<Op>, inputs: &[Value], facts: Vec<Fact>, weights: &dyn
             Order::Value(v) => match choice.class[v.0] {
                 Class::Vector => Step::Vector(v),
                 Class::Separable => Step::Separable(v),
-                _ => Step::Plain(v),
+                _ => Step::Whole(v),
             },
             Order::Stage(key) => {
                 let sinks = &choice.stages[&key];
@@ -143,7 +143,7 @@ fn order(graph: &Graph<Op>, choice: &Choice) -> Vec<Order> {
     let mut all = vec![];
     let last = choice.epoch.iter().copied().max().unwrap_or(0);
     for epoch in 0..=last {
-        let alone = |v: &Value| matches!(choice.class[v.0], Class::Vector | Class::Separable | Class::Plain) && choice.epoch[v.0] == epoch;
+        let alone = |v: &Value| matches!(choice.class[v.0], Class::Vector | Class::Separable | Class::Whole) && choice.epoch[v.0] == epoch;
         all.extend(graph.values().filter(alone).map(Order::Value));
         // The finest grid last: what it gives lives shortest.
         all.extend(choice.stages.keys().filter(|k| k.0 == epoch).map(|k| Order::Stage(*k)));
@@ -184,14 +184,14 @@ fn lives(graph: &Graph<Op>, choice: &Choice, facts: &[Fact], spaces: &HashMap<Va
     let mut lives: HashMap<Value, Life> = HashMap::new();
     for (at, o) in order.iter().enumerate() {
         let (made, epoch): (Vec<Value>, usize) = match o {
-            Order::Value(v) if choice.class[v.0] == Class::Plain => (vec![*v], choice.epoch[v.0]),
+            Order::Value(v) if choice.class[v.0] == Class::Whole => (vec![*v], choice.epoch[v.0]),
             Order::Value(_) => continue,
             Order::Stage(key) => (choice.stages[key].clone(), key.0),
         };
         let mut seen = vec![false; graph.len()];
         let mut stack: Vec<Value> = made.iter().flat_map(|v| reads(graph, *v).to_vec()).collect();
         // Sinks that are in memory already are only measured.
-        stack.extend(made.iter().filter(|v| matches!(choice.class[v.0], Class::Input | Class::Plain) && matches!(o, Order::Stage(_))));
+        stack.extend(made.iter().filter(|v| matches!(choice.class[v.0], Class::Input | Class::Whole) && matches!(o, Order::Stage(_))));
         while let Some(v) = stack.pop() {
             if std::mem::replace(&mut seen[v.0], true) || is_vector(&facts[v.0]) || choice.class[v.0] == Class::Separable {
                 continue;

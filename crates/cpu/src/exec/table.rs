@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use super::build::{Entry, Table, Weights, is_pointwise};
+use super::build::{Entry, Table, Weights};
 use super::choose::{Class, is_vector, pieces};
-use super::plain::{self, Tensor};
+use super::whole::{self, Tensor};
 use crate::ir::{Fact, Graph, Value};
 use crate::kernel::tile::Moments;
 use crate::op::Op;
@@ -54,7 +54,7 @@ impl<'a> Filler<'a> {
             }
             _ => {
                 let x: Vec<Tensor> = x.iter().map(|i| Tensor { fact: self.fact(*i), data: self.read(table, *i) }).collect();
-                plain::evaluate(&self.graph.node(v).op, &|name| self.weight(v, name), &x, fact)
+                whole::evaluate(&self.graph.node(v).op, &|name| self.weight(v, name), &x, fact)
             }
         };
         self.write(table, Entry::Value(v), &numbers);
@@ -121,6 +121,12 @@ impl<'a> Filler<'a> {
             Op::Add(_) => (0..count).map(|i| (at(i).0, at(i).1 + other(i))).collect(),
             Op::Sub(_) if x[0] == through => (0..count).map(|i| (at(i).0, at(i).1 - other(i))).collect(),
             Op::Sub(_) => (0..count).map(|i| (-at(i).0, other(i) - at(i).1)).collect(),
+            Op::ChannelAffine(a) => {
+                let (gain, bias) = (self.weight(top, "weight"), self.weight(top, "bias"));
+                let gain = |c: usize| if a.scale { f64::from(gain[c]) } else { 1.0 };
+                let bias = |c: usize| if a.bias { f64::from(bias[c]) } else { 0.0 };
+                (0..count).map(|i| (i, i % fact.channels)).map(|(i, c)| (at(i).0 * gain(c), at(i).1 * gain(c) + bias(c))).collect()
+            }
             Op::GroupNorm(g) => {
                 let (gain, bias) = (self.weight(top, "weight"), self.weight(top, "bias"));
                 let moments = self.measured(through);
@@ -129,8 +135,9 @@ impl<'a> Filler<'a> {
                     .map(|i| {
                         let (first, c) = (i / per * per, i % fact.channels);
                         let m = moments[first..first + per].iter().fold(Moments::default(), |a, b| a.join(*b));
-                        let factor = f64::from(gain[c]) / (m.square / m.count + g.eps).sqrt();
-                        (at(i).0 * factor, (at(i).1 - m.mean) * factor + f64::from(bias[c]))
+                        let (gain, bias) = if g.affine { (f64::from(gain[c]), f64::from(bias[c])) } else { (1.0, 0.0) };
+                        let factor = gain / (m.square / m.count + g.eps).sqrt();
+                        (at(i).0 * factor, (at(i).1 - m.mean) * factor + bias)
                     })
                     .collect()
             }
@@ -157,7 +164,7 @@ impl<'a> Filler<'a> {
                     }
                 }
             }
-            Op::Conv3d(c) if is_pointwise(c) => {
+            Op::Conv3d(c) if c.is_pointwise() => {
                 let (weight, bias) = (self.weight(v, "weight"), self.weight(v, "bias"));
                 let inputs = self.fact(x[0]).channels;
                 for (row, y) in y.chunks_mut(along).enumerate() {

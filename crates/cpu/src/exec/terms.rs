@@ -5,7 +5,7 @@ use super::build::{Builder, Entry};
 use super::choose::{Class, is_vector};
 use crate::ir::Value;
 use crate::kernel::tile::{self, Affine, Operand, Source, Term, Times};
-use crate::op::{Function, Op};
+use crate::op::{Activation, Op};
 
 /// A term before its places are known.
 #[derive(Clone, Debug)]
@@ -35,16 +35,8 @@ impl Draft {
     }
 }
 
-fn function(f: Function) -> tile::Function {
-    match f {
-        Function::Silu => tile::Function::Silu,
-        Function::Relu => tile::Function::Relu,
-        Function::LeakyRelu => tile::Function::LeakyRelu,
-        Function::Gelu => tile::Function::Gelu,
-        Function::Sigmoid => tile::Function::Sigmoid,
-        Function::Tanh => tile::Function::Tanh,
-        Function::Abs => tile::Function::Abs,
-    }
+fn function(a: &Activation) -> tile::Function {
+    tile::Function::Of(a.function, a.parameter() as f32)
 }
 
 impl Builder<'_> {
@@ -84,7 +76,7 @@ impl Builder<'_> {
             Op::Activation(a) if self.known.graph.users(self.inputs(v)[0]).count() == 1 => {
                 let inner = self.terms(self.inputs(v)[0], false);
                 if inner.len() > 1 {
-                    post = function(a.function);
+                    post = function(a);
                     inner
                 } else {
                     self.terms(v, true)
@@ -161,10 +153,10 @@ impl Builder<'_> {
         let x = self.inputs(v);
         let vector = |i: usize| is_vector(&self.fact(x[i]));
         Some(match self.op(v) {
-            Op::ScaleShift(_) | Op::GroupNorm(_) => vec![self.chain(x[0], v)],
+            Op::ScaleShift(_) | Op::GroupNorm(_) | Op::ChannelAffine(_) => vec![self.chain(x[0], v)],
             Op::Activation(a) => match self.operand(x[0]).as_slice() {
-                [d] if d.is_affine() => vec![Draft { function: function(a.function), ..d.clone() }],
-                _ => vec![Draft { function: function(a.function), ..Draft::of(Given::Rows(x[0])) }],
+                [d] if d.is_affine() => vec![Draft { function: function(a), ..d.clone() }],
+                _ => vec![Draft { function: function(a), ..Draft::of(Given::Rows(x[0])) }],
             },
             Op::Mul(_) if vector(1) => vec![self.chain(x[0], v)],
             Op::Mul(_) if vector(0) => vec![self.chain(x[1], v)],

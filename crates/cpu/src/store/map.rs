@@ -5,11 +5,17 @@
 //! prefix param/
 //! encoder.{i}.conv.{j}.norm.{*}       -> enc{i+1}.ghost{j/2+1}.norm.{*}
 //! head.{*}                            -> head.conv.{*}
+//! out.weight                          -> out.conv.weight transposed
+//! ignore *.num_batches_tracked
 //! ```
 //!
 //! `{name}` stands for a whole number, usable in an expression on the right; `{*}` for anything. The first rule whose pattern
 //! matches and whose result is a weight of the graph is taken, so one file serves all variants of a network. `prefix` is taken off
-//! where it is found.
+//! where it is found. `ignore` names what is left out, whatever rule fits it: copies under other names, buffers, heads that a graph has not;
+//! `*` in it stands for anything.
+//!
+//! Dimensions of 1 may stand in one file and not in the other (`[1, C, 1, 1, 1]` is `[C]`). Where the numbers lie otherwise a rule says so
+//! at its end: `transposed` (the first two dimensions that are not 1 change places) or `reshaped` (the same numbers in other dimensions).
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -17,7 +23,7 @@ use std::path::Path;
 use lmsc_graph::read::{Scope, Value, evaluate};
 
 use super::Store;
-use crate::ir::Arrays;
+use crate::ir::{Array, Arrays};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, Span};
 
 /// A side of a rule has at most so many texts, numbers and rests.
@@ -27,7 +33,25 @@ const PARTS: usize = 64;
 #[derive(Clone, Debug, Default)]
 pub struct NameMap {
     prefixes: Vec<String>,
-    rules: Vec<(Vec<Part>, Vec<Part>)>,
+    ignored: Vec<String>,
+    rules: Vec<Rule>,
+}
+
+#[derive(Clone, Debug)]
+struct Rule {
+    from: Vec<Part>,
+    to: Vec<Part>,
+    layout: Layout,
+}
+
+/// How the numbers of a foreign array become those of ours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Layout {
+    /// They are in place; dimensions of 1 may differ.
+    #[default]
+    Same,
+    Transposed,
+    Reshaped,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -59,13 +83,16 @@ impl NameMap {
                 map.prefixes.push(p.trim().to_owned());
                 continue;
             }
-            let rule = line.split_once("->").and_then(|(l, r)| Some((parts(l.trim())?, parts(r.trim())?)));
-            match rule {
+            if let Some(p) = line.strip_prefix("ignore ") {
+                map.ignored.extend(p.split_whitespace().map(str::to_owned));
+                continue;
+            }
+            match line.split_once("->").and_then(|(l, r)| rule(l.trim(), r.trim())) {
                 Some(rule) => map.rules.push(rule),
                 None => found.push(
                     Diagnostic::error(Code::E0102, "this is not a rule")
                         .at(place, "here")
-                        .help("write `foreign.{i}.{*} -> ours{i+1}.{*}`, or `prefix param/`"),
+                        .help("write `foreign.{i}.{*} -> ours{i+1}.{*}`, `prefix param/` or `ignore *.num_batches_tracked`"),
                 ),
             }
         }
@@ -74,34 +101,92 @@ impl NameMap {
 
     /// The name among `known` for a foreign one.
     pub fn apply(&self, foreign: &str, known: &HashSet<String>) -> Option<String> {
-        let name = self.prefixes.iter().find_map(|p| foreign.strip_prefix(p.as_str())).unwrap_or(foreign);
-        let ruled = self.rules.iter().find_map(|(from, to)| {
-            let mut numbers = Scope::new();
-            let mut rest = String::new();
-            if !matches(from, name, &mut numbers, &mut rest, &mut HashSet::new()) {
-                return None;
-            }
-            fill(to, &numbers, &rest).filter(|n| known.contains(n))
-        });
-        ruled.or_else(|| known.contains(name).then(|| name.to_owned()))
+        self.place(foreign, known).map(|(name, _)| name)
     }
 
-    /// The arrays of a foreign file under the names `known` to the graph, and each one's foreign name. What no rule takes is left out.
+    fn place(&self, foreign: &str, known: &HashSet<String>) -> Option<(String, Layout)> {
+        let name = self.prefixes.iter().find_map(|p| foreign.strip_prefix(p.as_str())).unwrap_or(foreign);
+        if self.ignored.iter().any(|p| fits(p, name) || fits(p, foreign)) {
+            return None;
+        }
+        let ruled = self.rules.iter().find_map(|rule| {
+            let mut numbers = Scope::new();
+            let mut rest = String::new();
+            if !matches(&rule.from, name, &mut numbers, &mut rest, &mut HashSet::new()) {
+                return None;
+            }
+            fill(&rule.to, &numbers, &rest).filter(|n| known.contains(n)).map(|n| (n, rule.layout))
+        });
+        ruled.or_else(|| known.contains(name).then(|| (name.to_owned(), Layout::Same)))
+    }
+
+    /// The arrays of a foreign file under the names `known` to the graph with their shapes, and each one's foreign name. What no rule takes is
+    /// left out; what has another shape than the graph's is left as it is.
     ///
     /// # Errors
     /// E0802 where two foreign arrays are mapped to one name.
-    pub fn rename(&self, foreign: &Store, known: &HashSet<String>, file: &Path) -> Result<(Arrays, BTreeMap<String, String>)> {
+    pub fn rename(&self, foreign: &Store, known: &BTreeMap<String, Vec<usize>>, file: &Path) -> Result<(Arrays, BTreeMap<String, String>)> {
         let (mut ours, mut names) = (Arrays::new(), BTreeMap::<String, String>::new());
+        let all: HashSet<String> = known.keys().cloned().collect();
         for (name, array) in &foreign.arrays {
-            let Some(own) = self.apply(name, known) else { continue };
+            let Some((own, layout)) = self.place(name, &all) else { continue };
             if let Some(other) = names.insert(own.clone(), name.clone()) {
                 let message = format!("`{other}` and `{name}` of `{}` are both mapped to `{own}`", file.display());
                 return Err(Diagnostic::error(Code::E0802, message).help("make the rules of the map narrower").into());
             }
-            ours.insert(own, array.clone());
+            let array = known.get(&own).map_or_else(|| array.clone(), |dims| laid_out(array, dims, layout));
+            ours.insert(own, array);
         }
         Ok((ours, names))
     }
+}
+
+/// An array in the dimensions wanted; as it is where it cannot be.
+fn laid_out(array: &Array, wanted: &[usize], layout: Layout) -> Array {
+    let bare = |dims: &[usize]| dims.iter().copied().filter(|n| *n != 1).collect::<Vec<_>>();
+    let (theirs, ours) = (bare(&array.dims), bare(wanted));
+    match layout {
+        _ if array.dims == wanted && layout != Layout::Transposed => array.clone(),
+        Layout::Same if theirs == ours => Array::new(wanted, array.values.clone()),
+        Layout::Reshaped if theirs.iter().product::<usize>() == ours.iter().product::<usize>() => Array::new(wanted, array.values.clone()),
+        Layout::Transposed => {
+            let (a, b) = (theirs.first().copied().unwrap_or(1), theirs.get(1).copied().unwrap_or(1));
+            let inner: usize = theirs.iter().skip(2).product();
+            let turned = [&[b, a][..theirs.len().min(2)], theirs.get(2..).unwrap_or_default()].concat();
+            if theirs.len() < 2 || turned != ours {
+                // One of the two is 1: nothing changes places in memory.
+                return if theirs == ours { Array::new(wanted, array.values.clone()) } else { array.clone() };
+            }
+            let at = (0..b).flat_map(|j| (0..a).map(move |i| (i * b + j) * inner));
+            Array::new(wanted, at.flat_map(|at| &array.values[at..at + inner]).copied().collect())
+        }
+        _ => array.clone(),
+    }
+}
+
+/// Whether a name is what a pattern with `*` for anything says.
+fn fits(pattern: &str, name: &str) -> bool {
+    let mut pieces = pattern.split('*');
+    let Some(mut rest) = pieces.next().and_then(|first| name.strip_prefix(first)) else { return false };
+    let mut pieces: Vec<&str> = pieces.collect();
+    let Some(last) = pieces.pop() else { return rest.is_empty() };
+    for piece in pieces {
+        match rest.find(piece) {
+            Some(at) => rest = &rest[at + piece.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+fn rule(from: &str, to: &str) -> Option<Rule> {
+    let (to, layout) = match to.split_once(char::is_whitespace) {
+        None => (to, Layout::Same),
+        Some((to, "transposed")) => (to, Layout::Transposed),
+        Some((to, "reshaped")) => (to, Layout::Reshaped),
+        Some(_) => return None,
+    };
+    Some(Rule { from: parts(from)?, to: parts(to)?, layout })
 }
 
 fn parts(text: &str) -> Option<Vec<Part>> {
@@ -189,5 +274,33 @@ mod tests {
         assert_eq!(m.apply("e.1.conv.2.primary.weight", &dense).as_deref(), Some("enc2.ghost2.conv.weight"));
         assert_eq!(m.apply("param/head.weight", &ghost).as_deref(), Some("head.weight"));
         assert_eq!(m.apply("grad/e.1.conv.2.primary.weight", &ghost), None);
+    }
+
+    #[test]
+    fn what_is_ignored_has_no_place_and_layouts_follow() {
+        let m = map("ignore *.all_modules.* decoder.encoder.*\nout.{*} -> head.{*} transposed\ntable -> table reshaped\n");
+        let known = BTreeMap::from([
+            ("a.weight".to_owned(), vec![2, 3]),
+            ("head.weight".to_owned(), vec![3, 2, 1, 1, 1]),
+            ("table".to_owned(), vec![3, 2]),
+            ("scale".to_owned(), vec![2]),
+        ]);
+        let array = |dims: &[usize]| Array::new(dims, (0..dims.iter().product()).map(|i| i as f32).collect());
+        let foreign = Store {
+            arrays: Arrays::from([
+                ("a.all_modules.0.weight".to_owned(), array(&[2, 3])),
+                ("decoder.encoder.a".to_owned(), array(&[1])),
+                ("a.weight".to_owned(), array(&[2, 3])),
+                ("out.weight".to_owned(), array(&[2, 3, 1, 1, 1])),
+                ("table".to_owned(), array(&[1, 2, 3])),
+                ("scale".to_owned(), array(&[1, 2, 1, 1, 1])),
+            ]),
+            ..Store::default()
+        };
+        let (ours, names) = m.rename(&foreign, &known, Path::new("w.safetensors")).expect("it fits");
+        assert_eq!(names.keys().collect::<Vec<_>>(), ["a.weight", "head.weight", "scale", "table"]);
+        assert_eq!(ours["head.weight"], Array::new([3, 2, 1, 1, 1], vec![0.0, 3.0, 1.0, 4.0, 2.0, 5.0]));
+        assert_eq!(ours["table"], Array::new([3, 2], vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0]));
+        assert_eq!(ours["scale"].dims, [2]);
     }
 }

@@ -51,7 +51,7 @@ pub fn load(path: &Path) -> Result<Trained> {
     };
     // Before memory is taken for the network: its graph may ask for more than the file has.
     let mut found = Diagnostics::default();
-    let own: BTreeMap<String, Vec<usize>> = program.graph.weights().into_iter().map(|(_, name, w)| (name, w.dims)).collect();
+    let own: BTreeMap<String, Vec<usize>> = program.graph.tensors().into_iter().map(|(_, name, w)| (name, w.dims)).collect();
     found.keep(check_shapes(own.iter().map(|(name, dims)| (name.clone(), dims.clone())), &t.arrays, &file));
     let extra: Vec<&String> = t.arrays.keys().filter(|name| !own.contains_key(*name)).collect();
     if let Some(first) = extra.first() {

@@ -1,15 +1,14 @@
 //! An activation by itself.
 
-use super::{Block, Builder, Connected, Port};
+use super::{Block, Builder, Connected, FunctionForm, Port};
 use crate::ir::{Fault, Value};
-use crate::op::{self, Function};
 use serde::{Deserialize, Serialize};
 
-/// One of `silu`, `relu`, `leaky_relu`, `gelu`, `sigmoid`, `tanh`, `abs`.
+/// A function of every number: `silu`, `relu`, `leaky_relu(slope: 0.1)`, `elu`, `prelu`, `gelu`, `sigmoid`, `tanh` and others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Activation {
-    pub function: Function,
+    pub function: FunctionForm,
 }
 
 impl Block for Activation {
@@ -19,6 +18,6 @@ impl Block for Activation {
     const SHAPES: &'static [(&'static str, usize, usize)] = &[("features", 8, 1)];
 
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
-        Ok(vec![b.op("act", op::Activation { function: self.function }, &[x.one("x")?])?])
+        Ok(vec![self.function.lower(b, "act", x.one("x")?).map_err(|f| if f.field.is_some() { f.on("function") } else { f })?])
     }
 }

@@ -1,11 +1,11 @@
 //! Convolution, with what usually follows it.
 
-use super::{Block, Builder, Connected, Port};
+use super::{Block, Builder, Connected, FunctionForm, NormForm, Port};
 use crate::ir::{Fault, Triple, Value};
-use crate::op::{self, Function};
+use crate::op;
 use serde::{Deserialize, Serialize};
 
-/// Convolution, then a group norm and an activation if asked for. The size is kept at stride 1 (odd kernels).
+/// Convolution, then a norm and an activation if asked for. The size is kept at stride 1 (odd kernels).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conv3D {
@@ -25,11 +25,10 @@ pub struct Conv3D {
     pub groups: usize,
     #[serde(default = "yes")]
     pub bias: bool,
-    /// Groups of a group norm after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub norm: Option<usize>,
+    pub norm: Option<NormForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub activation: Option<Function>,
+    pub activation: Option<FunctionForm>,
 }
 
 fn one() -> Triple {
@@ -50,6 +49,7 @@ fn yes() -> bool {
 
 impl Block for Conv3D {
     const NAME: &'static str = "Conv3D";
+    const ALIAS: Option<&'static str> = Some("Conv");
     const INPUTS: &'static [Port] = &[Port::one("x", "a volume")];
     const EXAMPLE: &'static str = "Conv3D(x: \"image\", out: 8, stride: 2, norm: 4, activation: silu)";
     const SHAPES: &'static [(&'static str, usize, usize)] = &[("image", 4, 1)];
@@ -59,18 +59,12 @@ impl Block for Conv3D {
         let (stride, dilation, groups, bias) = (self.stride, self.dilation, self.groups, self.bias);
         let conv = op::Conv3d { stride, padding, dilation, groups, bias, ..op::Conv3d::new(self.out, self.kernel) };
         let y = b.op("conv", conv, &[x.one("x")?])?;
-        Ok(vec![follow(b, y, self.norm, self.activation)?])
+        Ok(vec![follow(b, y, self.norm.as_ref(), self.activation)?])
     }
 }
 
 /// The norm and the activation after a convolution.
-pub(super) fn follow(b: &mut Builder, y: Value, norm: Option<usize>, activation: Option<Function>) -> Result<Value, Fault> {
-    let y = match norm {
-        Some(groups) => b.norm("norm", groups, y).map_err(|f| if f.field == Some("groups") { f.on("norm") } else { f })?,
-        None => y,
-    };
-    match activation {
-        Some(function) => b.op("act", op::Activation { function }, &[y]),
-        None => Ok(y),
-    }
+pub(super) fn follow(b: &mut Builder, y: Value, norm: Option<&NormForm>, activation: Option<FunctionForm>) -> Result<Value, Fault> {
+    let y = norm.map_or(Ok(y), |norm| norm.lower(b, "norm", y))?;
+    activation.map_or(Ok(y), |activation| activation.lower(b, "act", y))
 }

@@ -1,11 +1,11 @@
 //! A convolution of each channel by itself.
 
-use super::{Block, Builder, Connected, Port, conv3d::follow};
+use super::{Block, Builder, Connected, FunctionForm, NormForm, Port, conv3d::follow};
 use crate::ir::{Fault, Triple, Value};
-use crate::op::{Conv3d, Function};
+use crate::op::Conv3d;
 use serde::{Deserialize, Serialize};
 
-/// One kernel a channel; then a group norm and an activation if asked for.
+/// One kernel a channel; then a norm and an activation if asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DepthwiseConv3D {
@@ -15,11 +15,10 @@ pub struct DepthwiseConv3D {
     pub stride: Triple,
     #[serde(default = "yes")]
     pub bias: bool,
-    /// Groups of a group norm after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub norm: Option<usize>,
+    pub norm: Option<NormForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub activation: Option<Function>,
+    pub activation: Option<FunctionForm>,
 }
 
 fn three() -> Triple {
@@ -36,6 +35,7 @@ fn yes() -> bool {
 
 impl Block for DepthwiseConv3D {
     const NAME: &'static str = "DepthwiseConv3D";
+    const ALIAS: Option<&'static str> = Some("DepthwiseConv");
     const INPUTS: &'static [Port] = &[Port::one("x", "a volume")];
     const EXAMPLE: &'static str = "DepthwiseConv3D(x: \"features\", kernel: 5, norm: 2, activation: relu)";
     const SHAPES: &'static [(&'static str, usize, usize)] = &[("features", 8, 1)];
@@ -45,6 +45,6 @@ impl Block for DepthwiseConv3D {
         let c = b.channels(x);
         let conv = Conv3d::new(c, self.kernel).stride(self.stride).groups(c).bias(self.bias);
         let y = b.op("conv", conv, &[x])?;
-        Ok(vec![follow(b, y, self.norm, self.activation)?])
+        Ok(vec![follow(b, y, self.norm.as_ref(), self.activation)?])
     }
 }

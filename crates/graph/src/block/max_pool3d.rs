@@ -5,12 +5,18 @@ use crate::ir::{Fault, Triple, Value};
 use crate::op::MaxPool3d;
 use serde::{Deserialize, Serialize};
 
-/// The largest of each block of voxels.
+/// The largest number of each window of voxels; windows lie side by side unless a stride is given.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MaxPool3D {
     #[serde(default = "two")]
     pub kernel: Triple,
+    /// From window to window; the kernel when not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stride: Option<Triple>,
+    /// Voxels on each side that are never the largest.
+    #[serde(default, skip_serializing_if = "Triple::is_zero")]
+    pub padding: Triple,
 }
 
 fn two() -> Triple {
@@ -19,11 +25,13 @@ fn two() -> Triple {
 
 impl Block for MaxPool3D {
     const NAME: &'static str = "MaxPool3D";
+    const ALIAS: Option<&'static str> = Some("MaxPool");
     const INPUTS: &'static [Port] = &[Port::one("x", "a volume")];
     const EXAMPLE: &'static str = "MaxPool3D(x: \"features\", kernel: 2)";
     const SHAPES: &'static [(&'static str, usize, usize)] = &[("features", 8, 1)];
 
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
-        Ok(vec![b.op("pool", MaxPool3d { kernel: self.kernel }, &[x.one("x")?])?])
+        let stride = self.stride.filter(|s| *s != self.kernel);
+        Ok(vec![b.op("pool", MaxPool3d { kernel: self.kernel, stride, padding: self.padding }, &[x.one("x")?])?])
     }
 }

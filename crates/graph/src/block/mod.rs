@@ -8,27 +8,45 @@ mod activation;
 mod add;
 mod anchor_detector;
 mod anchor_film;
+mod avg_pool3d;
 mod builder;
+mod channel_pool;
+mod channel_scale;
 mod concat;
 mod conv3d;
+mod crop;
 mod depthwise_conv3d;
+mod drop_path;
+mod dropout;
+mod forms;
 mod ghost_conv3d;
+mod global_pool;
 mod group_norm;
 mod linear;
 mod lspm;
 mod max_pool3d;
 mod multi_path_gate;
+mod multiply;
+mod norm;
+mod pad;
 mod pointwise_conv3d;
 mod ports;
 mod position_bias;
+mod repeat;
 mod resize;
+mod scale;
 mod seg_head;
 mod skip_router;
+mod slice;
+mod softmax;
 mod squeeze_excite;
+mod subtract;
 mod texture_routing;
 mod up_conv3d;
 
 pub use builder::Builder;
+pub use forms::{FunctionForm, NormForm};
+pub use global_pool::GlobalStatistic;
 pub use ports::{Arity, Connected, Port};
 
 use crate::ir::{Fault, Value};
@@ -38,6 +56,8 @@ use serde::{Deserialize, Serialize};
 pub trait Block {
     /// As written in a graph: `GhostConv3D`.
     const NAME: &'static str;
+    /// Another name that is read for it.
+    const ALIAS: Option<&'static str> = None;
     /// What flows in.
     const INPUTS: &'static [Port];
     /// A node that uses it, in RON, for `size`-free inputs that [`Block::SHAPES`] gives.
@@ -60,6 +80,8 @@ pub trait Block {
 /// What is known of a block without a node of it: a row of the list.
 pub struct Entry {
     pub name: &'static str,
+    /// Another name that is read for it.
+    pub alias: Option<&'static str>,
     pub inputs: &'static [Port],
     pub example: &'static str,
     pub shapes: &'static [(&'static str, usize, usize)],
@@ -79,6 +101,7 @@ macro_rules! blocks {
             /// Every block, in the order of the documentation.
             pub const LIST: &'static [Entry] = &[$(Entry {
                 name: <$name as Block>::NAME,
+                alias: <$name as Block>::ALIAS,
                 inputs: <$name as Block>::INPUTS,
                 example: <$name as Block>::EXAMPLE,
                 shapes: <$name as Block>::SHAPES,
@@ -91,7 +114,7 @@ macro_rules! blocks {
             /// The deserializer's.
             pub fn read<'de, D: serde::Deserializer<'de>>(name: &str, fields: D) -> Option<Result<Spec, D::Error>> {
                 match name {
-                    $(<$name as Block>::NAME => Some($name::deserialize(fields).map(Spec::$name)),)*
+                    $(_ if name == <$name as Block>::NAME || Some(name) == <$name as Block>::ALIAS => Some($name::deserialize(fields).map(Spec::$name)),)*
                     _ => None,
                 }
             }
@@ -144,4 +167,19 @@ blocks! {
     add::Add,
     linear::Linear,
     seg_head::SegHead,
+    avg_pool3d::AvgPool3D,
+    norm::Norm,
+    pad::Pad,
+    crop::Crop,
+    multiply::Multiply,
+    subtract::Subtract,
+    scale::Scale,
+    channel_scale::ChannelScale,
+    slice::Slice,
+    repeat::Repeat,
+    softmax::Softmax,
+    global_pool::GlobalPool,
+    channel_pool::ChannelPool,
+    dropout::Dropout,
+    drop_path::DropPath,
 }

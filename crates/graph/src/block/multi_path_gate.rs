@@ -1,8 +1,8 @@
 //! Several looks at the same features, weighed per voxel.
 
-use super::{Block, Builder, Connected, Port};
+use super::{Block, Builder, Connected, FunctionForm, Port};
 use crate::ir::{Fault, Value};
-use crate::op::{self, Add, Function, Mul, Slice, Softmax};
+use crate::op::{Add, Mul, Slice, Softmax};
 use crate::text::Code;
 use serde::{Deserialize, Serialize};
 
@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 pub struct MultiPathGate {
     /// What each path passes before it is weighed.
     #[serde(default = "silu")]
-    pub activation: Function,
+    pub activation: FunctionForm,
 }
 
-fn silu() -> Function {
-    Function::Silu
+fn silu() -> FunctionForm {
+    FunctionForm::Silu
 }
 
 impl Block for MultiPathGate {
@@ -36,7 +36,7 @@ impl Block for MultiPathGate {
         let mut sum: Option<Value> = None;
         for (i, path) in paths.iter().enumerate() {
             let k = i + 1;
-            let active = b.op(&format!("act{k}"), op::Activation { function: self.activation }, &[*path])?;
+            let active = self.activation.lower(b, &format!("act{k}"), *path)?;
             let wk = b.op(&format!("weight{k}"), Slice { start: i, channels: 1 }, &[w])?;
             let part = b.op(&format!("weighted{k}"), Mul, &[wk, active]).map_err(|f| f.on("paths"))?;
             sum = Some(match sum {

@@ -1,11 +1,11 @@
 //! A linear map of the channels of each voxel.
 
-use super::{Block, Builder, Connected, Port, conv3d::follow};
+use super::{Block, Builder, Connected, FunctionForm, NormForm, Port, conv3d::follow};
 use crate::ir::{Fault, Triple, Value};
-use crate::op::{Conv3d, Function};
+use crate::op::Conv3d;
 use serde::{Deserialize, Serialize};
 
-/// A 1x1x1 convolution; then a group norm and an activation if asked for.
+/// A 1x1x1 convolution; then a norm and an activation if asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PointwiseConv3D {
@@ -13,11 +13,10 @@ pub struct PointwiseConv3D {
     pub out: usize,
     #[serde(default = "yes")]
     pub bias: bool,
-    /// Groups of a group norm after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub norm: Option<usize>,
+    pub norm: Option<NormForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub activation: Option<Function>,
+    pub activation: Option<FunctionForm>,
 }
 
 fn yes() -> bool {
@@ -26,6 +25,7 @@ fn yes() -> bool {
 
 impl Block for PointwiseConv3D {
     const NAME: &'static str = "PointwiseConv3D";
+    const ALIAS: Option<&'static str> = Some("PointwiseConv");
     const INPUTS: &'static [Port] = &[Port::one("x", "a volume")];
     const EXAMPLE: &'static str = "PointwiseConv3D(x: \"features\", out: 4)";
     const SHAPES: &'static [(&'static str, usize, usize)] = &[("features", 8, 1)];
@@ -33,6 +33,6 @@ impl Block for PointwiseConv3D {
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
         let conv = Conv3d::new(self.out, Triple::all(1)).bias(self.bias);
         let y = b.op("conv", conv, &[x.one("x")?])?;
-        Ok(vec![follow(b, y, self.norm, self.activation)?])
+        Ok(vec![follow(b, y, self.norm.as_ref(), self.activation)?])
     }
 }

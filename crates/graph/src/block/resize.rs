@@ -1,17 +1,29 @@
-//! Trilinear resampling.
+//! Resampling to another size.
 
 use super::{Block, Builder, Connected, Port};
 use crate::ir::{Fault, Triple, Value};
-use crate::op;
+use crate::op::{self, Interpolation};
 use crate::text::Code;
 use serde::{Deserialize, Serialize};
 
-/// Trilinear: by whole factors (`scale`), or to the size of another value (`like`).
+/// Trilinear or nearest: by whole factors (`scale`), by whole parts (`divide`), to a `size`, or to the size of another value (`like`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Resize {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<Triple>,
+    /// By how much each axis shrinks; what is left over is dropped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub divide: Option<Triple>,
+    /// Voxels of the output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<Triple>,
+    /// `trilinear` or `nearest`.
+    #[serde(default)]
+    pub mode: Interpolation,
+    /// Whether the outermost voxels of both grids lie on each other, and not the outer edges of the grids.
+    #[serde(default)]
+    pub align_corners: bool,
 }
 
 impl Block for Resize {
@@ -21,12 +33,18 @@ impl Block for Resize {
     const SHAPES: &'static [(&'static str, usize, usize)] = &[("features", 8, 1), ("image", 4, 2)];
 
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
-        let v = x.one("x")?;
-        match (self.scale, x.get("like")) {
-            (Some(_), None) => Ok(vec![b.op("resize", op::Resize { scale: self.scale }, &[v])?]),
-            (None, Some(like)) => Ok(vec![b.op("resize", op::Resize::LIKE, &[v, like])?]),
-            (Some(_), Some(_)) => Err(Fault::new(Code::E0401, "`scale` and `like` both say the size").on("scale").help("keep one of them")),
-            (None, None) => Err(Fault::new(Code::E0401, "nothing says the size").help("give `scale`, or connect `like`")),
+        let given = [("scale", self.scale), ("divide", self.divide), ("size", self.size)];
+        let mut said = given.into_iter().filter_map(|(name, value)| value.map(|_| name)).chain(x.get("like").map(|_| "like"));
+        match (said.next(), said.next()) {
+            (Some(a), Some(b)) => {
+                return Err(Fault::new(Code::E0401, format!("`{a}` and `{b}` both say the size")).on(a).help("keep one of them"));
+            }
+            (None, _) => return Err(Fault::new(Code::E0401, "nothing says the size").help("give `scale`, or connect `like`")),
+            _ => {}
         }
+        let resize =
+            op::Resize { scale: self.scale, size: self.size, divide: self.divide, mode: self.mode, align_corners: self.align_corners };
+        let inputs: Vec<Value> = std::iter::once(x.one("x")?).chain(x.get("like")).collect();
+        Ok(vec![b.op("resize", resize, &inputs)?])
     }
 }

@@ -1,30 +1,50 @@
 //! Learned upsampling.
 
-use super::{Block, Builder, Connected, Port, conv3d::follow};
+use super::{Block, Builder, Connected, FunctionForm, NormForm, Port, conv3d::follow};
 use crate::ir::{Fault, Triple, Value};
-use crate::op::{ConvTranspose3d, Function};
+use crate::op::ConvTranspose3d;
 use serde::{Deserialize, Serialize};
 
-/// A transposed convolution whose stride is its kernel: each voxel becomes a block of voxels.
+/// A transposed convolution, then a norm and an activation if asked for. Without a stride each voxel becomes a block of `kernel` voxels.
+///
+/// An axis of `n` voxels becomes `(n - 1) stride - 2 padding + kernel + output_padding`, as in PyTorch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpConv3D {
     /// Output channels.
     pub out: usize,
-    /// By how much each axis grows.
     #[serde(default = "two")]
     pub kernel: Triple,
+    /// By how much each axis grows; the kernel when not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stride: Option<Triple>,
+    /// Voxels taken away on each side.
+    #[serde(default, skip_serializing_if = "Triple::is_zero")]
+    pub padding: Triple,
+    /// Voxels added at the far end.
+    #[serde(default, skip_serializing_if = "Triple::is_zero")]
+    pub output_padding: Triple,
+    /// Groups of channels that do not see each other.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub groups: usize,
     #[serde(default = "yes")]
     pub bias: bool,
-    /// Groups of a group norm after it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub norm: Option<usize>,
+    pub norm: Option<NormForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub activation: Option<Function>,
+    pub activation: Option<FunctionForm>,
 }
 
 fn two() -> Triple {
     Triple::all(2)
+}
+
+fn one() -> usize {
+    1
+}
+
+fn is_one(n: &usize) -> bool {
+    *n == 1
 }
 
 fn yes() -> bool {
@@ -33,13 +53,21 @@ fn yes() -> bool {
 
 impl Block for UpConv3D {
     const NAME: &'static str = "UpConv3D";
+    const ALIAS: Option<&'static str> = Some("UpConv");
     const INPUTS: &'static [Port] = &[Port::one("x", "a volume")];
     const EXAMPLE: &'static str = "UpConv3D(x: \"features\", out: 4)";
     const SHAPES: &'static [(&'static str, usize, usize)] = &[("features", 8, 1)];
 
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
-        let conv = ConvTranspose3d { out: self.out, kernel: self.kernel, stride: self.kernel, bias: self.bias };
+        let conv = ConvTranspose3d {
+            stride: self.stride.unwrap_or(self.kernel),
+            padding: self.padding,
+            output_padding: self.output_padding,
+            groups: self.groups,
+            bias: self.bias,
+            ..ConvTranspose3d::new(self.out, self.kernel)
+        };
         let y = b.op("conv", conv, &[x.one("x")?])?;
-        Ok(vec![follow(b, y, self.norm, self.activation)?])
+        Ok(vec![follow(b, y, self.norm.as_ref(), self.activation)?])
     }
 }

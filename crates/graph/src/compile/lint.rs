@@ -120,17 +120,20 @@ fn gates(program: &Program, raised: &mut Vec<Diagnostic>) {
 fn norms(program: &Program, raised: &mut Vec<Diagnostic>) {
     let g = &program.graph;
     for v in g.values() {
-        let Op::GroupNorm(norm) = &g.node(v).op else { continue };
         let channels = g.fact(v).channels;
-        if norm.groups == channels && channels > 1 {
-            let message = format!(
-                "the norm `{}` has {channels} groups for {channels} channels: each channel is normalised by itself",
-                g.node(v).path
-            );
-            raised.push(
-                at(program, v, Diagnostic::warning(Code::W0301, message))
-                    .help("that is instance normalisation; if it is meant, allow the lint, else use fewer groups"),
-            );
+        match &g.node(v).op {
+            Op::GroupNorm(norm) if norm.groups == channels && channels > 1 && !norm.instance => {
+                let message = format!(
+                    "the norm `{}` has {channels} groups for {channels} channels: each channel is normalised by itself",
+                    g.node(v).path
+                );
+                raised.push(
+                    at(program, v, Diagnostic::warning(Code::W0301, message))
+                        .help("that is instance normalisation; if it is meant, write `norm: instance`, else use fewer groups"),
+                );
+            }
+            Op::GroupNorm(_) | Op::BatchNorm(_) => {}
+            _ => continue,
         }
         let Some(&x) = g.inputs(v).first() else { continue };
         let biased = match &g.node(x).op {

@@ -12,8 +12,8 @@ pub struct Cost {
     pub macs: u64,
     /// Other scalar operations: additions, activations, comparisons, interpolation.
     pub other: u64,
-    /// Elements that pass a normalisation (fvcore adds 5 per element to the MACs).
-    pub normed: u64,
+    /// What fvcore adds for normalisations: 5 for each element of one with scale and shift, 4 without, 2 for batch norm.
+    pub norms: u64,
     /// Bytes read and written at float32, weights included.
     pub read: u64,
     pub written: u64,
@@ -30,7 +30,7 @@ impl Cost {
             params: add(self.params, o.params)?,
             macs: add(self.macs, o.macs)?,
             other: add(self.other, o.other)?,
-            normed: add(self.normed, o.normed)?,
+            norms: add(self.norms, o.norms)?,
             read: add(self.read, o.read)?,
             written: add(self.written, o.written)?,
         })
@@ -46,9 +46,9 @@ impl Cost {
         self.macs.saturating_mul(2)
     }
 
-    /// What fvcore prints as "FLOPs": MACs + 5 per normalised element.
+    /// What fvcore prints as "FLOPs": MACs and what it counts for normalisations.
     pub fn fvcore(&self) -> u64 {
-        self.macs.saturating_add(self.normed.saturating_mul(5))
+        self.macs.saturating_add(self.norms)
     }
 }
 

@@ -129,23 +129,23 @@ impl<O: Operator> Graph<O> {
         alive
     }
 
-    /// For each value the one that is computed along with it (see [`Operator::absorbs`]): its only reader, which reads nothing else.
-    pub fn absorbed(&self) -> Vec<Option<Value>> {
+    /// For each value the one that is computed along with it (see [`Operator::fuses_epilogue`]): its only reader, which reads nothing else.
+    pub fn fused_epilogues(&self) -> Vec<Option<Value>> {
         let readers = self.only_readers();
         let along = |v: Value| {
             let next = readers[v.0].filter(|next| self.inputs(*next).len() == 1)?;
-            self.node(v).op.absorbs(self.node(next).op.kind()).then_some(next)
+            self.node(v).op.fuses_epilogue(self.node(next).op.kind()).then_some(next)
         };
         self.values().map(along).collect()
     }
 
-    /// For each value its only reader, where it may be left to that (see [`Operator::takes`]). What is computed along with another is not.
-    pub fn taken(&self) -> Vec<Option<Value>> {
+    /// For each value its only reader, where it may be left to that (see [`Operator::fuses_producer`]). What is computed along with another is not.
+    pub fn fused_producers(&self) -> Vec<Option<Value>> {
         let mut taken = self.only_readers();
         for v in self.values() {
-            taken[v.0] = taken[v.0].filter(|r| self.node(*r).op.takes(self.node(v).op.kind()));
+            taken[v.0] = taken[v.0].filter(|r| self.node(*r).op.fuses_producer(self.node(v).op.kind()));
         }
-        self.absorbed().into_iter().flatten().for_each(|v| taken[v.0] = None);
+        self.fused_epilogues().into_iter().flatten().for_each(|v| taken[v.0] = None);
         taken
     }
 
@@ -195,6 +195,21 @@ impl<O: Operator> Graph<O> {
             n.op.weights(&self.input_facts(v)).into_iter().map(move |w| (v, format!("{}.{}", n.path, w.name), w))
         })
         .collect()
+    }
+
+    /// Every tensor that an operation holds and no gradient moves, as [`Graph::weights`].
+    pub fn buffers(&self) -> Vec<(Value, String, Weight)> {
+        let own = self.values().filter(|v| self.node(*v).shares.is_none());
+        own.flat_map(|v| {
+            let n = self.node(v);
+            n.op.buffers(&self.input_facts(v)).into_iter().map(move |w| (v, format!("{}.{}", n.path, w.name), w))
+        })
+        .collect()
+    }
+
+    /// Weights and buffers: what a file of the network holds.
+    pub fn tensors(&self) -> Vec<(Value, String, Weight)> {
+        [self.weights(), self.buffers()].concat()
     }
 
     /// Every fact when the inputs (nodes without inputs, in order) have these facts.

@@ -1,14 +1,24 @@
-//! What an operation must be able to say of itself.
+//! What an operation must be able to say of itself. Passes, the memory count, targets and tables ask it and know no operation by name.
 
-use super::{Cost, Fact, Fault, count};
+use std::any::Any;
+use std::fmt::Debug;
+use std::sync::Arc;
 
-/// How a weight starts (PyTorch's defaults).
+use super::{Cost, Fact, Fault, Length, Volume64, Weights64, count};
+
+/// How a weight starts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
     Zeros,
     Ones,
-    /// Uniform in `[-bound, bound]`; convolutions and linear layers use `1 / sqrt(fan in)`.
+    /// One number everywhere.
+    Constant(f64),
+    /// Uniform in `[-bound, bound]`; PyTorch's convolutions and linear layers use `1 / sqrt(fan in)`.
     Uniform(f64),
+    /// Normal with mean 0 and this standard deviation.
+    Normal(f64),
+    /// The same, drawn again where it lies beyond 2 (`torch.nn.init.trunc_normal_`).
+    TruncatedNormal(f64),
 }
 
 /// One learned tensor, laid out as PyTorch lays it out.
@@ -28,35 +38,109 @@ impl Weight {
 
 /// Which numbers of its inputs one number of an output needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
-    /// The one in its own place of each input (where an input is repeated, the one that stands for it): such operations can run
-    /// one after the other on each number, without a volume between them.
-    Place,
+pub enum Access {
+    /// The one in its own place of each input (where an input is repeated, the one that stands for it): such operations can be fused
+    /// into one pass over memory.
+    Elementwise,
     /// Others as well, but never one that has been overwritten when the output is written over an input of its shape.
-    Own,
+    InPlace,
     /// Any.
-    Any,
+    Arbitrary,
 }
 
-/// What an operation's backward pass reads again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Kept {
-    /// Its first and its second input.
-    pub inputs: [bool; 2],
+/// What an operation's backward pass reads again (`ctx.save_for_backward`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SavedForBackward {
+    /// The slots of the inputs that it reads.
+    pub inputs: Vec<usize>,
     pub output: bool,
     /// Bytes beside these, whatever the precision: statistics, the winners of a pooling.
     pub bytes: u64,
 }
 
-impl Kept {
+impl SavedForBackward {
     /// Its first input.
-    pub const INPUT: Self = Self { inputs: [true, false], output: false, bytes: 0 };
+    pub fn input() -> Self {
+        Self { inputs: vec![0], ..Self::default() }
+    }
+
     /// Its output.
-    pub const OUTPUT: Self = Self { inputs: [false, false], output: true, bytes: 0 };
+    pub fn output() -> Self {
+        Self { output: true, ..Self::default() }
+    }
+
+    /// Nothing of its values, and so many bytes.
+    pub fn bytes(bytes: u64) -> Self {
+        Self { bytes, ..Self::default() }
+    }
+}
+
+/// Rows `start .. start + rows` of the first dimension of a weight, read in other dimensions of as many numbers; one number may be
+/// repeated to fill them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WeightView {
+    /// The weight's name in the operation that is expanded.
+    pub of: &'static str,
+    pub start: usize,
+    pub rows: usize,
+    pub dims: Vec<usize>,
+}
+
+/// An operation inside an expansion.
+#[derive(Clone, Debug)]
+pub struct ExpandedNode {
+    /// Where it stands, under the path of the operation that is expanded.
+    pub name: &'static str,
+    pub op: Arc<dyn Operator>,
+    pub inputs: Vec<Expanded>,
+    /// Its weights by name, as views of the operation's own.
+    pub weights: Vec<(&'static str, WeightView)>,
+}
+
+/// A value inside an expansion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expanded {
+    /// An input of the operation that is expanded, by slot.
+    Input(usize),
+    /// The output of a node of the expansion.
+    Node(usize),
+}
+
+/// What an operation stands for: simpler operations, the last of which gives its output.
+#[derive(Clone, Debug)]
+pub struct Expansion {
+    pub nodes: Vec<ExpandedNode>,
+    pub output: Expanded,
+}
+
+impl Default for Expansion {
+    fn default() -> Self {
+        Self { nodes: vec![], output: Expanded::Input(0) }
+    }
+}
+
+impl Expansion {
+    /// Adds an operation without weights; its output becomes that of the expansion.
+    pub fn add(&mut self, name: &'static str, op: impl Operator, inputs: &[Expanded]) -> Expanded {
+        self.with(name, op, inputs, vec![])
+    }
+
+    /// Adds an operation whose weights are views.
+    pub fn with(
+        &mut self,
+        name: &'static str,
+        op: impl Operator,
+        inputs: &[Expanded],
+        weights: Vec<(&'static str, WeightView)>,
+    ) -> Expanded {
+        self.nodes.push(ExpandedNode { name, op: Arc::new(op), inputs: inputs.to_vec(), weights });
+        self.output = Expanded::Node(self.nodes.len() - 1);
+        self.output
+    }
 }
 
 /// An operation: what it takes, gives, holds and costs. Each gives exactly one value.
-pub trait Operator {
+pub trait Operator: Any + Debug + Send + Sync {
     /// Its name: `conv3d`.
     fn kind(&self) -> &'static str;
 
@@ -71,32 +155,91 @@ pub trait Operator {
         vec![]
     }
 
+    /// Tensors that it holds and that no gradient moves: running statistics. They are saved with the weights, not counted as
+    /// parameters and not given to the optimiser.
+    fn buffers(&self, _x: &[Fact]) -> Vec<Weight> {
+        vec![]
+    }
+
     /// Arithmetic and memory, without the parameters.
     ///
     /// # Errors
     /// When a count is beyond 64 bits.
     fn work(&self, x: &[Fact], y: &Fact) -> Result<Cost, Fault>;
 
-    /// What is kept for its backward pass; `learns` says which inputs need a gradient, at least one of them or a weight does.
-    fn kept(&self, _x: &[Fact], _learns: &[bool]) -> Kept {
-        Kept::default()
+    /// What is saved for its backward pass; `learns` says which inputs need a gradient, at least one of them or a weight does.
+    fn saved(&self, _x: &[Fact], _learns: &[bool]) -> SavedForBackward {
+        SavedForBackward::default()
     }
 
     /// Whether an operation of this kind, if it alone reads the output, is computed along with this one: what is between the two is
-    /// then not kept for the backward pass.
-    fn absorbs(&self, _next: &str) -> bool {
+    /// then not saved for the backward pass.
+    fn fuses_epilogue(&self, _next: &str) -> bool {
         false
     }
 
     /// Whether what an operation of this kind makes, if this one alone reads it, may be left to this one, which may then make the two in
-    /// one sweep.
-    fn takes(&self, _before: &str) -> bool {
+    /// one pass.
+    fn fuses_producer(&self, _before: &str) -> bool {
         false
     }
 
     /// Which numbers one number of its output needs.
-    fn reach(&self) -> Reach {
-        Reach::Any
+    fn access(&self) -> Access {
+        Access::Arbitrary
+    }
+
+    /// Whether it reads the numbers of an input, and not only its shape.
+    fn reads(&self, _slot: usize) -> bool {
+        true
+    }
+
+    /// Whether its inputs may change places.
+    fn commutes(&self) -> bool {
+        false
+    }
+
+    /// Whether equal inputs and weights give equal outputs; not so where it draws random numbers.
+    fn is_pure(&self) -> bool {
+        true
+    }
+
+    /// The length of an axis of its output from those of its inputs, for every size at once; `None` where nothing is known. By default
+    /// that of its first input, of elementwise operations on two the one that is not repeated.
+    fn length(&self, x: &[Length], _axis: usize) -> Option<Length> {
+        match (self.access(), x) {
+            (Access::Arbitrary, _) => None,
+            (_, [x]) => Some(*x),
+            (_, [a, b]) => a.broadcast(*b),
+            _ => None,
+        }
+    }
+
+    /// What ptflops 0.7.5 adds to the multiply-accumulates.
+    ///
+    /// # Errors
+    /// When a count is beyond 64 bits.
+    fn ptflops(&self, _x: &[Fact], _y: &Fact) -> Result<u64, Fault> {
+        Ok(0)
+    }
+
+    /// What thop 0.1.1 counts for it, where that is not its multiply-accumulates.
+    ///
+    /// # Errors
+    /// When a count is beyond 64 bits.
+    fn thop(&self, _x: &[Fact], _y: &Fact) -> Result<Option<u64>, Fault> {
+        Ok(None)
+    }
+
+    /// Its definition in float64, for inputs that `infer` accepted: what kernels are held to. `None`: its expansion is its definition.
+    fn reference(&self, _weights: &Weights64, _x: &[&Volume64], _y: Fact) -> Option<Volume64> {
+        None
+    }
+
+    /// The operations it stands for, for inputs that `infer` accepted; `None` for a primitive. A target that has no kernel for it runs
+    /// these.
+    fn expand(&self, _x: &[Fact]) -> Option<Expansion> {
+        None
     }
 
     /// The whole cost: [`Operator::work`], the parameters and the bytes moved.

@@ -7,12 +7,17 @@ use serde::ser::SerializeTuple;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// `[D, H, W]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Triple(pub [usize; 3]);
 
 impl Triple {
     pub const fn all(n: usize) -> Self {
         Self([n; 3])
+    }
+
+    /// Whether it is 0 on each axis.
+    pub fn is_zero(&self) -> bool {
+        self.0 == [0; 3]
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     Examples,
     arity::{elementwise, exactly},
 };
-use crate::ir::{Cost, Fact, Fault, Operator, Reach};
+use crate::ir::{Access, Cost, Fact, Fault, Operator, Volume64, Weights64};
 use serde::{Deserialize, Serialize};
 
 /// `a + b`; a dimension of 1 is repeated.
@@ -26,12 +26,20 @@ impl Operator for Add {
     }
 
     /// Branches of a gate become one sweep, forward and back.
-    fn takes(&self, before: &str) -> bool {
+    fn fuses_producer(&self, before: &str) -> bool {
         matches!(before, "mul" | "add")
     }
 
-    fn reach(&self) -> Reach {
-        Reach::Place
+    fn access(&self) -> Access {
+        Access::Elementwise
+    }
+
+    fn commutes(&self) -> bool {
+        true
+    }
+
+    fn reference(&self, _: &Weights64, x: &[&Volume64], y: Fact) -> Option<Volume64> {
+        Some(x.first()?.zip(x.get(1)?, y, |a, b| a + b))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Channels of several values, one after the other.
 
 use super::Examples;
-use crate::ir::{Cost, Fact, Fault, Operator};
+use crate::ir::{Cost, Fact, Fault, Length, Operator, Volume64, Weights64};
 use crate::text::Code;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +33,24 @@ impl Operator for Concat {
 
     fn work(&self, _: &[Fact], _: &Fact) -> Result<Cost, Fault> {
         Ok(Cost::default())
+    }
+
+    fn length(&self, x: &[Length], _: usize) -> Option<Length> {
+        x.first().copied()
+    }
+
+    fn reference(&self, _: &Weights64, x: &[&Volume64], y: Fact) -> Option<Volume64> {
+        let mut out = Volume64::zeros(y);
+        for n in 0..y.batch {
+            let mut start = 0;
+            for part in x {
+                for c in 0..part.fact.channels {
+                    out.channel_mut(n, start + c).copy_from_slice(part.channel(n, c));
+                }
+                start += part.fact.channels;
+            }
+        }
+        Some(out)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Convolution in three dimensions, dense, grouped or depthwise.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Init, Kept, Operator, Triple, Weight, count};
+use crate::ir::{Cost, Fact, Fault, Init, Length, Operator, SavedForBackward, Triple, Volume64, Weight, Weights64, count, place, places};
 use crate::text::{Code, several};
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,38 @@ impl Conv3d {
 
     pub fn bias(self, bias: bool) -> Self {
         Self { bias, ..self }
+    }
+
+    /// Whether it sees one voxel and all channels: a linear map of the channels.
+    pub fn is_pointwise(&self) -> bool {
+        self.groups == 1 && self.is_voxelwise()
+    }
+
+    /// Whether it sees one voxel.
+    pub fn is_voxelwise(&self) -> bool {
+        let one = Triple::all(1);
+        self.kernel == one && self.stride == one && self.padding == Triple::all(0)
+    }
+
+    /// Adds one input channel times one number of the kernel to an output channel.
+    fn tap(&self, weight: f64, k: [usize; 3], (size, from): ([usize; 3], &[f64]), (grid, to): ([usize; 3], &mut [f64])) {
+        let source = |axis: usize, at: usize| {
+            let p = (at * self.stride.0[axis] + k[axis] * self.dilation.0[axis]).checked_sub(self.padding.0[axis])?;
+            (p < size[axis]).then_some(p)
+        };
+        for a in 0..grid[0] {
+            let Some(d) = source(0, a) else { continue };
+            for b in 0..grid[1] {
+                let Some(h) = source(1, b) else { continue };
+                let row = &from[place(size, [d, h, 0])..][..size[2]];
+                let out = &mut to[place(grid, [a, b, 0])..][..grid[2]];
+                for (c, y) in out.iter_mut().enumerate() {
+                    if let Some(w) = source(2, c) {
+                        *y += weight * row[w];
+                    }
+                }
+            }
+        }
     }
 
     /// The length of one axis after the convolution.
@@ -106,8 +138,37 @@ impl Operator for Conv3d {
         Ok(Cost { macs, other: if self.bias { y.elements()? } else { 0 }, ..Cost::default() })
     }
 
-    fn kept(&self, _: &[Fact], _: &[bool]) -> Kept {
-        Kept::INPUT
+    fn saved(&self, _: &[Fact], _: &[bool]) -> SavedForBackward {
+        SavedForBackward::input()
+    }
+
+    fn length(&self, x: &[Length], axis: usize) -> Option<Length> {
+        let [k, s, p, d] = [self.kernel, self.stride, self.padding, self.dilation].map(|t| t.0[axis] as i128);
+        x.first()?.windowed(2 * p - (k - 1) * d - 1, s)
+    }
+
+    fn ptflops(&self, _: &[Fact], y: &Fact) -> Result<u64, Fault> {
+        if self.bias { y.elements() } else { Ok(0) }
+    }
+
+    fn reference(&self, weights: &Weights64, x: &[&Volume64], y: Fact) -> Option<Volume64> {
+        let x = x.first()?;
+        let (w, b) = (weights("weight"), weights("bias"));
+        let (ins, outs, taps) = (x.fact.channels / self.groups, self.out / self.groups, self.kernel.0.iter().product::<usize>());
+        let mut out = Volume64::zeros(y);
+        for n in 0..y.batch {
+            for c in 0..self.out {
+                let to = out.channel_mut(n, c);
+                to.fill(if self.bias { b[c] } else { 0.0 });
+                for i in 0..ins {
+                    let from = x.channel(n, c / outs * ins + i);
+                    for (tap, k) in places(self.kernel.0) {
+                        self.tap(w[(c * ins + i) * taps + tap], k, (x.fact.size, from), (y.size, &mut *to));
+                    }
+                }
+            }
+        }
+        Some(out)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The mean of each channel.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Operator};
+use crate::ir::{Cost, Fact, Fault, Length, Operator, Volume64, Weights64};
 use serde::{Deserialize, Serialize};
 
 /// `[N, C, D, H, W]` to `[N, C, 1, 1, 1]`.
@@ -21,6 +21,21 @@ impl Operator for GlobalAvgPool {
     fn work(&self, x: &[Fact], _: &Fact) -> Result<Cost, Fault> {
         let [x] = exactly::<1>(self.kind(), x)?;
         Ok(Cost { other: x.elements()?, ..Cost::default() })
+    }
+
+    fn length(&self, _: &[Length], _: usize) -> Option<Length> {
+        Some(Length::ONE)
+    }
+
+    fn reference(&self, _: &Weights64, x: &[&Volume64], y: Fact) -> Option<Volume64> {
+        let x = x.first()?;
+        let mut out = Volume64::zeros(y);
+        for n in 0..y.batch {
+            for c in 0..y.channels {
+                out.channel_mut(n, c)[0] = x.channel(n, c).iter().sum::<f64>() / x.voxels() as f64;
+            }
+        }
+        Some(out)
     }
 }
 

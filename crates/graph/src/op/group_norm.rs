@@ -1,7 +1,7 @@
 //! Group normalisation.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Init, Kept, Operator, Reach, Weight};
+use crate::ir::{Access, Cost, Fact, Fault, Init, Operator, SavedForBackward, Volume64, Weight, Weights64};
 use crate::text::{Code, several};
 use serde::{Deserialize, Serialize};
 
@@ -10,12 +10,22 @@ use serde::{Deserialize, Serialize};
 pub struct GroupNorm {
     pub groups: usize,
     pub eps: f64,
+    /// Whether each channel is scaled and shifted afterwards by learned numbers.
+    #[serde(default = "yes", skip_serializing_if = "Clone::clone")]
+    pub affine: bool,
+    /// Written as an instance norm: each channel is a group, whatever the width.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub instance: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl GroupNorm {
     /// With PyTorch's epsilon, 1e-5.
     pub fn new(groups: usize) -> Self {
-        Self { groups, eps: 1e-5 }
+        Self { groups, eps: 1e-5, affine: true, instance: false }
     }
 }
 
@@ -39,6 +49,9 @@ impl Operator for GroupNorm {
     }
 
     fn weights(&self, x: &[Fact]) -> Vec<Weight> {
+        if !self.affine {
+            return vec![];
+        }
         let c = x.first().map_or(0, |f| f.channels);
         vec![Weight::new("weight", [c], Init::Ones), Weight::new("bias", [c], Init::Zeros)]
     }
@@ -46,26 +59,55 @@ impl Operator for GroupNorm {
     fn work(&self, _: &[Fact], y: &Fact) -> Result<Cost, Fault> {
         let e = y.elements()?;
         // Mean and variance (3), normalisation (2), affine (2).
-        Ok(Cost { other: e.saturating_mul(7), normed: e, ..Cost::default() })
+        let (other, norms) = if self.affine { (7, 5) } else { (5, 4) };
+        Ok(Cost { other: e.saturating_mul(other), norms: e.saturating_mul(norms), ..Cost::default() })
     }
 
     /// The mean and the deviation of each group beside the input.
-    fn kept(&self, x: &[Fact], _: &[bool]) -> Kept {
+    fn saved(&self, x: &[Fact], _: &[bool]) -> SavedForBackward {
         let groups = x.first().map_or(0, |f| (f.batch as u64).saturating_mul(self.groups as u64));
-        Kept { bytes: groups.saturating_mul(8), ..Kept::INPUT }
+        SavedForBackward { bytes: groups.saturating_mul(8), ..SavedForBackward::input() }
     }
 
-    fn absorbs(&self, next: &str) -> bool {
+    fn fuses_epilogue(&self, next: &str) -> bool {
         next == "silu"
     }
 
-    fn reach(&self) -> Reach {
-        Reach::Own
+    fn access(&self) -> Access {
+        Access::InPlace
+    }
+
+    fn ptflops(&self, _: &[Fact], y: &Fact) -> Result<u64, Fault> {
+        Ok(y.elements()?.saturating_mul(2))
+    }
+
+    fn reference(&self, weights: &Weights64, x: &[&Volume64], y: Fact) -> Option<Volume64> {
+        let x = x.first()?;
+        let (scale, shift, wide) = (weights("weight"), weights("bias"), y.channels / self.groups);
+        let mut out = Volume64::zeros(y);
+        for n in 0..y.batch {
+            for group in 0..self.groups {
+                let own = group * wide..(group + 1) * wide;
+                let count = (wide * x.voxels()) as f64;
+                let mean = own.clone().flat_map(|c| x.channel(n, c)).sum::<f64>() / count;
+                let variance = own.clone().flat_map(|c| x.channel(n, c)).map(|v| (v - mean) * (v - mean)).sum::<f64>() / count;
+                let factor = 1.0 / (variance + self.eps).sqrt();
+                for c in own {
+                    let (a, b) = if self.affine { (scale[c], shift[c]) } else { (1.0, 0.0) };
+                    out.channel_mut(n, c).iter_mut().zip(x.channel(n, c)).for_each(|(y, v)| *y = (v - mean) * factor * a + b);
+                }
+            }
+        }
+        Some(out)
     }
 }
 
 impl Examples for GroupNorm {
     fn examples() -> Vec<(Self, Vec<Fact>)> {
-        vec![(GroupNorm::new(4), vec![Fact::new(2, 8, [3, 5, 2])]), (GroupNorm::new(1), vec![Fact::new(1, 3, [2, 2, 9])])]
+        vec![
+            (GroupNorm::new(4), vec![Fact::new(2, 8, [3, 5, 2])]),
+            (GroupNorm::new(1), vec![Fact::new(1, 3, [2, 2, 9])]),
+            (GroupNorm { affine: false, ..GroupNorm::new(3) }, vec![Fact::new(2, 3, [2, 4, 3])]),
+        ]
     }
 }

@@ -1,7 +1,7 @@
 //! An input of the graph.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Operator};
+use crate::ir::{Cost, Fact, Fault, Operator, Volume64, Weights64};
 use serde::{Deserialize, Serialize};
 
 /// A volume given from outside.
@@ -19,6 +19,10 @@ impl Operator for Input {
 
     fn work(&self, _: &[Fact], _: &Fact) -> Result<Cost, Fault> {
         Ok(Cost::default())
+    }
+
+    fn reference(&self, _: &Weights64, x: &[&Volume64], _: Fact) -> Option<Volume64> {
+        x.first().map(|x| (*x).clone())
     }
 }
 

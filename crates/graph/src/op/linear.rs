@@ -1,7 +1,7 @@
 //! A linear layer on vectors.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Init, Kept, Operator, Weight, count};
+use crate::ir::{Cost, Fact, Fault, Init, Length, Operator, SavedForBackward, Volume64, Weight, Weights64, count};
 use crate::text::Code;
 use serde::{Deserialize, Serialize};
 
@@ -52,8 +52,29 @@ impl Operator for Linear {
         Ok(Cost { macs, other: if self.bias { y.elements()? } else { 0 }, ..Cost::default() })
     }
 
-    fn kept(&self, _: &[Fact], _: &[bool]) -> Kept {
-        Kept::INPUT
+    fn saved(&self, _: &[Fact], _: &[bool]) -> SavedForBackward {
+        SavedForBackward::input()
+    }
+
+    fn length(&self, _: &[Length], _: usize) -> Option<Length> {
+        Some(Length::ONE)
+    }
+
+    fn ptflops(&self, _: &[Fact], y: &Fact) -> Result<u64, Fault> {
+        if self.bias { y.elements() } else { Ok(0) }
+    }
+
+    fn reference(&self, weights: &Weights64, x: &[&Volume64], y: Fact) -> Option<Volume64> {
+        let x = x.first()?;
+        let (w, b, inputs) = (weights("weight"), weights("bias"), x.fact.channels);
+        let mut out = Volume64::zeros(y);
+        for n in 0..y.batch {
+            for c in 0..y.channels {
+                let sum: f64 = (0..inputs).map(|i| w[c * inputs + i] * x.channel(n, i)[0]).sum();
+                out.channel_mut(n, c)[0] = sum + if self.bias { b[c] } else { 0.0 };
+            }
+        }
+        Some(out)
     }
 }
 

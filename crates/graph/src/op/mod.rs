@@ -7,25 +7,44 @@
 mod activation;
 mod add;
 mod arity;
+mod avg_pool3d;
+mod batch_norm;
+mod channel_affine;
 mod concat;
 mod conv3d;
 mod conv_transpose3d;
+mod crop;
+mod dropout;
 mod global_avg_pool;
+mod global_reduce;
 mod group_norm;
 mod input;
+mod layer_norm;
 mod linear;
 mod max_pool3d;
 mod mul;
+mod pad;
 mod position_map;
+mod prelu;
+mod reduce_channels;
 mod resize;
+mod response_norm;
 mod scale_shift;
 mod slice;
 mod softmax;
 mod sub;
 
 pub use activation::Function;
+pub use dropout::DropScope;
+pub use global_reduce::Statistic;
+pub use pad::PadMode;
+pub use reduce_channels::Reduction;
+pub use resize::Interpolation;
 
-use crate::ir::{Cost, Fact, Fault, Kept, Operator, Reach, Weight};
+use std::any::Any;
+use std::sync::Arc;
+
+use crate::ir::{Access, Cost, Expansion, Fact, Fault, Length, Operator, SavedForBackward, Volume64, Weight, Weights64};
 use serde::{Deserialize, Serialize};
 
 /// A worked example of an operation: the laws are checked on it and on mutations of it.
@@ -45,37 +64,35 @@ macro_rules! ops {
         $(pub use $module::$name;)*
 
         /// Any operation.
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-        pub enum Op { $($name($name),)* }
+        #[derive(Clone, Debug, Serialize, Deserialize)]
+        pub enum Op {
+            $($name($name),)*
+            /// One that is not in the list: of another crate, or of a test. It runs as what it expands to.
+            #[serde(skip)]
+            Other(Arc<dyn Operator>),
+        }
 
         $(impl From<$name> for Op {
             fn from(op: $name) -> Op { Op::$name(op) }
         })*
 
-        impl Operator for Op {
-            fn kind(&self) -> &'static str {
-                match self { $(Op::$name(o) => o.kind(),)* }
+        impl From<Arc<dyn Operator>> for Op {
+            fn from(op: Arc<dyn Operator>) -> Op {
+                let any: &dyn Any = op.as_ref();
+                $(if let Some(o) = any.downcast_ref::<$name>() {
+                    return Op::$name(o.clone());
+                })*
+                Op::Other(op)
             }
-            fn infer(&self, x: &[Fact]) -> Result<Fact, Fault> {
-                match self { $(Op::$name(o) => o.infer(x),)* }
-            }
-            fn weights(&self, x: &[Fact]) -> Vec<Weight> {
-                match self { $(Op::$name(o) => o.weights(x),)* }
-            }
-            fn work(&self, x: &[Fact], y: &Fact) -> Result<Cost, Fault> {
-                match self { $(Op::$name(o) => o.work(x, y),)* }
-            }
-            fn kept(&self, x: &[Fact], learns: &[bool]) -> Kept {
-                match self { $(Op::$name(o) => o.kept(x, learns),)* }
-            }
-            fn absorbs(&self, next: &str) -> bool {
-                match self { $(Op::$name(o) => o.absorbs(next),)* }
-            }
-            fn takes(&self, before: &str) -> bool {
-                match self { $(Op::$name(o) => o.takes(before),)* }
-            }
-            fn reach(&self) -> Reach {
-                match self { $(Op::$name(o) => o.reach(),)* }
+        }
+
+        impl Op {
+            /// What it is.
+            fn inner(&self) -> &dyn Operator {
+                match self {
+                    $(Op::$name(o) => o,)*
+                    Op::Other(o) => o.as_ref(),
+                }
             }
         }
 
@@ -91,6 +108,43 @@ macro_rules! ops {
             pub const NAMES: &'static [&'static str] = &[$(stringify!($name),)*];
         }
     };
+}
+
+impl PartialEq for Op {
+    fn eq(&self, other: &Self) -> bool {
+        format!("{self:?}") == format!("{other:?}")
+    }
+}
+
+/// Everything that can be asked is asked of what it is.
+macro_rules! forward {
+    ($($name:ident($($arg:ident: $t:ty),*) -> $r:ty;)*) => {
+        impl Operator for Op {
+            $(fn $name(&self, $($arg: $t),*) -> $r {
+                self.inner().$name($($arg),*)
+            })*
+        }
+    };
+}
+
+forward! {
+    kind() -> &'static str;
+    infer(x: &[Fact]) -> Result<Fact, Fault>;
+    weights(x: &[Fact]) -> Vec<Weight>;
+    buffers(x: &[Fact]) -> Vec<Weight>;
+    work(x: &[Fact], y: &Fact) -> Result<Cost, Fault>;
+    saved(x: &[Fact], learns: &[bool]) -> SavedForBackward;
+    fuses_epilogue(next: &str) -> bool;
+    fuses_producer(before: &str) -> bool;
+    access() -> Access;
+    reads(slot: usize) -> bool;
+    commutes() -> bool;
+    is_pure() -> bool;
+    length(x: &[Length], axis: usize) -> Option<Length>;
+    ptflops(x: &[Fact], y: &Fact) -> Result<u64, Fault>;
+    thop(x: &[Fact], y: &Fact) -> Result<Option<u64>, Fault>;
+    reference(weights: &Weights64, x: &[&Volume64], y: Fact) -> Option<Volume64>;
+    expand(x: &[Fact]) -> Option<Expansion>;
 }
 
 ops! {
@@ -111,4 +165,15 @@ ops! {
     mul::Mul,
     scale_shift::ScaleShift,
     position_map::PositionMap,
+    avg_pool3d::AvgPool3d,
+    pad::Pad,
+    crop::Crop,
+    batch_norm::BatchNorm,
+    layer_norm::LayerNorm,
+    response_norm::ResponseNorm,
+    prelu::PRelu,
+    channel_affine::ChannelAffine,
+    reduce_channels::ReduceChannels,
+    global_reduce::GlobalReduce,
+    dropout::Dropout,
 }

@@ -4,7 +4,7 @@ use super::{
     Examples,
     arity::{elementwise, exactly},
 };
-use crate::ir::{Cost, Fact, Fault, Kept, Operator, Reach};
+use crate::ir::{Access, Cost, Fact, Fault, Operator, SavedForBackward, Volume64, Weights64};
 use serde::{Deserialize, Serialize};
 
 /// `a * b`; a dimension of 1 is repeated.
@@ -26,19 +26,30 @@ impl Operator for Mul {
     }
 
     /// Each factor's gradient needs the other.
-    fn kept(&self, _: &[Fact], learns: &[bool]) -> Kept {
+    fn saved(&self, _: &[Fact], learns: &[bool]) -> SavedForBackward {
         match learns {
-            [a, b] => Kept { inputs: [*b, *a], ..Kept::default() },
-            _ => Kept::default(),
+            [a, b] => {
+                let inputs = [*b, *a].iter().enumerate().filter(|(_, read)| **read).map(|(slot, _)| slot).collect();
+                SavedForBackward { inputs, ..SavedForBackward::default() }
+            }
+            _ => SavedForBackward::default(),
         }
     }
 
-    fn takes(&self, before: &str) -> bool {
+    fn fuses_producer(&self, before: &str) -> bool {
         matches!(before, "silu" | "slice")
     }
 
-    fn reach(&self) -> Reach {
-        Reach::Place
+    fn access(&self) -> Access {
+        Access::Elementwise
+    }
+
+    fn commutes(&self) -> bool {
+        true
+    }
+
+    fn reference(&self, _: &Weights64, x: &[&Volume64], y: Fact) -> Option<Volume64> {
+        Some(x.first()?.zip(x.get(1)?, y, |a, b| a * b))
     }
 }
 

@@ -1,7 +1,7 @@
 //! How far each voxel lies from each anchor (arXiv 2603.07228, equation 14).
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Operator};
+use crate::ir::{Cost, Fact, Fault, Length, Operator, Volume64, Weights64, places};
 use crate::text::Code;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,27 @@ impl Operator for PositionMap {
         let along: u64 = y.size.iter().map(|n| *n as u64).fold(0, u64::saturating_add);
         let other = y.elements()?.saturating_mul(2).saturating_add(along.saturating_mul(y.channels as u64));
         Ok(Cost { other, ..Cost::default() })
+    }
+
+    fn reads(&self, slot: usize) -> bool {
+        slot == 0
+    }
+
+    fn length(&self, x: &[Length], _: usize) -> Option<Length> {
+        x.get(1).copied()
+    }
+
+    fn reference(&self, _: &Weights64, x: &[&Volume64], y: Fact) -> Option<Volume64> {
+        let anchors = x.first()?;
+        let mut out = Volume64::zeros(y);
+        for n in 0..y.batch {
+            for c in 0..y.channels {
+                let a: [f64; 3] = std::array::from_fn(|i| anchors.channel(n, 3 * c + i)[0]);
+                let to = out.channel_mut(n, c);
+                places(y.size).for_each(|(at, p)| to[at] = (0..3).map(|i| p[i] as f64 / y.size[i] as f64 - a[i]).sum());
+            }
+        }
+        Some(out)
     }
 }
 

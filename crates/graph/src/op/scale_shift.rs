@@ -4,7 +4,7 @@ use super::{
     Examples,
     arity::{elementwise, exactly},
 };
-use crate::ir::{Cost, Fact, Fault, Operator, Reach};
+use crate::ir::{Access, Cost, Fact, Fault, Operator, Volume64, Weights64};
 use serde::{Deserialize, Serialize};
 
 /// `scale * x + shift`, both constants.
@@ -36,8 +36,12 @@ impl Operator for ScaleShift {
         elementwise(y, 2)
     }
 
-    fn reach(&self) -> Reach {
-        Reach::Place
+    fn access(&self) -> Access {
+        Access::Elementwise
+    }
+
+    fn reference(&self, _: &Weights64, x: &[&Volume64], _: Fact) -> Option<Volume64> {
+        Some(x.first()?.map(|v| self.scale * v + self.shift))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Some channels of a value.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Operator};
+use crate::ir::{Cost, Fact, Fault, Length, Operator, Volume64, Weights64};
 use crate::text::Code;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,14 @@ impl Operator for Slice {
 
     fn work(&self, _: &[Fact], _: &Fact) -> Result<Cost, Fault> {
         Ok(Cost::default())
+    }
+
+    fn length(&self, x: &[Length], _: usize) -> Option<Length> {
+        x.first().copied()
+    }
+
+    fn reference(&self, _: &Weights64, x: &[&Volume64], y: Fact) -> Option<Volume64> {
+        Some(x.first()?.sliced(self.start, y))
     }
 }
 

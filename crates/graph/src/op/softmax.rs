@@ -4,7 +4,7 @@ use super::{
     Examples,
     arity::{elementwise, exactly},
 };
-use crate::ir::{Cost, Fact, Fault, Kept, Operator, Reach};
+use crate::ir::{Access, Cost, Fact, Fault, Operator, SavedForBackward, Volume64, Weights64};
 use serde::{Deserialize, Serialize};
 
 /// `exp(x_c) / sum over c`.
@@ -24,12 +24,26 @@ impl Operator for Softmax {
         elementwise(y, 5)
     }
 
-    fn kept(&self, _: &[Fact], _: &[bool]) -> Kept {
-        Kept::OUTPUT
+    fn saved(&self, _: &[Fact], _: &[bool]) -> SavedForBackward {
+        SavedForBackward::output()
     }
 
-    fn reach(&self) -> Reach {
-        Reach::Own
+    fn access(&self) -> Access {
+        Access::InPlace
+    }
+
+    fn reference(&self, _: &Weights64, x: &[&Volume64], y: Fact) -> Option<Volume64> {
+        let x = x.first()?;
+        let mut out = Volume64::zeros(y);
+        for n in 0..y.batch {
+            for at in 0..out.voxels() {
+                let most = (0..y.channels).map(|c| x.channel(n, c)[at]).fold(f64::NEG_INFINITY, f64::max);
+                let all: Vec<f64> = (0..y.channels).map(|c| (x.channel(n, c)[at] - most).exp()).collect();
+                let sum: f64 = all.iter().sum();
+                (0..y.channels).for_each(|c| out.channel_mut(n, c)[at] = all[c] / sum);
+            }
+        }
+        Some(out)
     }
 }
 

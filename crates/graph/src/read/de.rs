@@ -349,8 +349,13 @@ impl<'de> de::Deserializer<'de> for De<'de, '_> {
         self.deserialize_map(visitor)
     }
 
-    fn deserialize_enum<V: Visitor<'de>>(self, _: &'static str, _: &'static [&'static str], visitor: V) -> Result<V::Value, Refusal> {
+    /// A norm may also be a whole number, of groups.
+    fn deserialize_enum<V: Visitor<'de>>(self, name: &'static str, _: &'static [&'static str], visitor: V) -> Result<V::Value, Refusal> {
         match &self.tree.kind {
+            Kind::Int(_) if name == "Norm" => self.deserialize_u64(visitor),
+            Kind::Str(s) if name == "Norm" && !matches!(self.scope.get(s), Some(Value::Text(_) | Value::Unknown)) => {
+                self.deserialize_u64(visitor)
+            }
             Kind::Word(_) | Kind::Str(_) | Kind::Struct(Some(_), _) | Kind::Tuple(Some(_), _) => {
                 visitor.visit_enum(Choice(self)).map_err(|r| r.at(&self.tree.place))
             }

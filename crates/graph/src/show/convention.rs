@@ -4,8 +4,8 @@
 //! for the rest (`F.silu`, `F.interpolate`, `F.max_pool3d`, `torch.softmax`, `x.mean()`, operators), which is how a network of
 //! these blocks is usually written. Modules in the place of functions make some of these tools count more.
 
-use crate::ir::{Cost, Fact, Fault, count};
-use crate::op::{Function, Op};
+use crate::ir::{Cost, Fact, Fault, Operator};
+use crate::op::Op;
 
 /// Whose rules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub enum Convention {
     /// Multiply-accumulates of convolutions, linear layers and products.
     #[default]
     Macs,
-    /// fvcore 0.1.5: MACs, and 5 for each normalised element.
+    /// fvcore 0.1.5: MACs, and for each normalised element 5, without scale and shift 4, of a batch norm 2.
     Fvcore,
     /// ptflops 0.7.5, PyTorch back end: MACs, a bias's additions, 2 for each normalised element, 1 for each element of an
     /// activation (not of sigmoid, tanh, abs, softmax), of a pool's input and of a resize's output.
@@ -42,31 +42,8 @@ impl Convention {
         Ok(match self {
             Convention::Macs => c.macs,
             Convention::Fvcore => c.fvcore(),
-            Convention::Ptflops => c.macs.saturating_add(ptflops(op, x, y)?),
-            Convention::Thop => match (op, x) {
-                (Op::ConvTranspose3d(t), [x]) => {
-                    let ([kd, kh, kw], [d, h, w]) = (t.kernel.0, y.size);
-                    count(&[x.batch, x.channels, t.out, kd, kh, kw, d, h, w])?
-                }
-                _ => c.macs,
-            },
+            Convention::Ptflops => c.macs.saturating_add(op.ptflops(x, y)?),
+            Convention::Thop => op.thop(x, y)?.unwrap_or(c.macs),
         })
-    }
-}
-
-fn ptflops(op: &Op, x: &[Fact], y: &Fact) -> Result<u64, Fault> {
-    let bias = |has: bool| if has { y.elements() } else { Ok(0) };
-    match op {
-        Op::Conv3d(o) => bias(o.bias),
-        Op::ConvTranspose3d(o) => bias(o.bias),
-        Op::Linear(o) => bias(o.bias),
-        Op::GroupNorm(_) => Ok(y.elements()?.saturating_mul(2)),
-        Op::Activation(a) => match a.function {
-            Function::Silu | Function::Relu | Function::Gelu | Function::LeakyRelu => y.elements(),
-            Function::Sigmoid | Function::Tanh | Function::Abs => Ok(0),
-        },
-        Op::MaxPool3d(_) => x.first().map_or(Ok(0), Fact::elements),
-        Op::Resize(_) if x.first().is_some_and(|x| x.size != y.size) => y.elements(),
-        _ => Ok(0),
     }
 }

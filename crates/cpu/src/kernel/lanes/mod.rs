@@ -46,6 +46,7 @@ pub trait Lanes: Copy {
     /// The larger of both; a NaN on either side gives NaN.
     unsafe fn max(self, o: Self) -> Self;
     unsafe fn abs(self) -> Self;
+    unsafe fn sqrt(self) -> Self;
     /// Lanes of `a` where `self` is below zero, lanes of `b` elsewhere.
     unsafe fn where_negative(self, a: Self, b: Self) -> Self;
     /// Lanes of `a` where `self` is above `o` or NaN, lanes of `b` elsewhere.

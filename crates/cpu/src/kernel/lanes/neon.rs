@@ -86,6 +86,11 @@ impl Lanes for Neon {
         Neon(unsafe { vabsq_f32(self.0) })
     }
     #[inline(always)]
+    unsafe fn sqrt(self) -> Self {
+        // SAFETY: see above.
+        Neon(unsafe { vsqrtq_f32(self.0) })
+    }
+    #[inline(always)]
     unsafe fn where_negative(self, a: Self, b: Self) -> Self {
         // SAFETY: see above.
         Neon(unsafe { vbslq_f32(vcltzq_f32(self.0), a.0, b.0) })

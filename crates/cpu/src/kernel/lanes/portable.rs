@@ -82,6 +82,10 @@ impl Lanes for Portable {
         Portable(self.0.map(f32::abs))
     }
     #[inline(always)]
+    unsafe fn sqrt(self) -> Self {
+        Portable(self.0.map(f32::sqrt))
+    }
+    #[inline(always)]
     unsafe fn where_negative(self, a: Self, b: Self) -> Self {
         Portable(std::array::from_fn(|i| if self.0[i] < 0.0 { a.0[i] } else { b.0[i] }))
     }

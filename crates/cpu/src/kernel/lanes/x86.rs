@@ -99,6 +99,11 @@ impl Lanes for Avx2 {
         Avx2(unsafe { _mm256_andnot_ps(_mm256_set1_ps(-0.0), self.0) })
     }
     #[inline(always)]
+    unsafe fn sqrt(self) -> Self {
+        // SAFETY: see above.
+        Avx2(unsafe { _mm256_sqrt_ps(self.0) })
+    }
+    #[inline(always)]
     unsafe fn where_negative(self, a: Self, b: Self) -> Self {
         // SAFETY: see above.
         Avx2(unsafe { _mm256_blendv_ps(b.0, a.0, _mm256_cmp_ps::<_CMP_LT_OQ>(self.0, _mm256_setzero_ps())) })
@@ -300,6 +305,11 @@ impl Lanes for Avx512 {
     unsafe fn abs(self) -> Self {
         // SAFETY: see above.
         Avx512(unsafe { _mm512_abs_ps(self.0) })
+    }
+    #[inline(always)]
+    unsafe fn sqrt(self) -> Self {
+        // SAFETY: see above.
+        Avx512(unsafe { _mm512_sqrt_ps(self.0) })
     }
     #[inline(always)]
     unsafe fn where_negative(self, a: Self, b: Self) -> Self {

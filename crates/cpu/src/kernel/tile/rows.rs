@@ -3,6 +3,7 @@
 use super::functions::{Map, Same, Silu};
 use super::lanes::Lanes;
 use super::stage::Function;
+use crate::op;
 
 /// A whole vector; `_` makes it of one form with [`head`].
 #[inline(always)]
@@ -78,7 +79,7 @@ impl TermRow {
             match self.function {
                 f if self.x.is_null() => with!(f, true),
                 Function::Identity => with!(Same, false),
-                Function::Silu => with!(Silu, false),
+                Function::Of(op::Function::Silu, _) => with!(Silu, false),
                 f => with!(f, false),
             }
             if self.post != Function::Identity {
@@ -95,7 +96,7 @@ impl TermRow {
                     ..self
                 };
                 match self.post {
-                    Function::Silu => post.each::<L, _, false, false, false>(Silu),
+                    Function::Of(op::Function::Silu, _) => post.each::<L, _, false, false, false>(Silu),
                     f => post.each::<L, _, false, false, false>(f),
                 }
             }

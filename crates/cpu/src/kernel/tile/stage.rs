@@ -4,6 +4,8 @@
 //! cache and holds, of the rows of one tile, as many planes as its readers look at together. Locals have zeros where a convolution
 //! looks over an edge of the volume. Nothing here is unsafe; [`super::sweep`] runs it.
 
+use crate::op;
+
 /// Where the numbers of a volume are, `[N, C, D, H, W]` without gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Space {
@@ -43,16 +45,11 @@ pub enum Place {
 pub type Source = Vec<(Place, usize)>;
 
 /// A function of every number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Function {
     Identity,
-    Silu,
-    Relu,
-    LeakyRelu,
-    Gelu,
-    Sigmoid,
-    Tanh,
-    Abs,
+    /// With its slope or alpha, if it has one.
+    Of(op::Function, f32),
 }
 
 /// Numbers in the run's table: that of channel `c` of batch item `n` stands at `offset + n * stride + c`.

@@ -3,6 +3,7 @@
 use super::functions::Map;
 use super::lanes::{Form, Job, Lanes, run};
 use super::stage::{Function, Moments};
+use crate::op;
 
 struct Each<'a>(Function, &'a [f32], &'a mut [f32]);
 
@@ -26,36 +27,18 @@ fn apply(form: Form, f: Function, x: &[f32]) -> Vec<f32> {
 }
 
 fn exact(f: Function, x: f64) -> f64 {
-    let sigmoid = 1.0 / (1.0 + (-x).exp());
     match f {
         Function::Identity => x,
-        Function::Silu => x * sigmoid,
-        Function::Relu => x.max(0.0),
-        Function::LeakyRelu => x.max(0.01 * x),
-        Function::Sigmoid => sigmoid,
-        Function::Tanh => x.tanh(),
-        Function::Abs => x.abs(),
-        // Simpson's rule for the integral of the error function.
-        Function::Gelu => {
-            let n = 2000;
-            let z = x / std::f64::consts::SQRT_2;
-            let g = |i: usize| (-(z * i as f64 / n as f64).powi(2)).exp();
-            let sum: f64 = (0..=n).map(|i| g(i) * if i == 0 || i == n { 1.0 } else { 2.0 + 2.0 * (i % 2) as f64 }).sum();
-            0.5 * x * (1.0 + sum * z / n as f64 / 3.0 * std::f64::consts::FRAC_2_SQRT_PI)
-        }
+        Function::Of(function, parameter) => op::Activation { function, parameter: Some(f64::from(parameter)) }.of(x),
     }
 }
 
-const ALL: [Function; 8] = [
-    Function::Identity,
-    Function::Silu,
-    Function::Relu,
-    Function::LeakyRelu,
-    Function::Gelu,
-    Function::Sigmoid,
-    Function::Tanh,
-    Function::Abs,
-];
+/// All functions, those of a parameter with two values.
+fn all() -> Vec<Function> {
+    let of = |f: op::Function| Function::Of(f, f.default_parameter().unwrap_or(0.0) as f32);
+    let more = [Function::Identity, Function::Of(op::Function::LeakyRelu, 0.25), Function::Of(op::Function::Elu, 0.5)];
+    op::Function::ALL.into_iter().map(of).chain(more).collect()
+}
 
 #[test]
 fn functions_are_exact_within_float_rounding() {
@@ -78,14 +61,18 @@ fn what_is_not_finite_stays_so() {
             assert!(apply(form, f, &[f32::NAN; 3]).iter().all(|y| y.is_nan()), "{f:?} of NaN with {}", form.name());
         }
         let ends = [f32::INFINITY, 1e30, 1000.0];
-        for (f, want) in [(Function::Sigmoid, [1.0; 3]), (Function::Silu, ends), (Function::Tanh, [1.0; 3])] {
+        for (f, want) in [
+            (Function::Of(op::Function::Sigmoid, 0.0), [1.0; 3]),
+            (Function::Of(op::Function::Silu, 0.0), ends),
+            (Function::Of(op::Function::Tanh, 0.0), [1.0; 3]),
+        ] {
             for (y, want) in apply(form, f, &ends).into_iter().zip(want) {
                 assert!(y == want || (y / want - 1.0).abs() < 2e-7, "{f:?} is {y}, not {want}, with {}", form.name());
             }
         }
-        let small = apply(form, Function::Sigmoid, &ends.map(|v| -v));
+        let small = apply(form, Function::Of(op::Function::Sigmoid, 0.0), &ends.map(|v| -v));
         assert!(small.iter().all(|y| (0.0..1e-37).contains(y)), "{small:?} with {}", form.name());
-        assert!(apply(form, Function::Silu, &[-1000.0, -100.0]).iter().all(|y| y.abs() < 1e-30), "{}", form.name());
+        assert!(apply(form, Function::Of(op::Function::Silu, 0.0), &[-1000.0, -100.0]).iter().all(|y| y.abs() < 1e-30), "{}", form.name());
     }
 }
 

@@ -70,7 +70,7 @@ impl<'a, O: Operator> Backward<'a, O> {
         let n = graph.len();
         // What is computed along with what it reads does not keep it.
         let mut along = vec![false; n];
-        graph.absorbed().into_iter().flatten().for_each(|v| along[v.0] = true);
+        graph.fused_epilogues().into_iter().flatten().for_each(|v| along[v.0] = true);
         let (mut learns, mut keeps) = (vec![false; n], vec![(vec![], 0); n]);
         let (mut x, mut l) = (vec![], vec![]);
         for v in graph.values() {
@@ -84,8 +84,8 @@ impl<'a, O: Operator> Backward<'a, O> {
             if !learns[v.0] {
                 continue;
             }
-            let k = op.kept(&x, &l);
-            let read = inputs.iter().zip(k.inputs).filter(|(_, keep)| *keep && !along[v.0]).map(|(i, _)| i.0);
+            let k = op.saved(&x, &l);
+            let read = k.inputs.iter().filter(|_| !along[v.0]).filter_map(|slot| inputs.get(*slot)).map(|i| i.0);
             keeps[v.0] = (read.chain(k.output.then_some(v.0)).collect(), k.bytes);
         }
         let sizes = facts.iter().map(|f| precision.size(f)).collect::<Result<_, _>>()?;

@@ -3,7 +3,7 @@
 
 use super::place::{Life, place};
 use super::{Precision, Schedule, overflow};
-use crate::ir::{Fact, Fault, Graph, Operator, Reach, Value};
+use crate::ir::{Access, Fact, Fault, Graph, Operator, Value};
 
 /// Every buffer begins at a multiple of this: a cache line, and the widest vector of a CPU.
 pub const ALIGNMENT: u64 = 64;
@@ -50,10 +50,10 @@ fn over<O: Operator>(graph: &Graph<O>, facts: &[Fact], schedule: &Schedule, last
     let mut all = vec![None; graph.len()];
     for (at, step) in schedule.steps.iter().enumerate() {
         let whole = step.values().len() > 1;
-        let allowed = step.values().iter().all(|v| match graph.node(*v).op.reach() {
-            Reach::Place => true,
-            Reach::Own => !whole,
-            Reach::Any => false,
+        let allowed = step.values().iter().all(|v| match graph.node(*v).op.access() {
+            Access::Elementwise => true,
+            Access::InPlace => !whole,
+            Access::Arbitrary => false,
         });
         let y = step.output();
         let free = |x: &Value| last[x.0] == at && facts[x.0] == facts[y.0] && !graph.inputs(*x).is_empty();

@@ -106,7 +106,7 @@ impl Score {
 fn places<O: Operator>(graph: &Graph<O>, way: &Backward<O>) -> Vec<usize> {
     let n = graph.len();
     let mut together = vec![0isize; n + 1];
-    for (v, next) in graph.absorbed().into_iter().enumerate() {
+    for (v, next) in graph.fused_epilogues().into_iter().enumerate() {
         if let Some(next) = next {
             together[v + 1] += 1;
             together[next.0 + 1] -= 1;

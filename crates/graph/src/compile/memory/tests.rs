@@ -54,7 +54,7 @@ fn odd_sizes_are_aligned() {
 #[test]
 fn training_a_chain_by_hand() {
     let g = chain();
-    // 2 * 2 + 2 and 2 + 1 weights. Kept: x and s by the convolutions, a by the activation.
+    // 2 * 2 + 2 and 2 + 1 weights. SavedForBackward: x and s by the convolutions, a by the activation.
     // At the loss 1536 + y and its gradient = 2048; then the gradients of y and s: 1536 + 256 + 512 = 2304; then s is gone.
     let t = training(&g, &g.facts(), Precision::F32, Optimiser::AdamW, &Segments::whole()).expect("it fits");
     assert_eq!(t, Training { weights: 36, gradients: 36, optimiser: 72, kept: 1536, transient: 768 });
@@ -141,6 +141,6 @@ fn segments_take_less_and_no_operation_is_parted_from_its_companion() {
         assert!(total(&least) * 2 < total(&Segments::whole()), "{name}: {} of {}", total(&least), total(&Segments::whole()));
         let ranges = least.ranges(g.len());
         let of = |v: usize| ranges.iter().position(|r| r.contains(&v));
-        assert!(g.absorbed().iter().enumerate().all(|(v, next)| next.is_none_or(|n| of(v) == of(n.0))), "{name}: {least:?}");
+        assert!(g.fused_epilogues().iter().enumerate().all(|(v, next)| next.is_none_or(|n| of(v) == of(n.0))), "{name}: {least:?}");
     }
 }

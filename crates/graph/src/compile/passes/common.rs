@@ -6,21 +6,20 @@ use std::collections::HashMap;
 use super::rewrite::{Change, rewrite};
 use super::{Optimised, Refit, dead};
 use crate::ir::{Fault, Operator, Value};
-use crate::op::Op;
 
 pub fn run(o: Optimised) -> Result<Optimised, Fault> {
     let g = &o.program.graph;
     let mut first: HashMap<(String, Vec<Value>), Value> = HashMap::new();
     // For each value the first that is its equal.
     let mut of: Vec<Value> = g.values().collect();
-    for v in g.values().filter(|v| !g.inputs(*v).is_empty()) {
+    for v in g.values().filter(|v| !g.inputs(*v).is_empty() && g.node(*v).op.is_pure()) {
         let n = g.node(v);
         let mut inputs: Vec<Value> = n.inputs.iter().map(|i| of[i.0]).collect();
-        if matches!(n.op, Op::Add(_) | Op::Mul(_)) {
+        if n.op.commutes() {
             inputs.sort();
         }
         let path = &g.node(n.shares.unwrap_or(v)).path;
-        let weights = n.op.weights(&g.input_facts(v));
+        let weights = [n.op.weights(&g.input_facts(v)), n.op.buffers(&g.input_facts(v))].concat();
         let held: Vec<Refit> = weights.iter().map(|w| o.refits.of(&format!("{path}.{}", w.name))).collect();
         of[v.0] = *first.entry((format!("{:?} {held:?}", n.op), inputs)).or_insert(v);
     }

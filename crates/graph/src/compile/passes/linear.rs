@@ -7,10 +7,9 @@ use crate::op::{Conv3d, Op};
 /// Whether an operation maps the channels of each voxel and nothing else: its weight is `[out, in]`, with ones after it for a
 /// convolution, and there may be a bias.
 pub fn is_map(op: &Op) -> bool {
-    let one = Triple::all(1);
     match op {
         Op::Linear(_) => true,
-        Op::Conv3d(c) => c.groups == 1 && c.kernel == one && c.stride == one && c.padding == Triple::all(0),
+        Op::Conv3d(c) => c.is_pointwise(),
         _ => false,
     }
 }
@@ -24,7 +23,7 @@ pub fn pointwise(out: usize, bias: bool) -> Conv3d {
 pub fn is_dense(op: &Op) -> bool {
     match op {
         Op::Conv3d(c) => c.groups == 1 && !is_map(op),
-        Op::ConvTranspose3d(_) => true,
+        Op::ConvTranspose3d(c) => c.groups == 1,
         _ => false,
     }
 }

@@ -7,10 +7,12 @@
 //!
 //! Adding a pass: one file, its `mod` line, and its line in [`PASSES`].
 
+mod batch_norms;
 mod carry;
 mod chains;
 mod common;
 mod dead;
+mod legalise;
 mod lengths;
 mod linear;
 mod price;
@@ -22,6 +24,7 @@ mod scales;
 mod shrinks;
 mod sweeps;
 
+pub use legalise::legalise;
 pub use refit::{Refit, Refits};
 
 use super::Program;
@@ -60,6 +63,11 @@ pub struct Pass {
 /// The passes in the order in which they are run.
 pub const PASSES: &[Pass] = &[
     Pass { name: "dead", about: "operations that no output needs are left out", run: dead::run },
+    Pass {
+        name: "batch-norms",
+        about: "a batch norm by running statistics goes into the convolution before it, or is a scale and a shift",
+        run: batch_norms::run,
+    },
     Pass {
         name: "resizes",
         about: "a resize to the size that its input has already, whatever the network's input, is left out",
@@ -116,7 +124,15 @@ pub fn after(program: &Program, name: &str) -> Option<Result<Optimised, Fault>> 
 /// # Errors
 /// A fault when a graph that was sound no longer is, which would be a mistake of a pass.
 pub fn optimise(program: &Program) -> Result<Optimised, Fault> {
-    PASSES.iter().try_fold(Optimised::new(program), |o, p| (p.run)(o))
+    optimise_from(Optimised::new(program))
+}
+
+/// Runs all passes on what others have made.
+///
+/// # Errors
+/// As [`optimise`].
+pub fn optimise_from(o: Optimised) -> Result<Optimised, Fault> {
+    PASSES.iter().try_fold(o, |o, p| (p.run)(o))
 }
 
 fn mark(mut o: Optimised) -> Result<Optimised, Fault> {

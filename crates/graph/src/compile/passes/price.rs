@@ -1,7 +1,7 @@
 //! What operations cost where they stand: multiply-accumulates, and bytes read and written when operations that work number by
 //! number run as sweeps. What only gives its shape is not read.
 
-use crate::ir::{Fact, Fault, Graph, Operator, Reach, Value};
+use crate::ir::{Access, Fact, Fault, Graph, Operator, Value};
 use crate::op::Op;
 
 /// A price. Both saturate.
@@ -33,15 +33,10 @@ pub fn alone(op: &Op, x: &Fact) -> Result<Price, Fault> {
     Ok(Price { macs: cost.macs, bytes: cost.moved() })
 }
 
-/// Whether an operation only takes the size of this input.
-pub fn shape_only(op: &Op, slot: usize) -> bool {
-    slot == 1 && matches!(op, Op::Resize(_) | Op::PositionMap(_))
-}
-
 /// The inputs of a node whose numbers it reads.
 pub fn read(g: &Graph<Op>, v: Value) -> impl Iterator<Item = Value> + '_ {
     let op = &g.node(v).op;
-    g.inputs(v).iter().enumerate().filter(|(slot, _)| !shape_only(op, *slot)).map(|(_, i)| *i)
+    g.inputs(v).iter().enumerate().filter(|(slot, _)| op.reads(*slot)).map(|(_, i)| *i)
 }
 
 /// Who reads a value's numbers.
@@ -67,7 +62,7 @@ pub fn readers(g: &Graph<Op>) -> Vec<Reader> {
 
 /// The price of every node.
 pub fn prices(g: &Graph<Op>, readers: &[Reader]) -> Result<Vec<Price>, Fault> {
-    let place = |v: Value| g.node(v).op.reach() == Reach::Place;
+    let place = |v: Value| g.node(v).op.access() == Access::Elementwise;
     // Inside a sweep: neither written nor read.
     let inside: Vec<bool> =
         g.values().map(|v| matches!(readers[v.0], Reader::One(r) if place(v) && place(r) && g.fact(v) == g.fact(r))).collect();

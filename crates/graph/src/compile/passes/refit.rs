@@ -31,6 +31,14 @@ pub enum Refit {
     Inner { of: Box<Refit>, by: Box<Refit> },
     /// The sum over all dimensions after the second: `[o, m]`.
     Taps(Box<Refit>),
+    /// Each row along the first dimension of `of [o, ..]` times a number of `by [o]`.
+    Rows { of: Box<Refit>, by: Box<Refit> },
+    /// Each column along the second dimension of `of [m, o, ..]` times a number of `by [o]`.
+    Columns { of: Box<Refit>, by: Box<Refit> },
+    /// `1 / sqrt(of + eps)`, number by number.
+    Rsqrt { of: Box<Refit>, eps: f64 },
+    /// Rows `start .. start + rows` of the first dimension, read in other dimensions; one number is repeated to fill them.
+    View { of: Box<Refit>, start: usize, rows: usize, dims: Vec<usize> },
 }
 
 /// What evaluation works on.
@@ -73,14 +81,32 @@ impl Refit {
         Refit::Inner { of: Box::new(self), by: Box::new(by) }
     }
 
+    /// Each row of `self [o, ..]` times a number of `by [o]`.
+    pub fn rows(self, by: Refit) -> Self {
+        Refit::Rows { of: Box::new(self), by: Box::new(by) }
+    }
+
+    /// Each column of `self [m, o, ..]` times a number of `by [o]`.
+    pub fn columns(self, by: Refit) -> Self {
+        Refit::Columns { of: Box::new(self), by: Box::new(by) }
+    }
+
     /// The trained weights that it takes.
     pub fn names(&self) -> Vec<&str> {
         match self {
             Refit::Of(name) => vec![name],
             Refit::Fill { .. } => vec![],
-            Refit::Affine { of, .. } | Refit::Slice { of, .. } | Refit::Transposed(of) | Refit::Taps(of) => of.names(),
+            Refit::Affine { of, .. }
+            | Refit::Slice { of, .. }
+            | Refit::Transposed(of)
+            | Refit::Taps(of)
+            | Refit::Rsqrt { of, .. }
+            | Refit::View { of, .. } => of.names(),
             Refit::Sum(all) => all.iter().flat_map(Refit::names).collect(),
-            Refit::Product { left: a, right: b } | Refit::Inner { of: a, by: b } => [a.names(), b.names()].concat(),
+            Refit::Product { left: a, right: b }
+            | Refit::Inner { of: a, by: b }
+            | Refit::Rows { of: a, by: b }
+            | Refit::Columns { of: a, by: b } => [a.names(), b.names()].concat(),
         }
     }
 
@@ -88,9 +114,17 @@ impl Refit {
     pub fn depth(&self) -> usize {
         1 + match self {
             Refit::Of(_) | Refit::Fill { .. } => 0,
-            Refit::Affine { of, .. } | Refit::Slice { of, .. } | Refit::Transposed(of) | Refit::Taps(of) => of.depth(),
+            Refit::Affine { of, .. }
+            | Refit::Slice { of, .. }
+            | Refit::Transposed(of)
+            | Refit::Taps(of)
+            | Refit::Rsqrt { of, .. }
+            | Refit::View { of, .. } => of.depth(),
             Refit::Sum(all) => all.iter().map(Refit::depth).max().unwrap_or(0),
-            Refit::Product { left: a, right: b } | Refit::Inner { of: a, by: b } => a.depth().max(b.depth()),
+            Refit::Product { left: a, right: b }
+            | Refit::Inner { of: a, by: b }
+            | Refit::Rows { of: a, by: b }
+            | Refit::Columns { of: a, by: b } => a.depth().max(b.depth()),
         }
     }
 
@@ -167,6 +201,42 @@ impl Refit {
                 let turned: Vec<f64> = (0..b).flat_map(|j| (0..m).map(move |i| i * b + j)).map(|at| by[at]).collect();
                 (dims, (0..a).flat_map(|i| product(&turned, &values[i * m * t..(i + 1) * m * t], [b, m, t])).collect())
             }
+            Refit::Rows { of, by } => {
+                let ((dims, mut values), (_, by)) = (of.value(trained)?, by.value(trained)?);
+                let rows = by.len();
+                if rows == 0 || dims.first() != Some(&rows) {
+                    return Err(unfit(&format!("the rows of {dims:?} are to be scaled by {rows} numbers")));
+                }
+                let wide = values.len() / rows;
+                values.chunks_mut(wide.max(1)).zip(by).for_each(|(row, s)| row.iter_mut().for_each(|x| *x *= s));
+                (dims, values)
+            }
+            Refit::Columns { of, by } => {
+                let ((dims, mut values), (_, by)) = (of.value(trained)?, by.value(trained)?);
+                let [_, m, t] = three(&dims)?;
+                if by.len() != m {
+                    return Err(unfit(&format!("the columns of {dims:?} are to be scaled by {} numbers", by.len())));
+                }
+                values.chunks_mut(t.max(1)).enumerate().for_each(|(i, part)| part.iter_mut().for_each(|x| *x *= by[i % m]));
+                (dims, values)
+            }
+            Refit::Rsqrt { of, eps } => {
+                let (dims, mut values) = of.value(trained)?;
+                values.iter_mut().for_each(|x| *x = 1.0 / (*x + eps).sqrt());
+                (dims, values)
+            }
+            Refit::View { of, start, rows, dims } => {
+                let (own, values) = of.value(trained)?;
+                let first = own.first().copied().unwrap_or(0);
+                let wide = values.len().checked_div(first).unwrap_or(0);
+                let n: usize = dims.iter().product();
+                let part = start.checked_add(*rows).filter(|end| *end <= first).and_then(|end| values.get(start * wide..end * wide));
+                match part {
+                    Some([one]) => (dims.clone(), vec![*one; n]),
+                    Some(part) if part.len() == n => (dims.clone(), part.to_vec()),
+                    _ => return Err(unfit(&format!("rows from {start} on, {rows} in all, of {own:?} are to be read as {dims:?}"))),
+                }
+            }
             Refit::Taps(of) => {
                 let (dims, values) = of.value(trained)?;
                 let [a, m, t] = three(&dims)?;
@@ -227,12 +297,12 @@ impl Refits {
         self.0.get(name).cloned().unwrap_or_else(|| Refit::Of(name.to_owned()))
     }
 
-    /// Every weight of the changed program by its name, from the `trained` ones.
+    /// Every weight and buffer of the changed program by its name, from the `trained` ones.
     ///
     /// # Errors
     /// E0802 when a trained weight is missing or has another shape.
     pub fn weights(&self, graph: &Graph<Op>, trained: &Arrays) -> Result<Arrays, Fault> {
-        let all = graph.weights().into_iter().map(|(_, name, w)| {
+        let all = graph.tensors().into_iter().map(|(_, name, w)| {
             let array = self.of(&name).evaluate(trained)?;
             if array.dims != w.dims {
                 return Err(unfit(&format!("`{name}` is {:?} in the graph but comes out as {:?}", w.dims, array.dims)));

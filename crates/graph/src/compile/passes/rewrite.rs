@@ -232,7 +232,7 @@ const ROUNDS: usize = 32;
 ///
 /// # Errors
 /// Those of the steps.
-pub fn again(mut o: Optimised, step: fn(&Optimised) -> Result<Option<Optimised>, Fault>) -> Result<Optimised, Fault> {
+pub fn again(mut o: Optimised, step: impl Fn(&Optimised) -> Result<Option<Optimised>, Fault>) -> Result<Optimised, Fault> {
     for _ in 0..ROUNDS {
         let Some(next) = step(&o)? else { break };
         o = next;

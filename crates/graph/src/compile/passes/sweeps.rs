@@ -6,11 +6,11 @@
 
 use super::Optimised;
 use crate::compile::memory::{Schedule, Step};
-use crate::ir::{Fault, Operator, Reach, Value};
+use crate::ir::{Access, Fault, Operator, Value};
 
 pub fn run(mut o: Optimised) -> Result<Optimised, Fault> {
     let g = &o.program.graph;
-    let alone = |v: Value| g.node(v).op.reach() != Reach::Place;
+    let alone = |v: Value| g.node(v).op.access() != Access::Elementwise;
     let mut output = vec![false; g.len()];
     g.outputs.iter().for_each(|(_, v)| output[v.0] = true);
     // The sweep of each value's readers, by its last operation; `None` before any, and again where they differ.

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use super::probe::Probe;
 use super::source::written;
 use crate::block::{Arity, Entry, Spec};
+use crate::block::{FunctionForm, NormForm};
 use crate::compile::compile;
-use crate::op::Function;
 use crate::read::{self, Scope, Tree};
 use crate::text::{Code, Diagnostic, Diagnostics, Result, Source};
 
@@ -63,6 +63,10 @@ pub enum Kind {
     Bool,
     /// One of [`functions`].
     Function,
+    /// One of [`norms`].
+    Norm,
+    /// One of a few words.
+    Word,
     Integers,
     /// A parameter of a composite.
     Any,
@@ -76,7 +80,9 @@ impl Kind {
             "Triple" => Kind::Triple,
             "f64" | "f32" => Kind::Number,
             "bool" => Kind::Bool,
-            "Function" => Kind::Function,
+            "FunctionForm" => Kind::Function,
+            "NormForm" => Kind::Norm,
+            "Interpolation" | "PadMode" | "GlobalStatistic" | "Reduction" => Kind::Word,
             "Vec<usize>" => Kind::Integers,
             _ => return None,
         })
@@ -90,6 +96,8 @@ impl Kind {
             Kind::Number => "number",
             Kind::Bool => "true or false",
             Kind::Function => "function",
+            Kind::Norm => "norm",
+            Kind::Word => "word",
             Kind::Integers => "list of integers",
             Kind::Any => "parameter",
         }
@@ -109,7 +117,12 @@ pub struct Example {
 
 /// The functions that an activation may be.
 pub fn functions() -> Vec<&'static str> {
-    <Function as serde::Deserialize>::deserialize(Probe).err().unwrap_or_default().0
+    <FunctionForm as serde::Deserialize>::deserialize(Probe).err().unwrap_or_default().0
+}
+
+/// The norms that may follow a convolution.
+pub fn norms() -> Vec<&'static str> {
+    NormForm::NAMES.to_vec()
 }
 
 /// The fields of a block, as reading it asks for them.
@@ -129,6 +142,7 @@ const USUAL: &[(&str, &str)] = &[
     ("layers", "How many layers."),
     ("reduction", "By how much the width between the two layers is smaller than that of the input."),
     ("scale", "By how much each axis grows."),
+    ("norm", "A norm that follows: `instance`, `group(4)`, `batch`, `layer`; a number is a group norm of so many groups."),
     ("stride", "Voxels of the input from one voxel of the output to the next."),
     ("width", "Channels inside."),
 ];

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::page::{Field, Kind, Page, functions};
+use super::page::{Field, Kind, Page, functions, norms};
 
 /// The schema; `composites` adds a graph's own blocks.
 pub fn schema(blocks: &[Page], composites: &[Page]) -> Value {
@@ -20,7 +20,10 @@ pub fn schema(blocks: &[Page], composites: &[Page]) -> Value {
         "triple".into(),
         json!({"description": "one for all axes, or depth, height and width", "anyOf": [{"$ref": "#/$defs/integer"}, three]}),
     );
-    defs.insert("function".into(), json!({"enum": functions()}));
+    let form =
+        |names: Vec<&str>| json!({"anyOf": [{"enum": names}, {"type": "object", "propertyNames": {"enum": names}, "maxProperties": 1}]});
+    defs.insert("function".into(), form(functions()));
+    defs.insert("norm".into(), json!({"anyOf": [form(norms()), {"$ref": "#/$defs/integer"}]}));
     let reference = json!({"type": "string", "description": "a node or an input; node.port for a block with several outputs; a | b for the first that is there"});
     defs.insert("reference".into(), reference);
     defs.insert(
@@ -80,6 +83,8 @@ fn field(f: &Field) -> Value {
         Kind::Number => json!({"$ref": "#/$defs/number"}),
         Kind::Bool => json!({"$ref": "#/$defs/bool"}),
         Kind::Function => json!({"$ref": "#/$defs/function"}),
+        Kind::Norm => json!({"$ref": "#/$defs/norm"}),
+        Kind::Word => json!({"type": "string"}),
     };
     v["description"] = f.doc.clone().into();
     if let Some(d) = &f.default {

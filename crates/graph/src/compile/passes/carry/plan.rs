@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::super::linear::{is_dense, is_map, pointwise, widened};
-use super::super::price::{Price, Reader, alone, bytes, prices, readers, shape_only};
-use crate::ir::{Fact, Fault, Graph, Value};
+use super::super::price::{Price, Reader, alone, bytes, prices, readers};
+use crate::ir::{Fact, Fault, Graph, Operator, Value};
 use crate::op::Op;
 
 /// A way to compute a map of a value.
@@ -67,7 +67,7 @@ impl Plan {
     }
 
     /// What a sweep that takes it in reads for it.
-    fn taken(&self) -> u64 {
+    fn fused_producers(&self) -> u64 {
         self.sweep.unwrap_or(bytes(&self.fact))
     }
 
@@ -227,7 +227,7 @@ impl<'a> Plans<'a> {
                 if plan.loose {
                     return Ok(vec![]);
                 }
-                let sweep = Some(plan.taken().saturating_add(bytes(&g.fact(*w))));
+                let sweep = Some(plan.fused_producers().saturating_add(bytes(&g.fact(*w))));
                 let weights = if plan.biased { vec![*w] } else { vec![] };
                 let way = Way::Weighted(x, slot, plan.clone());
                 vec![Plan { way, fact, biased: false, loose: false, price: plan.price, sweep, weights, leaves: plan.leaves }]
@@ -250,7 +250,7 @@ impl<'a> Plans<'a> {
                     biased,
                     loose: !biased && plans.iter().any(|p| p.loose),
                     price: plans.iter().fold(Price::default(), |sum, p| sum.plus(p.price)),
-                    sweep: Some(plans.iter().map(|p| p.taken()).fold(0, u64::saturating_add)),
+                    sweep: Some(plans.iter().map(|p| p.fused_producers()).fold(0, u64::saturating_add)),
                     weights,
                     leaves: plans.iter().map(|p| p.leaves).fold(0, usize::saturating_add),
                 }]
@@ -335,7 +335,7 @@ fn soles(g: &Graph<Op>, readers: &[Reader]) -> Vec<bool> {
         false
     };
     for v in g.values() {
-        for (_, like) in g.inputs(v).iter().enumerate().filter(|(slot, _)| shape_only(&g.node(v).op, *slot)) {
+        for (_, like) in g.inputs(v).iter().enumerate().filter(|(slot, _)| !g.node(v).op.reads(*slot)) {
             sole[like.0] &= matches!(readers[like.0], Reader::One(r) if leads(v, r));
         }
     }

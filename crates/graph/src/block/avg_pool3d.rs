@@ -1,0 +1,30 @@
+//! Average pooling.
+
+use super::{Block, Builder, Connected, Port};
+use crate::ir::{Fault, Triple, Value};
+use crate::op::AvgPool3d;
+use serde::{Deserialize, Serialize};
+
+/// The mean of each block of voxels; what is left over at the far edge is dropped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AvgPool3D {
+    #[serde(default = "two")]
+    pub kernel: Triple,
+}
+
+fn two() -> Triple {
+    Triple::all(2)
+}
+
+impl Block for AvgPool3D {
+    const NAME: &'static str = "AvgPool3D";
+    const ALIAS: Option<&'static str> = Some("AvgPool");
+    const INPUTS: &'static [Port] = &[Port::one("x", "a volume")];
+    const EXAMPLE: &'static str = "AvgPool3D(x: \"features\", kernel: 2)";
+    const SHAPES: &'static [(&'static str, usize, usize)] = &[("features", 8, 1)];
+
+    fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
+        Ok(vec![b.op("pool", AvgPool3d { kernel: self.kernel }, &[x.one("x")?])?])
+    }
+}

@@ -1,0 +1,44 @@
+//! Voxels added around a volume.
+
+use super::{Block, Builder, Connected, Port};
+use crate::ir::{Fault, Triple, Value};
+use crate::op::{self, PadMode};
+use crate::text::Code;
+use serde::{Deserialize, Serialize};
+
+/// So many `before` and `after` each axis; or at the far end up to a `multiple`, or up to the size of another value (`like`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pad {
+    /// Voxels added before each axis.
+    #[serde(default)]
+    pub before: Triple,
+    /// Voxels added after each axis.
+    #[serde(default)]
+    pub after: Triple,
+    /// The size becomes a multiple of this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub multiple: Option<Triple>,
+    /// `zeros`, or `replicate` for the outermost voxel again.
+    #[serde(default)]
+    pub mode: PadMode,
+}
+
+impl Block for Pad {
+    const NAME: &'static str = "Pad";
+    const INPUTS: &'static [Port] = &[Port::one("x", "a volume"), Port::optional("like", "whose size to take")];
+    const EXAMPLE: &'static str = "Pad(x: \"small\", like: \"features\", mode: replicate)";
+    const SHAPES: &'static [(&'static str, usize, usize)] = &[("small", 8, 1), ("features", 4, 2)];
+
+    fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
+        let (v, like) = (x.one("x")?, x.get("like"));
+        let counted = self.before != Triple::all(0) || self.after != Triple::all(0);
+        if usize::from(counted) + usize::from(self.multiple.is_some()) + usize::from(like.is_some()) > 1 {
+            let message = "more than one of `before` and `after`, `multiple` and `like` says how much is padded";
+            return Err(Fault::new(Code::E0401, message).help("keep one of them"));
+        }
+        let pad = op::Pad { before: self.before, after: self.after, multiple: self.multiple, like: like.is_some(), mode: self.mode };
+        let inputs: Vec<Value> = std::iter::once(v).chain(like).collect();
+        Ok(vec![b.op("pad", pad, &inputs)?])
+    }
+}
