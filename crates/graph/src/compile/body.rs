@@ -63,7 +63,7 @@ pub fn body<'n, 't>(n: &'n NodeText, around: &Surroundings<'_, 't>, budget: &mut
             false => unknown,
         };
     }
-    if let Some(entry) = Spec::LIST.iter().find(|e| e.name == n.block) {
+    if let Some(entry) = block::Entry::find(&n.block) {
         return match asks(n, Target::Block(entry)) {
             true => later(n, Target::Block(entry), around, found),
             false => built_in(n, entry, around, found),
