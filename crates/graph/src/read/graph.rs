@@ -1,13 +1,14 @@
 //! A graph's text with its meaning: parameters, inputs, composites, nodes, outputs.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::budget::{CHANGES, NAME, PARAMETERS, PORTS, at_most};
 use super::claim::Claim;
-use super::expr::is_name;
+use super::expr::{is_name, used};
 use super::parameter::class;
 use super::reference::Reference;
 use super::tree::{Entry, Kind, Tree};
+use super::turns::variables;
 use super::value::Value;
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, nearest, printable, suggestion};
 
@@ -82,6 +83,8 @@ pub struct Composite {
     pub whole: bool,
     /// Whether the names of its inputs and nodes could be.
     pub names: bool,
+    /// Names of parameters that are not its own which it may use, and where.
+    pub free: HashMap<String, Place>,
 }
 
 /// A node: which block, and what is written in its parentheses (fields and connections alike).
@@ -237,6 +240,51 @@ pub fn meaning(tree: &Tree) -> Result<(GraphText, Diagnostics)> {
         whole,
     };
     Ok((g, r.found))
+}
+
+/// The names in expressions of a composite that are no parameters, inputs, nodes or loop variables of its own.
+fn free(params: &[Param], inputs: &[PortText], nodes: &[NodeText], outputs: &[OutputText]) -> HashMap<String, Place> {
+    let own: HashSet<&str> = params
+        .iter()
+        .map(|p| p.name.as_str())
+        .chain(inputs.iter().map(|i| i.name.as_str()))
+        .chain(nodes.iter().map(|n| n.id.as_str()))
+        .collect();
+    let mut all = HashMap::new();
+    let mut add = |text: &str, place: &Place, locals: &[String]| {
+        let holes = text.split('{').skip(1).filter_map(|part| part.split('}').next());
+        for name in holes.chain([text]).flat_map(used) {
+            if !own.contains(name) && locals.iter().all(|l| l != name) && name != "last" {
+                all.entry(name.to_owned()).or_insert_with(|| place.clone());
+            }
+        }
+    };
+    for p in params {
+        each_text(&p.value, &mut |s, place| add(s, place, &[]));
+    }
+    for n in nodes {
+        let locals = variables(n);
+        add(&n.id, &n.id_place, &locals);
+        add(&n.block, &n.block_place, &locals);
+        for e in &n.entries {
+            each_text(&e.value, &mut |s, place| {
+                let list = s.split_once(" in ").filter(|_| matches!(e.key.as_str(), "for" | "chain"));
+                add(list.map_or(s, |(_, list)| list), place, &locals);
+            });
+        }
+    }
+    outputs.iter().flat_map(|o| &o.from).for_each(|r| add(&r.text, &r.place, &[]));
+    all
+}
+
+/// Every text of a value.
+fn each_text(tree: &Tree, f: &mut dyn FnMut(&str, &Place)) {
+    match &tree.kind {
+        Kind::Str(s) => f(s, &tree.place),
+        Kind::List(items) | Kind::Tuple(_, items) => items.iter().for_each(|t| each_text(t, f)),
+        Kind::Struct(_, e) | Kind::Map(e) => e.iter().for_each(|e| each_text(&e.value, f)),
+        _ => {}
+    }
 }
 
 struct Reader {
@@ -441,7 +489,9 @@ impl Reader {
         };
         let whole = self.found.0.len() == before && !slips;
         let nodes = if fields.is_some() { self.nodes(tree) } else { vec![] };
+        let free = free(&params, &inputs, &nodes, &outputs);
         Composite {
+            free,
             name: e.key.clone(),
             place: e.key_place.clone(),
             params,

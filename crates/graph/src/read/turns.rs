@@ -57,6 +57,11 @@ impl Loop {
         inside.is_some_and(|i| i.starts_with(|c: char| c.is_ascii_digit()) && i.ends_with(|c: char| c.is_ascii_digit()))
     }
 
+    /// Whether a name has what stands around the first and last `{...}`.
+    pub fn fits(&self, name: &str) -> bool {
+        name.strip_prefix(self.before.as_str()).is_some_and(|rest| rest.len() > self.after.len() && rest.ends_with(self.after.as_str()))
+    }
+
     /// In words, which nodes it makes: "the loop makes `seg1` to `seg4`".
     pub fn told(&self) -> String {
         match &self.ends {
