@@ -168,6 +168,7 @@ fn compiled(source: &Arc<Source>, sets: &[Set], size: Option<[usize; 3]>) -> Res
             program.multiple = divide::multiple(&program, size);
             count(&program, &text)?;
             let found = super::lint::lint(&program, &text);
+            program.warnings.0.retain(|d| !super::lint::WIRED.contains(&d.code));
             if found.has_errors() {
                 return Err(found);
             }
@@ -251,6 +252,7 @@ fn at(text: &GraphText, params: &Parameters, all_blocks: bool, size: Option<[usi
         outputs: &text.outputs,
         changes: &text.changes,
         params: &params.values,
+        globals: &params.values,
         words: &params.words,
         inputs,
         names: &names,
@@ -262,7 +264,11 @@ fn at(text: &GraphText, params: &Parameters, all_blocks: bool, size: Option<[usi
     let outputs = l.scope(inside);
     l.unopened(&text.blocks, &params.values, &params.words, &|place| place.source.name != text.place.source.name);
     l.found.dedup();
-    let Lowering { mut graph, rows, found, .. } = l;
+    let Lowering { mut graph, rows, mut found, .. } = l;
+    // What may only be meant otherwise is told of a graph that compiles.
+    if found.has_errors() {
+        found.0.retain(|d| !super::lint::WIRED.contains(&d.code));
+    }
     let warnings = found.clone();
     found.or(())?;
     for (name, out) in outputs {

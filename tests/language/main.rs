@@ -1,6 +1,10 @@
 //! The graph language: conditions, repeats, choices, imports, variants, claims and lints.
 
+#[path = "../given/mod.rs"]
 mod given;
+mod invalid;
+mod networks;
+mod valid;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -213,7 +217,7 @@ fn sizes_are_told_with_their_reason() {
 
 #[test]
 fn the_page_of_the_language_compiles() {
-    let page: String = include_str!("../crates/graph/src/lib.rs")
+    let page: String = include_str!("../../crates/graph/src/lib.rs")
         .lines()
         .filter_map(|l| l.strip_prefix("//!"))
         .map(|l| format!("{}\n", l.trim_start()))
