@@ -207,7 +207,7 @@ fn one_by_one(case: &Case, network: &Network, inputs: &[Tensor<5>]) -> Result<Ve
         let none = vec![];
         let all = owned.get(&node.shares.unwrap_or(v)).unwrap_or(&none);
         let buffers = held.get(&node.shares.unwrap_or(v)).map_or(&[][..], Vec::as_slice);
-        let weights = Weights { all, buffers, precision, training: None, place: v.0 };
+        let weights = Weights { all, views: &[], buffers, precision, training: None, place: v.0 };
         let start = begun.elapsed().as_secs_f64();
         let y = node.op.forward(&weights, x);
         wait(case)?;

@@ -10,7 +10,8 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use super::forward::{Forward, LazyTensor, Observed, Parameter, Training, Weights};
 use crate::compile::Program;
 use crate::compile::memory::{Precision, facts_at};
-use crate::ir::{Array, Arrays, Value};
+use crate::ir::{Array, Arrays, Operator, Value};
+use crate::op::Op;
 use crate::store::{check_shapes, init};
 use crate::text::{Code, Diagnostic, Result};
 
@@ -62,6 +63,14 @@ impl Network {
             Some(array) => array,
             None => unreachable!("every weight has an array of its shape"),
         };
+        let graph = &program.graph;
+        let unknown = |v: &Value| matches!(&graph.node(*v).op, Op::Other(op) if op.expand(&graph.input_facts(*v)).is_none());
+        if let Some(v) = graph.values().find(unknown) {
+            let message = format!("nothing runs `{}` ({})", graph.node(v).path, graph.node(v).op.kind());
+            return Err(Diagnostic::error(Code::E0302, message)
+                .help("an operation of your own gives `expand`, the operations that it stands for")
+                .into());
+        }
         let mut named = vec![];
         let mut owned = Owned::new();
         for (v, name, w) in program.graph.weights() {
@@ -197,7 +206,7 @@ impl Network {
         let op = &graph.node(Value(i)).op;
         let w: Vec<(&'static str, &Parameter)> = step.weights.iter().map(|(n, k)| (*n, &self.weights.0[*k].1)).collect();
         let buffers: Vec<(&'static str, usize, &Tensor<1>)> = step.buffers.iter().map(|(n, k)| (*n, *k, &self.buffers[*k].1)).collect();
-        let w = Weights { all: &w, buffers: &buffers, precision: self.dtype(), training, place: i };
+        let w = Weights { all: &w, views: &[], buffers: &buffers, precision: self.dtype(), training, place: i };
         let ready = |x: Vec<LazyTensor>| x.into_iter().map(LazyTensor::compute).collect();
         if let Some(next) = absorbed {
             return LazyTensor::Ready(op.forward_with(&w, ready(x), &graph.node(next).op));

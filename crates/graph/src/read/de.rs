@@ -6,8 +6,8 @@ use serde::de::{self, Deserialize, DeserializeSeed, IntoDeserializer, MapAccess,
 
 use super::expr::evaluate;
 use super::recover::{Noted, Stand, each};
-use super::tree::{Entry, Kind, Tree};
 use super::scope::Scope;
+use super::tree::{Entry, Kind, Tree};
 use super::value::Value;
 use super::words::classes;
 use crate::text::{Code, Diagnostic, Diagnostics, Place, nearest, printable, several};
@@ -500,7 +500,10 @@ impl<'de> de::VariantAccess<'de> for Choice<'de, '_> {
             Kind::Tuple(_, items) if items.len() > names.len() => {
                 let name = self.0.tree.name().unwrap_or_default();
                 let given = format!("{} given", several(items.len(), "value") + if items.len() == 1 { " is" } else { " are" });
-                Err(self.0.refuse(format!("`{name}` has {}, but {given}", several(names.len(), "field")), "give a value for each field, or name them"))
+                Err(self.0.refuse(
+                    format!("`{name}` has {}, but {given}", several(names.len(), "field")),
+                    "give a value for each field, or name them",
+                ))
             }
             Kind::Tuple(_, items) => visitor.visit_map(Positions { fields: names.iter().zip(items), value: None, de: self.0 }),
             _ => de::Deserializer::deserialize_map(self.0, visitor).map_err(|r| self.of_form(r)),
