@@ -8,7 +8,7 @@ mod plan;
 use std::path::{Path, PathBuf};
 
 use crate::bar::Bar;
-use crate::data::{self, Dataset, Preprocess, Spec, Survey};
+use crate::data::{self, Dataset, DatasetSpec, Preprocess, Survey};
 use crate::read::Set;
 use crate::text::{Diagnostics, Result, Source};
 use crate::train::{RunConfig, sides};
@@ -46,7 +46,7 @@ pub fn run(args: Args) -> Result<()> {
 
 /// A data set that was named, with its cases looked at.
 struct Surveyed {
-    spec: Spec,
+    spec: DatasetSpec,
     set: Dataset,
     cases: Vec<Survey>,
     /// Ids of the cases that the config keeps for validation; none for a folder.

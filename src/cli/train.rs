@@ -112,7 +112,7 @@ pub struct Args {
     pub json: bool,
 
     #[command(flatten)]
-    pub several: sweep::Options,
+    pub several: sweep::SweepOptions,
 }
 
 /// Runs the verb.

@@ -10,12 +10,12 @@ use std::cell::RefCell;
 const SERIAL: usize = 1 << 14;
 
 /// A tensor of `f32` laid out in order.
-pub struct Input(FlexTensor);
+pub struct InputBuffer(FlexTensor);
 
-impl Input {
+impl InputBuffer {
     /// Copies only if the tensor is a view that is not in order.
     pub fn new(t: FlexTensor) -> Self {
-        Input(if t.as_slice::<f32>().is_some() { t } else { t.to_contiguous() })
+        InputBuffer(if t.as_slice::<f32>().is_some() { t } else { t.to_contiguous() })
     }
     pub fn data(&self) -> &[f32] {
         self.0.as_slice().unwrap_or(&[])
@@ -44,14 +44,14 @@ impl Shared {
 }
 
 /// A tensor under construction.
-pub struct Output {
+pub struct OutputBuffer {
     data: Vec<f32>,
     shape: Vec<usize>,
 }
 
-impl Output {
+impl OutputBuffer {
     pub fn new(shape: &[usize]) -> Self {
-        Output { data: Vec::with_capacity(shape.iter().product()), shape: shape.to_vec() }
+        OutputBuffer { data: Vec::with_capacity(shape.iter().product()), shape: shape.to_vec() }
     }
     pub fn shared(&mut self) -> Shared {
         Shared(self.data.as_mut_ptr())

@@ -62,7 +62,7 @@ pub fn name_of(device: &Device) -> String {
     place_of(device).map_or("cpu".into(), |(kind, index)| format!("{kind}:{index}"))
 }
 
-/// The device as one learns on it: with gradients, and on a GPU with the cheap operations done again on the way back, so that what they make
+/// The device as one learns on it: with autodiff, and on a GPU with the cheap operations recomputed in the backward pass, so that what they make
 /// is not kept until then.
 pub fn learning(device: &Device) -> Device {
     let device = device.clone().autodiff();

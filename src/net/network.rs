@@ -16,12 +16,12 @@ use crate::text::{Code, Diagnostic, Result};
 
 /// Parameter tensors under the names that the graph gives them: `enc1.ghost1.primary.weight`.
 #[derive(Clone, Debug)]
-pub struct Named(pub Vec<(String, Parameter)>);
+pub struct NamedParameters(pub Vec<(String, Parameter)>);
 
 /// The program as a Burn module.
 #[derive(Module, Debug)]
 pub struct Network {
-    weights: Named,
+    weights: NamedParameters,
     #[module(skip)]
     plan: Plan,
 }
@@ -63,7 +63,7 @@ impl Network {
             named.push((name, parameter));
         }
         let plan = Plan { steps: Arc::new(steps(&program, &owned)), program, precision: Precision::F32 };
-        Ok(Self { weights: Named(named), plan })
+        Ok(Self { weights: NamedParameters(named), plan })
     }
 
     /// The network with weights drawn as PyTorch draws them by default, from `seed`.
@@ -265,7 +265,7 @@ fn steps(program: &Program, owned: &HashMap<usize, Vec<(&'static str, usize)>>) 
     all
 }
 
-impl Module for Named {
+impl Module for NamedParameters {
     fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
         for (name, w) in &self.0 {
             visitor.enter_module(name, "Named");
@@ -309,10 +309,10 @@ impl Module for Named {
     }
 }
 
-impl ModuleDisplayDefault for Named {
+impl ModuleDisplayDefault for NamedParameters {
     fn content(&self, content: Content) -> Option<Content> {
         self.0.iter().fold(content, |c, (n, w)| c.add(n, w)).optional()
     }
 }
 
-impl ModuleDisplay for Named {}
+impl ModuleDisplay for NamedParameters {}

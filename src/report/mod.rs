@@ -14,8 +14,8 @@ mod run;
 mod sheet;
 
 pub use compare::compare;
-pub use group::{Group, groups};
+pub use group::{RunGroup, groups};
 pub use page::page;
-pub use pictures::{Picture, pictures};
+pub use pictures::{CasePicture, pictures};
 pub use run::{CaseDice, Epoch, Run, folders};
 pub use sheet::sheet;

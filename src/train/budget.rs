@@ -87,7 +87,7 @@ pub fn settled(mut job: Job, run: &Path) -> Job {
 /// The most epochs that fit where each, and what comes once, takes so many seconds; `None` where not one does.
 fn fit(budget: f64, once: f64, epoch: f64, most: usize) -> Option<usize> {
     let epochs = ((budget * PLANNED - once) / epoch.max(f64::MIN_POSITIVE)).floor();
-    // What is below 0 or no number becomes 0.
+    // What is negative or NaN becomes 0.
     Some((epochs as usize).min(most)).filter(|n| *n > 0)
 }
 

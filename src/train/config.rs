@@ -9,13 +9,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::budget::seconds;
-use super::clean::Cleaning;
 use super::fault::fault;
 use super::loss::Objective;
+use super::postprocess_search::PostprocessSearch;
 use super::regions::NamedRegions;
-use super::schedule::Course;
+use super::schedule::LrSchedule;
 use crate::compile::memory::Precision;
-use crate::data::{Augment, Foreground, Preprocess, Spacing, Spec};
+use crate::data::{Augment, DatasetSpec, Foreground, Preprocess, Spacing};
 use crate::read::{self, Set, Value};
 use crate::text::{Diagnostics, Result, Source, printable};
 use crate::volume::Normalise;
@@ -40,7 +40,7 @@ pub struct RunConfig {
     #[serde(default)]
     pub set: BTreeMap<String, Value>,
     /// Where the cases come from.
-    pub data: Spec,
+    pub data: DatasetSpec,
     /// Regions of label values that the network tells apart instead of the classes; each is one of its outputs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regions: Option<NamedRegions>,
@@ -79,9 +79,9 @@ pub struct RunConfig {
     #[serde(default)]
     pub loss: Objective,
     #[serde(default)]
-    pub optimiser: Optimiser,
+    pub optimiser: OptimiserConfig,
     #[serde(default)]
-    pub schedule: Schedule,
+    pub schedule: ScheduleConfig,
     #[serde(default)]
     pub epochs: usize,
     /// The time that the run may take, as `12h` or `1h30m`: so many epochs are made, at most `epochs` where that is given, as a measured step
@@ -102,7 +102,7 @@ pub struct RunConfig {
     pub overlap: f64,
     /// Whether to look at the end for postprocessing that helps.
     #[serde(default)]
-    pub postprocess: Cleaning,
+    pub postprocess: PostprocessSearch,
     /// Replicas of the network that share a batch: threads on the CPU, as many GPUs from `device` on.
     #[serde(default = "one")]
     pub workers: usize,
@@ -110,7 +110,7 @@ pub struct RunConfig {
     /// optimiser and the loss stay `f32`.
     #[serde(default)]
     pub precision: Precision,
-    /// Whether most of the activations are computed again on the way back instead of held: a step takes less memory and more time.
+    /// Whether most of the activations are computed again in the backward pass instead of held: a step takes less memory and more time.
     #[serde(default)]
     pub checkpointing: bool,
     /// The seed of the weights, the order of the cases, the crops and the augmentation.
@@ -188,7 +188,7 @@ impl Default for SplitSpec {
 /// Optimisers by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(non_camel_case_types)]
-pub enum Kind {
+pub enum OptimiserKind {
     /// Adam with decoupled weight decay.
     #[default]
     adamw,
@@ -199,8 +199,8 @@ pub enum Kind {
 /// What moves the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Optimiser {
-    pub kind: Kind,
+pub struct OptimiserConfig {
+    pub kind: OptimiserKind,
     /// The learning rate at the end of the warmup.
     pub lr: f64,
     pub weight_decay: f64,
@@ -218,10 +218,10 @@ pub struct Optimiser {
     pub average: Option<f64>,
 }
 
-impl Default for Optimiser {
+impl Default for OptimiserConfig {
     fn default() -> Self {
         Self {
-            kind: Kind::adamw,
+            kind: OptimiserKind::adamw,
             lr: 1e-3,
             weight_decay: 1e-2,
             betas: [0.9, 0.999],
@@ -237,8 +237,8 @@ impl Default for Optimiser {
 /// The course of the learning rate after the warmup.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Schedule {
-    pub kind: Course,
+pub struct ScheduleConfig {
+    pub kind: LrSchedule,
     /// Epochs (fractions count) of linear warmup.
     pub warmup: f64,
     /// The learning rate at the end.
@@ -247,9 +247,9 @@ pub struct Schedule {
     pub power: f64,
 }
 
-impl Default for Schedule {
+impl Default for ScheduleConfig {
     fn default() -> Self {
-        Self { kind: Course::cosine, warmup: 1.0, min_lr: 1e-6, power: 0.9 }
+        Self { kind: LrSchedule::cosine, warmup: 1.0, min_lr: 1e-6, power: 0.9 }
     }
 }
 
@@ -326,7 +326,7 @@ impl RunConfig {
         must(o.betas.iter().all(|b| (0.0..1.0).contains(b)), "optimiser.betas", format!("{:?}", o.betas), "two numbers from 0 to below 1");
         must((0.0..1.0).contains(&o.momentum), "optimiser.momentum", o.momentum.to_string(), "from 0 to below 1");
         must(
-            !(o.kind == Kind::sgd && o.nesterov && o.momentum == 0.0),
+            !(o.kind == OptimiserKind::sgd && o.nesterov && o.momentum == 0.0),
             "optimiser.nesterov",
             "true without momentum".into(),
             "false, or `optimiser.momentum` above 0",

@@ -9,10 +9,10 @@ use burn::tensor::Device;
 use serde::Serialize;
 
 use super::job::Job;
-use super::loader::{Loader, makers};
+use super::loader::{Loader, loader_workers};
 use super::run::{drawn, recipe};
 use super::step::Learner;
-use super::workers::{Given, Workers};
+use super::workers::{DeviceBatch, Workers};
 use crate::text::{Code, Diagnostic, Result};
 
 /// Steps of a test.
@@ -56,8 +56,8 @@ pub fn find_rate(job: &Job, device: &Device, stop: &AtomicBool, mut seen: impl F
     let mut learner = Learner::new(workers, loss.clone(), network, job.config.optimiser, job.config.precision)?;
     let (recipe, accumulate) = (recipe(job, &loss), job.config.optimiser.accumulate);
     let epochs = (STEPS * accumulate).div_ceil(recipe.batches.max(1));
-    let mut loader = Loader::start(&job.store, &recipe, epochs, 0, makers(learner.workers().main()))?;
-    let mut course = Course::default();
+    let mut loader = Loader::start(&job.store, &recipe, epochs, 0, loader_workers(learner.workers().main()))?;
+    let mut course = LossCurve::default();
     for step in 0..STEPS {
         if stop.load(Ordering::Relaxed) {
             break;
@@ -66,7 +66,7 @@ pub fn find_rate(job: &Job, device: &Device, stop: &AtomicBool, mut seen: impl F
         let rate = RANGE[0] * (RANGE[1] / RANGE[0]).powf(step as f64 / (STEPS - 1) as f64);
         let mut loss = 0.0;
         for _ in 0..accumulate {
-            loss += learner.batch(Given::new(loader.next()?, learner.workers().main()), rate)?[0] / accumulate as f64;
+            loss += learner.batch(DeviceBatch::new(loader.next()?, learner.workers().main()), rate)?[0] / accumulate as f64;
         }
         if !loss.is_finite() && step == 0 {
             let d = Diagnostic::error(Code::E0901, "the loss of the first step is not finite");
@@ -80,9 +80,9 @@ pub fn find_rate(job: &Job, device: &Device, stop: &AtomicBool, mut seen: impl F
 }
 
 #[derive(Default)]
-struct Course(Vec<Tried>);
+struct LossCurve(Vec<Tried>);
 
-impl Course {
+impl LossCurve {
     /// Adds a step; whether the test goes on.
     fn add(&mut self, rate: f64, loss: f64) -> bool {
         if !loss.is_finite() {
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn the_rate_that_is_proposed_lies_where_the_loss_still_falls() {
         // Flat up to 1e-4, falling to 1e-2, then rising.
-        let mut course = Course::default();
+        let mut course = LossCurve::default();
         for step in 0..STEPS {
             let at = rate(step).log10();
             let loss = if at < -4.0 {
@@ -141,11 +141,11 @@ mod tests {
 
     #[test]
     fn nothing_is_proposed_where_the_loss_never_falls() {
-        let mut course = Course::default();
+        let mut course = LossCurve::default();
         (0..20).for_each(|step| {
             course.add(rate(step), 1.0 + step as f64);
         });
         assert_eq!(course.found().proposed, None);
-        assert!(!Course::default().add(1.0, f64::NAN));
+        assert!(!LossCurve::default().add(1.0, f64::NAN));
     }
 }

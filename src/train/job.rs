@@ -15,15 +15,15 @@ use super::heads;
 use super::loss::{FrequencyOf, Head, Loss};
 use super::memory;
 use super::origin::{GRAPH, SPLIT};
-use super::regions::goal;
+use super::regions::label_scheme;
 use super::sides::{seed, sides};
-use super::store::Store;
+use super::store::CaseStore;
 use crate::compile::memory::Segments;
 use crate::compile::{self, Program};
 use crate::data::{Dataset, Purpose, draw};
 use crate::host;
 use crate::infer::{Card, Regions};
-use crate::metric::{Region, Value};
+use crate::metric::{LabelValue, Region};
 use crate::net;
 use crate::read::Set;
 use crate::text::{self, Code, Diagnostic, Diagnostics, Result, Source, several};
@@ -33,7 +33,7 @@ use crate::text::{self, Code, Diagnostic, Diagnostics, Result, Source, several};
 pub struct Job {
     pub config: RunConfig,
     pub program: Arc<Program>,
-    pub store: Arc<Store>,
+    pub store: Arc<CaseStore>,
     /// What the network's channels stand for where that is regions.
     pub regions: Option<Regions>,
     /// The outputs that are trained on.
@@ -63,7 +63,7 @@ impl Job {
         let program = found.keep(compile::compile(graph, &all, None));
         let data = found.keep(Dataset::open(&config.data, config.preprocess(), config.cache.as_deref()));
         let (Some(program), Some(data)) = (program, data) else { return Err(found) };
-        let store = Store::new(data);
+        let store = CaseStore::new(data);
         let about = store.description();
         let labels: Vec<String> = about.labels.iter().map(|(_, name)| name.clone()).collect();
 
@@ -173,7 +173,7 @@ impl Job {
         let labels = &self.store.description().labels;
         let objective = self.config.loss.clone();
         let all = objective.frequency_of == FrequencyOf::dataset;
-        let loss = Loss { heads: self.heads.clone(), ..Loss::new(objective, goal(labels, self.regions.as_ref())) };
+        let loss = Loss { heads: self.heads.clone(), ..Loss::new(objective, label_scheme(labels, self.regions.as_ref())) };
         if !all {
             return Ok(loss);
         }
@@ -206,8 +206,9 @@ impl Job {
     /// Which label values the regions are made of, with the names that the data set gives them; none without regions.
     pub fn meaning(&self) -> Option<String> {
         let labels = &self.store.description().labels;
-        let name =
-            |v: &Value| labels.iter().find(|(own, _)| own == v).map_or(v.to_string(), |(v, name)| format!("{v} {}", text::printable(name)));
+        let name = |v: &LabelValue| {
+            labels.iter().find(|(own, _)| own == v).map_or(v.to_string(), |(v, name)| format!("{v} {}", text::printable(name)))
+        };
         let one = |r: &Region| format!("{} = {}", text::printable(&r.name), r.values.iter().map(name).collect::<Vec<_>>().join(", "));
         Some(self.regions.as_ref()?.channels.iter().map(one).collect::<Vec<_>>().join("; "))
     }

@@ -2,7 +2,7 @@
 //!
 //! Part of `train`; may use `compile`, `net` and `text`.
 
-use super::config::{Kind, RunConfig};
+use super::config::{OptimiserKind, RunConfig};
 use super::job::Job;
 use super::loader::AHEAD;
 use crate::compile::Program;
@@ -21,10 +21,10 @@ const LOSS: u64 = 16;
 const FIXED: u64 = 144 << 20;
 
 /// What an optimiser holds of each weight.
-pub(super) fn held(config: &super::config::Optimiser) -> Optimiser {
+pub(super) fn held(config: &super::config::OptimiserConfig) -> Optimiser {
     match config.kind {
-        Kind::adamw => Optimiser::AdamW,
-        Kind::sgd => Optimiser::Sgd,
+        OptimiserKind::adamw => Optimiser::AdamW,
+        OptimiserKind::sgd => Optimiser::Sgd,
     }
 }
 

@@ -4,7 +4,6 @@
 
 mod budget;
 mod cases;
-mod clean;
 mod config;
 mod events;
 mod fault;
@@ -23,6 +22,7 @@ mod optimise;
 mod origin;
 mod pause;
 mod plan;
+mod postprocess_search;
 mod progress;
 mod regions;
 mod rehearsal;
@@ -39,28 +39,28 @@ mod workers;
 
 pub use budget::{fitted, settled};
 pub use cases::{CASES, CASES_TABLE};
-pub use clean::{Cleaned, Cleaning};
-pub use config::{FIELDS, Kind, Optimiser, Recipe, RunConfig, Schedule, SplitSpec, Validate};
+pub use config::{FIELDS, OptimiserConfig, OptimiserKind, Recipe, RunConfig, ScheduleConfig, SplitSpec, Validate};
 pub use files::{CaseFiles, DATA};
 pub use find::{Found, Tried, find_rate};
 pub use folder::{Folder, LEFT};
 pub use job::Job;
 pub use journal::{METRICS, METRICS_TABLE, Record, best_of};
-pub use loss::{Anneal, FrequencyOf, Goal, Head, Loss, Norm, Objective, Sent, Target, Terms, Truth};
-pub use named::{Part, is_config, named};
-pub use origin::{CONFIG, GRAPH, Origin, SPLIT};
-pub use plan::{Plan, plan};
+pub use loss::{Anneal, DeviceTargets, FrequencyOf, Head, HostTargets, LabelScheme, Loss, Norm, Objective, Targets, Terms};
+pub use named::{CaseSelection, is_config, named};
+pub use origin::{CONFIG, GRAPH, RunOrigin, SPLIT};
+pub use plan::{TrainingPlan, plan};
+pub use postprocess_search::{PostprocessFound, PostprocessSearch};
 pub use progress::{figure, span};
 pub use regions::NamedRegions;
 pub use rehearsal::{Counted, Rehearsal, counted, rehearse};
 pub use run::{Ending, LAST, Outcome, accept_data, resume, train};
-pub use schedule::{Course, Rates};
+pub use schedule::{LrSchedule, Rates};
 pub use sides::sides;
-pub use start::{STARTS, Start};
+pub use start::{RunStart, STARTS};
 pub use state::RESUME;
-pub use step::{Learner, Mark};
-pub use sweep::{Standing, run_name};
-pub use workers::{Given, Workers};
+pub use step::{Learner, StepPhase};
+pub use sweep::{RunStatus, run_name};
+pub use workers::{DeviceBatch, Workers};
 
 #[cfg(test)]
 mod tests;

@@ -20,13 +20,13 @@ pub const SPLIT: &str = "split.json";
 
 /// The texts of a run's config, graph and split.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Origin {
+pub struct RunOrigin {
     pub config: String,
     pub graph: String,
     pub split: String,
 }
 
-impl Origin {
+impl RunOrigin {
     /// Of a job.
     ///
     /// # Errors

@@ -30,7 +30,7 @@ const CUT_AWAY: f64 = 0.75;
 
 /// What is proposed. Lengths are along D, H, W of RAS.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
+pub struct TrainingPlan {
     /// mm; none where all cases have one spacing.
     pub spacing: Option<[f64; 3]>,
     pub crop: bool,
@@ -51,7 +51,7 @@ pub struct Plan {
 ///
 /// # Errors
 /// E0902 when not even the smallest patch fits; E0701 without a case.
-pub fn plan(about: &Fingerprint, program: &Program, checkpointing: bool, budget: u64) -> Result<Plan, Diagnostic> {
+pub fn plan(about: &Fingerprint, program: &Program, checkpointing: bool, budget: u64) -> Result<TrainingPlan, Diagnostic> {
     if about.cases == 0 {
         return Err(Diagnostic::error(Code::E0701, "no case can be used").help("`lmsc data check` says what is wrong with each"));
     }
@@ -67,7 +67,7 @@ pub fn plan(about: &Fingerprint, program: &Program, checkpointing: bool, budget:
     let voxels = patch.iter().map(|n| *n as f64).product::<f64>();
     let most = ((SHOWN * about.voxels as f64 / voxels) as usize).clamp(LEAST_BATCH, MOST_BATCH);
     let batch = (1..=most).take_while(|batch| need(*batch).is_some_and(|n| n <= budget)).last().unwrap_or(1);
-    Ok(Plan {
+    Ok(TrainingPlan {
         spacing: (!one).then_some(wanted),
         crop: cut_away,
         normalise: normalise(about, cut_away),

@@ -9,12 +9,12 @@ use burn::tensor::Device;
 use serde::Serialize;
 
 use super::job::Job;
-use super::loader::{Loader, makers};
+use super::loader::{Loader, loader_workers};
 use super::memory::held;
 use super::run::{drawn, recipe};
 use super::step::Learner;
 use super::validate::validate;
-use super::workers::{Given, Workers};
+use super::workers::{DeviceBatch, Workers};
 use crate::compile::memory::{Training, facts_at, training};
 use crate::host;
 use crate::ir::{Fault, Operator};
@@ -28,7 +28,7 @@ const STEPS: usize = 3;
 #[derive(Clone, Debug, Serialize)]
 pub struct Rehearsal {
     pub parameters: u64,
-    /// Of a step: three times those of the forward passes of its patches, one for the way forward and two for the way back.
+    /// Of a step: three times those of the forward passes of its patches, one for the forward and two for the backward pass.
     pub flops_per_step: u64,
     pub first_step_seconds: f64,
     /// The quickest of the steps after the first.
@@ -102,7 +102,7 @@ pub fn rehearse(job: &Job, device: &Device) -> Result<Rehearsal> {
     let loss = Arc::new(job.loss()?);
     let network = drawn(job, workers.main())?;
     let mut learner = Learner::new(workers, loss.clone(), network, job.config.optimiser, job.config.precision)?;
-    let mut loader = Loader::start(&job.store, &recipe(job, &loss), job.config.epochs, 0, makers(learner.workers().main()))?;
+    let mut loader = Loader::start(&job.store, &recipe(job, &loss), job.config.epochs, 0, loader_workers(learner.workers().main()))?;
     let steps = STEPS.min(job.config.epochs.saturating_mul(job.steps()));
     // A rate that a warmup would begin with: the steps are not kept.
     let lr = job.config.optimiser.lr * 1e-3;
@@ -115,7 +115,7 @@ pub fn rehearse(job: &Job, device: &Device) -> Result<Rehearsal> {
             let batch = loader.next()?;
             waited += asked.elapsed().as_secs_f64();
             let cases = batch.cases.join(", ");
-            let values = learner.batch(Given::new(batch, learner.workers().main()), lr)?;
+            let values = learner.batch(DeviceBatch::new(batch, learner.workers().main()), lr)?;
             if !values[0].is_finite() {
                 let message = format!("the loss of the first steps is not finite; the batch is made of {cases}");
                 return Err(Diagnostic::error(Code::E0901, message).help("look at those cases for extreme intensities").into());
@@ -128,7 +128,7 @@ pub fn rehearse(job: &Job, device: &Device) -> Result<Rehearsal> {
     drop(loader);
     let steps_peak_bytes = host::peak_memory();
     let parameters = counted.weights / 4;
-    let model = net::model(&learner.moving().network, job.card(0, None, vec![]))?;
+    let model = net::model(&learner.train_state().network, job.card(0, None, vec![]))?;
     drop(learner);
     let case = job.validation.first().copied().unwrap_or_default();
     let begun = Instant::now();

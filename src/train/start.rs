@@ -14,7 +14,7 @@ pub const STARTS: &str = "starts.jsonl";
 
 /// A start of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Start {
+pub struct RunStart {
     /// Of lmsc.
     pub version: String,
     /// As the config or the command line names it.
@@ -28,7 +28,7 @@ pub struct Start {
     pub step: usize,
 }
 
-impl Start {
+impl RunStart {
     /// Of this process, now.
     pub fn now(device: &str, step: usize, time: f64) -> Self {
         let (version, processor, threads) = (env!("CARGO_PKG_VERSION").into(), host::cpu(), rayon::current_num_threads());

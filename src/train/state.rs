@@ -18,10 +18,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::clean::Cleaned;
 use super::journal::Record;
-use super::optimise::Scaling;
-use super::origin::Origin;
+use super::optimise::LossScaling;
+use super::origin::RunOrigin;
+use super::postprocess_search::PostprocessFound;
 use crate::ir::Array;
 use crate::text::{Code, Diagnostic, Result, printable, read_marked, reason, write_whole};
 
@@ -59,7 +59,7 @@ pub struct State {
 #[serde(default)]
 pub struct About {
     /// What the run is made of. Another run's state is refused. Version 2 does not have it.
-    pub origin: Option<Origin>,
+    pub origin: Option<RunOrigin>,
     /// Optimiser steps taken in the whole run.
     pub steps: usize,
     /// Those of them that have moved the weights.
@@ -71,13 +71,13 @@ pub struct About {
     /// Seconds spent on that epoch so far, and those of them that were spent waiting for batches.
     pub seconds: [f64; 2],
     /// How the loss is scaled, where it is.
-    pub scaling: Option<Scaling>,
+    pub scaling: Option<LossScaling>,
     /// Every epoch that is done.
     pub records: Vec<Record>,
     /// Whether no epoch is left to do.
     pub finished: bool,
     /// What was found when postprocessing was looked for; none before that.
-    pub cleaned: Option<Cleaned>,
+    pub cleaned: Option<PostprocessFound>,
 }
 
 /// What stands in the file before the numbers.
@@ -197,7 +197,7 @@ mod tests {
         let w = |name: &str, v: f32| (name.to_owned(), Array::new([2, 1], vec![v, -v]));
         State {
             about: About {
-                origin: Some(Origin { config: "c\"é".into(), ..Origin::default() }),
+                origin: Some(RunOrigin { config: "c\"é".into(), ..RunOrigin::default() }),
                 steps: 7,
                 sums: [0.1, 0.2, 0.3, 1.0 / 3.0, 0.0, 1e-300],
                 batches: 3,

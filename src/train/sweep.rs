@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::folder::Folder;
 use super::job::Job;
-use super::origin::Origin;
+use super::origin::RunOrigin;
 use super::state::{RESUME, State};
 use crate::text::Result;
 
@@ -32,13 +32,13 @@ pub fn run_name(varied: &[(String, String)]) -> String {
 }
 
 fn differences(job: &Job, path: &Path, state: State) -> Result<Vec<String>> {
-    let origin = state.about.origin.map_or_else(|| Origin::in_folder(path), Ok)?;
+    let origin = state.about.origin.map_or_else(|| RunOrigin::in_folder(path), Ok)?;
     Ok(origin.differences(job))
 }
 
 /// How far a run has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum RunStatus {
     /// Not begun.
     Open,
     /// Another process trains in its folder.
@@ -51,7 +51,7 @@ pub enum Standing {
     Other,
 }
 
-impl Standing {
+impl RunStatus {
     /// How far `job` has come in the folder `path`.
     ///
     /// # Errors
@@ -63,7 +63,7 @@ impl Standing {
     /// How far the run in the folder `path` has come, whatever it is.
     ///
     /// # Errors
-    /// As [`Standing::of`].
+    /// As [`RunStatus::of`].
     pub fn at(path: &Path) -> Result<Self> {
         Self::read(path, None)
     }
@@ -88,7 +88,7 @@ impl Standing {
     /// What is not the same in a job as in the run in the folder `path`, each in a few words.
     ///
     /// # Errors
-    /// As [`Standing::of`].
+    /// As [`RunStatus::of`].
     pub fn differences(job: &Job, path: &Path) -> Result<Vec<String>> {
         State::load(&path.join(RESUME))?.map_or(Ok(vec![]), |state| differences(job, path, state))
     }

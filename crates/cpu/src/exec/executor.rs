@@ -12,7 +12,7 @@ use super::table::Filler;
 use crate::compile::passes::optimise;
 use crate::compile::{Program, memory::facts_at};
 use crate::ir::{Arrays, Fact, Value};
-use crate::kernel::tile::{Arena, Bound, Form, Moments, Space, run, zeros};
+use crate::kernel::tile::{Arena, Bound, Isa as Form, Moments, Space, run, zeros};
 use crate::text::{Code, Diagnostic, Result};
 
 /// What a run is given: the batch, and the size `[D, H, W]` of the first input (and of those that follow it).

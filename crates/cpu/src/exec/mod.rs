@@ -18,7 +18,7 @@ mod report;
 mod table;
 mod terms;
 
-pub use crate::kernel::tile::Form;
+pub use crate::kernel::tile::Isa;
 pub use executor::{Executor, Shape};
 pub use plain::{Tensor, evaluate};
 pub use report::{NodeReport, StageReport};

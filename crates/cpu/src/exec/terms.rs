@@ -4,7 +4,7 @@
 use super::build::{Builder, Entry};
 use super::choose::{Class, is_vector};
 use crate::ir::Value;
-use crate::kernel::tile::{self, Affine, Operand, Source, Term, Times};
+use crate::kernel::tile::{self, AffineTerm as Term, ChannelAffine as Affine, ChannelSources as Source, Factor as Times, Operand};
 use crate::op::{Function, Op};
 
 /// A term before its places are known.
@@ -13,7 +13,7 @@ struct Draft {
     x: Given,
     /// The value at the end of an affine chain that begins at `x`.
     top: Option<Value>,
-    function: tile::Function,
+    function: tile::UnaryFunction,
     gain: f64,
     times: Option<(Value, f64, f64)>,
 }
@@ -27,23 +27,23 @@ enum Given {
 
 impl Draft {
     fn of(x: Given) -> Self {
-        Self { x, top: None, function: tile::Function::Identity, gain: 1.0, times: None }
+        Self { x, top: None, function: tile::UnaryFunction::Identity, gain: 1.0, times: None }
     }
 
     fn is_affine(&self) -> bool {
-        self.function == tile::Function::Identity && self.gain == 1.0 && self.times.is_none()
+        self.function == tile::UnaryFunction::Identity && self.gain == 1.0 && self.times.is_none()
     }
 }
 
-fn function(f: Function) -> tile::Function {
+fn function(f: Function) -> tile::UnaryFunction {
     match f {
-        Function::Silu => tile::Function::Silu,
-        Function::Relu => tile::Function::Relu,
-        Function::LeakyRelu => tile::Function::LeakyRelu,
-        Function::Gelu => tile::Function::Gelu,
-        Function::Sigmoid => tile::Function::Sigmoid,
-        Function::Tanh => tile::Function::Tanh,
-        Function::Abs => tile::Function::Abs,
+        Function::Silu => tile::UnaryFunction::Silu,
+        Function::Relu => tile::UnaryFunction::Relu,
+        Function::LeakyRelu => tile::UnaryFunction::LeakyRelu,
+        Function::Gelu => tile::UnaryFunction::Gelu,
+        Function::Sigmoid => tile::UnaryFunction::Sigmoid,
+        Function::Tanh => tile::UnaryFunction::Tanh,
+        Function::Abs => tile::UnaryFunction::Abs,
     }
 }
 
@@ -77,8 +77,8 @@ impl Builder<'_> {
     }
 
     /// The terms whose sum, after a function, is a value.
-    pub(super) fn sum(&mut self, v: Value, copy: bool) -> (Vec<Term>, tile::Function) {
-        let mut post = tile::Function::Identity;
+    pub(super) fn sum(&mut self, v: Value, copy: bool) -> (Vec<Term>, tile::UnaryFunction) {
+        let mut post = tile::UnaryFunction::Identity;
         let drafts = match self.op(v) {
             _ if copy => vec![Draft::of(Given::Rows(v))],
             Op::Activation(a) if self.known.graph.users(self.inputs(v)[0]).count() == 1 => {

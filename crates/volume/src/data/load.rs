@@ -23,7 +23,7 @@ const SAME_GRID: f64 = 1e-3;
 
 /// A loaded case, turned to [`CANONICAL`] and prepared.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub struct LoadedCase {
     pub sample: Sample,
     /// Where the sample's voxels lie.
     pub grid: Grid,
@@ -31,7 +31,7 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
 }
 
-impl Loaded {
+impl LoadedCase {
     /// A case prepared.
     ///
     /// # Errors
@@ -49,9 +49,9 @@ impl Loaded {
 }
 
 /// Loads one case from its files.
-pub(super) fn load(case: &Case, description: &Description, by: &Preprocess) -> Result<Loaded, Diagnostic> {
+pub(super) fn load(case: &Case, description: &Description, by: &Preprocess) -> Result<LoadedCase, Diagnostic> {
     let matched = pair(case, image(case, description, by)?, label(case, description)?)?;
-    Loaded::prepared(&case.id, &matched, by, description)
+    LoadedCase::prepared(&case.id, &matched, by, description)
 }
 
 /// The image and the label of a case on one grid, both turned to [`CANONICAL`].

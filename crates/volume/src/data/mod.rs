@@ -29,18 +29,18 @@ mod taken;
 
 pub use augment::{Augment, Elastic, Flip, Noise, Rotate, Sometimes};
 pub use batch::{Batch, assemble};
-pub use dataset::{Case, Dataset, Description, Spec};
+pub use dataset::{Case, Dataset, DatasetSpec, Description};
 pub use draw::{Purpose, draw};
-pub use fingerprint::{Fingerprint, Intensities, Range, Share};
+pub use fingerprint::{Fingerprint, Intensities, Share, ValueRange};
 pub use fold::fold;
 pub use foreground::{Foreground, Last};
 pub use image::{Image, NotFinite, read_image};
 pub use labels::{Labels, on_one_list, read_labels};
 pub use layout::{
-    Counterparts, Entry, Images, Pairs, Pattern, Want, against, called_together, describe, file_name, guess, images_from, images_in,
+    CaseEntry, Counterparts, Images, Pairs, Pattern, Want, against, called_together, describe, file_name, guess, images_from, images_in,
     images_of, labels_in, labels_of, matched, split_files,
 };
-pub use load::{CANONICAL, Loaded, Matched};
+pub use load::{CANONICAL, LoadedCase, Matched};
 pub use patch::{Aim, Patch, cut, place};
 pub use preprocess::{Extent, Preprocess, channels};
 pub use record::{FileRecord, nanoseconds_now};

@@ -11,7 +11,7 @@ use super::load::Matched;
 use super::preprocess::{Preprocess, channels};
 use super::taken::{Frame, Taken};
 use crate::text::{Code, Diagnostic, Diagnostics, printable};
-use crate::volume::{Grid, Orientation, Summary};
+use crate::volume::{Grid, Orientation, VoxelSummary};
 
 /// Foreground intensities that are kept of each channel of a case, evenly spread.
 const SAMPLED: usize = 10_000;
@@ -42,7 +42,7 @@ pub struct Seen {
     /// Voxels of each class.
     pub classes: Vec<u64>,
     /// Of all voxels of each channel.
-    pub channels: Vec<Summary>,
+    pub channels: Vec<VoxelSummary>,
     /// Foreground intensities of each channel.
     pub sampled: Vec<Vec<f32>>,
     /// Of the image's voxels and their number, whatever the header says; of each channel, and of the label as its file has it.
@@ -75,7 +75,7 @@ struct ToldSeen<'a> {
     spacing_mm: [f64; 3],
     orientation: String,
     voxels_of_classes: &'a [u64],
-    channels: &'a [Summary],
+    channels: &'a [VoxelSummary],
 }
 
 /// A finding for programs.
@@ -169,7 +169,7 @@ fn look(case: &Matched, about: &Description, orientation: Orientation) -> Seen {
         cropped: crop.size,
         empty,
         classes: counts,
-        channels: views.iter().map(|c| Summary::of(c.iter().copied())).collect(),
+        channels: views.iter().map(|c| VoxelSummary::of(c.iter().copied())).collect(),
         sampled,
         hash: channel_hashes.join(" "),
         channel_hashes,

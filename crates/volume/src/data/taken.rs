@@ -9,7 +9,7 @@ use super::dataset::Description;
 use super::load::Matched;
 use super::preprocess::{Extent, Preprocess};
 use crate::text::{Code, Diagnostic, printable};
-use crate::volume::{Between, Grid, Normalise, Scale, resample_labels};
+use crate::volume::{Between, Grid, IntensityScale, Normalise, resample_labels};
 
 /// A class that keeps less of its volume than this is worth a warning.
 const SHRUNK: f64 = 0.5;
@@ -70,7 +70,7 @@ impl Taken {
         id: &str,
         case: &Matched,
         (frame, label): (&Frame, &Array3<u8>),
-        (seen, scales): (&[ArrayView3<'_, f32>], &[Scale]),
+        (seen, scales): (&[ArrayView3<'_, f32>], &[IntensityScale]),
         (by, about): (&Preprocess, &Description),
     ) -> Self {
         let mut taken = Self::default();
@@ -124,7 +124,7 @@ impl Taken {
 }
 
 /// Why there is one number in all of a channel, in the file or on the network's scale, and the remedy; none where there are several.
-fn flat(whole: ArrayView3<'_, f32>, seen: ArrayView3<'_, f32>, scale: &Scale, by: Normalise) -> Option<(String, &'static str)> {
+fn flat(whole: ArrayView3<'_, f32>, seen: ArrayView3<'_, f32>, scale: &IntensityScale, by: Normalise) -> Option<(String, &'static str)> {
     let range = |all: ArrayView3<'_, f32>| all.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)));
     let (low, high) = range(whole);
     if low == high {

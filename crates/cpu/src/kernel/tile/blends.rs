@@ -2,7 +2,7 @@
 
 use super::lanes::Lanes;
 use super::rows::{head, whole};
-use super::sweep::Mix;
+use super::tiled::Mix;
 
 /// `dst = a x + b y`
 ///

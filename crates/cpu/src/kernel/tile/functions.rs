@@ -1,23 +1,23 @@
 //! Activation functions of lanes.
 
 use super::lanes::Lanes;
-use super::stage::Function;
+use super::stage::UnaryFunction;
 
 /// `f(x)` for each lane.
 ///
 /// # Safety
 /// See [`Lanes`].
 #[inline(always)]
-unsafe fn apply<L: Lanes>(f: Function, x: L) -> L {
+unsafe fn apply<L: Lanes>(f: UnaryFunction, x: L) -> L {
     // SAFETY: no pointers.
     unsafe {
         match f {
-            Function::Identity => x,
-            Function::Silu => L::silus([x])[0],
-            Function::Relu => x.where_negative(L::splat(0.0), x),
-            Function::LeakyRelu => x.where_negative(x.mul(L::splat(0.01)), x),
-            Function::Sigmoid => x.sigmoid(),
-            Function::Tanh => {
+            UnaryFunction::Identity => x,
+            UnaryFunction::Silu => L::silus([x])[0],
+            UnaryFunction::Relu => x.where_negative(L::splat(0.0), x),
+            UnaryFunction::LeakyRelu => x.where_negative(x.mul(L::splat(0.01)), x),
+            UnaryFunction::Sigmoid => x.sigmoid(),
+            UnaryFunction::Tanh => {
                 // Of |x|, for which the exponential is large where it counts; small ones by the odd series.
                 let a = x.abs();
                 let large = L::splat(1.0).sub(L::splat(2.0).mul(L::splat(1.0).add(a.add(a).exp()).inverse()));
@@ -28,7 +28,7 @@ unsafe fn apply<L: Lanes>(f: Function, x: L) -> L {
                 let y = a.sub(L::splat(0.2)).where_negative(small, large);
                 x.where_negative(L::splat(0.0).sub(y), y)
             }
-            Function::Gelu => {
+            UnaryFunction::Gelu => {
                 // erf by Abramowitz and Stegun 7.1.26, absolute error below 2e-7.
                 let z = x.abs().mul(L::splat(std::f32::consts::FRAC_1_SQRT_2));
                 let t = z.mul_add(L::splat(0.327_591_1), L::splat(1.0)).inverse();
@@ -42,13 +42,13 @@ unsafe fn apply<L: Lanes>(f: Function, x: L) -> L {
                 let share = x.where_negative(q, L::splat(1.0).sub(q));
                 x.mul(share)
             }
-            Function::Abs => x.abs(),
+            UnaryFunction::Abs => x.abs(),
         }
     }
 }
 
 /// A function of lanes, of several vectors at once. Not a closure: only what is inlined for certain has the features of its caller.
-pub(super) trait Map: Copy {
+pub(super) trait LaneFunction: Copy {
     /// # Safety
     /// See [`Lanes`].
     unsafe fn of<L: Lanes, const K: usize>(self, x: [L; K]) -> [L; K];
@@ -57,7 +57,7 @@ pub(super) trait Map: Copy {
 #[derive(Clone, Copy)]
 pub(super) struct Same;
 
-impl Map for Same {
+impl LaneFunction for Same {
     #[inline(always)]
     unsafe fn of<L: Lanes, const K: usize>(self, x: [L; K]) -> [L; K] {
         x
@@ -67,7 +67,7 @@ impl Map for Same {
 #[derive(Clone, Copy)]
 pub(super) struct Silu;
 
-impl Map for Silu {
+impl LaneFunction for Silu {
     #[inline(always)]
     unsafe fn of<L: Lanes, const K: usize>(self, x: [L; K]) -> [L; K] {
         // SAFETY: no pointers.
@@ -75,7 +75,7 @@ impl Map for Silu {
     }
 }
 
-impl Map for Function {
+impl LaneFunction for UnaryFunction {
     #[inline(always)]
     unsafe fn of<L: Lanes, const K: usize>(self, mut x: [L; K]) -> [L; K] {
         for x in &mut x {

@@ -1,12 +1,12 @@
-//! Lanes of every form against double precision. (What stages give is tested with the executor.)
+//! Lanes of every instruction set against double precision. (What stages give is tested with the executor.)
 
-use super::functions::Map;
-use super::lanes::{Form, Job, Lanes, run};
-use super::stage::{Function, Moments};
+use super::functions::LaneFunction;
+use super::lanes::{Isa, Lanes, SimdKernel, run};
+use super::stage::{Moments, UnaryFunction};
 
-struct Each<'a>(Function, &'a [f32], &'a mut [f32]);
+struct Each<'a>(UnaryFunction, &'a [f32], &'a mut [f32]);
 
-impl Job for Each<'_> {
+impl SimdKernel for Each<'_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
@@ -18,25 +18,25 @@ impl Job for Each<'_> {
     }
 }
 
-fn apply(form: Form, f: Function, x: &[f32]) -> Vec<f32> {
+fn apply(isa: Isa, f: UnaryFunction, x: &[f32]) -> Vec<f32> {
     let mut y = vec![0.0; x.len()];
     // SAFETY: the slices are as long as each other.
-    unsafe { run(form, Each(f, x, &mut y)) };
+    unsafe { run(isa, Each(f, x, &mut y)) };
     y
 }
 
-fn exact(f: Function, x: f64) -> f64 {
+fn exact(f: UnaryFunction, x: f64) -> f64 {
     let sigmoid = 1.0 / (1.0 + (-x).exp());
     match f {
-        Function::Identity => x,
-        Function::Silu => x * sigmoid,
-        Function::Relu => x.max(0.0),
-        Function::LeakyRelu => x.max(0.01 * x),
-        Function::Sigmoid => sigmoid,
-        Function::Tanh => x.tanh(),
-        Function::Abs => x.abs(),
+        UnaryFunction::Identity => x,
+        UnaryFunction::Silu => x * sigmoid,
+        UnaryFunction::Relu => x.max(0.0),
+        UnaryFunction::LeakyRelu => x.max(0.01 * x),
+        UnaryFunction::Sigmoid => sigmoid,
+        UnaryFunction::Tanh => x.tanh(),
+        UnaryFunction::Abs => x.abs(),
         // Simpson's rule for the integral of the error function.
-        Function::Gelu => {
+        UnaryFunction::Gelu => {
             let n = 2000;
             let z = x / std::f64::consts::SQRT_2;
             let g = |i: usize| (-(z * i as f64 / n as f64).powi(2)).exp();
@@ -46,26 +46,26 @@ fn exact(f: Function, x: f64) -> f64 {
     }
 }
 
-const ALL: [Function; 8] = [
-    Function::Identity,
-    Function::Silu,
-    Function::Relu,
-    Function::LeakyRelu,
-    Function::Gelu,
-    Function::Sigmoid,
-    Function::Tanh,
-    Function::Abs,
+const ALL: [UnaryFunction; 8] = [
+    UnaryFunction::Identity,
+    UnaryFunction::Silu,
+    UnaryFunction::Relu,
+    UnaryFunction::LeakyRelu,
+    UnaryFunction::Gelu,
+    UnaryFunction::Sigmoid,
+    UnaryFunction::Tanh,
+    UnaryFunction::Abs,
 ];
 
 #[test]
 fn functions_are_exact_within_float_rounding() {
     let x: Vec<f32> = (-4000..4001).map(|i| i as f32 * 0.005).collect();
-    for form in Form::all() {
+    for isa in Isa::all() {
         for f in ALL {
-            for (x, y) in x.iter().zip(apply(form, f, &x)) {
+            for (x, y) in x.iter().zip(apply(isa, f, &x)) {
                 let want = exact(f, f64::from(*x));
                 let error = (f64::from(y) - want).abs();
-                assert!(error < 6e-7 * want.abs().max(1.0), "{f:?}({x}) = {y}, not {want}, with {}", form.name());
+                assert!(error < 6e-7 * want.abs().max(1.0), "{f:?}({x}) = {y}, not {want}, with {}", isa.name());
             }
         }
     }
@@ -73,19 +73,19 @@ fn functions_are_exact_within_float_rounding() {
 
 #[test]
 fn what_is_not_finite_stays_so() {
-    for form in Form::all() {
+    for isa in Isa::all() {
         for f in ALL {
-            assert!(apply(form, f, &[f32::NAN; 3]).iter().all(|y| y.is_nan()), "{f:?} of NaN with {}", form.name());
+            assert!(apply(isa, f, &[f32::NAN; 3]).iter().all(|y| y.is_nan()), "{f:?} of NaN with {}", isa.name());
         }
         let ends = [f32::INFINITY, 1e30, 1000.0];
-        for (f, want) in [(Function::Sigmoid, [1.0; 3]), (Function::Silu, ends), (Function::Tanh, [1.0; 3])] {
-            for (y, want) in apply(form, f, &ends).into_iter().zip(want) {
-                assert!(y == want || (y / want - 1.0).abs() < 2e-7, "{f:?} is {y}, not {want}, with {}", form.name());
+        for (f, want) in [(UnaryFunction::Sigmoid, [1.0; 3]), (UnaryFunction::Silu, ends), (UnaryFunction::Tanh, [1.0; 3])] {
+            for (y, want) in apply(isa, f, &ends).into_iter().zip(want) {
+                assert!(y == want || (y / want - 1.0).abs() < 2e-7, "{f:?} is {y}, not {want}, with {}", isa.name());
             }
         }
-        let small = apply(form, Function::Sigmoid, &ends.map(|v| -v));
-        assert!(small.iter().all(|y| (0.0..1e-37).contains(y)), "{small:?} with {}", form.name());
-        assert!(apply(form, Function::Silu, &[-1000.0, -100.0]).iter().all(|y| y.abs() < 1e-30), "{}", form.name());
+        let small = apply(isa, UnaryFunction::Sigmoid, &ends.map(|v| -v));
+        assert!(small.iter().all(|y| (0.0..1e-37).contains(y)), "{small:?} with {}", isa.name());
+        assert!(apply(isa, UnaryFunction::Silu, &[-1000.0, -100.0]).iter().all(|y| y.abs() < 1e-30), "{}", isa.name());
     }
 }
 
