@@ -115,11 +115,11 @@ impl Found {
 pub struct PredictionSet {
     pub evaluation: Evaluation,
     /// What the cases are of, in the order of [`Evaluation::cases`].
-    pub files: Vec<Files>,
+    pub files: Vec<ScoredFiles>,
     /// Label values above 0 that references have and that are in no region.
     pub unscored: Vec<LabelValue>,
     /// Label values that were predicted and that no reference has.
-    pub strays: Vec<Stray>,
+    pub strays: Vec<UnexpectedLabel>,
     /// What the label values of a numbering are taken for; empty without one.
     pub meaning: String,
     /// What speaks against that.
@@ -128,7 +128,7 @@ pub struct PredictionSet {
 
 /// A label value that was predicted and that no reference has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Stray {
+pub struct UnexpectedLabel {
     pub value: LabelValue,
     /// Cases with it, and their voxels of it.
     pub cases: usize,
@@ -137,7 +137,7 @@ pub struct Stray {
 
 /// The files of a case and their grid.
 #[derive(Clone, Debug)]
-pub struct Files {
+pub struct ScoredFiles {
     pub prediction: PathBuf,
     pub reference: PathBuf,
     /// D, H, W.
@@ -154,7 +154,7 @@ pub struct Files {
 /// One case before all is known.
 struct Case {
     id: String,
-    files: Files,
+    files: ScoredFiles,
     found: Found,
     scores: Vec<(Region, Scores)>,
 }
@@ -208,11 +208,11 @@ fn sound(all: Vec<Result<Case, Diagnostic>>) -> Result<Vec<Case>> {
 }
 
 /// Label values of the predictions that no reference has.
-fn strays(cases: &[Case], references: &PerValue) -> Vec<Stray> {
-    let mut all: BTreeMap<LabelValue, Stray> = BTreeMap::new();
+fn strays(cases: &[Case], references: &PerValue) -> Vec<UnexpectedLabel> {
+    let mut all: BTreeMap<LabelValue, UnexpectedLabel> = BTreeMap::new();
     for (value, n) in cases.iter().flat_map(|c| c.found.predictions.iter().flatten()) {
         if *value > 0 && !references.contains_key(value) {
-            let stray = all.entry(*value).or_insert(Stray { value: *value, cases: 0, voxels: 0 });
+            let stray = all.entry(*value).or_insert(UnexpectedLabel { value: *value, cases: 0, voxels: 0 });
             (stray.cases, stray.voxels) = (stray.cases + 1, stray.voxels + n);
         }
     }
@@ -297,7 +297,7 @@ fn one(asked: &Asked<'_>, settings: &Settings) -> Result<Case, Diagnostic> {
     };
     let found = Found { references, predictions: vec![predicted], faces };
     let scores = scope.guessed(&found).into_iter().map(|region| (region.clone(), pair.score(&region, settings))).collect();
-    let files = Files {
+    let files = ScoredFiles {
         prediction: prediction.to_owned(),
         reference: reference.to_owned(),
         size,
@@ -406,7 +406,7 @@ mod tests {
         let good = one(pairs(file("p.nii", [1, 1, 2, 0, 0, 0, 0, 0])), &ScoredRegions::EachLabel);
         let stray = one(pairs(file("s.nii", [1, 1, 2, 0, 3, 3, 0, 0])), &ScoredRegions::EachLabel);
         assert_eq!(stray.evaluation.rows(), ["1", "2", "mean"]);
-        assert_eq!(stray.strays, [Stray { value: 3, cases: 1, voxels: 2 }]);
+        assert_eq!(stray.strays, [UnexpectedLabel { value: 3, cases: 1, voxels: 2 }]);
         assert!(good.strays.is_empty() && stray.unscored.is_empty());
         let mean = |s: &PredictionSet| s.evaluation.values(Metric::Dice).mean();
         assert_eq!((mean(&good), mean(&stray)), (Some(1.0), Some(1.0)));

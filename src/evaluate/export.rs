@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::cases::{Files, PredictionSet};
+use super::cases::{PredictionSet, ScoredFiles};
 use super::notes;
 use super::report::EvaluationReport;
 use crate::metric::{RegionMetric, Scored};
@@ -38,7 +38,7 @@ impl EvaluationReport<'_> {
     /// Everything; null where there is nothing to score.
     pub fn json(&self) -> String {
         let cases = |set: &PredictionSet| -> Vec<Value> {
-            let one = |(case, files): (&Scored, &Files)| {
+            let one = |(case, files): (&Scored, &ScoredFiles)| {
                 let regions: Map<String, Value> =
                     set.evaluation.regions.iter().zip(&case.scores).map(|(r, s)| (r.name.clone(), json!(s))).collect();
                 json!({

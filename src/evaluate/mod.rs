@@ -22,5 +22,5 @@ mod notes;
 mod report;
 
 pub use crate::data::Pairs;
-pub use cases::{Files, PredictionSet, SAME_GRID, ScoredRegions, Stray, score};
+pub use cases::{PredictionSet, SAME_GRID, ScoredFiles, ScoredRegions, UnexpectedLabel, score};
 pub use report::{EvaluationReport, TableStyle};

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::cases::{PredictionSet, SAME_GRID, Stray};
+use super::cases::{PredictionSet, SAME_GRID, UnexpectedLabel};
 use crate::metric::{Compared, Metric, Occurrence, RESAMPLES, Region, SIGNIFICANT, Settings, conventions};
 use crate::text::{list, several};
 
@@ -33,8 +33,8 @@ pub(super) fn of_set(set: &PredictionSet) -> Vec<String> {
     notes.extend(set.doubts.iter().map(|d| format!("warning: {d}")));
     notes.extend(occurrences.iter().filter_map(|o| missing(o, cases)));
     // A label of its own that was asked for has said so itself.
-    let said = |s: &&Stray| occurrences.iter().any(|o| o.values == [s.value] && !o.is_referenced());
-    let in_region = |s: &Stray| occurrences.iter().find(|o| o.values.contains(&s.value)).map(|o| o.region.clone());
+    let said = |s: &&UnexpectedLabel| occurrences.iter().any(|o| o.values == [s.value] && !o.is_referenced());
+    let in_region = |s: &UnexpectedLabel| occurrences.iter().find(|o| o.values.contains(&s.value)).map(|o| o.region.clone());
     for s in set.strays.iter().filter(|s| !said(s)) {
         let counts = in_region(s).map_or("in no mean".to_owned(), |region| format!("wrong in {region}"));
         let voxels = several(usize::try_from(s.voxels).unwrap_or(usize::MAX), "voxel");

@@ -28,13 +28,13 @@ impl InputBuffer {
 
 /// A pointer that several threads may write through, each its own part.
 #[derive(Clone, Copy)]
-pub struct Shared(*mut f32);
+pub struct SharedPtr(*mut f32);
 // SAFETY: the kernels give every task a part of the buffer that no other task touches.
-unsafe impl Send for Shared {}
+unsafe impl Send for SharedPtr {}
 // SAFETY: as above.
-unsafe impl Sync for Shared {}
+unsafe impl Sync for SharedPtr {}
 
-impl Shared {
+impl SharedPtr {
     /// # Safety
     /// `offset` lies inside the buffer.
     pub unsafe fn at(self, offset: usize) -> *mut f32 {
@@ -53,8 +53,8 @@ impl OutputBuffer {
     pub fn new(shape: &[usize]) -> Self {
         OutputBuffer { data: Vec::with_capacity(shape.iter().product()), shape: shape.to_vec() }
     }
-    pub fn shared(&mut self) -> Shared {
-        Shared(self.data.as_mut_ptr())
+    pub fn shared(&mut self) -> SharedPtr {
+        SharedPtr(self.data.as_mut_ptr())
     }
     /// # Safety
     /// Every element has been written.

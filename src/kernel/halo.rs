@@ -1,4 +1,4 @@
-//! A window of a volume copied with zeros around it, so that the convolution kernels meet no edges. Uses `lanes`.
+//! A window of a volume copied with zero padding, so that the convolution kernels need no bounds checks. Uses `lanes`.
 
 use super::lanes::Isa;
 

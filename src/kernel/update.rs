@@ -1,11 +1,10 @@
-//! What moves weights: a step of an optimiser by a gradient, means of weights over time, and the length of gradients. None of it has
-//! gradients of its own.
+//! Updating weights: optimiser steps, moving averages, gradient accumulation and the norm of gradients. None of it is differentiated.
 
 #[cfg(feature = "gpu")]
 use super::gpu;
 use burn::tensor::{Device, Tensor, TensorData};
 
-/// How a gradient moves a weight. All that changes from step to step is in [`UpdateScalars`].
+/// The optimiser's update of a weight by its gradient. All that changes from step to step is in [`UpdateScalars`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum UpdateRule {
     /// AdamW (Loshchilov and Hutter 2019): two moments.
@@ -55,7 +54,7 @@ impl UpdateScalars {
 }
 
 /// The weight after a step by `gradient`, with its `moments` (each of the weight's length, as many as the rule has). On a GPU weight and
-/// moments are written over in their places, for everyone who holds them, and what is returned is the same memory.
+/// moments are updated in place, for everyone who holds them, and what is returned is the same memory.
 pub fn update<const D: usize>(
     weight: Tensor<D>,
     gradient: Tensor<D>,

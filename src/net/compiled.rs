@@ -26,7 +26,7 @@ pub struct CompiledNetwork {
     last: Last,
 }
 
-/// What is known of the shape that came last.
+/// The last input shapes, and their captured graph.
 #[cfg(feature = "gpu")]
 #[derive(Debug, Default)]
 enum Last {
@@ -42,7 +42,7 @@ impl CompiledNetwork {
     /// # Errors
     /// As [`crate::exec::Executor::new`].
     pub fn new(network: &Network, places: &[usize], device: &Device) -> Result<Self> {
-        // Of a network in training too: nothing that follows keeps gradients.
+        // Also of a network in training: inference keeps no gradients.
         let device = &device.clone().inner();
         let network = network.compiled(places, device)?;
         Ok(Self {

@@ -34,15 +34,15 @@ struct Plan {
     precision: Precision,
 }
 
-/// One operation: its inputs, its weights, the values that nobody needs after it.
+/// One operation: its inputs, its weights, the values whose last use it is.
 #[derive(Clone, Debug)]
 struct Step {
     inputs: Vec<usize>,
     weights: Vec<(&'static str, usize)>,
     done: Vec<usize>,
-    /// The value that is computed along with this one, which nobody else reads.
+    /// The value that is computed along with this one, its only reader.
     absorbed: Option<Value>,
-    /// The operation to which it may be left, its only reader.
+    /// The operation that it may be deferred to, its only reader.
     taken: Option<usize>,
 }
 
@@ -66,7 +66,7 @@ impl Network {
         Ok(Self { weights: NamedParameters(named), plan })
     }
 
-    /// The network with weights drawn as PyTorch draws them by default, from `seed`.
+    /// The network with random weights, initialised as PyTorch does by default, from `seed`.
     ///
     /// # Errors
     /// E0501 when a weight would not fit into memory.
@@ -75,7 +75,7 @@ impl Network {
         Self::from_arrays(program, &arrays, device)
     }
 
-    /// Computes in this precision from now on: what flows is of it, the weights and what comes out stay `f32`.
+    /// Computes in this precision from now on: activations have it, the weights and the outputs stay `f32`.
     ///
     /// # Errors
     /// E0602 when the device does not compute in it.
@@ -104,7 +104,7 @@ impl Network {
         }
     }
 
-    /// The outputs with these places in the graph's list, for the first input `[N, C, D, H, W]`. What leads to none of them is not computed.
+    /// The outputs with these places in the graph's list, for the first input `[N, C, D, H, W]`. Operations that none of them needs are not run.
     pub fn outputs(&self, x: Tensor<5>, places: &[usize]) -> Vec<Tensor<5>> {
         let all = &self.plan.program.graph.outputs;
         let wanted: Vec<Value> = places.iter().filter_map(|i| Some(all.get(*i)?.1)).collect();
@@ -124,7 +124,7 @@ impl Network {
         kept.into_iter().flatten().collect()
     }
 
-    /// The inputs of the graph in their places among its values, in the type that flows.
+    /// The inputs of the graph in their places among its values, in the type of the activations.
     pub(super) fn given(&self, inputs: Vec<Tensor<5>>) -> Vec<Option<Tensor<5>>> {
         let program = &self.plan.program;
         let mut values = vec![None; program.graph.len()];
@@ -134,8 +134,8 @@ impl Network {
         values
     }
 
-    /// Runs the `needed` operations of a range on the values before it, and shows each of what they make. A value goes when the last that
-    /// reads it has run.
+    /// Runs the `needed` operations of a range on the values before it, and shows each of their outputs. A value is freed after its
+    /// last use.
     pub(super) fn walk(
         &self,
         range: Range<usize>,
@@ -209,7 +209,7 @@ impl Network {
         bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0)
     }
 
-    /// The type of the numbers that flow.
+    /// The type of the activations.
     pub fn dtype(&self) -> DType {
         kind(self.plan.precision)
     }

@@ -21,9 +21,9 @@ pub struct ForwardPass {
     segments: Vec<Range<usize>>,
     wanted: Vec<Value>,
     needed: Vec<bool>,
-    /// Whether a value follows from weights.
+    /// Whether a value depends on weights.
     learns: Vec<bool>,
-    /// What segments read of those before them, without gradients.
+    /// The checkpoints: what segments read of those before them, without gradients.
     stored: Vec<Option<Tensor<5>>>,
     /// Of the network.
     device: Device,
@@ -53,7 +53,7 @@ impl Network {
             stored = stored.into_iter().map(|x| Some(x?.inner())).collect();
             for range in before {
                 let mut values: Vec<Option<Tensor<5>>> = stored.clone();
-                // What this segment itself is given stays in its place, to be run again.
+                // The inputs of this segment stay in their places, to be recomputed from.
                 plain.walk(range.clone(), &needed, &wanted, &mut values, |_, _| ());
                 for (v, made) in values.into_iter().enumerate().take(range.end).skip(range.start) {
                     let read = || wanted.contains(&Value(v)) || graph.users(Value(v)).any(|r| r.0 >= range.end);
@@ -111,7 +111,7 @@ impl ForwardPass {
         all.grads()
     }
 
-    /// What a segment reads of those before it, as leaves where weights have made it. What no segment before it reads leaves the store.
+    /// What a segment reads of those before it, as leaves where it depends on weights. What no earlier segment reads is freed.
     fn read(&mut self, range: &Range<usize>) -> Vec<Option<Tensor<5>>> {
         let graph = &self.network.program().graph;
         let mut values = vec![None; graph.len()];
@@ -172,7 +172,7 @@ mod tests {
         Tensor::from_data(TensorData::new(values, dims), &Device::flex().autodiff())
     }
 
-    /// The gradients of all weights, of a number that weighs each element of each output.
+    /// The gradients of all weights, of a weighted sum over the elements of each output.
     fn gradients(network: &Network, x: &Tensor<5>, places: &[usize], segments: &Segments) -> Vec<(String, Vec<f32>)> {
         let pass = network.pass(x.clone(), places, segments);
         let mut rng = ChaCha8Rng::seed_from_u64(5);

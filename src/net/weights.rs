@@ -27,7 +27,7 @@ pub fn assign(network: &mut Network, arrays: &Arrays, file: &str, device: &Devic
     Ok(())
 }
 
-/// The network with weights in memory of their own, on a device.
+/// A copy of the network whose weights share no memory with it, on a device.
 ///
 /// # Errors
 /// None but those of [`assign`], which a network's own weights do not have.

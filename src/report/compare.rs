@@ -1,4 +1,4 @@
-//! The page of several runs: their table and their curves, one over the other.
+//! The page of several runs: their table and their curves, overlaid.
 //!
 //! May use `group`, `sheet`, `chart`, `html` beside it.
 

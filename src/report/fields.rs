@@ -1,4 +1,4 @@
-//! A run's config and the parameters of its graph as names and values that can be held against another's.
+//! A run's config and the parameters of its graph, flattened to names and values for comparison.
 //!
 //! May use `run` beside it.
 

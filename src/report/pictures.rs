@@ -1,4 +1,4 @@
-//! The best and the worst validation cases of a run as pictures: image, label and what its best network makes of it.
+//! The best and the worst validation cases of a run as pictures: image, label and the prediction of its best network.
 //!
 //! May use `train`, `infer`, `volume`, and `run` beside it.
 

@@ -1,4 +1,4 @@
-//! A run folder, read.
+//! Reading a run folder.
 //!
 //! May use `train`, `metric`, `compile`, `show` and `text`.
 

@@ -1,4 +1,4 @@
-//! Several runs as one table: what differs, what it costs, what it gave.
+//! Several runs as one table: settings that differ, costs, results.
 //!
 //! May use `group` beside it, and `show`.
 

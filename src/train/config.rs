@@ -94,23 +94,24 @@ pub struct RunConfig {
     /// How often, and on how many cases.
     #[serde(default)]
     pub validate: Validate,
-    /// Stop after so many epochs without a better one; without it, all epochs are trained.
+    /// Early stopping after so many epochs without a better one; without it, all epochs are trained.
     #[serde(default)]
     pub patience: Option<usize>,
     /// Overlap of the windows at validation and prediction, 0 to below 1.
     #[serde(default = "half")]
     pub overlap: f64,
-    /// Whether to look at the end for postprocessing that helps.
+    /// Whether to search at the end for postprocessing that improves Dice.
     #[serde(default)]
     pub postprocess: PostprocessSearch,
     /// Replicas of the network that share a batch: threads on the CPU, as many GPUs from `device` on.
     #[serde(default = "one")]
     pub workers: usize,
-    /// What flows through the network: `f32`, or on a GPU `bf16` or `f16` (with the loss scaled). The weights, their gradients, the
+    /// The precision of the activations: `f32`, or on a GPU `bf16` or `f16` (with the loss scaled). The weights, their gradients, the
     /// optimiser and the loss stay `f32`.
     #[serde(default)]
     pub precision: Precision,
-    /// Whether most of the activations are computed again in the backward pass instead of held: a step takes less memory and more time.
+    /// Activation checkpointing: most activations are computed again in the backward pass instead of held, so that a step takes less memory and
+    /// more time.
     #[serde(default)]
     pub checkpointing: bool,
     /// The seed of the weights, the order of the cases, the crops and the augmentation.
@@ -168,7 +169,7 @@ pub struct SplitSpec {
     /// starts at the config's folder; cases that are not named are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
-    /// The part of the cases, above 0 and below 1; with `folds` it has no say.
+    /// The part of the cases, above 0 and below 1; ignored with `folds`.
     pub validation: f64,
     /// Cross-validation in so many folds of the sorted cases, as scikit-learn's `KFold(folds, shuffle=True, random_state=seed)`
     /// makes them. Seed 12345, which is taken if none is given, is that of nnU-Net.
@@ -196,7 +197,7 @@ pub enum OptimiserKind {
     sgd,
 }
 
-/// What moves the weights.
+/// The optimiser.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OptimiserConfig {
@@ -210,9 +211,9 @@ pub struct OptimiserConfig {
     pub momentum: f64,
     /// Whether SGD's momentum is Nesterov's.
     pub nesterov: bool,
-    /// The most that all gradients together may be long; longer ones are shortened.
+    /// Gradient clipping: the largest global norm of the gradients.
     pub clip: Option<f64>,
-    /// Batches whose gradients make one step.
+    /// Gradient accumulation: batches whose gradients make one step.
     pub accumulate: usize,
     /// What a step keeps of the moving average of the weights, as 0.999; the average is what is validated and saved.
     pub average: Option<f64>,
@@ -234,7 +235,7 @@ impl Default for OptimiserConfig {
     }
 }
 
-/// The course of the learning rate after the warmup.
+/// The learning rate schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScheduleConfig {

@@ -1,4 +1,4 @@
-//! A run that has been checked: config, graph and data fit together.
+//! A validated run: config, graph and data fit together.
 //!
 //! Part of `train`; may use `compile`, `data`, `read` and `text`.
 
@@ -16,11 +16,11 @@ use super::loss::{FrequencyOf, Head, Loss};
 use super::memory;
 use super::origin::{GRAPH, SPLIT};
 use super::regions::label_scheme;
-use super::sides::{seed, sides};
+use super::split::{seed, split_cases};
 use super::store::CaseStore;
 use crate::compile::memory::Segments;
 use crate::compile::{self, Program};
-use crate::data::{Dataset, Purpose, draw};
+use crate::data::{Dataset, RngStream, draw};
 use crate::host;
 use crate::infer::{Card, Regions};
 use crate::metric::{LabelValue, Region};
@@ -38,7 +38,7 @@ pub struct Job {
     pub regions: Option<Regions>,
     /// The outputs that are trained on.
     pub heads: Vec<Head>,
-    /// In which a step goes through the network; one without activation checkpointing.
+    /// The segments of activation checkpointing; a single one without it.
     pub segments: Segments,
     /// Cases by their index in the data set.
     pub training: Vec<usize>,
@@ -58,7 +58,7 @@ impl Job {
             all.push(Set::parse(&format!("{name}={value}"))?);
         }
         all.extend_from_slice(sets);
-        // Graph and data are independent: what is wrong with both is said at once.
+        // Graph and data are independent: the errors of both are reported together.
         let mut found = Diagnostics::default();
         let program = found.keep(compile::compile(graph, &all, None));
         let data = found.keep(Dataset::open(&config.data, config.preprocess(), config.cache.as_deref()));
@@ -94,7 +94,7 @@ impl Job {
             found.push(fault(source, "loss.class_weights", message));
         }
         // One that cannot be read leaves nothing to say of how many there are.
-        let divided = found.keep(sides(about, &config.split, Path::new(&source.name)).map_err(Diagnostics::from));
+        let divided = found.keep(split_cases(about, &config.split, Path::new(&source.name)).map_err(Diagnostics::from));
         let readable = divided.is_some();
         let (training, validation) = divided.unwrap_or_default();
         if readable && (training.is_empty() || validation.is_empty()) {
@@ -126,7 +126,7 @@ impl Job {
     pub fn validated_between(&self) -> Vec<usize> {
         let mut cases = self.validation.clone();
         if let Some(most) = self.config.validate.cases.filter(|most| *most < cases.len()) {
-            cases.shuffle(&mut draw(seed(&self.config.split), Purpose::Validation, 0, 0));
+            cases.shuffle(&mut draw(seed(&self.config.split), RngStream::Validation, 0, 0));
             cases.truncate(most);
         }
         cases
@@ -165,7 +165,7 @@ impl Job {
         config
     }
 
-    /// What is minimised. Where classes are weighed by how frequent they are in the data set, all training cases are read for it.
+    /// The loss. Where class weights follow from the frequencies in the data set, all training cases are read for it.
     ///
     /// # Errors
     /// What is wrong with a case's files.
@@ -184,7 +184,7 @@ impl Job {
         Ok(loss.with_counts(&sum))
     }
 
-    /// Looks whether a training step fits into this machine's memory; of another device's nothing is known. What is returned is a warning.
+    /// Checks that a training step fits into this machine's memory; that of other devices is not known. Returns a warning, if any.
     ///
     /// # Errors
     /// E0902 where it does not, with settings that would.

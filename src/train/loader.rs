@@ -1,4 +1,4 @@
-//! The batches of a run, made ahead in threads. What is in a batch follows from the seed, the epoch and the step alone.
+//! The data loader: batches are made ahead by worker threads. What is in a batch follows from the seed, the epoch and the step alone.
 //!
 //! Part of `train`; may use `data`, `net` and `text`.
 
@@ -11,17 +11,17 @@ use rand::seq::SliceRandom;
 
 use super::loss::{HostTargets, Loss};
 use super::store::CaseStore;
-use crate::data::{self, Augment, Foreground, Purpose, Sample, draw};
+use crate::data::{self, Augment, Foreground, RngStream, Sample, draw};
 use crate::host;
 use crate::net;
 use crate::text::{Code, Diagnostic, Result};
 
-/// Batches that are ready and waiting: enough to hide a slow case, few enough for memory. Each thread that makes some has one at least.
+/// Prefetched batches: enough to hide a slow case, few enough for memory. At least one for each worker.
 pub(super) const AHEAD: usize = 4;
-/// Most threads that make batches: more than a GPU goes through, even with every change to a patch that there is.
+/// Most loader workers: faster than any GPU consumes batches, even with all augmentations.
 const MAKERS: usize = 16;
 
-/// What to make batches of.
+/// The configuration of a data loader.
 #[derive(Clone, Debug)]
 pub struct LoaderConfig {
     pub seed: u64,
@@ -40,7 +40,7 @@ pub struct LoaderConfig {
     pub loss: Arc<Loss>,
 }
 
-/// Patches and what they should become.
+/// Patches and their targets.
 #[derive(Clone, Debug)]
 pub struct TrainBatch {
     /// `[N, C, D, H, W]` in row-major order.
@@ -52,7 +52,7 @@ pub struct TrainBatch {
     pub cases: Vec<String>,
 }
 
-/// Threads that make batches in turn. Dropping it ends them after the batch that each has at hand.
+/// Worker threads that make batches in turn. Dropping it ends them after their present batch.
 #[derive(Debug)]
 pub struct Loader {
     loader_workers: Vec<Maker>,
@@ -66,7 +66,7 @@ struct Maker {
     thread: JoinHandle<()>,
 }
 
-/// The threads that make batches for a device: one where the processor trains as well, all but one where it has nothing else to do.
+/// The number of loader workers for a device: one where the CPU trains as well, else all cores but one.
 pub fn loader_workers(device: &Device) -> usize {
     if net::on_cpu(device) { 1 } else { host::threads().saturating_sub(1).clamp(1, MAKERS) }
 }
@@ -86,7 +86,7 @@ impl Loader {
                 for at in (from + first..epochs.saturating_mul(recipe.batches)).step_by(count) {
                     let batch = recipe.batch(&store, at / recipe.batches, at % recipe.batches);
                     let last = batch.is_err();
-                    // Nobody listens any more: the run was stopped.
+                    // The receiver is gone: the run was stopped.
                     if send.send(batch).is_err() || last {
                         return;
                     }
@@ -157,7 +157,7 @@ impl LoaderConfig {
     /// The order of the cases, which is another one in each round of each epoch: who shares a batch in one round need not in the next.
     fn order(&self, epoch: usize, round: usize) -> Vec<usize> {
         let mut order = self.cases.clone();
-        order.shuffle(&mut draw(self.seed, Purpose::Order, epoch as u64, round as u64));
+        order.shuffle(&mut draw(self.seed, RngStream::Order, epoch as u64, round as u64));
         order
     }
 }

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::{RunConfig, sides};
+use super::{RunConfig, split_cases};
 use crate::data::{Description, Want, describe, guess};
 use crate::text::{Code, Diagnostic, Result, Source};
 
@@ -39,7 +39,7 @@ pub fn named(target: &Path, part: CaseSelection, want: Want) -> Result<Descripti
     // A split is of the cases that a run has.
     let mut about = describe(&config.data, if part == CaseSelection::All { want } else { Want::Pairs })?;
     if part != CaseSelection::All {
-        let (training, validation) = sides(&about, &config.split, target)?;
+        let (training, validation) = split_cases(&about, &config.split, target)?;
         let kept = if part == CaseSelection::Training { training } else { validation };
         about.cases = kept.into_iter().filter_map(|i| about.cases.get(i).cloned()).collect();
     }

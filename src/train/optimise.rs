@@ -7,14 +7,14 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::config::{OptimiserConfig, OptimiserKind};
-use super::state::Numbers;
+use super::state::NamedArrays;
 use crate::ir::Array;
 use crate::kernel::{Accumulate, SquaredNorm, UpdateRule, UpdateScalars, accumulate, blend, update};
 use crate::net::{Network, Parameter, deep_clone, tracked};
 use crate::text::Result;
 
 /// The factor of the loss that keeps small gradients above what `f16` rounds to zero: halved when a gradient is no longer finite, and
-/// that step left out; doubled when it has held for long.
+/// that step skipped; doubled after many steps without. PyTorch's `GradScaler`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LossScaling {
     pub factor: f64,
@@ -56,7 +56,7 @@ pub fn rule(config: &OptimiserConfig) -> UpdateRule {
 pub struct StepScalars {
     /// The learning rate.
     pub rate: f64,
-    /// Steps that have moved the weights before.
+    /// Updates of the weights so far.
     pub moves: usize,
     /// What the loss is multiplied by before its gradients are taken.
     pub factor: f64,
@@ -136,14 +136,14 @@ impl TrainState {
         let plain = device.clone().inner();
         let average = config.average.map(|_| deep_clone(&network, &plain)).transpose()?;
         let count = rule(config).moments();
-        // Each in memory of its own.
+        // Each with its own memory.
         let zeros = |w: &Parameter| (0..count).map(|_| Tensor::zeros([w.len()], &plain)).collect();
         let moments = network.weights().iter().map(|(_, w)| zeros(w)).collect();
         Ok(Self { network, moments, average })
     }
 
     /// The moments, all of each weight one after the other, under the names of the weights.
-    pub fn named_moments(&self) -> Numbers {
+    pub fn named_moments(&self) -> NamedArrays {
         let read = |m: &Tensor<1>| m.clone().into_data().try_into_vec::<f32>().unwrap_or_default();
         let of = |moments: &Vec<Tensor<1>>| moments.iter().flat_map(read).collect::<Vec<f32>>();
         let each = self.network.weights().iter().zip(&self.moments);
@@ -151,7 +151,7 @@ impl TrainState {
     }
 
     /// Loads such moments; `None` where they are not of this network's weights.
-    pub fn load_moments(&mut self, saved: Numbers) -> Option<()> {
+    pub fn load_moments(&mut self, saved: NamedArrays) -> Option<()> {
         if saved.len() != self.moments.len() {
             return None;
         }
@@ -199,11 +199,11 @@ impl TrainState {
         let apply = finite.clone() * number(APPLY);
         let control = Tensor::cat(vec![scalars.clone().narrow(0, 0, UpdateScalars::LEN - 2), scale, apply.clone()], 0);
         let keep = (number(KEEP) - 1.0) * apply + 1.0;
-        // All that reads the weights is queued before they are written over.
+        // All reads of the weights are queued before they are updated in place.
         let _ = device.flush();
         let rule = rule(config);
         for ((_, w), moments) in self.network.weights_mut().iter_mut().zip(&mut self.moments) {
-            // What no loss depends on stays.
+            // A weight that the loss does not depend on has no gradient.
             let Some(gradient) = gradients.remove::<1>(w.id()) else { continue };
             w.map_flat(|weight| {
                 let device = weight.device();
@@ -217,7 +217,7 @@ impl TrainState {
                 a.map_flat(|a| blend(a, w.flat().inner(), keep.clone()));
             }
         }
-        // What is dropped before it is queued is not done.
+        // An operation whose result is dropped before it is queued would not run.
         let _ = device.flush();
         (self, finite)
     }

@@ -1,4 +1,4 @@
-//! From what a data set is like to a run config that suits it.
+//! Planning: derives a run config from the fingerprint of a data set.
 //!
 //! Part of `train`; may use `compile`, `data`, `volume` and `text`. The rules are those of nnU-Net (F. Isensee et al., "nnU-Net: a
 //! self-configuring method for deep learning-based biomedical image segmentation", Nature Methods 18, 2021), with the memory that the compiler counts
@@ -16,7 +16,7 @@ const THICK: f64 = 3.0;
 const SHOWN: f64 = 0.05;
 /// A batch is at least this large where memory allows, so that its gradient is not that of one patch.
 const LEAST_BATCH: usize = 2;
-/// No batch is larger.
+/// The largest batch.
 const MOST_BATCH: usize = 32;
 /// Optimiser steps of an epoch at the least, those of nnU-Net: where a data set is small, an epoch goes through it several times, so that as
 /// many steps are made as a network needs to learn, and not as few as there are cases.
@@ -28,7 +28,7 @@ const EPOCHS: usize = 100;
 /// Where cropping leaves less of a case than this, or more of it is empty than the rest, the background was cut away.
 const CUT_AWAY: f64 = 0.75;
 
-/// What is proposed. Lengths are along D, H, W of RAS.
+/// The proposed settings. Lengths are along D, H, W of RAS.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainingPlan {
     /// mm; none where all cases have one spacing.

@@ -1,4 +1,4 @@
-//! Postprocessing that helps on the validation cases, found at the end of a run.
+//! Postprocessing search, at the end of a run: what improves Dice on the validation cases is kept, as nnU-Net does.
 //!
 //! Part of `train`; may use `infer` and `metric`.
 
@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::store::CaseStore;
 use super::validate::{Segmented, counts, segment, summarise};
-use crate::data::Lost;
+use crate::data::LostClass;
 use crate::infer::{Card, Model, Postprocess};
 use crate::text::Result;
 
-/// Whether postprocessing is looked for.
+/// Whether postprocessing is searched for.
 ///
 /// By default it is not: the same cases choose the epoch, and a rule that takes pieces away, found on a few cases with one lesion each, takes a
 /// second lesion away from the next.
@@ -77,7 +77,7 @@ fn best(card: &Card, cases: &[Packed]) -> PostprocessFound {
     PostprocessFound { postprocess: kept.postprocess, before: number(before), after: number(kept.mean) }
 }
 
-/// A postprocessing and what it leads to.
+/// A candidate and its scores.
 struct Trial {
     postprocess: Postprocess,
     /// Mean Dice of what is scored; none of what no reference has.
@@ -108,7 +108,7 @@ struct Packed {
     labels: Vec<(u8, u32)>,
     truth: Vec<(u8, u32)>,
     spacing: [f64; 3],
-    lost: Vec<Lost>,
+    lost: Vec<LostClass>,
 }
 
 impl Packed {

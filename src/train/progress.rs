@@ -1,4 +1,4 @@
-//! What a run shows while it works: on a terminal a bar over small curves, a line for each epoch everywhere. All on standard error.
+//! Progress of a run: on a terminal a bar over small curves, a line for each epoch everywhere. All on standard error.
 //!
 //! Part of `train`; depends on `train::bar`, `train::journal` and `text` only.
 

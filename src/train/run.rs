@@ -19,12 +19,12 @@ use super::loader::{Loader, LoaderConfig, loader_workers};
 use super::loss::Loss;
 use super::optimise::TrainState;
 use super::origin::{CONFIG, GRAPH, RunOrigin, SPLIT};
-use super::pause::Pause;
+use super::pause::PauseFiles;
 use super::postprocess_search::{PostprocessFound, PostprocessSearch, choose};
 use super::progress::TrainProgress;
 use super::schedule::Rates;
 use super::start::{RunStart, seconds_now};
-use super::state::{About, Numbers, RESUME, State, TERMS};
+use super::state::{NamedArrays, RESUME, RunProgress, RunState, TERMS};
 use super::step::Learner;
 use super::validate::{absences, summarise, validate};
 use super::workers::{DeviceBatch, Workers};
@@ -46,14 +46,14 @@ pub struct Outcome {
     pub epochs: usize,
     /// Of this process.
     pub duration: Duration,
-    pub ending: Ending,
+    pub ending: StopReason,
     /// Postprocessing that was looked for when the run was over.
     pub cleaned: Option<PostprocessFound>,
 }
 
-/// Why a run came to its end.
+/// Why a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum StopReason {
     /// All epochs are done.
     Whole,
     /// No epoch was better for as many as the config waits.
@@ -90,7 +90,7 @@ pub fn train(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) -> 
     }
     CaseFiles::of(job)?.save(folder.path())?;
     let learner = Learner::new(workers, Arc::new(job.loss()?), network, job.config.optimiser, job.config.precision)?;
-    run(job, folder, stop, learner, About { origin: Some(origin), ..About::default() }, None)
+    run(job, folder, stop, learner, RunProgress { origin: Some(origin), ..RunProgress::default() }, None)
 }
 
 /// Goes on with a run where its folder's [`RESUME`] was written; from the beginning where there is none. The weights come out as if it
@@ -101,7 +101,7 @@ pub fn train(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) -> 
 /// [`accept_data`]).
 pub fn resume(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) -> Result<Outcome> {
     let path = folder.file(RESUME);
-    let Some(state) = State::load(&path)? else { return train(job, folder, device, stop) };
+    let Some(state) = RunState::load(&path)? else { return train(job, folder, device, stop) };
     let refuse = |why: &str| Diagnostic::error(Code::E0801, format!("`{}` cannot be gone on from: {why}", path.display()));
     let known = state.about.origin.is_some();
     let origin = state.about.origin.map_or_else(|| RunOrigin::in_folder(folder.path()), Ok)?;
@@ -132,7 +132,7 @@ pub fn resume(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) ->
     let workers = Workers::new(device, job.config.workers, job.segments.clone())?;
     let device = workers.main();
     let file = path.display().to_string();
-    let made = |numbers: Numbers| -> Result<Network> {
+    let made = |numbers: NamedArrays| -> Result<Network> {
         let mut network = drawn(job, device)?;
         net::assign(&mut network, &numbers.into_iter().collect(), &file, device)?;
         Ok(network)
@@ -144,7 +144,7 @@ pub fn resume(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) ->
     train_state.load_moments(state.moments).ok_or_else(|| refuse("the optimiser's moments are not those of its weights"))?;
     let (optimiser, loss) = (job.config.optimiser, Arc::new(job.loss()?));
     let learner = Learner::resumed(workers.clone(), loss, train_state, optimiser, state.about.moves, state.about.scaling);
-    run(job, folder, stop, learner, About { origin: Some(origin), ..state.about }, note)
+    run(job, folder, stop, learner, RunProgress { origin: Some(origin), ..state.about }, note)
 }
 
 /// Takes the files of a job's cases as they are now for those that its run in `folder` goes on with. Those that have changed are returned.
@@ -181,14 +181,14 @@ struct Running<'a> {
     job: &'a Job,
     folder: &'a Folder,
     learner: Learner,
-    about: About,
+    about: RunProgress,
     saved: Instant,
     /// Of how many validation cases it was said which classes they lack.
     told: Option<usize>,
 }
 
 /// Trains until the end or `stop`; `note` is said first.
-fn run(job: &Job, folder: &Folder, stop: &AtomicBool, learner: Learner, about: About, note: Option<String>) -> Result<Outcome> {
+fn run(job: &Job, folder: &Folder, stop: &AtomicBool, learner: Learner, about: RunProgress, note: Option<String>) -> Result<Outcome> {
     let start = Instant::now();
     let config = &job.config;
     let labels = job.scored();
@@ -219,14 +219,14 @@ fn run(job: &Job, folder: &Folder, stop: &AtomicBool, learner: Learner, about: A
     if r.about.finished {
         r.clean(&progress)?;
         progress.finish();
-        return Ok(outcome(&r, if r.about.records.len() < config.epochs { Ending::Patience } else { Ending::Whole }));
+        return Ok(outcome(&r, if r.about.records.len() < config.epochs { StopReason::Patience } else { StopReason::Whole }));
     }
     if config.cache.is_some() {
         prepare(job)?;
     }
     let (recipe, threads) = (recipe(job, r.learner.loss()), loader_workers(r.learner.workers().main()));
     let mut loader = Loader::start(&job.store, &recipe, config.epochs, r.about.steps * config.optimiser.accumulate, threads)?;
-    let pause = Pause::of(folder.path());
+    let pause = PauseFiles::of(folder.path());
     let mut warned = 0;
     while r.about.records.len() < config.epochs {
         let epoch = r.about.records.len() + 1;
@@ -244,7 +244,7 @@ fn run(job: &Job, folder: &Folder, stop: &AtomicBool, learner: Learner, about: A
             if stop.load(Ordering::Relaxed) && r.about.steps < epoch * steps {
                 r.save()?;
                 progress.finish();
-                return Ok(outcome(&r, Ending::Asked));
+                return Ok(outcome(&r, StopReason::Asked));
             }
             if r.saved.elapsed() > SAVE_EVERY {
                 r.save()?;
@@ -265,15 +265,15 @@ fn run(job: &Job, folder: &Folder, stop: &AtomicBool, learner: Learner, about: A
         }
         if late {
             progress.finish();
-            return Ok(outcome(&r, Ending::Patience));
+            return Ok(outcome(&r, StopReason::Patience));
         }
         if stop.load(Ordering::Relaxed) && epoch < config.epochs {
             progress.finish();
-            return Ok(outcome(&r, Ending::Asked));
+            return Ok(outcome(&r, StopReason::Asked));
         }
     }
     progress.finish();
-    Ok(outcome(&r, Ending::Whole))
+    Ok(outcome(&r, StopReason::Whole))
 }
 
 impl Running<'_> {
@@ -386,8 +386,8 @@ impl Running<'_> {
     fn save(&mut self) -> Result<()> {
         let path = self.folder.file(RESUME);
         let (learner, train_state) = (&self.learner, self.learner.train_state());
-        let state = State {
-            about: About { moves: learner.moves(), scaling: learner.scaling(), ..self.about.clone() },
+        let state = RunState {
+            about: RunProgress { moves: learner.moves(), scaling: learner.scaling(), ..self.about.clone() },
             weights: net::arrays(&train_state.network).collect(),
             average: train_state.average.iter().flat_map(net::arrays).collect(),
             moments: train_state.named_moments(),

@@ -1,4 +1,4 @@
-//! The learning rate of every step: a linear warmup, then a course down to a minimum.
+//! The learning rate schedule: a linear warmup, then a decay to a minimum.
 //!
 //! Part of `train`; depends on nothing of this crate.
 

@@ -1,4 +1,4 @@
-//! What a run was computed on: a line of `starts.jsonl` for each time that it was begun or gone on with.
+//! The machine and device of a run: a line of `starts.jsonl` for each start and resumption.
 //!
 //! Part of `train`; may use `net` and `text`.
 

@@ -1,4 +1,4 @@
-//! The cases of a run in memory, as far as a budget goes.
+//! An in-memory cache of a run's cases, within a memory budget.
 //!
 //! Part of `train`; may use `data`, `net` and `text`.
 

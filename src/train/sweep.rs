@@ -1,4 +1,4 @@
-//! Runs of one config that differ in a few values: what their folders are called, and how far each has come.
+//! Hyper-parameter sweeps, runs of one config that differ in a few values: names of their folders, and their status.
 //!
 //! Part of `train`; may use `text`.
 
@@ -7,7 +7,7 @@ use std::path::Path;
 use super::folder::Folder;
 use super::job::Job;
 use super::origin::RunOrigin;
-use super::state::{RESUME, State};
+use super::state::{RESUME, RunState};
 use crate::text::Result;
 
 /// Names of folders are cut before they are longer.
@@ -31,7 +31,7 @@ pub fn run_name(varied: &[(String, String)]) -> String {
     name
 }
 
-fn differences(job: &Job, path: &Path, state: State) -> Result<Vec<String>> {
+fn differences(job: &Job, path: &Path, state: RunState) -> Result<Vec<String>> {
     let origin = state.about.origin.map_or_else(|| RunOrigin::in_folder(path), Ok)?;
     Ok(origin.differences(job))
 }
@@ -75,7 +75,7 @@ impl RunStatus {
         if !path.join("config.ron").is_file() {
             return Ok(Self::Open);
         }
-        let Some(state) = State::load(&path.join(RESUME))? else { return Ok(Self::Interrupted(0)) };
+        let Some(state) = RunState::load(&path.join(RESUME))? else { return Ok(Self::Interrupted(0)) };
         let epochs = state.about.records.len();
         let finished = state.about.finished;
         Ok(match job {
@@ -90,7 +90,7 @@ impl RunStatus {
     /// # Errors
     /// As [`RunStatus::of`].
     pub fn differences(job: &Job, path: &Path) -> Result<Vec<String>> {
-        State::load(&path.join(RESUME))?.map_or(Ok(vec![]), |state| differences(job, path, state))
+        RunState::load(&path.join(RESUME))?.map_or(Ok(vec![]), |state| differences(job, path, state))
     }
 
     /// As it is listed.

@@ -92,12 +92,12 @@ fn a_run_that_is_interrupted_after_every_step_gives_the_same_to_the_bit() {
         train_in(&whole, &job).unwrap();
         let stop = AtomicBool::new(true);
         let first = train(&job, &Folder::create(Some(&cut), "x", false).unwrap(), &Device::flex(), &stop).unwrap();
-        assert_eq!((first.ending, first.epochs), (Ending::Asked, 0));
+        assert_eq!((first.ending, first.epochs), (StopReason::Asked, 0));
         let mut times = 1;
         loop {
             let outcome = resume(&job, &Folder::open(&cut).unwrap(), &Device::flex(), &stop).unwrap();
             times += 1;
-            if outcome.ending == Ending::Whole {
+            if outcome.ending == StopReason::Whole {
                 break;
             }
             assert!(times <= 2 * job.steps(), "{sets:?}: {times} times");
@@ -106,7 +106,7 @@ fn a_run_that_is_interrupted_after_every_step_gives_the_same_to_the_bit() {
         same(&whole, &cut);
         // Nothing is left to do: the files stay, and so does what is said of them.
         let again = resume(&job, &Folder::open(&cut).unwrap(), &Device::flex(), &stop).unwrap();
-        assert_eq!((again.ending, again.epochs), (Ending::Whole, 2));
+        assert_eq!((again.ending, again.epochs), (StopReason::Whole, 2));
         same(&whole, &cut);
     }
 }
@@ -138,9 +138,9 @@ fn patience_ends_a_run_that_gets_no_better() {
     let root = tempfile::tempdir().unwrap();
     let job = job(&["optimiser.lr=1e-30", "schedule.min_lr=0", "epochs=9", "steps=1", "patience=2"], &[]).unwrap();
     let outcome = train_in(root.path(), &job).unwrap();
-    assert_eq!((outcome.ending, outcome.epochs, outcome.best.unwrap().epoch), (Ending::Patience, 3, 1));
+    assert_eq!((outcome.ending, outcome.epochs, outcome.best.unwrap().epoch), (StopReason::Patience, 3, 1));
     let again = resume(&job, &Folder::open(root.path()).unwrap(), &Device::flex(), &AtomicBool::new(false)).unwrap();
-    assert_eq!((again.ending, again.epochs), (Ending::Patience, 3));
+    assert_eq!((again.ending, again.epochs), (StopReason::Patience, 3));
 }
 
 #[test]

@@ -5,7 +5,7 @@
 use ndarray::Array3;
 
 use super::store::CaseStore;
-use crate::data::Lost;
+use crate::data::LostClass;
 use crate::infer::{Card, Model};
 use crate::metric::{self, ClassScore, Counts, LabelPair, Region, ScoreSummary};
 use crate::text::{Code, Diagnostic, Result, printable};
@@ -18,7 +18,7 @@ pub struct Segmented {
     /// Distance between voxels in mm, along D, H, W.
     pub spacing: [f64; 3],
     /// Classes that preparation has lost.
-    pub lost: Vec<Lost>,
+    pub lost: Vec<LostClass>,
 }
 
 /// Segments a case as prediction would, without postprocessing.
@@ -33,10 +33,10 @@ pub fn segment(model: &Model, store: &CaseStore, case: usize) -> Result<Segmente
 
 /// What is right and wrong in two maps of classes, for each of what the card says is scored. What is in the file and not in `truth`, since
 /// preparation has `lost` it, is missed, whatever was predicted: it counts by the voxels of its file.
-pub fn counts(card: &Card, labels: &Array3<u8>, truth: &Array3<u8>, spacing: [f64; 3], lost: &[Lost]) -> Vec<Counts> {
+pub fn counts(card: &Card, labels: &Array3<u8>, truth: &Array3<u8>, spacing: [f64; 3], lost: &[LostClass]) -> Vec<Counts> {
     let values = card.values();
     let pair = LabelPair::new(labels, truth, spacing).map(|p| p.of_values(&values));
-    let is_of = |region: &Region, l: &&Lost| values.get(usize::from(l.class)).is_some_and(|v| region.values.contains(v));
+    let is_of = |region: &Region, l: &&LostClass| values.get(usize::from(l.class)).is_some_and(|v| region.values.contains(v));
     let one = |region: &Region| {
         let mut counts = pair.as_ref().map(|p| p.counts(region)).unwrap_or_default();
         if counts.reference() == 0 {
@@ -128,9 +128,9 @@ mod tests {
         let labels = vec![(0, "background".to_owned()), (205, "lesion".to_owned()), (420, "organ".to_owned())];
         let card = Card::new(vec!["t1".into()], labels, [8; 3]);
         let map = |values: [u8; 4]| Array3::from_shape_vec((1, 1, 4), values.to_vec()).unwrap();
-        let lost = [Lost { class: 1, voxels: 3 }];
+        let lost = [LostClass { class: 1, voxels: 3 }];
         let truth = map([0, 0, 2, 2]);
-        let dice = |labels: [u8; 4], lost: &[Lost]| {
+        let dice = |labels: [u8; 4], lost: &[LostClass]| {
             counts(&card, &map(labels), &truth, [1.0; 3], lost).into_iter().map(Counts::dice).collect::<Vec<_>>()
         };
         for predicted in [[0, 0, 2, 2], [1, 0, 2, 2], [1, 1, 2, 2]] {

@@ -1,4 +1,4 @@
-//! One type for everything that is said to a user about their files.
+//! The one type of errors and warnings about a user's files.
 
 use std::fmt;
 

@@ -13,7 +13,7 @@ use crate::cli::{print, print_lines, tell};
 use crate::read::Variant;
 use crate::show::{Column, fit, left_out, table};
 use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, render, several};
-use crate::train::{self, Ending, Folder, Job, Outcome, RunConfig, RunStatus, run_name};
+use crate::train::{self, Folder, Job, Outcome, RunConfig, RunStatus, StopReason, run_name};
 
 /// What is done with several runs.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -84,7 +84,7 @@ pub(super) fn run(args: &Args, file: &Path, variants: &[Variant]) -> Result<()> 
         tell(&format!("run {number} of 0 to {}: {}", variants.len() - 1, path.display()));
         match job(variant).and_then(|job| one(&job, file, &path, args.force)) {
             Ok(None) => done += 1,
-            Ok(Some(outcome)) if outcome.ending != Ending::Asked => done += 1,
+            Ok(Some(outcome)) if outcome.ending != StopReason::Asked => done += 1,
             Ok(Some(_)) => {}
             Err(errors) => {
                 // Said now for who looks on, and again in full at the end.

@@ -49,7 +49,7 @@ impl CapturedGraph {
             Dispatch::sync(dispatch)?;
             drop(page);
             for _ in 0..WARMUP_RUNS {
-                // What is dropped before it is queued is not computed.
+                // An operation whose result is dropped before it is queued would not run.
                 let outputs = run(inputs.clone());
                 Dispatch::sync(dispatch)?;
                 drop(outputs);
@@ -89,7 +89,7 @@ impl CapturedGraph {
     /// Replays it on other inputs, which it [`fits`](Self::fits).
     pub fn replay_on(&mut self, inputs: Vec<Tensor<5>>) -> &[Tensor<5>] {
         let written: Vec<Tensor<5>> = self.inputs.iter().zip(inputs).map(|(to, from)| overwrite(to.clone(), from)).collect();
-        // What is dropped before it is queued is not done.
+        // An operation whose result is dropped before it is queued would not run.
         let _ = self.device.flush();
         drop(written);
         self.replay()

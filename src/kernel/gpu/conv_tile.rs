@@ -92,7 +92,7 @@ pub fn met(at: usize, kh: usize, geometry: &Geometry) -> Option<usize> {
 
 /// Where a thread's tile lies: its first place, its first channel within the group.
 #[derive(CubeType)]
-pub struct Spot {
+pub struct TileOrigin {
     pub w: usize,
     pub tile: usize,
     pub d: usize,
@@ -103,14 +103,14 @@ pub struct Spot {
 
 /// The spot of this number, of an output of extent `to` with so many channels in a group.
 #[cube]
-pub fn spot(number: usize, to: &GpuExtent, channels: usize, groups: usize, #[comptime] tile: ConvTile) -> Spot {
+pub fn spot(number: usize, to: &GpuExtent, channels: usize, groups: usize, #[comptime] tile: ConvTile) -> TileOrigin {
     let tiles_h = to.h.div_ceil(comptime!(tile.along));
     let tiles_c = channels.div_ceil(comptime!(tile.across));
     let row = number / to.w;
     let plane = row / tiles_h;
     let volume = plane / to.d;
     let whole = volume / tiles_c;
-    Spot {
+    TileOrigin {
         w: number % to.w,
         tile: row % tiles_h,
         d: plane % to.d,
@@ -122,14 +122,14 @@ pub fn spot(number: usize, to: &GpuExtent, channels: usize, groups: usize, #[com
 
 /// Places along an axis as offsets, clamped to the volume, and whether they lie in it.
 #[derive(CubeType)]
-pub struct Places {
+pub struct AxisOffsets {
     pub offset: Array<usize>,
     pub there: Array<bool>,
 }
 
 /// `count` places from `first`, `step` apart, of an axis of this length whose neighbours lie `stride` apart.
 #[cube]
-pub fn places(first: i32, #[comptime] count: usize, #[comptime] step: usize, length: usize, stride: usize) -> Places {
+pub fn places(first: i32, #[comptime] count: usize, #[comptime] step: usize, length: usize, stride: usize) -> AxisOffsets {
     let mut offset = Array::<usize>::new(count);
     let mut there = Array::<bool>::new(count);
     #[unroll]
@@ -138,7 +138,7 @@ pub fn places(first: i32, #[comptime] count: usize, #[comptime] step: usize, len
         offset[i] = clamp(at, 0, length as i32 - 1) as usize * stride;
         there[i] = at >= 0 && at < length as i32;
     }
-    Places { offset, there }
+    AxisOffsets { offset, there }
 }
 
 /// The sums of a tile as they begin: each channel's bias in the first part, or 0.
@@ -173,7 +173,7 @@ pub fn started<E: Float>(
 pub fn store<E: Float>(
     y: &mut [E],
     sums: &Array<f32>,
-    spot: &Spot,
+    spot: &TileOrigin,
     to: &GpuExtent,
     groups: usize,
     channels: usize,

@@ -1,4 +1,4 @@
-//! What every kernel's start needs: tensors in order, new ones, the number of blocks, and sums over a block.
+//! Helpers to launch kernels: contiguous tensors, new ones, grid sizes, and reductions over a block.
 
 use burn::backend::cubecl::dtype_to_storage_type;
 use burn::tensor::{DType, Shape};

@@ -14,15 +14,15 @@ mod backward;
 mod bits;
 mod capture;
 mod conv;
-mod conv_back;
+mod conv_grad_input;
+mod conv_grad_weight;
 mod conv_tile;
-mod conv_weights;
 mod copy;
 #[cfg(feature = "cuda")]
 mod driver;
 mod gate;
 mod group_norm;
-mod group_norm_back;
+mod group_norm_backward;
 mod launch;
 mod pool;
 mod position_map;

@@ -1,4 +1,4 @@
-//! Maps of places relative to anchors.
+//! Maps of voxel coordinates relative to anchors.
 
 use super::launch::{GpuExtent, addresses, dims, element, empty, extent, ordered, units};
 use burn_cubecl::tensor::CubeTensor;

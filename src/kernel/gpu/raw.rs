@@ -2,7 +2,8 @@
 
 use super::gate::Branches;
 use super::{
-    bits, conv, conv_back, conv_weights, copy, gate, group_norm, group_norm_back, launch, pool, position_map, resize, softmax, sums, update,
+    bits, conv, conv_grad_input, conv_grad_weight, copy, gate, group_norm, group_norm_backward, launch, pool, position_map, resize,
+    softmax, sums, update,
 };
 use crate::kernel::conv3d::Geometry;
 use crate::kernel::update::UpdateRule;
@@ -247,7 +248,7 @@ impl Kernels for CubeBackend {
         groups: usize,
         to: [usize; 3],
     ) -> FloatTensor<Self> {
-        conv_back::grad_input(g, w, None, geometry, groups, to)
+        conv_grad_input::grad_input(g, w, None, geometry, groups, to)
     }
 
     fn conv_transpose3d_biased_forward(
@@ -257,7 +258,7 @@ impl Kernels for CubeBackend {
         geometry: Geometry,
         to: [usize; 3],
     ) -> FloatTensor<Self> {
-        conv_back::grad_input(g, w, Some(bias), geometry, 1, to)
+        conv_grad_input::grad_input(g, w, Some(bias), geometry, 1, to)
     }
 
     fn channel_sums(g: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -322,7 +323,7 @@ impl Kernels for CubeBackend {
     }
 
     fn conv3d_grad_weight(x: FloatTensor<Self>, g: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self> {
-        conv_weights::gradient(x, g, geometry, groups)
+        conv_grad_weight::gradient(x, g, geometry, groups)
     }
 
     fn group_norm_statistics(x: FloatTensor<Self>, groups: usize, eps: f64) -> FloatTensor<Self> {
@@ -350,11 +351,11 @@ impl Kernels for CubeBackend {
     }
 
     fn group_norm_sums(x: FloatTensor<Self>, g: FloatTensor<Self>, statistics: FloatTensor<Self>) -> FloatTensor<Self> {
-        group_norm_back::sums(x, g, statistics)
+        group_norm_backward::sums(x, g, statistics)
     }
 
     fn group_norm_grad_affine(sums: FloatTensor<Self>, weight: FloatTensor<Self>) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        group_norm_back::grad_affine(sums, weight.dtype)
+        group_norm_backward::grad_affine(sums, weight.dtype)
     }
 
     fn group_norm_grad_input(
@@ -364,7 +365,7 @@ impl Kernels for CubeBackend {
         statistics: FloatTensor<Self>,
         sums: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        group_norm_back::grad_input(x, g, weight, statistics, sums)
+        group_norm_backward::grad_input(x, g, weight, statistics, sums)
     }
 
     fn resize_forward(x: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self> {

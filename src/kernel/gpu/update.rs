@@ -1,4 +1,4 @@
-//! Optimiser steps and means of weights, in their places.
+//! Optimiser steps, moving averages and gradient accumulation, in place.
 
 use super::launch::{UNITS, addresses, blocks, ordered, over_block, units};
 use crate::kernel::update::{FIRST, GO, RATE, SCALE, SECOND, UpdateRule};

@@ -139,7 +139,7 @@ fn a_recipe_fills_in_what_is_not_named() {
     for c in [&nnunet, &paper] {
         assert_eq!((c.epochs, c.optimiser.lr, c.patch), (10, 1e-3, [32, 48, 48]));
         assert_eq!((c.optimiser.clip, c.augment.gamma.high, c.augment.rotate.thick_degrees), (Some(12.0), 1.5, Some(180.0)));
-        assert!(c.loss.batch_dice && c.foreground == Foreground::Last(crate::data::Last { at_least: 1, part: 0.33 }));
+        assert!(c.loss.batch_dice && c.foreground == Foreground::Last(crate::data::LastPatches { at_least: 1, part: 0.33 }));
     }
     assert_eq!(
         (nnunet.optimiser.kind, nnunet.optimiser.momentum, nnunet.schedule.kind),

@@ -58,7 +58,7 @@ mod weights;
 use burn::tensor::Tensor;
 
 use predictions::Predictions;
-use voxel::Logs;
+use voxel::LogLikelihood;
 
 pub use label_scheme::LabelScheme;
 pub use objective::{Anneal, FrequencyOf, Norm, Objective};
@@ -71,24 +71,24 @@ pub struct Head {
     pub output: usize,
     /// `[D, H, W]` for a training patch.
     pub size: [usize; 3],
-    /// What its loss weighs.
+    /// The weight of its loss.
     pub weight: f64,
 }
 
-/// An objective and what it is of.
+/// The loss of a network: objective, label scheme, deep supervision, class weights.
 #[derive(Clone, Debug)]
 pub struct Loss {
     pub objective: Objective,
     pub label_scheme: LabelScheme,
     /// Outputs that are trained on, the first one first; empty for a network of one output.
     pub heads: Vec<Head>,
-    /// Class weights that stay, from all training cases or from the config; none where each batch has its own.
+    /// Fixed class weights, from all training cases or from the config; none where each batch has its own.
     pub fixed: Option<Vec<f64>>,
     /// Voxels of each channel in all training cases, where these are counted.
     pub counts: Option<Vec<u64>>,
 }
 
-/// The loss and its terms, unweighted; each a scalar tensor, 0 for Tversky and focal loss where they weigh nothing.
+/// The loss and its terms, unweighted; each a scalar tensor, 0 for Tversky and focal loss with weight 0.
 #[derive(Clone, Debug)]
 pub struct Terms {
     pub total: Tensor<1>,
@@ -165,7 +165,7 @@ impl Loss {
         let a = Predictions::new(logits, &self.label_scheme);
         let zero = || Tensor::<1>::zeros([1], device);
         let dice = overlap::dice(&a, t, o);
-        let logs = Logs::new(&a, t);
+        let logs = LogLikelihood::new(&a, t);
         let cross_entropy = voxel::cross_entropy(&a, t, &logs);
         let boundary = voxel::boundary(t, &logs, device);
         let mut total = dice.clone() * o.dice + cross_entropy.clone() * o.cross_entropy + boundary.clone() * o.boundary;

@@ -1,4 +1,4 @@
-//! The losses that compare volumes: Dice and Tversky.
+//! Overlap losses: Dice and Tversky.
 //!
 //! Part of `train::loss`.
 

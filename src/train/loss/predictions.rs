@@ -31,17 +31,17 @@ impl Predictions {
         if self.regions { log_sigmoid(-self.logits.clone()) } else { self.q().log() }
     }
 
-    /// `1 - p`, not quite down to 0.
+    /// `1 - p`, clamped above 0.
     pub fn q(&self) -> Tensor<5> {
         (-self.p.clone() + 1.0).clamp_min(LEAST)
     }
 
-    /// `p`, not quite down to 0.
+    /// `p`, clamped above 0.
     pub fn p_above_zero(&self) -> Tensor<5> {
         self.p.clone().clamp_min(LEAST)
     }
 
-    /// Whether each channel is right or wrong by itself.
+    /// Whether the channels are independent regions.
     pub fn regions(&self) -> bool {
         self.regions
     }

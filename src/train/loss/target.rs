@@ -88,7 +88,7 @@ impl HostTargets {
 
     /// On a device, all that changes from batch to batch as tensors.
     pub fn on(self, device: &Device) -> DeviceTargets {
-        // What there is nothing of adds nothing, and is not divided by.
+        // A count of 0 adds nothing, and is not divided by.
         let inverse = |count: f64| if count > 0.0 { (1.0 / count) as f32 } else { 0.0 };
         let mut numbers = [&self.weights[..], &self.overlap, &self.cross_entropy].concat();
         numbers.push(self.overlap.iter().sum());
@@ -148,7 +148,7 @@ pub struct Targets {
     pub one_hot: Tensor<5>,
     /// `[N, 1, D, H, W]`; none where the boundary loss weighs nothing.
     pub border: Option<Tensor<5>>,
-    /// The class weights `[K]`, those of what is compared by volume `[K]`, those of the cross-entropy `[K]`, the sum of the second, and what
+    /// The class weights `[K]`, those of Dice and Tversky `[K]`, those of the cross-entropy `[K]`, the sum of the second, and what
     /// the focal loss, the cross-entropy and the boundary loss are multiplied by: `[3 K + 4]`.
     numbers: Tensor<1>,
 }
@@ -198,8 +198,7 @@ impl Targets {
     }
 }
 
-/// Labels `[N, D, H, W]` brought from one size to another: each voxel takes that of the voxel in which its middle lies, the upper one
-/// of two.
+/// Labels `[N, D, H, W]` resampled to another size by nearest neighbour (PyTorch's `nearest-exact`); of two equally near the upper one.
 pub fn resized(labels: &[u8], n: usize, from: [usize; 3], to: [usize; 3]) -> Vec<u8> {
     if from == to {
         return labels.to_vec();

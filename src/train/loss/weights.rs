@@ -1,4 +1,4 @@
-//! What each class weighs.
+//! Class weights.
 //!
 //! Part of `train::loss`.
 
@@ -6,8 +6,8 @@ use super::label_scheme::LabelScheme;
 
 /// `n_c^-a`, made to sum to 1 (to 0 for no voxels at all), from the voxels of each channel.
 ///
-/// A class without voxels weighs 0: the others say all that is to be said of it. A region without voxels weighs as the rarest that
-/// has some, for nothing else would tell the network that it is not there; where no region has any they weigh alike.
+/// A class without voxels weighs 0: the other channels of the softmax cover it. A region without voxels weighs as the rarest that
+/// has some, since no other channel penalises false positives of it; where no region has any they weigh alike.
 pub fn inverse(counts: &[u64], exponent: f64, label_scheme: &LabelScheme) -> Vec<f64> {
     let mut raw: Vec<f64> = counts.iter().map(|&c| if c == 0 { 0.0 } else { (c as f64).powf(-exponent) }).collect();
     if matches!(label_scheme, LabelScheme::Regions(_)) {

@@ -12,9 +12,9 @@ fn run(dir: &Path, sets: &[&str], device: &Device, interrupted: bool) -> (Store,
     let folder = Folder::create(Some(dir), "x", false).unwrap();
     let stop = AtomicBool::new(interrupted);
     let ending = train(&job, &folder, device, &stop).unwrap().ending;
-    assert_eq!(ending, if interrupted { Ending::Asked } else { Ending::Whole });
+    assert_eq!(ending, if interrupted { StopReason::Asked } else { StopReason::Whole });
     if interrupted {
-        assert_eq!(resume(&job, &folder, device, &AtomicBool::new(false)).unwrap().ending, Ending::Whole);
+        assert_eq!(resume(&job, &folder, device, &AtomicBool::new(false)).unwrap().ending, StopReason::Whole);
     }
     (read_store(&dir.join(LAST)).unwrap(), figures(dir))
 }

@@ -1,4 +1,4 @@
-//! What this machine can do at most, measured: multiply-adds in registers, and copies between volumes. Uses rayon and `lanes`.
+//! The measured roofline of this machine: multiply-adds in registers, and the bandwidth of copies between volumes. Uses rayon and `lanes`.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

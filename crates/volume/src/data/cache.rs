@@ -22,7 +22,7 @@ use super::load::{CANONICAL, LoadedCase};
 use super::preprocess::Preprocess;
 use super::record::{FileRecord, nanoseconds_now};
 use super::sample::Sample;
-use super::taken::Lost;
+use super::taken::LostClass;
 use crate::text::{Code, Diagnostic, probe, read_marked, write_whole};
 use crate::volume::{Affine, Grid};
 
@@ -52,7 +52,7 @@ struct Head {
     made: u64,
     /// Not in files of before.
     #[serde(default)]
-    lost: Vec<Lost>,
+    lost: Vec<LostClass>,
     #[serde(default)]
     warnings: Vec<Told>,
     /// [`PREPARATION`]; files that do not name it are of version 1.

@@ -1,4 +1,4 @@
-//! Whether a data set can be trained on: its cases held against each other.
+//! Whether a data set can be trained on: consistency of its cases.
 //!
 //! May use `text`, and `dataset`, `survey` beside it.
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cache::Cache;
 use super::layout::{self, CaseEntry, Pattern, Want};
-use super::load::{self, LoadedCase, Matched};
+use super::load::{self, LoadedCase, MatchedCase};
 use super::phantom;
 use super::preprocess::Preprocess;
 use crate::text::{Code, Diagnostic, Diagnostics};
@@ -176,11 +176,11 @@ impl Dataset {
     ///
     /// # Errors
     /// As [`Dataset::load`]: all that is wrong with its image and its label.
-    pub fn raw(&self, at: usize) -> Result<Matched, Diagnostics> {
+    pub fn raw(&self, at: usize) -> Result<MatchedCase, Diagnostics> {
         let Some(case) = self.description.cases.get(at) else { return Err(Diagnostics::default()) };
         if let DatasetSpec::Phantom { size, seed, .. } = self.spec {
             let made = phantom::generate(size, seed, at as u64);
-            return Ok(Matched::of_phantom(made));
+            return Ok(MatchedCase::of_phantom(made));
         }
         // Both are looked at whatever the other is like: all that is wrong is said at once.
         let mut found = Diagnostics::default();
@@ -205,7 +205,7 @@ impl Dataset {
         })?;
         match self.spec {
             DatasetSpec::Phantom { size, seed, .. } => {
-                let made = Matched::of_phantom(phantom::generate(size, seed, at as u64));
+                let made = MatchedCase::of_phantom(phantom::generate(size, seed, at as u64));
                 LoadedCase::prepared(&case.id, &made, &self.by, &self.description)
             }
             _ => {

@@ -1,4 +1,4 @@
-//! What a data set is like as a whole: what a plan of training needs to know.
+//! The fingerprint of a data set, as nnU-Net calls it: what planning a training run needs to know.
 //!
 //! May use `volume`, and `dataset`, `survey`, `check` beside it.
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::check::median;
 use super::dataset::Description;
-use super::survey::{Seen, Survey};
+use super::survey::{CaseSurvey, Survey};
 use crate::volume::percentile;
 
 /// Of the cases that can be used. Sizes and spacings are along D, H, W of RAS.
@@ -78,8 +78,8 @@ impl ValueRange {
 impl Fingerprint {
     /// Of surveyed cases; those with errors have no part in it.
     pub fn of(about: &Description, cases: &[Survey]) -> Self {
-        let seen: Vec<&Seen> = cases.iter().filter(|c| c.is_sound()).filter_map(|c| c.seen.as_ref()).collect();
-        let along = |f: &dyn Fn(&Seen, usize) -> f64| [0, 1, 2].map(|axis| ValueRange::of(seen.iter().map(|s| f(s, axis)).collect()));
+        let seen: Vec<&CaseSurvey> = cases.iter().filter(|c| c.is_sound()).filter_map(|c| c.seen.as_ref()).collect();
+        let along = |f: &dyn Fn(&CaseSurvey, usize) -> f64| [0, 1, 2].map(|axis| ValueRange::of(seen.iter().map(|s| f(s, axis)).collect()));
         let count = |n: [usize; 3]| n.iter().map(|n| *n as f64).product::<f64>();
         let total: u64 = seen.iter().map(|s| s.classes.iter().sum::<u64>()).sum();
         let channel = |(at, modality): (usize, &String)| {
@@ -91,7 +91,7 @@ impl Fingerprint {
             Intensities { modality: modality.clone(), mean, deviation, median, low, high }
         };
         let class = |(at, (value, name)): (usize, &(u32, String))| {
-            let own = |s: &&Seen| s.classes.get(at).copied().unwrap_or_default();
+            let own = |s: &&CaseSurvey| s.classes.get(at).copied().unwrap_or_default();
             let (with, voxels) = seen.iter().map(own).fold((0, 0), |(with, all), n| (with + usize::from(n > 0), all + n));
             Share { value: *value, name: name.clone(), cases: with, part: voxels as f64 / total.max(1) as f64 }
         };

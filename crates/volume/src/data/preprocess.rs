@@ -1,4 +1,4 @@
-//! From the voxels of a file to those that a network sees: cropped, on its scale, at its spacing.
+//! Preprocessing, from the voxels of a file to those that a network gets: crop, intensity normalisation, resampling.
 //!
 //! May use `text`, `volume`. Training and prediction go through the same functions, in the same order, as nnU-Net has it: the box of what is
 //! not 0 is cut out, intensities are brought to their scale on the file's own voxels, and then to the spacing.

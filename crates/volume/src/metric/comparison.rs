@@ -1,4 +1,4 @@
-//! Two sets of predictions for the same cases held against each other.
+//! Paired comparison of two sets of predictions for the same cases.
 //!
 //! May use `evaluation`, `figure`, `score`, `means`, `spread`, `wilcoxon` beside it.
 //!

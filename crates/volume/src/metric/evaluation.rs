@@ -1,4 +1,4 @@
-//! Many cases brought together.
+//! Scores of many cases, and their statistics.
 //!
 //! May use `figure`, `means`, `region`, `score`, `spread` beside it.
 

@@ -78,13 +78,13 @@ struct Group {
 }
 
 /// How intensities become grey.
-struct Look {
+struct Intensity {
     window: [f32; 2],
     /// Pixels in a mm.
     scale: f64,
 }
 
-impl Look {
+impl Intensity {
     /// Rows and columns of a plane in pixels.
     fn size(&self, plane: &Plane) -> [usize; 2] {
         let pixels = |mm: f64| ((mm * self.scale).round() as usize).max(1);
@@ -113,7 +113,7 @@ pub fn draw(what: &Overlay<'_>) -> Result<RgbImage, Diagnostic> {
     let groups = groups(what, &all);
     // One scale for all planes: the widest fills its column.
     let largest = |side: usize| groups.iter().flat_map(|g| &g.planes).map(|p| p.extent[side]).fold(f64::MIN_POSITIVE, f64::max);
-    let look = Look { window, scale: (COLUMN as f64 / largest(1)).min(2.0 * COLUMN as f64 / largest(0)) };
+    let look = Intensity { window, scale: (COLUMN as f64 / largest(1)).min(2.0 * COLUMN as f64 / largest(0)) };
 
     let mut titles = vec!["image"];
     titles.extend(what.reference.map(|_| "reference"));
@@ -184,7 +184,7 @@ fn groups(what: &Overlay<'_>, all: &[Class]) -> Vec<Group> {
 }
 
 /// The height of a group in pixels.
-fn height(group: &Group, look: &Look) -> usize {
+fn height(group: &Group, look: &Intensity) -> usize {
     group.class.as_ref().map_or(0, |_| LINE) + group.planes.iter().map(|p| look.size(p)[0] + GAP).sum::<usize>()
 }
 
@@ -192,7 +192,7 @@ fn height(group: &Group, look: &Look) -> usize {
 type Painted<'a> = (ArrayView3<'a, u8>, &'a [[u8; 3]; 256]);
 
 /// One panel: a black cell with the plane in its middle; `at`: top, left. Without labels it is the image's own, which has the scale.
-fn panel(canvas: &mut Canvas, what: &Overlay<'_>, plane: &Plane, labels: Option<&Painted<'_>>, look: &Look, at: [usize; 2]) {
+fn panel(canvas: &mut Canvas, what: &Overlay<'_>, plane: &Plane, labels: Option<&Painted<'_>>, look: &Intensity, at: [usize; 2]) {
     let ([top, left], [rows, columns], window) = (at, look.size(plane), look.window);
     canvas.fill([top, left, rows, COLUMN], [0; 3]);
     let inner = left + (COLUMN - columns) / 2;

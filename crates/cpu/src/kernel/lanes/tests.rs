@@ -220,7 +220,7 @@ impl<const B: usize, const P: usize> SimdKernel for Sums<B, P> {
 #[test]
 fn sums_of_products_are_exact() {
     for isa in Isa::all() {
-        // SAFETY: the jobs have their own arrays.
+        // SAFETY: the kernels have their own arrays.
         unsafe {
             run(isa, Sums::<4, 3>);
             run(isa, Sums::<4, 2>);

@@ -1,4 +1,4 @@
-//! What running relies on: every place that a node can touch lies in what its volume or local holds, locals are made before they
+//! The checks that make running a stage safe: every place that a node can touch lies in what its volume or local holds, locals are made before they
 //! are read, and what is written overlaps nothing else.
 
 use super::depthwise::Depthwise;

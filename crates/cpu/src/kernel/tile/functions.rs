@@ -1,4 +1,4 @@
-//! Activation functions of lanes.
+//! Activation functions on vectors.
 
 use super::lanes::Lanes;
 use super::stage::UnaryFunction;

@@ -1,9 +1,9 @@
-//! Nodes whose input has another grid than their value: transposed convolutions, resizes, pools.
+//! Nodes whose input and output have different grids: transposed convolutions, resizes, pools.
 
 use super::combine::Combine;
-use super::jobs::{Blend, Interleave, Largest, MixRows, Pairs, Stretch, StretchMixed};
 use super::lanes;
 use super::run::{AxisRange, RowView, TileRun};
+use super::simd::{Blend, Interleave, Largest, MixRows, Pairs, Stretch, StretchMixed};
 use super::stage::{ChannelSources, Matrix};
 use super::tiled::{TiledKernel, resize_row, size_of, up_row, up_rows};
 

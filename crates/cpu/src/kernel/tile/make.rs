@@ -2,10 +2,10 @@
 
 use super::combine::Combine;
 use super::depthwise::Depthwise;
-use super::jobs::{Blocked, Softmax, Split, Terms};
 use super::lanes;
 use super::rows::TermRow;
 use super::run::{AxisRange, RowView, TileRun};
+use super::simd::{Blocked, Softmax, Split, Terms};
 use super::stage::{AffineTerm, BufferRef, ChannelSources, ConvWindow, Matrix, Operand, StageNode, StageOp, UnaryFunction};
 use super::tiled::node_size;
 use super::winograd;

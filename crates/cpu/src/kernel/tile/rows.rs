@@ -1,4 +1,4 @@
-//! What is done to one row after the other: terms of a sum, softmax over channels, maxima, moments.
+//! Operations on one row after the other: terms of a sum, softmax over channels, maxima, moments.
 
 use super::functions::{LaneFunction, Same, Silu};
 use super::lanes::Lanes;

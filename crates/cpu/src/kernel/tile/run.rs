@@ -7,9 +7,9 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use super::combine::fold;
-use super::jobs::Sums;
 use super::lanes;
 use super::rows::LINE;
+use super::simd::Sums;
 use super::stage::{BufferRef, ChannelAffine, ChannelConstants, Matrix, Moments, Operand, Space, StageNode, StageOp};
 use super::tiled::{NeededRange, TiledKernel, clip, node_size};
 

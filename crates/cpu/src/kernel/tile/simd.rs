@@ -1,4 +1,4 @@
-//! The kernels as jobs, so that each is compiled for every form of lanes.
+//! The kernels of a tile as [`SimdKernel`](super::lanes::SimdKernel)s, each compiled for every instruction set.
 
 use super::blends;
 use super::combine::Combine;
@@ -8,7 +8,7 @@ use super::rows::{self, TermRow};
 use super::tiled::Mix;
 use super::winograd;
 
-macro_rules! jobs {
+macro_rules! simd_kernels {
     ($($name:ident $(<$lt:lifetime>)? { $($field:ident: $kind:ty),* } -> $out:ty = |$j:ident, $l:ident| $body:expr;)*) => { $(
         pub(super) struct $name $(<$lt>)? { $(pub(super) $field: $kind),* }
         impl $(<$lt>)? SimdKernel for $name $(<$lt>)? {
@@ -23,7 +23,7 @@ macro_rules! jobs {
     )* };
 }
 
-jobs! {
+simd_kernels! {
     Sums { x: *const f32, step: usize, rows: usize, width: usize, shift: f32 } -> (f64, f64) = |j, L| rows::moments::<L>(j.x, j.step, j.rows, j.width, j.shift);
     Softmax<'a> { dst: &'a [*mut f32], x: &'a [*const f32], width: usize } -> () = |j, L| rows::softmax::<L>(j.dst, j.x, j.width);
     Terms { term: TermRow, count: usize, dst_row: usize, x_row: usize, times_row: usize, along: *const f32 } -> () = |j, L| {

@@ -1,4 +1,4 @@
-//! A range test of the learning rate (L. N. Smith, 2017): a hundred steps, each with a larger rate than the one before, and how the loss takes it.
+//! The learning rate range test (L. N. Smith, 2017): a hundred steps, each with a larger rate than the one before, and the loss of each.
 //!
 //! Part of `train`; may use `net` and `text`. Nothing is written.
 
@@ -26,7 +26,7 @@ const DIVERGED: f64 = 3.0;
 
 /// A step of the test.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Tried {
+pub struct LrTestStep {
     pub rate: f64,
     pub loss: f64,
     /// The moving mean of the loss up to this step.
@@ -35,8 +35,8 @@ pub struct Tried {
 
 /// What a test has shown.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Found {
-    pub tried: Vec<Tried>,
+pub struct LrTestResult {
+    pub tried: Vec<LrTestStep>,
     /// The rate at which the mean of the loss was least.
     pub least: Option<f64>,
     /// Where it fell most within a third of a decade.
@@ -49,7 +49,7 @@ pub struct Found {
 ///
 /// # Errors
 /// What is wrong with a case's files; E0901 where the loss of the first step is not finite.
-pub fn find_rate(job: &Job, device: &Device, stop: &AtomicBool, mut seen: impl FnMut(usize, usize)) -> Result<Found> {
+pub fn find_rate(job: &Job, device: &Device, stop: &AtomicBool, mut seen: impl FnMut(usize, usize)) -> Result<LrTestResult> {
     let workers = Workers::new(device, job.config.workers, job.segments.clone())?;
     let loss = Arc::new(job.loss()?);
     let network = drawn(job, workers.main())?;
@@ -80,7 +80,7 @@ pub fn find_rate(job: &Job, device: &Device, stop: &AtomicBool, mut seen: impl F
 }
 
 #[derive(Default)]
-struct LossCurve(Vec<Tried>);
+struct LossCurve(Vec<LrTestStep>);
 
 impl LossCurve {
     /// Adds a step; whether the test goes on.
@@ -89,12 +89,12 @@ impl LossCurve {
             return false;
         }
         let mean = self.0.last().map_or(loss, |last| KEEP * last.mean + (1.0 - KEEP) * loss);
-        self.0.push(Tried { rate, loss, mean });
+        self.0.push(LrTestStep { rate, loss, mean });
         let least = self.0.iter().map(|t| t.mean).fold(f64::INFINITY, f64::min);
         mean <= DIVERGED * least.max(f64::MIN_POSITIVE)
     }
 
-    fn found(self) -> Found {
+    fn found(self) -> LrTestResult {
         let tried = self.0;
         let least = tried.iter().enumerate().reduce(|a, b| if b.1.mean < a.1.mean { b } else { a }).filter(|(at, _)| *at > 0);
         // Rates grow evenly in their logarithm, so that differences of steps are slopes.
@@ -103,7 +103,7 @@ impl LossCurve {
         let steepest = falls.reduce(|a, b| if b.0 < a.0 { b } else { a }).filter(|(fall, _)| *fall < 0.0).map(|(_, rate)| rate);
         let least = least.map(|(_, t)| t.rate);
         let proposed = least.map(|least| least / 10.0);
-        Found { tried, least, steepest, proposed }
+        LrTestResult { tried, least, steepest, proposed }
     }
 }
 
