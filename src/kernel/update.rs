@@ -142,7 +142,7 @@ pub struct SquaredNorm {
     sum: f64,
     device: Device,
     #[cfg(feature = "gpu")]
-    parts: gpu::Parts,
+    parts: gpu::PartialSquares,
 }
 
 impl SquaredNorm {
@@ -154,7 +154,7 @@ impl SquaredNorm {
             sum: 0.0,
             device: device.clone(),
             #[cfg(feature = "gpu")]
-            parts: gpu::Parts::new(lengths, device),
+            parts: gpu::PartialSquares::new(lengths, device),
         }
     }
 

@@ -36,7 +36,7 @@ mod update;
 use super::conv3d::Geometry;
 use super::gate::Branch;
 use super::update::UpdateRule;
-use autograd::Tracked;
+use autograd::AutogradExt;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Dispatch, DispatchDevice};
 use burn::tensor::{DType, Device, Tensor};
