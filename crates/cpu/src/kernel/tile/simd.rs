@@ -16,7 +16,7 @@ macro_rules! simd_kernels {
             #[inline(always)]
             unsafe fn run<$l: Lanes>(self) -> $out {
                 let $j = self;
-                // SAFETY: the job's maker vouches for its rows.
+                // SAFETY: whoever makes the kernel vouches for its rows.
                 unsafe { $body }
             }
         }
