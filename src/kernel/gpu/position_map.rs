@@ -1,13 +1,13 @@
-//! Maps of places relative to anchors.
+//! Maps of voxel coordinates relative to anchors.
 
-use super::launch::{Extent, addresses, dims, element, empty, extent, ordered, units};
+use super::launch::{GpuExtent, addresses, dims, element, empty, extent, ordered, units};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
 /// The sum over the axes of a voxel's place, a share of the extent, less the anchor's: `anchors [rows, 3]` to `y [rows, to]`.
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn map<E: Float>(anchors: &[E], y: &mut [E], to: Extent, count: usize, #[define(E)] _element: ElemType) {
+fn position_map<E: Float>(anchors: &[E], y: &mut [E], to: GpuExtent, count: usize, #[define(E)] _element: ElemType) {
     if ABSOLUTE_POS >= count {
         terminate!();
     }
@@ -33,7 +33,7 @@ pub fn forward(anchors: CubeTensor, to: [usize; 3]) -> CubeTensor {
     let client = y.client.clone();
     // SAFETY: a thread writes its own place.
     unsafe {
-        map::launch_unchecked(
+        position_map::launch_unchecked(
             &client,
             grid,
             block,

@@ -1,4 +1,4 @@
-//! The ways back of the operations of the network. Convolution, its transpose and its weight gradient are each other's gradients.
+//! The backward passes of the network's operations. Convolution, its transpose and its weight gradient are each other's gradients.
 
 use super::gate::{BRANCHES, Branches};
 use super::raw::Kernels;
@@ -14,68 +14,68 @@ use burn::tensor::Slice;
 use burn_cubecl::Cube;
 
 #[derive(Debug)]
-pub struct Convolution;
+pub struct Conv3dBackward;
 #[derive(Debug)]
-pub struct BiasedConvolution;
+pub struct BiasedConv3dBackward;
 #[derive(Debug)]
-pub struct Spreading;
+pub struct ConvTransposeBackward;
 #[derive(Debug)]
-pub struct BiasedSpreading;
+pub struct BiasedConvTransposeBackward;
 
-/// What a convolution's way back needs.
-pub type Slid = (NodeId, NodeId, Geometry, usize);
-/// What its transpose's needs.
-pub type Spread = (NodeId, NodeId, Geometry);
+/// What a convolution saves for its backward pass.
+pub type SavedConv = (NodeId, NodeId, Geometry, usize);
+/// What a transposed convolution saves.
+pub type SavedConvTranspose = (NodeId, NodeId, Geometry);
 
-impl Backward<Cube, 2> for Convolution {
-    type State = Slid;
+impl Backward<Cube, 2> for Conv3dBackward {
+    type State = SavedConv;
 
-    fn backward(self, ops: Ops<Slid, 2>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+    fn backward(self, ops: Ops<SavedConv, 2>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
         let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
         let [x, w] = ops.parents;
-        back_from_sliding(g, ops.state, [x, w].map(|n| n.map(|n| n.id)), grads, checkpointer);
+        conv3d_backward(g, ops.state, [x, w].map(|n| n.map(|n| n.id)), grads, checkpointer);
     }
 }
 
-impl Backward<Cube, 3> for BiasedConvolution {
-    type State = Slid;
+impl Backward<Cube, 3> for BiasedConv3dBackward {
+    type State = SavedConv;
 
-    fn backward(self, ops: Ops<Slid, 3>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+    fn backward(self, ops: Ops<SavedConv, 3>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
         let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
         let [x, w, bias] = ops.parents;
         if let Some(node) = bias {
             grads.register::<Cube>(node.id, Cube::channel_sums(g.clone()));
         }
-        back_from_sliding(g, ops.state, [x, w].map(|n| n.map(|n| n.id)), grads, checkpointer);
+        conv3d_backward(g, ops.state, [x, w].map(|n| n.map(|n| n.id)), grads, checkpointer);
     }
 }
 
-impl Backward<Cube, 2> for Spreading {
-    type State = Spread;
+impl Backward<Cube, 2> for ConvTransposeBackward {
+    type State = SavedConvTranspose;
 
-    fn backward(self, ops: Ops<Spread, 2>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+    fn backward(self, ops: Ops<SavedConvTranspose, 2>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
         let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
         let [x, w] = ops.parents;
-        back_from_spreading(g, ops.state, [x, w].map(|n| n.map(|n| n.id)), grads, checkpointer);
+        conv_transpose_backward(g, ops.state, [x, w].map(|n| n.map(|n| n.id)), grads, checkpointer);
     }
 }
 
-impl Backward<Cube, 3> for BiasedSpreading {
-    type State = Spread;
+impl Backward<Cube, 3> for BiasedConvTransposeBackward {
+    type State = SavedConvTranspose;
 
-    fn backward(self, ops: Ops<Spread, 3>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+    fn backward(self, ops: Ops<SavedConvTranspose, 3>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
         let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
         let [x, w, bias] = ops.parents;
         if let Some(node) = bias {
             grads.register::<Cube>(node.id, Cube::channel_sums(g.clone()));
         }
-        back_from_spreading(g, ops.state, [x, w].map(|n| n.map(|n| n.id)), grads, checkpointer);
+        conv_transpose_backward(g, ops.state, [x, w].map(|n| n.map(|n| n.id)), grads, checkpointer);
     }
 }
 
-fn back_from_sliding(
+fn conv3d_backward(
     g: FloatTensor<Cube>,
-    (x, w, geometry, groups): Slid,
+    (x, w, geometry, groups): SavedConv,
     [x_node, w_node]: [Option<NodeId>; 2],
     grads: &mut Gradients,
     checkpointer: &mut Checkpointer,
@@ -84,16 +84,16 @@ fn back_from_sliding(
     let w: FloatTensor<Cube> = checkpointer.retrieve_node_output(w);
     let [_, _, volume @ ..]: [usize; 5] = x.shape().dims();
     if let Some(node) = x_node {
-        grads.register::<Cube>(node, Cube::gather(g.clone(), w, geometry, groups, volume));
+        grads.register::<Cube>(node, Cube::conv3d_grad_input(g.clone(), w, geometry, groups, volume));
     }
     if let Some(node) = w_node {
-        grads.register::<Cube>(node, Cube::correlate(x, g, geometry, groups));
+        grads.register::<Cube>(node, Cube::conv3d_grad_weight(x, g, geometry, groups));
     }
 }
 
-fn back_from_spreading(
+fn conv_transpose_backward(
     g: FloatTensor<Cube>,
-    (x, w, geometry): Spread,
+    (x, w, geometry): SavedConvTranspose,
     [x_node, w_node]: [Option<NodeId>; 2],
     grads: &mut Gradients,
     checkpointer: &mut Checkpointer,
@@ -101,28 +101,28 @@ fn back_from_spreading(
     let x: FloatTensor<Cube> = checkpointer.retrieve_node_output(x);
     let w: FloatTensor<Cube> = checkpointer.retrieve_node_output(w);
     if let Some(node) = x_node {
-        grads.register::<Cube>(node, Cube::slide(g.clone(), w, geometry, 1));
+        grads.register::<Cube>(node, Cube::conv3d_forward(g.clone(), w, geometry, 1));
     }
     if let Some(node) = w_node {
-        grads.register::<Cube>(node, Cube::correlate(g, x, geometry, 1));
+        grads.register::<Cube>(node, Cube::conv3d_grad_weight(g, x, geometry, 1));
     }
 }
 
 #[derive(Debug)]
-pub struct Normalisation;
+pub struct GroupNormBackward;
 
-impl Backward<Cube, 3> for Normalisation {
+impl Backward<Cube, 3> for GroupNormBackward {
     type State = ([NodeId; 3], FloatTensor<Cube>, bool);
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
         let (ids, statistics, silu) = ops.state;
         let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
         let [x, weight, bias]: [FloatTensor<Cube>; 3] = ids.map(|id| checkpointer.retrieve_node_output(id));
-        let g = if silu { Cube::group_bend(x.clone(), g, statistics.clone(), weight.clone(), bias) } else { g };
-        let sums = Cube::group_sums(x.clone(), g.clone(), statistics.clone());
+        let g = if silu { Cube::group_norm_silu_backward(x.clone(), g, statistics.clone(), weight.clone(), bias) } else { g };
+        let sums = Cube::group_norm_sums(x.clone(), g.clone(), statistics.clone());
         let [x_node, weight_node, bias_node] = ops.parents;
         if weight_node.is_some() || bias_node.is_some() {
-            let (by_weight, by_bias) = Cube::group_vectors(sums.clone(), weight.clone());
+            let (by_weight, by_bias) = Cube::group_norm_grad_affine(sums.clone(), weight.clone());
             if let Some(node) = weight_node {
                 grads.register::<Cube>(node.id, by_weight);
             }
@@ -131,59 +131,59 @@ impl Backward<Cube, 3> for Normalisation {
             }
         }
         if let Some(node) = x_node {
-            grads.register::<Cube>(node.id, Cube::group_slope(x, g, weight, statistics, sums));
+            grads.register::<Cube>(node.id, Cube::group_norm_grad_input(x, g, weight, statistics, sums));
         }
     }
 }
 
 #[derive(Debug)]
-pub struct Resizing;
+pub struct ResizeBackward;
 
-impl Backward<Cube, 1> for Resizing {
+impl Backward<Cube, 1> for ResizeBackward {
     /// The input's extent.
     type State = [usize; 3];
 
     fn backward(self, ops: Ops<[usize; 3], 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
         if let [Some(node)] = ops.parents {
-            grads.register::<Cube>(node.id, Cube::interpolate_back(g, ops.state));
+            grads.register::<Cube>(node.id, Cube::resize_backward(g, ops.state));
         }
     }
 }
 
 #[derive(Debug)]
-pub struct Averaging;
+pub struct MeanBackward;
 
-impl Backward<Cube, 1> for Averaging {
+impl Backward<Cube, 1> for MeanBackward {
     /// The input's extent.
     type State = [usize; 3];
 
     fn backward(self, ops: Ops<[usize; 3], 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
         if let [Some(node)] = ops.parents {
-            grads.register::<Cube>(node.id, Cube::volume_means_back(g, ops.state));
+            grads.register::<Cube>(node.id, Cube::mean_volume_backward(g, ops.state));
         }
     }
 }
 
 #[derive(Debug)]
-pub struct Placing;
+pub struct PositionMapBackward;
 
-impl Backward<Cube, 1> for Placing {
+impl Backward<Cube, 1> for PositionMapBackward {
     type State = ();
 
     fn backward(self, ops: Ops<(), 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
         if let [Some(node)] = ops.parents {
-            grads.register::<Cube>(node.id, Cube::place_map_back(g));
+            grads.register::<Cube>(node.id, Cube::position_map_backward(g));
         }
     }
 }
 
 #[derive(Debug)]
-pub struct Scaling;
+pub struct MulBackward;
 
-impl Backward<Cube, 2> for Scaling {
+impl Backward<Cube, 2> for MulBackward {
     type State = (NodeId, NodeId);
 
     fn backward(self, ops: Ops<Self::State, 2>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
@@ -194,7 +194,7 @@ impl Backward<Cube, 2> for Scaling {
         if channels < all {
             let alone = Branches { count: 1, silu: [false; BRANCHES] };
             let nodes = ops.parents.map(|node| node.map(|node| node.id));
-            return back_from_gate(vec![x], by, g, alone, &nodes, grads);
+            return gate_backward(vec![x], by, g, alone, &nodes, grads);
         }
         let [x_node, by_node] = ops.parents;
         if let Some(node) = by_node {
@@ -207,9 +207,9 @@ impl Backward<Cube, 2> for Scaling {
 }
 
 #[derive(Debug)]
-pub struct Gating;
+pub struct GateBackward;
 
-impl Backward<Cube, 5> for Gating {
+impl Backward<Cube, 5> for GateBackward {
     /// The branches that are meant, and what they are multiplied by.
     type State = (Vec<NodeId>, NodeId, Branches);
 
@@ -220,12 +220,12 @@ impl Backward<Cube, 5> for Gating {
         let by: FloatTensor<Cube> = checkpointer.retrieve_node_output(by);
         let [first @ .., last] = ops.parents.map(|node| node.map(|node| node.id));
         let nodes: Vec<_> = first.into_iter().take(branches.count).chain([last]).collect();
-        back_from_gate(x, by, g, branches, &nodes, grads);
+        gate_backward(x, by, g, branches, &nodes, grads);
     }
 }
 
 /// Registers the gradients of a gate's branches and, last, of what they were multiplied by, where they are asked for.
-fn back_from_gate(
+fn gate_backward(
     x: Vec<FloatTensor<Cube>>,
     by: FloatTensor<Cube>,
     g: FloatTensor<Cube>,
@@ -236,19 +236,19 @@ fn back_from_gate(
     // A branch that nobody else holds is written over; the gradient stands for those that are not meant.
     let mut x = x.into_iter();
     let [x0, x1, x2, x3] = std::array::from_fn(|_| x.next().unwrap_or_else(|| g.clone()));
-    let (x0, x1, x2, x3, by_by) = Cube::gated_back(x0, x1, x2, x3, by, g, branches);
-    let slopes = [x0, x1, x2, x3].into_iter().take(branches.count).chain([by_by]);
-    for (node, slope) in nodes.iter().zip(slopes) {
+    let (x0, x1, x2, x3, by_by) = Cube::gate_backward(x0, x1, x2, x3, by, g, branches);
+    let gradients = [x0, x1, x2, x3].into_iter().take(branches.count).chain([by_by]);
+    for (node, gradient) in nodes.iter().zip(gradients) {
         if let Some(node) = node {
-            grads.register::<Cube>(*node, slope);
+            grads.register::<Cube>(*node, gradient);
         }
     }
 }
 
 #[derive(Debug)]
-pub struct Shifting;
+pub struct AddBroadcastBackward;
 
-impl Backward<Cube, 2> for Shifting {
+impl Backward<Cube, 2> for AddBroadcastBackward {
     /// Whether it is the channels that the smaller one lacks.
     type State = bool;
 
@@ -265,9 +265,9 @@ impl Backward<Cube, 2> for Shifting {
 }
 
 #[derive(Debug)]
-pub struct Bending;
+pub struct SiluBackward;
 
-impl Backward<Cube, 1> for Bending {
+impl Backward<Cube, 1> for SiluBackward {
     type State = NodeId;
 
     fn backward(self, ops: Ops<NodeId, 1>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
@@ -277,16 +277,16 @@ impl Backward<Cube, 1> for Bending {
             let share = Cube::sigmoid(x.clone());
             let rest = Cube::float_add_scalar(Cube::float_neg(share.clone()), 1.0.into());
             // s (1 + x (1 - s))
-            let slope = Cube::float_mul(share, Cube::float_add_scalar(Cube::float_mul(x, rest), 1.0.into()));
-            grads.register::<Cube>(node.id, Cube::float_mul(g, slope));
+            let derivative = Cube::float_mul(share, Cube::float_add_scalar(Cube::float_mul(x, rest), 1.0.into()));
+            grads.register::<Cube>(node.id, Cube::float_mul(g, derivative));
         }
     }
 }
 
 #[derive(Debug)]
-pub struct Adding;
+pub struct AddBackward;
 
-impl Backward<Cube, 2> for Adding {
+impl Backward<Cube, 2> for AddBackward {
     type State = ();
 
     fn backward(self, ops: Ops<(), 2>, grads: &mut Gradients, _: &mut Checkpointer) {
@@ -296,9 +296,9 @@ impl Backward<Cube, 2> for Adding {
 }
 
 #[derive(Debug)]
-pub struct Joining;
+pub struct ConcatBackward;
 
-impl Backward<Cube, 2> for Joining {
+impl Backward<Cube, 2> for ConcatBackward {
     /// The channels of each part.
     type State = [usize; 2];
 
@@ -317,9 +317,9 @@ impl Backward<Cube, 2> for Joining {
 }
 
 #[derive(Debug)]
-pub struct Pooling;
+pub struct MaxPoolBackward;
 
-impl Backward<Cube, 1> for Pooling {
+impl Backward<Cube, 1> for MaxPoolBackward {
     type State = (NodeId, [usize; 3]);
 
     fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
@@ -327,15 +327,15 @@ impl Backward<Cube, 1> for Pooling {
         let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
         let x: FloatTensor<Cube> = checkpointer.retrieve_node_output(x);
         if let [Some(node)] = ops.parents {
-            grads.register::<Cube>(node.id, Cube::largest_back(x, g, kernel));
+            grads.register::<Cube>(node.id, Cube::max_pool3d_backward(x, g, kernel));
         }
     }
 }
 
 #[derive(Debug)]
-pub struct Shares;
+pub struct SoftmaxBackward;
 
-impl Backward<Cube, 1> for Shares {
+impl Backward<Cube, 1> for SoftmaxBackward {
     /// The output, and whether it is the logarithm.
     type State = (FloatTensor<Cube>, bool);
 
@@ -343,7 +343,7 @@ impl Backward<Cube, 1> for Shares {
         let g: FloatTensor<Cube> = grads.consume::<Cube>(&ops.node);
         if let [Some(node)] = ops.parents {
             let (y, log) = ops.state;
-            grads.register::<Cube>(node.id, Cube::channel_slopes(y, g, log));
+            grads.register::<Cube>(node.id, Cube::softmax_backward(y, g, log));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The gradient of a convolution's weights: blocks sum over parts of the volume, and the parts are added up.
 
 use super::conv_tile::{met, places};
-use super::launch::{Extent, UNITS, addresses, blocks, dims, element, empty, extent, fold, ordered};
+use super::launch::{GpuExtent, UNITS, addresses, blocks, dims, element, empty, extent, fold, ordered};
 use crate::kernel::conv3d::Geometry;
 use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
@@ -10,7 +10,7 @@ use cubecl::prelude::*;
 
 /// What a thread sums up: for `across` outputs and `deep` inputs, over `along` neighbours along H at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Tile {
+struct WeightTile {
     along: usize,
     across: usize,
     deep: usize,
@@ -24,12 +24,12 @@ const LANES: usize = UNITS / CHUNK;
 /// A block's part of the weight gradient: for one plane of the kernel, over `part` tiles of places.
 /// `x [N, G * ins, from]`, `g [N, G * outs, to]` to `parts [parts, G * outs, ins, kernel]`.
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn correlate<E: Float>(
+fn conv3d_grad_weight<E: Float>(
     x: &[E],
     g: &[E],
     parts: &mut [f32],
-    from: Extent,
-    to: Extent,
+    from: GpuExtent,
+    to: GpuExtent,
     samples: usize,
     groups: usize,
     ins: usize,
@@ -37,13 +37,13 @@ fn correlate<E: Float>(
     part: usize,
     count: usize,
     #[comptime] geometry: Geometry,
-    #[comptime] tile: Tile,
+    #[comptime] tile: WeightTile,
     #[define(E)] _element: ElemType,
 ) {
     if CUBE_POS >= count {
         terminate!();
     }
-    let Tile { along, across, deep } = comptime!(tile);
+    let WeightTile { along, across, deep } = comptime!(tile);
     let [kd_all, kh_all, kw_all] = comptime!(geometry.kernel);
     let plane = comptime!(kh_all * kw_all);
     let step = comptime!(geometry.stride[1]);
@@ -162,7 +162,7 @@ fn add_value(
     #[comptime] kw: usize,
     #[comptime] input: usize,
     #[comptime] geometry: Geometry,
-    #[comptime] tile: Tile,
+    #[comptime] tile: WeightTile,
 ) {
     let [_, kh_all, kw_all] = comptime!(geometry.kernel);
     #[unroll]
@@ -189,7 +189,7 @@ const SPAN: usize = 12;
 /// Tiles of places that keep a large device busy.
 const BUSY: usize = 1 << 17;
 
-impl Tile {
+impl WeightTile {
     /// For so many inputs and outputs of a group, and so many places of all groups along H and beside it.
     fn new(geometry: &Geometry, ins: usize, outs: usize, high: usize, beside: usize) -> Self {
         let [_, kh, kw] = geometry.kernel;
@@ -210,7 +210,7 @@ pub fn gradient(x: CubeTensor, g: CubeTensor, geometry: Geometry, groups: usize)
     let [_, o, to @ ..] = dims(&g);
     let (ins, outs) = (c / groups, o / groups);
     let [kd, kh, kw] = geometry.kernel;
-    let tile = Tile::new(&geometry, ins, outs, to[1], n * groups * to[0] * to[2]);
+    let tile = WeightTile::new(&geometry, ins, outs, to[1], n * groups * to[0] * to[2]);
     let columns = groups * outs.div_ceil(tile.across) * ins.div_ceil(tile.deep) * kd;
     let tiles = n * to[0] * to[1].div_ceil(tile.along) * to[2];
     let parts = BLOCKS.div_ceil(columns).min(tiles.div_ceil(FEWEST)).max(1);
@@ -222,7 +222,7 @@ pub fn gradient(x: CubeTensor, g: CubeTensor, geometry: Geometry, groups: usize)
     let (dtype, kind) = (x.dtype, element(&x));
     // SAFETY: as in `forward`; every block writes the sums of its outputs, inputs, plane and part.
     unsafe {
-        correlate::launch_unchecked(
+        conv3d_grad_weight::launch_unchecked(
             &client,
             grid,
             block,

@@ -1,29 +1,29 @@
-//! The kernels as jobs, so that each is compiled for every form of lanes.
+//! The kernels of a tile as [`SimdKernel`](super::lanes::SimdKernel)s, each compiled for every instruction set.
 
 use super::blends;
 use super::combine::Combine;
 use super::depthwise::Depthwise;
-use super::lanes::{Job, Lanes};
+use super::lanes::{Lanes, SimdKernel};
 use super::rows::{self, TermRow};
-use super::sweep::Mix;
+use super::tiled::Mix;
 use super::winograd;
 
-macro_rules! jobs {
+macro_rules! simd_kernels {
     ($($name:ident $(<$lt:lifetime>)? { $($field:ident: $kind:ty),* } -> $out:ty = |$j:ident, $l:ident| $body:expr;)*) => { $(
         pub(super) struct $name $(<$lt>)? { $(pub(super) $field: $kind),* }
-        impl $(<$lt>)? Job for $name $(<$lt>)? {
+        impl $(<$lt>)? SimdKernel for $name $(<$lt>)? {
             type Out = $out;
             #[inline(always)]
             unsafe fn run<$l: Lanes>(self) -> $out {
                 let $j = self;
-                // SAFETY: the job's maker vouches for its rows.
+                // SAFETY: whoever makes the kernel vouches for its rows.
                 unsafe { $body }
             }
         }
     )* };
 }
 
-jobs! {
+simd_kernels! {
     Sums { x: *const f32, step: usize, rows: usize, width: usize, shift: f32 } -> (f64, f64) = |j, L| rows::moments::<L>(j.x, j.step, j.rows, j.width, j.shift);
     Softmax<'a> { dst: &'a [*mut f32], x: &'a [*const f32], width: usize } -> () = |j, L| rows::softmax::<L>(j.dst, j.x, j.width);
     Terms { term: TermRow, count: usize, dst_row: usize, x_row: usize, times_row: usize, along: *const f32 } -> () = |j, L| {
@@ -61,7 +61,7 @@ jobs! {
     Pairs { dst: *mut f32, x: *const f32, width: usize } -> () = |j, L| rows::larger_of_pairs::<L>(j.dst, j.x, j.width);
 }
 
-impl Job for Combine {
+impl SimdKernel for Combine {
     type Out = ();
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
@@ -70,7 +70,7 @@ impl Job for Combine {
     }
 }
 
-impl Job for Depthwise<'_> {
+impl SimdKernel for Depthwise<'_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
@@ -79,9 +79,9 @@ impl Job for Depthwise<'_> {
     }
 }
 
-pub(super) struct Blocked<'a, 'b>(pub(super) winograd::Block<'a>, pub(super) &'b mut Vec<isize>);
+pub(super) struct Blocked<'a, 'b>(pub(super) winograd::WinogradBlock<'a>, pub(super) &'b mut Vec<isize>);
 
-impl Job for Blocked<'_, '_> {
+impl SimdKernel for Blocked<'_, '_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {

@@ -1,10 +1,10 @@
-//! How a stage is swept: tiles of rows and planes, rings of planes for what is looked at again, and where all of it lies in the
+//! How a stage is tiled: tiles of rows and planes, rings of planes for what is looked at again, and where all of it lies in the
 //! scratch of a thread. What is decided here depends on shapes alone, so results do not depend on the number of threads.
 
 use std::sync::atomic::AtomicU64;
 
-use super::lanes::Form;
-use super::stage::{Kind, Node, Place, Stage, Window};
+use super::lanes::Isa;
+use super::stage::{BufferRef, ConvWindow, Stage, StageNode, StageOp};
 
 /// Floats of scratch that a second-level cache holds beside what streams through it.
 const NEAR: usize = 180 << 10;
@@ -30,16 +30,16 @@ pub(super) struct Layout {
 }
 
 /// Places of an axis of which something is wanted, which may lie beyond its ends.
-pub(super) type Span = Option<(isize, isize)>;
+pub(super) type NeededRange = Option<(isize, isize)>;
 
 /// What one place of a resized axis is made of: two places and the share of the second.
 pub(super) type Mix = (usize, usize, f32);
 
-/// A stage with the decisions of its sweep.
+/// A stage with the tiles and buffers that it runs by.
 #[derive(Debug)]
-pub struct Sweep {
+pub struct TiledKernel {
     pub(super) stage: Stage,
-    pub(super) form: Form,
+    pub(super) isa: Isa,
     /// Rows and planes of a tile, and planes of a step.
     pub(super) band: usize,
     pub(super) chunk: usize,
@@ -56,26 +56,26 @@ pub struct Sweep {
     pub(super) spent: Vec<AtomicU64>,
 }
 
-impl Sweep {
-    /// Checks a stage and decides how to sweep it.
+impl TiledKernel {
+    /// Checks a stage and decides how to tile it.
     ///
     /// # Errors
     /// What does not fit together: a mistake of the stage's maker.
-    pub fn new(stage: Stage, form: Form) -> Result<Self, String> {
+    pub fn new(stage: Stage, isa: Isa) -> Result<Self, String> {
         super::check::check(&stage)?;
         let mixes = stage.nodes.iter().map(|n| match &n.kind {
-            Kind::Resize { x } => {
+            StageOp::Resize { x } => {
                 let (from, to) = (source_size(&stage, x.first().map(|p| p.0)), node_size(&stage, n));
                 std::array::from_fn(|a| mix(from[a], to[a]))
             }
             _ => Default::default(),
         });
-        let local = |p: Place| if let Place::Local(l) = p { Some(l) } else { None };
+        let local = |p: BufferRef| if let BufferRef::Local(l) = p { Some(l) } else { None };
         let reads = stage.nodes.iter().map(|n| n.kind.places().into_iter().filter_map(local).collect());
         let spent = stage.nodes.iter().map(|_| AtomicU64::new(0)).collect();
         let mut s = Self {
             mixes: mixes.collect(),
-            form: form.available(),
+            isa: isa.available(),
             band: 0,
             chunk: 0,
             step: 0,
@@ -88,7 +88,7 @@ impl Sweep {
         };
         let [d, h, _] = s.stage.size;
         // Winograd's form and what doubles planes take them by pairs.
-        let pairs = s.stage.nodes.iter().any(|n| matches!(n.kind, Kind::Winograd { .. } | Kind::Up { .. }));
+        let pairs = s.stage.nodes.iter().any(|n| matches!(n.kind, StageOp::Winograd { .. } | StageOp::Up { .. }));
         let step = if pairs { 2.min(d) } else { 1 };
         let planes = s.lay_planes(d, step);
         let mut best: Option<(usize, usize)> = None;
@@ -151,12 +151,12 @@ impl Sweep {
     }
 
     /// Places of each local that a part of the stage's grid needs.
-    pub(super) fn needs(&self, axis: usize, part: (isize, isize)) -> Vec<Span> {
-        let mut needs: Vec<Span> = vec![None; self.stage.locals.len()];
+    pub(super) fn needs(&self, axis: usize, part: (isize, isize)) -> Vec<NeededRange> {
+        let mut needs: Vec<NeededRange> = vec![None; self.stage.locals.len()];
         for (i, node) in self.stage.nodes.iter().enumerate().rev() {
             let own = match node.to {
-                Place::Volume(_) => part,
-                Place::Local(l) => {
+                BufferRef::Volume(_) => part,
+                BufferRef::Local(l) => {
                     if node.keep.is_some() || node.moments.is_some() {
                         needs[l] = Some(join(needs[l], part));
                     }
@@ -177,18 +177,18 @@ impl Sweep {
     fn reach(&self, node: usize, axis: usize, (lo, hi): (isize, isize)) -> (isize, isize) {
         let n = &self.stage.nodes[node];
         match &n.kind {
-            Kind::Point { .. } | Kind::Softmax { .. } | Kind::Pointwise { .. } => (lo, hi),
-            Kind::Dense { window, .. } | Kind::Winograd { window, .. } | Kind::Depthwise { window, .. } => {
-                let Window { kernel, stride, padding, dilation } = window;
+            StageOp::Point { .. } | StageOp::Softmax { .. } | StageOp::Pointwise { .. } => (lo, hi),
+            StageOp::Dense { window, .. } | StageOp::Winograd { window, .. } | StageOp::Depthwise { window, .. } => {
+                let ConvWindow { kernel, stride, padding, dilation } = window;
                 let (k, s, p, d) = (kernel[axis] as isize, stride[axis] as isize, padding[axis] as isize, dilation[axis] as isize);
                 (lo * s - p, (hi - 1) * s - p + (k - 1) * d + 1)
             }
-            Kind::Up { stride, .. } => {
+            StageOp::Up { stride, .. } => {
                 let s = stride[axis] as isize;
                 (lo.div_euclid(s), (hi - 1).div_euclid(s) + 1)
             }
-            Kind::Pool { kernel, .. } => (lo * kernel[axis] as isize, hi * kernel[axis] as isize),
-            Kind::Resize { .. } => {
+            StageOp::Pool { kernel, .. } => (lo * kernel[axis] as isize, hi * kernel[axis] as isize),
+            StageOp::Resize { .. } => {
                 let mixes = &self.mixes[node][axis];
                 let at = |i: isize| mixes[(i.max(0) as usize).min(mixes.len() - 1)];
                 (at(lo).0 as isize, at(hi - 1).1 as isize + 1)
@@ -226,7 +226,7 @@ impl Sweep {
         layouts
     }
 
-    /// Lays the locals out for tiles of so many rows, with what [`Sweep::lay_planes`] has found.
+    /// Lays the locals out for tiles of so many rows, with what [`TiledKernel::lay_planes`] has found.
     fn lay(&mut self, band: usize, planes: &[Layout]) {
         self.band = band;
         let h = self.stage.size[1];
@@ -240,7 +240,7 @@ impl Sweep {
                 }
             }
         }
-        let lanes = self.form.lanes();
+        let lanes = self.isa.lanes();
         for (node, reads) in self.stage.nodes.iter().zip(&self.reads) {
             let (Some(w), Some(&i)) = (node.kind.window(), reads.first()) else { continue };
             let (left, right) = margins(w, node_size(&self.stage, node)[2], self.stage.locals[i].size[2]);
@@ -272,7 +272,7 @@ impl Sweep {
         // First and last node that touches each of the others.
         let mut lives: Vec<Option<(usize, usize)>> = vec![None; layouts.len()];
         for (n, node) in self.stage.nodes.iter().enumerate() {
-            let to = if let Place::Local(l) = node.to { Some(l) } else { None };
+            let to = if let BufferRef::Local(l) = node.to { Some(l) } else { None };
             for i in self.reads[n].iter().copied().chain(to) {
                 lives[i] = Some((lives[i].map_or(n, |l| l.0), n));
             }
@@ -300,26 +300,26 @@ impl Sweep {
     }
 
     /// Floats that a node needs for rows that come and go.
-    fn node_room(&self, node: &Node, layouts: &[Layout]) -> usize {
+    fn node_room(&self, node: &StageNode, layouts: &[Layout]) -> usize {
         let [.., w] = node_size(&self.stage, node);
-        let from = |p: Option<Place>| source_size(&self.stage, p)[2];
+        let from = |p: Option<BufferRef>| source_size(&self.stage, p)[2];
         match &node.kind {
-            Kind::Winograd { matrices, .. } => {
+            StageOp::Winograd { matrices, .. } => {
                 let m = matrices.first();
                 let channels = m.map_or(0, |m| m.inputs / 3);
-                super::winograd::room(channels, m.map_or(0, |m| m.outputs), w, self.form.lanes())
+                super::winograd::room(channels, m.map_or(0, |m| m.outputs), w, self.isa.lanes())
             }
-            Kind::Up { x, matrix, .. } => {
+            StageOp::Up { x, matrix, .. } => {
                 matrix.outputs * up_rows(from(x.first().map(|p| p.0))) * up_row(from(x.first().map(|p| p.0))) + matrix.inputs * 8
             }
-            Kind::Resize { x } => {
+            StageOp::Resize { x } => {
                 let rows = match node.to {
-                    Place::Local(i) => layouts[i].rows,
-                    Place::Volume(_) => self.band,
+                    BufferRef::Local(i) => layouts[i].rows,
+                    BufferRef::Volume(_) => self.band,
                 };
                 from(x.first().map(|p| p.0)) + 2 * SLACK + rows * resize_row(w)
             }
-            Kind::Pool { x, .. } => from(x.first().map(|p| p.0)) + SLACK,
+            StageOp::Pool { x, .. } => from(x.first().map(|p| p.0)) + SLACK,
             _ => w + SLACK,
         }
     }
@@ -341,7 +341,7 @@ pub(super) fn resize_row(width: usize) -> usize {
 }
 
 /// Columns before the first and behind the last (of a phase) that a convolution looks at.
-fn margins(w: &Window, out: usize, width: usize) -> (usize, usize) {
+fn margins(w: &ConvWindow, out: usize, width: usize) -> (usize, usize) {
     let (s, p, d) = (w.stride[2] as isize, w.padding[2] as isize, w.dilation[2] as isize);
     let columns = width.div_ceil(w.stride[2]) as isize;
     let (mut left, mut right) = (0, 0);
@@ -353,7 +353,7 @@ fn margins(w: &Window, out: usize, width: usize) -> (usize, usize) {
     (left.max(0) as usize, right.max(0) as usize)
 }
 
-fn join(a: Span, (lo, hi): (isize, isize)) -> (isize, isize) {
+fn join(a: NeededRange, (lo, hi): (isize, isize)) -> (isize, isize) {
     a.map_or((lo, hi), |(x, y)| (x.min(lo), y.max(hi)))
 }
 
@@ -375,17 +375,17 @@ fn mix(from: usize, to: usize) -> Vec<Mix> {
     (0..to).map(one).collect()
 }
 
-pub(super) fn size_of(stage: &Stage, p: Place) -> ([usize; 3], usize) {
+pub(super) fn size_of(stage: &Stage, p: BufferRef) -> ([usize; 3], usize) {
     match p {
-        Place::Volume(i) => (stage.volumes[i].size, stage.volumes[i].channels),
-        Place::Local(i) => (stage.locals[i].size, stage.locals[i].channels),
+        BufferRef::Volume(i) => (stage.volumes[i].size, stage.volumes[i].channels),
+        BufferRef::Local(i) => (stage.locals[i].size, stage.locals[i].channels),
     }
 }
 
-fn source_size(stage: &Stage, p: Option<Place>) -> [usize; 3] {
+fn source_size(stage: &Stage, p: Option<BufferRef>) -> [usize; 3] {
     p.map_or([1; 3], |p| size_of(stage, p).0)
 }
 
-pub(super) fn node_size(stage: &Stage, node: &Node) -> [usize; 3] {
+pub(super) fn node_size(stage: &Stage, node: &StageNode) -> [usize; 3] {
     size_of(stage, node.to).0
 }

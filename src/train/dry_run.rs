@@ -1,4 +1,4 @@
-//! A run tried out before it is made: a few steps and a validation on its own data, and what the whole will take.
+//! A dry run: a few steps and a validation on a run's own data, and an estimate of the time and memory of the whole.
 //!
 //! Part of `train`; may use `compile`, `infer` and `net`. Nothing is written.
 
@@ -9,29 +9,29 @@ use burn::tensor::Device;
 use serde::Serialize;
 
 use super::job::Job;
-use super::loader::{Loader, makers};
+use super::loader::{Loader, loader_workers};
 use super::memory::held;
 use super::run::{drawn, recipe};
 use super::step::Learner;
 use super::validate::validate;
-use super::workers::{Given, Workers};
+use super::workers::{DeviceBatch, Workers};
 use crate::compile::memory::{Training, facts_at, training};
 use crate::host;
 use crate::ir::{Fault, Operator};
 use crate::net;
 use crate::text::{Code, Diagnostic, Diagnostics, Result};
 
-/// Steps of a rehearsal; the first, which also takes what is taken once, is counted apart.
+/// Steps of a dry run; the first, with its one-time costs, is counted by itself.
 const STEPS: usize = 3;
 
-/// What a rehearsal has shown. Times are in seconds, memory in bytes.
+/// The estimates of a dry run. Times are in seconds, memory in bytes.
 #[derive(Clone, Debug, Serialize)]
-pub struct Rehearsal {
+pub struct DryRun {
     pub parameters: u64,
-    /// Of a step: three times those of the forward passes of its patches, one for the way forward and two for the way back.
+    /// Of a step: three times those of the forward passes of its patches, one for the forward and two for the backward pass.
     pub flops_per_step: u64,
     pub first_step_seconds: f64,
-    /// The quickest of the steps after the first.
+    /// The fastest of the steps after the first.
     pub step_seconds: f64,
     /// The mean of them.
     pub mean_step_seconds: f64,
@@ -41,11 +41,11 @@ pub struct Rehearsal {
     /// The validation case that was segmented: the first.
     pub validation_case: String,
     pub validation_seconds: f64,
-    /// The most that this process has held when the steps were done, and when all was.
+    /// The peak memory of this process after the steps, and after the validation.
     pub steps_peak_bytes: Option<u64>,
     pub peak_bytes: Option<u64>,
     /// What the compiler counts for a step.
-    pub counted: Counted,
+    pub counted: StepMemory,
     pub epochs: usize,
     pub steps_per_epoch: usize,
     pub validation_cases: usize,
@@ -55,7 +55,7 @@ pub struct Rehearsal {
 
 /// Bytes of a training step as the compiler counts them, without the data and what the loss needs.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Counted {
+pub struct StepMemory {
     pub weights: u64,
     pub gradients: u64,
     pub optimiser: u64,
@@ -66,7 +66,7 @@ pub struct Counted {
     pub total: u64,
 }
 
-impl From<Training> for Counted {
+impl From<Training> for StepMemory {
     fn from(t: Training) -> Self {
         let Training { weights, gradients, optimiser, kept, transient } = t;
         Self { weights, gradients, optimiser, kept, transient, total: t.total() }
@@ -77,7 +77,7 @@ impl From<Training> for Counted {
 ///
 /// # Errors
 /// E0501 beyond 64 bits.
-pub fn counted(job: &Job) -> Result<Counted> {
+pub fn counted(job: &Job) -> Result<StepMemory> {
     let facts = facts_at(&job.program, job.config.batch, Some(job.config.patch)).map_err(|(_, f)| said(job, f))?;
     let counted = training(&job.program.graph, &facts, job.config.precision, held(&job.config.optimiser), &job.segments);
     let counted = counted.map_err(|f| said(job, f))?;
@@ -88,7 +88,7 @@ pub fn counted(job: &Job) -> Result<Counted> {
 ///
 /// # Errors
 /// What would stop the run: what is wrong with a case's files, E0901 for a loss that is not finite, E0501 for counts beyond 64 bits.
-pub fn rehearse(job: &Job, device: &Device) -> Result<Rehearsal> {
+pub fn dry_run(job: &Job, device: &Device) -> Result<DryRun> {
     let counted = counted(job)?;
     let macs = macs(job).map_err(|f| said(job, f))?;
     let accumulate = job.config.optimiser.accumulate;
@@ -102,7 +102,7 @@ pub fn rehearse(job: &Job, device: &Device) -> Result<Rehearsal> {
     let loss = Arc::new(job.loss()?);
     let network = drawn(job, workers.main())?;
     let mut learner = Learner::new(workers, loss.clone(), network, job.config.optimiser, job.config.precision)?;
-    let mut loader = Loader::start(&job.store, &recipe(job, &loss), job.config.epochs, 0, makers(learner.workers().main()))?;
+    let mut loader = Loader::start(&job.store, &recipe(job, &loss), job.config.epochs, 0, loader_workers(learner.workers().main()))?;
     let steps = STEPS.min(job.config.epochs.saturating_mul(job.steps()));
     // A rate that a warmup would begin with: the steps are not kept.
     let lr = job.config.optimiser.lr * 1e-3;
@@ -115,7 +115,7 @@ pub fn rehearse(job: &Job, device: &Device) -> Result<Rehearsal> {
             let batch = loader.next()?;
             waited += asked.elapsed().as_secs_f64();
             let cases = batch.cases.join(", ");
-            let values = learner.batch(Given::new(batch, learner.workers().main()), lr)?;
+            let values = learner.batch(DeviceBatch::new(batch, learner.workers().main()), lr)?;
             if !values[0].is_finite() {
                 let message = format!("the loss of the first steps is not finite; the batch is made of {cases}");
                 return Err(Diagnostic::error(Code::E0901, message).help("look at those cases for extreme intensities").into());
@@ -128,7 +128,7 @@ pub fn rehearse(job: &Job, device: &Device) -> Result<Rehearsal> {
     drop(loader);
     let steps_peak_bytes = host::peak_memory();
     let parameters = counted.weights / 4;
-    let model = net::model(&learner.moving().network, job.card(0, None, vec![]))?;
+    let model = net::model(&learner.train_state().network, job.card(0, None, vec![]))?;
     drop(learner);
     let case = job.validation.first().copied().unwrap_or_default();
     let begun = Instant::now();
@@ -140,7 +140,7 @@ pub fn rehearse(job: &Job, device: &Device) -> Result<Rehearsal> {
     let later = &seconds[1.min(seconds.len().saturating_sub(1))..];
     let (epochs, per_epoch) = (job.config.epochs, job.steps());
     let forecast = step_seconds * per_epoch as f64 * epochs as f64 + validation_seconds * job.validated(epochs) as f64;
-    Ok(Rehearsal {
+    Ok(DryRun {
         parameters,
         flops_per_step,
         first_step_seconds,

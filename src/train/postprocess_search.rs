@@ -1,4 +1,4 @@
-//! Postprocessing that helps on the validation cases, found at the end of a run.
+//! Postprocessing search, at the end of a run: what improves Dice on the validation cases is kept, as nnU-Net does.
 //!
 //! Part of `train`; may use `infer` and `metric`.
 
@@ -8,19 +8,19 @@ use ndarray::Array3;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::store::Store;
+use super::store::CaseStore;
 use super::validate::{Segmented, counts, segment, summarise};
-use crate::data::Lost;
+use crate::data::LostClass;
 use crate::infer::{Card, Model, Postprocess};
 use crate::text::Result;
 
-/// Whether postprocessing is looked for.
+/// Whether postprocessing is searched for.
 ///
 /// By default it is not: the same cases choose the epoch, and a rule that takes pieces away, found on a few cases with one lesion each, takes a
 /// second lesion away from the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(non_camel_case_types)]
-pub enum Cleaning {
+pub enum PostprocessSearch {
     #[default]
     none,
     /// What raises the mean Dice of the validation cases and lowers that of no class goes into the best checkpoint.
@@ -32,7 +32,7 @@ const SIZES: [f64; 6] = [10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0];
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Cleaned {
+pub struct PostprocessFound {
     /// Does nothing where nothing helped.
     pub postprocess: Postprocess,
     /// Mean validation Dice without it and with it; NaN where there is nothing to score.
@@ -46,7 +46,7 @@ pub struct Cleaned {
 ///
 /// # Errors
 /// What is wrong with a case's files, or the device.
-pub fn choose(model: &Model, store: &Store, cases: &[usize], mut seen: impl FnMut(usize)) -> Result<Cleaned> {
+pub fn choose(model: &Model, store: &CaseStore, cases: &[usize], mut seen: impl FnMut(usize)) -> Result<PostprocessFound> {
     let mut all = vec![];
     for (done, &case) in cases.iter().enumerate() {
         seen(done);
@@ -55,7 +55,7 @@ pub fn choose(model: &Model, store: &Store, cases: &[usize], mut seen: impl FnMu
     Ok(best(model.card(), &all))
 }
 
-fn best(card: &Card, cases: &[Packed]) -> Cleaned {
+fn best(card: &Card, cases: &[Packed]) -> PostprocessFound {
     let mut kept = Trial::of(Postprocess::default(), card, cases);
     let before = kept.mean;
     let mut consider = |change: &dyn Fn(&mut Postprocess)| {
@@ -74,10 +74,10 @@ fn best(card: &Card, cases: &[Packed]) -> Cleaned {
         consider(&|p| p.min_mm3 = size);
     }
     let number = |mean: Option<f64>| mean.unwrap_or(f64::NAN);
-    Cleaned { postprocess: kept.postprocess, before: number(before), after: number(kept.mean) }
+    PostprocessFound { postprocess: kept.postprocess, before: number(before), after: number(kept.mean) }
 }
 
-/// A postprocessing and what it leads to.
+/// A candidate and its scores.
 struct Trial {
     postprocess: Postprocess,
     /// Mean Dice of what is scored; none of what no reference has.
@@ -108,7 +108,7 @@ struct Packed {
     labels: Vec<(u8, u32)>,
     truth: Vec<(u8, u32)>,
     spacing: [f64; 3],
-    lost: Vec<Lost>,
+    lost: Vec<LostClass>,
 }
 
 impl Packed {

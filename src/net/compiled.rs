@@ -1,4 +1,4 @@
-//! The network as it is run on a GPU where nothing is learned any more.
+//! The network compiled for inference on a GPU.
 
 use std::sync::Arc;
 
@@ -11,13 +11,14 @@ use super::weights::arrays;
 use crate::compile::passes::optimise;
 use crate::ir::{Arrays, Value};
 #[cfg(feature = "gpu")]
-use crate::kernel::Recording;
+use crate::kernel::CapturedGraph;
 use crate::kernel::in_order;
 use crate::text::{Code, Diagnostic, Result};
 
-/// A network that is run again and again. What comes a second time in the same shape is recorded, and replayed from then on.
+/// An inference session: the optimised program with its weights. What comes a second time in the same shape is captured as a CUDA graph, and
+/// replayed from then on.
 #[derive(Debug)]
-pub struct Settled {
+pub struct CompiledNetwork {
     network: Network,
     #[cfg(feature = "gpu")]
     device: Device,
@@ -25,25 +26,25 @@ pub struct Settled {
     last: Last,
 }
 
-/// What is known of the shape that came last.
+/// The last input shapes, and their captured graph.
 #[cfg(feature = "gpu")]
 #[derive(Debug, Default)]
 enum Last {
     #[default]
     None,
     Seen(Vec<[usize; 5]>),
-    Recorded(Box<Recording>),
+    Captured(Box<CapturedGraph>),
 }
 
-impl Settled {
+impl CompiledNetwork {
     /// Of the outputs those with these places in the graph's list will be computed, in this order.
     ///
     /// # Errors
     /// As [`crate::exec::Executor::new`].
     pub fn new(network: &Network, places: &[usize], device: &Device) -> Result<Self> {
-        // Of a network in training too: nothing that follows keeps gradients.
+        // Also of a network in training: inference keeps no gradients.
         let device = &device.clone().inner();
-        let network = network.settled(places, device)?;
+        let network = network.compiled(places, device)?;
         Ok(Self {
             network,
             #[cfg(feature = "gpu")]
@@ -58,11 +59,11 @@ impl Settled {
         &self.network
     }
 
-    /// How it was last run: in one, or operation by operation and why.
+    /// How it was last run: as one graph, or operation by operation and why.
     pub fn how(&self) -> String {
         #[cfg(feature = "gpu")]
-        if let Last::Recorded(recording) = &self.last {
-            return recording.how();
+        if let Last::Captured(captured) = &self.last {
+            return captured.how();
         }
         "operation by operation".into()
     }
@@ -72,22 +73,22 @@ impl Settled {
     pub fn run(&mut self, inputs: Vec<Tensor<5>>) -> Vec<Tensor<5>> {
         let shapes: Vec<[usize; 5]> = inputs.iter().map(Tensor::dims).collect();
         match &mut self.last {
-            Last::Recorded(recording) if recording.fits(&inputs) => return recording.on(inputs).to_vec(),
+            Last::Captured(captured) if captured.fits(&inputs) => return captured.replay_on(inputs).to_vec(),
             Last::Seen(seen) if *seen == shapes && !on_cpu(&self.device) => {
                 let network = self.network.clone();
                 let largest = shapes.first().map_or(0, |shape| network.largest(*shape));
-                let mut recording = Recording::new(&self.device, inputs, largest, move |inputs| network.all(inputs));
-                let outputs = recording.again().to_vec();
-                self.last = Last::Recorded(Box::new(recording));
+                let mut captured = CapturedGraph::new(&self.device, inputs, largest, move |inputs| network.all(inputs));
+                let outputs = captured.replay().to_vec();
+                self.last = Last::Captured(Box::new(captured));
                 return outputs;
             }
-            // The memory of a recording is free before that of another shape is taken.
+            // The memory of a captured graph is free before that of another shape is taken.
             last => *last = Last::Seen(shapes),
         }
         self.network.all(inputs)
     }
 
-    /// As on a GPU, without recording.
+    /// As on a GPU, without capture.
     #[cfg(not(feature = "gpu"))]
     pub fn run(&mut self, inputs: Vec<Tensor<5>>) -> Vec<Tensor<5>> {
         self.network.all(inputs)
@@ -106,7 +107,7 @@ impl Network {
     ///
     /// # Errors
     /// As [`crate::exec::Executor::new`].
-    fn settled(&self, places: &[usize], device: &Device) -> Result<Self> {
+    fn compiled(&self, places: &[usize], device: &Device) -> Result<Self> {
         let mut program = self.program().as_ref().clone();
         let all = std::mem::take(&mut program.graph.outputs);
         program.graph.outputs = places.iter().filter_map(|i| all.get(*i).cloned()).collect();
@@ -140,35 +141,35 @@ mod tests {
     use crate::text::Source;
 
     #[test]
-    fn what_is_settled_of_a_network_in_training_keeps_no_gradients() {
+    fn a_network_compiled_in_training_keeps_no_gradients() {
         let learning = Device::flex().autodiff();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("graphs/lightmedseg.ron");
         let program = compile(&Source::read(&path).unwrap(), &[], Some([16, 16, 32])).unwrap();
         let network = Network::new(Arc::new(program), &learning, 3).unwrap();
         assert_eq!(network.devices().into_iter().next(), Some(learning.clone()));
-        let mut settled = Settled::new(&network, &[0], &learning).unwrap();
-        assert_eq!(settled.network().devices().into_iter().collect::<Vec<_>>(), [Device::flex()]);
+        let mut compiled = CompiledNetwork::new(&network, &[0], &learning).unwrap();
+        assert_eq!(compiled.network().devices().into_iter().collect::<Vec<_>>(), [Device::flex()]);
         let x = Tensor::<5>::ones([1, 4, 16, 16, 32], &Device::flex());
-        assert_eq!(settled.run(vec![x])[0].dims(), [1, 4, 16, 16, 32]);
+        assert_eq!(compiled.run(vec![x])[0].dims(), [1, 4, 16, 16, 32]);
     }
 
     #[test]
-    fn what_is_settled_computes_the_same_outputs() {
+    fn a_compiled_network_computes_the_same_outputs() {
         let device = Device::flex();
         for (file, places) in [("lightmedseg.ron", vec![0]), ("lightmedseg-deep.ron", vec![1, 0])] {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("graphs").join(file);
             let program = compile(&Source::read(&path).unwrap(), &[], Some([16, 16, 32])).unwrap();
             let network = Network::new(Arc::new(program), &device, 3).unwrap();
-            let mut settled = Settled::new(&network, &places, &device).unwrap();
+            let mut compiled = CompiledNetwork::new(&network, &places, &device).unwrap();
             let macs = |n: &Network| {
                 let g = &n.program().graph;
                 g.values().map(|v| g.cost(v).unwrap().macs).sum::<u64>()
             };
-            assert!(macs(settled.network()) < macs(&network), "the passes save something here");
+            assert!(macs(compiled.network()) < macs(&network), "the passes save something here");
             for round in 0..3 {
                 let values: Vec<f32> = (0..4 * 16 * 16 * 32).map(|i| ((i * 7 + round * 5) as f32 * 0.37).sin()).collect();
                 let x = Tensor::<5>::from_data(TensorData::new(values, [1, 4, 16, 16, 32]), &device);
-                let (ours, theirs) = (settled.run(vec![x.clone()]), network.outputs(x, &places));
+                let (ours, theirs) = (compiled.run(vec![x.clone()]), network.outputs(x, &places));
                 assert_eq!(ours.len(), places.len());
                 for (a, b) in ours.into_iter().zip(theirs) {
                     let largest = (a - b.clone()).abs().max().into_scalar::<f32>() / b.abs().max().into_scalar::<f32>();

@@ -1,18 +1,18 @@
-//! What the channels of a network's answer stand for, and how labels become them.
+//! How labels become channels: exclusive classes with a softmax, or overlapping regions with sigmoids.
 //!
 //! Part of `train::loss`; depends on nothing of this crate.
 
-/// What is learned.
+/// What the channels of the network's output stand for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Goal {
+pub enum LabelScheme {
     /// Each voxel is of one class: so many channels, softmax over them.
     Classes(usize),
     /// Each channel is a region, the class indices of which it consists; regions may lie within each other. Sigmoid of each channel.
     Regions(Vec<Vec<u8>>),
 }
 
-impl Goal {
-    /// Channels of the answer.
+impl LabelScheme {
+    /// Channels of the output.
     pub fn channels(&self) -> usize {
         match self {
             Self::Classes(count) => *count,

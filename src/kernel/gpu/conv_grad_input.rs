@@ -1,9 +1,9 @@
-//! The gradient of a convolution's input, and transposed convolution: at stride 1 a convolution with its kernel turned, else each
+//! The gradient of a convolution's input, and transposed convolution: at stride 1 a convolution with its kernel flipped, else each
 //! thread gathers what reaches its places.
 
 use super::conv::forward;
-use super::conv_tile::{Tile, offsets, places, spot, started, store};
-use super::launch::{Extent, addresses, dims, element, empty, extent, ordered, units};
+use super::conv_tile::{ConvTile, offsets, places, spot, started, store};
+use super::launch::{GpuExtent, addresses, dims, element, empty, extent, ordered, units};
 use crate::kernel::conv3d::Geometry;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
@@ -11,19 +11,19 @@ use cubecl::prelude::*;
 
 /// `g [N, G * outs, from]`, `w [G * outs, ins, kernel]` to `x [N, G * ins, to]`.
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn gather<E: Float>(
+fn conv3d_grad_input<E: Float>(
     g: &[E],
     w: &[E],
     bias: &[E],
     x: &mut [E],
-    from: Extent,
-    to: Extent,
+    from: GpuExtent,
+    to: GpuExtent,
     groups: usize,
     ins: usize,
     outs: usize,
     count: usize,
     #[comptime] geometry: Geometry,
-    #[comptime] tile: Tile,
+    #[comptime] tile: ConvTile,
     #[comptime] biased: bool,
     #[comptime] offsets: (i32, i32),
     #[define(E)] _element: ElemType,
@@ -98,7 +98,7 @@ fn gather<E: Float>(
 
 /// The kernel of the convolution that leads back, at stride 1: `w [G * outs, ins, taps]` to `[G * ins, outs, taps]`, the taps from behind.
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn turn<E: Float>(w: &[E], out: &mut [E], ins: usize, outs: usize, taps: usize, count: usize, #[define(E)] _element: ElemType) {
+fn flip_kernel<E: Float>(w: &[E], out: &mut [E], ins: usize, outs: usize, taps: usize, count: usize, #[define(E)] _element: ElemType) {
     if ABSOLUTE_POS >= count {
         terminate!();
     }
@@ -110,8 +110,8 @@ fn turn<E: Float>(w: &[E], out: &mut [E], ins: usize, outs: usize, taps: usize, 
     out[ABSOLUTE_POS] = w[((group * outs + o) * ins + i) * taps + taps - 1 - tap];
 }
 
-/// See [`turn`].
-fn turned(w: CubeTensor, groups: usize) -> CubeTensor {
+/// See [`flip_kernel`].
+fn flipped_kernel(w: CubeTensor, groups: usize) -> CubeTensor {
     let w = ordered(w);
     let [o, ins, kd, kh, kw] = dims(&w);
     let outs = o / groups;
@@ -121,7 +121,7 @@ fn turned(w: CubeTensor, groups: usize) -> CubeTensor {
     let client = w.client.clone();
     // SAFETY: both have `count` numbers; a thread writes its own.
     unsafe {
-        turn::launch_unchecked(
+        flip_kernel::launch_unchecked(
             &client,
             grid,
             block,
@@ -138,17 +138,17 @@ fn turned(w: CubeTensor, groups: usize) -> CubeTensor {
     out
 }
 
-/// The convolution that leads back from outputs to an input of extent `volume`, with its kernel [`turned`], where it is one.
-fn reverse(geometry: &Geometry, from: [usize; 3], volume: [usize; 3]) -> Option<Geometry> {
+/// The convolution that leads back from outputs to an input of extent `volume`, with its [`flipped_kernel`], where it is one.
+fn as_convolution(geometry: &Geometry, from: [usize; 3], volume: [usize; 3]) -> Option<Geometry> {
     let padding = [0, 1, 2].map(|a| ((geometry.kernel[a] - 1) * geometry.dilation[a]).checked_sub(geometry.padding[a]));
     let [Some(d), Some(h), Some(w)] = padding else { return None };
     let back = Geometry { padding: [d, h, w], ..*geometry };
     (geometry.stride == [1; 3] && back.output(from) == volume).then_some(back)
 }
 
-/// What reaches the input, of extent `volume`: `g [N, O, ...]`, `w [O, C / groups, kernel]`. To a transposed convolution belongs a
+/// The gradient of the input, of extent `volume`: `g [N, O, ...]`, `w [O, C / groups, kernel]`. To a transposed convolution belongs a
 /// `bias [C]`.
-pub fn data_gradient(
+pub fn grad_input(
     g: CubeTensor,
     w: CubeTensor,
     bias: Option<CubeTensor>,
@@ -157,14 +157,14 @@ pub fn data_gradient(
     volume: [usize; 3],
 ) -> CubeTensor {
     let [n, o, from @ ..] = dims(&g);
-    if let Some(back) = reverse(&geometry, from, volume) {
-        return forward(g, turned(w, groups), bias, back, groups);
+    if let Some(back) = as_convolution(&geometry, from, volume) {
+        return forward(g, flipped_kernel(w, groups), bias, back, groups);
     }
     let (g, w) = (ordered(g), ordered(w));
     let [_, ins, ..] = dims(&w);
     let x = empty(&g, [n, groups * ins, volume[0], volume[1], volume[2]], g.dtype);
     let outs = o / groups;
-    let tile = Tile::of_inputs(&geometry, groups, dims(&x));
+    let tile = ConvTile::of_inputs(&geometry, groups, dims(&x));
     let count = tile.threads(groups, dims(&x));
     let (grid, block) = units(&g, count);
     let client = g.client.clone();
@@ -172,7 +172,7 @@ pub fn data_gradient(
     let bias = bias.map_or_else(|| w.clone(), ordered);
     // SAFETY: indices are clamped to the volumes; a thread writes values of its own.
     unsafe {
-        gather::launch_unchecked(
+        conv3d_grad_input::launch_unchecked(
             &client,
             grid,
             block,

@@ -1,4 +1,4 @@
-//! Which cases are trained on and which are kept for validation: by a part, by folds, or by a list in a file.
+//! The split into training and validation cases: by a fraction, by folds, or by a list in a file.
 //!
 //! Part of `train`; may use `data` and `text`.
 
@@ -18,7 +18,7 @@ const LONGEST: u64 = 64 << 20;
 ///
 /// # Errors
 /// E0601 for a list that cannot be read, has no such fold, names a case that the data do not have, or names one for both.
-pub fn sides(about: &Description, split: &SplitSpec, config: &Path) -> Result<(Vec<usize>, Vec<usize>), Diagnostic> {
+pub fn split_cases(about: &Description, split: &SplitSpec, config: &Path) -> Result<(Vec<usize>, Vec<usize>), Diagnostic> {
     match &split.file {
         Some(file) => listed(about, &config.parent().unwrap_or(Path::new("")).join(file), split.fold),
         None => {
@@ -137,7 +137,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("s.json"), text).unwrap();
         let split = SplitSpec { file: Some(PathBuf::from("s.json")), fold, ..SplitSpec::default() };
-        sides(&about(), &split, &dir.path().join("run.ron"))
+        split_cases(&about(), &split, &dir.path().join("run.ron"))
     }
 
     #[test]
@@ -166,6 +166,6 @@ mod tests {
             assert!(e.code == Code::E0601 && e.message.contains(words) && e.message.contains("s.json"), "{text}: {e:?}");
         }
         let split = SplitSpec { file: Some("nowhere.json".into()), ..SplitSpec::default() };
-        assert!(sides(&about(), &split, Path::new("run.ron")).unwrap_err().message.contains("cannot be read"));
+        assert!(split_cases(&about(), &split, Path::new("run.ron")).unwrap_err().message.contains("cannot be read"));
     }
 }

@@ -1,5 +1,5 @@
-//! A computation that is recorded once and run again as one piece: on CUDA a graph of launches, which costs the processor one call
-//! where the computation itself costs it one for each operation.
+//! CUDA graph capture: a computation's launches are captured once and replayed in one call, where launching them costs the processor one
+//! call for each operation.
 
 use std::thread::ThreadId;
 
@@ -10,8 +10,8 @@ use super::overwrite;
 
 type Run = Box<dyn Fn(Vec<Tensor<5>>) -> Vec<Tensor<5>> + Send>;
 
-/// What was recorded, with the tensors it reads and writes.
-pub struct Recording {
+/// A captured computation, with the tensors it reads and writes.
+pub struct CapturedGraph {
     device: Device,
     run: Run,
     inputs: Vec<Tensor<5>>,
@@ -21,18 +21,18 @@ pub struct Recording {
     thread: ThreadId,
 }
 
-impl std::fmt::Debug for Recording {
+impl std::fmt::Debug for CapturedGraph {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Recording").field("inputs", &self.inputs).field("how", &self.how()).finish()
+        f.debug_struct("CapturedGraph").field("inputs", &self.inputs).field("how", &self.how()).finish()
     }
 }
 
-/// Runs before the recording: the first compiles and tunes, the second is the first to go the usual way, and what both have not allocated
-/// must not be missing in the recording.
-const REHEARSALS: usize = 3;
+/// Warm-up runs before the capture: the first compiles and tunes, the second is the first to take the usual path, and nothing may be
+/// allocated for the first time during the capture.
+const WARMUP_RUNS: usize = 3;
 
-impl Recording {
-    /// Runs the computation a few times on these inputs, so that everything it needs is there, and records it. It must own all else
+impl CapturedGraph {
+    /// Runs the computation a few times on these inputs, so that everything it needs is there, and captures it. It must own all else
     /// that it reads. `largest` are the bytes of the largest tensor on its way: the device's memory is taken in pages of the largest so far, so
     /// that smaller ones would be taken and left behind until it comes.
     pub fn new(
@@ -43,13 +43,13 @@ impl Recording {
     ) -> Self {
         let dispatch = device.as_dispatch();
         let inputs: Vec<Tensor<5>> = inputs.into_iter().map(crate::kernel::in_order).collect();
-        // Prepared before the rehearsals: from now on memory is kept, so that the recording finds it.
+        // Prepared before the warm-up: from now on memory is kept, so that the capture finds it.
         let begun = Dispatch::graph_prepare(dispatch).and_then(|()| {
             let page = Tensor::<1>::empty([largest.div_ceil(4).max(1)], device);
             Dispatch::sync(dispatch)?;
             drop(page);
-            for _ in 0..REHEARSALS {
-                // What is dropped before it is queued is not computed.
+            for _ in 0..WARMUP_RUNS {
+                // An operation whose result is dropped before it is queued would not run.
                 let outputs = run(inputs.clone());
                 Dispatch::sync(dispatch)?;
                 drop(outputs);
@@ -61,18 +61,18 @@ impl Recording {
         Self { device: device.clone(), run: Box::new(run), inputs, outputs, graph, thread: std::thread::current().id() }
     }
 
-    /// Whether it can be run here: on inputs of these shapes, and in the thread that has recorded it, since each thread has a queue of its own.
+    /// Whether it can be run here: on inputs of these shapes, and in the thread that has captured it, since each thread has a queue of its own.
     pub fn fits(&self, inputs: &[Tensor<5>]) -> bool {
         self.thread == std::thread::current().id() && self.inputs.iter().map(Tensor::dims).eq(inputs.iter().map(Tensor::dims))
     }
 
-    /// How the device runs it: in one, or operation by operation and why.
+    /// How the device runs it: as one graph, or operation by operation and why.
     pub fn how(&self) -> String {
-        self.graph.as_ref().err().map_or("recorded, replayed in one".into(), |why| format!("operation by operation: {why}"))
+        self.graph.as_ref().err().map_or("captured, replayed as one graph".into(), |why| format!("operation by operation: {why}"))
     }
 
-    /// Runs it on what the inputs hold. The results are overwritten by the next time.
-    pub fn again(&mut self) -> &[Tensor<5>] {
+    /// Replays it on what the inputs hold. The results are overwritten by the next replay.
+    pub fn replay(&mut self) -> &[Tensor<5>] {
         if let Ok(graph) = &self.graph {
             // SAFETY: `run` owns what is read and `self` what is written, so all of it is alive; both are reached only through `self`, which
             // is borrowed as long as the results are looked at; `fits` keeps it to the queue of its thread.
@@ -86,12 +86,12 @@ impl Recording {
         &self.outputs
     }
 
-    /// Runs it on other inputs, which it [`fits`](Self::fits).
-    pub fn on(&mut self, inputs: Vec<Tensor<5>>) -> &[Tensor<5>] {
+    /// Replays it on other inputs, which it [`fits`](Self::fits).
+    pub fn replay_on(&mut self, inputs: Vec<Tensor<5>>) -> &[Tensor<5>] {
         let written: Vec<Tensor<5>> = self.inputs.iter().zip(inputs).map(|(to, from)| overwrite(to.clone(), from)).collect();
-        // What is dropped before it is queued is not done.
+        // An operation whose result is dropped before it is queued would not run.
         let _ = self.device.flush();
         drop(written);
-        self.again()
+        self.replay()
     }
 }

@@ -1,4 +1,5 @@
-//! Operations that are done again on the way back, where a device asks for it, so that what they make need not be kept until then.
+//! Recomputation (rematerialisation): operations that run again in the backward pass, where a device asks for it, so that their outputs
+//! need not be held until then.
 
 use std::fmt;
 
@@ -8,19 +9,19 @@ use burn::backend::autodiff::checkpoint::state::BackwardStates;
 use burn::backend::tensor::FloatTensor;
 use burn_cubecl::Cube;
 
-/// What an operation has read, and how it makes its result of that.
-pub struct Again<const N: usize, F> {
+/// The inputs of an operation, and how its output follows from them.
+pub struct Recompute<const N: usize, F> {
     pub ids: [NodeId; N],
     pub make: F,
 }
 
-impl<const N: usize, F> fmt::Debug for Again<N, F> {
+impl<const N: usize, F> fmt::Debug for Recompute<N, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Again").field("ids", &self.ids).finish_non_exhaustive()
+        f.debug_struct("Recompute").field("ids", &self.ids).finish_non_exhaustive()
     }
 }
 
-impl<const N: usize, F> RetroForward for Again<N, F>
+impl<const N: usize, F> RetroForward for Recompute<N, F>
 where
     F: Fn([FloatTensor<Cube>; N]) -> FloatTensor<Cube> + Send + 'static,
 {

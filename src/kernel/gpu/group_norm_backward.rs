@@ -1,6 +1,6 @@
 //! The gradients of group normalisation, from sums over each channel.
 
-use super::group_norm::{PART, Rows, is_one, piece, rows};
+use super::group_norm::{ChannelBlocks, PART, is_one, piece, rows};
 use super::launch::{UNITS, addresses, blocks, dims, element, empty, ordered, over, over_block, units};
 use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
@@ -118,14 +118,14 @@ fn means<E: Float>(
 
 /// With g the weighted gradient and x^ the normalised input: `scale * (g - mean(g) - x^ * mean(g * x^))`.
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn slope<E: Float>(
+fn grad_input_kernel<E: Float>(
     x: &[E],
     g: &[E],
     weight: &[E],
     statistics: &[f32],
     means: &[f32],
     out: &mut [E],
-    rows: Rows,
+    rows: ChannelBlocks,
     #[define(E)] _element: ElemType,
 ) {
     if !is_one(&rows) {
@@ -182,7 +182,7 @@ pub fn sums(x: CubeTensor, g: CubeTensor, statistics: CubeTensor) -> CubeTensor 
 }
 
 /// The gradients of weight and bias, `[C]` of this type, from [`sums`].
-pub fn vectors(sums: CubeTensor, dtype: DType) -> (CubeTensor, CubeTensor) {
+pub fn grad_affine(sums: CubeTensor, dtype: DType) -> (CubeTensor, CubeTensor) {
     let [n, c, _] = sums.meta.shape().dims();
     let (weight, bias) = (empty(&sums, [c], dtype), empty(&sums, [c], dtype));
     let (grid, block) = units(&sums, c);
@@ -206,7 +206,7 @@ pub fn vectors(sums: CubeTensor, dtype: DType) -> (CubeTensor, CubeTensor) {
 }
 
 /// The gradient of the input, from [`sums`].
-pub fn data(x: CubeTensor, g: CubeTensor, weight: CubeTensor, statistics: CubeTensor, sums: CubeTensor) -> CubeTensor {
+pub fn grad_input(x: CubeTensor, g: CubeTensor, weight: CubeTensor, statistics: CubeTensor, sums: CubeTensor) -> CubeTensor {
     let (x, g, weight) = (ordered(x), ordered(g), ordered(weight));
     let [n, c, d, h, w] = dims(&x);
     let [_, groups, _] = statistics.meta.shape().dims();
@@ -235,7 +235,7 @@ pub fn data(x: CubeTensor, g: CubeTensor, weight: CubeTensor, statistics: CubeTe
             kind,
         );
         let (grid, block) = blocks(&x, count);
-        slope::launch_unchecked(
+        grad_input_kernel::launch_unchecked(
             &client,
             grid,
             block,

@@ -2,12 +2,12 @@
 //! volume. A tap is an offset into that volume, so kernels, strides and dilations of any kind, and the data gradient (a
 //! convolution of the output's gradient for each phase of the stride) are all the same loop.
 
-use super::lanes::{Job, Lanes, WIDEST};
+use super::lanes::{Lanes, SimdKernel, WIDEST};
 
 /// Output channels of a block, held in registers together.
 pub const BLOCK: usize = 4;
 
-/// Weights in the order in which the sweep reads them: `[blocks, channels, taps, BLOCK]`, zeros where the last block has no
+/// Weights in the order in which the loop reads them: `[blocks, channels, taps, BLOCK]`, zeros where the last block has no
 /// channel. `weight` gives that of an output channel, an input channel and a tap.
 pub fn pack(outputs: usize, channels: usize, taps: usize, weight: impl Fn(usize, usize, usize) -> f32) -> Vec<f32> {
     let mut packed = Vec::with_capacity(outputs.div_ceil(BLOCK) * channels * taps * BLOCK);
@@ -23,8 +23,8 @@ pub fn pack(outputs: usize, channels: usize, taps: usize, weight: impl Fn(usize,
     packed
 }
 
-/// A sweep over `rows` of `width` outputs.
-pub struct Sweep<'a> {
+/// The loop over `rows` of `width` outputs.
+pub struct ConvRows<'a> {
     /// The padded volume at the first tap of the first output; steps between channels, output planes and output rows.
     pub source: *const f32,
     pub channel: usize,
@@ -47,7 +47,7 @@ pub struct Sweep<'a> {
     pub size: [usize; 3],
 }
 
-impl Job for Sweep<'_> {
+impl SimdKernel for ConvRows<'_> {
     type Out = ();
 
     /// Touches `channels` channels of the source from each output's place on, up to its last tap and to whole vectors of the
@@ -97,7 +97,7 @@ struct Tile {
     out: *mut f32,
 }
 
-impl Sweep<'_> {
+impl ConvRows<'_> {
     fn block_weights(&self) -> usize {
         self.channels * self.taps.len() * BLOCK
     }
@@ -167,8 +167,8 @@ impl Sweep<'_> {
 }
 
 /// Sums over a block of rows of the products of the output's gradient and the source at every tap: the weight gradient.
-pub struct Correlate<'a> {
-    /// As in [`Sweep`].
+pub struct GradWeightRows<'a> {
+    /// As in [`ConvRows`].
     pub source: *const f32,
     pub channel: usize,
     pub source_plane: usize,
@@ -191,10 +191,10 @@ const TAPS: usize = 3;
 /// Floats of one gradient block that a first-level cache holds beside the source.
 const HOT: usize = 4096;
 
-impl Job for Correlate<'_> {
+impl SimdKernel for GradWeightRows<'_> {
     type Out = ();
 
-    /// Reads as [`Sweep`] does, and `size` places (the width in whole vectors) of `outputs` channels of the gradient.
+    /// Reads as [`ConvRows`] does, and `size` places (the width in whole vectors) of `outputs` channels of the gradient.
     #[inline(always)]
     unsafe fn run<L: Lanes>(mut self) {
         let [planes, rows, width] = self.size;
@@ -229,7 +229,7 @@ struct Place {
     count: usize,
 }
 
-impl Correlate<'_> {
+impl GradWeightRows<'_> {
     #[inline(always)]
     unsafe fn block<L: Lanes, const B: usize>(&mut self, p: Place) {
         // Missing channels and taps of the last group read those of the first; their sums are dropped.

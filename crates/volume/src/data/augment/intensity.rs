@@ -1,4 +1,4 @@
-//! How a patch looks: noise, blur, brightness, contrast, resolution, gamma. Labels are not touched, nor what lies beyond the case.
+//! The intensities of a patch: noise, blur, brightness, contrast, resolution, gamma. Labels are not touched, nor what lies beyond the case.
 //!
 //! May use `patch`, `sample`, and `augment` above it.
 
@@ -184,10 +184,10 @@ fn along(channel: &mut [f32], inside: &[bool], size: [usize; 3], except: Option<
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Noise, Sometimes};
+    use super::super::{Noise, RandomRange};
     use super::*;
-    use crate::data::draw::{Purpose, draw};
     use crate::data::patch::cut;
+    use crate::data::rng::{RngStream, draw};
     use ndarray::{Array3, Array4};
 
     const BLURRED: [f32; 7] = [0.054006, 0.242036, 0.421216, 0.534229, 1.55638, 3.502059, 4.707807];
@@ -285,8 +285,8 @@ mod tests {
         (s, p)
     }
 
-    fn always(low: f64, high: f64) -> Sometimes {
-        Sometimes { probability: 1.0, low, high }
+    fn always(low: f64, high: f64) -> RandomRange {
+        RandomRange { probability: 1.0, low, high }
     }
 
     #[test]
@@ -294,7 +294,7 @@ mod tests {
         let (s, patch) = given();
         assert!(patch.inside.iter().any(|i| !*i));
         let mut same = patch.clone();
-        Augment::default().look(&mut same, &s, &mut draw(1, Purpose::Look, 0, 0));
+        Augment::default().change_intensities(&mut same, &s, &mut draw(1, RngStream::Intensity, 0, 0));
         assert_eq!(same, patch);
         let base = Augment::default();
         for augment in [
@@ -309,7 +309,7 @@ mod tests {
             Augment { intensity: 0.1, ..base },
         ] {
             let mut other = patch.clone();
-            augment.look(&mut other, &s, &mut draw(1, Purpose::Look, 0, 0));
+            augment.change_intensities(&mut other, &s, &mut draw(1, RngStream::Intensity, 0, 0));
             assert!(other.label == patch.label && other.image.iter().all(|v| v.is_finite()));
             for (channel, before) in other.image.chunks(12 * 16 * 24).zip(patch.image.chunks(12 * 16 * 24)) {
                 let beyond = patch.inside.iter().zip(channel).filter(|(inside, _)| !**inside);
@@ -325,7 +325,7 @@ mod tests {
         let volume = 12 * 16 * 24;
         let noise = |noise: Noise| {
             let mut p = patch.clone();
-            Augment { noise, ..Augment::default() }.look(&mut p, &s, &mut draw(3, Purpose::Look, 0, 0));
+            Augment { noise, ..Augment::default() }.change_intensities(&mut p, &s, &mut draw(3, RngStream::Intensity, 0, 0));
             [0, 1].map(|c| {
                 let all = (c * volume..(c + 1) * volume).filter(|n| patch.inside[n % volume]).map(|n| p.image[n] - patch.image[n]);
                 of(&all.collect::<Vec<f32>>())
@@ -337,7 +337,7 @@ mod tests {
         // Numbers as they were before: in units of the image, between 0 and what is given.
         let [(_, a), (_, b)] = noise(Noise::Always(0.5));
         assert!((a / b - 1.0).abs() < 0.1 && a < 0.51, "{a} {b}");
-        let never = Sometimes { probability: 0.0, low: 0.2, high: 0.2 };
+        let never = RandomRange { probability: 0.0, low: 0.2, high: 0.2 };
         assert_eq!(noise(Noise::Sometimes(never)), [(0.0, 0.0); 2]);
     }
 
@@ -345,7 +345,11 @@ mod tests {
     fn brightness_is_about_the_mean_of_the_image_whatever_its_scale() {
         let (s, patch) = given();
         let mut p = patch.clone();
-        Augment { brightness: always(2.0, 2.0), ..Augment::default() }.look(&mut p, &s, &mut draw(3, Purpose::Look, 0, 0));
+        Augment { brightness: always(2.0, 2.0), ..Augment::default() }.change_intensities(
+            &mut p,
+            &s,
+            &mut draw(3, RngStream::Intensity, 0, 0),
+        );
         let volume = 12 * 16 * 24;
         for n in (0..2 * volume).filter(|n| patch.inside[n % volume]) {
             let mean = s.scales[n / volume].mean;
@@ -358,7 +362,7 @@ mod tests {
         let (s, patch) = given();
         let made = |augment: Augment| {
             let mut p = patch.clone();
-            augment.look(&mut p, &s, &mut draw(3, Purpose::Look, 0, 0));
+            augment.change_intensities(&mut p, &s, &mut draw(3, RngStream::Intensity, 0, 0));
             p.image
         };
         let (plain, inverted) = (
