@@ -47,17 +47,67 @@ fn expressions() {
 fn loops() {
     let nodes = |nodes: &str| graph("", "", nodes, "\"y\": \"c\"");
     for (what, text, code, part) in [
-        ("a variable that is not in the name", "\"x{i}\": Conv3D(for: [\"i in 0..2\", \"j in 0..2\"], x: \"image\", out: 1), \"c\": Concat(x: [\"x0\"])", Code::E0109, "x{i}_{j}"),
-        ("two turns of one name", "\"x{i}{j}\": Conv3D(for: [\"i in [1, 11]\", \"j in [1, 11]\"], x: \"image\", out: 1), \"c\": Concat(x: [\"x{[1, 11]}{[1, 11]}\"])", Code::E0103, "both turns i = 1, j = 11 and i = 11, j = 1"),
-        ("a chain of what takes a list", "\"x{i}\": Concat(chain: \"i in 0..2\", x: \"image\"), \"c\": Conv3D(x: \"x1\", out: 1)", Code::E0204, "cannot be chained"),
-        ("for and chain", "\"x{i}\": Conv3D(chain: \"i in 0..2\", for: \"i in 0..2\", x: \"image\", out: 1), \"c\": Conv3D(x: \"x1\", out: 1)", Code::E0105, "not both"),
-        ("one variable twice", "\"x{i}{i}\": Conv3D(for: [\"i in 0..2\", \"i in 0..2\"], x: \"image\", out: 1), \"c\": Conv3D(x: \"x11\", out: 1)", Code::E0103, "two loops"),
-        ("what is no list", "\"x{i}\": Conv3D(for: \"i in 3\", x: \"image\", out: 1), \"c\": Conv3D(x: \"x1\", out: 1)", Code::E0105, "goes over a list"),
-        ("several names at once", "\"x{i}\": Conv3D(for: \"i in 0..2\", x: \"image\", out: 1), \"c\": Conv3D(x: \"x{0..2}\", out: 1), \"d\": Concat(x: [\"c\", \"x{0..2}\"])", Code::E0105, "makes several names"),
-        ("a turn that is not there", "\"x{i}\": Conv3D(for: \"i in 0..2\", x: \"image\", out: 1), \"d\": Concat(x: [\"x{0..2}\"]), \"c\": Concat(x: [\"d\", \"x5\"])", Code::E0202, "`x0` to `x1`"),
-        ("the last of none", "\"x{i}\": Conv3D(for: \"i in 0..0\", x: \"image\", out: 1), \"c\": Conv3D(x: \"x{last}\", out: 1)", Code::E0204, "its loop has no turn"),
+        (
+            "a variable that is not in the name",
+            "\"x{i}\": Conv3D(for: [\"i in 0..2\", \"j in 0..2\"], x: \"image\", out: 1), \"c\": Concat(x: [\"x0\"])",
+            Code::E0109,
+            "x{i}_{j}",
+        ),
+        (
+            "two turns of one name",
+            "\"x{i}{j}\": Conv3D(for: [\"i in [1, 11]\", \"j in [1, 11]\"], x: \"image\", out: 1), \"c\": Concat(x: [\"x{[1, 11]}{[1, 11]}\"])",
+            Code::E0103,
+            "both turns i = 1, j = 11 and i = 11, j = 1",
+        ),
+        (
+            "a chain of what takes a list",
+            "\"x{i}\": Concat(chain: \"i in 0..2\", x: \"image\"), \"c\": Conv3D(x: \"x1\", out: 1)",
+            Code::E0204,
+            "cannot be chained",
+        ),
+        (
+            "for and chain",
+            "\"x{i}\": Conv3D(chain: \"i in 0..2\", for: \"i in 0..2\", x: \"image\", out: 1), \"c\": Conv3D(x: \"x1\", out: 1)",
+            Code::E0105,
+            "not both",
+        ),
+        (
+            "one variable twice",
+            "\"x{i}{i}\": Conv3D(for: [\"i in 0..2\", \"i in 0..2\"], x: \"image\", out: 1), \"c\": Conv3D(x: \"x11\", out: 1)",
+            Code::E0103,
+            "two loops",
+        ),
+        (
+            "what is no list",
+            "\"x{i}\": Conv3D(for: \"i in 3\", x: \"image\", out: 1), \"c\": Conv3D(x: \"x1\", out: 1)",
+            Code::E0105,
+            "goes over a list",
+        ),
+        (
+            "several names at once",
+            "\"x{i}\": Conv3D(for: \"i in 0..2\", x: \"image\", out: 1), \"c\": Conv3D(x: \"x{0..2}\", out: 1), \"d\": Concat(x: [\"c\", \"x{0..2}\"])",
+            Code::E0105,
+            "makes several names",
+        ),
+        (
+            "a turn that is not there",
+            "\"x{i}\": Conv3D(for: \"i in 0..2\", x: \"image\", out: 1), \"d\": Concat(x: [\"x{0..2}\"]), \"c\": Concat(x: [\"d\", \"x5\"])",
+            Code::E0202,
+            "`x0` to `x1`",
+        ),
+        (
+            "the last of none",
+            "\"x{i}\": Conv3D(for: \"i in 0..0\", x: \"image\", out: 1), \"c\": Conv3D(x: \"x{last}\", out: 1)",
+            Code::E0204,
+            "its loop has no turn",
+        ),
         ("the last of nothing", "\"c\": Conv3D(x: \"x{last}\", out: 1)", Code::E0202, "x{last}"),
-        ("two nodes of one name", "\"x{i}\": Conv3D(for: \"i in 0..2\", x: \"image\", out: 1), \"x1\": Conv3D(x: \"x0\", out: 1), \"c\": Concat(x: [\"x{0..2}\"])", Code::E0103, "two nodes"),
+        (
+            "two nodes of one name",
+            "\"x{i}\": Conv3D(for: \"i in 0..2\", x: \"image\", out: 1), \"x1\": Conv3D(x: \"x0\", out: 1), \"c\": Concat(x: [\"x{0..2}\"])",
+            Code::E0103,
+            "two nodes",
+        ),
     ] {
         refused(what, &nodes(text), &[], code, part);
     }
@@ -68,7 +118,9 @@ fn loops() {
 
 #[test]
 fn what_structure_may_ask() {
-    let blocks = |nodes: &str| format!("\"A\": (inputs: [\"x\", \"skip?\"], output: \"c\", nodes: {{ \"conv1\": Conv3D(x: \"x\", out: 4), {nodes} }})");
+    let blocks = |nodes: &str| {
+        format!("\"A\": (inputs: [\"x\", \"skip?\"], output: \"c\", nodes: {{ \"conv1\": Conv3D(x: \"x\", out: 4), {nodes} }})")
+    };
     let text = |nodes: &str| graph("", &blocks(nodes), "\"a\": A(x: \"image\")", "\"y\": \"a\"");
     let when = "\"c\": Conv3D(when: \"channels(conv1) > 4\", x: \"conv1\", out: 1)";
     refused("structure that asks a node", &text(when), &[], Code::E0105, "only its inputs `x` and `skip`");
@@ -114,7 +166,13 @@ fn forms() {
         refused(node, &text(params, node), &[], code, part);
     }
     let text = graph("\"norm\": instance, \"act\": relu", "", "\"a\": Conv3D(x: \"image\", out: 2, activation: \"act\")", "\"y\": \"a\"");
-    refused("a function for a norm", &text, &["norm=relu"], Code::E0207, "the parameter `norm` is a norm, but the function `relu` is given");
+    refused(
+        "a function for a norm",
+        &text,
+        &["norm=relu"],
+        Code::E0207,
+        "the parameter `norm` is a norm, but the function `relu` is given",
+    );
     refused("a number for a function", &text, &["act=3"], Code::E0207, "a function");
     refused("a word for a function", &text, &["act=fast"], Code::E0105, "fast");
     let text = graph("\"f\": [1, 2]", "", "\"a\": Conv3D(x: \"image\", out: \"f[0]\")", "\"y\": \"a\"");
@@ -124,7 +182,8 @@ fn forms() {
 
 #[test]
 fn changes_of_turns() {
-    let text = graph("", "", "\"seg{i}\": Conv3D(for: \"i in 1..=4\", x: \"image\", out: 2), \"c\": Concat(x: [\"seg{1..=4}\"])", "\"y\": \"c\"");
+    let text =
+        graph("", "", "\"seg{i}\": Conv3D(for: \"i in 1..=4\", x: \"image\", out: 2), \"c\": Concat(x: [\"seg{1..=4}\"])", "\"y\": \"c\"");
     refused("no such turn", &text, &["seg9.out=1"], Code::E0207, "`seg1` to `seg4`");
     let drop = text.replace("(params", "(drop: [\"seg9\"], params");
     refused("no such turn to drop", &drop, &[], Code::E0202, "`seg1` to `seg4`");
@@ -132,12 +191,17 @@ fn changes_of_turns() {
 
 #[test]
 fn definitions_are_checked_unopened() {
-    let bad = |name: &str| format!("\"{name}\": (params: {{ \"n\": Required }}, inputs: [\"x\", \"ys[]\"], output: \"c{{last}}\", nodes: {{ \"c{{i}}\": Cov{name}(chain: \"i in 0..n\", x: \"x\"), \"d\": Concat(x: [\"ys\", \"c{{n - 1}}\"]) }})");
+    let bad = |name: &str| {
+        format!(
+            "\"{name}\": (params: {{ \"n\": Required }}, inputs: [\"x\", \"ys[]\"], output: \"c{{last}}\", nodes: {{ \"c{{i}}\": Cov{name}(chain: \"i in 0..n\", x: \"x\"), \"d\": Concat(x: [\"ys\", \"c{{n - 1}}\"]) }})"
+        )
+    };
     let text = graph("", &["P", "Q", "R"].map(bad).join(", "), "\"c\": Conv3D(x: \"image\", out: 1)", "\"y\": \"c\"");
     let all = told(&text);
     assert_eq!(all.matches("E0201").count(), 3, "{all}");
     assert_eq!(all.lines().count(), 3, "{all}");
-    let fine = bad("P").replace("CovP(", "Conv3D(out: 1, ").replace(", \"d\": Concat(x: [\"ys\", \"c{n - 1}\"])", "").replace(", \"ys[]\"", "");
+    let fine =
+        bad("P").replace("CovP(", "Conv3D(out: 1, ").replace(", \"d\": Concat(x: [\"ys\", \"c{n - 1}\"])", "").replace(", \"ys[]\"", "");
     assert!(!told(&graph("", &fine, "\"c\": Conv3D(x: \"image\", out: 1)", "\"y\": \"c\"")).contains("error"));
     let field = fine.replace("out: 1", "out: \"m\", strid: 2");
     let all = told(&graph("", &field, "\"c\": Conv3D(x: \"image\", out: 1)", "\"y\": \"c\""));

@@ -25,7 +25,10 @@ fn compiled(params: &str, blocks: &str, nodes: &str, out: &str) -> Program {
 fn fed(p: &Program) -> Vec<String> {
     let g = &p.graph;
     let name = |v| g.node(v).path.clone();
-    g.values().filter(|v| !g.inputs(*v).is_empty()).map(|v| format!("{} <- {}", name(v), g.inputs(v).iter().map(|i| name(*i)).collect::<Vec<_>>().join(" "))).collect()
+    g.values()
+        .filter(|v| !g.inputs(*v).is_empty())
+        .map(|v| format!("{} <- {}", name(v), g.inputs(v).iter().map(|i| name(*i)).collect::<Vec<_>>().join(" ")))
+        .collect()
 }
 
 fn channels(p: &Program, node: &str) -> usize {
@@ -51,7 +54,12 @@ fn lists_of_numbers_and_sizes() {
 
 #[test]
 fn loops_over_words_and_within_loops() {
-    let p = compiled("", "", "\"act_{a}\": Activation(for: \"a in ['silu', 'relu']\", x: \"image\", function: \"a\"), \"s\": Add(x: [\"act_{['silu', 'relu']}\"])", "\"y\": \"s\"");
+    let p = compiled(
+        "",
+        "",
+        "\"act_{a}\": Activation(for: \"a in ['silu', 'relu']\", x: \"image\", function: \"a\"), \"s\": Add(x: [\"act_{['silu', 'relu']}\"])",
+        "\"y\": \"s\"",
+    );
     assert_eq!(paths(&p), ["act_silu", "act_relu", "s"]);
     let nested = "\"x{i}_0\": Conv3D(for: \"i in 0..3\", x: \"image\", out: 1),
         \"x{i}_{j}\": Concat(for: [\"j in 1..3\", \"i in 0..3 - j\"], x: [\"x{i}_{0..j}\", \"x{i + 1}_{j - 1}\"])";
@@ -65,7 +73,8 @@ fn loops_over_words_and_within_loops() {
 
 #[test]
 fn chains() {
-    let chain = |over: &str| format!("\"b{{b}}\": Conv3D(chain: \"b in {over}\", x: \"image\", out: 3), \"c\": Conv3D(x: \"b{{last}}\", out: 1)");
+    let chain =
+        |over: &str| format!("\"b{{b}}\": Conv3D(chain: \"b in {over}\", x: \"image\", out: 3), \"c\": Conv3D(x: \"b{{last}}\", out: 1)");
     let p = compiled("", "", &chain("0..3"), "\"y\": \"c\"");
     assert_eq!(fed(&p), ["b0.conv <- image", "b1.conv <- b0.conv", "b2.conv <- b1.conv", "c.conv <- b2.conv"]);
     let p = compiled("", "", &chain("rev(0..3)"), "\"y\": \"c\"");
@@ -94,7 +103,12 @@ const LISTS: &str = r#"
 
 #[test]
 fn lists_flow_into_and_out_of_composites() {
-    let p = compiled("", LISTS, "\"e\": Enc(x: \"image\", n: 3), \"j\": Join(xs: [\"image\", \"e.features\"]), \"k\": Conv3D(x: \"e.features[1]\", out: 1), \"s\": Concat(x: [\"j\", \"k\"])", "\"y\": \"s\"");
+    let p = compiled(
+        "",
+        LISTS,
+        "\"e\": Enc(x: \"image\", n: 3), \"j\": Join(xs: [\"image\", \"e.features\"]), \"k\": Conv3D(x: \"e.features[1]\", out: 1), \"s\": Concat(x: [\"j\", \"k\"])",
+        "\"y\": \"s\"",
+    );
     let all = fed(&p);
     for line in ["j.last.conv <- e.s2.conv", "j.c.concat <- image e.s0.conv e.s1.conv e.s2.conv j.last.conv", "k.conv <- e.s1.conv"] {
         assert!(all.contains(&line.to_owned()), "{line}: {all:?}");
@@ -127,10 +141,20 @@ fn fields_may_ask_for_channels() {
         \"a\": Conv3D(x: \"x\", out: \"half\"),
         \"c\": Conv3D(x: \"a\", out: \"2 * channels(a) + channels(x)\"),
     })";
-    let p = compiled("", up, "\"w\": Conv3D(x: \"image\", out: 6), \"u\": Up(x: \"w\"), \"v\": Up(x: \"u\", out: \"channels(w)\")", "\"y\": \"v\"");
+    let p = compiled(
+        "",
+        up,
+        "\"w\": Conv3D(x: \"image\", out: 6), \"u\": Up(x: \"w\"), \"v\": Up(x: \"u\", out: \"channels(w)\")",
+        "\"y\": \"v\"",
+    );
     assert_eq!((channels(&p, "u.a"), channels(&p, "u"), channels(&p, "v.a"), channels(&p, "v")), (3, 12, 3, 18));
     // What is asked of need not stand before, nor feed the node.
-    let p = compiled("", "", "\"a\": Conv3D(x: \"image\", out: \"channels(b)\"), \"b\": Conv3D(x: \"image\", out: 7), \"s\": Add(x: [\"a\", \"b\"])", "\"y\": \"s\"");
+    let p = compiled(
+        "",
+        "",
+        "\"a\": Conv3D(x: \"image\", out: \"channels(b)\"), \"b\": Conv3D(x: \"image\", out: 7), \"s\": Add(x: [\"a\", \"b\"])",
+        "\"y\": \"s\"",
+    );
     assert_eq!(channels(&p, "a"), 7);
     let project = "\"Res\": (params: { \"out\": Required }, inputs: [\"x\"], output: \"s\", nodes: {
         \"c\": Conv3D(x: \"x\", out: \"out\"), \"p\": PointwiseConv3D(when: \"channels(x) != out\", x: \"x\", out: \"out\"), \"s\": Add(x: [\"c\", \"p | x\"]) })";
@@ -140,7 +164,13 @@ fn fields_may_ask_for_channels() {
 
 #[test]
 fn functions_and_blocks_are_values() {
-    let acts = |p: &Program| p.graph.values().filter(|v| p.graph.node(*v).path.ends_with("act")).map(|v| p.graph.node(v_of(v)).op.kind().to_owned()).collect::<Vec<_>>();
+    let acts = |p: &Program| {
+        p.graph
+            .values()
+            .filter(|v| p.graph.node(*v).path.ends_with("act"))
+            .map(|v| p.graph.node(v_of(v)).op.kind().to_owned())
+            .collect::<Vec<_>>()
+    };
     fn v_of(v: lmsc::ir::Value) -> lmsc::ir::Value {
         v
     }
@@ -155,7 +185,12 @@ fn functions_and_blocks_are_values() {
     // Blocks are passed on, chosen by name, and evaluated where they are written.
     let stage = "\"A\": (params: { \"out\": 3 }, inputs: [\"x\"], output: \"c\", nodes: { \"c\": Conv3D(x: \"x\", out: \"out\") }),
         \"Stage\": (params: { \"block\": Required(block), \"out\": 9 }, inputs: [\"x\"], output: \"b\", nodes: { \"b\": block(x: \"x\") })";
-    let p = compiled("\"width\": 6, \"block\": OneOf(A, Conv3D(out: 5))", stage, "\"s\": Stage(x: \"image\", block: \"block\"), \"t\": Stage(x: \"s\", block: A(out: \"width\"))", "\"y\": \"t\"");
+    let p = compiled(
+        "\"width\": 6, \"block\": OneOf(A, Conv3D(out: 5))",
+        stage,
+        "\"s\": Stage(x: \"image\", block: \"block\"), \"t\": Stage(x: \"s\", block: A(out: \"width\"))",
+        "\"y\": \"t\"",
+    );
     assert_eq!((channels(&p, "s"), channels(&p, "t")), (3, 6));
     assert_eq!(p.rows.iter().find(|r| r.path == "s.b").expect("a row").block, "A");
     let word = "\"c{s}\": Conv3D(for: \"s in 0..2\", x: \"c{s - 1} | image\", out: 4, activation: \"if(s > 0, act, 'none')\")";
@@ -172,7 +207,13 @@ fn entries_of_lists_and_turns_of_loops_can_be_set() {
     let p = build(&text, &["c1.out=9", "c{s}.bias=false"]).expect("it compiles");
     assert_eq!((channels(&p, "c0"), channels(&p, "c1")), (4, 9));
     assert_eq!(build(p.resolved(), &[]).expect("the resolved text compiles").hash(), p.hash());
-    let runs = |set: &str| variants(&[set.to_owned()]).expect("variants").iter().map(|v| v.varied.iter().map(|(n, v)| format!("{n}={v}")).collect()).collect::<Vec<String>>();
+    let runs = |set: &str| {
+        variants(&[set.to_owned()])
+            .expect("variants")
+            .iter()
+            .map(|v| v.varied.iter().map(|(n, v)| format!("{n}={v}")).collect())
+            .collect::<Vec<String>>()
+    };
     assert_eq!(runs("f[1]=8,16"), ["f[1]=8", "f[1]=16"]);
     assert_eq!(runs("norm=batch,group(8)"), ["norm=batch", "norm=group(8)"]);
     assert_eq!(runs("f=[16,32],[32,64]"), ["f=[16,32]", "f=[32,64]"]);
@@ -183,7 +224,12 @@ fn entries_of_lists_and_turns_of_loops_can_be_set() {
 fn a_variant_changes_turns() {
     let folder = tempfile::tempdir().expect("a folder");
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
-    let base = graph("", LISTS, "\"c{s}\": Conv3D(chain: \"s in 0..3\", x: \"image\", out: 4), \"e\": Enc(x: \"c{last}\"), \"h\": Concat(x: [\"e.features\"])", "\"y\": \"h\", \"z\": \"c0\"");
+    let base = graph(
+        "",
+        LISTS,
+        "\"c{s}\": Conv3D(chain: \"s in 0..3\", x: \"image\", out: 4), \"e\": Enc(x: \"c{last}\"), \"h\": Concat(x: [\"e.features\"])",
+        "\"y\": \"h\", \"z\": \"c0\"",
+    );
     write("base.ron", &base);
     let read = |text: &str| {
         write("variant.ron", text);
@@ -196,7 +242,11 @@ fn a_variant_changes_turns() {
     assert!(fed(&p).contains(&"c2.conv <- c1.conv".to_owned()) && channels(&p, "c1") == 7, "{:?}", fed(&p));
     let p = read("(extends: \"base.ron\", nodes: { \"c{s}\": PointwiseConv3D(chain: \"s in 0..2\", x: \"image\", out: 7) })");
     assert_eq!((paths(&p).len(), channels(&p, "c1")), (4, 7));
-    let p = read("(extends: \"base.ron\", drop: [\"c1\", \"outputs.z\", \"Enc.s9\"], set: { \"c2.out\": 5, \"Enc.s1.out\": 6 })".replace(", \"Enc.s9\"", "").as_str());
+    let p = read(
+        "(extends: \"base.ron\", drop: [\"c1\", \"outputs.z\", \"Enc.s9\"], set: { \"c2.out\": 5, \"Enc.s1.out\": 6 })"
+            .replace(", \"Enc.s9\"", "")
+            .as_str(),
+    );
     assert!(fed(&p).contains(&"c2.conv <- c0.conv".to_owned()) && channels(&p, "c2") == 5 && channels(&p, "e.s1") == 6);
     assert_eq!(p.graph.outputs.len(), 1);
 }

@@ -63,7 +63,9 @@ pub fn asked(ask: &Ask, out: Out, graph: &Graph<Op>) -> Answer {
     };
     match (ask.question, absent, out) {
         (Question::Connected, absent, _) => Ok(read::Value::Bool(absent.is_none())),
-        (_, Some(absent), _) => Err((format!("`{}` {}", absent.id, told(absent)), "ask of what is there, or name an alternative: `channels(a | b)`".into())),
+        (_, Some(absent), _) => {
+            Err((format!("`{}` {}", absent.id, told(absent)), "ask of what is there, or name an alternative: `channels(a | b)`".into()))
+        }
         (Question::Channels, None, Out::One(v)) => Ok(channels(&v, graph)),
         (Question::Channels, None, Out::Many(all)) => Ok(read::Value::list(all.iter().map(|v| channels(v, graph)).collect())),
         (Question::Length, None, Out::Many(all)) => Ok(number(all.len())),

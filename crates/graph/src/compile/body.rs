@@ -6,7 +6,8 @@ use super::wire::{Ask, State, Surroundings, Wired};
 use crate::block::{self, Spec};
 use crate::read::budget::{Budget, Limit, NESTING};
 use crate::read::{
-    Composite, Entry, Kind, OPEN, NodeText, Question, Reference, Scope, Tree, Value, Words, asked, fields, given, no_block, required, value, with, with_values,
+    Composite, Entry, Kind, NodeText, OPEN, Question, Reference, Scope, Tree, Value, Words, asked, fields, given, no_block, required,
+    value, with, with_values,
 };
 use crate::text::{Code, Diagnostic, Diagnostics, nearest, printable, suggestion};
 
@@ -314,7 +315,8 @@ fn seen(n: &NodeText, c: &Composite, around: &Surroundings, found: &mut Diagnost
             Some(_) => {}
             None => {
                 let message = format!("`{}` reads the parameter `{name}` of `{user}`, which uses it", c.name);
-                let d = Diagnostic::warning(Code::W0104, message).at(place.clone(), "read here").also(n.block_place.clone(), "in this node");
+                let d =
+                    Diagnostic::warning(Code::W0104, message).at(place.clone(), "read here").also(n.block_place.clone(), "in this node");
                 found.push(d.help(format!("give `{}` a parameter `{name}`, and pass it: `{name}: \"{name}\"`", c.name)));
                 params.insert(name.clone(), value.clone());
             }

@@ -11,9 +11,7 @@ use crate::block::{Builder, Connected};
 use crate::ir::{Fault, Graph, Value};
 use crate::op::Op;
 use crate::read::budget::{Budget, Limit};
-use crate::read::{
-    Absent, Changes, Composite, NodeText, Opened, OutputText, Reference, Scope, Words, filled, opened, required, value,
-};
+use crate::read::{Absent, Changes, Composite, NodeText, Opened, OutputText, Reference, Scope, Words, filled, opened, required, value};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Severity, several};
 
 /// What flows out of a node by one of its ports, or into a scope: without a value where it could not be made.
@@ -247,13 +245,7 @@ impl<'t> Lowering<'t> {
     }
 
     /// The outputs of a node; none where they are not known.
-    fn node(
-        &mut self,
-        w: &Wired<'_, 't>,
-        path: String,
-        x: &[Connection],
-        s: &Inside<'_, 't>,
-    ) -> Vec<(String, Out)> {
+    fn node(&mut self, w: &Wired<'_, 't>, path: String, x: &[Connection], s: &Inside<'_, 't>) -> Vec<(String, Out)> {
         let first = self.graph.len();
         let row = self.rows.len();
         self.rows.push(Row {

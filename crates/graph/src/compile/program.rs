@@ -305,10 +305,13 @@ fn twice(outputs: &[(String, ir::Value)], text: &GraphText) -> Result<()> {
         None => Ok(()),
         Some((name, _)) => {
             let place = text.outputs.iter().find(|o| o.name == *name).map_or_else(|| start(&text.place), |o| o.place.clone());
-            Err(Diagnostic::error(Code::E0103, format!("two outputs are called `{name}`: a list gives one for each entry, with its number"))
-                .at(place, "here")
-                .help("rename one of them")
-                .into())
+            Err(Diagnostic::error(
+                Code::E0103,
+                format!("two outputs are called `{name}`: a list gives one for each entry, with its number"),
+            )
+            .at(place, "here")
+            .help("rename one of them")
+            .into())
         }
     }
 }

@@ -182,7 +182,10 @@ pub fn wire<'n, 't>(
             None => Diagnostic::error(Code::E0205, format!("these nodes feed each other in a ring: {way}")),
             Some(k) => {
                 let (of, from) = (&nodes[ring[k]].id, &nodes[ring[(k + 1) % ring.len()]].id);
-                Diagnostic::error(Code::E0205, format!("these nodes wait for each other in a ring: {way}, as `{from}` asks for the channels of `{of}`"))
+                Diagnostic::error(
+                    Code::E0205,
+                    format!("these nodes wait for each other in a ring: {way}, as `{from}` asks for the channels of `{of}`"),
+                )
             }
         };
         for (k, i) in ring.iter().enumerate().take(8) {

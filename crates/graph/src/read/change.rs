@@ -87,7 +87,11 @@ fn assign(slot: &mut Tree, name: &str, place: &Place, value: &Tree) -> std::resu
             (Kind::Word(_) | Kind::Tuple(Some(_), _) | Kind::Struct(Some(_), _), Some(given)) if !given.is_empty() => {
                 Some(Value::Form(Arc::new(Form { tree: value.clone() })))
             }
-            _ => return Err(refuse(class.first().map_or("something else", |c| c.one()), slot).help(class.first().map_or("", |c| c.examples()))),
+            _ => {
+                return Err(
+                    refuse(class.first().map_or("something else", |c| c.one()), slot).help(class.first().map_or("", |c| c.examples()))
+                );
+            }
         };
         if let Some(given) = given {
             return Err(here(misfit(name, &given, &class), slot));
@@ -105,7 +109,9 @@ fn assign(slot: &mut Tree, name: &str, place: &Place, value: &Tree) -> std::resu
         (Kind::Int(_), _) => return Err(refuse("a whole number", slot).help(format!("write `{name}=8`"))),
         (Kind::Float(_), _) => return Err(refuse("a number", slot).help(format!("write `{name}=0.5`"))),
         (Kind::Bool(_), _) => return Err(refuse("`true` or `false`", slot).help(format!("write `{name}=true`"))),
-        (Kind::List(_), _) => return Err(refuse("a list", slot).help(format!("write `{name}=[16, 32]`, or change an entry, `{name}[0]=16`"))),
+        (Kind::List(_), _) => {
+            return Err(refuse("a list", slot).help(format!("write `{name}=[16, 32]`, or change an entry, `{name}[0]=16`")));
+        }
         (Kind::Tuple(None, _), _) => return Err(refuse("a size", slot).help(format!("write `{name}=(1, 2, 2)`"))),
         _ => {}
     }
@@ -143,7 +149,9 @@ fn assign_entry(params: &mut Tree, path: &str, place: &Place, value: &Tree) -> O
 pub(super) fn turn(graph: &Tree, name: &str) -> bool {
     !name.contains('{')
         && among(graph, "nodes").iter().any(|e| match (e.key.split_once('{'), e.key.rsplit_once('}')) {
-            (Some((before, _)), Some((_, after))) => name.strip_prefix(before).is_some_and(|rest| rest.len() > after.len() && rest.ends_with(after)),
+            (Some((before, _)), Some((_, after))) => {
+                name.strip_prefix(before).is_some_and(|rest| rest.len() > after.len() && rest.ends_with(after))
+            }
             _ => false,
         })
 }

@@ -1,9 +1,9 @@
 //! What a graph's file says of its own costs.
 
 use super::de::read;
+use super::scope::Scope;
 use super::set::Set;
 use super::tree::{Entry, Kind, Tree};
-use super::scope::Scope;
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, printable, suggestion};
 
 /// What is counted.

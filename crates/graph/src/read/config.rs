@@ -7,9 +7,9 @@ use serde::de::DeserializeOwned;
 
 use super::de;
 use super::kind::{Wanted, parsed_as};
+use super::scope::Scope;
 use super::set::Set;
 use super::tree::{Entry, Kind, Tree, parse};
-use super::scope::Scope;
 use crate::text::{Code, Diagnostic, Diagnostics, Result, Source};
 
 /// Values of a config that go together, by one name: the text of a config with some of the fields.

@@ -32,11 +32,9 @@ type Result<T> = std::result::Result<T, Stop>;
 pub(super) fn value(e: &Expr, scope: &Scope) -> std::result::Result<Value, Wrong> {
     Eval { scope }.value(e).map_err(|stop| match stop {
         Stop::Fault((message, help)) => Wrong { message, help, echo: false },
-        Stop::Unknown => Wrong {
-            message: "the expression uses a parameter that is not known".into(),
-            help: "mend that first".into(),
-            echo: true,
-        },
+        Stop::Unknown => {
+            Wrong { message: "the expression uses a parameter that is not known".into(), help: "mend that first".into(), echo: true }
+        }
     })
 }
 
@@ -139,7 +137,10 @@ impl Eval<'_> {
                 self.spend(all.len())?;
                 Ok(all)
             }
-            other => fault(format!("`{function}` takes a list, but `{}` is {}", short(&other), other.kind()), "give it a list, as in `len([1, 2])`"),
+            other => fault(
+                format!("`{function}` takes a list, but `{}` is {}", short(&other), other.kind()),
+                "give it a list, as in `len([1, 2])`",
+            ),
         }
     }
 
@@ -169,15 +170,23 @@ impl Eval<'_> {
         let mut list = list;
         for e in places {
             let Value::List(all) = &list else {
-                return fault(format!("`{}` is {}, and has no entries", printable(text), list.kind()), "leave out the `[...]`, or use a list");
+                return fault(
+                    format!("`{}` is {}, and has no entries", printable(text), list.kind()),
+                    "leave out the `[...]`, or use a list",
+                );
             };
             let Value::Int(i) = self.value(e)? else {
-                return fault(format!("an entry of `{}` is asked for by what is no whole number", printable(text)), "entries are counted from 0");
+                return fault(
+                    format!("an entry of `{}` is asked for by what is no whole number", printable(text)),
+                    "entries are counted from 0",
+                );
             };
             let entry = usize::try_from(i).ok().and_then(|i| all.get(i)).cloned();
             list = match (entry, all.len()) {
                 (Some(entry), _) => entry,
-                (None, 0) => return fault(format!("`{}` has no entries, and entry {i} is asked for", printable(text)), "use a longer list"),
+                (None, 0) => {
+                    return fault(format!("`{}` has no entries, and entry {i} is asked for", printable(text)), "use a longer list");
+                }
                 (None, n) => {
                     let range = if n == 1 { "0 alone".to_owned() } else { format!("0 to {}", n - 1) };
                     return fault(
@@ -310,7 +319,13 @@ pub(super) fn one_kind(all: &[Value]) -> std::result::Result<(), Fault> {
     };
     match known.find(|v| !fits(v)) {
         Some(other) => Err((
-            format!("a list's entries are of one kind, but `{}` is {} and `{}` is {}", short(first), kind(first), short(other), kind(other)),
+            format!(
+                "a list's entries are of one kind, but `{}` is {} and `{}` is {}",
+                short(first),
+                kind(first),
+                short(other),
+                kind(other)
+            ),
             "make a list of each".into(),
         )),
         None => Ok(()),

@@ -35,13 +35,7 @@ pub fn expand<'t>(nodes: &'t [NodeText], changes: &Changes, scope: &Scope, found
 }
 
 /// The same for one scope of many, which share a budget.
-pub fn opened<'t>(
-    nodes: &'t [NodeText],
-    changes: &Changes,
-    scope: &Scope,
-    budget: &mut Budget,
-    found: &mut Diagnostics,
-) -> Opened<'t> {
+pub fn opened<'t>(nodes: &'t [NodeText], changes: &Changes, scope: &Scope, budget: &mut Budget, found: &mut Diagnostics) -> Opened<'t> {
     let mut out = Opened { nodes: Cow::Borrowed(nodes), absent: vec![], loops: vec![], lasts: HashMap::new() };
     out.absent.extend(changes.dropped.iter().filter(|d| d.entry).map(|d| Absent::dropped(&d.name, &d.place)));
     if nodes.iter().all(|n| plain(n, scope)) {
@@ -268,7 +262,9 @@ pub fn filled(outputs: &[OutputText], scope: &Scope, budget: &mut Budget, found:
         }
         let text = |r: &Reference| Tree { kind: if r.faulty { Kind::Fault } else { Kind::Str(r.text.clone()) }, place: r.place.clone() };
         let mut tree = Tree { kind: Kind::List(o.from.iter().map(text).collect()), place: o.place.clone() };
-        if !o.list && let Some(r) = o.from.first() {
+        if !o.list
+            && let Some(r) = o.from.first()
+        {
             tree = text(r);
         }
         replace(&mut tree, scope, budget, found);
@@ -373,7 +369,9 @@ fn one(
 
 /// Puts the block that a parameter holds in the place of the parameter's name; fields at the node win over those of the block.
 fn hold(node: &mut NodeText, scope: &Scope, budget: &mut Budget, found: &mut Diagnostics) {
-    let refuse = |message: String, help: &str| Diagnostic::error(Code::E0104, message).at(node.block_place.clone(), "used as a block here").help(help);
+    let refuse = |message: String, help: &str| {
+        Diagnostic::error(Code::E0104, message).at(node.block_place.clone(), "used as a block here").help(help)
+    };
     let (tree, name) = match scope.get(&node.block) {
         Some(Value::Form(f)) if f.classes().contains(&Class::Block) => (Some(f.tree.clone()), f.name().to_owned()),
         Some(Value::Text(t)) if super::words::classes(t).contains(&Class::Block) => (None, t.clone()),

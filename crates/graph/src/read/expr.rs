@@ -521,11 +521,9 @@ mod tests {
             ((Question::Length, "xs".to_owned()), Ok(Value::Int(2))),
         ];
         let scope = Scope::from([("n".to_owned(), Value::Int(3))]).answering(answers, Some(vec!["x".into(), "skip".into(), "xs".into()]));
-        for (text, shown) in [
-            ("2 * channels(x)", "16"),
-            ("channels(xs[len(xs) - 1])", "16"),
-            ("connected(skip) && channels(skip) > 4", "false"),
-        ] {
+        for (text, shown) in
+            [("2 * channels(x)", "16"), ("channels(xs[len(xs) - 1])", "16"), ("connected(skip) && channels(skip) > 4", "false")]
+        {
             assert_eq!(evaluate(text, &scope).map(|v| v.to_string()), Ok(shown.to_owned()), "{text}");
         }
         for (text, part) in [
@@ -542,7 +540,9 @@ mod tests {
 
     #[test]
     fn lists_stay_within_their_limits() {
-        for text in ["0..1000000000", "[0..100000, 0..100000]", "(0..9223372036854775807)[0]", "-9223372036854775807 .. 9223372036854775807"] {
+        for text in
+            ["0..1000000000", "[0..100000, 0..100000]", "(0..9223372036854775807)[0]", "-9223372036854775807 .. 9223372036854775807"]
+        {
             assert!(eval(text).is_err(), "{text}");
         }
         let long = format!("sum(0..100000){}", " + sum(0..100000)".repeat(2000));

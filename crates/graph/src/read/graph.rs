@@ -152,7 +152,8 @@ fn wrong(tree: &Tree, expected: &str) -> Diagnostic {
 }
 
 const FIELDS: &[&str] = &[
-    "name", "source", "extends", "import", "params", "inputs", "blocks", "nodes", "outputs", "set", "drop", "over", "replace", "claims", "lints",
+    "name", "source", "extends", "import", "params", "inputs", "blocks", "nodes", "outputs", "set", "drop", "over", "replace", "claims",
+    "lints",
 ];
 const COMPOSITE_FIELDS: &[&str] = &["params", "inputs", "nodes", "output", "outputs", "over"];
 const INPUT_FIELDS: &[&str] = &["channels", "size"];
@@ -478,7 +479,8 @@ impl Reader {
         for p in &params {
             if matches!(&p.value.kind, Kind::Word(w) if w != "Required" && class(&p.value).is_none()) {
                 self.found.push(
-                    wrong(&p.value, "a value, or `Required`,").help("write `Required`, `8`, `\"out / 2\"`, `relu` or `OneOf(\"silu\", \"relu\")`"),
+                    wrong(&p.value, "a value, or `Required`,")
+                        .help("write `Required`, `8`, `\"out / 2\"`, `relu` or `OneOf(\"silu\", \"relu\")`"),
                 );
             }
         }

@@ -4,6 +4,7 @@
 
 pub mod budget;
 mod change;
+mod choice;
 mod claim;
 mod config;
 mod de;
@@ -32,9 +33,9 @@ pub use claim::{Claim, Figure, Quantity};
 pub use config::{Preset, Presets, config, config_fields};
 pub use de::{Fields, Refusal, Words, fields, no_block, read as typed};
 pub use expand::{Opened, expand, filled, opened, with};
-pub use fill::{LAST, fill};
 pub use expr::{OPEN, Wrong, asked, evaluate, is_name, names};
 pub use extend::{Loaded, files, load, loaded};
+pub use fill::{LAST, fill};
 pub use graph::{Changes, Composite, GraphText, InputText, NodeText, OutputText, Param, PortText, graph, meaning};
 pub use kind::recognise;
 pub use parameter::{choices, given, literal, required, value, with_values};

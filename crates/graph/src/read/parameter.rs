@@ -130,9 +130,7 @@ fn written(tree: &Tree, scope: &Scope) -> Result<Value> {
     match &tree.kind {
         Kind::Bool(b) => Ok(Value::Bool(*b)),
         Kind::Float(f) => Ok(Value::Float(*f)),
-        Kind::Int(n) => {
-            i64::try_from(*n).map(Value::Int).map_err(|_| refuse(tree, format!("{n} is too large"), "use a smaller number"))
-        }
+        Kind::Int(n) => i64::try_from(*n).map(Value::Int).map_err(|_| refuse(tree, format!("{n} is too large"), "use a smaller number")),
         Kind::Str(s) => evaluate(s, scope).map_err(|w| w.at(&tree.place)),
         Kind::List(items) | Kind::Tuple(None, items) if !items.is_empty() || matches!(tree.kind, Kind::List(_)) => {
             let all = items.iter().map(|t| written(t, scope)).collect::<Result<Vec<_>>>()?;
@@ -173,9 +171,8 @@ fn form(tree: &Tree, scope: &Scope) -> Result<Value> {
 /// A value of a form with its expressions evaluated.
 fn settled(tree: &Tree, scope: &Scope) -> Result<Tree> {
     let all = |items: &[Tree]| items.iter().map(|t| settled(t, scope)).collect::<Result<Vec<_>>>();
-    let fields = |entries: &[Entry]| {
-        entries.iter().map(|e| Ok(Entry { value: settled(&e.value, scope)?, ..e.clone() })).collect::<Result<Vec<_>>>()
-    };
+    let fields =
+        |entries: &[Entry]| entries.iter().map(|e| Ok(Entry { value: settled(&e.value, scope)?, ..e.clone() })).collect::<Result<Vec<_>>>();
     let kind = match &tree.kind {
         Kind::Str(s) => return evaluate(s, scope).map(|v| literal(&v, tree)).map_err(|w| w.at(&tree.place)),
         Kind::List(items) => Kind::List(all(items)?),

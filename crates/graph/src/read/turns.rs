@@ -143,7 +143,9 @@ pub(super) fn headers(n: &NodeText) -> Result<Option<Header>, Diagnostic> {
         variables.push((name, list));
     }
     if variables.is_empty() {
-        return Err(Diagnostic::error(Code::E0105, "a loop has a variable").at(e.value.place.clone(), "here").help("write `for: \"i in 1..=4\"`"));
+        return Err(Diagnostic::error(Code::E0105, "a loop has a variable")
+            .at(e.value.place.clone(), "here")
+            .help("write `for: \"i in 1..=4\"`"));
     }
     in_name(n, &variables)?;
     Ok(Some(Header { variables, chain: chained.then(|| e.value.place.clone()) }))
@@ -168,9 +170,8 @@ pub(super) fn variables(n: &NodeText) -> Vec<String> {
 
 /// `i in 1..=4` as the variable and the list.
 fn header(t: &Tree, e: &Entry) -> Result<(String, Tree), Diagnostic> {
-    let refuse = |why: String| {
-        Diagnostic::error(Code::E0105, why).at(t.place.clone(), "here").help(format!("write `{}: \"i in 1..=4\"`", e.key))
-    };
+    let refuse =
+        |why: String| Diagnostic::error(Code::E0105, why).at(t.place.clone(), "here").help(format!("write `{}: \"i in 1..=4\"`", e.key));
     let Kind::Str(text) = &t.kind else {
         return Err(refuse(format!("a loop is a text, but {} is given", t.what())).echo(t.kind == Kind::Fault));
     };

@@ -73,9 +73,7 @@ impl Walk<'_> {
             let composite = self.composites.get(n.block.as_str()).copied();
             let ports: Vec<&str> = match composite {
                 Some(c) => c.inputs.iter().map(|p| p.name.as_str()).collect(),
-                None => {
-                    crate::block::Entry::find(&n.block).map(|e| e.inputs.iter().map(|p| p.name).collect()).unwrap_or_default()
-                }
+                None => crate::block::Entry::find(&n.block).map(|e| e.inputs.iter().map(|p| p.name).collect()).unwrap_or_default(),
             };
             let mut w = Written { composite: composite.is_some(), ..Written::default() };
             for e in &n.entries {
