@@ -34,7 +34,7 @@
 //! `params` gives names to values: whole numbers, numbers, `true` or `false`, words (`"act": OneOf("silu", "relu")`, one of these, the first if
 //! nothing else is said), sizes `(1, 2, 2)`, lists `[32, 64, 128]` whose entries are of one kind, and forms. A form is a norm (`instance`,
 //! `group(4)`, `layer(eps: 0.000001)`, `none`), a function (`relu`, `leaky_relu(slope: 0.1)`) or a block (`Conv(bias: false, norm: "norm")`); its
-//! expressions are evaluated where it is written. A parameter may use those before it, and keeps its type or class. `--set anchors=16` changes
+//! expressions are evaluated where it is written. A parameter may use others, in any order, and keeps its type or class. `--set anchors=16` changes
 //! one from outside, `--set features[1]=48` an entry of a list.
 //!
 //! Wherever a value is expected, a text is an expression over the parameters. From loosest to tightest: `..` and `..=` (a range is a list),
