@@ -223,7 +223,7 @@ fn the_page_of_the_language_compiles() {
         .map(|l| format!("{}\n", l.trim_start()))
         .collect();
     let examples: Vec<&str> = page.split("```ron\n").skip(1).filter_map(|s| s.split("```").next()).collect();
-    assert_eq!(examples.len(), 2);
+    assert_eq!(examples.len(), 3);
     for e in examples {
         let p = build(e, &[]).unwrap_or_else(|found| panic!("{e}\n{found:?}"));
         assert!(p.warnings.0.is_empty(), "{e}\n{:?}", p.warnings);

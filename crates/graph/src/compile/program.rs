@@ -201,6 +201,23 @@ struct Parameters {
     words: Words,
 }
 
+/// The parameters, each after those that it uses, as a variant's come after those of its base that are set to use them. Those that use each other
+/// come last, as they stand.
+fn in_order(text: &GraphText) -> Vec<&read::Param> {
+    let mut waiting: Vec<(&read::Param, Vec<&str>)> = text.params.iter().map(|p| (p, read::uses(&p.value))).collect();
+    let names: std::collections::HashSet<&str> = text.params.iter().map(|p| p.name.as_str()).collect();
+    waiting.iter_mut().for_each(|(_, uses)| uses.retain(|name| names.contains(name)));
+    let mut done: std::collections::HashSet<&str> = std::collections::HashSet::new();
+    let mut all = vec![];
+    while let Some(i) = waiting.iter().position(|(_, uses)| uses.iter().all(|name| done.contains(name))) {
+        let (p, _) = waiting.remove(i);
+        done.insert(&p.name);
+        all.push(p);
+    }
+    all.extend(waiting.into_iter().map(|(p, _)| p));
+    all
+}
+
 /// The values of the parameters; what is wrong with them is told, and their values are unknown.
 fn parameters(text: &GraphText, found: &mut Diagnostics) -> Parameters {
     let mut values = Scope::new();
@@ -208,10 +225,10 @@ fn parameters(text: &GraphText, found: &mut Diagnostics) -> Parameters {
     if !text.whole.params {
         values.insert(read::OPEN.to_owned(), Value::Unknown);
     }
-    for p in &text.params {
+    for p in in_order(text) {
         let value = found.keep(
             read::value(&p.value, &values)
-                .map_err(|d| if d.code == Code::E0105 { d.help("a parameter may use those that stand before it") } else { d }),
+                .map_err(|d| if d.code == Code::E0105 { d.help("a parameter may use others, but none that uses it") } else { d }),
         );
         if let Some(Value::Text(_)) = value {
             words.insert(p.name.clone(), super::body::chosen(&p.value).place.clone());
