@@ -56,6 +56,9 @@ Examples:
   lmsc predict runs/fold0 imagesTs --with runs/fold1 --with runs/fold2 --flips --out predictions
       the mean of three networks and eight mirror images: 24 times the work
 
+  lmsc predict liver.safetensors imagesTs --exact --out predictions
+      a model that `lmsc import nnunet` made, rounded as nnU-Net rounds; mirrored as nnU-Net does, or not, with --flips=none
+
   lmsc predict runs/liver imagesTs --largest liver --min-size 50 --max-memory 4GiB --json all.json --out predictions
       of the liver only the largest piece, no piece of anything below 50 mm³; a case that needs more than 4 GiB is refused")]
 pub struct Args {
@@ -83,9 +86,14 @@ pub struct Args {
     #[arg(long = "with", value_name = "MODEL")]
     pub with: Vec<PathBuf>,
 
-    /// Average over mirror images along these axes: d (feet, head), h (back, front), w (left, right); all eight without a value
+    /// Average over mirror images along these axes: d (feet, head), h (back, front), w (left, right); all eight without a value; a model
+    /// of nnU-Net says itself which, unless this does (`none` for the image alone)
     #[arg(long, value_name = "AXES", num_args = 0..=1, require_equals = true, default_missing_value = "dhw")]
     pub flips: Option<Flips>,
+
+    /// Of a model of nnU-Net: round sums and logits to float16 where it does, so that the same voxels come out
+    #[arg(long)]
+    pub exact: bool,
 
     /// Also write the probabilities of every class or region, float32, into DIR/probabilities
     #[arg(long)]
@@ -194,11 +202,16 @@ fn load(args: &Args) -> Result<(Predictor, Vec<Hashed>)> {
     let mut all = all.into_iter();
     let Some((hash, first)) = all.next() else { unreachable!("there is one model at least, or an error") };
     let options = Options {
-        flips: args.flips.unwrap_or_default(),
+        flips: args.flips,
         probabilities: args.probabilities,
         postprocess: postprocess(args, first.card())?,
         batch: args.batch.into(),
+        exact: args.exact,
     };
+    if args.exact && first.card().nnunet.is_none() {
+        let message = format!("--exact is for models of nnU-Net, and `{}` is none", hash.file.display());
+        return Err(Diagnostic::error(Code::E0601, message).help("leave it out").into());
+    }
     let mut hashes = vec![hash];
     let mut predictor = Predictor::new(first, options);
     for (hash, model) in all {
@@ -272,9 +285,10 @@ impl Work<'_> {
         // Of a file that is no volume no gigabytes are hashed.
         let need = self.need(files)?;
         let images = files.iter().map(|f| Hashed::of(f, Code::E0702)).collect::<Result<Vec<_>>>()?;
-        let flips = self.args.flips.unwrap_or_default().to_string();
+        let flips = self.predictor.flips().to_string();
         let postprocess = self.predictor.postprocess();
-        let origin = SegmentationOrigin { lmsc: env!("CARGO_PKG_VERSION").into(), models: self.models.clone(), images, flips, postprocess };
+        let (lmsc, exact) = (env!("CARGO_PKG_VERSION").into(), self.args.exact);
+        let origin = SegmentationOrigin { lmsc, models: self.models.clone(), images, flips, exact, postprocess };
         let wanted = place::wanted(self.args, name);
         if let Some(old) = old.as_ref().filter(|old| !self.args.again && old.still_holds(&origin, &wanted)) {
             self.progress.say(&format!("{}  as before; {}", wanted[0].1.display(), old.volumes_text()));

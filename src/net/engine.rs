@@ -40,7 +40,13 @@ pub fn load_model(path: &Path, device: &Device) -> Result<Model> {
         return Model::load(path);
     }
     let (trained, card) = Model::read(path)?;
-    model(&Network::from_arrays(trained.program, &trained.weights, device)?, card)
+    let engine = |weights| -> Result<GpuEngine> {
+        let network = Network::from_arrays(trained.program.clone(), weights, device)?;
+        let device = device.clone().inner();
+        Ok(GpuEngine { network: Settled::new(&network, &[0], &device)?, device })
+    };
+    let first = Model::new(engine(&trained.weights)?, card);
+    trained.more.iter().try_fold(first, |model, weights| Ok(model.and(engine(weights)?)))
 }
 
 #[derive(Debug)]
@@ -62,6 +68,7 @@ impl Engine for GpuEngine {
         let output = match answer {
             Answer::Classes => softmax(logits, 1),
             Answer::Regions => sigmoid(logits),
+            Answer::Logits => logits,
         };
         let values = output.try_into_data().map_err(failed)?;
         let values = values.try_into_vec::<f32>().map_err(|e| lost(&format!("{e:?}")))?;

@@ -56,14 +56,21 @@ pub struct SegmentationOrigin {
     pub images: Vec<Hashed>,
     /// Axes of the mirror images.
     pub flips: String,
+    /// Whether sums were rounded as nnU-Net rounds them.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub exact: bool,
     pub postprocess: Postprocess,
+}
+
+fn is_false(v: &bool) -> bool {
+    !*v
 }
 
 impl SegmentationOrigin {
     /// Whether both are the same, wherever the files lie.
     fn same(&self, other: &Self) -> bool {
         let hashes = |all: &[Hashed]| all.iter().map(|h| h.blake3.clone()).collect::<Vec<_>>();
-        let of = |o: &Self| (o.lmsc.clone(), hashes(&o.models), hashes(&o.images), o.flips.clone(), o.postprocess.clone());
+        let of = |o: &Self| (o.lmsc.clone(), hashes(&o.models), hashes(&o.images), o.flips.clone(), o.exact, o.postprocess.clone());
         of(self) == of(other)
     }
 }
@@ -177,6 +184,7 @@ mod tests {
                 models: vec![hashed("m")],
                 images: vec![hashed("i")],
                 flips: "dhw".into(),
+                exact: false,
                 postprocess: Postprocess { min_mm3: 0.1, ..Postprocess::default() },
             },
             outputs: [("labels".to_owned(), Hashed::of(&labels, Code::E0702).unwrap())].into(),
@@ -212,7 +220,8 @@ mod tests {
         let mut moved = r.origin.clone();
         moved.models[0].file = "elsewhere".into();
         assert!(read.still_holds(&moved, &wanted), "where the files lie does not matter");
-        let changes: [fn(&mut SegmentationOrigin); 5] = [
+        let changes: [fn(&mut SegmentationOrigin); 6] = [
+            |o| o.exact = true,
             |o| o.lmsc = "2".into(),
             |o| o.models[0].blake3 = "n".into(),
             |o| o.images.push(o.images[0].clone()),

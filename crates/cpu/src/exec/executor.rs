@@ -268,6 +268,11 @@ impl Executor {
         Ok(())
     }
 
+    /// Gives back the memory that volumes lie in, until the next run.
+    pub fn release(&mut self) {
+        self.arena = Arena::default();
+    }
+
     /// What each step of the last planned shape took since the last report.
     pub fn report(&mut self) -> Vec<StageReport> {
         let Some((_, plan)) = self.plans.last_mut() else { return vec![] };

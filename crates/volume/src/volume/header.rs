@@ -112,7 +112,7 @@ impl Header {
     }
 
     /// mm in one of the file's units of length. Where the file names none, they are taken for mm.
-    pub(super) fn unit(&self) -> f64 {
+    pub fn unit(&self) -> f64 {
         match self.units & 7 {
             1 => 1000.0,
             3 => 0.001,
