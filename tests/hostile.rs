@@ -2,12 +2,14 @@
 //! panics, wraps, recurses without bound or takes memory before its limit is checked.
 //!
 //! `hostile/text.rs`: files and RON. `hostile/meaning.rs`: names, ports, shapes, counts. `hostile/limits.rs`: what is refused for its
-//! size. `hostile/program.rs`: the same through the program, with its exit code and little memory. `hostile/mutations.rs`: every graph
+//! size, `hostile/lists.rs`: the same of lists, loops in loops and blocks as values. `hostile/program.rs`: the same through the program, with its exit code and little memory. `hostile/mutations.rs`: every graph
 //! of the project, broken in many ways, and the corpus of `fuzz/`. `hostile/models.rs`: the same of model files,
 //! `hostile/readers.rs`: of run configs, descriptions of data sets, rules of names, journals, states of runs and prepared cases.
 
 #[path = "hostile/limits.rs"]
 mod limits;
+#[path = "hostile/lists.rs"]
+mod lists;
 #[path = "hostile/meaning.rs"]
 mod meaning;
 #[cfg(feature = "predict")]

@@ -9,10 +9,10 @@ use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::{Array5, ArrayView5};
 
+use super::compiled::CompiledNetwork;
 use super::device::on_cpu;
 use super::failure::failed;
 use super::network::Network;
-use super::settled::Settled;
 use super::weights::arrays;
 use crate::infer::{Answer, Card, CpuEngine, Engine, Model};
 use crate::text::{Code, Diagnostic, Result};
@@ -28,7 +28,7 @@ pub fn model(network: &Network, card: Card) -> Result<Model> {
         return Ok(Model::new(CpuEngine::new(network.program(), &arrays(network).collect())?, card));
     }
     let device = device.inner();
-    Ok(Model::new(GpuEngine { network: Settled::new(network, &[0], &device)?, device }, card))
+    Ok(Model::new(GpuEngine { network: CompiledNetwork::new(network, &[0], &device)?, device }, card))
 }
 
 /// A checkpoint, ready to predict on a device.
@@ -51,7 +51,7 @@ pub fn load_model(path: &Path, device: &Device) -> Result<Model> {
 
 #[derive(Debug)]
 struct GpuEngine {
-    network: Settled,
+    network: CompiledNetwork,
     device: Device,
 }
 

@@ -15,7 +15,7 @@ use crate::metric::Region;
 use crate::show::stats;
 use crate::store::{FORMAT, SEMANTICS, Store, graph_of, read_store};
 use crate::text::{Diagnostic, Result, many, printable, several, thousands};
-use crate::volume::{Class, Normalise, Summary};
+use crate::volume::{Class, Normalise, VoxelSummary};
 
 /// Store that are named where a file says nothing of itself.
 const NAMED: usize = 5;
@@ -204,7 +204,7 @@ fn every(sheet: &mut Sheet, tensors: &Store) {
     let mut rows = vec![["name", "shape", "least", "most", "mean", "deviation"].map(String::from).to_vec()];
     let mut all = vec![];
     for (name, Array { dims, values }) in &tensors.arrays {
-        let s = Summary::of(values.iter().copied());
+        let s = VoxelSummary::of(values.iter().copied());
         let figures = [s.min, s.max, s.mean, s.deviation].map(|v| number(v, 4));
         rows.push([vec![printable(name), shape(dims)], figures.to_vec()].concat());
         all.push(json!({"name": name, "shape": dims, "numbers": s}));

@@ -12,7 +12,7 @@ use super::whole::{self, Tensor};
 use crate::compile::passes::{Optimised, legalise, optimise_from};
 use crate::compile::{Program, memory::facts_at};
 use crate::ir::{Arrays, Fact, Fault, Value};
-use crate::kernel::tile::{Arena, Bound, Form, Moments, Space, run, zeros};
+use crate::kernel::tile::{Arena, Bound, Isa as Form, Moments, Space, run, zeros};
 use crate::op::Op;
 use crate::text::{Code, Diagnostic, Result};
 

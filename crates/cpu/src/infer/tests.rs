@@ -7,7 +7,7 @@ use ndarray::{Array3, Array4, Axis, s};
 
 use super::*;
 use crate::compile::compile;
-use crate::data::{CANONICAL, Dataset, Entry, Spec};
+use crate::data::{CANONICAL, CaseEntry as Entry, Dataset, DatasetSpec as Spec};
 use crate::store;
 use crate::text::{Code, Source};
 use crate::volume::{Header, Normalise, Orientation, Volume, read, reorient, write_image, write_labels};

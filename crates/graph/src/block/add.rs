@@ -1,15 +1,18 @@
 //! The sum of several values.
 
-use super::{Block, Builder, Connected, Port};
+use super::{Block, Builder, Connected, FunctionForm, Port};
 use crate::ir::{Fault, Value};
 use crate::op;
 use crate::text::Code;
 use serde::{Deserialize, Serialize};
 
-/// The sum; a dimension of 1 is repeated.
+/// The sum, then an activation if asked for; a dimension of 1 is repeated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Add {}
+pub struct Add {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activation: Option<FunctionForm>,
+}
 
 impl Block for Add {
     const NAME: &'static str = "Add";
@@ -28,6 +31,6 @@ impl Block for Add {
         for (i, v) in rest.iter().enumerate() {
             sum = b.op(&format!("sum{}", i + 2), op::Add, &[sum, *v]).map_err(|f| f.on("x"))?;
         }
-        Ok(vec![sum])
+        Ok(vec![self.activation.map_or(Ok(sum), |activation| activation.lower(b, "act", sum))?])
     }
 }

@@ -89,6 +89,13 @@ pub struct Entry {
     pub source: &'static str,
 }
 
+impl Entry {
+    /// The block of that name, or of that other name.
+    pub fn find(name: &str) -> Option<&'static Entry> {
+        Spec::LIST.iter().find(|e| e.name == name || e.alias == Some(name))
+    }
+}
+
 macro_rules! blocks {
     ($($module:ident :: $name:ident,)*) => {
         $(pub use $module::$name;)*

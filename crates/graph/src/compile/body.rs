@@ -6,8 +6,8 @@ use super::wire::{Ask, State, Surroundings, Wired};
 use crate::block::{self, Spec};
 use crate::read::budget::{Budget, Limit, NESTING};
 use crate::read::{
-    Composite, Entry, Kind, NodeText, Question, Reference, Scope, Tree, Value, Words, asked, fields, given, no_block, required, value,
-    with, with_values,
+    Composite, Entry, Kind, NodeText, OPEN, Question, Reference, Scope, Tree, Value, Words, asked, fields, given, no_block, required,
+    value, with, with_values,
 };
 use crate::text::{Code, Diagnostic, Diagnostics, nearest, printable, suggestion};
 
@@ -64,7 +64,7 @@ pub fn body<'n, 't>(n: &'n NodeText, around: &Surroundings<'_, 't>, budget: &mut
             false => unknown,
         };
     }
-    if let Some(entry) = Spec::LIST.iter().find(|e| e.name == n.block) {
+    if let Some(entry) = block::Entry::find(&n.block) {
         return match asks(n, Target::Block(entry)) {
             true => later(n, Target::Block(entry), around, found),
             false => built_in(n, entry, around, found),
@@ -237,8 +237,8 @@ fn composite<'n, 't>(
     inside: &Scope,
     found: &mut Diagnostics,
 ) -> Wired<'n, 't> {
-    let mut params = around.params.clone().as_asked_in(inside);
-    let mut words = around.words.clone();
+    let (mut params, mut words) = seen(n, c, around, found);
+    params = params.as_asked_in(inside);
     let mut sound = c.whole;
     let (connections, rest): (Vec<&Entry>, Vec<&Entry>) = n.entries.iter().partition(|e| c.inputs.iter().any(|p| p.name == e.key));
     let names: Vec<&str> = c.inputs.iter().map(|p| p.name.as_str()).chain(c.params.iter().map(|p| p.name.as_str())).collect();
@@ -281,6 +281,48 @@ fn composite<'n, 't>(
     let inputs = references(&connections, found);
     let refused = strange.iter().map(|e| e.key.clone()).collect();
     Wired { text: n, body: Body::Composite(c, params, words, refused), inputs, asks: vec![], unclear: vec![], sound }
+}
+
+/// The parameters that a composite sees beside its own: those of the graph. Where the graph has none of a name, it still sees one of the composite
+/// around it, with a warning; where both have one and they differ, it is told which is meant.
+fn seen(n: &NodeText, c: &Composite, around: &Surroundings, found: &mut Diagnostics) -> (Scope, Words) {
+    let mut params = around.globals.clone();
+    let mut words = around.words.clone();
+    for (name, value) in around.params.iter() {
+        let global = around.globals.get(name);
+        if name == OPEN {
+            params.insert(name.clone(), value.clone());
+        }
+        if global == Some(value) || name == OPEN {
+            continue;
+        }
+        let (Some(place), Some(user)) = (c.free.get(name), around.within.last()) else {
+            words.remove(name);
+            continue;
+        };
+        match global {
+            Some(global) if !matches!((value, global), (Value::Unknown, _) | (_, Value::Unknown)) => {
+                let message = format!(
+                    "`{name}` is `{}` in the graph and `{}` in `{user}`, and `{}` does not say which it means",
+                    printable(&global.to_string()),
+                    printable(&value.to_string()),
+                    c.name
+                );
+                let d = Diagnostic::error(Code::E0105, message).at(place.clone(), "used here").also(n.block_place.clone(), "in this node");
+                found.push(d.help(format!("give `{}` a parameter `{name}`, and pass it: `{name}: \"{name}\"`", c.name)));
+                params.insert(name.clone(), Value::Unknown);
+            }
+            Some(_) => {}
+            None => {
+                let message = format!("`{}` reads the parameter `{name}` of `{user}`, which uses it", c.name);
+                let d =
+                    Diagnostic::warning(Code::W0104, message).at(place.clone(), "read here").also(n.block_place.clone(), "in this node");
+                found.push(d.help(format!("give `{}` a parameter `{name}`, and pass it: `{name}: \"{name}\"`", c.name)));
+                params.insert(name.clone(), value.clone());
+            }
+        }
+    }
+    (params, words)
 }
 
 /// Where the word of a parameter stands: the first one of `OneOf(...)`.

@@ -53,17 +53,20 @@ pub fn verify(source: &Arc<Source>, program: &Program) -> Result<usize> {
             },
         };
         let at = Setting::new(other.as_ref().unwrap_or(program));
-        let mut costs: HashMap<Range<usize>, Cost> = HashMap::new();
+        let mut costs: HashMap<Vec<Range<usize>>, Cost> = HashMap::new();
         for i in setting {
             let claim = &program.claims[i];
-            let range = match at.range(claim) {
-                Ok(range) => range,
+            let ranges = match at.ranges(claim) {
+                Ok(ranges) => ranges,
                 Err(d) => {
                     told.push((i, d.into()));
                     continue;
                 }
             };
-            let cost = *costs.entry(range.clone()).or_insert_with(|| at.program.cost(range).unwrap_or_default());
+            let cost = *costs.entry(ranges.clone()).or_insert_with(|| {
+                let all = ranges.into_iter().map(|r| at.program.cost(r)).try_fold(Cost::default(), |sum, c| sum.plus(c?));
+                all.unwrap_or_default()
+            });
             for (quantity, figure, place) in &claim.figures {
                 checked += 1;
                 let count = quantity_of(&cost, *quantity);
@@ -92,15 +95,24 @@ impl<'p> Setting<'p> {
         Self { program, rows: program.rows.iter().map(|r| (r.path.as_str(), r)).collect() }
     }
 
-    /// The operations that a claim speaks of.
-    fn range(&self, claim: &Claim) -> std::result::Result<Range<usize>, Diagnostic> {
-        let Some((node, place)) = &claim.node else { return Ok(0..self.program.graph.len()) };
-        self.rows.get(node.as_str()).map(|r| r.values.clone()).ok_or_else(|| {
-            let help = suggestion(node, self.program.rows.iter().map(|r| r.path.as_str()), "nodes");
-            Diagnostic::error(Code::E0202, format!("there is no node `{}`", printable(node)))
-                .at(place.clone(), "claimed of it here")
-                .help(help)
-        })
+    /// The operations that a claim speaks of: those of the graph, of a node, or of all turns of an entry, `enc{i}`.
+    fn ranges(&self, claim: &Claim) -> std::result::Result<Vec<Range<usize>>, Diagnostic> {
+        let Some((node, place)) = &claim.node else { return Ok(vec![0..self.program.graph.len()]) };
+        if let Some(row) = self.rows.get(node.as_str()) {
+            return Ok(vec![row.values.clone()]);
+        }
+        let (parent, entry) = node.rsplit_once('.').filter(|(p, _)| !p.contains('{')).unwrap_or(("", node.as_str()));
+        let written = |r: &Row| r.place.source.text.get(r.place.span.start..r.place.span.end).map(|t| t.trim_matches('"')) == Some(entry);
+        let inside = |r: &Row| r.path.rsplit_once('.').map_or("", |(p, _)| p) == parent;
+        let turns = self.program.rows.iter().filter(|r| entry.contains('{') && inside(r) && written(r));
+        let ranges: Vec<Range<usize>> = turns.map(|r| r.values.clone()).collect();
+        if !ranges.is_empty() {
+            return Ok(ranges);
+        }
+        let help = suggestion(node, self.program.rows.iter().map(|r| r.path.as_str()), "nodes");
+        Err(Diagnostic::error(Code::E0202, format!("there is no node `{}`", printable(node)))
+            .at(place.clone(), "claimed of it here")
+            .help(help))
     }
 }
 

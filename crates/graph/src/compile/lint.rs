@@ -10,7 +10,10 @@ use crate::read::{self, GraphText, Kind, NodeText, OutputText, Tree};
 use crate::text::{Code, Diagnostic, Diagnostics, Severity, suggestion};
 
 /// Lints, with the level they have when the file says nothing.
-const LINTS: &[Code] = &[Code::E0206, Code::W0101, Code::W0204, Code::W0301, Code::W0302, Code::W0501];
+const LINTS: &[Code] = &[Code::E0206, Code::W0101, Code::W0103, Code::W0104, Code::W0204, Code::W0301, Code::W0302, Code::W0501];
+
+/// Those that are found while the graph is wired.
+pub const WIRED: &[Code] = &[Code::W0103, Code::W0104];
 
 /// A node holds most of the activations from this share on.
 const MOST: f64 = 2.0 / 3.0;
@@ -28,7 +31,7 @@ pub fn names(text: &GraphText, found: &mut Diagnostics) {
 /// Everything that the lints find, at the levels that the file asks for.
 pub fn lint(program: &Program, text: &GraphText) -> Diagnostics {
     let mut found = Diagnostics::default();
-    let mut raised = vec![];
+    let mut raised: Vec<Diagnostic> = program.warnings.0.iter().filter(|d| WIRED.contains(&d.code)).cloned().collect();
     unused(text, &mut raised);
     gates(program, &mut raised);
     norms(program, &mut raised);

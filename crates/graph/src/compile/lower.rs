@@ -58,6 +58,8 @@ pub struct Inside<'s, 't> {
     pub outputs: &'t [OutputText],
     pub changes: &'t Changes,
     pub params: &'s Scope,
+    /// The parameters of the graph.
+    pub globals: &'s Scope,
     /// Where words that are values of parameters were given.
     pub words: &'s Words,
     /// The scope's inputs and what flows in.
@@ -112,6 +114,7 @@ impl<'t> Lowering<'t> {
             composites: &composites,
             all_blocks: self.all_blocks,
             params: &params,
+            globals: s.globals,
             words: s.words,
             inputs: &known,
             absent: &empty.chain(absent).map(|a| (a.id.clone(), a)).collect(),
@@ -225,6 +228,7 @@ impl<'t> Lowering<'t> {
                 outputs: &c.outputs,
                 changes: &c.changes,
                 params: &scope,
+                globals: params,
                 words,
                 inputs: flows,
                 names: &names,
@@ -322,6 +326,7 @@ impl<'t> Lowering<'t> {
             outputs: &c.outputs,
             changes: &c.changes,
             params,
+            globals: s.globals,
             words,
             inputs,
             names: &names,

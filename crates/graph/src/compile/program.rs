@@ -168,6 +168,7 @@ fn compiled(source: &Arc<Source>, sets: &[Set], size: Option<[usize; 3]>) -> Res
             program.multiple = divide::multiple(&program, size);
             count(&program, &text)?;
             let found = super::lint::lint(&program, &text);
+            program.warnings.0.retain(|d| !super::lint::WIRED.contains(&d.code));
             if found.has_errors() {
                 return Err(found);
             }
@@ -200,6 +201,23 @@ struct Parameters {
     words: Words,
 }
 
+/// The parameters, each after those that it uses, as a variant's come after those of its base that are set to use them. Those that use each other
+/// come last, as they stand.
+fn in_order(text: &GraphText) -> Vec<&read::Param> {
+    let mut waiting: Vec<(&read::Param, Vec<&str>)> = text.params.iter().map(|p| (p, read::uses(&p.value))).collect();
+    let names: std::collections::HashSet<&str> = text.params.iter().map(|p| p.name.as_str()).collect();
+    waiting.iter_mut().for_each(|(_, uses)| uses.retain(|name| names.contains(name)));
+    let mut done: std::collections::HashSet<&str> = std::collections::HashSet::new();
+    let mut all = vec![];
+    while let Some(i) = waiting.iter().position(|(_, uses)| uses.iter().all(|name| done.contains(name))) {
+        let (p, _) = waiting.remove(i);
+        done.insert(&p.name);
+        all.push(p);
+    }
+    all.extend(waiting.into_iter().map(|(p, _)| p));
+    all
+}
+
 /// The values of the parameters; what is wrong with them is told, and their values are unknown.
 fn parameters(text: &GraphText, found: &mut Diagnostics) -> Parameters {
     let mut values = Scope::new();
@@ -207,10 +225,10 @@ fn parameters(text: &GraphText, found: &mut Diagnostics) -> Parameters {
     if !text.whole.params {
         values.insert(read::OPEN.to_owned(), Value::Unknown);
     }
-    for p in &text.params {
+    for p in in_order(text) {
         let value = found.keep(
             read::value(&p.value, &values)
-                .map_err(|d| if d.code == Code::E0105 { d.help("a parameter may use those that stand before it") } else { d }),
+                .map_err(|d| if d.code == Code::E0105 { d.help("a parameter may use others, but none that uses it") } else { d }),
         );
         if let Some(Value::Text(_)) = value {
             words.insert(p.name.clone(), super::body::chosen(&p.value).place.clone());
@@ -251,6 +269,7 @@ fn at(text: &GraphText, params: &Parameters, all_blocks: bool, size: Option<[usi
         outputs: &text.outputs,
         changes: &text.changes,
         params: &params.values,
+        globals: &params.values,
         words: &params.words,
         inputs,
         names: &names,
@@ -262,7 +281,11 @@ fn at(text: &GraphText, params: &Parameters, all_blocks: bool, size: Option<[usi
     let outputs = l.scope(inside);
     l.unopened(&text.blocks, &params.values, &params.words, &|place| place.source.name != text.place.source.name);
     l.found.dedup();
-    let Lowering { mut graph, rows, found, .. } = l;
+    let Lowering { mut graph, rows, mut found, .. } = l;
+    // What may only be meant otherwise is told of a graph that compiles.
+    if found.has_errors() {
+        found.0.retain(|d| !super::lint::WIRED.contains(&d.code));
+    }
     let warnings = found.clone();
     found.or(())?;
     for (name, out) in outputs {

@@ -106,6 +106,9 @@ impl<'n, 'a, 't, 'f> Names<'n, 'a, 't, 'f> {
 
     /// The node that a reference names, or most likely means.
     pub fn meant(&self, r: &Reference) -> Option<usize> {
+        if r.faulty {
+            return None;
+        }
         let named = self.index.get(r.node.as_str()).or_else(|| self.index.get(r.text.trim()));
         let in_loop = || {
             let l = self.around.loops.iter().find(|l| l.could_be(&r.node))?;

@@ -11,8 +11,8 @@ use super::order::{BlockGraph, Link, dead, only_asks, order, rings};
 use super::ports::{Lack, arity, chained};
 use super::resolve::{Lasts, Names, Source, settle};
 use crate::read::budget::Budget;
-use crate::read::{Absent, Composite, Loop, NodeText, OutputText, Question, Reference, Scope, Value, Words, evaluate, with};
-use crate::text::{Code, Diagnostic, Diagnostics, Place, Severity, printable};
+use crate::read::{Absent, Composite, LAST, Loop, NodeText, OutputText, Question, Reference, Scope, Value, Words, evaluate, with};
+use crate::text::{Code, Diagnostic, Diagnostics, Place, Severity, nearest, printable};
 
 /// So many nodes of a ring are named.
 const RING: usize = 100;
@@ -55,6 +55,8 @@ pub struct Surroundings<'a, 't> {
     /// Whether all composites could be read.
     pub all_blocks: bool,
     pub params: &'a Scope,
+    /// The parameters of the graph.
+    pub globals: &'a Scope,
     /// Where words that are values of parameters were given.
     pub words: &'a Words,
     /// Inputs of the scope; why nothing flows in, where that is so.
@@ -90,6 +92,7 @@ pub fn wire<'n, 't>(
     }
     let there = |node: &str| index.contains_key(node) || matches!(around.inputs.get(node), Some(None));
     for r in outputs.iter_mut().flat_map(|o| &mut o.from) {
+        never(r, &index, around, found);
         settle(r, &there, around.lasts);
         entry(r, around.params, found);
     }
@@ -104,6 +107,7 @@ pub fn wire<'n, 't>(
         }
         let scope = with(around.params, &n.locals);
         for (_, r) in &mut w.inputs {
+            never(r, &index, around, found);
             settle(r, &there, around.lasts);
             entry(r, &scope, found);
         }
@@ -240,6 +244,32 @@ pub fn wire<'n, 't>(
     let behind_rings = slots.into_iter().enumerate().filter(|(i, _)| !left_out[*i]).filter_map(|(_, w)| w);
     ordered.extend(behind_rings.map(|w| Wired { sound: false, ..w }));
     ordered
+}
+
+/// W0103: alternatives that no node or input can ever be.
+fn never(r: &Reference, index: &HashMap<&str, usize>, around: &Surroundings, found: &mut Diagnostics) {
+    if r.others.is_empty() || r.faulty || !around.whole.0 {
+        return;
+    }
+    let known = |n: &str| index.contains_key(n) || around.inputs.contains_key(n) || around.absent.contains_key(n);
+    let fits = |n: &str| around.loops.iter().any(|l| !l.sound || l.fits(n));
+    let names = r.names();
+    // Where none is there, that is an error of its own.
+    if !names.iter().any(|n| known(&n.node) || n.node.contains(LAST)) {
+        return;
+    }
+    for name in names.iter().map(|n| n.node.as_str()) {
+        if !known(name) && !name.contains(LAST) && !fits(name) {
+            let d = Diagnostic::warning(Code::W0103, format!("there is never a node or an input `{}` to take here", printable(name)));
+            let all = index.keys().copied().chain(around.inputs.keys().map(String::as_str));
+            let mut all: Vec<&str> = all.chain(around.loops.iter().map(|l| l.before.as_str())).collect();
+            all.sort_unstable();
+            let stem = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '-');
+            let near = nearest(name, all.iter().copied()).or_else(|| nearest(stem, all.iter().copied()));
+            let help = near.map_or_else(|| "remove it, or name a node that is there".to_owned(), |n| format!("did you mean `{n}`?"));
+            found.push(d.at(r.place.clone(), "this alternative").help(help));
+        }
+    }
 }
 
 /// Finds out which of a list a reference takes.

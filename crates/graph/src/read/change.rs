@@ -99,9 +99,9 @@ fn assign(slot: &mut Tree, name: &str, place: &Place, value: &Tree) -> std::resu
         *slot = value;
         return Ok(());
     }
-    // Whole numbers and sizes are one kind.
+    // Whole numbers and sizes are one kind, and so is a number for each level in place of one for all.
     match (&slot.kind, &value.kind) {
-        (Kind::Int(_), Kind::Int(_) | Kind::Str(_) | Kind::Tuple(None, _))
+        (Kind::Int(_), Kind::Int(_) | Kind::Str(_) | Kind::Tuple(None, _) | Kind::List(_))
         | (Kind::Float(_), Kind::Float(_) | Kind::Int(_) | Kind::Str(_))
         | (Kind::Bool(_), Kind::Bool(_) | Kind::Str(_))
         | (Kind::List(_), Kind::List(_) | Kind::Tuple(None, _) | Kind::Str(_))

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use serde::de::{self, Deserialize, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 
+use super::choice::Choice;
 use super::expr::evaluate;
 use super::recover::{Noted, Stand, each};
 use super::scope::Scope;
@@ -16,13 +17,13 @@ use crate::text::{Code, Diagnostic, Diagnostics, Place, nearest, printable, seve
 #[derive(Debug)]
 pub struct Refusal {
     pub(super) code: Code,
-    message: String,
-    help: Option<String>,
+    pub(super) message: String,
+    pub(super) help: Option<String>,
     pub(super) place: Option<Place>,
     /// The field that is missing, or that a field of an unknown name was most likely meant to be.
     pub(super) field: Option<&'static str>,
     /// The parameter whose word does not fit here.
-    word: Option<String>,
+    pub(super) word: Option<String>,
     /// Whether it may only follow from an error that was told before.
     pub(super) echo: bool,
 }
@@ -32,7 +33,7 @@ impl Refusal {
         Self { code, message, help: None, place: None, field: None, word: None, echo: false }
     }
 
-    fn at(mut self, place: &Place) -> Self {
+    pub(super) fn at(mut self, place: &Place) -> Self {
         self.place.get_or_insert_with(|| place.clone());
         self
     }
@@ -123,20 +124,20 @@ pub fn no_block(name: &str) -> Refusal {
 
 /// A value with the names that its expressions may use, and what of it was refused before.
 #[derive(Clone, Copy)]
-pub struct De<'a, 'n> {
-    tree: &'a Tree,
-    scope: &'a Scope,
-    noted: &'n Noted,
+pub(super) struct De<'a, 'n> {
+    pub(super) tree: &'a Tree,
+    pub(super) scope: &'a Scope,
+    pub(super) noted: &'n Noted,
 }
 
 impl<'a, 'n> De<'a, 'n> {
     /// A value inside of this one; what was refused before has a stand-in.
-    fn inner<T: DeserializeSeed<'a>>(seed: T, tree: &'a Tree, scope: &'a Scope, noted: &'n Noted) -> Result<T::Value, Refusal> {
+    pub(super) fn inner<T: DeserializeSeed<'a>>(seed: T, tree: &'a Tree, scope: &'a Scope, noted: &'n Noted) -> Result<T::Value, Refusal> {
         let result = if noted.has_value(tree) { seed.deserialize(Stand) } else { seed.deserialize(De { tree, scope, noted }) };
         result.map_err(|r| r.at(&tree.place))
     }
 
-    fn fields(&self, entries: Vec<&'a Entry>) -> Fields<'a, 'n> {
+    pub(super) fn fields(&self, entries: Vec<&'a Entry>) -> Fields<'a, 'n> {
         Fields::new(entries, self.scope, self.noted, Some(&self.tree.place))
     }
     fn integer(&self) -> Result<i128, Refusal> {
@@ -185,12 +186,12 @@ impl<'a, 'n> De<'a, 'n> {
         }
     }
 
-    fn refuse(&self, message: String, help: &str) -> Refusal {
+    pub(super) fn refuse(&self, message: String, help: &str) -> Refusal {
         let echo = self.tree.kind == Kind::Fault;
         Refusal { help: Some(help.into()), place: Some(self.tree.place.clone()), echo, ..Refusal::new(Code::E0104, message) }
     }
 
-    fn wrong(&self, expected: &str) -> Refusal {
+    pub(super) fn wrong(&self, expected: &str) -> Refusal {
         self.refuse(format!("{expected} is expected, but {} is given", self.tree.what()), &format!("write {expected}"))
     }
 }
@@ -435,115 +436,5 @@ impl<'de> de::Deserializer<'de> for Fields<'de, '_> {
     serde::forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
         newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
-    }
-}
-
-struct Choice<'a, 'n>(De<'a, 'n>);
-
-impl<'de> de::EnumAccess<'de> for Choice<'de, '_> {
-    type Error = Refusal;
-    type Variant = Self;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Refusal> {
-        let mut parameter = None;
-        let mut unknown = false;
-        let name = match &self.0.tree.kind {
-            // A parameter whose value is a word stands for that word.
-            Kind::Str(s) => match self.0.scope.get(s) {
-                Some(Value::Text(word)) => {
-                    parameter = Some(s);
-                    word.as_str()
-                }
-                Some(Value::Form(form)) => form.name(),
-                value => {
-                    unknown = value == Some(&Value::Unknown);
-                    s.as_str()
-                }
-            },
-            _ => self.0.tree.name().unwrap_or_default(),
-        };
-        let place = self.0.tree.name_place();
-        let key: de::value::StrDeserializer<Refusal> = name.into_deserializer();
-        let variant = seed.deserialize(key);
-        Ok((variant.map_err(|r| Refusal { word: parameter.cloned(), echo: unknown, ..r }.at(&place))?, self))
-    }
-}
-
-impl<'de> de::VariantAccess<'de> for Choice<'de, '_> {
-    type Error = Refusal;
-
-    fn unit_variant(self) -> Result<(), Refusal> {
-        match &self.0.tree.kind {
-            Kind::Tuple(_, items) if !items.is_empty() => Err(self.0.wrong("a word without parentheses")),
-            Kind::Struct(_, e) if !e.is_empty() => Err(self.0.wrong("a word without parentheses")),
-            _ => Ok(()),
-        }
-    }
-
-    /// `Name(value)`; `Name(field: ...)` is the variant whose one value has these fields.
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Refusal> {
-        match &self.0.tree.kind {
-            Kind::Tuple(_, items) if items.len() == 1 => De::inner(seed, &items[0], self.0.scope, self.0.noted),
-            Kind::Struct(..) | Kind::Tuple(..) => seed.deserialize(self.0),
-            _ => Err(self.0.wrong("a choice with its value in parentheses")),
-        }
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, n: usize, visitor: V) -> Result<V::Value, Refusal> {
-        de::Deserializer::deserialize_tuple(self.0, n, visitor)
-    }
-
-    /// `Name(field: value)`; a bare `Name` has none of them, and `Name(value, ...)` the first ones.
-    fn struct_variant<V: Visitor<'de>>(self, names: &'static [&'static str], visitor: V) -> Result<V::Value, Refusal> {
-        match &self.0.tree.kind {
-            Kind::Word(_) | Kind::Str(_) => visitor.visit_map(self.0.fields(vec![])),
-            Kind::Tuple(_, items) if items.len() > names.len() => {
-                let name = self.0.tree.name().unwrap_or_default();
-                let given = format!("{} given", several(items.len(), "value") + if items.len() == 1 { " is" } else { " are" });
-                Err(self.0.refuse(
-                    format!("`{name}` has {}, but {given}", several(names.len(), "field")),
-                    "give a value for each field, or name them",
-                ))
-            }
-            Kind::Tuple(_, items) => visitor.visit_map(Positions { fields: names.iter().zip(items), value: None, de: self.0 }),
-            _ => de::Deserializer::deserialize_map(self.0, visitor).map_err(|r| self.of_form(r)),
-        }
-    }
-}
-
-impl Choice<'_, '_> {
-    /// An unknown field of a choice names the choice.
-    fn of_form(&self, r: Refusal) -> Refusal {
-        let entries = self.0.tree.entries().unwrap_or_default();
-        let own = entries.iter().find(|e| r.code == Code::E0107 && r.place.as_ref() == Some(&e.key_place));
-        match (own, self.0.tree.name()) {
-            (Some(e), Some(name)) => Refusal { message: format!("`{name}` has no field `{}`", printable(&e.key)), ..r },
-            _ => r,
-        }
-    }
-}
-
-/// The values of a choice that are given without the names of its fields.
-struct Positions<'a, 'n> {
-    fields: std::iter::Zip<std::slice::Iter<'static, &'static str>, std::slice::Iter<'a, Tree>>,
-    value: Option<&'a Tree>,
-    de: De<'a, 'n>,
-}
-
-impl<'de> MapAccess<'de> for Positions<'de, '_> {
-    type Error = Refusal;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Refusal> {
-        let Some((name, value)) = self.fields.next() else { return Ok(None) };
-        self.value = Some(value);
-        let key: de::value::StrDeserializer<Refusal> = (*name).into_deserializer();
-        seed.deserialize(key).map(Some)
-    }
-
-    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Refusal> {
-        match self.value.take() {
-            Some(value) => De::inner(seed, value, self.de.scope, self.de.noted),
-            None => seed.deserialize(Stand),
-        }
     }
 }

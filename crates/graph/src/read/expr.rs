@@ -125,6 +125,12 @@ pub fn asked(text: &str) -> Vec<(Question, &str)> {
     p.asked
 }
 
+/// The names that an expression uses; none of what is no expression.
+pub fn used(text: &str) -> Vec<&str> {
+    let mut p = Parser::new(text);
+    if p.whole().is_ok() { p.used } else { vec![] }
+}
+
 /// That there are no such parameters.
 fn absent(names: &[&str], scope: &Scope) -> Fault {
     let near = |name: &&str| suggestion(name, scope.keys().map(String::as_str).filter(|k| is_name(k)), "parameters");

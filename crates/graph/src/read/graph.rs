@@ -1,11 +1,14 @@
 //! A graph's text with its meaning: parameters, inputs, composites, nodes, outputs.
 
+use std::collections::{HashMap, HashSet};
+
 use super::budget::{CHANGES, NAME, PARAMETERS, PORTS, at_most};
 use super::claim::Claim;
-use super::expr::is_name;
+use super::expr::{is_name, used};
 use super::parameter::class;
 use super::reference::Reference;
 use super::tree::{Entry, Kind, Tree};
+use super::turns::variables;
 use super::value::Value;
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, nearest, printable, suggestion};
 
@@ -80,6 +83,8 @@ pub struct Composite {
     pub whole: bool,
     /// Whether the names of its inputs and nodes could be.
     pub names: bool,
+    /// Names of parameters that are not its own which it may use, and where.
+    pub free: HashMap<String, Place>,
 }
 
 /// A node: which block, and what is written in its parentheses (fields and connections alike).
@@ -182,7 +187,7 @@ pub fn meaning(tree: &Tree) -> Result<(GraphText, Diagnostics)> {
     };
     let mut dropped: Vec<(String, Place)> = vec![];
     if let Some(t) = tree.get("drop") {
-        let all = Reference::all(t, &mut r.found).into_iter().filter(|d| !d.faulty).take(CHANGES);
+        let all = Reference::all(t, &mut r.found).into_iter().filter(|d| !d.faulty);
         dropped.extend(all.map(|d| (d.text.trim().to_owned(), d.place)));
     }
     let is_map = |key: &str| tree.get(key).is_some_and(|t| t.entries().is_some());
@@ -198,17 +203,19 @@ pub fn meaning(tree: &Tree) -> Result<(GraphText, Diagnostics)> {
     let mut nodes = r.nodes(tree);
     let mut outputs = r.outputs(tree);
     let mut changes = Changes { over: r.over(tree), ..Changes::default() };
+    let mut own: Vec<(String, Place)> = vec![];
     for (text, place) in dropped {
         match text.split_once('.') {
             Some(("outputs", name)) if outputs.iter().any(|o| o.name == name) => outputs.retain(|o| o.name != name),
             Some((block, node)) if blocks.iter().any(|c| c.name == block) => {
                 if let Some(c) = blocks.iter_mut().find(|c| c.name == block) {
-                    r.drop(node, place, &mut c.nodes, &mut c.changes, c.names);
+                    r.drop(vec![(node.to_owned(), place)], &mut c.nodes, &mut c.changes, c.names);
                 }
             }
-            _ => r.drop(&text, place, &mut nodes, &mut changes, whole.nodes),
+            _ => own.push((text, place)),
         }
     }
+    r.drop(own, &mut nodes, &mut changes, whole.nodes);
     for e in tree.get("set").and_then(Tree::entries).unwrap_or_default().iter().take(CHANGES) {
         let field = |name: &str| Entry { key: name.to_owned(), key_place: e.key_place.clone(), value: e.value.clone() };
         match e.key.split('.').collect::<Vec<_>>().as_slice() {
@@ -234,6 +241,51 @@ pub fn meaning(tree: &Tree) -> Result<(GraphText, Diagnostics)> {
         whole,
     };
     Ok((g, r.found))
+}
+
+/// The names in expressions of a composite that are no parameters, inputs, nodes or loop variables of its own.
+fn free(params: &[Param], inputs: &[PortText], nodes: &[NodeText], outputs: &[OutputText]) -> HashMap<String, Place> {
+    let own: HashSet<&str> = params
+        .iter()
+        .map(|p| p.name.as_str())
+        .chain(inputs.iter().map(|i| i.name.as_str()))
+        .chain(nodes.iter().map(|n| n.id.as_str()))
+        .collect();
+    let mut all = HashMap::new();
+    let mut add = |text: &str, place: &Place, locals: &[String]| {
+        let holes = text.split('{').skip(1).filter_map(|part| part.split('}').next());
+        for name in holes.chain([text]).flat_map(used) {
+            if !own.contains(name) && locals.iter().all(|l| l != name) && name != "last" {
+                all.entry(name.to_owned()).or_insert_with(|| place.clone());
+            }
+        }
+    };
+    for p in params {
+        each_text(&p.value, &mut |s, place| add(s, place, &[]));
+    }
+    for n in nodes {
+        let locals = variables(n);
+        add(&n.id, &n.id_place, &locals);
+        add(&n.block, &n.block_place, &locals);
+        for e in &n.entries {
+            each_text(&e.value, &mut |s, place| {
+                let list = s.split_once(" in ").filter(|_| matches!(e.key.as_str(), "for" | "chain"));
+                add(list.map_or(s, |(_, list)| list), place, &locals);
+            });
+        }
+    }
+    outputs.iter().flat_map(|o| &o.from).for_each(|r| add(&r.text, &r.place, &[]));
+    all
+}
+
+/// Every text of a value.
+fn each_text(tree: &Tree, f: &mut dyn FnMut(&str, &Place)) {
+    match &tree.kind {
+        Kind::Str(s) => f(s, &tree.place),
+        Kind::List(items) | Kind::Tuple(_, items) => items.iter().for_each(|t| each_text(t, f)),
+        Kind::Struct(_, e) | Kind::Map(e) => e.iter().for_each(|e| each_text(&e.value, f)),
+        _ => {}
+    }
 }
 
 struct Reader {
@@ -350,16 +402,24 @@ impl Reader {
         all.into_iter().filter(|r| !r.faulty).take(CHANGES).map(|r| r.text).collect()
     }
 
-    /// Leaves out a node, or notes that a turn of a loop is to be.
-    fn drop(&mut self, name: &str, place: Place, nodes: &mut Vec<NodeText>, changes: &mut Changes, whole: bool) {
-        let entry = nodes.iter().any(|n| n.id == name);
-        if !entry && !nodes.iter().any(|n| n.id.contains('{')) {
-            let help = suggestion(name, nodes.iter().map(|n| n.id.as_str()), "nodes");
-            let d = Diagnostic::error(Code::E0202, format!("there is no node `{}` to drop", printable(name)));
-            self.found.push(d.at(place.clone(), "dropped here").help(help).echo(!whole));
+    /// Leaves out nodes, or notes that turns of loops are to be.
+    fn drop(&mut self, names: Vec<(String, Place)>, nodes: &mut Vec<NodeText>, changes: &mut Changes, whole: bool) {
+        let there: HashSet<&str> = nodes.iter().map(|n| n.id.as_str()).collect();
+        let loops = nodes.iter().any(|n| n.id.contains('{'));
+        let mut unknown = 0;
+        for (name, place) in names {
+            let entry = there.contains(name.as_str());
+            if entry || loops {
+                changes.dropped.push(Dropped { name, place, entry });
+            } else if unknown < CHANGES {
+                unknown += 1;
+                let help = suggestion(&name, nodes.iter().map(|n| n.id.as_str()), "nodes");
+                let d = Diagnostic::error(Code::E0202, format!("there is no node `{}` to drop", printable(&name)));
+                self.found.push(d.at(place, "dropped here").help(help).echo(!whole));
+            }
         }
-        nodes.retain(|n| n.id != name);
-        changes.dropped.push(Dropped { name: name.to_owned(), place, entry });
+        let gone: HashSet<&str> = changes.dropped.iter().map(|d| d.name.as_str()).collect();
+        nodes.retain(|n| !gone.contains(n.id.as_str()));
     }
 
     fn claims(&mut self, tree: &Tree) -> Vec<Claim> {
@@ -431,7 +491,9 @@ impl Reader {
         };
         let whole = self.found.0.len() == before && !slips;
         let nodes = if fields.is_some() { self.nodes(tree) } else { vec![] };
+        let free = free(&params, &inputs, &nodes, &outputs);
         Composite {
+            free,
             name: e.key.clone(),
             place: e.key_place.clone(),
             params,

@@ -4,6 +4,7 @@
 
 pub mod budget;
 mod change;
+mod choice;
 mod claim;
 mod config;
 mod de;
@@ -37,7 +38,7 @@ pub use extend::{Loaded, files, load, loaded};
 pub use fill::{LAST, fill};
 pub use graph::{Changes, Composite, GraphText, InputText, NodeText, OutputText, Param, PortText, graph, meaning};
 pub use kind::recognise;
-pub use parameter::{choices, given, literal, required, value, with_values};
+pub use parameter::{choices, given, literal, required, uses, value, with_values};
 pub use reference::{Name, Reference};
 pub use scope::{Answer, Question, Scope};
 pub use set::Set;

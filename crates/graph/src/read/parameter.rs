@@ -155,6 +155,16 @@ fn written(tree: &Tree, scope: &Scope) -> Result<Value> {
     }
 }
 
+/// The names that the expressions of a value use.
+pub fn uses(tree: &Tree) -> Vec<&str> {
+    match &tree.kind {
+        Kind::Str(s) => super::expr::used(s),
+        Kind::List(items) | Kind::Tuple(_, items) => items.iter().flat_map(uses).collect(),
+        Kind::Struct(_, e) | Kind::Map(e) => e.iter().flat_map(|e| uses(&e.value)).collect(),
+        _ => vec![],
+    }
+}
+
 /// One of the choices of `OneOf`: a text is a word.
 fn one(tree: &Tree, scope: &Scope) -> Result<Value> {
     match &tree.kind {

@@ -25,7 +25,7 @@ pub struct Noted {
 impl Noted {
     /// Whether the value was refused, or the name before its parentheses.
     pub fn has_value(&self, tree: &Tree) -> bool {
-        !self.values.is_empty() && (self.values.contains(&tree.place) || tree.name().is_some() && self.values.contains(&tree.name_place()))
+        !self.values.is_empty() && (self.values.contains(&tree.place) || self.values.contains(&tree.name_place()))
     }
 
     pub fn has_key(&self, entry: &Entry) -> bool {

@@ -57,6 +57,11 @@ impl Loop {
         inside.is_some_and(|i| i.starts_with(|c: char| c.is_ascii_digit()) && i.ends_with(|c: char| c.is_ascii_digit()))
     }
 
+    /// Whether a name has what stands around the first and last `{...}`.
+    pub fn fits(&self, name: &str) -> bool {
+        name.strip_prefix(self.before.as_str()).is_some_and(|rest| rest.len() > self.after.len() && rest.ends_with(self.after.as_str()))
+    }
+
     /// In words, which nodes it makes: "the loop makes `seg1` to `seg4`".
     pub fn told(&self) -> String {
         match &self.ends {
@@ -180,7 +185,8 @@ fn header(t: &Tree, e: &Entry) -> Result<(String, Tree), Diagnostic> {
 
 /// Every variable stands in the name.
 fn in_name(n: &NodeText, variables: &[(String, Tree)]) -> Result<(), Diagnostic> {
-    let all = parts(&n.id, &n.id_place).unwrap_or_default();
+    // What cannot be read of the name is told when it is filled in.
+    let Ok(all) = parts(&n.id, &n.id_place) else { return Ok(()) };
     let inside = |name: &str| all.iter().any(|p| matches!(p, Part::Hole(h) if names(h).any(|w| w == name)));
     let Some((name, _)) = variables.iter().find(|(name, _)| !inside(name)) else { return Ok(()) };
     let message = match n.id.contains('{') {

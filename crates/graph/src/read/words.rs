@@ -1,4 +1,7 @@
-//! The classes of bare words: norms, functions and blocks. This is the one table of their names.
+//! The classes of bare words: norms, functions and blocks. The names of norms and functions are those of their types in `block`.
+
+use crate::block::{FunctionForm, NormForm};
+use crate::text::nearest;
 
 /// What a word stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,27 +12,10 @@ pub enum Class {
 }
 
 /// The norms: `norm: instance(affine: false)`.
-pub const NORMS: &[&str] = &["instance", "batch", "layer", "group", "none"];
+pub const NORMS: &[&str] = NormForm::NAMES;
 
 /// The functions: `activation: leaky_relu(slope: 0.1)`.
-pub const FUNCTIONS: &[&str] = &[
-    "silu",
-    "relu",
-    "leaky_relu",
-    "elu",
-    "gelu",
-    "gelu_tanh",
-    "sigmoid",
-    "tanh",
-    "abs",
-    "softplus",
-    "mish",
-    "relu6",
-    "hard_sigmoid",
-    "hard_swish",
-    "prelu",
-    "none",
-];
+pub const FUNCTIONS: &[&str] = FunctionForm::NAMES;
 
 impl Class {
     /// With its article, as messages speak of it.
@@ -70,7 +56,8 @@ pub fn classes(name: &str) -> Vec<Class> {
     if FUNCTIONS.contains(&name) {
         all.push(Class::Function);
     }
-    if name.starts_with(char::is_uppercase) && !matches!(name, "Required" | "OneOf" | "None" | "Some") {
+    // What is almost `Required` is a slip of the pen.
+    if name.starts_with(char::is_uppercase) && !matches!(name, "None" | "Some") && nearest(name, ["Required", "OneOf"]).is_none() {
         all.push(Class::Block);
     }
     all

@@ -35,6 +35,8 @@ pub struct Entry<'s> {
     pub trailing: Vec<Comment<'s>>,
     /// Whether a comma follows.
     pub comma: bool,
+    /// It begins on the line on which the entry before it ends.
+    pub shares: bool,
     /// The indentation of its last line in the text.
     pub indent: usize,
 }
@@ -51,6 +53,8 @@ pub struct Group<'s> {
     pub last: Vec<Comment<'s>>,
     /// It spans lines in the text.
     pub broken: bool,
+    /// It spans lines, but all its entries begin on its first line, and it closes where the last one ends: `(a: 1, b: (`, lines, `))`.
+    pub hugs: bool,
 }
 
 /// The whole text; `None` when brackets do not match.
@@ -150,6 +154,7 @@ impl<'s> Parser<'_, 's> {
         if !open.is_empty() {
             g.head = self.behind();
         }
+        let mut hugs = !open.is_empty() && g.head.is_empty();
         loop {
             let mut leading = vec![];
             while let Some(t) = self.peek().filter(Token::is_comment) {
@@ -161,17 +166,26 @@ impl<'s> Parser<'_, 's> {
             }
             let ends = match self.peek() {
                 None => open.is_empty(),
-                Some(t) if t.kind == Kind::Close => !open.is_empty() && t.text == close,
-                Some(_) => {
-                    g.entries.push(self.entry(leading)?);
+                Some(t) if t.kind == Kind::Close => {
+                    hugs &= t.breaks == 0;
+                    !open.is_empty() && t.text == close
+                }
+                Some(t) => {
+                    let beside = t.breaks == 0 && leading.is_empty();
+                    hugs &= beside;
+                    let e = self.entry(leading)?;
+                    hugs &= e.trailing.is_empty();
+                    g.entries.push(Entry { shares: beside && !g.entries.is_empty(), ..e });
                     continue;
                 }
             };
+            hugs &= leading.is_empty();
             g.last = leading;
             if !open.is_empty() {
                 self.take();
             }
             g.broken = self.tokens[from..self.at].iter().any(|t| t.breaks > 0);
+            g.hugs = hugs && g.broken;
             return ends.then_some(g);
         }
     }

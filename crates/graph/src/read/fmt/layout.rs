@@ -1,9 +1,15 @@
 //! Groups as text again: four blanks a level, one entry a line where they do not fit into one.
 
-use super::group::{Comment, Group, Piece};
+use super::group::{Comment, Entry, Group, Piece};
 
-/// A group goes on one line when the line's own text, without its indentation, fits into this many characters.
-const WIDTH: usize = 120;
+/// A group goes on one line when the line fits into this many characters, or what stands on it without its indentation into [`OWN`].
+const WIDTH: usize = 150;
+const OWN: usize = 120;
+
+/// So long may a line at this depth be.
+fn most(depth: usize) -> usize {
+    WIDTH.max(OWN + 4 * depth)
+}
 
 /// Lays the text out; `eol` ends its lines.
 pub fn layout(whole: &Group, eol: &str) -> String {
@@ -36,14 +42,25 @@ impl Writer<'_> {
     fn entries(&mut self, g: &Group, depth: usize) {
         let mut behind = vec![];
         let mut first = true;
+        // Whether the entry before is on one line, without comments.
+        let mut plain = false;
         for e in &g.entries {
-            for c in &e.leading {
-                self.own(c, depth, &mut first);
+            let beside = plain && e.shares && one_line(e).is_some_and(|t| self.column() + 2 + t.chars().count() <= most(depth));
+            if beside {
+                self.out.push(' ');
+            } else {
+                if !first {
+                    self.out.push_str(self.eol);
+                }
+                for c in &e.leading {
+                    self.own(c, depth, &mut first);
+                }
+                self.blank(e.blank, &mut first);
+                self.indent(depth);
             }
-            self.blank(e.blank, &mut first);
-            self.indent(depth);
             let from = self.out.len();
             self.pieces(&e.pieces, depth);
+            plain = !self.out[from..].contains('\n') && e.trailing.is_empty() && one_line(e).is_some();
             let comma = !g.open.is_empty();
             if comma {
                 self.out.push(',');
@@ -59,6 +76,8 @@ impl Writer<'_> {
                     alone: self.out[from..].contains('\n'),
                 });
             }
+        }
+        if !g.entries.is_empty() {
             self.out.push_str(self.eol);
         }
         for c in &g.last {
@@ -150,9 +169,17 @@ impl Writer<'_> {
 
     fn group(&mut self, g: &Group, depth: usize) {
         if let Some(flat) = flat(g)
-            && self.column() + flat.chars().count() + usize::from(depth > 0) <= WIDTH + 4 * depth
+            && self.column() + flat.chars().count() + usize::from(depth > 0) <= most(depth)
         {
             self.out.push_str(&flat);
+            return;
+        }
+        if let Some((before, inner)) = hugged(g)
+            && self.column() + before.chars().count() + inner.open.len() <= most(depth)
+        {
+            self.out.push_str(&before);
+            self.group(inner, depth);
+            self.out.push_str(if g.open == "{" { " }" } else { g.close });
             return;
         }
         self.out.push_str(g.open);
@@ -165,6 +192,48 @@ impl Writer<'_> {
         self.indent(depth);
         self.out.push_str(g.close);
     }
+}
+
+/// An entry on one line, if it can be and holds no comments; those before and behind it are left out.
+fn one_line(e: &Entry) -> Option<String> {
+    let piece = |p: &Piece| match p {
+        Piece::Atom(a) => (!a.contains('\n')).then(|| (*a).to_owned()),
+        Piece::Colon => Some(": ".to_owned()),
+        Piece::Group(g) => flat(g).filter(|_| !commented(g)),
+        Piece::Comment(_) => None,
+    };
+    e.pieces.iter().map(piece).collect::<Option<Vec<_>>>().map(|all| all.concat())
+}
+
+/// Whether a comment stands in a group.
+fn commented(g: &Group) -> bool {
+    let inside = |p: &Piece| match p {
+        Piece::Comment(_) => true,
+        Piece::Group(g) => commented(g),
+        _ => false,
+    };
+    !g.head.is_empty()
+        || !g.last.is_empty()
+        || g.entries.iter().any(|e| !e.leading.is_empty() || !e.trailing.is_empty() || e.pieces.iter().any(inside))
+}
+
+/// What stands on the first line of a group of which only the last entry spans lines, and the group in which that ends.
+fn hugged<'g, 's>(g: &'g Group<'s>) -> Option<(String, &'g Group<'s>)> {
+    let (last, before) = g.entries.split_last().filter(|_| g.hugs)?;
+    let (Piece::Group(inner), start) = last.pieces.split_last()? else { return None };
+    let mut text = format!("{}{}", g.open, if g.open == "{" { " " } else { "" });
+    for e in before {
+        text.push_str(&one_line(e)?);
+        text.push_str(", ");
+    }
+    for p in start {
+        match p {
+            Piece::Atom(a) if !a.contains('\n') => text.push_str(a),
+            Piece::Colon => text.push_str(": "),
+            _ => return None,
+        }
+    }
+    inner.broken.then_some((text, inner))
 }
 
 /// A group on one line, if it was on one and can be.

@@ -1,7 +1,8 @@
 //! The formatter of graphs and configs: the same meaning and comments, laid out one way.
 //!
 //! - four blanks a level, one after `:` and `,`, `{ "a": 1 }` but `(a: 1)` and `[1]`;
-//! - what stood on one line stays there if it fits, else every entry gets its line and a comma;
+//! - what stood on one line stays there if it fits, else every entry gets its line and a comma; entries that shared a line keep sharing it;
+//! - where only the last entry of a group spans lines, the others stay on its first line, as in the signature of a composite;
 //! - comments stay with what they speak of; those that stood below each other in one column do so again;
 //! - one blank line at most between entries, none at the edges of brackets.
 //!

@@ -22,8 +22,29 @@ fn what_was_broken_stays_broken() {
 }
 
 #[test]
+fn entries_that_share_a_line_keep_sharing_it() {
+    assert_eq!(laid("(a: 1, b: 2,\n c: 3,  d:[1,2] )"), "(\n    a: 1, b: 2,\n    c: 3, d: [1, 2],\n)\n");
+    assert_eq!(laid("(\n  a: 1, // x\n  b: 2,c: 3, // y\n)"), "(\n    a: 1, // x\n    b: 2, c: 3, // y\n)\n");
+    assert_eq!(laid("(\n  a: [\n1], b: 2,\n\n  c: 3)"), "(\n    a: [\n        1,\n    ],\n    b: 2,\n\n    c: 3,\n)\n");
+    let long = "x".repeat(80);
+    assert_eq!(laid(&format!("(\na: \"{long}\", b: \"{long}\")")), format!("(\n    a: \"{long}\",\n    b: \"{long}\",\n)\n"));
+}
+
+#[test]
+fn a_signature_stays_on_the_first_line() {
+    let text = "{\n    \"Up\": (params: { \"n\": 2 }, inputs: [\"x\"], nodes: {\n        \"up\": A(x: \"x\"),\n    }),\n}\n";
+    assert_eq!(laid(text), text);
+    assert_eq!(
+        laid("{\"Up\":(inputs:[\"x\"],nodes:{\n\"up\":A(x:\"x\")})}"),
+        "{ \"Up\": (inputs: [\"x\"], nodes: {\n    \"up\": A(x: \"x\"),\n}) }\n"
+    );
+    assert_eq!(laid("(a: (\n1), b: 2)"), "(\n    a: (\n        1,\n    ),\n    b: 2,\n)\n");
+    assert_eq!(laid("(a: 1, b: (\n1) // x\n)"), "(\n    a: 1, b: (\n        1,\n    ), // x\n)\n".replace("a: 1, b", "a: 1,\n    b"));
+}
+
+#[test]
 fn what_is_too_long_is_broken_outside_first() {
-    let long = "x".repeat(100);
+    let long = "x".repeat(130);
     assert_eq!(
         laid(&format!("(a: \"{long}\", b: (c: 1, d: 2), e: 5)")),
         format!("(\n    a: \"{long}\",\n    b: (c: 1, d: 2),\n    e: 5,\n)\n")

@@ -4,7 +4,6 @@
 
 use std::collections::HashMap;
 
-use crate::block::Spec;
 use crate::compile::Program;
 use crate::read::{self, Changes, Composite, Entry, Kind, NodeText, Reference, Scope, Tree};
 use crate::text::{Diagnostics, Source};
@@ -74,9 +73,7 @@ impl Walk<'_> {
             let composite = self.composites.get(n.block.as_str()).copied();
             let ports: Vec<&str> = match composite {
                 Some(c) => c.inputs.iter().map(|p| p.name.as_str()).collect(),
-                None => {
-                    Spec::LIST.iter().find(|e| e.name == n.block).map(|e| e.inputs.iter().map(|p| p.name).collect()).unwrap_or_default()
-                }
+                None => crate::block::Entry::find(&n.block).map(|e| e.inputs.iter().map(|p| p.name).collect()).unwrap_or_default(),
             };
             let mut w = Written { composite: composite.is_some(), ..Written::default() };
             for e in &n.entries {

@@ -24,13 +24,13 @@ pub fn schema(blocks: &[Page], composites: &[Page]) -> Value {
         |names: Vec<&str>| json!({"anyOf": [{"enum": names}, {"type": "object", "propertyNames": {"enum": names}, "maxProperties": 1}]});
     defs.insert("function".into(), form(functions()));
     defs.insert("norm".into(), json!({"anyOf": [form(norms()), {"$ref": "#/$defs/integer"}]}));
-    let reference = json!({"type": "string", "description": "a node or an input; node.port for a block with several outputs; a | b for the first that is there"});
+    let reference = json!({"type": "string", "description": "a node or an input; node.port for a block with several outputs; node[2] for an entry of a list; node{last} for the last turn of a loop; a | b for the first that is there"});
     defs.insert("reference".into(), reference);
     defs.insert(
         "references".into(),
         json!({"anyOf": [{"$ref": "#/$defs/reference"}, {"type": "array", "items": {"$ref": "#/$defs/reference"}}]}),
     );
-    defs.insert("parameter".into(), json!({"description": "a number, true or false, an expression, Required, or OneOf(...)"}));
+    defs.insert("parameter".into(), json!({"description": "a number, true or false, a list, a size, a norm, a function, a block, an expression, Required, or OneOf(...)"}));
     defs.insert("parameters".into(), json!({"type": "object", "additionalProperties": {"$ref": "#/$defs/parameter"}}));
     for p in all() {
         defs.insert(p.name.clone(), block(p));
@@ -69,7 +69,14 @@ fn block(p: &Page) -> Value {
             required.push(&f.name);
         }
     }
-    properties.insert("for".into(), json!({"type": "string", "description": "the node once for each value: i in 1..=4"}));
+    let texts = json!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]});
+    let described = |text: &str| {
+        let mut v = texts.clone();
+        v["description"] = text.into();
+        v
+    };
+    properties.insert("for".into(), described("the node once for each value: i in 1..=4; several loops nest"));
+    properties.insert("chain".into(), described("as for, and each turn feeds the input x of the next: b in 0..n"));
     properties.insert("when".into(), json!({"type": ["string", "boolean"], "description": "the node is there when this holds"}));
     json!({"description": p.summary, "type": "object", "properties": properties, "required": required, "additionalProperties": false})
 }
@@ -98,10 +105,11 @@ fn composite() -> Value {
         "type": "object",
         "properties": {
             "params": {"$ref": "#/$defs/parameters"},
-            "inputs": {"type": "array", "items": {"type": "string"}, "description": "names; name? may stay unconnected"},
+            "inputs": {"type": "array", "items": {"type": "string"}, "description": "names; name? may stay unconnected, name[] takes a list"},
             "nodes": {"$ref": "#/$defs/nodes"},
-            "output": {"$ref": "#/$defs/reference"},
-            "outputs": {"type": "object", "additionalProperties": {"$ref": "#/$defs/reference"}},
+            "output": {"$ref": "#/$defs/references"},
+            "outputs": {"type": "object", "additionalProperties": {"$ref": "#/$defs/references"}},
+            "over": {"type": "array", "items": {"type": "string"}},
         },
         "required": ["nodes"],
         "additionalProperties": false,
@@ -140,9 +148,10 @@ fn graph() -> Value {
             "inputs": {"type": "object", "additionalProperties": input},
             "blocks": {"type": "object", "additionalProperties": {"$ref": "#/$defs/composite"}},
             "nodes": {"$ref": "#/$defs/nodes"},
-            "outputs": {"type": "object", "additionalProperties": {"$ref": "#/$defs/reference"}},
+            "outputs": {"type": "object", "additionalProperties": {"$ref": "#/$defs/references"}},
             "set": {"type": "object"},
-            "drop": texts,
+            "drop": texts.clone(),
+            "over": texts,
             "replace": {"type": "object", "description": "a block by another everywhere"},
             "claims": {"type": "array", "items": {"$ref": "#/$defs/claim"}},
             "lints": {"type": "object", "additionalProperties": {"enum": ["allow", "warn", "deny"]}},

@@ -1,0 +1,231 @@
+//! The graph language: conditions, repeats, choices, imports, variants, claims and lints.
+
+#[path = "../given/mod.rs"]
+mod given;
+mod invalid;
+mod networks;
+mod valid;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use lmsc::compile::{Program, compile, verify};
+use lmsc::read::Set;
+use lmsc::text::{Code, Diagnostics, Source};
+
+fn build(text: &str, sets: &[&str]) -> Result<Program, Diagnostics> {
+    let sets: Vec<Set> = sets.iter().map(|s| Set::parse(s).expect("a change")).collect();
+    compile(&Source::new("test.ron", text), &sets, None)
+}
+
+fn paths(p: &Program) -> Vec<&str> {
+    p.rows.iter().filter(|r| r.depth == 0).map(|r| r.path.as_str()).collect()
+}
+
+fn first(found: Diagnostics) -> (Code, String) {
+    let d = found.0.into_iter().next().expect("an error");
+    (d.code, d.message)
+}
+
+/// An encoder of n stages in one entry, with a switch and a choice.
+const REPEATED: &str = r#"(
+    params: { "stages": 3, "width": 8, "deep": true, "act": OneOf("silu", "relu"), "share": 0.5 },
+    inputs: { "image": (channels: 2, size: (32, 32, 32)) },
+    nodes: {
+        "enc{i}": Conv3D(for: "i in 1..=stages", x: "pool{i - 1} | image", out: "width * 2 ^ (i - 1)", norm: 4, bias: false, activation: "act"),
+        "pool{i}": MaxPool3D(for: "i in 1..stages", x: "enc{i}"),
+        "extra": Conv3D(when: "deep && share < 0.7", x: "enc{stages}", out: 8),
+        "up{i}": Resize(for: "i in 1..=stages", x: "enc{i}", like: "image"),
+        "join": Concat(x: ["up{1..=stages}"]),
+        "last": Resize(x: "extra | enc{stages}", like: "image"),
+        "both": Concat(x: ["join", "last"]),
+        "head": SegHead(x: "both", classes: 3),
+    },
+    outputs: { "logits": "head" },
+)"#;
+
+#[test]
+fn one_entry_stands_for_many_nodes() {
+    let p = build(REPEATED, &[]).expect("it compiles");
+    assert_eq!(paths(&p), ["enc1", "pool1", "enc2", "pool2", "enc3", "extra", "up1", "up2", "up3", "join", "last", "both", "head"]);
+    assert_eq!(p.multiple(), [1; 3], "a pooling drops what is left over, and the resizes bring any size back");
+    let two = build(REPEATED, &["stages=2"]).expect("it compiles");
+    assert!(!paths(&two).contains(&"enc3"));
+    let again = build(p.resolved(), &[]).expect("the resolved text compiles");
+    assert_eq!(again.hash(), p.hash());
+}
+
+#[test]
+fn a_condition_leaves_a_node_out_and_an_alternative_steps_in() {
+    for set in ["deep=false", "share=0.9"] {
+        let p = build(REPEATED, &[set]).expect("it compiles");
+        assert!(!paths(&p).contains(&"extra"), "{set}");
+    }
+}
+
+#[test]
+fn a_choice_is_one_of_its_words() {
+    let kinds = |p: &Program| lmsc::show::listing(p).contains("relu");
+    assert!(!kinds(&build(REPEATED, &[]).expect("it compiles")));
+    assert!(kinds(&build(REPEATED, &["act=relu"]).expect("it compiles")));
+    let (code, message) = first(build(REPEATED, &["act=swish"]).expect_err("no such choice"));
+    assert_eq!((code, message.as_str()), (Code::E0207, "`act` is one of some words, but the text \"swish\" is given"));
+}
+
+#[test]
+fn a_parameter_keeps_its_type() {
+    for (set, expected) in
+        [("stages=true", "whole number"), ("deep=3", "`true` or `false`"), ("share=[1]", "a number"), ("stages=1.5", "whole number")]
+    {
+        let (code, message) = first(build(REPEATED, &[set]).expect_err(set));
+        assert!(code == Code::E0207 && message.contains(expected), "{set}: {message}");
+    }
+    assert!(build(REPEATED, &["share=0", "stages=1 + 1"]).is_ok());
+}
+
+#[test]
+fn loops_and_conditions_that_make_no_sense() {
+    let with = |from: &str, to: &str| first(build(&REPEATED.replace(from, to), &[]).expect_err(to));
+    assert_eq!(with("i in 1..=stages\", x: \"pool", "i of 3\", x: \"pool").0, Code::E0105);
+    assert_eq!(with("i in 1..=stages\", x: \"pool", "i in 1..=1000000000\", x: \"pool").0, Code::E0105);
+    assert_eq!(with("deep && share < 0.7", "width").0, Code::E0105);
+    assert_eq!(with("\"enc{i}\": Conv3D(for", "\"enc\": Conv3D(for").0, Code::E0109);
+    assert_eq!(with("\"pool{i}\"", "\"pool{i\"").0, Code::E0105);
+    assert_eq!(with("pool{i - 1} | image", "pool{i - 1} | imag").0, Code::E0202);
+}
+
+#[test]
+fn composites_come_from_a_library() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        std::fs::write(&path, text).expect("written");
+        path
+    };
+    write("blocks/base.ron", r#"(blocks: { "Act": (inputs: ["x"], nodes: { "a": Activation(x: "x", function: relu) }, output: "a") })"#);
+    write(
+        "blocks/stage.ron",
+        r#"(import: ["base.ron"], blocks: { "Stage": (params: { "out": Required }, inputs: ["x"], nodes: { "c": Conv3D(x: "x", out: "out"), "act": Act(x: "c") }, output: "act") })"#,
+    );
+    let body = r#"inputs: { "image": (channels: 1, size: (8, 8, 8)) }, nodes: { "s": Stage(x: "image", out: 4), "t": Act(x: "s") }, outputs: { "y": "t" })"#;
+    let read = |p: &Path| compile(&Source::read(p).expect("a text"), &[], None);
+    let good = write("good.ron", &format!("(import: [\"blocks/stage.ron\", \"blocks/base.ron\"], {body}"));
+    let p = read(&good).expect("it compiles");
+    assert_eq!(build(p.resolved(), &[]).expect("without the library").hash(), p.hash());
+
+    let twice = write(
+        "twice.ron",
+        &format!(
+            "(import: [\"blocks/stage.ron\"], blocks: {{ \"Act\": (inputs: [\"x\"], nodes: {{ \"a\": Activation(x: \"x\", function: silu) }}, output: \"a\") }}, {body}"
+        ),
+    );
+    assert_eq!(first(read(&twice).expect_err("twice")).0, Code::E0103);
+    write("blocks/ring.ron", "(import: [\"ring.ron\"], blocks: {})");
+    let ring = write("ring.ron", &format!("(import: [\"blocks/ring.ron\"], {body}"));
+    assert_eq!(first(read(&ring).expect_err("a ring")).0, Code::E0108);
+    let absolute = write("absolute.ron", "(extends: \"/etc/passwd\")");
+    assert_eq!(first(read(&absolute).expect_err("absolute")).0, Code::E0108);
+}
+
+#[test]
+fn chains_of_variants() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let base = std::fs::canonicalize("graphs/lightmedseg.ron").expect("the graph");
+    std::fs::copy(base, folder.path().join("base.ron")).expect("copied");
+    std::fs::write(folder.path().join("one.ron"), "(extends: \"base.ron\", drop: [\"anchors\"], set: { \"width\": 4 })").expect("written");
+    std::fs::write(
+        folder.path().join("two.ron"),
+        "(extends: \"one.ron\", drop: [\"lspm\"], set: { \"enc1.x\": \"stem\", \"EncoderStage.se.least\": 2 })",
+    )
+    .expect("written");
+    let p = compile(&Source::read(&folder.path().join("two.ron")).expect("a text"), &[], None).expect("it compiles");
+    let nodes = paths(&p);
+    assert!(!nodes.contains(&"anchors") && !nodes.contains(&"lspm") && p.params["width"] == lmsc::read::Value::Int(4));
+    assert!(p.claims.is_empty(), "what a base claims is not true of its variants");
+}
+
+fn checked(text: &str) -> Result<usize, Diagnostics> {
+    let source: Arc<Source> = Source::new("test.ron", text);
+    verify(&source, &compile(&source, &[], None)?)
+}
+
+#[test]
+fn claims_are_counted_again() {
+    let body = |claims: &str| {
+        format!(
+            "(params: {{ \"width\": 8 }}, inputs: {{ \"image\": (channels: 1, size: (8, 8, 8)) }}, nodes: {{ \"c\": Conv3D(x: \"image\", out: \"width\"), \"head\": SegHead(x: \"c\", classes: 2) }}, outputs: {{ \"y\": \"head\" }}, claims: [{claims}])"
+        )
+    };
+    // 1 x 8 x 27 + 8 weights, then 8 x 2 + 2.
+    assert_eq!(
+        checked(&body(
+            "(params: 242, macs: 118784), (node: \"c\", params: 224), (params: 482, set: { \"width\": 16 }), (flops: \"0.24M\")"
+        ))
+        .ok(),
+        Some(5)
+    );
+    assert_eq!(checked(&body("(macs: 14848, at: (4, 4, 4))")).ok(), Some(1));
+    let found = checked(&body("(params: 250), (node: \"c\", params: 232)")).expect_err("wrong");
+    assert_eq!(found.0.len(), 2);
+    let d = &found.0[0];
+    assert_eq!((d.code, d.message.as_str()), (Code::E0502, "250 parameters are claimed, but it has 242"));
+    assert!(d.help[0].contains("c     224  232 claimed"), "{}", d.help[0]);
+    assert_eq!(first(checked(&body("(node: \"cc\", params: 1)")).expect_err("no node")).0, Code::E0202);
+    assert_eq!(first(checked(&body("(prams: 1)")).expect_err("no field")).0, Code::E0107);
+    assert_eq!(first(checked(&body("(node: \"c\")")).expect_err("nothing")).0, Code::E0106);
+}
+
+#[test]
+fn every_claim_of_the_projects_graphs_holds() {
+    let mut checked = 0;
+    for path in given::graphs() {
+        let source = Source::read(&path).expect("a text");
+        let program = compile(&source, &[], None).expect("it compiles");
+        assert!(program.warnings.0.is_empty(), "{}: {:?}", path.display(), program.warnings);
+        checked += verify(&source, &program).unwrap_or_else(|f| panic!("{}: {f:?}", path.display()));
+    }
+    assert!(checked > 50, "{checked}");
+}
+
+#[test]
+fn lints_can_be_allowed_and_denied() {
+    let text = |lints: &str| {
+        format!(
+            "(params: {{ \"spare\": 1 }}, inputs: {{ \"image\": (channels: 1, size: (8, 8, 8)) }}, nodes: {{ \"c\": Conv3D(x: \"image\", out: 4, norm: 4), \"dead\": Activation(x: \"c\", function: relu), \"head\": SegHead(x: \"c\", classes: 2) }}, outputs: {{ \"y\": \"head\" }}, lints: {{ {lints} }})"
+        )
+    };
+    let codes = |p: &Program| p.warnings.0.iter().map(|d| d.code.name()).collect::<Vec<_>>();
+    let p = build(&text("\"E0206\": warn"), &[]).expect("it compiles");
+    assert_eq!(codes(&p), ["E0206", "W0101", "W0301", "W0302"]);
+    assert_eq!(paths(&p), ["c", "head"]);
+    let p = build(&text("\"E0206\": allow, \"W0101\": allow, \"W0301\": allow"), &[]).expect("it compiles");
+    assert_eq!(codes(&p), ["W0302"]);
+    assert_eq!(first(build(&text(""), &[]).expect_err("dead")).0, Code::E0206);
+    assert_eq!(first(build(&text("\"E0206\": allow, \"W0302\": deny"), &[]).expect_err("denied")).0, Code::W0101);
+    assert_eq!(first(build(&text("\"E0206\": allow, \"W9\": deny"), &[]).expect_err("unknown")).0, Code::E0107);
+    assert_eq!(first(build(&text("\"W0101\": loud"), &[]).expect_err("no level")).0, Code::E0104);
+}
+
+#[test]
+fn sizes_are_told_with_their_reason() {
+    let source = Source::read(Path::new("graphs/lightmedseg.ron")).expect("the graph");
+    let d = compile(&source, &[], Some([64, 72, 64])).expect_err("72 is no multiple of 16").0.remove(0);
+    assert_eq!((d.code, d.message.as_str()), (Code::E0303, "the height 72 is not a multiple of 16"));
+    assert_eq!(d.help, ["use 64x80x64", "D, H and W are multiples of 16, because stem, pool1, pool2 and pool3 make them smaller"]);
+}
+
+#[test]
+fn the_page_of_the_language_compiles() {
+    let page: String = include_str!("../../crates/graph/src/lib.rs")
+        .lines()
+        .filter_map(|l| l.strip_prefix("//!"))
+        .map(|l| format!("{}\n", l.trim_start()))
+        .collect();
+    let examples: Vec<&str> = page.split("```ron\n").skip(1).filter_map(|s| s.split("```").next()).collect();
+    assert_eq!(examples.len(), 3);
+    for e in examples {
+        let p = build(e, &[]).unwrap_or_else(|found| panic!("{e}\n{found:?}"));
+        assert!(p.warnings.0.is_empty(), "{e}\n{:?}", p.warnings);
+    }
+}
