@@ -221,7 +221,7 @@ fn folders_and_folds_that_are_not_there_are_named() {
 fn files_that_are_no_checkpoints_are_refused() {
     let plain = Item::Dict(vec![("epoch".into(), Item::Int(1))]);
     let cases: &[(Vec<u8>, Code, &str)] = &[
-        (b"".to_vec(), Code::E0801, "no checkpoint"),
+        (b"".to_vec(), Code::E0801, "it is empty"),
         (b"no checkpoint at all, but text".to_vec(), Code::E0801, "not a checkpoint"),
         (saved(&plain, &[]), Code::E0801, "it has no `network_weights`"),
         (saved(&Item::List(vec![]), &[]), Code::E0801, "cannot read"),
