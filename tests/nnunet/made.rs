@@ -159,8 +159,11 @@ pub fn dataset() -> Value {
     json!({"channel_names": {"0": "CT"}, "labels": {"background": 0, "organ": 1}, "numTraining": 5, "file_ending": ".nii.gz"})
 }
 
+/// Names and shapes of weights.
+pub type Shapes = Vec<(String, Vec<usize>)>;
+
 /// The weights of the network of [`plans`]: name and shape, with doubles and the answers of coarser levels left out.
-pub fn shapes() -> Vec<(String, Vec<usize>)> {
+pub fn shapes() -> Shapes {
     let mut all = vec![];
     let mut block = |name: &str, from: usize, out: usize| {
         all.push((format!("{name}.conv.weight"), vec![out, from, 3, 3, 3]));

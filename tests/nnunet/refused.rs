@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::checkpoint_sound as sound;
 use super::given;
-use super::made::{Item, checkpoint, dataset, folder, plans, saved, shapes, text};
+use super::made::{Item, Shapes, checkpoint, dataset, folder, plans, saved, shapes, text};
 
 fn whole() -> Vec<u8> {
     checkpoint(&shapes(), |_| ())
@@ -153,7 +153,7 @@ fn plans_that_ask_for_something_else_are_refused_by_name() {
 
 #[test]
 fn every_weight_is_accounted_for() {
-    let with = |change: &dyn Fn(&mut Vec<(String, Vec<usize>)>)| {
+    let with = |change: &dyn Fn(&mut Shapes)| {
         let mut all = shapes();
         change(&mut all);
         of(|_, _| (), checkpoint(&all, |_| ()))
@@ -169,7 +169,7 @@ fn every_weight_is_accounted_for() {
         "`encoder.attention.weight`; its trainer `nnUNetTrainer`",
     );
     // Running statistics in one norm make all of them batch norms.
-    let running = |all: &mut Vec<(String, Vec<usize>)>| all.push(("encoder.stages.0.0.convs.0.norm.running_mean".into(), vec![2]));
+    let running = |all: &mut Shapes| all.push(("encoder.stages.0.0.convs.0.norm.running_mean".into(), vec![2]));
     refused(with(&running), Code::E0804, "lacks weights of its plans' network: `encoder.stages.0.0.convs.0.norm.running_var`");
     refused(with(&|all| all[0].1 = vec![2, 1, 1, 3, 3]), Code::E0804, "`encoder.stages.0.0.convs.0.conv.weight` is [2, 1, 1, 3, 3]");
     let whole = with(&|all| {

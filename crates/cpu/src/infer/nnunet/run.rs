@@ -43,11 +43,11 @@ pub fn predict(p: &Predictor, n: &Nnunet, files: &[PathBuf], mut tick: impl FnMu
             return Err(Diagnostic::error(Code::E0901, message).help("look at the image's intensities, or leave out --exact").into());
         }
         let part = s![range, .., ..];
-        kept.of(layout.view(labels.view_mut())).slice_mut(part.clone()).assign(&decide::classes(card, logits));
+        kept.of(layout.view(labels.view_mut())).slice_mut(part).assign(&decide::classes(card, logits));
         if let Some(all) = &mut all {
             let said = decide::probabilities(card, logits);
             for (mut to, said) in all.axis_iter_mut(Axis(0)).zip(said.axis_iter(Axis(0))) {
-                kept.of(layout.view(to.view_mut())).slice_mut(part.clone()).assign(&said);
+                kept.of(layout.view(to.view_mut())).slice_mut(part).assign(&said);
             }
         }
         Ok(())

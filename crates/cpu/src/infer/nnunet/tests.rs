@@ -99,14 +99,15 @@ fn the_weights_are_rounded_to_float16_and_never_nothing() {
     assert_eq!(all[[3, 3, 3]], 10.0);
     // scipy's gaussian_filter of an impulse: 0.0151942 / 0.5319074 of the middle.
     assert_eq!(all[[1, 3, 3]], f16::from_f64(10.0 * 0.015194201073994846 / 0.5319073937682414).to_f32());
-    let wide = gaussian([1, 64, 64]);
+    let wide = gaussian([64; 3]);
     assert!(wide.iter().all(|v| *v > 0.0) && wide[[0, 0, 0]] == f16::from_bits(1).to_f32());
 }
 
 /// What is said of each voxel is itself: blended, it is the image again.
 #[test]
 fn blending_what_agrees_changes_nothing() {
-    let image = Array4::from_shape_fn((1, 11, 9, 14), |(_, z, y, x)| ((z * 7 + y * 3 + x) % 16) as f32 / 4.0);
+    // Whole numbers: in corners sums in float16 hold no others.
+    let image = Array4::from_shape_fn((1, 11, 9, 14), |(_, z, y, x)| ((z * 7 + y * 3 + x) % 16) as f32);
     for (patch, sets) in [([4, 4, 6], 1), ([16, 5, 20], 2), ([1, 4, 6], 3)] {
         let tiles = Tiles::new([11, 9, 14], patch, 0.5);
         for exact in [false, true] {
@@ -119,7 +120,7 @@ fn blending_what_agrees_changes_nothing() {
                 assert_eq!(first, next);
                 next += planes.dim().1;
                 let want = image.slice(s![.., first..next, .., ..]);
-                let near = if exact { 0.02 } else { 1e-4 };
+                let near = if exact { 0.05 } else { 1e-4 };
                 assert!(planes.iter().zip(want).all(|(a, b)| (a - b).abs() < near), "{patch:?} {exact}");
                 Ok(())
             };
