@@ -175,6 +175,23 @@ fn forms() {
     );
     refused("a number for a function", &text, &["act=3"], Code::E0207, "a function");
     refused("a word for a function", &text, &["act=fast"], Code::E0105, "fast");
+    // What is wrong in a form is told where it is written, used or not.
+    for (params, part) in [
+        ("\"norm\": group(groups: 4, epz: 1)", "`group` has no field `epz`"),
+        ("\"norm\": OneOf(instance, leaky(slope: 1), group(groups: 4, epz: 1))", "`group` has no field `epz`"),
+        ("\"act\": leaky_relu(slop: 0.1)", "did you mean `slope`?"),
+        ("\"conv\": Conv(kernal: 3)", "did you mean `kernel`?"),
+        ("\"act\": relu(slope: 0.1)", "a word without parentheses"),
+    ] {
+        for node in ["Conv(x: \"image\", out: 8)", "Conv(x: \"image\", out: 8, norm: \"norm\")", "Conv(x: \"image\", out: 8, activation: \"act\")", "conv(x: \"image\", out: 8)"] {
+            let used = node.match_indices('"').nth(2).map_or("", |(i, _)| &node[i + 1..node.len() - 2]);
+            if used.is_empty() && !node.starts_with("conv(") || params.starts_with(&format!("\"{used}\"")) || node.starts_with("conv(") && params.starts_with("\"conv\"") {
+                let text = graph(params, "", &format!("\"a\": {node}"), "\"y\": \"a\"");
+                let all = told(&text);
+                assert!(all.contains(part) && all.matches("error[").count() == 1, "{params} in {node}: {all}");
+            }
+        }
+    }
     let text = graph("\"f\": [1, 2]", "", "\"a\": Conv3D(x: \"image\", out: \"f[0]\")", "\"y\": \"a\"");
     refused("an entry that is not there", &text, &["f[2]=3"], Code::E0207, "0 to 1");
     refused("a number for a list", &text, &["f=3"], Code::E0207, "a list");

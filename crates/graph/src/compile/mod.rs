@@ -6,6 +6,8 @@ mod answers;
 mod body;
 mod claims;
 mod divide;
+mod flow;
+mod forms;
 mod lint;
 mod lower;
 pub mod memory;
