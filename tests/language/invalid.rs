@@ -183,9 +183,17 @@ fn forms() {
         ("\"conv\": Conv(kernal: 3)", "did you mean `kernel`?"),
         ("\"act\": relu(slope: 0.1)", "a word without parentheses"),
     ] {
-        for node in ["Conv(x: \"image\", out: 8)", "Conv(x: \"image\", out: 8, norm: \"norm\")", "Conv(x: \"image\", out: 8, activation: \"act\")", "conv(x: \"image\", out: 8)"] {
+        for node in [
+            "Conv(x: \"image\", out: 8)",
+            "Conv(x: \"image\", out: 8, norm: \"norm\")",
+            "Conv(x: \"image\", out: 8, activation: \"act\")",
+            "conv(x: \"image\", out: 8)",
+        ] {
             let used = node.match_indices('"').nth(2).map_or("", |(i, _)| &node[i + 1..node.len() - 2]);
-            if used.is_empty() && !node.starts_with("conv(") || params.starts_with(&format!("\"{used}\"")) || node.starts_with("conv(") && params.starts_with("\"conv\"") {
+            if used.is_empty() && !node.starts_with("conv(")
+                || params.starts_with(&format!("\"{used}\""))
+                || node.starts_with("conv(") && params.starts_with("\"conv\"")
+            {
                 let text = graph(params, "", &format!("\"a\": {node}"), "\"y\": \"a\"");
                 let all = told(&text);
                 assert!(all.contains(part) && all.matches("error[").count() == 1, "{params} in {node}: {all}");

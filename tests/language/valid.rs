@@ -201,13 +201,19 @@ fn functions_and_blocks_are_values() {
 fn norms_are_values() {
     let nodes = "\"c\": Conv(x: \"image\", out: 8, bias: false, norm: \"norm\"), \"d\": Conv(x: \"c\", out: 8, bias: false, norm: \"if(deep, norm, 'none')\")";
     let text = graph("\"norm\": group(4), \"deep\": true", "", nodes, "\"y\": \"d\"");
-    let params = |sets: &[&str]| build(&text, sets).map(|p| p.cost(0..p.graph.len()).expect("a cost").params - 27 * 8 * 2 - 27 * 8 * 8).unwrap_or_else(|f| panic!("{sets:?}: {f}"));
+    let params = |sets: &[&str]| {
+        build(&text, sets)
+            .map(|p| p.cost(0..p.graph.len()).expect("a cost").params - 27 * 8 * 2 - 27 * 8 * 8)
+            .unwrap_or_else(|f| panic!("{sets:?}: {f}"))
+    };
     assert_eq!((params(&[]), params(&["deep=false"])), (32, 16));
     assert_eq!(params(&["norm=instance(affine: false)"]), 0);
     for norm in ["batch", "group(groups: 2)", "layer(eps: 0.000001)", "'none'"] {
         assert_eq!(params(&[&format!("norm={norm}")]), if norm == "'none'" { 0 } else { 32 }, "{norm}");
     }
-    let act = build(&graph("\"act\": leaky_relu(slope: 0.1)", "", "\"c\": Conv(x: \"image\", out: 8, activation: \"act\")", "\"y\": \"c\""), &[]).expect("it compiles");
+    let act =
+        build(&graph("\"act\": leaky_relu(slope: 0.1)", "", "\"c\": Conv(x: \"image\", out: 8, activation: \"act\")", "\"y\": \"c\""), &[])
+            .expect("it compiles");
     assert!(act.params["act"].to_string() == "leaky_relu(slope: 0.1)", "{}", act.params["act"]);
 }
 

@@ -41,7 +41,8 @@ fn block(tree: &Tree, scope: &Scope) -> Result<(), Diagnostics> {
     if Entry::find(name).is_none() {
         return Ok(());
     }
-    let read = read::fields(&entries.iter().collect::<Vec<_>>(), scope, |f| Spec::read(name, f).unwrap_or_else(|| Err(read::no_block(name))));
+    let read =
+        read::fields(&entries.iter().collect::<Vec<_>>(), scope, |f| Spec::read(name, f).unwrap_or_else(|| Err(read::no_block(name))));
     let Err(refusals) = read else { return Ok(()) };
     let all = refusals.into_iter().map(|r| r.diagnostic(&tree.place, &Words::new())).filter(|d| d.code != Code::E0106);
     Diagnostics(all.collect()).or(())

@@ -39,7 +39,7 @@ pub(super) fn hold(node: &mut NodeText, scope: &Scope, budget: &mut Budget, foun
     node.form = Some(tree.place.clone());
     match &tree.kind {
         Kind::Tuple(_, items) if !items.is_empty() => {
-            let message = format!("the fields of a block have names, but `{tree}` has none");
+            let message = format!("the fields of a block have names, but `{}` has none", printable(&tree.on_a_line()));
             found.push(Diagnostic::error(Code::E0104, message).at(tree.place.clone(), "here").help("write `Conv3D(kernel: 1)`"));
             unknown(node);
         }
