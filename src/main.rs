@@ -11,7 +11,7 @@ static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Volumes are large and short-lived: their memory is kept for the next ones.
 #[cfg(feature = "predict")]
 #[global_allocator]
-static MEMORY: lmsc_cpu::kernel::Reuse = lmsc_cpu::kernel::Reuse::new();
+static MEMORY: lmsc_cpu::kernel::ReuseAllocator = lmsc_cpu::kernel::ReuseAllocator::new();
 
 fn main() -> ExitCode {
     match Cli::from_arguments().run() {

@@ -1,5 +1,5 @@
 //! The executor gives what the operations say: against an independent implementation's tensors, against every operation's
-//! definition (over all operations, blocks and graphs, and over graphs drawn at random), with every form of lanes, for any number of
+//! definition (over all operations, blocks and graphs, and over graphs drawn at random), with every instruction set, for any number of
 //! threads, at sizes and batches other than the compiled ones.
 #![cfg(feature = "predict")]
 
@@ -11,7 +11,7 @@ use std::path::Path;
 use lmsc::block::Spec;
 use lmsc::compile::memory::facts_at;
 use lmsc::compile::{Program, compile};
-use lmsc::exec::{Executor, Form, Shape};
+use lmsc::exec::{Executor, Isa, Shape};
 use lmsc::ir::{Array, Arrays, Fact, Graph, Operator, Triple, Value, Volume64, evaluate};
 use lmsc::op::{self, Op};
 use lmsc::store::{NameMap, read_store};
@@ -72,16 +72,16 @@ fn executor(p: &Program, w: &Arrays) -> Executor {
     Executor::new(p, w).unwrap_or_else(|e| panic!("{}: {e:?}", p.name))
 }
 
-/// The forms of lanes that this processor has.
-fn forms() -> Vec<Form> {
-    let mut all = vec![Form::Portable];
+/// The instruction sets that this processor has.
+fn isas() -> Vec<Isa> {
+    let mut all = vec![Isa::Portable];
     #[cfg(target_arch = "x86_64")]
-    all.extend([Form::Avx2, Form::Avx512]);
+    all.extend([Isa::Avx2, Isa::Avx512]);
     all.retain(|f| f.available() == *f);
     all
 }
 
-/// Runs a program at a shape in all forms and compares.
+/// Runs a program at a shape by all instruction sets and compares.
 fn agrees(name: &str, p: &Program, shape: Shape, seed: u64) {
     let Ok(facts) = facts_at(p, shape.batch, Some(shape.size)) else { panic!("{name} does not take {shape:?}") };
     let mut draw = Draw(seed);
@@ -89,18 +89,13 @@ fn agrees(name: &str, p: &Program, shape: Shape, seed: u64) {
     let inputs: Vec<Vec<f32>> = p.inputs.iter().map(|(_, v)| draw.numbers(facts[v.0].dims().iter().product())).collect();
     let slices: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
     let want = by_definition(p, &facts, &w, &inputs);
-    for form in forms() {
-        let mut e = executor(p, &w).with_lanes(form);
+    for isa in isas() {
+        let mut e = executor(p, &w).with_lanes(isa);
         let got = e.run(&slices, shape).unwrap_or_else(|d| panic!("{name} at {shape:?}: {d:?}"));
         assert_eq!(got.len(), want.len());
         for ((got, want), (output, _)) in got.iter().zip(&want).zip(&p.graph.outputs) {
             let error = relative(got, want);
-            assert!(
-                error < 2e-5,
-                "{name}, {output} at {shape:?} with {}: {error:e}\n{}",
-                form.name(),
-                e.listing(shape).unwrap_or_default()
-            );
+            assert!(error < 2e-5, "{name}, {output} at {shape:?} with {}: {error:e}\n{}", isa.name(), e.listing(shape).unwrap_or_default());
         }
     }
 }

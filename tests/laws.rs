@@ -2,12 +2,15 @@
 //!
 //! 1 `infer` says the shape that the forward gives. 2 `cost.params` is the module's `num_params()`. 3 `cost.macs` is what Burn records.
 //! 4 RON -> spec -> RON is the identity. 5 Any spec on any input either infers or faults. 6 Every parameter gets a gradient.
-//! (7, that passes keep the output, begins with the first pass.)
+//! 7, that passes keep the output, is in `tests/passes`. 8 The forward pass and the gradients on Burn are those of the operations'
+//! definitions in float64. 9 What an operation expands to is the operation.
 
 mod given;
 
 use lmsc::block::Spec;
-use lmsc::ir::{Fact, Operator};
+use lmsc::compile::Program;
+use lmsc::compile::passes::{Optimised, legalise};
+use lmsc::ir::{Array, Arrays, Fact, Init, Operator, Value, Volume64, Weight, evaluate};
 use lmsc::op::Op;
 use lmsc::text::Source;
 
@@ -129,6 +132,52 @@ fn any_block_compiles_or_faults() {
     assert!(compiled_ > 20);
 }
 
+/// Numbers of a program's weights and buffers, around what they start as.
+fn arrays(p: &Program) -> Arrays {
+    let one = |(i, (_, name, w)): (usize, (Value, String, Weight))| {
+        let fact = Fact::new(1, 1, [1, 1, w.dims.iter().product()]);
+        let base = match w.init {
+            Init::Ones => 1.0,
+            Init::Constant(value) => value,
+            _ => 0.0,
+        };
+        let values = Volume64::wave(fact, i as f64 + 0.5).values.into_iter().map(|x| (base + 0.4 * x) as f32).collect();
+        (name, Array::new(w.dims, values))
+    };
+    p.graph.tensors().into_iter().enumerate().map(one).collect()
+}
+
+fn given_inputs(p: &Program) -> Vec<Volume64> {
+    p.inputs.iter().enumerate().map(|(i, (_, v))| Volume64::wave(p.graph.fact(*v), i as f64)).collect()
+}
+
+/// The first output by the operations' definitions.
+fn by_definition(p: &Program, weights: &Arrays, inputs: &[Volume64]) -> Volume64 {
+    let weight = |name: &str| weights.get(name).map(|a| a.values.iter().map(|x| f64::from(*x)).collect()).unwrap_or_default();
+    let all = evaluate(&p.graph, inputs, &weight).unwrap_or_else(|f| panic!("{f:?}"));
+    all[p.graph.outputs[0].1.0].clone()
+}
+
+/// Law 9.
+#[test]
+fn what_an_operation_expands_to_is_the_operation() {
+    let mut expanded = 0;
+    for e in Op::examples() {
+        if e.op.expand(&e.inputs).is_none() {
+            continue;
+        }
+        expanded += 1;
+        let p = given::alone(&e);
+        let fine = legalise(Optimised::new(&p), |op| op.expand(&[Fact::new(1, 1, [1; 3])]).is_none()).expect("it expands");
+        let (weights, inputs) = (arrays(&p), given_inputs(&p));
+        let own = fine.refits.weights(&fine.program.graph, &weights).expect("views fit");
+        let (a, b) = (by_definition(&p, &weights, &inputs), by_definition(&fine.program, &own, &inputs));
+        let off = a.values.iter().zip(&b.values).fold(0.0f64, |m, (a, b)| m.max((a - b).abs()));
+        assert!(off < 1e-6, "{:?}: {off}", e.op);
+    }
+    assert!(expanded >= 5, "only {expanded} have an expansion");
+}
+
 #[cfg(feature = "train")]
 mod running {
     use std::sync::Arc;
@@ -137,7 +186,6 @@ mod running {
     use burn::backend::ir::{FloatOperationIr, ModuleOperationIr, OperationIr};
     use burn::module::Module;
     use burn::tensor::{Device, Tensor, TensorData};
-    use lmsc::compile::Program;
     use lmsc::net::Network;
 
     /// Every operation and every block as a program, with a name.
@@ -252,6 +300,64 @@ mod running {
             for (path, w) in net.weights() {
                 let g = w.grad(&grads).map(|g| g.abs().sum().into_scalar::<f32>());
                 assert!(g.is_some_and(|g| g.is_finite() && g > 0.0), "{name}: {path} has the gradient {g:?}");
+            }
+        }
+    }
+
+    /// Law 8: of each input and each weight, at a few places, by central differences of the definition.
+    #[test]
+    fn values_and_gradients_are_those_of_the_definition() {
+        let device = given::device().autodiff();
+        for e in Op::examples() {
+            let p = given::alone(&e);
+            let (weights, inputs) = (arrays(&p), given_inputs(&p));
+            let y = by_definition(&p, &weights, &inputs);
+            let probe = Volume64::wave(y.fact, 3.0);
+            let loss = |weights: &Arrays, inputs: &[Volume64]| -> f64 {
+                by_definition(&p, weights, inputs).values.iter().zip(&probe.values).map(|(y, p)| y * p).sum()
+            };
+            let tensor = |v: &Volume64| {
+                let values: Vec<f32> = v.values.iter().map(|x| *x as f32).collect();
+                Tensor::<5>::from_data(TensorData::new(values, v.fact.dims().to_vec()), &device)
+            };
+            let net = Network::from_arrays(Arc::new(p.clone()), &weights, &device).expect("it fits");
+            let leaves: Vec<Tensor<5>> = inputs.iter().map(|x| tensor(x).require_grad()).collect();
+            let out = net.run(leaves.clone(), &[p.graph.outputs[0].1]).remove(0);
+            let own = out.clone().into_data().try_into_vec::<f32>().expect("numbers");
+            let largest = y.values.iter().fold(1e-3f64, |m, v| m.max(v.abs()));
+            for (a, b) in own.iter().zip(&y.values) {
+                assert!((f64::from(*a) - b).abs() <= 2e-5 * largest, "{:?}: {a} for {b}", e.op);
+            }
+            let grads = (out * tensor(&probe)).sum().backward();
+            let h = 1e-4;
+            let near = |got: f32, want: f64, what: &str| {
+                assert!((f64::from(got) - want).abs() <= 2e-3 * (1.0 + want.abs()), "{:?}, {what}: {got} for {want}", e.op);
+            };
+            for (i, leaf) in leaves.iter().enumerate() {
+                let Some(g) = leaf.grad(&grads) else { continue };
+                let g = g.into_data().try_into_vec::<f32>().expect("numbers");
+                for at in (0..g.len()).step_by((g.len() / 5).max(1)) {
+                    let moved = |by: f64| {
+                        let mut all = inputs.clone();
+                        all[i].values[at] += by;
+                        loss(&weights, &all)
+                    };
+                    near(g[at], (moved(h) - moved(-h)) / (2.0 * h), &format!("input {i} at {at}"));
+                }
+            }
+            for (name, w) in net.weights() {
+                let g = w.grad(&grads).expect("a gradient").into_data().try_into_vec::<f32>().expect("numbers");
+                for at in (0..g.len()).step_by((g.len() / 5).max(1)) {
+                    // Weights are float32: the step is as large as they make it.
+                    let moved = |by: f32| {
+                        let mut all = weights.clone();
+                        let own = &mut all.get_mut(name).expect("there").values[at];
+                        *own += by;
+                        (f64::from(*own), loss(&all, &inputs))
+                    };
+                    let ((a, up), (b, down)) = (moved(h as f32), moved(-h as f32));
+                    near(g[at], (up - down) / (a - b), &format!("{name} at {at}"));
+                }
             }
         }
     }

@@ -22,6 +22,7 @@ const CRATES: &[(&str, &[(&str, u8)])] = &[
             ("store", 2),
             ("exec", 2),
             ("infer", 3),
+            ("import", 4),
         ],
     ),
     (
@@ -41,6 +42,7 @@ const CRATES: &[(&str, &[(&str, u8)])] = &[
             ("store", 0),
             ("exec", 0),
             ("infer", 0),
+            ("import", 0),
             ("bar", 1),
             ("evaluate", 1),
             ("kernel", 1),

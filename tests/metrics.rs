@@ -2,7 +2,7 @@
 //! asked for. `tests/metrics/compare.py` made `expected.json`, and says how the masks are made.
 #![cfg(feature = "predict")]
 
-use lmsc::metric::{Convention, Empty, LesionRule, Pair, Region, Scores, Settings, signed_rank};
+use lmsc::metric::{Empty, LabelPair, LesionRule, Region, Scores, Settings, SurfaceConvention, signed_rank};
 use ndarray::Array3;
 use serde_json::Value;
 
@@ -58,13 +58,13 @@ fn triple(v: &Value) -> [f64; 3] {
     list(v).iter().map(number).collect::<Vec<_>>().try_into().expect("three numbers")
 }
 
-fn scored(case: &Value, convention: Convention, tolerance: f64, dilation: usize) -> Scores {
+fn scored(case: &Value, convention: SurfaceConvention, tolerance: f64, dilation: usize) -> Scores {
     let size = triple(&case["size"]).map(|n| n as usize);
     let (p, r) = (made(size, &case["prediction"]), made(size, &case["reference"]));
     let voxels: Vec<u64> = [&p, &r].map(|m| m.iter().map(|v| u64::from(*v)).sum()).to_vec();
     assert_eq!(serde_json::json!(voxels), case["voxels"], "the masks are those of the script");
     let settings = Settings { convention, tolerance, lesions: Some(LesionRule { dilation, smallest: 0.0 }), empty: Empty::Absent };
-    Pair::new(&p, &r, triple(&case["spacing"])).expect("one shape").score(&Region::label(1), &settings)
+    LabelPair::new(&p, &r, triple(&case["spacing"])).expect("one shape").score(&Region::label(1), &settings)
 }
 
 /// Holds each value of `theirs` against the one of that name in `ours`.
@@ -83,10 +83,12 @@ fn figures_are_those_of_the_tools() {
     let mut compared = 0;
     for case in list(&all["cases"]) {
         let name = case["name"].as_str().expect("a name");
-        for (tool, convention) in [("deepmind", Convention::DeepMind), ("monai", Convention::Monai), ("medpy", Convention::MedPy)] {
+        for (tool, convention) in
+            [("deepmind", SurfaceConvention::DeepMind), ("monai", SurfaceConvention::Monai), ("medpy", SurfaceConvention::MedPy)]
+        {
             let ours = serde_json::to_value(scored(case, convention, tolerance, dilation)).expect("JSON");
             compared += agree(&format!("{name} as {tool}"), &ours, &case[tool]);
-            if convention == Convention::DeepMind {
+            if convention == SurfaceConvention::DeepMind {
                 compared += agree(name, &ours, &case["overlap"]) + agree(name, &ours, &case["lesions"]);
             }
         }

@@ -114,7 +114,7 @@ fn a_job_array_makes_one_run_a_task() {
 }
 
 #[test]
-fn a_rehearsal_writes_nothing_and_tells_what_comes() {
+fn a_dry_run_writes_nothing_and_tells_what_comes() {
     let (_dir, folder) = given();
     let before = std::fs::read_dir(&folder).expect("a folder").count();
     let out = lmsc(&folder, &["train", "run.ron", "--set", "steps=5", "--set", "epochs=7", "--dry", "--json"]);

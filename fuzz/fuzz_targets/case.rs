@@ -11,7 +11,7 @@ mod readers_sound;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use lmsc::data::{Dataset, Spec, phantom};
+use lmsc::data::{Dataset, DatasetSpec, phantom};
 
 /// In memory, where there is such a folder: a data set, and the file of its one case that is prepared.
 static PLACE: LazyLock<(tempfile::TempDir, PathBuf)> = LazyLock::new(|| {
@@ -20,7 +20,7 @@ static PLACE: LazyLock<(tempfile::TempDir, PathBuf)> = LazyLock::new(|| {
     let folder = folder.expect("a folder");
     phantom::write(folder.path(), 1, [8, 10, 9], 1).expect("written");
     let kept = folder.path().join("kept");
-    let set = Dataset::open(&Spec::Msd { root: folder.path().into() }, readers_sound::prepared(), Some(&kept)).expect("the data set");
+    let set = Dataset::open(&DatasetSpec::Msd { root: folder.path().into() }, readers_sound::prepared(), Some(&kept)).expect("the data set");
     set.load("phantom_0000").expect("it is prepared");
     let file = std::fs::read_dir(&kept).expect("a folder").flatten().next().expect("a file").path();
     (folder, file)

@@ -19,12 +19,12 @@ use crate::text::{Code, Diagnostic, Diagnostics, Form, Outputs, Result, unwritab
 /// Weights, inputs and labels are drawn from this.
 const SEED: u64 = 0;
 
-/// The files that [`Case::export`] writes.
+/// The files that [`BenchCase::export`] writes.
 pub const EXPORTED: [&str; 4] = ["graph.json", "weights.safetensors", "input.safetensors", "output.safetensors"];
 
 /// Where weights come from when they are not drawn.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Given<'a> {
+pub struct BenchSetup<'a> {
     pub weights: Option<&'a Path>,
     /// Rules from the file's names to the graph's.
     pub map: Option<&'a Path>,
@@ -34,7 +34,7 @@ pub struct Given<'a> {
 
 /// A network that is ready to be timed.
 #[derive(Clone, Debug)]
-pub struct Case {
+pub struct BenchCase {
     /// With the facts of the batch.
     pub program: Arc<Program>,
     pub network: Network,
@@ -44,12 +44,12 @@ pub struct Case {
     pub device: Device,
 }
 
-impl Case {
+impl BenchCase {
     /// A program with drawn or given weights, and inputs that are uniform with mean 0 and variance 1.
     ///
     /// # Errors
     /// E0801 and E0802 for weights that cannot be read or do not fit, E0602 for a precision that the device lacks, E0501 for what does not fit into memory.
-    pub fn new(program: Program, batch: usize, given: Given, device: &Device) -> Result<Self> {
+    pub fn new(program: Program, batch: usize, given: BenchSetup, device: &Device) -> Result<Self> {
         let program = Arc::new(batched(program, batch)?);
         let mut network = Network::new(program.clone(), device, SEED)?;
         if let Some(path) = given.weights {

@@ -1,45 +1,45 @@
-//! A forward pass, timed as a whole, and part by part: by the executor on the CPU, as a recording on a GPU, or by Burn.
+//! A forward pass, timed as a whole, and part by part: by the executor on the CPU, as a captured graph on a GPU, or by Burn.
 
 use std::collections::HashMap;
 use std::time::Instant;
 
 use burn::tensor::Tensor;
 
-use super::case::Case;
+use super::case::BenchCase;
 use crate::exec::{Executor, Shape};
 use crate::ir::{Operator, Value};
+use crate::net::{CompiledNetwork, Network, failed};
 use crate::net::{Forward as _, Parameter, Weights, arrays};
-use crate::net::{Network, Settled, failed};
 use crate::text::Result;
 
 /// What runs a forward pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Engine {
+pub enum BenchEngine {
     /// The compiled program in fused stages, on the CPU.
     Executor,
-    /// The compiled program as one recording, on a GPU.
-    Recorded,
+    /// The compiled program as one captured graph, on a GPU.
+    Captured,
     /// The program as it is written, operation by operation, on the device of the case.
     Burn,
 }
 
 /// A forward pass that can be repeated.
 #[derive(Debug)]
-pub struct Forward<'a> {
-    case: &'a Case,
-    way: Way,
+pub struct BenchForward<'a> {
+    case: &'a BenchCase,
+    way: PassRunner,
 }
 
 #[derive(Debug)]
-enum Way {
+enum PassRunner {
     Executor { executor: Box<Executor>, shape: Shape, outputs: Vec<Vec<f32>> },
-    Recorded { settled: Settled, inputs: Vec<Tensor<5>> },
+    Captured { network: CompiledNetwork, inputs: Vec<Tensor<5>> },
     Burn { inputs: Vec<Tensor<5>>, wanted: Vec<Value> },
 }
 
 /// A part of a pass: an operation, or a stage with the operations inside it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Part {
+pub struct PassPart {
     /// The path of the operation, or what the executor calls the stage.
     pub name: String,
     pub kind: String,
@@ -52,27 +52,27 @@ pub struct Part {
     /// What it reads and writes, once.
     pub bytes: u64,
     /// The operations of a stage, which share its time by what they took over all threads.
-    pub inside: Vec<Part>,
+    pub inside: Vec<PassPart>,
 }
 
-impl<'a> Forward<'a> {
+impl<'a> BenchForward<'a> {
     /// All outputs of the graph will be computed.
     ///
     /// # Errors
     /// What keeps the executor from running the program.
-    pub fn new(case: &'a Case, engine: Engine) -> Result<Self> {
+    pub fn new(case: &'a BenchCase, engine: BenchEngine) -> Result<Self> {
         let outputs = &case.program.graph.outputs;
         let way = match engine {
-            Engine::Burn => Way::Burn { inputs: case.tensors(), wanted: outputs.iter().map(|(_, v)| *v).collect() },
-            Engine::Recorded => {
+            BenchEngine::Burn => PassRunner::Burn { inputs: case.tensors(), wanted: outputs.iter().map(|(_, v)| *v).collect() },
+            BenchEngine::Captured => {
                 let places: Vec<usize> = (0..outputs.len()).collect();
-                Way::Recorded { settled: Settled::new(&case.network, &places, &case.device)?, inputs: case.tensors() }
+                PassRunner::Captured { network: CompiledNetwork::new(&case.network, &places, &case.device)?, inputs: case.tensors() }
             }
-            Engine::Executor => {
+            BenchEngine::Executor => {
                 let executor = Box::new(Executor::new(&case.program, &arrays(&case.network).collect())?);
                 let shape = Shape { batch: case.batch, size: executor.compiled().size };
                 let outputs = executor.room(shape)?;
-                Way::Executor { executor, shape, outputs }
+                PassRunner::Executor { executor, shape, outputs }
             }
         };
         Ok(Self { case, way })
@@ -85,18 +85,18 @@ impl<'a> Forward<'a> {
     pub fn once(&mut self) -> Result<f64> {
         let start = Instant::now();
         match &mut self.way {
-            Way::Burn { inputs, wanted } => {
+            PassRunner::Burn { inputs, wanted } => {
                 let y = self.case.network.run(inputs.clone(), wanted);
                 wait(self.case)?;
                 let seconds = start.elapsed().as_secs_f64();
                 drop(y);
                 return Ok(seconds);
             }
-            Way::Recorded { settled, inputs } => {
-                settled.run(inputs.clone());
+            PassRunner::Captured { network, inputs } => {
+                network.run(inputs.clone());
                 wait(self.case)?;
             }
-            Way::Executor { executor, shape, outputs } => {
+            PassRunner::Executor { executor, shape, outputs } => {
                 let inputs: Vec<&[f32]> = self.case.inputs.iter().map(Vec::as_slice).collect();
                 let mut outputs: Vec<&mut [f32]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
                 executor.run_into(&inputs, *shape, &mut outputs)?;
@@ -108,7 +108,7 @@ impl<'a> Forward<'a> {
     /// How a device runs it; nothing on the CPU.
     pub fn how(&self) -> Option<String> {
         match &self.way {
-            Way::Recorded { settled, .. } => Some(settled.how()),
+            PassRunner::Captured { network, .. } => Some(network.how()),
             _ => None,
         }
     }
@@ -116,17 +116,17 @@ impl<'a> Forward<'a> {
     /// Runs it once more and gives all outputs.
     ///
     /// # Errors
-    /// As [`Forward::once`].
+    /// As [`BenchForward::once`].
     pub fn outputs(&mut self) -> Result<Vec<Vec<f32>>> {
         let read =
             |all: Vec<Tensor<5>>| all.into_iter().map(|t| t.into_data().convert::<f32>().try_into_vec().unwrap_or_default()).collect();
         match &mut self.way {
-            Way::Burn { inputs, wanted } => Ok(read(self.case.network.run(inputs.clone(), wanted))),
-            Way::Recorded { settled, inputs } => Ok(read(settled.run(inputs.clone()))),
-            Way::Executor { .. } => {
+            PassRunner::Burn { inputs, wanted } => Ok(read(self.case.network.run(inputs.clone(), wanted))),
+            PassRunner::Captured { network, inputs } => Ok(read(network.run(inputs.clone()))),
+            PassRunner::Executor { .. } => {
                 self.once()?;
                 match &self.way {
-                    Way::Executor { outputs, .. } => Ok(outputs.clone()),
+                    PassRunner::Executor { outputs, .. } => Ok(outputs.clone()),
                     _ => unreachable!("the way stays the same"),
                 }
             }
@@ -136,19 +136,19 @@ impl<'a> Forward<'a> {
     /// One pass with each of its parts timed.
     ///
     /// # Errors
-    /// As [`Forward::once`].
-    pub fn profile(&mut self) -> Result<Vec<Part>> {
+    /// As [`BenchForward::once`].
+    pub fn profile(&mut self) -> Result<Vec<PassPart>> {
         match &self.way {
-            Way::Burn { inputs, .. } => return one_by_one(self.case, &self.case.network, inputs),
-            Way::Recorded { settled, inputs } => return one_by_one(self.case, settled.network(), inputs),
-            Way::Executor { .. } => {}
+            PassRunner::Burn { inputs, .. } => return one_by_one(self.case, &self.case.network, inputs),
+            PassRunner::Captured { network, inputs } => return one_by_one(self.case, network.network(), inputs),
+            PassRunner::Executor { .. } => {}
         }
-        if let Way::Executor { executor, .. } = &mut self.way {
+        if let PassRunner::Executor { executor, .. } = &mut self.way {
             // What has been counted so far is of other passes.
             executor.report();
         }
         self.once()?;
-        let Way::Executor { executor, .. } = &mut self.way else { unreachable!("the way stays the same") };
+        let PassRunner::Executor { executor, .. } = &mut self.way else { unreachable!("the way stays the same") };
         let mut at = 0.0;
         let mut all = vec![];
         for stage in executor.report() {
@@ -158,12 +158,12 @@ impl<'a> Forward<'a> {
             let mut inside = vec![];
             for n in stage.nodes {
                 let seconds = n.seconds * scale;
-                inside.push(Part { name: n.name, start: inside_at, seconds, ..Part::default() });
+                inside.push(PassPart { name: n.name, start: inside_at, seconds, ..PassPart::default() });
                 inside_at += seconds;
             }
             let (macs, bytes, seconds) = (stage.macs, stage.bytes, stage.seconds);
             let busy = if seconds > 0.0 { over_threads / seconds } else { 0.0 };
-            all.push(Part { name: stage.name, kind: "stage".into(), start: at, seconds, busy, macs, bytes, inside });
+            all.push(PassPart { name: stage.name, kind: "stage".into(), start: at, seconds, busy, macs, bytes, inside });
             at += seconds;
         }
         Ok(all)
@@ -174,12 +174,12 @@ impl<'a> Forward<'a> {
 ///
 /// # Errors
 /// E0901 when it has failed at what it was given.
-pub(super) fn wait(case: &Case) -> Result<()> {
+pub(super) fn wait(case: &BenchCase) -> Result<()> {
     case.device.sync().map_err(|e| failed(e).into())
 }
 
 /// One pass with each operation timed by itself. Where the device computes on its own time, each is waited for.
-fn one_by_one(case: &Case, network: &Network, inputs: &[Tensor<5>]) -> Result<Vec<Part>> {
+fn one_by_one(case: &BenchCase, network: &Network, inputs: &[Tensor<5>]) -> Result<Vec<PassPart>> {
     let graph = &network.program().graph;
     let precision = network.dtype();
     let mut owned: HashMap<Value, Vec<(&'static str, &Parameter)>> = HashMap::new();
@@ -207,7 +207,7 @@ fn one_by_one(case: &Case, network: &Network, inputs: &[Tensor<5>]) -> Result<Ve
         let none = vec![];
         let all = owned.get(&node.shares.unwrap_or(v)).unwrap_or(&none);
         let buffers = held.get(&node.shares.unwrap_or(v)).map_or(&[][..], Vec::as_slice);
-        let weights = Weights { all, buffers, precision, training: None, place: v.0 };
+        let weights = Weights { all, views: &[], buffers, precision, training: None, place: v.0 };
         let start = begun.elapsed().as_secs_f64();
         let y = node.op.forward(&weights, x);
         wait(case)?;
@@ -215,7 +215,7 @@ fn one_by_one(case: &Case, network: &Network, inputs: &[Tensor<5>]) -> Result<Ve
         let seconds = begun.elapsed().as_secs_f64() - start;
         let cost = graph.cost(v).unwrap_or_default();
         let (macs, bytes) = (cost.macs, cost.moved());
-        parts.push(Part { name: node.path.clone(), kind: node.op.kind().into(), start, seconds, macs, bytes, ..Part::default() });
+        parts.push(PassPart { name: node.path.clone(), kind: node.op.kind().into(), start, seconds, macs, bytes, ..PassPart::default() });
         values[v.0] = Some(y);
     }
     Ok(parts)
@@ -224,7 +224,7 @@ fn one_by_one(case: &Case, network: &Network, inputs: &[Tensor<5>]) -> Result<Ve
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::Given;
+    use crate::bench::BenchSetup;
     use crate::compile::compile;
     use crate::text::Source;
     use burn::tensor::Device;
@@ -234,10 +234,10 @@ mod tests {
         let text = "(name:\"n\",inputs:{\"x\":(channels:2,size:(6,8,10))},nodes:{\"g\":GhostConv3D(x:\"x\",out:4),\
                     \"p\":PointwiseConv3D(x:\"g\",out:3,norm:1,activation:silu)},outputs:{\"y\":\"p\"})";
         let program = compile(&Source::new("n.ron", text), &[], None).expect("it compiles");
-        let case = Case::new(program, 2, Given::default(), &Device::flex()).expect("it fits");
+        let case = BenchCase::new(program, 2, BenchSetup::default(), &Device::flex()).expect("it fits");
         let mut outputs = vec![];
-        for engine in [Engine::Burn, Engine::Executor] {
-            let mut forward = Forward::new(&case, engine).expect("it runs");
+        for engine in [BenchEngine::Burn, BenchEngine::Executor] {
+            let mut forward = BenchForward::new(&case, engine).expect("it runs");
             assert!(forward.once().expect("it runs") > 0.0);
             let parts = forward.profile().expect("it runs");
             assert!(!parts.is_empty() && parts.iter().all(|p| p.seconds >= 0.0 && !p.name.is_empty()), "{parts:?}");

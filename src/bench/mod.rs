@@ -2,8 +2,8 @@
 //!
 //! Level 9: may use everything below: `exec` and `net` to run, `train` for the objective of a training step.
 //!
-//! A [`Case`] is a network with weights and inputs that follow from a seed, so that another program can be given the same
-//! ([`Case::export`]). [`Forward`] times a pass, as a whole and part by part, [`Step`] a training step.
+//! A [`BenchCase`] is a network with weights and inputs that follow from a seed, so that another program can be given the same
+//! ([`BenchCase::export`]). [`BenchForward`] times a pass, as a whole and part by part, [`BenchStep`] a training step.
 
 mod case;
 mod forward;
@@ -14,11 +14,11 @@ mod step;
 mod table;
 mod trace;
 
-pub use case::{Case, EXPORTED, Given};
-pub use forward::{Engine, Forward, Part};
+pub use case::{BenchCase, BenchSetup, EXPORTED};
+pub use forward::{BenchEngine, BenchForward, PassPart};
 pub use machine::{Machine, use_threads};
-pub use node::{Node, Stage, medians, nodes, stages};
+pub use node::{NodeTimes, StageTimes, medians, nodes, stages};
 pub use ops::{OpTime, Setting, time_operations};
-pub use step::{Parts, Step};
-pub use table::{Times, legend, node_table, op_table, stage_table};
+pub use step::{BenchStep, StepTimes};
+pub use table::{RunTimes, legend, node_table, op_table, stage_table};
 pub use trace::trace;

@@ -4,14 +4,14 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use super::forward::Part;
+use super::forward::PassPart;
 use super::machine::Machine;
 use crate::compile::Program;
 use crate::ir::{Cost, Value};
 
 /// A node with what it costs and what it took.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Node {
+pub struct NodeTimes {
     pub node: String,
     /// Its block; empty for the whole and for what belongs to no node.
     pub block: String,
@@ -30,7 +30,7 @@ pub struct Node {
 
 /// A stage of the executor with what it took.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Stage {
+pub struct StageTimes {
     pub name: String,
     pub macs: u64,
     /// Of the volumes that it reads and writes, each once.
@@ -42,9 +42,9 @@ pub struct Stage {
 }
 
 /// The same pass with the median times of several.
-pub fn medians(passes: &[Vec<Part>]) -> Vec<Part> {
+pub fn medians(passes: &[Vec<PassPart>]) -> Vec<PassPart> {
     let Some((first, _)) = passes.split_first() else { return vec![] };
-    let of = |f: &dyn Fn(&Vec<Part>) -> Option<f64>| median(passes.iter().filter_map(f).collect());
+    let of = |f: &dyn Fn(&Vec<PassPart>) -> Option<f64>| median(passes.iter().filter_map(f).collect());
     let mut all = first.clone();
     for (i, part) in all.iter_mut().enumerate() {
         part.seconds = of(&|p| p.get(i).map(|x| x.seconds));
@@ -57,9 +57,10 @@ pub fn medians(passes: &[Vec<Part>]) -> Vec<Part> {
 }
 
 /// The nodes down to a depth (1: the graph's own), then what belongs to none of them if there is any, and last the whole.
-pub fn nodes(program: &Program, pass: &[Part], machine: &Machine, depth: usize) -> Vec<Node> {
+pub fn nodes(program: &Program, pass: &[PassPart], machine: &Machine, depth: usize) -> Vec<NodeTimes> {
     let graph = &program.graph;
-    let leaves: Vec<&Part> = pass.iter().flat_map(|p| if p.inside.is_empty() { std::slice::from_ref(p) } else { &p.inside[..] }).collect();
+    let leaves: Vec<&PassPart> =
+        pass.iter().flat_map(|p| if p.inside.is_empty() { std::slice::from_ref(p) } else { &p.inside[..] }).collect();
     let belongs = |name: &str, path: &str| name.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', ' ', ',']));
     let of = |path: &str| leaves.iter().filter(|p| belongs(&p.name, path)).map(|p| p.seconds).sum::<f64>();
     let cost = |v: &Value| graph.cost(*v).unwrap_or_default();
@@ -68,13 +69,13 @@ pub fn nodes(program: &Program, pass: &[Part], machine: &Machine, depth: usize) 
         let values: Vec<Value> = values.map(Value).filter(|v| !graph.inputs(*v).is_empty()).collect();
         let total = values.iter().fold(Cost::default(), |sum, v| sum.plus(cost(v)).unwrap_or(sum));
         let least_seconds = values.iter().map(|v| machine.least(cost(v).macs, cost(v).moved())).sum();
-        Node { node: node.into(), block: block.into(), depth, output, macs: total.macs, bytes: total.moved(), seconds, least_seconds }
+        NodeTimes { node: node.into(), block: block.into(), depth, output, macs: total.macs, bytes: total.moved(), seconds, least_seconds }
     };
     let rows = program.rows.iter().filter(|r| r.depth < depth);
-    let mut all: Vec<Node> =
+    let mut all: Vec<NodeTimes> =
         rows.map(|r| sum(&r.path, &r.block, r.depth, graph.fact(r.output).dims(), r.values.clone(), of(&r.path))).collect();
     let whole: f64 = leaves.iter().map(|p| p.seconds).sum();
-    let known = |p: &Part| program.rows.iter().any(|r| r.depth == 0 && belongs(&p.name, &r.path));
+    let known = |p: &PassPart| program.rows.iter().any(|r| r.depth == 0 && belongs(&p.name, &r.path));
     let rest: f64 = leaves.iter().filter(|p| !known(p)).map(|p| p.seconds).sum();
     if rest > 0.0 {
         all.push(sum("(between nodes)", "", 0, [0; 5], 0..0, rest));
@@ -85,10 +86,10 @@ pub fn nodes(program: &Program, pass: &[Part], machine: &Machine, depth: usize) 
 }
 
 /// The stages of a pass that the executor ran.
-pub fn stages(pass: &[Part], machine: &Machine) -> Vec<Stage> {
-    let stage = |p: &Part| {
+pub fn stages(pass: &[PassPart], machine: &Machine) -> Vec<StageTimes> {
+    let stage = |p: &PassPart| {
         let least_seconds = machine.least(p.macs, p.bytes);
-        Stage { name: p.name.clone(), macs: p.macs, bytes: p.bytes, seconds: p.seconds, busy: p.busy, least_seconds }
+        StageTimes { name: p.name.clone(), macs: p.macs, bytes: p.bytes, seconds: p.seconds, busy: p.busy, least_seconds }
     };
     pass.iter().filter(|p| p.kind == "stage").map(stage).collect()
 }
@@ -105,8 +106,8 @@ mod tests {
     use crate::compile::compile;
     use crate::text::Source;
 
-    fn part(name: &str, seconds: f64) -> Part {
-        Part { name: name.into(), seconds, ..Part::default() }
+    fn part(name: &str, seconds: f64) -> PassPart {
+        PassPart { name: name.into(), seconds, ..PassPart::default() }
     }
 
     #[test]
@@ -116,7 +117,7 @@ mod tests {
                     outputs:{\"y\":\"cd\"})";
         let program = compile(&Source::new("n.ron", text), &[], None).expect("it compiles");
         let machine = Machine { cpu: "x".into(), threads: 1, instructions: "portable", flops: 1e9, bandwidth: 1e9 };
-        let stage = Part { inside: vec![part("c.a.conv", 1.0), part("c.b", 2.0)], ..part("c.a, c.b", 3.0) };
+        let stage = PassPart { inside: vec![part("c.a.conv", 1.0), part("c.b", 2.0)], ..part("c.a, c.b", 3.0) };
         let pass = [stage, part("cd.conv (read)", 4.0), part("vectors", 0.5)];
         let all = nodes(&program, &pass, &machine, 2);
         let names: Vec<(&str, usize, f64)> = all.iter().map(|n| (n.node.as_str(), n.depth, n.seconds)).collect();
@@ -130,7 +131,7 @@ mod tests {
 
     #[test]
     fn passes_are_brought_together_by_their_medians() {
-        let pass = |t: f64| vec![Part { inside: vec![part("b", t / 2.0)], ..part("a", t) }];
+        let pass = |t: f64| vec![PassPart { inside: vec![part("b", t / 2.0)], ..part("a", t) }];
         let all = medians(&[pass(1.0), pass(9.0), pass(2.0)]);
         assert_eq!((all[0].seconds, all[0].inside[0].seconds), (2.0, 1.0));
         assert_eq!([median(vec![]), median(vec![4.0]), median(vec![4.0, 3.0])], [0.0, 4.0, 3.0]);

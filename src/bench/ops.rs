@@ -6,8 +6,8 @@ use burn::tensor::{Device, Tensor};
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::case::{Case, Given};
-use super::forward::{Engine, Forward, wait};
+use super::case::{BenchCase, BenchSetup};
+use super::forward::{BenchEngine, BenchForward, wait};
 use super::machine::Machine;
 use super::node::median;
 use crate::compile::Program;
@@ -65,7 +65,7 @@ pub struct Setting<'a> {
     /// Divides the edges of the inputs, for a quick look.
     pub shrink: usize,
     /// Of the forward pass; the backward pass is Burn's.
-    pub engine: Engine,
+    pub engine: BenchEngine,
     pub machine: &'a Machine,
     pub device: &'a Device,
 }
@@ -84,14 +84,14 @@ fn one(name: &str, ops: Vec<Op>, x: Fact, setting: Setting) -> Result<OpTime> {
     let program = program(name, ops, x).map_err(|f| Diagnostics::from(Diagnostic::error(f.code, format!("`{name}`: {}", f.message))))?;
     let cost = program.cost(0..program.graph.len()).unwrap_or_default();
     let graph = operations(&program);
-    let case = Case::new(program.clone(), 1, Given::default(), device)?;
+    let case = BenchCase::new(program.clone(), 1, BenchSetup::default(), device)?;
     let (input, output) = (case.shapes().first().copied().unwrap_or_default(), case.output().dims());
     let elements = |dims: [usize; 5]| dims.iter().product::<usize>() as u64;
     let bytes = 4 * (elements(input) + elements(output) + cost.params);
-    let mut pass = Forward::new(&case, engine)?;
+    let mut pass = BenchForward::new(&case, engine)?;
     pass.once()?;
     let forward = median((0..runs).map(|_| pass.once()).collect::<Result<_>>()?);
-    let learning = Case::new(program, 1, Given::default(), &crate::net::learning(device))?;
+    let learning = BenchCase::new(program, 1, BenchSetup::default(), &crate::net::learning(device))?;
     backward(&learning)?;
     let both = median((0..runs).map(|_| backward(&learning)).collect::<Result<_>>()?);
     let least_seconds = machine.least(cost.macs, bytes);
@@ -110,7 +110,7 @@ fn program(name: &str, ops: Vec<Op>, x: Fact) -> std::result::Result<Program, Fa
 }
 
 /// Seconds of a forward and a backward pass.
-fn backward(case: &Case) -> Result<f64> {
+fn backward(case: &BenchCase) -> Result<f64> {
     let Some(x) = case.tensors().into_iter().next() else { return Ok(0.0) };
     let probe = Tensor::<5>::ones(case.output().dims(), &case.device) * 0.5;
     let x = x.require_grad();
@@ -130,8 +130,9 @@ mod tests {
     #[test]
     fn every_operation_of_the_list_runs_both_ways() {
         let machine = Machine { cpu: "x".into(), threads: 1, instructions: "portable", flops: 1e9, bandwidth: 1e9 };
-        let all = time_operations(Setting { runs: 1, shrink: 16, engine: Engine::Executor, machine: &machine, device: &Device::flex() })
-            .expect("they run");
+        let all =
+            time_operations(Setting { runs: 1, shrink: 16, engine: BenchEngine::Executor, machine: &machine, device: &Device::flex() })
+                .expect("they run");
         assert_eq!(all.len(), list().len());
         for o in &all {
             assert!(o.forward > 0.0 && o.both > 0.0 && o.bytes > 0 && o.least_seconds > 0.0, "{o:?}");

@@ -5,18 +5,18 @@ use std::time::Instant;
 
 use burn::tensor::Tensor;
 
-use super::case::Case;
+use super::case::BenchCase;
 use super::forward::wait;
 use crate::compile::memory::{Precision, Segments};
 use crate::text::Result;
-use crate::train::{Given, Goal, Learner, Loss, Mark, Objective, Optimiser, Workers};
+use crate::train::{DeviceBatch, LabelScheme, Learner, Loss, Objective, OptimiserConfig, StepPhase, Workers};
 
 /// The learning rate; the rest is AdamW's usual 0.9, 0.999, 1e-8 and a decay of 0.01.
 const RATE: f64 = 1e-3;
 
 /// Seconds of the parts of a step, and the loss before it.
 #[derive(Clone, Copy, Debug, Default, serde::Serialize)]
-pub struct Parts {
+pub struct StepTimes {
     pub forward: f64,
     pub backward: f64,
     pub update: f64,
@@ -24,29 +24,29 @@ pub struct Parts {
 }
 
 /// A training step that can be repeated; each goes on from the weights that the one before left.
-pub struct Step {
-    case: Case,
+pub struct BenchStep {
+    case: BenchCase,
     learner: Learner,
-    given: Given,
+    given: DeviceBatch,
 }
 
-impl Step {
+impl BenchStep {
     /// The case must have been made on a device with autodiff, and its graph takes one input; else there is nothing to step. `segments` are
     /// those of activation checkpointing.
     ///
     /// # Errors
     /// E0602 where the device is not there.
-    pub fn new(case: &Case, segments: Segments, precision: Precision) -> Result<Option<Self>> {
+    pub fn new(case: &BenchCase, segments: Segments, precision: Precision) -> Result<Option<Self>> {
         let Ok([input]) = <[Tensor<5>; 1]>::try_from(case.tensors()) else { return Ok(None) };
         let y = case.output();
         let [d, h, w] = y.size;
         // Dice plus cross-entropy, every class alike: what other frameworks have, too.
-        let loss = Loss::new(Objective::default(), Goal::Classes(y.channels));
+        let loss = Loss::new(Objective::default(), LabelScheme::Classes(y.channels));
         let plain = case.device.clone().inner();
-        let truths = loss.targets(&case.labels(), [y.batch, d, h, w]).into_iter().map(|t| t.on(&plain)).collect();
+        let targets = loss.targets(&case.labels(), [y.batch, d, h, w]).into_iter().map(|t| t.on(&plain)).collect();
         let workers = Workers::new(&plain, 1, segments)?;
-        let learner = Learner::new(workers, Arc::new(loss), case.network.clone(), Optimiser::default(), precision)?;
-        Ok(Some(Self { case: case.clone(), learner, given: Given { image: input.inner(), truths } }))
+        let learner = Learner::new(workers, Arc::new(loss), case.network.clone(), OptimiserConfig::default(), precision)?;
+        Ok(Some(Self { case: case.clone(), learner, given: DeviceBatch { image: input.inner(), targets } }))
     }
 
     /// Makes one step. Its parts are timed where the device is waited for between them; else all is queued at once, as in training, and
@@ -54,17 +54,17 @@ impl Step {
     ///
     /// # Errors
     /// E0901 when the device fails.
-    pub fn once(&mut self, in_parts: bool) -> Result<Parts> {
+    pub fn once(&mut self, in_parts: bool) -> Result<StepTimes> {
         let start = Instant::now();
-        let mut parts = Parts::default();
+        let mut parts = StepTimes::default();
         let mut failed = None;
         let values = if in_parts {
             self.learner.in_parts(self.given.clone(), RATE, |mark| {
                 failed = failed.take().or_else(|| wait(&self.case).err());
                 let now = start.elapsed().as_secs_f64();
                 match mark {
-                    Mark::Forward => parts.forward = now,
-                    Mark::Backward => parts.backward = now - parts.forward,
+                    StepPhase::Forward => parts.forward = now,
+                    StepPhase::Backward => parts.backward = now - parts.forward,
                 }
             })?
         } else {
@@ -73,7 +73,7 @@ impl Step {
         failed.map_or(Ok(()), Err)?;
         wait(&self.case)?;
         parts.update = start.elapsed().as_secs_f64() - parts.forward - parts.backward;
-        Ok(Parts { loss: values[0], ..parts })
+        Ok(StepTimes { loss: values[0], ..parts })
     }
 
     /// See [`Learner::how`].
@@ -82,7 +82,7 @@ impl Step {
     }
 }
 
-impl Parts {
+impl StepTimes {
     /// The whole step.
     pub fn seconds(&self) -> f64 {
         self.forward + self.backward + self.update

@@ -3,14 +3,14 @@
 use serde::Serialize;
 
 use super::machine::Machine;
-use super::node::{Node, Stage, median};
+use super::node::{NodeTimes, StageTimes, median};
 use super::ops::OpTime;
 use crate::show::{Column, fit, left_out, table};
 use crate::text::several;
 
 /// Seconds of runs that do the same.
 #[derive(Clone, Debug, Serialize)]
-pub struct Times {
+pub struct RunTimes {
     /// The first run, which makes buffers and packs weights.
     pub first: f64,
     /// Those after the warm-up, in their order.
@@ -20,7 +20,7 @@ pub struct Times {
     pub most: f64,
 }
 
-impl Times {
+impl RunTimes {
     /// Of the first run and the counted ones.
     pub fn new(first: f64, runs: Vec<f64>) -> Self {
         let least = runs.iter().copied().fold(f64::INFINITY, f64::min);
@@ -73,10 +73,10 @@ fn shape(dims: [usize; 5]) -> String {
 }
 
 /// Each node's static cost, its time, and how near it comes to the machine's ceilings; made to fit into `width` columns.
-pub fn node_table(nodes: &[Node], width: usize) -> String {
+pub fn node_table(nodes: &[NodeTimes], width: usize) -> String {
     let whole = nodes.last().map_or(0.0, |n| n.seconds).max(f64::MIN_POSITIVE);
     let headings = ["node", "block", "output", "MMAC", "MB moved", "ms", "share", "GFLOP/s", "GB/s", "of ceiling"];
-    let row = |n: &Node| {
+    let row = |n: &NodeTimes| {
         let mut cells = vec![
             format!("{}{}", "  ".repeat(n.depth), n.node.rsplit('.').next().unwrap_or(&n.node)),
             n.block.clone(),
@@ -90,10 +90,10 @@ pub fn node_table(nodes: &[Node], width: usize) -> String {
 
 /// What the executor runs at once, each with its time, how near it comes to the machine's ceilings, and how many threads it kept busy; made to
 /// fit into `width` columns.
-pub fn stage_table(stages: &[Stage], width: usize) -> String {
+pub fn stage_table(stages: &[StageTimes], width: usize) -> String {
     let whole: f64 = stages.iter().map(|s| s.seconds).sum::<f64>().max(f64::MIN_POSITIVE);
     let headings = ["stage", "MMAC", "MB", "ms", "share", "GFLOP/s", "GB/s", "of ceiling", "busy"];
-    let row = |s: &Stage| {
+    let row = |s: &StageTimes| {
         let mut cells = vec![short(&s.name)];
         cells.extend(pace(s.macs, s.bytes, s.seconds, s.least_seconds, whole));
         cells.push(if s.busy > 0.0 { format!("{:.2}", s.busy) } else { String::new() });
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn times_have_units_and_a_spread() {
-        assert_eq!(Times::new(2.0, vec![0.03, 0.01, 0.02]).line(), "20.0 ms median of 3 runs (10.0 ms to 30.0 ms), first 2.000 s");
+        assert_eq!(RunTimes::new(2.0, vec![0.03, 0.01, 0.02]).line(), "20.0 ms median of 3 runs (10.0 ms to 30.0 ms), first 2.000 s");
         assert_eq!(time(4.56e-5), "45.6 us");
     }
 
@@ -177,7 +177,7 @@ mod tests {
     fn stages_are_called_by_their_ends() {
         assert_eq!(short("a.b, c, d.e"), "a.b … d.e (3)");
         assert_eq!(short("a.b, c"), "a.b, c");
-        let stage = Stage { name: "a".into(), macs: 1_000_000, bytes: 2_000_000, seconds: 1e-3, busy: 1.75, least_seconds: 1e-4 };
+        let stage = StageTimes { name: "a".into(), macs: 1_000_000, bytes: 2_000_000, seconds: 1e-3, busy: 1.75, least_seconds: 1e-4 };
         let text = stage_table(&[stage], 100);
         let cells: Vec<&str> = text.lines().nth(2).expect("a row").split_whitespace().collect();
         assert_eq!(cells, ["a", "1.0", "2.0", "1.00", "100.0%", "2.0", "2.0", "10%", "1.75"]);
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_node_without_arithmetic_has_no_rate() {
-        let node = Node {
+        let node = NodeTimes {
             node: "a.b".into(),
             block: "Concat".into(),
             depth: 1,

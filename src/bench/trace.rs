@@ -2,12 +2,12 @@
 
 use serde_json::{Value as Json, json};
 
-use super::forward::Part;
+use super::forward::PassPart;
 use crate::compile::Program;
 
 /// One event for each part of the pass, with those inside it. Where the parts are single operations, those of a node that the user
 /// wrote lie inside an event for the node. Times are in microseconds.
-pub fn trace(program: &Program, pass: &[Part]) -> Json {
+pub fn trace(program: &Program, pass: &[PassPart]) -> Json {
     let mut events = vec![];
     // Stages hold operations of several nodes, and a node's may lie in several stages.
     if pass.iter().all(|p| p.inside.is_empty()) {
@@ -18,7 +18,15 @@ pub fn trace(program: &Program, pass: &[Part]) -> Json {
             let Some(start) = inside.map(|p| p.start).reduce(f64::min) else { continue };
             let cost = program.cost(row.values.clone()).unwrap_or_default();
             let (kind, macs, bytes) = (row.block.clone(), cost.macs, cost.moved());
-            events.push(event(&Part { name: row.path.clone(), kind, start, seconds: ends - start, macs, bytes, ..Part::default() }));
+            events.push(event(&PassPart {
+                name: row.path.clone(),
+                kind,
+                start,
+                seconds: ends - start,
+                macs,
+                bytes,
+                ..PassPart::default()
+            }));
         }
     }
     for part in pass {
@@ -28,7 +36,7 @@ pub fn trace(program: &Program, pass: &[Part]) -> Json {
     json!({ "displayTimeUnit": "ms", "otherData": { "graph": program.name }, "traceEvents": events })
 }
 
-fn event(p: &Part) -> Json {
+fn event(p: &PassPart) -> Json {
     let mut args = serde_json::Map::new();
     if p.bytes > 0 && p.seconds > 0.0 {
         args.insert("macs".into(), p.macs.into());
@@ -50,8 +58,9 @@ mod tests {
     fn nodes_enclose_their_operations() {
         let text = "(name:\"n\",inputs:{\"x\":(channels:2,size:(4,4,4))},nodes:{\"g\":GhostConv3D(x:\"x\",out:4)},outputs:{\"y\":\"g\"})";
         let program = compile(&Source::new("n.ron", text), &[], None).expect("it compiles");
-        let part = |i: usize| Part { name: program.graph.node(Value(i)).path.clone(), start: i as f64, seconds: 0.5, ..Part::default() };
-        let pass: Vec<Part> = (1..program.graph.len()).map(part).collect();
+        let part =
+            |i: usize| PassPart { name: program.graph.node(Value(i)).path.clone(), start: i as f64, seconds: 0.5, ..PassPart::default() };
+        let pass: Vec<PassPart> = (1..program.graph.len()).map(part).collect();
         let json = trace(&program, &pass);
         let events = json["traceEvents"].as_array().expect("events");
         assert_eq!(events.len(), 1 + pass.len());
@@ -62,8 +71,8 @@ mod tests {
 
     #[test]
     fn stages_enclose_theirs() {
-        let inner = Part { name: "a.conv".into(), start: 1.0, seconds: 2.0, ..Part::default() };
-        let stage = Part {
+        let inner = PassPart { name: "a.conv".into(), start: 1.0, seconds: 2.0, ..PassPart::default() };
+        let stage = PassPart {
             name: "a".into(),
             kind: "stage".into(),
             start: 1.0,
@@ -71,7 +80,7 @@ mod tests {
             macs: 10,
             bytes: 8,
             inside: vec![inner],
-            ..Part::default()
+            ..PassPart::default()
         };
         let json = trace(&Program::from_graph("n", crate::ir::Graph::default(), vec![]), &[stage]);
         let names: Vec<&Json> = json["traceEvents"].as_array().expect("events").iter().map(|e| &e["name"]).collect();

@@ -10,8 +10,8 @@ use serde_json::{Value as Json, json};
 use super::graph::program;
 use super::output::{Overwrite, WIDTH, graph_inputs, print, width};
 use super::print_lines;
-use super::stats::Numbers;
-use crate::bench::{self, Case, Engine, Forward, Given, Machine, Setting, Step, Times};
+use super::stats::PrecisionArg;
+use crate::bench::{self, BenchCase, BenchEngine, BenchForward, BenchSetup, BenchStep, Machine, RunTimes, Setting};
 use crate::compile::memory::Segments;
 use crate::host;
 use crate::net;
@@ -65,7 +65,7 @@ pub struct Args {
     /// Time training steps
     #[arg(long, conflicts_with_all = ["trace", "ops"])]
     pub step: bool,
-    /// Compute activations again on the way back instead of holding them (`checkpointing: true` in a run config)
+    /// Compute activations again in the backward pass instead of holding them (`checkpointing: true` in a run config)
     #[arg(long, requires = "step")]
     pub checkpointing: bool,
     /// Time single operations that such networks are made of
@@ -75,8 +75,8 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 1, requires = "ops", value_parser = clap::value_parser!(u16).range(1..))]
     pub shrink: u16,
     /// What runs a forward pass
-    #[arg(long, value_enum, default_value_t = Way::Auto)]
-    pub engine: Way,
+    #[arg(long, value_enum, default_value_t = EngineArg::Auto)]
+    pub engine: EngineArg,
     /// Also print what the executor runs at once
     #[arg(long, conflicts_with_all = ["step", "ops"])]
     pub stages: bool,
@@ -99,8 +99,8 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     pub export: Option<PathBuf>,
     /// What is computed in; weights and sums stay in float32
-    #[arg(long, value_enum, default_value_t = Numbers::F32, conflicts_with = "ops")]
-    pub precision: Numbers,
+    #[arg(long, value_enum, default_value_t = PrecisionArg::F32, conflicts_with = "ops")]
+    pub precision: PrecisionArg,
     /// Where to compute: auto, cpu, cuda, cuda:1, wgpu
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
@@ -110,8 +110,8 @@ pub struct Args {
 
 /// The engines by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Way {
-    /// The executor on the CPU, a recording of the compiled program on a GPU
+pub enum EngineArg {
+    /// The executor on the CPU, a captured graph of the compiled program on a GPU
     Auto,
     /// Fused stages, on the CPU
     Executor,
@@ -135,9 +135,9 @@ pub fn run(args: Args) -> Result<()> {
     let Some(graph) = &args.graph else { return operations(&args, engine, &device) };
     let begun = Instant::now();
     let program = program(graph, &args.set, args.input.as_deref())?;
-    let given = Given { weights: args.weights.as_deref(), map: args.map.as_deref(), precision: args.precision.into() };
+    let given = BenchSetup { weights: args.weights.as_deref(), map: args.map.as_deref(), precision: args.precision.into() };
     let learning = if args.step { net::learning(&device) } else { device };
-    let case = Case::new(program, args.batch as usize, given, &learning)?;
+    let case = BenchCase::new(program, args.batch as usize, given, &learning)?;
     let load = begun.elapsed().as_secs_f64();
     if args.step { steps(&args, case, engine, load, &outputs) } else { passes(&args, &case, engine, load, &outputs) }
 }
@@ -158,26 +158,26 @@ fn outputs(args: &Args) -> Result<Outputs> {
 }
 
 /// What runs forward passes.
-fn engine(args: &Args, cpu: bool) -> Result<Engine> {
+fn engine(args: &Args, cpu: bool) -> Result<BenchEngine> {
     match args.engine {
-        Way::Executor if !cpu => {
+        EngineArg::Executor if !cpu => {
             let d = Diagnostic::error(Code::E0602, format!("the executor runs on the CPU, but the device is `{}`", args.device));
             Err(d.help("leave out `--engine executor`, or use `--device cpu`").into())
         }
-        Way::Auto | Way::Executor if cpu && !args.step && args.precision != Numbers::F32 => {
+        EngineArg::Auto | EngineArg::Executor if cpu && !args.step && args.precision != PrecisionArg::F32 => {
             let d = Diagnostic::error(Code::E0602, "the executor computes in float32".to_owned());
             Err(d.help("leave out `--precision`, or time a GPU with `--device`").into())
         }
-        Way::Auto | Way::Executor if cpu => Ok(Engine::Executor),
-        Way::Auto if !args.step && !args.ops => Ok(Engine::Recorded),
-        _ => Ok(Engine::Burn),
+        EngineArg::Auto | EngineArg::Executor if cpu => Ok(BenchEngine::Executor),
+        EngineArg::Auto if !args.step && !args.ops => Ok(BenchEngine::Captured),
+        _ => Ok(BenchEngine::Burn),
     }
 }
 
 /// Times forward passes.
-fn passes(args: &Args, case: &Case, engine: Engine, load: f64, outputs: &Outputs) -> Result<()> {
+fn passes(args: &Args, case: &BenchCase, engine: BenchEngine, load: f64, outputs: &Outputs) -> Result<()> {
     let begun = Instant::now();
-    let mut forward = Forward::new(case, engine)?;
+    let mut forward = BenchForward::new(case, engine)?;
     let load = load + begun.elapsed().as_secs_f64();
     let first = forward.once()?;
     forward.once()?;
@@ -185,7 +185,7 @@ fn passes(args: &Args, case: &Case, engine: Engine, load: f64, outputs: &Outputs
         case.export(folder, outputs, &forward.outputs()?)?;
     }
     ready(args);
-    let times = Times::new(first, (0..args.runs).map(|_| forward.once()).collect::<Result<_>>()?);
+    let times = RunTimes::new(first, (0..args.runs).map(|_| forward.once()).collect::<Result<_>>()?);
     let peak = Peak::of(&case.device);
     // After the peak, which it would raise.
     if let Some(folder) = args.export.as_ref().filter(|_| !args.wait) {
@@ -203,9 +203,9 @@ fn passes(args: &Args, case: &Case, engine: Engine, load: f64, outputs: &Outputs
     let stages = bench::stages(&pass, &machine);
     if args.json {
         let engine = match engine {
-            Engine::Executor => "executor",
-            Engine::Recorded => "recorded",
-            Engine::Burn => "burn",
+            BenchEngine::Executor => "executor",
+            BenchEngine::Captured => "recorded",
+            BenchEngine::Burn => "burn",
         };
         let extra = json!({ "engine": engine, "how": forward.how(), "forward": times, "nodes": nodes, "stages": stages });
         print(&format!("{:#}\n", result(case, load, peak, &machine, extra)));
@@ -221,16 +221,16 @@ fn passes(args: &Args, case: &Case, engine: Engine, load: f64, outputs: &Outputs
 }
 
 /// Times training steps.
-fn steps(args: &Args, case: Case, engine: Engine, load: f64, outputs: &Outputs) -> Result<()> {
+fn steps(args: &Args, case: BenchCase, engine: BenchEngine, load: f64, outputs: &Outputs) -> Result<()> {
     if let Some(folder) = &args.export {
-        case.export(folder, outputs, &Forward::new(&case, engine)?.outputs()?)?;
+        case.export(folder, outputs, &BenchForward::new(&case, engine)?.outputs()?)?;
     }
     let segments = segments(args, &case)?;
-    let Some(mut step) = Step::new(&case, segments, args.precision.into())? else {
+    let Some(mut step) = BenchStep::new(&case, segments, args.precision.into())? else {
         let d = Diagnostic::error(Code::E0601, format!("--step: `{}` takes {}", case.program.name, several(case.inputs.len(), "input")));
         return Err(d.help("only a graph with one input can be trained; leave out --step to time forward passes").into());
     };
-    let mut many = |count: u32, in_parts: bool| (0..count).map(|_| step.once(in_parts)).collect::<Result<Vec<bench::Parts>>>();
+    let mut many = |count: u32, in_parts: bool| (0..count).map(|_| step.once(in_parts)).collect::<Result<Vec<bench::StepTimes>>>();
     let mut whole = many(2, false)?;
     ready(args);
     whole.extend(many(args.runs, false)?);
@@ -239,15 +239,15 @@ fn steps(args: &Args, case: Case, engine: Engine, load: f64, outputs: &Outputs) 
     let how = step.how();
     drop(step);
     let machine = Machine::measure(&case.device);
-    let seconds: Vec<f64> = whole.iter().map(bench::Parts::seconds).collect();
-    let times = Times::new(seconds.first().copied().unwrap_or_default(), seconds.into_iter().skip(2).collect());
+    let seconds: Vec<f64> = whole.iter().map(bench::StepTimes::seconds).collect();
+    let times = RunTimes::new(seconds.first().copied().unwrap_or_default(), seconds.into_iter().skip(2).collect());
     let losses: Vec<f64> = whole.iter().map(|p| p.loss).collect();
     if args.json {
         let extra = json!({ "how": how, "step": times, "losses": losses, "parts": parts });
         print(&format!("{:#}\n", result(&case, load, peak, &machine, extra)));
         return Ok(());
     }
-    let of = |f: fn(&bench::Parts) -> f64| Times::new(0.0, parts.iter().map(f).collect()).median * 1e3;
+    let of = |f: fn(&bench::StepTimes) -> f64| RunTimes::new(0.0, parts.iter().map(f).collect()).median * 1e3;
     let loss = |i: Option<&f64>| i.copied().unwrap_or_default();
     let (forward, backward, update) = (of(|p| p.forward), of(|p| p.backward), of(|p| p.update));
     let parts = if args.whole {
@@ -268,7 +268,7 @@ fn steps(args: &Args, case: Case, engine: Engine, load: f64, outputs: &Outputs) 
 }
 
 /// Those of activation checkpointing; one without it.
-fn segments(args: &Args, case: &Case) -> Result<Segments> {
+fn segments(args: &Args, case: &BenchCase) -> Result<Segments> {
     let g = &case.program.graph;
     let segments = Segments::of(args.checkpointing, g, &g.facts(), args.precision.into());
     segments
@@ -276,7 +276,7 @@ fn segments(args: &Args, case: &Case) -> Result<Segments> {
 }
 
 /// Times single operations.
-fn operations(args: &Args, engine: Engine, device: &burn::tensor::Device) -> Result<()> {
+fn operations(args: &Args, engine: BenchEngine, device: &burn::tensor::Device) -> Result<()> {
     let machine = Machine::measure(device);
     let setting = Setting { runs: args.runs as usize, shrink: args.shrink.into(), engine, machine: &machine, device };
     let ops = bench::time_operations(setting)?;
@@ -299,7 +299,7 @@ fn ready(args: &Args) {
 }
 
 /// What every result begins with.
-fn heading(case: &Case, load: f64, machine: &Machine) -> String {
+fn heading(case: &BenchCase, load: f64, machine: &Machine) -> String {
     let shapes: Vec<String> = case.shapes().iter().map(|dims| format!("{dims:?}")).collect();
     let machine = machine.line();
     format!(
@@ -334,7 +334,7 @@ impl Peak {
     }
 }
 
-fn result(case: &Case, load: f64, peak: Peak, machine: &Machine, extra: Json) -> Json {
+fn result(case: &BenchCase, load: f64, peak: Peak, machine: &Machine, extra: Json) -> Json {
     let mut all = json!({
         "graph": case.program.name,
         "hash": case.program.hash().to_string(),

@@ -38,8 +38,8 @@ pub struct Args {
     #[arg(long = "in", value_name = "FILE")]
     pub graph: Option<PathBuf>,
     /// How to print
-    #[arg(long, value_enum, default_value_t = Style::Text)]
-    pub format: Style,
+    #[arg(long, value_enum, default_value_t = BlocksFormat::Text)]
+    pub format: BlocksFormat,
     /// Print a JSON schema of graph files
     #[arg(long, conflicts_with_all = ["name", "format"])]
     pub schema: bool,
@@ -47,7 +47,7 @@ pub struct Args {
 
 /// The formats by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Style {
+pub enum BlocksFormat {
     Text,
     Markdown,
     Json,
@@ -67,10 +67,10 @@ pub fn run(args: Args) -> Result<()> {
         print(&json(&schema(&built_in, &own)));
         return Ok(());
     }
-    let lines = |otherwise| (args.format != Style::Markdown).then(|| width(&std::io::stdout(), otherwise));
+    let lines = |otherwise| (args.format != BlocksFormat::Markdown).then(|| width(&std::io::stdout(), otherwise));
     let Some(name) = &args.name else {
         let all: Vec<Page> = built_in.into_iter().chain(own).collect();
-        print(&if args.format == Style::Json { json(&all) } else { list(&all, lines(usize::MAX)) });
+        print(&if args.format == BlocksFormat::Json { json(&all) } else { list(&all, lines(usize::MAX)) });
         return Ok(());
     };
     let all = || own.iter().chain(&built_in);
@@ -78,7 +78,7 @@ pub fn run(args: Args) -> Result<()> {
         let d = Diagnostic::error(Code::E0201, format!("there is no block `{}`", crate::text::printable(name)));
         return Err(d.help(suggestion(name, all().map(|p| p.name.as_str()).collect::<Vec<_>>(), "blocks")).into());
     };
-    print(&if args.format == Style::Json { json(found) } else { page(found, lines(WIDEST).map(|w| w.min(WIDEST))) });
+    print(&if args.format == BlocksFormat::Json { json(found) } else { page(found, lines(WIDEST).map(|w| w.min(WIDEST))) });
     Ok(())
 }
 

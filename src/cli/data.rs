@@ -8,10 +8,10 @@ mod plan;
 use std::path::{Path, PathBuf};
 
 use crate::bar::Bar;
-use crate::data::{self, Dataset, Preprocess, Spec, Survey};
+use crate::data::{self, Dataset, DatasetSpec, Preprocess, Survey};
 use crate::read::Set;
 use crate::text::{Diagnostics, Result, Source};
-use crate::train::{RunConfig, sides};
+use crate::train::{RunConfig, split_cases};
 
 /// Look at a data set: check it, or plan a run on it
 ///
@@ -46,7 +46,7 @@ pub fn run(args: Args) -> Result<()> {
 
 /// A data set that was named, with its cases looked at.
 struct Surveyed {
-    spec: Spec,
+    spec: DatasetSpec,
     set: Dataset,
     cases: Vec<Survey>,
     /// Ids of the cases that the config keeps for validation; none for a folder.
@@ -90,7 +90,7 @@ fn survey(target: &Path, sets: &[String]) -> Result<Surveyed> {
     bar.change(|bar| bar.set_message("reading"));
     let cases = set.survey(|| bar.change(|bar| bar.inc(1)));
     bar.finish();
-    let held = split.map(|split| sides(about, &split, target)).transpose()?.unwrap_or_default().1;
+    let held = split.map(|split| split_cases(about, &split, target)).transpose()?.unwrap_or_default().1;
     let held = held.into_iter().map(|i| about.cases[i].id.clone()).collect();
     Ok(Surveyed { spec, set, cases, held, graph, graph_sets })
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use ndarray::ArrayView3;
 
 use super::{eval, print, print_lines, tell, train};
-use crate::data::{Spec, phantom};
+use crate::data::{DatasetSpec, phantom};
 use crate::infer::{BEST, Options, Predictor};
 use crate::net;
 use crate::read::Set;
@@ -86,7 +86,7 @@ pub fn run(args: Args) -> Result<()> {
 
 /// Writes a generated case as files; gives the files' name and the labels.
 fn write_case(job: &Job, case: usize, images: &Path, labels: &Path) -> Result<(String, ndarray::Array3<u8>)> {
-    let Spec::Phantom { size, seed, .. } = job.config.data else {
+    let DatasetSpec::Phantom { size, seed, .. } = job.config.data else {
         return Err(Diagnostic::error(Code::E0701, "the demo's data are not generated")
             .help("this is a fault of the program; please report it")
             .into());

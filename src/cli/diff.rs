@@ -42,8 +42,8 @@ pub struct Args {
     #[arg(long, value_name = "SIZE")]
     pub input: Option<String>,
     /// How to show it
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = DiffFormat::Text)]
+    pub format: DiffFormat,
     /// Exit with 1 when the graphs differ
     #[arg(long)]
     pub exit_code: bool,
@@ -56,7 +56,7 @@ pub struct Args {
 
 /// The formats by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub enum DiffFormat {
     /// lines for the terminal
     Text,
     /// for programs
@@ -72,9 +72,9 @@ pub enum Format {
 /// empty list, when the graphs differ: there is nothing to complain of, but the program fails.
 pub fn run(args: Args) -> Result<()> {
     let form = match args.format {
-        Format::Text => Form::Plain,
-        Format::Json => Form::Json,
-        Format::Html => Form::Html,
+        DiffFormat::Text => Form::Plain,
+        DiffFormat::Json => Form::Json,
+        DiffFormat::Html => Form::Html,
     };
     let delivery = Delivery::new(args.overwrite.outputs("diff"), &[&args.a, &args.b], args.out.as_deref(), form)?;
     let mut found = Diagnostics::default();
@@ -88,10 +88,10 @@ pub fn run(args: Args) -> Result<()> {
     let comparison = compare(&a, &b);
     let shown = match args.format {
         // A file has no width of its own.
-        Format::Text if args.out.is_some() => text(&comparison),
-        Format::Text => text_within(&comparison, width(&std::io::stdout(), WIDTH)),
-        Format::Json => json(&comparison),
-        Format::Html => page(&a, &b, &comparison),
+        DiffFormat::Text if args.out.is_some() => text(&comparison),
+        DiffFormat::Text => text_within(&comparison, width(&std::io::stdout(), WIDTH)),
+        DiffFormat::Json => json(&comparison),
+        DiffFormat::Html => page(&a, &b, &comparison),
     };
     delivery.deliver(&shown)?;
     if args.exit_code && !(comparison.equal && comparison.params.is_empty()) {

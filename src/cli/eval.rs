@@ -4,12 +4,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::named::{Cases, Part, is_config, named};
+use super::named::{CaseSelection, Cases, is_config, named};
 use super::output::Overwrite;
 use super::{complain, output, print};
 use crate::data::{self, Counterparts, Want, labels_in, labels_of, matched};
-use crate::evaluate::{Report, Scope, Style, score};
-use crate::metric::{Convention, Empty, Figure, LesionRule, Numbering, Region, Settings};
+use crate::evaluate::{EvaluationReport, ScoredRegions, TableStyle, score};
+use crate::metric::{Empty, LesionRule, Metric, Numbering, Region, Settings, SurfaceConvention};
 use crate::text::{Code, Diagnostic, Diagnostics, Form, Result, a_few, several};
 
 /// What the table of --csv begins with.
@@ -17,17 +17,17 @@ const TABLE: Form = Form::Csv("set,case,region,");
 /// Up to as many cases are listed one by one, unless --cases says so.
 const LISTED: usize = 10;
 /// What a table shows unless --figures says otherwise.
-const SHOWN: &[Figure] = &[
-    Figure::Dice,
-    Figure::Precision,
-    Figure::Recall,
-    Figure::SurfaceDice,
-    Figure::Hd95,
-    Figure::Assd,
-    Figure::VolumeDifference,
-    Figure::LesionDice,
-    Figure::LesionHd95,
-    Figure::LesionF1,
+const SHOWN: &[Metric] = &[
+    Metric::Dice,
+    Metric::Precision,
+    Metric::Recall,
+    Metric::SurfaceDice,
+    Metric::Hd95,
+    Metric::Assd,
+    Metric::VolumeDifference,
+    Metric::LesionDice,
+    Metric::LesionHd95,
+    Metric::LesionF1,
 ];
 
 /// Score predictions against references
@@ -77,12 +77,12 @@ pub struct Args {
 
     /// Label values to score, with names if you like: 1,2 or 1=anterior,2=posterior
     #[arg(long, value_name = "VALUES", value_parser = labels)]
-    pub labels: Option<Labels>,
+    pub labels: Option<NamedLabels>,
 
     /// Label values to score as one: NAME=1,2,4; may be given several times. `brats` stands for WT, TC and ET of the challenge's numbering
     /// (1 core, 2 oedema, 3 or 4 enhancing), `brats-msd` for those of the Decathlon's and nnU-Net's (1 oedema, 2 core, 3 enhancing)
     #[arg(long, value_name = "REGION", value_parser = region)]
-    pub region: Vec<Asked>,
+    pub region: Vec<AskedRegion>,
 
     /// How surface distances are taken and brought together
     #[arg(long, value_enum, default_value_t, value_name = "TOOL")]
@@ -143,11 +143,11 @@ pub struct Args {
 
 /// Label values that were named one by one.
 #[derive(Clone, Debug)]
-pub struct Labels(Vec<Region>);
+pub struct NamedLabels(Vec<Region>);
 
 /// A region as it was asked for.
 #[derive(Clone, Debug)]
-pub enum Asked {
+pub enum AskedRegion {
     Tumours(Numbering),
     Named(Region),
 }
@@ -164,7 +164,7 @@ pub enum Nothing {
 
 /// Figures that were asked for.
 #[derive(Clone, Debug)]
-pub struct Figures(Vec<Figure>);
+pub struct Figures(Vec<Metric>);
 
 /// The conventions by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -178,12 +178,12 @@ pub enum Tool {
     Medpy,
 }
 
-fn labels(text: &str) -> Result<Labels, String> {
-    Region::labels(text).map(Labels)
+fn labels(text: &str) -> Result<NamedLabels, String> {
+    Region::labels(text).map(NamedLabels)
 }
 
-fn region(text: &str) -> Result<Asked, String> {
-    Numbering::parse(text).map_or_else(|| Region::parse(text).map(Asked::Named), |n| Ok(Asked::Tumours(n)))
+fn region(text: &str) -> Result<AskedRegion, String> {
+    Numbering::parse(text).map_or_else(|| Region::parse(text).map(AskedRegion::Named), |n| Ok(AskedRegion::Tumours(n)))
 }
 
 fn length(text: &str) -> Result<f64, String> {
@@ -193,10 +193,10 @@ fn length(text: &str) -> Result<f64, String> {
 
 fn figures(text: &str) -> Result<Figures, String> {
     if text.eq_ignore_ascii_case("all") {
-        return Ok(Figures(Figure::ALL.to_vec()));
+        return Ok(Figures(Metric::ALL.to_vec()));
     }
-    let keys = || Figure::ALL.iter().map(|f| f.key()).collect::<Vec<_>>().join(", ");
-    let one = |name: &str| Figure::parse(name).ok_or_else(|| format!("`{}` is none of {}", name.trim(), keys()));
+    let keys = || Metric::ALL.iter().map(|f| f.key()).collect::<Vec<_>>().join(", ");
+    let one = |name: &str| Metric::parse(name).ok_or_else(|| format!("`{}` is none of {}", name.trim(), keys()));
     text.split(',').map(one).collect::<Result<_, _>>().map(Figures)
 }
 
@@ -204,9 +204,9 @@ impl Args {
     fn settings(&self) -> Settings {
         Settings {
             convention: match self.convention {
-                Tool::Deepmind => Convention::DeepMind,
-                Tool::Monai => Convention::Monai,
-                Tool::Medpy => Convention::MedPy,
+                Tool::Deepmind => SurfaceConvention::DeepMind,
+                Tool::Monai => SurfaceConvention::Monai,
+                Tool::Medpy => SurfaceConvention::MedPy,
             },
             tolerance: self.tolerance,
             lesions: self.lesions.then_some(LesionRule { dilation: usize::from(self.lesion_dilation), smallest: self.lesion_min }),
@@ -217,16 +217,16 @@ impl Args {
         }
     }
 
-    fn scope(&self) -> Result<Scope> {
+    fn scope(&self) -> Result<ScoredRegions> {
         let regions: Vec<Region> =
-            self.region.iter().filter_map(|a| if let Asked::Named(r) = a { Some(r.clone()) } else { None }).collect();
-        let mut numberings = self.region.iter().filter_map(|a| if let Asked::Tumours(n) = a { Some(*n) } else { None });
+            self.region.iter().filter_map(|a| if let AskedRegion::Named(r) = a { Some(r.clone()) } else { None }).collect();
+        let mut numberings = self.region.iter().filter_map(|a| if let AskedRegion::Tumours(n) = a { Some(*n) } else { None });
         let numbering = numberings.next();
         if let Some((one, other)) = numbering.zip(numberings.next()) {
             let d = Diagnostic::error(Code::E0601, format!("--region is given as {} and as {}", one.name(), other.name()));
             return Err(d.help("the labels have one numbering: give one of them").into());
         }
-        Scope::new(self.labels.as_ref().map(|l| l.0.as_slice()), &regions, numbering)
+        ScoredRegions::new(self.labels.as_ref().map(|l| l.0.as_slice()), &regions, numbering)
     }
 }
 
@@ -238,7 +238,7 @@ impl Args {
 pub fn run(args: Args) -> Result<()> {
     let settings = args.settings();
     let scope = args.scope()?;
-    let part = Part::from(args.part);
+    let part = CaseSelection::from(args.part);
     let own = counterparts(&args.pred, &args.reference, part, args.partial)?;
     tell(&own);
     let own = own.pairs;
@@ -254,13 +254,13 @@ pub fn run(args: Args) -> Result<()> {
     let (own, other) = score(own, other, &scope, &settings)?;
     let mut shown = args.figures.map_or_else(|| SHOWN.to_vec(), |f| f.0);
     shown.retain(|f| args.lesions || !f.is_lesion_wise());
-    let report = Report { own: &own, other: other.as_ref(), settings, seed: args.seed, shown };
+    let report = EvaluationReport { own: &own, other: other.as_ref(), settings, seed: args.seed, shown };
     let list = args.cases || own.evaluation.cases.len() <= LISTED;
     let json = args.json.map(|path| (path, Form::Json, report.json()));
     let csv = args.csv.map(|path| (path, TABLE, report.csv()));
     let files: Vec<(PathBuf, Form, String)> = json.into_iter().chain(csv).collect();
     if files.iter().all(|(path, ..)| path != standard) {
-        let style = if args.markdown { Style::Markdown } else { Style::Plain(output::width(&std::io::stdout(), output::WIDTH)) };
+        let style = if args.markdown { TableStyle::Markdown } else { TableStyle::Plain(output::width(&std::io::stdout(), output::WIDTH)) };
         print(&report.text(style, list));
     }
     for (path, form, text) in files {
@@ -275,8 +275,8 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 /// Predictions with their references: two files as they are, else by the names of their cases.
-fn counterparts(predictions: &Path, references: &Path, part: Part, partial: bool) -> Result<Counterparts> {
-    let whole = part == Part::All && !is_config(references);
+fn counterparts(predictions: &Path, references: &Path, part: CaseSelection, partial: bool) -> Result<Counterparts> {
+    let whole = part == CaseSelection::All && !is_config(references);
     let mut found = Diagnostics::default();
     let predicted = found.keep(labels_in(predictions)).unwrap_or_default();
     let expected = if whole { labels_in(references) } else { named(references, part, Want::Labels).and_then(|about| labels_of(&about)) };
@@ -290,7 +290,7 @@ fn counterparts(predictions: &Path, references: &Path, part: Part, partial: bool
 }
 
 /// The same cases as `own`, predicted otherwise.
-fn against(predictions: &Path, references: &Path, part: Part, own: &data::Pairs) -> Result<data::Pairs> {
+fn against(predictions: &Path, references: &Path, part: CaseSelection, own: &data::Pairs) -> Result<data::Pairs> {
     if predictions.is_file() && own.len() == 1 {
         return Ok(own.iter().map(|(name, (_, reference))| (name.clone(), (predictions.to_owned(), reference.clone()))).collect());
     }
@@ -313,10 +313,10 @@ fn tell(of: &Counterparts) {
 /// # Errors
 /// As [`run`].
 pub(super) fn compare(predictions: &Path, references: &Path, regions: Vec<Region>) -> Result<String> {
-    let settings = Settings { convention: Convention::default(), tolerance: 1.0, lesions: None, empty: Empty::Absent };
-    let pairs = counterparts(predictions, references, Part::All, false)?.pairs;
-    let (own, _) = score(pairs, None, &Scope::Regions(regions), &settings)?;
+    let settings = Settings { convention: SurfaceConvention::default(), tolerance: 1.0, lesions: None, empty: Empty::Absent };
+    let pairs = counterparts(predictions, references, CaseSelection::All, false)?.pairs;
+    let (own, _) = score(pairs, None, &ScoredRegions::Regions(regions), &settings)?;
     let shown = SHOWN.iter().copied().filter(|f| !f.is_lesion_wise()).collect();
-    let report = Report { own: &own, other: None, settings, seed: 1, shown };
-    Ok(report.text(Style::Plain(output::width(&std::io::stdout(), output::WIDTH)), own.evaluation.cases.len() <= LISTED))
+    let report = EvaluationReport { own: &own, other: None, settings, seed: 1, shown };
+    Ok(report.text(TableStyle::Plain(output::width(&std::io::stdout(), output::WIDTH)), own.evaluation.cases.len() <= LISTED))
 }

@@ -48,8 +48,8 @@ pub struct Args {
     #[arg(long, value_name = "SIZE")]
     pub input: Option<String>,
     /// What to draw
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
+    pub format: GraphFormat,
     /// Open composites down to this level
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub depth: u16,
@@ -68,7 +68,7 @@ pub struct Args {
 
 /// The formats by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Format {
+pub enum GraphFormat {
     /// lines for the terminal
     Text,
     /// a flowchart for Markdown
@@ -91,10 +91,10 @@ pub enum Format {
 /// Everything that is wrong with the graph, and E0603 when the file cannot be written.
 pub fn run(args: Args) -> Result<()> {
     let form = match args.format {
-        Format::Svg => Form::Svg,
-        Format::Html => Form::Html,
-        Format::Json => Form::Json,
-        Format::Text | Format::Mermaid | Format::Dot | Format::Listing => Form::Plain,
+        GraphFormat::Svg => Form::Svg,
+        GraphFormat::Html => Form::Html,
+        GraphFormat::Json => Form::Json,
+        GraphFormat::Text | GraphFormat::Mermaid | GraphFormat::Dot | GraphFormat::Listing => Form::Plain,
     };
     let delivery = Delivery::new(args.overwrite.outputs("graph"), &[&args.file], args.out.as_deref(), form)?;
     let mut program = program(&args.file, &args.set, args.input.as_deref())?;
@@ -105,9 +105,9 @@ pub fn run(args: Args) -> Result<()> {
         optimised = Some(o);
     }
     match (args.format, &optimised) {
-        (Format::Listing, None) => return delivery.deliver(&listing(&program)),
-        (Format::Listing, Some(o)) => return delivery.deliver(&scheduled(o).map_err(|f| said(&program, f))?),
-        (Format::Json, _) => return delivery.deliver(&operations_text(&program)),
+        (GraphFormat::Listing, None) => return delivery.deliver(&listing(&program)),
+        (GraphFormat::Listing, Some(o)) => return delivery.deliver(&scheduled(o).map_err(|f| said(&program, f))?),
+        (GraphFormat::Json, _) => return delivery.deliver(&operations_text(&program)),
         _ => {}
     }
     let changes: Vec<String> = args.set.iter().cloned().chain(args.after.iter().map(|name| format!("after {name}"))).collect();
@@ -128,16 +128,16 @@ pub fn run(args: Args) -> Result<()> {
     }
     let style = match args.format {
         // A file has no width of its own.
-        Format::Text if args.out.is_some() => Style::Text,
-        Format::Text => {
+        GraphFormat::Text if args.out.is_some() => Style::Text,
+        GraphFormat::Text => {
             print(&picture::text(&picture, &open, width(&std::io::stdout(), picture::WIDTH)));
             return Ok(());
         }
-        Format::Mermaid => Style::Mermaid,
-        Format::Dot => Style::Dot,
-        Format::Svg => Style::Svg,
-        Format::Html => Style::Html,
-        Format::Listing | Format::Json => unreachable!("delivered above"),
+        GraphFormat::Mermaid => Style::Mermaid,
+        GraphFormat::Dot => Style::Dot,
+        GraphFormat::Svg => Style::Svg,
+        GraphFormat::Html => Style::Html,
+        GraphFormat::Listing | GraphFormat::Json => unreachable!("delivered above"),
     };
     delivery.deliver(&draw(&picture, &open, style))
 }

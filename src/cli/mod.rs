@@ -24,6 +24,8 @@ mod fmt;
 mod forward;
 mod graph;
 #[cfg(feature = "predict")]
+mod import;
+#[cfg(feature = "predict")]
 mod info;
 #[cfg(feature = "predict")]
 mod named;
@@ -98,6 +100,8 @@ enum Verb {
     #[cfg(feature = "train")]
     Report(report::Args),
     #[cfg(feature = "predict")]
+    Import(import::Args),
+    #[cfg(feature = "predict")]
     Predict(predict::Args),
     #[cfg(feature = "predict")]
     View(view::Args),
@@ -152,6 +156,8 @@ impl Cli {
             Verb::Train(a) => train::run(a),
             #[cfg(feature = "train")]
             Verb::Report(a) => report::run(a),
+            #[cfg(feature = "predict")]
+            Verb::Import(a) => import::run(a),
             #[cfg(feature = "predict")]
             Verb::Predict(a) => predict::run(a),
             #[cfg(feature = "predict")]

@@ -10,7 +10,7 @@ use crate::data::{Description, Want, describe, guess};
 #[cfg(not(feature = "train"))]
 use crate::text::{Code, Diagnostic, Result};
 #[cfg(feature = "train")]
-pub use crate::train::{Part, is_config, named};
+pub use crate::train::{CaseSelection, is_config, named};
 
 /// Parts of a run config's cases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -21,7 +21,7 @@ pub enum Cases {
     Validation,
 }
 
-impl From<Cases> for Part {
+impl From<Cases> for CaseSelection {
     fn from(cases: Cases) -> Self {
         match cases {
             Cases::All => Self::All,
@@ -34,7 +34,7 @@ impl From<Cases> for Part {
 /// As with training, where run configs are read.
 #[cfg(not(feature = "train"))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Part {
+pub enum CaseSelection {
     #[default]
     All,
     Training,
@@ -51,8 +51,8 @@ pub fn is_config(path: &Path) -> bool {
 /// # Errors
 /// What is wrong with the data set; E0601 for a run config, which this program does not read.
 #[cfg(not(feature = "train"))]
-pub fn named(target: &Path, part: Part, want: Want) -> Result<Description> {
-    if is_config(target) || part != Part::All {
+pub fn named(target: &Path, part: CaseSelection, want: Want) -> Result<Description> {
+    if is_config(target) || part != CaseSelection::All {
         let message = format!("`{}`: parts of a data set and run configs are read by the lmsc that trains", target.display());
         return Err(Diagnostic::error(Code::E0601, message).help("name the folder of the data set, or use the whole lmsc").into());
     }

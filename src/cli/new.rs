@@ -24,8 +24,8 @@ pub struct Args {
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// What to begin with
-    #[arg(long, value_enum, default_value_t = Start::Unet)]
-    pub template: Start,
+    #[arg(long, value_enum, default_value_t = TemplateArg::Unet)]
+    pub template: TemplateArg,
     /// The graph's name; by default the file's
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
@@ -33,7 +33,7 @@ pub struct Args {
 
 /// The templates by name.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub enum Start {
+pub enum TemplateArg {
     Unet,
     Lightmedseg,
     Blank,
@@ -45,9 +45,9 @@ pub enum Start {
 /// E0603 when the file is there already or cannot be written, E0109 for an empty name.
 pub fn run(args: Args) -> Result<()> {
     let template = match args.template {
-        Start::Unet => Template::Unet,
-        Start::Lightmedseg => Template::LightMedSeg,
-        Start::Blank => Template::Blank,
+        TemplateArg::Unet => Template::Unet,
+        TemplateArg::Lightmedseg => Template::LightMedSeg,
+        TemplateArg::Blank => Template::Blank,
     };
     let stem = args.file.file_stem().map(|s| s.to_string_lossy().into_owned());
     let name = args.name.or(stem).filter(|n| !n.trim().is_empty() && !n.chars().any(char::is_control));

@@ -21,8 +21,8 @@ use crate::host;
 use crate::infer::{BEST, Card, Flips, Need, Options, Postprocess, Prediction, Predictor, need};
 use crate::read::recognise;
 use crate::text::{Code, Diagnostic, Diagnostics, Form, Outputs, Result, list, suggestion};
-use progress::Progress;
-use report::{ClassVolume, Hashed, Origin, Report};
+use progress::PredictProgress;
+use report::{CaseReport, ClassVolume, Hashed, SegmentationOrigin};
 
 /// The word for all classes but the background together.
 const FOREGROUND: &str = "foreground";
@@ -56,6 +56,9 @@ Examples:
   lmsc predict runs/fold0 imagesTs --with runs/fold1 --with runs/fold2 --flips --out predictions
       the mean of three networks and eight mirror images: 24 times the work
 
+  lmsc predict liver.safetensors imagesTs --exact --out predictions
+      a model that `lmsc import nnunet` made, rounded as nnU-Net rounds; mirrored as nnU-Net does, or not, with --flips=none
+
   lmsc predict runs/liver imagesTs --largest liver --min-size 50 --max-memory 4GiB --json all.json --out predictions
       of the liver only the largest piece, no piece of anything below 50 mm³; a case that needs more than 4 GiB is refused")]
 pub struct Args {
@@ -83,9 +86,14 @@ pub struct Args {
     #[arg(long = "with", value_name = "MODEL")]
     pub with: Vec<PathBuf>,
 
-    /// Average over mirror images along these axes: d (feet, head), h (back, front), w (left, right); all eight without a value
+    /// Average over mirror images along these axes: d (feet, head), h (back, front), w (left, right); all eight without a value; a model
+    /// of nnU-Net says itself which, unless this does (`none` for the image alone)
     #[arg(long, value_name = "AXES", num_args = 0..=1, require_equals = true, default_missing_value = "dhw")]
     pub flips: Option<Flips>,
+
+    /// Of a model of nnU-Net: round sums and logits to float16 where it does, so that the same voxels come out
+    #[arg(long)]
+    pub exact: bool,
 
     /// Also write the probabilities of every class or region, float32, into DIR/probabilities
     #[arg(long)]
@@ -141,7 +149,7 @@ pub fn run(args: Args) -> Result<()> {
     let cases = cases::cases(&args.images, args.part.into(), &predictor.card().modalities, &args.out)?;
     let outputs = place::claimed(&args, &cases)?;
     outputs.make(&args.out)?;
-    let (held, progress) = (memory::held(), Progress::new(cases.len()));
+    let (held, progress) = (memory::held(), PredictProgress::new(cases.len()));
     let work = Work { args: &args, outputs, predictor, models, held, progress, doubts: RefCell::default() };
     work.announce(&cases);
 
@@ -194,11 +202,16 @@ fn load(args: &Args) -> Result<(Predictor, Vec<Hashed>)> {
     let mut all = all.into_iter();
     let Some((hash, first)) = all.next() else { unreachable!("there is one model at least, or an error") };
     let options = Options {
-        flips: args.flips.unwrap_or_default(),
+        flips: args.flips,
         probabilities: args.probabilities,
         postprocess: postprocess(args, first.card())?,
         batch: args.batch.into(),
+        exact: args.exact,
     };
+    if args.exact && first.card().nnunet.is_none() {
+        let message = format!("--exact is for models of nnU-Net, and `{}` is none", hash.file.display());
+        return Err(Diagnostic::error(Code::E0601, message).help("leave it out").into());
+    }
     let mut hashes = vec![hash];
     let mut predictor = Predictor::new(first, options);
     for (hash, model) in all {
@@ -241,7 +254,7 @@ struct Work<'a> {
     models: Vec<Hashed>,
     /// Bytes that the process held when the models were loaded.
     held: u64,
-    progress: Progress,
+    progress: PredictProgress,
     /// Warnings about the images that were segmented.
     doubts: RefCell<Diagnostics>,
 }
@@ -266,21 +279,22 @@ impl Work<'_> {
         Ok(Need { program: self.held, ..self.predictor.need(files)? })
     }
 
-    fn one(&self, at: usize, name: &str, files: &[PathBuf]) -> Result<Report> {
+    fn one(&self, at: usize, name: &str, files: &[PathBuf]) -> Result<CaseReport> {
         let start = Instant::now();
-        let old = Report::read(&self.args.out, name, &self.outputs)?;
+        let old = CaseReport::read(&self.args.out, name, &self.outputs)?;
         // Of a file that is no volume no gigabytes are hashed.
         let need = self.need(files)?;
         let images = files.iter().map(|f| Hashed::of(f, Code::E0702)).collect::<Result<Vec<_>>>()?;
-        let flips = self.args.flips.unwrap_or_default().to_string();
+        let flips = self.predictor.flips().to_string();
         let postprocess = self.predictor.postprocess();
-        let origin = Origin { lmsc: env!("CARGO_PKG_VERSION").into(), models: self.models.clone(), images, flips, postprocess };
+        let (lmsc, exact) = (env!("CARGO_PKG_VERSION").into(), self.args.exact);
+        let origin = SegmentationOrigin { lmsc, models: self.models.clone(), images, flips, exact, postprocess };
         let wanted = place::wanted(self.args, name);
         if let Some(old) = old.as_ref().filter(|old| !self.args.again && old.still_holds(&origin, &wanted)) {
             self.progress.say(&format!("{}  as before; {}", wanted[0].1.display(), old.volumes_text()));
             return Ok(old.clone());
         }
-        place::replaceable(&self.outputs, &Report::known(old.as_ref()), &wanted)?;
+        place::replaceable(&self.outputs, &CaseReport::known(old.as_ref()), &wanted)?;
         if let Some(limit) = self.args.max_memory.filter(|limit| need.bytes() > *limit) {
             return Err(memory::above(name, &need, limit).into());
         }
@@ -289,18 +303,18 @@ impl Work<'_> {
         let prediction = self.predictor.predict(files, || self.progress.tick())?;
         self.doubts.borrow_mut().0.extend(prediction.warnings.clone());
         let (staged, outputs) = place::write(&prediction, name, &wanted, &self.outputs)?;
-        let report = Report { outputs, seconds: start.elapsed().as_secs_f64(), ..self.report(name, origin, &prediction, &need) };
+        let report = CaseReport { outputs, seconds: start.elapsed().as_secs_f64(), ..self.report(name, origin, &prediction, &need) };
         let report = place::publish(&self.outputs, &self.args.out, report, &wanted, staged)?;
         let peak = report.peak_bytes.map_or(String::new(), |b| format!(", {}", need::size(b)));
         self.progress.say(&format!("{}  {:.1} s{peak}; {}", wanted[0].1.display(), report.seconds, report.volumes_text()));
         Ok(report)
     }
 
-    fn report(&self, name: &str, origin: Origin, p: &Prediction, need: &Need) -> Report {
+    fn report(&self, name: &str, origin: SegmentationOrigin, p: &Prediction, need: &Need) -> CaseReport {
         let [d, h, w] = p.image.size();
         let [sd, sh, sw] = p.image.spacing;
         let volumes = p.classes.iter().zip(p.volumes_ml());
-        Report {
+        CaseReport {
             case: name.to_owned(),
             origin,
             outputs: BTreeMap::new(),

@@ -44,7 +44,7 @@ pub struct Args {
     pub out: Option<PathBuf>,
     /// How to print the table [default: table for several runs; for one run only the page is written]
     #[arg(long, value_enum)]
-    pub format: Option<Style>,
+    pub format: Option<ReportFormat>,
     /// So many of the worst and of the best cases are drawn; 0 needs no data
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub pictures: usize,
@@ -60,7 +60,7 @@ pub struct Args {
 
 /// The formats by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Style {
+pub enum ReportFormat {
     Table,
     Markdown,
     Csv,
@@ -84,11 +84,11 @@ pub fn run(args: Args) -> Result<()> {
                 outputs.write(out, Form::Html, &report::compare(&title(&args, several.len()), several))?;
                 eprintln!("{}", out.display());
             }
-            let format = match args.format.unwrap_or(Style::Table) {
-                Style::Table => Format::Table,
-                Style::Markdown => Format::Markdown,
-                Style::Csv => Format::Csv,
-                Style::Json => Format::Json,
+            let format = match args.format.unwrap_or(ReportFormat::Table) {
+                ReportFormat::Table => Format::Table,
+                ReportFormat::Markdown => Format::Markdown,
+                ReportFormat::Csv => Format::Csv,
+                ReportFormat::Json => Format::Json,
             };
             print(&report::sheet(several, format, width(&std::io::stdout(), show::WIDTH)));
             Ok(())

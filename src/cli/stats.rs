@@ -39,8 +39,8 @@ pub struct Args {
     #[arg(long, value_name = "SIZE")]
     pub input: Option<String>,
     /// How to print
-    #[arg(long, value_enum, default_value_t = Style::Table)]
-    pub format: Style,
+    #[arg(long, value_enum, default_value_t = StatsFormat::Table)]
+    pub format: StatsFormat,
     /// Open composites down to this level
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub depth: u16,
@@ -57,8 +57,8 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub batch: u32,
     /// How numbers are held; weights, their gradients and the optimiser's state stay float32 in training
-    #[arg(long, value_enum, default_value_t = Numbers::F32)]
-    pub precision: Numbers,
+    #[arg(long, value_enum, default_value_t = PrecisionArg::F32)]
+    pub precision: PrecisionArg,
     /// What updates the weights in training
     #[arg(long, value_enum, default_value_t = Updates::Adamw)]
     pub optimiser: Updates,
@@ -98,18 +98,18 @@ pub enum Rules {
 
 /// Precisions by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Numbers {
+pub enum PrecisionArg {
     F32,
     Bf16,
     F16,
 }
 
-impl From<Numbers> for Precision {
-    fn from(numbers: Numbers) -> Self {
+impl From<PrecisionArg> for Precision {
+    fn from(numbers: PrecisionArg) -> Self {
         match numbers {
-            Numbers::F32 => Self::F32,
-            Numbers::Bf16 => Self::Bf16,
-            Numbers::F16 => Self::F16,
+            PrecisionArg::F32 => Self::F32,
+            PrecisionArg::Bf16 => Self::Bf16,
+            PrecisionArg::F16 => Self::F16,
         }
     }
 }
@@ -126,7 +126,7 @@ pub enum Updates {
 
 /// The formats by name.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub enum Style {
+pub enum StatsFormat {
     Table,
     Json,
     Csv,
@@ -139,10 +139,10 @@ pub enum Style {
 /// Everything that is wrong with the graphs.
 pub fn run(args: Args) -> Result<()> {
     let format = match args.format {
-        Style::Table => Format::Table,
-        Style::Json => Format::Json,
-        Style::Csv => Format::Csv,
-        Style::Markdown => Format::Markdown,
+        StatsFormat::Table => Format::Table,
+        StatsFormat::Json => Format::Json,
+        StatsFormat::Csv => Format::Csv,
+        StatsFormat::Markdown => Format::Markdown,
     };
     let input = args.input.as_deref().map(size).transpose()?;
     let variants = variants(&args.set)?;
@@ -213,7 +213,7 @@ fn question(args: &Args) -> Result<Question> {
         filter: args.filter.clone(),
         checkpointing: args.checkpointing,
         optimised: args.optimised,
-        hash: matches!(args.format, Style::Json),
+        hash: matches!(args.format, StatsFormat::Json),
         fit: args.fit.as_deref().map(|t| Ok::<_, Diagnostics>((t.to_owned(), bytes(t)?))).transpose()?,
     })
 }

@@ -16,7 +16,7 @@ use super::{print_lines, tell};
 use crate::net;
 use crate::read::{self, Set};
 use crate::text::{Code, Diagnostic, Diagnostics, Outputs, Result, Source, list, render, several};
-use crate::train::{self, Ending, FIELDS, Folder, Job, Outcome, RunConfig};
+use crate::train::{self, FIELDS, Folder, Job, Outcome, RunConfig, StopReason};
 
 /// The most classes that are named in a line.
 const NAMED: usize = 20;
@@ -112,7 +112,7 @@ pub struct Args {
     pub json: bool,
 
     #[command(flatten)]
-    pub several: sweep::Options,
+    pub several: sweep::SweepOptions,
 }
 
 /// Runs the verb.
@@ -266,7 +266,7 @@ pub(super) fn asked_to_stop() -> &'static AtomicBool {
 
 /// Ends the program where the run was stopped before its end; `again` is the command that goes on.
 pub(super) fn leave_if_asked(outcome: &Outcome, again: &str) {
-    if outcome.ending == Ending::Asked {
+    if outcome.ending == StopReason::Asked {
         tell(&format!("stopped as asked; go on with: {again}"));
         // As a shell reports a program that an interrupt has ended.
         std::process::exit(130);
@@ -310,8 +310,8 @@ pub(super) fn summary(job: &Job, outcome: &Outcome, folder: &Path) -> String {
         }
     });
     let ended = match outcome.ending {
-        Ending::Patience => ", and none was better for as many as `patience` says",
-        Ending::Whole | Ending::Asked => "",
+        StopReason::Patience => ", and none was better for as many as `patience` says",
+        StopReason::Whole | StopReason::Asked => "",
     };
     let time = train::span(outcome.duration);
     let cleaned = outcome.cleaned.as_ref().map_or(String::new(), |c| match c.postprocess.is_none() {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::gate::Gate;
 use crate::data::{self, Pairs};
-use crate::metric::{Evaluation, Numbered, Numbering, Pair, PerValue, Region, Scored, Scores, Settings, Value, faces};
+use crate::metric::{Evaluation, LabelPair, LabelValue, Numbered, Numbering, PerValue, Region, Scored, Scores, Settings, faces};
 use crate::text::{Code, Diagnostic, Diagnostics, Result};
 use crate::volume::{corner_distance, read_header};
 
@@ -19,7 +19,7 @@ const NEED: u64 = 40;
 
 /// What is to be scored.
 #[derive(Clone, Debug)]
-pub enum Scope {
+pub enum ScoredRegions {
     /// Every label value that any reference has.
     EachLabel,
     Regions(Vec<Region>),
@@ -27,7 +27,7 @@ pub enum Scope {
     Tumours(Numbering, Vec<Region>),
 }
 
-impl Scope {
+impl ScoredRegions {
     /// From label values and regions that were asked for; neither means every label value.
     ///
     /// # Errors
@@ -101,8 +101,8 @@ impl Found {
     }
 
     /// Every label value above 0 of any map.
-    fn all(&self) -> Vec<Value> {
-        let mut all: Vec<Value> =
+    fn all(&self) -> Vec<LabelValue> {
+        let mut all: Vec<LabelValue> =
             self.predictions.iter().chain([&self.references]).flat_map(|p| p.keys()).copied().filter(|v| *v > 0).collect();
         all.sort_unstable();
         all.dedup();
@@ -112,14 +112,14 @@ impl Found {
 
 /// One set of predictions, scored.
 #[derive(Debug)]
-pub struct Set {
+pub struct PredictionSet {
     pub evaluation: Evaluation,
     /// What the cases are of, in the order of [`Evaluation::cases`].
-    pub files: Vec<Files>,
+    pub files: Vec<ScoredFiles>,
     /// Label values above 0 that references have and that are in no region.
-    pub unscored: Vec<Value>,
+    pub unscored: Vec<LabelValue>,
     /// Label values that were predicted and that no reference has.
-    pub strays: Vec<Stray>,
+    pub strays: Vec<UnexpectedLabel>,
     /// What the label values of a numbering are taken for; empty without one.
     pub meaning: String,
     /// What speaks against that.
@@ -128,8 +128,8 @@ pub struct Set {
 
 /// A label value that was predicted and that no reference has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Stray {
-    pub value: Value,
+pub struct UnexpectedLabel {
+    pub value: LabelValue,
     /// Cases with it, and their voxels of it.
     pub cases: usize,
     pub voxels: u64,
@@ -137,7 +137,7 @@ pub struct Stray {
 
 /// The files of a case and their grid.
 #[derive(Clone, Debug)]
-pub struct Files {
+pub struct ScoredFiles {
     pub prediction: PathBuf,
     pub reference: PathBuf,
     /// D, H, W.
@@ -154,7 +154,7 @@ pub struct Files {
 /// One case before all is known.
 struct Case {
     id: String,
-    files: Files,
+    files: ScoredFiles,
     found: Found,
     scores: Vec<(Region, Scores)>,
 }
@@ -163,7 +163,12 @@ struct Case {
 ///
 /// # Errors
 /// What is wrong with any of the files, all of it; E0703 for pairs on different grids, E0704 for label values that do not fit.
-pub fn score(own: Pairs, other: Option<Pairs>, scope: &Scope, settings: &Settings) -> Result<(Set, Option<Set>)> {
+pub fn score(
+    own: Pairs,
+    other: Option<Pairs>,
+    scope: &ScoredRegions,
+    settings: &Settings,
+) -> Result<(PredictionSet, Option<PredictionSet>)> {
     let count = own.len();
     let all: Vec<_> = own.into_iter().chain(other.iter().flatten().map(|(n, f)| (n.clone(), f.clone()))).collect();
     let all: Vec<_> = all.iter().map(|(id, (prediction, reference))| Asked { id, prediction, reference, scope }).collect();
@@ -174,7 +179,7 @@ pub fn score(own: Pairs, other: Option<Pairs>, scope: &Scope, settings: &Setting
     };
     let numbered = scope.numbered(&found)?;
     // A case alone may have been taken for one of another numbering.
-    let regions = Scope::Regions(numbered.regions.clone());
+    let regions = ScoredRegions::Regions(numbered.regions.clone());
     let wrong: Vec<usize> = (0..cases.len()).filter(|i| cases[*i].was_misjudged(&numbered.regions)).collect();
     let again: Vec<_> = wrong.iter().map(|i| Asked { scope: &regions, ..all[*i] }).collect();
     for (at, case) in wrong.into_iter().zip(sound(scored(&again, settings))?) {
@@ -185,11 +190,11 @@ pub fn score(own: Pairs, other: Option<Pairs>, scope: &Scope, settings: &Setting
         let strays = strays(&cases, &found.references);
         let files = cases.iter().map(|c| c.files.clone()).collect();
         let regions = numbered.regions.clone();
-        let in_none = |v: &&Value| **v > 0 && !regions.iter().any(|r| r.values.contains(v));
+        let in_none = |v: &&LabelValue| **v > 0 && !regions.iter().any(|r| r.values.contains(v));
         let unscored = found.references.keys().filter(in_none).copied().collect();
         let cases = cases.into_iter().map(|c| arranged(c, &regions, settings)).collect();
         let (meaning, doubts) = (numbered.meaning.clone(), numbered.doubts.clone());
-        Set { evaluation: Evaluation { regions, cases }, files, unscored, strays, meaning, doubts }
+        PredictionSet { evaluation: Evaluation { regions, cases }, files, unscored, strays, meaning, doubts }
     };
     Ok((set(cases), other.map(|_| set(second))))
 }
@@ -203,11 +208,11 @@ fn sound(all: Vec<Result<Case, Diagnostic>>) -> Result<Vec<Case>> {
 }
 
 /// Label values of the predictions that no reference has.
-fn strays(cases: &[Case], references: &PerValue) -> Vec<Stray> {
-    let mut all: BTreeMap<Value, Stray> = BTreeMap::new();
+fn strays(cases: &[Case], references: &PerValue) -> Vec<UnexpectedLabel> {
+    let mut all: BTreeMap<LabelValue, UnexpectedLabel> = BTreeMap::new();
     for (value, n) in cases.iter().flat_map(|c| c.found.predictions.iter().flatten()) {
         if *value > 0 && !references.contains_key(value) {
-            let stray = all.entry(*value).or_insert(Stray { value: *value, cases: 0, voxels: 0 });
+            let stray = all.entry(*value).or_insert(UnexpectedLabel { value: *value, cases: 0, voxels: 0 });
             (stray.cases, stray.voxels) = (stray.cases + 1, stray.voxels + n);
         }
     }
@@ -218,7 +223,7 @@ impl Case {
     /// Whether it was scored with a region of other values than `regions` have, and has voxels of those that differ.
     fn was_misjudged(&self, regions: &[Region]) -> bool {
         let own = |r: &Region| self.scores.iter().find(|(own, _)| own.name == r.name).map_or(&[][..], |(own, _)| &own.values);
-        let differs = |r: &Region, v: &Value| r.values.contains(v) != own(r).contains(v);
+        let differs = |r: &Region, v: &LabelValue| r.values.contains(v) != own(r).contains(v);
         self.found.all().iter().any(|v| regions.iter().any(|r| differs(r, v)))
     }
 }
@@ -236,7 +241,7 @@ struct Asked<'a> {
     id: &'a str,
     prediction: &'a Path,
     reference: &'a Path,
-    scope: &'a Scope,
+    scope: &'a ScoredRegions,
 }
 
 /// Every pair, in order. As many workers as the machine has threads take the next case as they come to it.
@@ -276,7 +281,7 @@ fn one(asked: &Asked<'_>, settings: &Settings) -> Result<Case, Diagnostic> {
         differ if differ.is_empty() => what,
         differ => format!("{what}: {differ}"),
     };
-    let Some(pair) = Pair::new(&p.data, &r.data, r.spacing).map(|pair| pair.of_values(&values)) else {
+    let Some(pair) = LabelPair::new(&p.data, &r.data, r.spacing).map(|pair| pair.of_values(&values)) else {
         let shape = |(d, h, w): (usize, usize, usize)| format!("{w}x{h}x{d}");
         return Err(differ(format!("{} and {} voxels", shape(p.data.dim()), shape(r.data.dim()))));
     };
@@ -287,12 +292,12 @@ fn one(asked: &Asked<'_>, settings: &Settings) -> Result<Case, Diagnostic> {
     }
     let [predicted, references] = pair.voxels();
     let faces = match scope {
-        Scope::Tumours(..) => values.iter().copied().zip(faces(&r.data)).filter(|(_, n)| *n > 0).collect(),
+        ScoredRegions::Tumours(..) => values.iter().copied().zip(faces(&r.data)).filter(|(_, n)| *n > 0).collect(),
         _ => PerValue::new(),
     };
     let found = Found { references, predictions: vec![predicted], faces };
     let scores = scope.guessed(&found).into_iter().map(|region| (region.clone(), pair.score(&region, settings))).collect();
-    let files = Files {
+    let files = ScoredFiles {
         prediction: prediction.to_owned(),
         reference: reference.to_owned(),
         size,
@@ -307,11 +312,11 @@ fn one(asked: &Asked<'_>, settings: &Settings) -> Result<Case, Diagnostic> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metric::{Convention, Empty, Figure, Presence};
+    use crate::metric::{Empty, Metric, Presence, SurfaceConvention};
     use crate::volume::{Header, write_labels};
     use ndarray::Array3;
 
-    const SETTINGS: Settings = Settings { convention: Convention::DeepMind, tolerance: 1.0, lesions: None, empty: Empty::Absent };
+    const SETTINGS: Settings = Settings { convention: SurfaceConvention::DeepMind, tolerance: 1.0, lesions: None, empty: Empty::Absent };
 
     fn label(dir: &Path, name: &str, values: [u8; 8], spacing: f64) -> PathBuf {
         std::fs::create_dir_all(dir).unwrap();
@@ -332,7 +337,7 @@ mod tests {
             ("a".to_owned(), (file("pa.nii", [0, 1, 1, 0, 0, 0, 0, 0]), file("ra.nii", [0, 1, 0, 0, 0, 0, 0, 0]))),
             ("b".to_owned(), (file("pb.nii.gz", [1, 1, 3, 0, 0, 0, 0, 0]), file("rb.nii", [1, 1, 3, 3, 0, 0, 0, 0]))),
         ]);
-        let (set, _) = score(pairs, None, &Scope::EachLabel, &SETTINGS).unwrap();
+        let (set, _) = score(pairs, None, &ScoredRegions::EachLabel, &SETTINGS).unwrap();
         let e = set.evaluation;
         assert_eq!(e.rows(), ["1", "3", "mean"]);
         let dice = |i: usize| e.cases[i].scores.iter().map(|s| s.dice).collect::<Vec<_>>();
@@ -347,7 +352,7 @@ mod tests {
         let (a, b, c) = (label(dir.path(), "a.nii", [0; 8], 1.0), label(dir.path(), "b.nii", [0; 8], 1.7), dir.path().join("c.nii"));
         write_labels(&c, &Array3::<u8>::zeros((2, 2, 3)), &Header::plain([2, 2, 3], 1, [1.0; 3])).unwrap();
         let pairs = Pairs::from([("x".to_owned(), (a.clone(), b)), ("y".to_owned(), (a, c))]);
-        let e = score(pairs, None, &Scope::EachLabel, &SETTINGS).unwrap_err();
+        let e = score(pairs, None, &ScoredRegions::EachLabel, &SETTINGS).unwrap_err();
         assert!(
             e.0[0].code == Code::E0703
                 && e.0[0].message.contains("their corners lie 1.212 mm apart: spacings 1 x 1 x 1 and 1.7 x 1.7 x 1.7 mm"),
@@ -360,7 +365,7 @@ mod tests {
     fn grids_that_differ_by_rounding_are_one() {
         let dir = tempfile::tempdir().unwrap();
         let (a, b) = (label(dir.path(), "a.nii", [1; 8], 1.0), label(dir.path(), "b.nii", [1; 8], 1.01));
-        let (set, _) = score(Pairs::from([("x".to_owned(), (a, b))]), None, &Scope::EachLabel, &SETTINGS).unwrap();
+        let (set, _) = score(Pairs::from([("x".to_owned(), (a, b))]), None, &ScoredRegions::EachLabel, &SETTINGS).unwrap();
         // One voxel farther along each of three axes: 0.01 times the root of 3.
         assert!((set.files[0].apart - 0.01 * 3f64.sqrt()).abs() < 1e-6, "{:?}", set.files);
     }
@@ -369,7 +374,7 @@ mod tests {
     fn regions_join_labels() {
         let dir = tempfile::tempdir().unwrap();
         let pairs = two(dir.path(), [1, 2, 4, 0, 0, 0, 0, 0], [2, 1, 4, 4, 0, 0, 0, 0]);
-        let scope = Scope::new(None, &[Region::parse("oedema=2").unwrap()], Some(Numbering::Brats)).unwrap();
+        let scope = ScoredRegions::new(None, &[Region::parse("oedema=2").unwrap()], Some(Numbering::Brats)).unwrap();
         let (set, _) = score(pairs, None, &scope, &SETTINGS).unwrap();
         let dice: Vec<f64> = set.evaluation.cases[0].scores.iter().filter_map(|s| s.dice).collect();
         assert_eq!((set.evaluation.rows(), dice), (vec!["WT", "TC", "ET", "oedema", "mean"], vec![6.0 / 7.0, 0.4, 2.0 / 3.0, 0.0]));
@@ -377,7 +382,7 @@ mod tests {
         assert!(set.unscored.is_empty());
         let e = score(two(dir.path(), [3; 8], [4; 8]), None, &scope, &SETTINGS).unwrap_err();
         assert_eq!(e.0[0].code, Code::E0704);
-        let twice = Scope::new(Some(&Region::labels("1,1").unwrap()), &[], None).unwrap_err();
+        let twice = ScoredRegions::new(Some(&Region::labels("1,1").unwrap()), &[], None).unwrap_err();
         assert_eq!(twice.0[0].code, Code::E0601);
     }
 
@@ -385,7 +390,8 @@ mod tests {
     fn labels_that_no_region_has_are_told_of() {
         let dir = tempfile::tempdir().unwrap();
         let pairs = two(dir.path(), [1, 2, 4, 0, 0, 0, 0, 0], [2, 1, 7, 4, 0, 0, 0, 0]);
-        let (set, _) = score(pairs, None, &Scope::new(Some(&Region::labels("1,2").unwrap()), &[], None).unwrap(), &SETTINGS).unwrap();
+        let (set, _) =
+            score(pairs, None, &ScoredRegions::new(Some(&Region::labels("1,2").unwrap()), &[], None).unwrap(), &SETTINGS).unwrap();
         assert_eq!(set.unscored, [4, 7]);
     }
 
@@ -396,27 +402,31 @@ mod tests {
         let reference = file("r.nii", [1, 1, 2, 0, 0, 0, 0, 0]);
         let pairs =
             |first| Pairs::from([("a".to_owned(), (first, reference.clone())), ("b".to_owned(), (reference.clone(), reference.clone()))]);
-        let one = |pairs, scope: &Scope| score(pairs, None, scope, &SETTINGS).unwrap().0;
-        let good = one(pairs(file("p.nii", [1, 1, 2, 0, 0, 0, 0, 0])), &Scope::EachLabel);
-        let stray = one(pairs(file("s.nii", [1, 1, 2, 0, 3, 3, 0, 0])), &Scope::EachLabel);
+        let one = |pairs, scope: &ScoredRegions| score(pairs, None, scope, &SETTINGS).unwrap().0;
+        let good = one(pairs(file("p.nii", [1, 1, 2, 0, 0, 0, 0, 0])), &ScoredRegions::EachLabel);
+        let stray = one(pairs(file("s.nii", [1, 1, 2, 0, 3, 3, 0, 0])), &ScoredRegions::EachLabel);
         assert_eq!(stray.evaluation.rows(), ["1", "2", "mean"]);
-        assert_eq!(stray.strays, [Stray { value: 3, cases: 1, voxels: 2 }]);
+        assert_eq!(stray.strays, [UnexpectedLabel { value: 3, cases: 1, voxels: 2 }]);
         assert!(good.strays.is_empty() && stray.unscored.is_empty());
-        let mean = |s: &Set| s.evaluation.values(Figure::Dice).mean();
+        let mean = |s: &PredictionSet| s.evaluation.values(Metric::Dice).mean();
         assert_eq!((mean(&good), mean(&stray)), (Some(1.0), Some(1.0)));
         // Asked for by name it is shown, and counts in no mean all the same.
-        let asked = Scope::new(Some(&Region::labels("1,2,3").unwrap()), &[], None).unwrap();
+        let asked = ScoredRegions::new(Some(&Region::labels("1,2,3").unwrap()), &[], None).unwrap();
         let named = one(pairs(file("s.nii", [1, 1, 2, 0, 3, 3, 0, 0])), &asked);
         assert_eq!((named.evaluation.cases[0].scores[2].dice, named.evaluation.cases[1].scores[2].dice), (Some(0.0), None));
-        assert_eq!((mean(&named), named.evaluation.values(Figure::Dice).region(2)), (Some(1.0), None));
+        assert_eq!((mean(&named), named.evaluation.values(Metric::Dice).region(2)), (Some(1.0), None));
     }
 
     #[test]
     fn nothing_labelled_is_nothing_to_score() {
         let dir = tempfile::tempdir().unwrap();
-        for (p, scope) in [([0; 8], Scope::EachLabel), ([5; 8], Scope::EachLabel), ([0; 8], Scope::Regions(vec![Region::label(1)]))] {
+        for (p, scope) in [
+            ([0; 8], ScoredRegions::EachLabel),
+            ([5; 8], ScoredRegions::EachLabel),
+            ([0; 8], ScoredRegions::Regions(vec![Region::label(1)])),
+        ] {
             let (set, _) = score(two(dir.path(), p, [0; 8]), None, &scope, &SETTINGS).unwrap();
-            assert_eq!(set.evaluation.values(Figure::Dice).mean(), None, "{p:?}");
+            assert_eq!(set.evaluation.values(Metric::Dice).mean(), None, "{p:?}");
         }
     }
 
@@ -429,7 +439,7 @@ mod tests {
             ("a".to_owned(), (file("pa.nii", [1, 2, 4, 0, 0, 0, 0, 0]), file("ra.nii", [1, 2, 2, 0, 0, 0, 0, 0]))),
             ("b".to_owned(), (file("pb.nii", [1, 2, 3, 0, 0, 0, 0, 0]), file("rb.nii", [1, 2, 3, 0, 0, 0, 0, 0]))),
         ]);
-        let scope = Scope::new(None, &[], Some(Numbering::Brats)).unwrap();
+        let scope = ScoredRegions::new(None, &[], Some(Numbering::Brats)).unwrap();
         let (set, _) = score(pairs, None, &scope, &SETTINGS).unwrap();
         assert!(set.meaning.starts_with("BraTS 2023") && set.doubts[0].ends_with("does not have: 4"), "{set:?}");
         let first: Vec<Option<f64>> = set.evaluation.cases[0].scores.iter().map(|s| s.dice).collect();

@@ -4,13 +4,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::cases::{Files, Set};
+use super::cases::{PredictionSet, ScoredFiles};
 use super::notes;
-use super::report::Report;
-use crate::metric::{Row, Scored};
+use super::report::EvaluationReport;
+use crate::metric::{RegionMetric, Scored};
 use crate::show::csv;
 
-impl Report<'_> {
+impl EvaluationReport<'_> {
     /// Every figure of every case, a line for each region; an empty cell where there is nothing to score.
     pub fn csv(&self) -> String {
         let keys: Vec<&str> = self.every().iter().map(|f| f.key()).collect();
@@ -37,8 +37,8 @@ impl Report<'_> {
 
     /// Everything; null where there is nothing to score.
     pub fn json(&self) -> String {
-        let cases = |set: &Set| -> Vec<Value> {
-            let one = |(case, files): (&Scored, &Files)| {
+        let cases = |set: &PredictionSet| -> Vec<Value> {
+            let one = |(case, files): (&Scored, &ScoredFiles)| {
                 let regions: Map<String, Value> =
                     set.evaluation.regions.iter().zip(&case.scores).map(|(r, s)| (r.name.clone(), json!(s))).collect();
                 json!({
@@ -55,7 +55,7 @@ impl Report<'_> {
             };
             set.evaluation.cases.iter().zip(&set.files).map(one).collect()
         };
-        let summary = |set: &Set| -> Vec<Row> { set.evaluation.summary(&self.every(), self.seed) };
+        let summary = |set: &PredictionSet| -> Vec<RegionMetric> { set.evaluation.summary(&self.every(), self.seed) };
         let mut all = json!({
             "settings": self.settings,
             "seed": self.seed,

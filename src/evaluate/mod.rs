@@ -22,5 +22,5 @@ mod notes;
 mod report;
 
 pub use crate::data::Pairs;
-pub use cases::{Files, SAME_GRID, Scope, Set, Stray, score};
-pub use report::{Report, Style};
+pub use cases::{PredictionSet, SAME_GRID, ScoredFiles, ScoredRegions, UnexpectedLabel, score};
+pub use report::{EvaluationReport, TableStyle};

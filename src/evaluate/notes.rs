@@ -4,15 +4,15 @@
 
 use std::collections::BTreeMap;
 
-use super::cases::{SAME_GRID, Set, Stray};
-use crate::metric::{Compared, Figure, Occurrence, RESAMPLES, Region, SIGNIFICANT, Settings, conventions};
+use super::cases::{PredictionSet, SAME_GRID, UnexpectedLabel};
+use crate::metric::{Compared, Metric, Occurrence, RESAMPLES, Region, SIGNIFICANT, Settings, conventions};
 use crate::text::{list, several};
 
 /// Cases that are named in a note.
 const NAMED: usize = 3;
 
 /// Which label values the regions are made of, and what those are taken for; none where regions are label values under their own number.
-pub(super) fn values(set: &Set) -> Option<String> {
+pub(super) fn values(set: &PredictionSet) -> Option<String> {
     let regions = &set.evaluation.regions;
     if regions.iter().all(Region::is_plain) {
         return None;
@@ -23,7 +23,7 @@ pub(super) fn values(set: &Set) -> Option<String> {
 }
 
 /// What is to be said of one set of predictions.
-pub(super) fn of_set(set: &Set) -> Vec<String> {
+pub(super) fn of_set(set: &PredictionSet) -> Vec<String> {
     let cases = set.files.len();
     let occurrences = set.evaluation.occurrences();
     let mut notes = vec![];
@@ -33,8 +33,8 @@ pub(super) fn of_set(set: &Set) -> Vec<String> {
     notes.extend(set.doubts.iter().map(|d| format!("warning: {d}")));
     notes.extend(occurrences.iter().filter_map(|o| missing(o, cases)));
     // A label of its own that was asked for has said so itself.
-    let said = |s: &&Stray| occurrences.iter().any(|o| o.values == [s.value] && !o.is_referenced());
-    let in_region = |s: &Stray| occurrences.iter().find(|o| o.values.contains(&s.value)).map(|o| o.region.clone());
+    let said = |s: &&UnexpectedLabel| occurrences.iter().any(|o| o.values == [s.value] && !o.is_referenced());
+    let in_region = |s: &UnexpectedLabel| occurrences.iter().find(|o| o.values.contains(&s.value)).map(|o| o.region.clone());
     for s in set.strays.iter().filter(|s| !said(s)) {
         let counts = in_region(s).map_or("in no mean".to_owned(), |region| format!("wrong in {region}"));
         let voxels = several(usize::try_from(s.voxels).unwrap_or(usize::MAX), "voxel");
@@ -54,7 +54,7 @@ pub(super) fn of_set(set: &Set) -> Vec<String> {
 }
 
 /// Where no reference has anything of what is scored.
-fn nothing(set: &Set) -> String {
+fn nothing(set: &PredictionSet) -> String {
     let names: Vec<&str> = set.evaluation.regions.iter().map(|r| r.name.as_str()).collect();
     let what = if names.is_empty() { "a label above 0".to_owned() } else { format!("any of {}", names.join(", ")) };
     format!("nothing to score: no reference has {what}")
@@ -94,14 +94,14 @@ fn named(all: &[String]) -> String {
 }
 
 /// A word on references whose files run otherwise than the predictions'.
-fn turned(set: &Set) -> Option<String> {
+fn turned(set: &PredictionSet) -> Option<String> {
     let count = set.files.iter().filter(|f| f.turned).count();
     (count > 0)
         .then(|| format!("references in another axis order than their predictions, turned onto them: {count} of {} cases", set.files.len()))
 }
 
 /// In how many cases the two files have not quite one grid; none if in none.
-fn apart(set: &Set) -> Option<String> {
+fn apart(set: &PredictionSet) -> Option<String> {
     let cases = set.evaluation.cases.iter().zip(&set.files).filter(|(_, f)| f.apart > SAME_GRID);
     let (worst, files) = cases.clone().max_by(|(_, a), (_, b)| a.apart.total_cmp(&b.apart))?;
     Some(format!(
@@ -137,7 +137,7 @@ pub(super) fn undecidable(compared: &[Compared]) -> Vec<String> {
 }
 
 /// What the figures mean; `compared`: of two sets.
-pub(super) fn conventions_of(settings: &Settings, figures: &[Figure], seed: u64, compared: bool) -> Vec<String> {
+pub(super) fn conventions_of(settings: &Settings, figures: &[Metric], seed: u64, compared: bool) -> Vec<String> {
     let mut all = conventions(settings, figures);
     all.push(format!("95%: percentile bootstrap of the mean, {RESAMPLES} resamples of the cases, seed {seed}"));
     if compared {

@@ -2,34 +2,34 @@
 //!
 //! May use `metric`, `show`, `text`, and `cases`, `notes` beside it.
 
-use super::cases::Set;
+use super::cases::PredictionSet;
 use super::notes;
-use crate::metric::{Compared, Figure, Settings};
+use crate::metric::{Compared, Metric, Settings};
 use crate::show::{Column, panels, table};
 use crate::text::wrap;
 
 /// How tables are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
+pub enum TableStyle {
     /// For a terminal of so many columns.
     Plain(usize),
     Markdown,
 }
 
 /// All there is to tell.
-pub struct Report<'a> {
-    pub own: &'a Set,
+pub struct EvaluationReport<'a> {
+    pub own: &'a PredictionSet,
     /// The predictions that it is compared with.
-    pub other: Option<&'a Set>,
+    pub other: Option<&'a PredictionSet>,
     pub settings: Settings,
     pub seed: u64,
     /// The figures of the tables.
-    pub shown: Vec<Figure>,
+    pub shown: Vec<Metric>,
 }
 
-impl Report<'_> {
+impl EvaluationReport<'_> {
     /// The tables. `list`: every case, too.
-    pub fn text(&self, style: Style, list: bool) -> String {
+    pub fn text(&self, style: TableStyle, list: bool) -> String {
         let mut parts = vec![];
         let compared = self.other.map(|other| self.compared(other)).unwrap_or_default();
         if !self.own.evaluation.regions.is_empty() {
@@ -45,7 +45,7 @@ impl Report<'_> {
         parts.join("\n")
     }
 
-    fn cases(&self, style: Style) -> String {
+    fn cases(&self, style: TableStyle) -> String {
         let evaluation = &self.own.evaluation;
         let mut columns: Vec<Column> = vec![Column::new("case", false, 0), Column::new("region", false, 0)];
         columns.extend(self.shown.iter().map(|f| Column::new(f.heading(), true, 0)));
@@ -63,7 +63,7 @@ impl Report<'_> {
         printed(columns, rows, 2, style)
     }
 
-    fn summary(&self, style: Style) -> String {
+    fn summary(&self, style: TableStyle) -> String {
         let summary = self.own.evaluation.summary(&self.shown, self.seed);
         let columns = vec![
             Column::new(self.count(), false, 0),
@@ -104,7 +104,7 @@ impl Report<'_> {
     }
 
     /// What the numbers rest on, where regions were missing, and what the figures mean.
-    fn notes(&self, compared: &[Compared], style: Style) -> String {
+    fn notes(&self, compared: &[Compared], style: TableStyle) -> String {
         let mut notes: Vec<String> = notes::values(self.own).into_iter().chain(notes::of_set(self.own)).collect();
         if let Some(set) = self.other {
             notes
@@ -113,14 +113,14 @@ impl Report<'_> {
         notes.extend(notes::undecidable(compared));
         notes.extend(self.conventions(&self.shown));
         let line = |note: String| match style {
-            Style::Markdown => format!("- {note}\n"),
-            Style::Plain(width) => format!("  {}\n", wrap(&note, width.max(24) - 4).join("\n    ")),
+            TableStyle::Markdown => format!("- {note}\n"),
+            TableStyle::Plain(width) => format!("  {}\n", wrap(&note, width.max(24) - 4).join("\n    ")),
         };
         notes.into_iter().map(line).collect()
     }
 
     /// What these figures mean.
-    pub(super) fn conventions(&self, figures: &[Figure]) -> Vec<String> {
+    pub(super) fn conventions(&self, figures: &[Metric]) -> Vec<String> {
         notes::conventions_of(&self.settings, figures, self.seed, self.other.is_some())
     }
 
@@ -131,17 +131,17 @@ impl Report<'_> {
         }
     }
 
-    pub(super) fn compared(&self, other: &Set) -> Vec<Compared> {
+    pub(super) fn compared(&self, other: &PredictionSet) -> Vec<Compared> {
         self.own.evaluation.compared(&other.evaluation, &self.shown, self.seed)
     }
 
     /// Every figure that was made.
-    pub(super) fn every(&self) -> Vec<Figure> {
-        Figure::ALL.iter().copied().filter(|f| self.settings.lesions.is_some() || !f.is_lesion_wise()).collect()
+    pub(super) fn every(&self) -> Vec<Metric> {
+        Metric::ALL.iter().copied().filter(|f| self.settings.lesions.is_some() || !f.is_lesion_wise()).collect()
     }
 }
 
-fn comparison(compared: &[Compared], style: Style) -> String {
+fn comparison(compared: &[Compared], style: TableStyle) -> String {
     let columns = vec![
         Column::new("against", false, 0),
         Column::new("figure", false, 0),
@@ -183,9 +183,9 @@ fn probability(p: f64) -> String {
 }
 
 /// A table; the first `keys` columns say what a row is of.
-fn printed(columns: Vec<Column>, rows: Vec<Vec<String>>, keys: usize, style: Style) -> String {
+fn printed(columns: Vec<Column>, rows: Vec<Vec<String>>, keys: usize, style: TableStyle) -> String {
     match style {
-        Style::Plain(width) => panels(columns, rows, keys, width),
-        Style::Markdown => table(&columns, rows, true),
+        TableStyle::Plain(width) => panels(columns, rows, keys, width),
+        TableStyle::Markdown => table(&columns, rows, true),
     }
 }

@@ -1,10 +1,10 @@
 //! SiLU and the logistic function, with a vectorised exponential; backward from the input (SiLU) or the output (logistic).
 
-use super::buffer::{Input, Output, each};
-use super::formula::{Formula, Map, logistic, silu_slope};
+use super::buffer::{InputBuffer, OutputBuffer, each};
+use super::formula::{Formula, FormulaMap, logistic, silu_grad};
 #[cfg(feature = "gpu")]
 use super::gpu;
-use super::lanes::{Form, Lanes, run};
+use super::lanes::{Isa, Lanes, run};
 use super::on_cpu;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -21,41 +21,41 @@ pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     if gpu::takes(&x) {
         return gpu::silu(x);
     }
-    if on_cpu(&x) { Tensor::from_dispatch(Dispatch::activate(x.into_dispatch(), Curve::Silu)) } else { activation::silu(x) }
+    if on_cpu(&x) { Tensor::from_dispatch(Dispatch::activate(x.into_dispatch(), ActivationKind::Silu)) } else { activation::silu(x) }
 }
 
 /// `1 / (1 + exp(-x))`.
 pub fn sigmoid<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    if on_cpu(&x) { Tensor::from_dispatch(Dispatch::activate(x.into_dispatch(), Curve::Sigmoid)) } else { activation::sigmoid(x) }
+    if on_cpu(&x) { Tensor::from_dispatch(Dispatch::activate(x.into_dispatch(), ActivationKind::Sigmoid)) } else { activation::sigmoid(x) }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Curve {
+pub enum ActivationKind {
     Silu,
     Sigmoid,
 }
 
 #[backend_extension(Flex, Autodiff)]
-pub trait Activate: Backend {
-    fn activate(x: FloatTensor<Self>, curve: Curve) -> FloatTensor<Self>;
+pub trait ActivationExt: Backend {
+    fn activate(x: FloatTensor<Self>, curve: ActivationKind) -> FloatTensor<Self>;
 }
 
-impl Activate for Flex {
-    fn activate(x: FlexTensor, curve: Curve) -> FlexTensor {
+impl ActivationExt for Flex {
+    fn activate(x: FlexTensor, curve: ActivationKind) -> FlexTensor {
         match curve {
-            Curve::Silu => map([x], |[x]| Silu(x)),
-            Curve::Sigmoid => map([x], |[x]| Sigmoid(x)),
+            ActivationKind::Silu => map([x], |[x]| Silu(x)),
+            ActivationKind::Sigmoid => map([x], |[x]| Sigmoid(x)),
         }
     }
 }
 
-impl<C: CheckpointStrategy> Activate for Autodiff<Flex, C> {
-    fn activate(x: FloatTensor<Self>, curve: Curve) -> FloatTensor<Self> {
-        match ActivateBackward(curve).prepare::<C>([x.node()]).compute_bound().stateful() {
+impl<C: CheckpointStrategy> ActivationExt for Autodiff<Flex, C> {
+    fn activate(x: FloatTensor<Self>, curve: ActivationKind) -> FloatTensor<Self> {
+        match ActivationBackward(curve).prepare::<C>([x.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
                 let x = x.into_primitive();
                 let y = Flex::activate(x.clone(), curve);
-                prep.finish(if curve == Curve::Silu { x } else { y.clone() }, y)
+                prep.finish(if curve == ActivationKind::Silu { x } else { y.clone() }, y)
             }
             OpsKind::UnTracked(prep) => prep.finish(Flex::activate(x.into_primitive(), curve)),
         }
@@ -63,9 +63,9 @@ impl<C: CheckpointStrategy> Activate for Autodiff<Flex, C> {
 }
 
 #[derive(Debug)]
-struct ActivateBackward(Curve);
+struct ActivationBackward(ActivationKind);
 
-impl Backward<Flex, 1> for ActivateBackward {
+impl Backward<Flex, 1> for ActivationBackward {
     /// The input of SiLU, the output of the logistic function.
     type State = FlexTensor;
 
@@ -74,8 +74,8 @@ impl Backward<Flex, 1> for ActivateBackward {
         if let [Some(node)] = ops.parents {
             let kept = ops.state;
             let dx = match self.0 {
-                Curve::Silu => map([kept, gy], |[x, gy]| SiluGradient(x, gy)),
-                Curve::Sigmoid => map([kept, gy], |[y, gy]| SigmoidGradient(y, gy)),
+                ActivationKind::Silu => map([kept, gy], |[x, gy]| SiluGradient(x, gy)),
+                ActivationKind::Sigmoid => map([kept, gy], |[y, gy]| SigmoidGradient(y, gy)),
             };
             grads.register::<Flex>(node.id, dx);
         }
@@ -88,14 +88,14 @@ const BLOCK: usize = 1 << 14;
 fn map<const N: usize, F: Formula>(inputs: [FlexTensor; N], formula: impl Fn([*const f32; N]) -> F + Sync + Send) -> FlexTensor {
     let shape: Vec<usize> = inputs[0].layout().shape().to_vec();
     let len = shape.iter().product::<usize>();
-    let inputs = inputs.map(Input::new);
-    let mut out = Output::new(&shape);
+    let inputs = inputs.map(InputBuffer::new);
+    let mut out = OutputBuffer::new(&shape);
     let to = out.shared();
     each(len.div_ceil(BLOCK), len * N, |task| {
         let first = task * BLOCK;
         let pointers = std::array::from_fn(|i| inputs[i].data()[first..].as_ptr());
         // SAFETY: the block lies inside every input (all of one shape) and is this task's own part of the output.
-        unsafe { run(Form::widest(), Map { formula: formula(pointers), out: to.at(first), len: BLOCK.min(len - first) }) };
+        unsafe { run(Isa::widest(), FormulaMap { formula: formula(pointers), out: to.at(first), len: BLOCK.min(len - first) }) };
     });
     // SAFETY: the tasks cover every element.
     unsafe { out.finish() }
@@ -142,6 +142,6 @@ impl Formula for SiluGradient {
     unsafe fn at<L: Lanes>(self, load: impl Fn(*const f32) -> L) -> L {
         let (x, gy) = (load(self.0), load(self.1));
         // SAFETY: the caller's.
-        unsafe { silu_slope(x, gy) }
+        unsafe { silu_grad(x, gy) }
     }
 }

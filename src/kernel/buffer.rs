@@ -10,12 +10,12 @@ use std::cell::RefCell;
 const SERIAL: usize = 1 << 14;
 
 /// A tensor of `f32` laid out in order.
-pub struct Input(FlexTensor);
+pub struct InputBuffer(FlexTensor);
 
-impl Input {
+impl InputBuffer {
     /// Copies only if the tensor is a view that is not in order.
     pub fn new(t: FlexTensor) -> Self {
-        Input(if t.as_slice::<f32>().is_some() { t } else { t.to_contiguous() })
+        InputBuffer(if t.as_slice::<f32>().is_some() { t } else { t.to_contiguous() })
     }
     pub fn data(&self) -> &[f32] {
         self.0.as_slice().unwrap_or(&[])
@@ -28,13 +28,13 @@ impl Input {
 
 /// A pointer that several threads may write through, each its own part.
 #[derive(Clone, Copy)]
-pub struct Shared(*mut f32);
+pub struct SharedPtr(*mut f32);
 // SAFETY: the kernels give every task a part of the buffer that no other task touches.
-unsafe impl Send for Shared {}
+unsafe impl Send for SharedPtr {}
 // SAFETY: as above.
-unsafe impl Sync for Shared {}
+unsafe impl Sync for SharedPtr {}
 
-impl Shared {
+impl SharedPtr {
     /// # Safety
     /// `offset` lies inside the buffer.
     pub unsafe fn at(self, offset: usize) -> *mut f32 {
@@ -44,17 +44,17 @@ impl Shared {
 }
 
 /// A tensor under construction.
-pub struct Output {
+pub struct OutputBuffer {
     data: Vec<f32>,
     shape: Vec<usize>,
 }
 
-impl Output {
+impl OutputBuffer {
     pub fn new(shape: &[usize]) -> Self {
-        Output { data: Vec::with_capacity(shape.iter().product()), shape: shape.to_vec() }
+        OutputBuffer { data: Vec::with_capacity(shape.iter().product()), shape: shape.to_vec() }
     }
-    pub fn shared(&mut self) -> Shared {
-        Shared(self.data.as_mut_ptr())
+    pub fn shared(&mut self) -> SharedPtr {
+        SharedPtr(self.data.as_mut_ptr())
     }
     /// # Safety
     /// Every element has been written.

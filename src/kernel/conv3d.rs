@@ -111,7 +111,7 @@ pub(super) fn portable(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<1>>, geom
 }
 
 #[backend_extension(Flex, Autodiff)]
-pub trait Convolve: Backend {
+pub trait Conv3dExt: Backend {
     fn convolve(x: FloatTensor<Self>, w: FloatTensor<Self>, route: Route, geometry: Geometry) -> FloatTensor<Self>;
     fn convolve_biased(
         x: FloatTensor<Self>,
@@ -122,7 +122,7 @@ pub trait Convolve: Backend {
     ) -> FloatTensor<Self>;
 }
 
-impl Convolve for Flex {
+impl Conv3dExt for Flex {
     fn convolve(x: FlexTensor, w: FlexTensor, route: Route, geometry: Geometry) -> FlexTensor {
         forward(x, w, None, route, geometry)
     }
@@ -139,9 +139,9 @@ fn forward(x: FlexTensor, w: FlexTensor, bias: Option<FlexTensor>, route: Route,
     }
 }
 
-impl<C: CheckpointStrategy> Convolve for Autodiff<Flex, C> {
+impl<C: CheckpointStrategy> Conv3dExt for Autodiff<Flex, C> {
     fn convolve(x: FloatTensor<Self>, w: FloatTensor<Self>, route: Route, geometry: Geometry) -> FloatTensor<Self> {
-        tracked::<C>(x, w, None, route, geometry)
+        with_autodiff::<C>(x, w, None, route, geometry)
     }
     fn convolve_biased(
         x: FloatTensor<Self>,
@@ -150,17 +150,23 @@ impl<C: CheckpointStrategy> Convolve for Autodiff<Flex, C> {
         route: Route,
         geometry: Geometry,
     ) -> FloatTensor<Self> {
-        tracked::<C>(x, w, Some(bias), route, geometry)
+        with_autodiff::<C>(x, w, Some(bias), route, geometry)
     }
 }
 
-type Tracked<C> = FloatTensor<Autodiff<Flex, C>>;
+type AutodiffTensor<C> = FloatTensor<Autodiff<Flex, C>>;
 
-fn tracked<C: CheckpointStrategy>(x: Tracked<C>, w: Tracked<C>, bias: Option<Tracked<C>>, route: Route, geometry: Geometry) -> Tracked<C> {
+fn with_autodiff<C: CheckpointStrategy>(
+    x: AutodiffTensor<C>,
+    w: AutodiffTensor<C>,
+    bias: Option<AutodiffTensor<C>>,
+    route: Route,
+    geometry: Geometry,
+) -> AutodiffTensor<C> {
     // Without a bias, the input's node stands in its place and gets nothing.
     let nodes = [x.node(), w.node(), bias.as_ref().map_or_else(|| x.node(), |b| b.node())];
     let has_bias = bias.is_some();
-    match ConvolveBackward.prepare::<C>(nodes).compute_bound().stateful() {
+    match Conv3dBackward.prepare::<C>(nodes).compute_bound().stateful() {
         OpsKind::Tracked(mut prep) => {
             let state = State { x: prep.checkpoint(&x), w: prep.checkpoint(&w), x_dims: x.shape().dims(), has_bias, route, geometry };
             let y = forward(x.into_primitive(), w.into_primitive(), bias.map(|b| b.into_primitive()), route, geometry);
@@ -173,7 +179,7 @@ fn tracked<C: CheckpointStrategy>(x: Tracked<C>, w: Tracked<C>, bias: Option<Tra
 }
 
 #[derive(Debug)]
-struct ConvolveBackward;
+struct Conv3dBackward;
 
 #[derive(Clone, Debug)]
 struct State {
@@ -185,7 +191,7 @@ struct State {
     geometry: Geometry,
 }
 
-impl Backward<Flex, 3> for ConvolveBackward {
+impl Backward<Flex, 3> for Conv3dBackward {
     type State = State;
 
     fn backward(self, ops: Ops<State, 3>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
@@ -197,9 +203,9 @@ impl Backward<Flex, 3> for ConvolveBackward {
         let w_dims: [usize; 5] = w.layout().shape().dims();
         if let Some(node) = w_node {
             let dw = match route {
-                Route::Depthwise => depthwise::weight_gradient(x, gy.clone(), &geometry),
-                Route::Dense => dense::weight_gradient(x, w_dims, gy.clone(), &geometry),
-                Route::Pointwise => pointwise::weight_gradient(x, gy.clone()),
+                Route::Depthwise => depthwise::grad_weight(x, gy.clone(), &geometry),
+                Route::Dense => dense::grad_weight(x, w_dims, gy.clone(), &geometry),
+                Route::Pointwise => pointwise::grad_weight(x, gy.clone()),
             };
             grads.register::<Flex>(node.id, dw);
         }
@@ -208,9 +214,9 @@ impl Backward<Flex, 3> for ConvolveBackward {
         }
         if let Some(node) = x_node {
             let dx = match route {
-                Route::Depthwise => depthwise::data_gradient(w, gy, &geometry),
-                Route::Dense => dense::data_gradient(x_dims, w, gy, &geometry),
-                Route::Pointwise => pointwise::data_gradient(w, gy),
+                Route::Depthwise => depthwise::grad_input(w, gy, &geometry),
+                Route::Dense => dense::grad_input(x_dims, w, gy, &geometry),
+                Route::Pointwise => pointwise::grad_input(w, gy),
             };
             grads.register::<Flex>(node.id, dx);
         }

@@ -47,12 +47,12 @@ pub(super) fn portable(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<1>>, stri
 }
 
 #[backend_extension(Flex, Autodiff)]
-pub trait Transpose: Backend {
+pub trait ConvTransposeExt: Backend {
     fn transpose(x: FloatTensor<Self>, w: FloatTensor<Self>, stride: [usize; 3]) -> FloatTensor<Self>;
     fn transpose_biased(x: FloatTensor<Self>, w: FloatTensor<Self>, bias: FloatTensor<Self>, stride: [usize; 3]) -> FloatTensor<Self>;
 }
 
-impl Transpose for Flex {
+impl ConvTransposeExt for Flex {
     fn transpose(x: FlexTensor, w: FlexTensor, stride: [usize; 3]) -> FlexTensor {
         forward(x, w, None, stride)
     }
@@ -72,25 +72,30 @@ fn forward(x: FlexTensor, w: FlexTensor, bias: Option<FlexTensor>, stride: [usiz
     let [n, _, d, h, wd] = x.layout().shape().dims();
     let [_, outputs, ..]: [usize; 5] = w.layout().shape().dims();
     let size = |a: usize, n: usize| (n - 1) * stride[a] + geometry.kernel[a];
-    dense::spread([n, outputs, size(0, d), size(1, h), size(2, wd)], w, x, bias, &geometry)
+    dense::conv_transpose([n, outputs, size(0, d), size(1, h), size(2, wd)], w, x, bias, &geometry)
 }
 
-impl<C: CheckpointStrategy> Transpose for Autodiff<Flex, C> {
+impl<C: CheckpointStrategy> ConvTransposeExt for Autodiff<Flex, C> {
     fn transpose(x: FloatTensor<Self>, w: FloatTensor<Self>, stride: [usize; 3]) -> FloatTensor<Self> {
-        tracked::<C>(x, w, None, stride)
+        with_autodiff::<C>(x, w, None, stride)
     }
     fn transpose_biased(x: FloatTensor<Self>, w: FloatTensor<Self>, bias: FloatTensor<Self>, stride: [usize; 3]) -> FloatTensor<Self> {
-        tracked::<C>(x, w, Some(bias), stride)
+        with_autodiff::<C>(x, w, Some(bias), stride)
     }
 }
 
-type Tracked<C> = FloatTensor<Autodiff<Flex, C>>;
+type AutodiffTensor<C> = FloatTensor<Autodiff<Flex, C>>;
 
-fn tracked<C: CheckpointStrategy>(x: Tracked<C>, w: Tracked<C>, bias: Option<Tracked<C>>, stride: [usize; 3]) -> Tracked<C> {
+fn with_autodiff<C: CheckpointStrategy>(
+    x: AutodiffTensor<C>,
+    w: AutodiffTensor<C>,
+    bias: Option<AutodiffTensor<C>>,
+    stride: [usize; 3],
+) -> AutodiffTensor<C> {
     // Without a bias, the input's node stands in its place and gets nothing.
     let nodes = [x.node(), w.node(), bias.as_ref().map_or_else(|| x.node(), |b| b.node())];
     let has_bias = bias.is_some();
-    match TransposeBackward.prepare::<C>(nodes).compute_bound().stateful() {
+    match ConvTransposeBackward.prepare::<C>(nodes).compute_bound().stateful() {
         OpsKind::Tracked(mut prep) => {
             let state = (prep.checkpoint(&x), prep.checkpoint(&w), has_bias, stride);
             prep.finish(state, forward(x.into_primitive(), w.into_primitive(), bias.map(|b| b.into_primitive()), stride))
@@ -100,9 +105,9 @@ fn tracked<C: CheckpointStrategy>(x: Tracked<C>, w: Tracked<C>, bias: Option<Tra
 }
 
 #[derive(Debug)]
-struct TransposeBackward;
+struct ConvTransposeBackward;
 
-impl Backward<Flex, 3> for TransposeBackward {
+impl Backward<Flex, 3> for ConvTransposeBackward {
     type State = (NodeId, NodeId, bool, [usize; 3]);
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
@@ -116,7 +121,7 @@ impl Backward<Flex, 3> for TransposeBackward {
             grads.register::<Flex>(node.id, reduce::channel_sums(gy.clone()));
         }
         if let Some(node) = w_node {
-            grads.register::<Flex>(node.id, dense::weight_gradient(gy.clone(), w.layout().shape().dims(), x, &geometry));
+            grads.register::<Flex>(node.id, dense::grad_weight(gy.clone(), w.layout().shape().dims(), x, &geometry));
         }
         if let Some(node) = x_node {
             grads.register::<Flex>(node.id, dense::forward(gy, w, None, &geometry));

@@ -2,12 +2,12 @@
 //! gradient and weight gradient for any kernel, stride, padding and dilation. Depthwise convolutions that have no kernel of
 //! their own run here too, channel by channel.
 
-use super::buffer::{Input, Output, each, scratch, tensor};
+use super::buffer::{InputBuffer, OutputBuffer, each, scratch, tensor};
+use super::conv_rows::{BLOCK, ConvRows, GradWeightRows, pack};
 use super::conv3d::Geometry;
 use super::halo::{Halo, row_extent};
-use super::lanes::{Form, run};
+use super::lanes::{Isa, run};
 use super::reduce::Split;
-use super::sweep::{BLOCK, Correlate, Sweep, pack};
 use burn::backend::flex::FlexTensor;
 use std::ops::Range;
 
@@ -23,7 +23,7 @@ fn chunk(planes: usize, plane_floats: usize) -> usize {
 
 impl Geometry {
     /// The window of the input under output planes, the first and their number, and the offsets of the taps in it.
-    fn window(&self, form: Form, channels: usize, volume: [usize; 3], out: [usize; 3], planes: (usize, usize)) -> (Halo, Vec<usize>) {
+    fn window(&self, isa: Isa, channels: usize, volume: [usize; 3], out: [usize; 3], planes: (usize, usize)) -> (Halo, Vec<usize>) {
         let (first, planes) = planes;
         let [k, s, l] = [self.kernel, self.stride, self.dilation];
         let reach: [usize; 3] = std::array::from_fn(|a| (k[a] - 1) * l[a]);
@@ -34,7 +34,7 @@ impl Geometry {
             extent: [
                 (planes.max(1) - 1) * s[0] + reach[0] + 1,
                 (out[1].max(1) - 1) * s[1] + reach[1] + 1,
-                row_extent(form, out[2], reach[2] / s[2]),
+                row_extent(isa, out[2], reach[2] / s[2]),
             ],
             step: s[2],
         };
@@ -88,35 +88,35 @@ impl Blocks {
 
 /// `x [N, C, D, H, W]`, `w [O, C / groups, kernel]`, `bias [O]`.
 pub fn forward(x: FlexTensor, w: FlexTensor, bias: Option<FlexTensor>, geometry: &Geometry) -> FlexTensor {
-    let (x, w, bias) = (Input::new(x), Input::new(w), bias.map(Input::new));
+    let (x, w, bias) = (InputBuffer::new(x), InputBuffer::new(w), bias.map(InputBuffer::new));
     let [n, c, d, h, wd] = x.dims();
     let [o, ..] = w.dims();
     let pairs = Pairs::new(x.dims(), w.dims());
     let out_size = geometry.output([d, h, wd]);
     let [od, oh, ow] = out_size;
-    let form = Form::of(ow);
+    let isa = Isa::of(ow);
     let (space, out_space) = (d * h * wd, od * oh * ow);
     let taps_n: usize = geometry.kernel.iter().product();
-    let bias = bias.as_ref().map_or(&[][..], Input::data);
+    let bias = bias.as_ref().map_or(&[][..], InputBuffer::data);
     let packed: Vec<Vec<f32>> = (0..pairs.groups)
         .map(|g| {
             let w = &w.data()[g * pairs.outputs * pairs.inputs * taps_n..];
             pack(pairs.outputs, pairs.inputs, taps_n, |o, c, t| w[(o * pairs.inputs + c) * taps_n + t])
         })
         .collect();
-    let mut out = Output::new(&[n, o, od, oh, ow]);
+    let mut out = OutputBuffer::new(&[n, o, od, oh, ow]);
     let to = out.shared();
-    let planes = chunk(od, geometry.window(form, pairs.inputs, [d, h, wd], out_size, (0, 1)).0.plane() * pairs.inputs * geometry.stride[0]);
+    let planes = chunk(od, geometry.window(isa, pairs.inputs, [d, h, wd], out_size, (0, 1)).0.plane() * pairs.inputs * geometry.stride[0]);
     let chunks = od.div_ceil(planes);
     let blocks = Blocks::new(pairs.outputs, n * pairs.groups * chunks);
     each(n * pairs.groups * chunks * blocks.count, n * o * out_space * taps_n, |task| {
         let (task, outputs) = blocks.of(task);
         let (b, group, first) = (task / (pairs.groups * chunks), task / chunks % pairs.groups, task % chunks * planes);
         let count = planes.min(od - first);
-        let (halo, taps) = geometry.window(form, pairs.inputs, [d, h, wd], out_size, (first, count));
+        let (halo, taps) = geometry.window(isa, pairs.inputs, [d, h, wd], out_size, (first, count));
         scratch(halo.len(), |buffer| {
             halo.fill(&x.data()[(b * c + group * pairs.inputs) * space..], buffer);
-            let sweep = Sweep {
+            let conv_rows = ConvRows {
                 source: buffer.as_ptr(),
                 channel: halo.channel(),
                 source_plane: halo.plane() * geometry.stride[0],
@@ -136,7 +136,7 @@ pub fn forward(x: FlexTensor, w: FlexTensor, bias: Option<FlexTensor>, geometry:
             };
             // SAFETY: the halo reaches from the first tap to the last for every output, in whole vectors; the outputs are this
             // task's own planes.
-            unsafe { run(form, sweep) }
+            unsafe { run(isa, conv_rows) }
         });
     });
     // SAFETY: the tasks cover every plane of every channel.
@@ -145,14 +145,14 @@ pub fn forward(x: FlexTensor, w: FlexTensor, bias: Option<FlexTensor>, geometry:
 
 /// The gradient of `x` (whose dimensions are given): for each phase of the stride, a convolution of `gy` with the taps that
 /// meet that phase.
-pub fn data_gradient(x_dims: [usize; 5], w: FlexTensor, gy: FlexTensor, geometry: &Geometry) -> FlexTensor {
-    spread(x_dims, w, gy, None, geometry)
+pub fn grad_input(x_dims: [usize; 5], w: FlexTensor, gy: FlexTensor, geometry: &Geometry) -> FlexTensor {
+    conv_transpose(x_dims, w, gy, None, geometry)
 }
 
 /// The same with a bias for each channel of the result: a transposed convolution.
-pub fn spread(x_dims: [usize; 5], w: FlexTensor, gy: FlexTensor, bias: Option<FlexTensor>, geometry: &Geometry) -> FlexTensor {
-    let (w, gy, bias) = (Input::new(w), Input::new(gy), bias.map(Input::new));
-    let bias = bias.as_ref().map_or(&[][..], Input::data);
+pub fn conv_transpose(x_dims: [usize; 5], w: FlexTensor, gy: FlexTensor, bias: Option<FlexTensor>, geometry: &Geometry) -> FlexTensor {
+    let (w, gy, bias) = (InputBuffer::new(w), InputBuffer::new(gy), bias.map(InputBuffer::new));
+    let bias = bias.as_ref().map_or(&[][..], InputBuffer::data);
     let [n, c, d, h, wd] = x_dims;
     let [_, o, od, oh, ow] = gy.dims();
     let pairs = Pairs::new(x_dims, w.dims());
@@ -175,7 +175,7 @@ pub fn spread(x_dims: [usize; 5], w: FlexTensor, gy: FlexTensor, bias: Option<Fl
         (all().min().unwrap_or(0), all().max().unwrap_or(0))
     });
     let places: [usize; 3] = std::array::from_fn(|a| [d, h, wd][a].div_ceil(s[a]));
-    let form = Form::of(places[2]);
+    let isa = Isa::of(places[2]);
     let window = |first: usize, planes: usize| Halo {
         channels: pairs.outputs,
         volume: [od, oh, ow],
@@ -183,7 +183,7 @@ pub fn spread(x_dims: [usize; 5], w: FlexTensor, gy: FlexTensor, bias: Option<Fl
         extent: [
             planes + (range[0].1 - range[0].0) as usize,
             places[1] + (range[1].1 - range[1].0) as usize,
-            row_extent(form, places[2], (range[2].1 - range[2].0) as usize),
+            row_extent(isa, places[2], (range[2].1 - range[2].0) as usize),
         ],
         step: 1,
     };
@@ -214,7 +214,7 @@ pub fn spread(x_dims: [usize; 5], w: FlexTensor, gy: FlexTensor, bias: Option<Fl
             }
         }
     }
-    let mut out = Output::new(&x_dims);
+    let mut out = OutputBuffer::new(&x_dims);
     let to = out.shared();
     let planes = chunk(places[0], plane * pairs.outputs);
     let chunks = places[0].div_ceil(planes);
@@ -234,7 +234,7 @@ pub fn spread(x_dims: [usize; 5], w: FlexTensor, gy: FlexTensor, bias: Option<Fl
                 if size.contains(&0) {
                     continue;
                 }
-                let sweep = Sweep {
+                let conv_rows = ConvRows {
                     source: buffer.as_ptr(),
                     channel: halo.channel(),
                     source_plane: plane,
@@ -253,7 +253,7 @@ pub fn spread(x_dims: [usize; 5], w: FlexTensor, gy: FlexTensor, bias: Option<Fl
                     size,
                 };
                 // SAFETY: as in `forward`; the phases of a task are disjoint and run one after the other.
-                unsafe { run(form, sweep) }
+                unsafe { run(isa, conv_rows) }
             }
         });
     });
@@ -262,35 +262,35 @@ pub fn spread(x_dims: [usize; 5], w: FlexTensor, gy: FlexTensor, bias: Option<Fl
 }
 
 /// The gradient of `w` (whose dimensions are given).
-pub fn weight_gradient(x: FlexTensor, w_dims: [usize; 5], gy: FlexTensor, geometry: &Geometry) -> FlexTensor {
-    let (x, gy) = (Input::new(x), Input::new(gy));
+pub fn grad_weight(x: FlexTensor, w_dims: [usize; 5], gy: FlexTensor, geometry: &Geometry) -> FlexTensor {
+    let (x, gy) = (InputBuffer::new(x), InputBuffer::new(gy));
     let [n, c, d, h, wd] = x.dims();
     let [_, o, od, oh, ow] = gy.dims();
     let pairs = Pairs::new(x.dims(), w_dims);
     let (space, out_space) = (d * h * wd, od * oh * ow);
     let taps_n: usize = geometry.kernel.iter().product();
     let split = Split::planes(n, od, oh * ow, pairs.outputs);
-    let form = Form::of(ow);
+    let isa = Isa::of(ow);
     let step =
-        chunk(od, geometry.window(form, pairs.inputs, [d, h, wd], [od, oh, ow], (0, 1)).0.plane() * pairs.inputs * geometry.stride[0]);
+        chunk(od, geometry.window(isa, pairs.inputs, [d, h, wd], [od, oh, ow], (0, 1)).0.plane() * pairs.inputs * geometry.stride[0]);
     let mut total = Vec::with_capacity(w_dims.iter().product());
     for group in 0..pairs.groups {
         total.extend(split.sum(pairs.inputs * taps_n, n * pairs.outputs * out_space * taps_n, |b, planes, outputs, total| {
             for first in planes.clone().step_by(step) {
                 let count = step.min(planes.end - first);
-                let (halo, taps) = geometry.window(form, pairs.inputs, [d, h, wd], [od, oh, ow], (first, count));
+                let (halo, taps) = geometry.window(isa, pairs.inputs, [d, h, wd], [od, oh, ow], (first, count));
                 let grad = Halo {
                     channels: outputs.len(),
                     volume: [od, oh, ow],
                     origin: [first as isize, 0, 0],
-                    extent: [count, oh, row_extent(form, ow, 0)],
+                    extent: [count, oh, row_extent(isa, ow, 0)],
                     step: 1,
                 };
                 scratch(halo.len() + grad.len(), |buffer| {
                     let (source, rows) = buffer.split_at_mut(halo.len());
                     halo.fill(&x.data()[(b * c + group * pairs.inputs) * space..], source);
                     grad.fill(&gy.data()[(b * o + group * pairs.outputs + outputs.start) * out_space..], rows);
-                    let correlate = Correlate {
+                    let correlate = GradWeightRows {
                         source: source.as_ptr(),
                         channel: halo.channel(),
                         source_plane: halo.plane() * geometry.stride[0],
@@ -306,7 +306,7 @@ pub fn weight_gradient(x: FlexTensor, w_dims: [usize; 5], gy: FlexTensor, geomet
                         total: &mut *total,
                     };
                     // SAFETY: both boxes hold every place of the task's planes, in whole vectors.
-                    unsafe { run(form, correlate) }
+                    unsafe { run(isa, correlate) }
                 });
             }
         }));

@@ -2,10 +2,10 @@
 //! output rows are summed together, so that every input row is read once for all of them; forward, data gradient (the same
 //! with the kernel reversed) and weight gradient.
 
-use super::buffer::{Input, Output, each, scratch, sum, tensor};
+use super::buffer::{InputBuffer, OutputBuffer, each, scratch, sum, tensor};
 use super::conv3d::Geometry;
 use super::halo::{Halo, row_extent};
-use super::lanes::{Form, Job, Lanes, run};
+use super::lanes::{Isa, Lanes, SimdKernel, run};
 use burn::backend::flex::FlexTensor;
 
 /// Output rows of a block.
@@ -23,43 +23,43 @@ pub fn fits(geometry: &Geometry) -> bool {
         && (0..3).all(|a| geometry.kernel[a] % 2 == 1 && geometry.padding[a] == geometry.kernel[a] / 2)
 }
 
-fn window(form: Form, kernel: [usize; 3], volume: [usize; 3], first: usize, planes: usize) -> Halo {
+fn window(isa: Isa, kernel: [usize; 3], volume: [usize; 3], first: usize, planes: usize) -> Halo {
     Halo {
         channels: 1,
         volume,
         origin: [first as isize - (kernel[0] / 2) as isize, -((kernel[1] / 2) as isize), -((kernel[2] / 2) as isize)],
-        extent: [planes + kernel[0] - 1, volume[1].next_multiple_of(ROWS) + kernel[1] - 1, row_extent(form, volume[2], kernel[2] - 1)],
+        extent: [planes + kernel[0] - 1, volume[1].next_multiple_of(ROWS) + kernel[1] - 1, row_extent(isa, volume[2], kernel[2] - 1)],
         step: 1,
     }
 }
 
 /// `x [N, C, D, H, W]`, `w [C, 1, kernel]`, `bias [C]`.
 pub fn forward(x: FlexTensor, w: FlexTensor, bias: Option<FlexTensor>, geometry: &Geometry) -> FlexTensor {
-    let (w, bias) = (Input::new(w), bias.map(Input::new));
-    convolve(Input::new(x), w.data(), bias.as_ref().map(Input::data), geometry.kernel)
+    let (w, bias) = (InputBuffer::new(w), bias.map(InputBuffer::new));
+    convolve(InputBuffer::new(x), w.data(), bias.as_ref().map(InputBuffer::data), geometry.kernel)
 }
 
 /// The gradient of `x`.
-pub fn data_gradient(w: FlexTensor, gy: FlexTensor, geometry: &Geometry) -> FlexTensor {
-    let mut w = Input::new(w).data().to_vec();
+pub fn grad_input(w: FlexTensor, gy: FlexTensor, geometry: &Geometry) -> FlexTensor {
+    let mut w = InputBuffer::new(w).data().to_vec();
     w.chunks_exact_mut(geometry.kernel.iter().product()).for_each(<[f32]>::reverse);
-    convolve(Input::new(gy), &w, None, geometry.kernel)
+    convolve(InputBuffer::new(gy), &w, None, geometry.kernel)
 }
 
-fn convolve(x: Input, w: &[f32], bias: Option<&[f32]>, kernel: [usize; 3]) -> FlexTensor {
+fn convolve(x: InputBuffer, w: &[f32], bias: Option<&[f32]>, kernel: [usize; 3]) -> FlexTensor {
     let [n, c, d, h, wd] = x.dims();
     let (space, taps) = (d * h * wd, kernel.iter().product::<usize>());
-    let form = Form::of(wd);
-    let mut out = Output::new(&[n, c, d, h, wd]);
+    let isa = Isa::of(wd);
+    let mut out = OutputBuffer::new(&[n, c, d, h, wd]);
     let to = out.shared();
     let chunks = d.div_ceil(PLANES);
     each(n * c * chunks, n * c * space * taps, |task| {
         let (channel, first) = (task / chunks, task % chunks * PLANES);
         let planes = PLANES.min(d - first);
-        let halo = window(form, kernel, [d, h, wd], first, planes);
+        let halo = window(isa, kernel, [d, h, wd], first, planes);
         scratch(halo.len(), |buffer| {
             halo.fill(&x.data()[channel * space..], buffer);
-            let job = Slide {
+            let rows = DepthwiseRows {
                 source: buffer.as_ptr(),
                 plane: halo.plane(),
                 row: halo.row(),
@@ -71,14 +71,14 @@ fn convolve(x: Input, w: &[f32], bias: Option<&[f32]>, kernel: [usize; 3]) -> Fl
                 size: [planes, h, wd],
             };
             // SAFETY: the box holds what whole blocks of rows and vectors read; the outputs are this task's own planes.
-            unsafe { run(form, job) }
+            unsafe { run(isa, rows) }
         });
     });
     // SAFETY: the tasks cover every plane of every channel.
     unsafe { out.finish() }
 }
 
-struct Slide<'a> {
+struct DepthwiseRows<'a> {
     source: *const f32,
     plane: usize,
     row: usize,
@@ -89,7 +89,7 @@ struct Slide<'a> {
     size: [usize; 3],
 }
 
-impl Job for Slide<'_> {
+impl SimdKernel for DepthwiseRows<'_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
@@ -105,7 +105,7 @@ impl Job for Slide<'_> {
     }
 }
 
-impl Slide<'_> {
+impl DepthwiseRows<'_> {
     #[inline(always)]
     unsafe fn all<L: Lanes, const K: usize>(&self) {
         let [planes, rows, width] = self.size;
@@ -160,24 +160,24 @@ impl Slide<'_> {
 }
 
 /// The gradient of `w`.
-pub fn weight_gradient(x: FlexTensor, gy: FlexTensor, geometry: &Geometry) -> FlexTensor {
-    let (x, gy) = (Input::new(x), Input::new(gy));
+pub fn grad_weight(x: FlexTensor, gy: FlexTensor, geometry: &Geometry) -> FlexTensor {
+    let (x, gy) = (InputBuffer::new(x), InputBuffer::new(gy));
     let [n, c, d, h, wd] = x.dims();
-    let (kernel, form) = (geometry.kernel, Form::of(wd));
+    let (kernel, isa) = (geometry.kernel, Isa::of(wd));
     let (space, taps) = (d * h * wd, kernel.iter().product::<usize>());
     let chunks = d.div_ceil(PLANES);
     let total = sum(c * chunks, c * taps, n * c * space * taps, |task, total| {
         let (channel, first) = (task / chunks, task % chunks * PLANES);
         let planes = PLANES.min(d - first);
-        let halo = window(form, kernel, [d, h, wd], first, planes);
+        let halo = window(isa, kernel, [d, h, wd], first, planes);
         let grad =
-            Halo { channels: 1, volume: [d, h, wd], origin: [first as isize, 0, 0], extent: [planes, h, row_extent(form, wd, 0)], step: 1 };
+            Halo { channels: 1, volume: [d, h, wd], origin: [first as isize, 0, 0], extent: [planes, h, row_extent(isa, wd, 0)], step: 1 };
         scratch(halo.len() + grad.len(), |buffer| {
             let (source, rows) = buffer.split_at_mut(halo.len());
             for b in 0..n {
                 halo.fill(&x.data()[(b * c + channel) * space..], source);
                 grad.fill(&gy.data()[(b * c + channel) * space..], rows);
-                let job = Match {
+                let rows = DepthwiseGradWeight {
                     source: source.as_ptr(),
                     plane: halo.plane(),
                     row: halo.row(),
@@ -188,14 +188,14 @@ pub fn weight_gradient(x: FlexTensor, gy: FlexTensor, geometry: &Geometry) -> Fl
                     total: &mut total[channel * taps..][..taps],
                 };
                 // SAFETY: both boxes hold every place of the task's planes, in whole vectors.
-                unsafe { run(form, job) }
+                unsafe { run(isa, rows) }
             }
         });
     });
     tensor(total.into_iter().map(|v| v as f32).collect(), &[c, 1, kernel[0], kernel[1], kernel[2]])
 }
 
-struct Match<'a> {
+struct DepthwiseGradWeight<'a> {
     source: *const f32,
     plane: usize,
     row: usize,
@@ -206,7 +206,7 @@ struct Match<'a> {
     total: &'a mut [f64],
 }
 
-impl Job for Match<'_> {
+impl SimdKernel for DepthwiseGradWeight<'_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
@@ -222,7 +222,7 @@ impl Job for Match<'_> {
     }
 }
 
-impl Match<'_> {
+impl DepthwiseGradWeight<'_> {
     /// `G` kernel rows at a time.
     #[inline(always)]
     unsafe fn all<L: Lanes, const K: usize, const G: usize>(self) {

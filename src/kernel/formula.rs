@@ -1,6 +1,6 @@
 //! Formulas of the numbers at one place, applied place by place in vectors.
 
-use super::lanes::{Job, Lanes};
+use super::lanes::{Lanes, SimdKernel};
 
 /// A formula applied place by place to the vectors that it reads through pointers.
 pub trait Formula: Copy {
@@ -10,13 +10,13 @@ pub trait Formula: Copy {
 }
 
 /// A formula for `len` places from its pointers on, into `out`.
-pub struct Map<F> {
+pub struct FormulaMap<F> {
     pub formula: F,
     pub out: *mut f32,
     pub len: usize,
 }
 
-impl<F: Formula> Job for Map<F> {
+impl<F: Formula> SimdKernel for FormulaMap<F> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
@@ -55,7 +55,7 @@ pub unsafe fn logistic<L: Lanes>(x: L) -> L {
 /// # Safety
 /// As for [`Lanes`].
 #[inline(always)]
-pub unsafe fn silu_slope<L: Lanes>(x: L, gy: L) -> L {
+pub unsafe fn silu_grad<L: Lanes>(x: L, gy: L) -> L {
     // SAFETY: the caller's.
     unsafe {
         let (s, one) = (logistic(x), L::splat(1.0));

@@ -1,4 +1,4 @@
-//! What a gate makes of its branches: volumes, each times a channel of one more, added up.
+//! Gated sums: volumes, each times a channel of one more, added up.
 
 #[cfg(feature = "gpu")]
 use super::gpu;

@@ -2,11 +2,11 @@
 //! in `f64`), one pass to apply, with SiLU after it where that is asked for. The backward pass keeps the input, the means and the
 //! reciprocal deviations only.
 
-use super::buffer::{Input, Output, each, tensor};
-use super::formula::{Formula, Map, logistic, silu_slope};
-use super::lanes::{Form, Job, Lanes, run};
+use super::buffer::{InputBuffer, OutputBuffer, each, tensor};
+use super::formula::{Formula, FormulaMap, logistic, silu_grad};
+use super::lanes::{Isa, Lanes, SimdKernel, run};
 use super::on_cpu;
-use super::reduce::{BLOCK, Sum, row_sums};
+use super::reduce::{BLOCK, SliceSum, row_sums};
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -49,7 +49,7 @@ pub(super) fn portable(x: Tensor<5>, weight: Tensor<1>, bias: Tensor<1>, groups:
 }
 
 #[backend_extension(Flex, Autodiff)]
-pub trait Normalise: Backend {
+pub trait GroupNormExt: Backend {
     fn normalise(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -60,15 +60,15 @@ pub trait Normalise: Backend {
     ) -> FloatTensor<Self>;
 }
 
-impl Normalise for Flex {
+impl GroupNormExt for Flex {
     fn normalise(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, groups: usize, eps: f64, silu: bool) -> FlexTensor {
-        let x = Input::new(x);
+        let x = InputBuffer::new(x);
         let statistics = statistics(&x, groups, eps);
-        apply(&x, &statistics, &Input::new(weight), &Input::new(bias), silu)
+        apply(&x, &statistics, &InputBuffer::new(weight), &InputBuffer::new(bias), silu)
     }
 }
 
-impl<C: CheckpointStrategy> Normalise for Autodiff<Flex, C> {
+impl<C: CheckpointStrategy> GroupNormExt for Autodiff<Flex, C> {
     fn normalise(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -77,12 +77,12 @@ impl<C: CheckpointStrategy> Normalise for Autodiff<Flex, C> {
         eps: f64,
         silu: bool,
     ) -> FloatTensor<Self> {
-        match NormaliseBackward.prepare::<C>([x.node(), weight.node(), bias.node()]).compute_bound().stateful() {
+        match GroupNormBackward.prepare::<C>([x.node(), weight.node(), bias.node()]).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
                 let ids = [prep.checkpoint(&x), prep.checkpoint(&weight), prep.checkpoint(&bias)];
-                let x = Input::new(x.into_primitive());
+                let x = InputBuffer::new(x.into_primitive());
                 let statistics = statistics(&x, groups, eps);
-                let y = apply(&x, &statistics, &Input::new(weight.into_primitive()), &Input::new(bias.into_primitive()), silu);
+                let y = apply(&x, &statistics, &InputBuffer::new(weight.into_primitive()), &InputBuffer::new(bias.into_primitive()), silu);
                 prep.finish((ids, statistics, silu), y)
             }
             OpsKind::UnTracked(prep) => {
@@ -93,18 +93,18 @@ impl<C: CheckpointStrategy> Normalise for Autodiff<Flex, C> {
 }
 
 #[derive(Debug)]
-struct NormaliseBackward;
+struct GroupNormBackward;
 
-impl Backward<Flex, 3> for NormaliseBackward {
+impl Backward<Flex, 3> for GroupNormBackward {
     type State = ([NodeId; 3], Statistics, bool);
 
     fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
         let [x_node, weight_node, bias_node] = ops.parents;
         let (ids, statistics, silu) = ops.state;
-        let gy = Input::new(grads.consume::<Flex>(&ops.node));
-        let [x, weight, bias] = ids.map(|id| Input::new(checkpointer.retrieve_node_output(id)));
+        let gy = InputBuffer::new(grads.consume::<Flex>(&ops.node));
+        let [x, weight, bias] = ids.map(|id| InputBuffer::new(checkpointer.retrieve_node_output(id)));
         // What SiLU lets through of the gradient, then the norm's own.
-        let gy = if silu { Input::new(bend(&x, &gy, &statistics, &weight, &bias)) } else { gy };
+        let gy = if silu { InputBuffer::new(silu_grad_from_norm(&x, &gy, &statistics, &weight, &bias)) } else { gy };
         let [n, c, ..] = x.dims();
         let sums = gradient_sums(&x, &gy, &statistics);
         let over_samples = |k: usize| (0..c).map(|i| (0..n).map(|b| sums[b * c + i][k]).sum::<f64>() as f32).collect();
@@ -115,7 +115,7 @@ impl Backward<Flex, 3> for NormaliseBackward {
             grads.register::<Flex>(node.id, tensor(over_samples(0), &[c]));
         }
         if let Some(node) = x_node {
-            grads.register::<Flex>(node.id, data_gradient(&x, &gy, &weight, &statistics, &sums));
+            grads.register::<Flex>(node.id, grad_input(&x, &gy, &weight, &statistics, &sums));
         }
     }
 }
@@ -136,15 +136,16 @@ impl Statistics {
     }
 }
 
-fn statistics(x: &Input, groups: usize, eps: f64) -> Statistics {
+fn statistics(x: &InputBuffer, groups: usize, eps: f64) -> Statistics {
     let [n, c, d, h, w] = x.dims();
     let len = c / groups * d * h * w;
     // SAFETY: the job reads its slice only.
-    let sums = row_sums(n * groups, len, |_, block| [unsafe { run(Form::widest(), Sum(&x.data()[block])) }]);
+    let sums = row_sums(n * groups, len, |_, block| [unsafe { run(Isa::widest(), SliceSum(&x.data()[block])) }]);
     let mean: Vec<f32> = sums.iter().map(|[s]| (s / len as f64) as f32).collect();
     // SAFETY: as above.
-    let squares =
-        row_sums(n * groups, len, |row, block| [unsafe { run(Form::widest(), Squares { x: &x.data()[block], mean: mean[row] }) }]);
+    let squares = row_sums(n * groups, len, |row, block| {
+        [unsafe { run(Isa::widest(), SquaredDifferences { x: &x.data()[block], mean: mean[row] }) }]
+    });
     // The squares are about the rounded mean; what that adds to the variance is the square of its error.
     let scale = sums.iter().zip(&mean).zip(&squares).map(|(([s], m), [q])| {
         let off = s / len as f64 - f64::from(*m);
@@ -155,51 +156,54 @@ fn statistics(x: &Input, groups: usize, eps: f64) -> Statistics {
 
 /// A tensor like `x` by a formula, which is made for each block of a channel: from the channel, counted through all samples, and the
 /// place of the block's first number.
-fn by_channel<F: Formula>(x: &Input, formula: impl Fn(usize, usize) -> F + Sync + Send) -> FlexTensor {
+fn by_channel<F: Formula>(x: &InputBuffer, formula: impl Fn(usize, usize) -> F + Sync + Send) -> FlexTensor {
     let [n, c, d, h, w] = x.dims();
     let space = d * h * w;
     let chunks = space.div_ceil(BLOCK);
-    let mut out = Output::new(&x.dims());
+    let mut out = OutputBuffer::new(&x.dims());
     let to = out.shared();
     each(n * c * chunks, n * c * space, |task| {
         let (channel, start) = (task / chunks, task % chunks * BLOCK);
         let first = channel * space + start;
         // SAFETY: the block lies inside the tensors, which have one shape, and is this task's own part of the output.
-        unsafe { run(Form::widest(), Map { formula: formula(channel, first), out: to.at(first), len: BLOCK.min(space - start) }) }
+        unsafe { run(Isa::widest(), FormulaMap { formula: formula(channel, first), out: to.at(first), len: BLOCK.min(space - start) }) }
     });
     // SAFETY: the blocks cover every element.
     unsafe { out.finish() }
 }
 
 /// The function that norm, weight and bias are for a channel.
-fn affine(x: &Input, statistics: &Statistics, weight: &Input, bias: &Input, channel: usize, first: usize) -> Affine {
+fn affine(x: &InputBuffer, statistics: &Statistics, weight: &InputBuffer, bias: &InputBuffer, channel: usize, first: usize) -> Affine {
     let c = x.dims()[1];
     let (mean, scale) = statistics.of(channel, c);
     Affine { x: x.data()[first..].as_ptr(), mean, factor: scale * weight.data()[channel % c], shift: bias.data()[channel % c] }
 }
 
-fn apply(x: &Input, statistics: &Statistics, weight: &Input, bias: &Input, silu: bool) -> FlexTensor {
+fn apply(x: &InputBuffer, statistics: &Statistics, weight: &InputBuffer, bias: &InputBuffer, silu: bool) -> FlexTensor {
     let affine = |channel, first| affine(x, statistics, weight, bias, channel, first);
     if silu { by_channel(x, |channel, first| Silu(affine(channel, first))) } else { by_channel(x, affine) }
 }
 
 /// The gradient before SiLU, of the norm's output.
-fn bend(x: &Input, gy: &Input, statistics: &Statistics, weight: &Input, bias: &Input) -> FlexTensor {
-    by_channel(x, |channel, first| Bend { y: affine(x, statistics, weight, bias, channel, first), gy: gy.data()[first..].as_ptr() })
+fn silu_grad_from_norm(x: &InputBuffer, gy: &InputBuffer, statistics: &Statistics, weight: &InputBuffer, bias: &InputBuffer) -> FlexTensor {
+    by_channel(x, |channel, first| SiluGradFromNorm {
+        y: affine(x, statistics, weight, bias, channel, first),
+        gy: gy.data()[first..].as_ptr(),
+    })
 }
 
 /// For every channel of every sample: the sums of `gy` and of `gy * (x - mean) * scale`.
-fn gradient_sums(x: &Input, gy: &Input, statistics: &Statistics) -> Vec<[f64; 2]> {
+fn gradient_sums(x: &InputBuffer, gy: &InputBuffer, statistics: &Statistics) -> Vec<[f64; 2]> {
     let [n, c, d, h, w] = x.dims();
     row_sums(n * c, d * h * w, |channel, block| {
         let (mean, scale) = statistics.of(channel, c);
         // SAFETY: the job reads its two slices of one length.
-        let (plain, product) = unsafe { run(Form::widest(), Products { x: &x.data()[block.clone()], gy: &gy.data()[block], mean }) };
+        let (plain, product) = unsafe { run(Isa::widest(), Products { x: &x.data()[block.clone()], gy: &gy.data()[block], mean }) };
         [plain, product * f64::from(scale)]
     })
 }
 
-fn data_gradient(x: &Input, gy: &Input, weight: &Input, statistics: &Statistics, sums: &[[f64; 2]]) -> FlexTensor {
+fn grad_input(x: &InputBuffer, gy: &InputBuffer, weight: &InputBuffer, statistics: &Statistics, sums: &[[f64; 2]]) -> FlexTensor {
     let [n, c, d, h, w] = x.dims();
     let per = c / statistics.groups;
     let len = (per * d * h * w) as f64;
@@ -219,19 +223,19 @@ fn data_gradient(x: &Input, gy: &Input, weight: &Input, statistics: &Statistics,
             gy: gy.data()[first..].as_ptr(),
             mean,
             factor: scale * weight.data()[channel % c],
-            slope: (-f64::from(scale) * f64::from(scale) * product) as f32,
+            x_factor: (-f64::from(scale) * f64::from(scale) * product) as f32,
             shift: (-f64::from(scale) * plain) as f32,
         }
     })
 }
 
 /// Sum of `(x - mean)^2`.
-struct Squares<'a> {
+struct SquaredDifferences<'a> {
     x: &'a [f32],
     mean: f32,
 }
 
-impl Job for Squares<'_> {
+impl SimdKernel for SquaredDifferences<'_> {
     type Out = f64;
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) -> f64 {
@@ -259,7 +263,7 @@ struct Products<'a> {
     mean: f32,
 }
 
-impl Job for Products<'_> {
+impl SimdKernel for Products<'_> {
     type Out = (f64, f64);
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) -> (f64, f64) {
@@ -319,30 +323,30 @@ impl Formula for Silu {
     }
 }
 
-/// See [`bend`].
+/// See [`silu_grad_from_norm`].
 #[derive(Clone, Copy)]
-struct Bend {
+struct SiluGradFromNorm {
     y: Affine,
     gy: *const f32,
 }
 
-impl Formula for Bend {
+impl Formula for SiluGradFromNorm {
     #[inline(always)]
     unsafe fn at<L: Lanes>(self, load: impl Fn(*const f32) -> L) -> L {
         let gy = load(self.gy);
         // SAFETY: the caller's.
-        unsafe { silu_slope(self.y.at(load), gy) }
+        unsafe { silu_grad(self.y.at(load), gy) }
     }
 }
 
-/// `gy * factor + (x - mean) * slope + shift`.
+/// `gy * factor + (x - mean) * x_factor + shift`.
 #[derive(Clone, Copy)]
 struct Gradient {
     x: *const f32,
     gy: *const f32,
     mean: f32,
     factor: f32,
-    slope: f32,
+    x_factor: f32,
     shift: f32,
 }
 
@@ -352,7 +356,7 @@ impl Formula for Gradient {
         let (x, gy) = (load(self.x), load(self.gy));
         // SAFETY: the caller's.
         unsafe {
-            let along = x.sub(L::splat(self.mean)).mul_add(L::splat(self.slope), L::splat(self.shift));
+            let along = x.sub(L::splat(self.mean)).mul_add(L::splat(self.x_factor), L::splat(self.shift));
             gy.mul_add(L::splat(self.factor), along)
         }
     }

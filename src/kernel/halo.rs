@@ -1,6 +1,6 @@
-//! A window of a volume copied with zeros around it, so that the convolution kernels meet no edges. Uses `lanes`.
+//! A window of a volume copied with zero padding, so that the convolution kernels need no bounds checks. Uses `lanes`.
 
-use super::lanes::Form;
+use super::lanes::Isa;
 
 /// A box of a volume `[C, D, H, W]` that may reach over its edges, and how it lies in scratch space:
 /// `[C, D, H, phase, row]`, where column `j` of the box stands at phase `j % step`, place `j / step`.
@@ -17,9 +17,9 @@ pub struct Halo {
     pub step: usize,
 }
 
-/// Room in a row for `width` outputs, read in whole vectors of a form, and `reach` places beyond.
-pub fn row_extent(form: Form, width: usize, reach: usize) -> usize {
-    (width.next_multiple_of(form.lanes()) + reach).next_multiple_of(form.lanes())
+/// Room in a row for `width` outputs, read in whole vectors, and `reach` places beyond.
+pub fn row_extent(isa: Isa, width: usize, reach: usize) -> usize {
+    (width.next_multiple_of(isa.lanes()) + reach).next_multiple_of(isa.lanes())
 }
 
 impl Halo {

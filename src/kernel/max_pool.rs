@@ -1,7 +1,7 @@
 //! Maximum over boxes that tile the volume. Forward keeps which place of its box won, backward gives it the gradient.
 
-use super::buffer::{Input, Output, each, scratch};
-use super::lanes::{Form, Job, Lanes, run};
+use super::buffer::{InputBuffer, OutputBuffer, each, scratch};
+use super::lanes::{Isa, Lanes, SimdKernel, run};
 use super::on_cpu;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -45,21 +45,21 @@ pub(super) fn portable(x: Tensor<5>, [kd, kh, kw]: [usize; 3]) -> Tensor<5> {
 }
 
 #[backend_extension(Flex, Autodiff)]
-pub trait Pool: Backend {
+pub trait MaxPoolExt: Backend {
     fn pool(x: FloatTensor<Self>, kernel: [usize; 3]) -> FloatTensor<Self>;
 }
 
-impl Pool for Flex {
+impl MaxPoolExt for Flex {
     fn pool(x: FlexTensor, kernel: [usize; 3]) -> FlexTensor {
-        forward(&Input::new(x), kernel, false).0
+        forward(&InputBuffer::new(x), kernel, false).0
     }
 }
 
-impl<C: CheckpointStrategy> Pool for Autodiff<Flex, C> {
+impl<C: CheckpointStrategy> MaxPoolExt for Autodiff<Flex, C> {
     fn pool(x: FloatTensor<Self>, kernel: [usize; 3]) -> FloatTensor<Self> {
-        match PoolBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
+        match MaxPoolBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
-                let x = Input::new(x.into_primitive());
+                let x = InputBuffer::new(x.into_primitive());
                 let (y, winners) = forward(&x, kernel, true);
                 prep.finish(Winners { places: Arc::new(winners), kernel, dims: x.dims() }, y)
             }
@@ -69,7 +69,7 @@ impl<C: CheckpointStrategy> Pool for Autodiff<Flex, C> {
 }
 
 #[derive(Debug)]
-struct PoolBackward;
+struct MaxPoolBackward;
 
 /// The place of every box that won, counted through the box, and the input's dimensions.
 #[derive(Clone, Debug)]
@@ -79,22 +79,22 @@ struct Winners {
     dims: [usize; 5],
 }
 
-impl Backward<Flex, 1> for PoolBackward {
+impl Backward<Flex, 1> for MaxPoolBackward {
     type State = Winners;
 
     fn backward(self, ops: Ops<Winners, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let gy: FlexTensor = grads.consume::<Flex>(&ops.node);
         if let [Some(node)] = ops.parents {
-            grads.register::<Flex>(node.id, backward(&Input::new(gy), &ops.state));
+            grads.register::<Flex>(node.id, backward(&InputBuffer::new(gy), &ops.state));
         }
     }
 }
 
-fn forward(x: &Input, kernel: [usize; 3], keep: bool) -> (FlexTensor, Vec<u8>) {
+fn forward(x: &InputBuffer, kernel: [usize; 3], keep: bool) -> (FlexTensor, Vec<u8>) {
     let [n, c, d, h, w] = x.dims();
     let [kd, kh, kw] = kernel;
     let (od, oh, ow) = (d / kd, h / kh, w / kw);
-    let mut out = Output::new(&[n, c, od, oh, ow]);
+    let mut out = OutputBuffer::new(&[n, c, od, oh, ow]);
     let to = out.shared();
     let mut winners = vec![0u8; if keep { n * c * od * oh * ow } else { 0 }];
     let kept = SharedBytes(winners.as_mut_ptr());
@@ -113,7 +113,7 @@ fn forward(x: &Input, kernel: [usize; 3], keep: bool) -> (FlexTensor, Vec<u8>) {
                 from.fill(0.0);
                 for line in 1..kd * kh {
                     // SAFETY: three rows of one length.
-                    unsafe { run(Form::widest(), Better { source: source(line), line: line as f32, top, from }) }
+                    unsafe { run(Isa::widest(), Better { source: source(line), line: line as f32, top, from }) }
                 }
                 if keep {
                     along::<true>(top, from, kw, out, places);
@@ -135,7 +135,7 @@ struct Better<'a> {
     from: &'a mut [f32],
 }
 
-impl Job for Better<'_> {
+impl SimdKernel for Better<'_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
@@ -177,11 +177,11 @@ fn along<const KEEP: bool>(top: &[f32], from: &[f32], kw: usize, out: &mut [f32]
     }
 }
 
-fn backward(gy: &Input, winners: &Winners) -> FlexTensor {
+fn backward(gy: &InputBuffer, winners: &Winners) -> FlexTensor {
     let [n, c, d, h, w] = winners.dims;
     let [kd, kh, kw] = winners.kernel;
     let [_, _, od, oh, ow] = gy.dims();
-    let mut out = Output::new(&winners.dims);
+    let mut out = OutputBuffer::new(&winners.dims);
     let to = out.shared();
     each(n * c * d, n * c * d * h * w, |task| {
         let (channel, plane) = (task / d, task % d);

@@ -6,9 +6,11 @@
 //! Level 1: uses Burn and rayon, nothing of the crate. The only folder with `unsafe` code.
 
 mod activation;
+mod backward_from;
 mod bits;
 mod buffer;
 mod conv3d;
+mod conv_rows;
 mod conv_transpose;
 mod dense;
 mod depthwise;
@@ -18,31 +20,29 @@ mod gate;
 mod gpu;
 mod group_norm;
 mod halo;
-mod lead;
 mod max_pool;
 mod pointwise;
 mod reduce;
 mod resize;
 mod softmax;
-mod sweep;
 mod update;
 mod vector;
 
 pub use activation::{sigmoid, silu};
+pub use backward_from::backward_from;
 pub use bits::{Packed, unpack, volumes};
 pub use conv_transpose::conv_transpose3d;
 pub use conv3d::conv3d;
 pub use gate::{Branch, gate, gates};
 #[cfg(feature = "gpu")]
-pub use gpu::Recording;
+pub use gpu::CapturedGraph;
 #[cfg(feature = "cuda")]
 pub use gpu::cards;
 pub use group_norm::group_norm;
-pub use lead::lead;
 pub use max_pool::max_pool3d;
 pub use resize::resize_trilinear;
 pub use softmax::{log_softmax_channels, softmax_channels};
-pub use update::{Control, Joins, Rule, Squares, blend, join, update};
+pub use update::{Accumulate, SquaredNorm, UpdateRule, UpdateScalars, accumulate, blend, update};
 pub use vector::{add, concat, in_order, linear, mean_volume, mul, position_map, sum, sum_volume};
 
 use lmsc_cpu::kernel::lanes;

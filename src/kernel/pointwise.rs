@@ -1,15 +1,15 @@
 //! Pointwise convolution (kernel 1): a product `[O, C] x [C, D H W]` over blocks of voxels.
 
-use super::buffer::{Input, Output, each, scratch, tensor};
-use super::lanes::{Form, run};
+use super::buffer::{InputBuffer, OutputBuffer, each, scratch, tensor};
+use super::conv_rows::{ConvRows, GradWeightRows, pack};
+use super::lanes::{Isa, run};
 use super::reduce::Split;
-use super::sweep::{Correlate, Sweep, pack};
 use burn::backend::flex::FlexTensor;
 
-/// Voxels copied together, so that their channels lie side by side in the first-level cache: a multiple of what the sweep holds
+/// Voxels copied together, so that their channels lie side by side in the first-level cache: a multiple of what the loop holds
 /// in registers.
-fn tile(form: Form, channels: usize) -> usize {
-    let held = 3 * form.lanes();
+fn tile(isa: Isa, channels: usize) -> usize {
+    let held = 3 * isa.lanes();
     (6144 / channels.max(1) / held * held).clamp(held, 480)
 }
 
@@ -23,33 +23,33 @@ fn copy(source: &[f32], space: usize, channels: usize, count: usize, tile: usize
 
 /// `x [N, C, D, H, W]`, `w [O, C, 1, 1, 1]`, `bias [O]`.
 pub fn forward(x: FlexTensor, w: FlexTensor, bias: Option<FlexTensor>) -> FlexTensor {
-    let (w, bias) = (Input::new(w), bias.map(Input::new));
+    let (w, bias) = (InputBuffer::new(w), bias.map(InputBuffer::new));
     let [o, c, ..] = w.dims();
     let packed = pack(o, c, 1, |o, i, _| w.data()[o * c + i]);
-    product(Input::new(x), &packed, bias.as_ref().map_or(&[], Input::data), o)
+    product(InputBuffer::new(x), &packed, bias.as_ref().map_or(&[], InputBuffer::data), o)
 }
 
 /// The gradient of `x`.
-pub fn data_gradient(w: FlexTensor, gy: FlexTensor) -> FlexTensor {
-    let w = Input::new(w);
+pub fn grad_input(w: FlexTensor, gy: FlexTensor) -> FlexTensor {
+    let w = InputBuffer::new(w);
     let [o, c, ..] = w.dims();
-    product(Input::new(gy), &pack(c, o, 1, |i, o, _| w.data()[o * c + i]), &[], c)
+    product(InputBuffer::new(gy), &pack(c, o, 1, |i, o, _| w.data()[o * c + i]), &[], c)
 }
 
-fn product(x: Input, packed: &[f32], bias: &[f32], outputs: usize) -> FlexTensor {
+fn product(x: InputBuffer, packed: &[f32], bias: &[f32], outputs: usize) -> FlexTensor {
     let [n, c, d, h, w] = x.dims();
     let space = d * h * w;
-    let mut out = Output::new(&[n, outputs, d, h, w]);
+    let mut out = OutputBuffer::new(&[n, outputs, d, h, w]);
     let to = out.shared();
-    let form = Form::of(space);
-    let tile = tile(form, c);
+    let isa = Isa::of(space);
+    let tile = tile(isa, c);
     let tiles = space.div_ceil(tile);
     each(n * tiles, n * space * c.max(outputs), |task| {
         let (b, first) = (task / tiles, task % tiles * tile);
         let count = tile.min(space - first);
         scratch(c * tile, |source| {
             copy(&x.data()[b * c * space + first..], space, c, count, tile, source);
-            let sweep = Sweep {
+            let conv_rows = ConvRows {
                 source: source.as_ptr(),
                 channel: tile,
                 source_plane: 0,
@@ -68,7 +68,7 @@ fn product(x: Input, packed: &[f32], bias: &[f32], outputs: usize) -> FlexTensor
                 size: [1, 1, count],
             };
             // SAFETY: the copy holds whole vectors; the outputs are this task's own voxels.
-            unsafe { run(form, sweep) }
+            unsafe { run(isa, conv_rows) }
         });
     });
     // SAFETY: the tasks cover every voxel of every channel.
@@ -76,14 +76,14 @@ fn product(x: Input, packed: &[f32], bias: &[f32], outputs: usize) -> FlexTensor
 }
 
 /// The gradient of `w`.
-pub fn weight_gradient(x: FlexTensor, gy: FlexTensor) -> FlexTensor {
-    let (x, gy) = (Input::new(x), Input::new(gy));
+pub fn grad_weight(x: FlexTensor, gy: FlexTensor) -> FlexTensor {
+    let (x, gy) = (InputBuffer::new(x), InputBuffer::new(gy));
     let [n, c, d, h, w] = x.dims();
     let o = gy.dims()[1];
     let space = d * h * w;
     let split = Split::new(n, space, o);
-    let form = Form::of(space);
-    let tile = tile(form, c);
+    let isa = Isa::of(space);
+    let tile = tile(isa, c);
     let taps: Vec<usize> = (0..c).map(|i| i * tile).collect();
     let total = split.sum(c, n * space * o.max(c), |b, voxels, outputs, total| {
         for first in voxels.clone().step_by(tile) {
@@ -93,7 +93,7 @@ pub fn weight_gradient(x: FlexTensor, gy: FlexTensor) -> FlexTensor {
                 copy(&x.data()[b * c * space + first..], space, c, count, tile, source);
                 copy(&gy.data()[(b * o + outputs.start) * space + first..], space, outputs.len(), count, tile, grad);
                 // The channels of one voxel stand where a wider kernel has its taps.
-                let correlate = Correlate {
+                let correlate = GradWeightRows {
                     source: source.as_ptr(),
                     channel: 0,
                     source_plane: 0,
@@ -109,7 +109,7 @@ pub fn weight_gradient(x: FlexTensor, gy: FlexTensor) -> FlexTensor {
                     total: &mut *total,
                 };
                 // SAFETY: both copies hold whole vectors.
-                unsafe { run(form, correlate) }
+                unsafe { run(isa, correlate) }
             });
         }
     });

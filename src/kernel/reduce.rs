@@ -1,7 +1,7 @@
 //! Sums over volumes, the same for any number of threads: fixed blocks, each in vectors, added in `f64` in order.
 
-use super::buffer::{Input, collect, tensor};
-use super::lanes::{Form, Job, Lanes, run};
+use super::buffer::{InputBuffer, collect, tensor};
+use super::lanes::{Isa, Lanes, SimdKernel, run};
 use burn::backend::flex::FlexTensor;
 use std::ops::Range;
 
@@ -22,17 +22,17 @@ pub fn row_sums<const K: usize>(rows: usize, len: usize, f: impl Fn(usize, Range
 
 /// `[C]`: the sum of every channel of `x [N, C, D, H, W]` over the rest.
 pub fn channel_sums(x: FlexTensor) -> FlexTensor {
-    let x = Input::new(x);
+    let x = InputBuffer::new(x);
     let [n, c, d, h, w] = x.dims();
     // SAFETY: the job reads its slice only.
-    let sums = row_sums(n * c, d * h * w, |_, block| [unsafe { run(Form::widest(), Sum(&x.data()[block])) }]);
+    let sums = row_sums(n * c, d * h * w, |_, block| [unsafe { run(Isa::widest(), SliceSum(&x.data()[block])) }]);
     tensor((0..c).map(|i| (0..n).map(|b| sums[b * c + i][0]).sum::<f64>() as f32).collect(), &[c])
 }
 
 /// The sum of a slice of at most about [`BLOCK`] floats.
-pub struct Sum<'a>(pub &'a [f32]);
+pub struct SliceSum<'a>(pub &'a [f32]);
 
-impl Job for Sum<'_> {
+impl SimdKernel for SliceSum<'_> {
     type Out = f64;
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) -> f64 {

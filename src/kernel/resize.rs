@@ -1,8 +1,8 @@
 //! Trilinear resizing, corners not aligned (PyTorch's `interpolate(mode="trilinear", align_corners=False)`), axis after axis.
 //! The backward pass gathers by the transposed weights, so no two threads add to one place.
 
-use super::buffer::{Input, Output, each, scratch};
-use super::lanes::{Form, Job, Lanes, run};
+use super::buffer::{InputBuffer, OutputBuffer, each, scratch};
+use super::lanes::{Isa, Lanes, SimdKernel, run};
 use super::on_cpu;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -55,17 +55,17 @@ pub(super) fn portable(x: Tensor<5>, size: [usize; 3]) -> Tensor<5> {
 }
 
 #[backend_extension(Flex, Autodiff)]
-pub trait Resize: Backend {
+pub trait ResizeExt: Backend {
     fn resize(x: FloatTensor<Self>, size: [usize; 3]) -> FloatTensor<Self>;
 }
 
-impl Resize for Flex {
+impl ResizeExt for Flex {
     fn resize(x: FlexTensor, size: [usize; 3]) -> FlexTensor {
-        forward(&Input::new(x), size)
+        forward(&InputBuffer::new(x), size)
     }
 }
 
-impl<C: CheckpointStrategy> Resize for Autodiff<Flex, C> {
+impl<C: CheckpointStrategy> ResizeExt for Autodiff<Flex, C> {
     fn resize(x: FloatTensor<Self>, size: [usize; 3]) -> FloatTensor<Self> {
         let dims = x.shape().dims();
         match ResizeBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
@@ -85,7 +85,7 @@ impl Backward<Flex, 1> for ResizeBackward {
     fn backward(self, ops: Ops<[usize; 5], 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let gy: FlexTensor = grads.consume::<Flex>(&ops.node);
         if let [Some(node)] = ops.parents {
-            grads.register::<Flex>(node.id, backward(&Input::new(gy), ops.state));
+            grads.register::<Flex>(node.id, backward(&InputBuffer::new(gy), ops.state));
         }
     }
 }
@@ -130,11 +130,11 @@ impl Axis {
     }
 }
 
-fn forward(x: &Input, size: [usize; 3]) -> FlexTensor {
+fn forward(x: &InputBuffer, size: [usize; 3]) -> FlexTensor {
     let [n, c, d, h, w] = x.dims();
     let [od, oh, ow] = size;
     let axes = [Axis::new(d, od), Axis::new(h, oh), Axis::new(w, ow)];
-    let mut out = Output::new(&[n, c, od, oh, ow]);
+    let mut out = OutputBuffer::new(&[n, c, od, oh, ow]);
     let to = out.shared();
     each(n * c * od, n * c * od * oh * ow, |task| {
         let (channel, plane) = (task / od, task % od);
@@ -147,7 +147,7 @@ fn forward(x: &Input, size: [usize; 3]) -> FlexTensor {
                 mix(row, &[(&blend[low * w..][..w], 1.0 - weight), (&blend[high * w..][..w], *weight)]);
                 // SAFETY: this task's own row.
                 let out = unsafe { std::slice::from_raw_parts_mut(to.at((task * oh + i) * ow), ow) };
-                spread(row, &axes[2], out);
+                interpolate_row(row, &axes[2], out);
             }
         });
     });
@@ -156,7 +156,7 @@ fn forward(x: &Input, size: [usize; 3]) -> FlexTensor {
 }
 
 /// A row along the axis.
-fn spread(row: &[f32], axis: &Axis, out: &mut [f32]) {
+fn interpolate_row(row: &[f32], axis: &Axis, out: &mut [f32]) {
     if axis.taps.len() == 2 * row.len() {
         // Twice as many: the weights are 1/4 and 3/4 throughout.
         let last = row.len() - 1;
@@ -172,12 +172,12 @@ fn spread(row: &[f32], axis: &Axis, out: &mut [f32]) {
     }
 }
 
-fn backward(gy: &Input, dims: [usize; 5]) -> FlexTensor {
+fn backward(gy: &InputBuffer, dims: [usize; 5]) -> FlexTensor {
     let [n, c, d, h, w] = dims;
     let [_, _, od, oh, ow] = gy.dims();
     let users = [Axis::new(d, od), Axis::new(h, oh)].map(|axis| axis.transposed());
     let columns = Axis::new(w, ow);
-    let mut out = Output::new(&dims);
+    let mut out = OutputBuffer::new(&dims);
     let to = out.shared();
     each(n * c * d, n * c * od * oh * ow, |task| {
         let (channel, plane) = (task / d, task % d);
@@ -191,7 +191,7 @@ fn backward(gy: &Input, dims: [usize; 5]) -> FlexTensor {
                 mix(row, &rows);
                 // SAFETY: this task's own row.
                 let out = unsafe { std::slice::from_raw_parts_mut(to.at((task * h + i) * w), w) };
-                gather(row, &columns, out);
+                interpolate_row_transposed(row, &columns, out);
             }
         });
     });
@@ -199,8 +199,8 @@ fn backward(gy: &Input, dims: [usize; 5]) -> FlexTensor {
     unsafe { out.finish() }
 }
 
-/// The transposed of [`spread`].
-fn gather(row: &[f32], axis: &Axis, out: &mut [f32]) {
+/// The transposed of [`interpolate_row`].
+fn interpolate_row_transposed(row: &[f32], axis: &Axis, out: &mut [f32]) {
     if row.len() == 2 * out.len() && out.len() > 1 {
         // What stands left of the first and right of the last is the first and the last.
         let last = out.len() - 1;
@@ -225,13 +225,13 @@ fn mix(out: &mut [f32], parts: &[(&[f32], f32)]) {
         [(part, weight)] if *weight == 1.0 => out.copy_from_slice(part),
         [(a, u), (_, v)] if *u == 1.0 && *v == 0.0 => out.copy_from_slice(a),
         // SAFETY: the job reads and writes slices of one length.
-        [a, b] => unsafe { run(Form::widest(), Mix { out, a: *a, b: Some(*b), add: false }) },
+        [a, b] => unsafe { run(Isa::widest(), Mix { out, a: *a, b: Some(*b), add: false }) },
         [a, rest @ ..] => {
             // SAFETY: as above.
-            unsafe { run(Form::widest(), Mix { out, a: *a, b: None, add: false }) };
+            unsafe { run(Isa::widest(), Mix { out, a: *a, b: None, add: false }) };
             for part in rest {
                 // SAFETY: as above.
-                unsafe { run(Form::widest(), Mix { out, a: *part, b: None, add: true }) };
+                unsafe { run(Isa::widest(), Mix { out, a: *part, b: None, add: true }) };
             }
         }
     }
@@ -244,7 +244,7 @@ struct Mix<'a> {
     add: bool,
 }
 
-impl Job for Mix<'_> {
+impl SimdKernel for Mix<'_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {

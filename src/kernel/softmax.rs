@@ -1,8 +1,8 @@
 //! Softmax over the channels of a volume, of which there are few: vectors run along the voxels, so every channel is read in
 //! order. Backward from the output.
 
-use super::buffer::{Input, Output, each};
-use super::lanes::{Form, Job, Lanes, run};
+use super::buffer::{InputBuffer, OutputBuffer, each};
+use super::lanes::{Isa, Lanes, SimdKernel, run};
 use super::on_cpu;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -31,21 +31,21 @@ pub fn log_softmax_channels(x: Tensor<5>) -> Tensor<5> {
 }
 
 #[backend_extension(Flex, Autodiff)]
-pub trait Softmax: Backend {
+pub trait SoftmaxExt: Backend {
     fn softmax(x: FloatTensor<Self>) -> FloatTensor<Self>;
 }
 
-impl Softmax for Flex {
+impl SoftmaxExt for Flex {
     fn softmax(x: FlexTensor) -> FlexTensor {
-        let x = Input::new(x);
+        let x = InputBuffer::new(x);
         over_voxels(x.dims(), |first, out, count, step, channels| {
             // SAFETY: `over_voxels` gives voxels inside the volume, and the task's own part of the output.
-            unsafe { run(Form::widest(), Forward { x: x.data()[first..].as_ptr(), out, count, step, channels }) }
+            unsafe { run(Isa::widest(), Forward { x: x.data()[first..].as_ptr(), out, count, step, channels }) }
         })
     }
 }
 
-impl<C: CheckpointStrategy> Softmax for Autodiff<Flex, C> {
+impl<C: CheckpointStrategy> SoftmaxExt for Autodiff<Flex, C> {
     fn softmax(x: FloatTensor<Self>) -> FloatTensor<Self> {
         match SoftmaxBackward.prepare::<C>([x.node()]).compute_bound().stateful() {
             OpsKind::Tracked(prep) => {
@@ -67,11 +67,11 @@ impl Backward<Flex, 1> for SoftmaxBackward {
     fn backward(self, ops: Ops<FlexTensor, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
         let gy: FlexTensor = grads.consume::<Flex>(&ops.node);
         if let [Some(node)] = ops.parents {
-            let (y, gy) = (Input::new(ops.state), Input::new(gy));
+            let (y, gy) = (InputBuffer::new(ops.state), InputBuffer::new(gy));
             let dx = over_voxels(y.dims(), |first, out, count, step, channels| {
                 let (y, gy) = (y.data()[first..].as_ptr(), gy.data()[first..].as_ptr());
                 // SAFETY: as in the forward pass; `y` and `gy` have one shape.
-                unsafe { run(Form::widest(), Gradient { y, gy, out, count, step, channels }) }
+                unsafe { run(Isa::widest(), Gradient { y, gy, out, count, step, channels }) }
             });
             grads.register::<Flex>(node.id, dx);
         }
@@ -86,7 +86,7 @@ const VOXELS: usize = 4096;
 fn over_voxels(dims: [usize; 5], f: impl Fn(usize, *mut f32, usize, usize, usize) + Sync + Send) -> FlexTensor {
     let [n, c, d, h, w] = dims;
     let space = d * h * w;
-    let mut out = Output::new(&dims);
+    let mut out = OutputBuffer::new(&dims);
     let to = out.shared();
     let chunks = space.div_ceil(VOXELS);
     each(n * chunks, n * c * space, |task| {
@@ -107,7 +107,7 @@ struct Forward {
     channels: usize,
 }
 
-impl Job for Forward {
+impl SimdKernel for Forward {
     type Out = ();
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
@@ -154,7 +154,7 @@ struct Gradient {
     channels: usize,
 }
 
-impl Job for Gradient {
+impl SimdKernel for Gradient {
     type Out = ();
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {

@@ -1,7 +1,7 @@
 //! Every function against Burn's own composition, forward and all gradients.
 
 use super::conv3d::Geometry;
-use super::lanes::Form;
+use super::lanes::Isa;
 use super::*;
 use burn::tensor::{Device, TensorData};
 use rand::{RngExt, SeedableRng};
@@ -43,7 +43,8 @@ pub(crate) fn gpu() -> Option<Device> {
     assert!(found.is_some() || std::env::var_os("LMSC_REQUIRE_GPU").is_none(), "there is no GPU for the tests");
     SAID.call_once(|| match &found {
         Some(device) => println!("compared on {:?}", device.identity().map(|i| i.name)),
-        None => println!("no GPU here: its kernels are not tested"),
+        // Past the tests' own output, which nobody sees of tests that pass.
+        None => std::io::Write::write_all(&mut std::io::stderr(), b"NOT RUN: there is no GPU for its kernels\n").expect("stderr"),
     });
     found.map(|device| device.autodiff())
 }
@@ -198,17 +199,17 @@ fn pointwise_convolutions() {
     }
 }
 
-/// Runs a test on threads of its own that use lanes of a form, or narrower ones.
-fn on_threads(threads: usize, form: Form, test: impl FnOnce() + Send) {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).start_handler(move |_| Form::limit(Some(form)));
+/// Runs a test on threads of its own that use an instruction set, or narrower ones.
+fn on_threads(threads: usize, isa: Isa, test: impl FnOnce() + Send) {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).start_handler(move |_| Isa::limit(Some(isa)));
     pool.build().unwrap().install(test);
 }
 
 #[test]
 fn lanes_of_every_form_compute_the_same() {
-    for form in Form::all() {
-        on_threads(2, form, || {
-            assert_eq!(Form::widest(), form);
+    for isa in Isa::all() {
+        on_threads(2, isa, || {
+            assert_eq!(Isa::widest(), isa);
             depthwise_convolutions();
             dense_convolutions();
             pointwise_convolutions();
@@ -365,20 +366,20 @@ fn transposed_convolutions() {
 }
 
 #[test]
-fn a_slope_that_is_given_comes_back() {
+fn a_backward_pass_begins_from_a_given_gradient() {
     afresh();
-    let (x, slope) = (random([2, 3, 4, 5, 6]), random::<5>([2, 3, 4, 5, 6]).inner());
+    let (x, gradient) = (random([2, 3, 4, 5, 6]), random::<5>([2, 3, 4, 5, 6]).inner());
     let back = |device: &Device, start: fn(Tensor<5>, Tensor<5>) -> Tensor<1>| {
         let x = Tensor::from_data(x.to_data(), device).require_grad();
-        let slope = Tensor::from_inner(slope.clone().to_device(&device.clone().inner()));
+        let gradient = Tensor::from_inner(gradient.clone().to_device(&device.clone().inner()));
         let y = silu(x.clone());
-        let grads = (start(y.clone(), slope.clone()) + start(y * 2.0, slope)).backward();
+        let grads = (start(y.clone(), gradient.clone()) + start(y * 2.0, gradient)).backward();
         x.grad(&grads).unwrap().to_data()
     };
-    let expected = back(&device(), super::lead::portable);
-    close("lead", back(&device(), super::lead::lead), expected.clone(), 1e-7);
+    let expected = back(&device(), super::backward_from::portable);
+    close("backward_from", back(&device(), super::backward_from::backward_from), expected.clone(), 1e-7);
     #[cfg(feature = "gpu")]
     if let Some(gpu) = gpu() {
-        close("lead on the GPU", back(&gpu, super::lead::lead), expected, 1e-5);
+        close("backward_from on the GPU", back(&gpu, super::backward_from::backward_from), expected, 1e-5);
     }
 }

@@ -1,20 +1,19 @@
-//! What moves weights: a step of an optimiser by a gradient, means of weights over time, and the length of gradients. None of it has
-//! gradients of its own.
+//! Updating weights: optimiser steps, moving averages, gradient accumulation and the norm of gradients. None of it is differentiated.
 
 #[cfg(feature = "gpu")]
 use super::gpu;
 use burn::tensor::{Device, Tensor, TensorData};
 
-/// How a gradient moves a weight. All that changes from step to step is in [`Control`].
+/// The optimiser's update of a weight by its gradient. All that changes from step to step is in [`UpdateScalars`].
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Rule {
+pub enum UpdateRule {
     /// AdamW (Loshchilov and Hutter 2019): two moments.
     Adam { betas: [f32; 2], epsilon: f32, decay: f32 },
     /// Stochastic gradient descent as in PyTorch, without dampening: one moment, the velocity.
     Momentum { momentum: f32, nesterov: bool, decay: f32 },
 }
 
-impl Rule {
+impl UpdateRule {
     /// Moments of each weight, which are zero before the first step.
     pub fn moments(&self) -> usize {
         match self {
@@ -24,17 +23,17 @@ impl Rule {
     }
 }
 
-/// The numbers of a step, `[5]` as a tensor (`f32`), so that a step that was recorded has those of the day.
+/// The numbers of a step, `[5]` as a tensor (`f32`), so that a captured graph reads those of the present step.
 #[derive(Clone, Copy, Debug)]
-pub struct Control {
+pub struct UpdateScalars {
     /// The learning rate.
     pub rate: f32,
-    /// What the moments of AdamW are multiplied by, as long as they are young: `1 / (1 - beta^t)`.
-    pub young: [f32; 2],
+    /// Adam's bias correction of each moment: `1 / (1 - beta^t)`.
+    pub bias_correction: [f32; 2],
     /// What the gradient is multiplied by.
     pub scale: f32,
-    /// Nothing moves where it is 0.
-    pub go: f32,
+    /// Weights and moments stay as they are where it is 0.
+    pub apply: f32,
 }
 
 // Where they are in the tensor.
@@ -44,43 +43,43 @@ pub(super) const SECOND: usize = 2;
 pub(super) const SCALE: usize = 3;
 pub(super) const GO: usize = 4;
 
-impl Control {
+impl UpdateScalars {
     /// Numbers of it.
     pub const LEN: usize = 5;
 
     fn of(numbers: &[f32]) -> Option<Self> {
         let all: &[f32; Self::LEN] = numbers.try_into().ok()?;
-        Some(Self { rate: all[RATE], young: [all[FIRST], all[SECOND]], scale: all[SCALE], go: all[GO] })
+        Some(Self { rate: all[RATE], bias_correction: [all[FIRST], all[SECOND]], scale: all[SCALE], apply: all[GO] })
     }
 }
 
 /// The weight after a step by `gradient`, with its `moments` (each of the weight's length, as many as the rule has). On a GPU weight and
-/// moments are written over in their places, for everyone who holds them, and what is returned is the same memory.
+/// moments are updated in place, for everyone who holds them, and what is returned is the same memory.
 pub fn update<const D: usize>(
     weight: Tensor<D>,
     gradient: Tensor<D>,
     moments: &[Tensor<1>],
     control: Tensor<1>,
-    rule: Rule,
+    rule: UpdateRule,
 ) -> (Tensor<D>, Vec<Tensor<1>>) {
     #[cfg(feature = "gpu")]
     if gpu::takes(&weight) {
         return (gpu::update(weight, gradient, moments, control, rule), moments.to_vec());
     }
-    let Some(c) = Control::of(&numbers(control)).filter(|c| c.go != 0.0) else { return (weight, moments.to_vec()) };
+    let Some(c) = UpdateScalars::of(&numbers(control)).filter(|c| c.apply != 0.0) else { return (weight, moments.to_vec()) };
     let (device, dims) = (weight.device(), weight.dims());
     let (mut w, g) = (numbers(weight), numbers(gradient));
     let mut m: Vec<Vec<f32>> = moments.iter().map(|m| numbers(m.clone())).collect();
     match (rule, m.as_mut_slice()) {
-        (Rule::Adam { betas: [b, d], epsilon, decay }, [first, second]) => {
+        (UpdateRule::Adam { betas: [b, d], epsilon, decay }, [first, second]) => {
             for (((w, g), m), v) in w.iter_mut().zip(&g).zip(first).zip(second) {
                 let g = g * c.scale;
                 *m = *m * b + g * (1.0 - b);
                 *v = *v * d + g * g * (1.0 - d);
-                *w = *w * (1.0 - c.rate * decay) - c.rate * (*m * c.young[0]) / ((*v * c.young[1]).sqrt() + epsilon);
+                *w = *w * (1.0 - c.rate * decay) - c.rate * (*m * c.bias_correction[0]) / ((*v * c.bias_correction[1]).sqrt() + epsilon);
             }
         }
-        (Rule::Momentum { momentum, nesterov, decay }, [velocity]) => {
+        (UpdateRule::Momentum { momentum, nesterov, decay }, [velocity]) => {
             for ((w, g), v) in w.iter_mut().zip(&g).zip(velocity) {
                 let g = g * c.scale + *w * decay;
                 *v = *v * momentum + g;
@@ -103,50 +102,50 @@ pub fn blend<const D: usize>(mean: Tensor<D>, weight: Tensor<D>, keep: Tensor<1>
     mean * keep.clone() + weight * (-keep + 1.0)
 }
 
-/// What a batch's gradient does to the sum of those before it.
+/// Gradient accumulation: what a batch's gradient does to the sum of those before it in its step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Joins {
+pub enum Accumulate {
     /// It takes the place of the last step's sum.
-    First,
+    Overwrite,
     /// It is added.
-    Next,
-    /// Nothing: the sum stays as it is.
-    Not,
+    Add,
+    /// The sum stays as it is.
+    Skip,
 }
 
-impl Joins {
+impl Accumulate {
     /// As a number of a tensor.
     pub fn number(self) -> f64 {
         match self {
-            Self::First => 1.0,
-            Self::Next => 0.0,
-            Self::Not => -1.0,
+            Self::Overwrite => 1.0,
+            Self::Add => 0.0,
+            Self::Skip => -1.0,
         }
     }
 }
 
-/// The sum with `gradient` joined to it as `how [1]` says (the number of a [`Joins`]); on a GPU in the place of `sum`.
-pub fn join<const D: usize>(sum: Tensor<1>, gradient: Tensor<D>, how: Tensor<1>) -> Tensor<1> {
+/// The accumulated gradient after that of one more batch, as `mode [1]` says (the number of an [`Accumulate`]); on a GPU in the place of `sum`.
+pub fn accumulate<const D: usize>(sum: Tensor<1>, gradient: Tensor<D>, mode: Tensor<1>) -> Tensor<1> {
     #[cfg(feature = "gpu")]
     if gpu::takes(&sum) {
-        return gpu::join(sum, gradient, how);
+        return gpu::accumulate(sum, gradient, mode);
     }
-    match numbers(how).first() {
-        Some(how) if *how == 0.0 => sum + gradient.flatten(0, D - 1),
-        Some(how) if *how > 0.0 => gradient.flatten(0, D - 1),
+    match numbers(mode).first() {
+        Some(mode) if *mode == 0.0 => sum + gradient.flatten(0, D - 1),
+        Some(mode) if *mode > 0.0 => gradient.flatten(0, D - 1),
         _ => sum,
     }
 }
 
 /// The sum of the squares of many tensors' numbers.
-pub struct Squares {
+pub struct SquaredNorm {
     sum: f64,
     device: Device,
     #[cfg(feature = "gpu")]
-    parts: gpu::Parts,
+    parts: gpu::PartialSquares,
 }
 
-impl Squares {
+impl SquaredNorm {
     /// Of tensors of these lengths, in their order.
     pub fn new(lengths: impl Iterator<Item = usize>, device: &Device) -> Self {
         #[cfg(not(feature = "gpu"))]
@@ -155,7 +154,7 @@ impl Squares {
             sum: 0.0,
             device: device.clone(),
             #[cfg(feature = "gpu")]
-            parts: gpu::Parts::new(lengths, device),
+            parts: gpu::PartialSquares::new(lengths, device),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What leads from volumes to one number a channel, on from there, and back to volumes.
+//! Pooling of volumes to one number a channel, linear maps of these, and broadcasts back to volumes.
 
 #[cfg(feature = "gpu")]
 use super::gpu;

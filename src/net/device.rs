@@ -36,7 +36,7 @@ pub fn device(name: &str) -> Result<Device> {
     nth(kind, index)
 }
 
-/// A device with the next ones of its kind, `count` in all; the CPU is there as often as it is asked for.
+/// A device and the following ones of its kind, `count` in all; the CPU may be repeated any number of times.
 ///
 /// # Errors
 /// E0602 when one is not there.
@@ -62,14 +62,14 @@ pub fn name_of(device: &Device) -> String {
     place_of(device).map_or("cpu".into(), |(kind, index)| format!("{kind}:{index}"))
 }
 
-/// The device as one learns on it: with gradients, and on a GPU with the cheap operations done again on the way back, so that what they make
-/// is not kept until then.
+/// The device to train on: with autodiff, and on a GPU with the cheap operations recomputed in the backward pass, so that their
+/// outputs are not held until then.
 pub fn learning(device: &Device) -> Device {
     let device = device.clone().autodiff();
     if on_cpu(&device) { device } else { device.gradient_checkpointing() }
 }
 
-/// A tensor of the plain device, as one of a device that learns.
+/// A tensor of the plain device, as one of a device with autodiff.
 pub fn tracked<const D: usize>(x: Tensor<D>, device: &Device) -> Tensor<D> {
     match device.gradient_checkpointing_strategy() {
         Some(way) => x.autodiff().with_gradient_checkpointing_strategy(way),
@@ -104,7 +104,7 @@ fn nth(kind: &str, index: usize) -> Result<Device> {
     })
 }
 
-/// Has kernels that were compiled for a GPU once, and what was found to be fastest there, kept in the user's cache folder, unless a file
+/// Configures CubeCL to cache compiled kernels and autotuning results in the user's cache folder, unless a file
 /// `cubecl.toml` says otherwise. Asked for before the first GPU is opened.
 #[cfg(feature = "gpu")]
 fn remember() {
@@ -116,7 +116,7 @@ fn remember() {
         let mut config = CubeClRuntimeConfig::from_current_dir().override_from_env();
         if matches!(config.environment.path, CacheConfig::Target) {
             config.environment.path = CacheConfig::Global;
-            // Most of the time goes to kernels of our own, which are not chosen by trying.
+            // Most of the time goes to kernels of our own, which are not autotuned.
             if std::env::var_os("CUBECL_AUTOTUNE_LEVEL").is_none() {
                 config.autotune.level = AutotuneLevel::Minimal;
             }
@@ -168,7 +168,7 @@ pub fn cuda_cards() -> Option<usize> {
     None
 }
 
-/// Names of the makers' GPUs that `wgpu:0`, `wgpu:1` ... are. Opens each.
+/// Vendors' names of the GPUs that `wgpu:0`, `wgpu:1` ... are. Opens each.
 pub fn through_wgpu() -> Vec<String> {
     let name = |gpu: &Device| identity(gpu).unwrap_or_else(|| "of no name".into());
     gpus("wgpu").iter().map(|gpu| name(gpu) + if in_software(gpu) { ", in software" } else { "" }).collect()
@@ -199,7 +199,7 @@ pub fn reserved(_: &Device) -> Option<u64> {
     None
 }
 
-/// Whether the GPU is one that the processor imitates: it is used only where it is asked for by name.
+/// Whether the GPU is a software renderer on the CPU: it is used only where it is asked for by name.
 #[cfg(feature = "wgpu")]
 fn in_software(device: &Device) -> bool {
     use burn_cubecl::CubeDevice;

@@ -9,10 +9,10 @@ use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::{Device, Tensor, TensorData};
 use ndarray::{Array5, ArrayView5};
 
+use super::compiled::CompiledNetwork;
 use super::device::on_cpu;
 use super::failure::failed;
 use super::network::Network;
-use super::settled::Settled;
 use super::weights::arrays;
 use crate::infer::{Answer, Card, CpuEngine, Engine, Model};
 use crate::text::{Code, Diagnostic, Result};
@@ -28,7 +28,7 @@ pub fn model(network: &Network, card: Card) -> Result<Model> {
         return Ok(Model::new(CpuEngine::new(network.program(), &arrays(network).collect())?, card));
     }
     let device = device.inner();
-    Ok(Model::new(GpuEngine { network: Settled::new(network, &[0], &device)?, device }, card))
+    Ok(Model::new(GpuEngine { network: CompiledNetwork::new(network, &[0], &device)?, device }, card))
 }
 
 /// A checkpoint, ready to predict on a device.
@@ -40,12 +40,18 @@ pub fn load_model(path: &Path, device: &Device) -> Result<Model> {
         return Model::load(path);
     }
     let (trained, card) = Model::read(path)?;
-    model(&Network::from_arrays(trained.program, &trained.weights, device)?, card)
+    let engine = |weights| -> Result<GpuEngine> {
+        let network = Network::from_arrays(trained.program.clone(), weights, device)?;
+        let device = device.clone().inner();
+        Ok(GpuEngine { network: Settled::new(&network, &[0], &device)?, device })
+    };
+    let first = Model::new(engine(&trained.weights)?, card);
+    trained.more.iter().try_fold(first, |model, weights| Ok(model.and(engine(weights)?)))
 }
 
 #[derive(Debug)]
 struct GpuEngine {
-    network: Settled,
+    network: CompiledNetwork,
     device: Device,
 }
 
@@ -62,6 +68,7 @@ impl Engine for GpuEngine {
         let output = match answer {
             Answer::Classes => softmax(logits, 1),
             Answer::Regions => sigmoid(logits),
+            Answer::Logits => logits,
         };
         let values = output.try_into_data().map_err(failed)?;
         let values = values.try_into_vec::<f32>().map_err(|e| lost(&format!("{e:?}")))?;

@@ -1,4 +1,4 @@
-//! What is said when a device fails at its work.
+//! The error of a device that fails.
 
 use std::fmt::Display;
 

@@ -2,6 +2,7 @@
 //!
 //! Level 6: may use `text`, `ir`, `op`, `block`, `read`, `compile`, `kernel`.
 
+mod compiled;
 mod device;
 mod engine;
 mod failure;
@@ -9,15 +10,14 @@ mod forward;
 mod network;
 mod pass;
 mod probe;
-mod settled;
 mod weights;
 
+pub use compiled::CompiledNetwork;
 pub use device::{cuda_cards, device, has_cuda, learning, name_of, on_cpu, peers, reserved, through_wgpu, tracked};
 pub use engine::{load_model, model};
 pub use failure::failed;
 pub use forward::{Forward, LazyTensor, Observed, Parameter, Training, Weights};
-pub use network::{Named, Network};
-pub use pass::Pass;
+pub use network::{NamedParameters, Network};
+pub use pass::ForwardPass;
 pub use probe::{forward, port};
-pub use settled::Settled;
-pub use weights::{apart, arrays, assign, save};
+pub use weights::{arrays, assign, deep_clone, save};

@@ -10,18 +10,19 @@ use burn::tensor::{DType, Device, Tensor, TensorData};
 use super::forward::{Forward, LazyTensor, Observed, Parameter, Training, Weights};
 use crate::compile::Program;
 use crate::compile::memory::{Precision, facts_at};
-use crate::ir::{Array, Arrays, Value};
+use crate::ir::{Array, Arrays, Operator, Value};
+use crate::op::Op;
 use crate::store::{check_shapes, init};
 use crate::text::{Code, Diagnostic, Result};
 
 /// Parameter tensors under the names that the graph gives them: `enc1.ghost1.primary.weight`.
 #[derive(Clone, Debug)]
-pub struct Named(pub Vec<(String, Parameter)>);
+pub struct NamedParameters(pub Vec<(String, Parameter)>);
 
 /// The program as a Burn module.
 #[derive(Module, Debug)]
 pub struct Network {
-    weights: Named,
+    weights: NamedParameters,
     /// Running statistics by name: nothing learns them, and every pass in training moves them ([`Network::observe`]).
     #[module(skip)]
     buffers: Vec<(String, Tensor<1>)>,
@@ -37,16 +38,16 @@ struct Plan {
     precision: Precision,
 }
 
-/// One operation: its inputs, its weights, the values that nobody needs after it.
+/// One operation: its inputs, its weights, the values whose last use it is.
 #[derive(Clone, Debug)]
 struct Step {
     inputs: Vec<usize>,
     weights: Vec<(&'static str, usize)>,
     buffers: Vec<(&'static str, usize)>,
     done: Vec<usize>,
-    /// The value that is computed along with this one, which nobody else reads.
+    /// The value that is computed along with this one, its only reader.
     absorbed: Option<Value>,
-    /// The operation to which it may be left, its only reader.
+    /// The operation that it may be deferred to, its only reader.
     taken: Option<usize>,
 }
 
@@ -62,6 +63,14 @@ impl Network {
             Some(array) => array,
             None => unreachable!("every weight has an array of its shape"),
         };
+        let graph = &program.graph;
+        let unknown = |v: &Value| matches!(&graph.node(*v).op, Op::Other(op) if op.expand(&graph.input_facts(*v)).is_none());
+        if let Some(v) = graph.values().find(unknown) {
+            let message = format!("nothing runs `{}` ({})", graph.node(v).path, graph.node(v).op.kind());
+            return Err(Diagnostic::error(Code::E0302, message)
+                .help("an operation of your own gives `expand`, the operations that it stands for")
+                .into());
+        }
         let mut named = vec![];
         let mut owned = Owned::new();
         for (v, name, w) in program.graph.weights() {
@@ -76,10 +85,10 @@ impl Network {
             buffers.push((name, numbers));
         }
         let plan = Plan { steps: Arc::new(steps(&program, &owned)), program, precision: Precision::F32 };
-        Ok(Self { weights: Named(named), buffers, plan })
+        Ok(Self { weights: NamedParameters(named), buffers, plan })
     }
 
-    /// The network with weights drawn as PyTorch draws them by default, from `seed`.
+    /// The network with random weights, initialised as PyTorch does by default, from `seed`.
     ///
     /// # Errors
     /// E0501 when a weight would not fit into memory.
@@ -88,7 +97,7 @@ impl Network {
         Self::from_arrays(program, &arrays, device)
     }
 
-    /// Computes in this precision from now on: what flows is of it, the weights and what comes out stay `f32`.
+    /// Computes in this precision from now on: activations have it, the weights and the outputs stay `f32`.
     ///
     /// # Errors
     /// E0602 when the device does not compute in it.
@@ -117,7 +126,7 @@ impl Network {
         }
     }
 
-    /// The outputs with these places in the graph's list, for the first input `[N, C, D, H, W]`. What leads to none of them is not computed.
+    /// The outputs with these places in the graph's list, for the first input `[N, C, D, H, W]`. Operations that none of them needs are not run.
     pub fn outputs(&self, x: Tensor<5>, places: &[usize]) -> Vec<Tensor<5>> {
         let all = &self.plan.program.graph.outputs;
         let wanted: Vec<Value> = places.iter().filter_map(|i| Some(all.get(*i)?.1)).collect();
@@ -137,7 +146,7 @@ impl Network {
         kept.into_iter().flatten().collect()
     }
 
-    /// The inputs of the graph in their places among its values, in the type that flows.
+    /// The inputs of the graph in their places among its values, in the type of the activations.
     pub(super) fn given(&self, inputs: Vec<Tensor<5>>) -> Vec<Option<Tensor<5>>> {
         let program = &self.plan.program;
         let mut values = vec![None; program.graph.len()];
@@ -147,8 +156,8 @@ impl Network {
         values
     }
 
-    /// Runs the `needed` operations of a range on the values before it, and shows each of what they make. A value goes when the last that
-    /// reads it has run.
+    /// Runs the `needed` operations of a range on the values before it, and shows each of their outputs. A value is freed after its
+    /// last use.
     pub(super) fn walk(
         &self,
         range: Range<usize>,
@@ -197,7 +206,7 @@ impl Network {
         let op = &graph.node(Value(i)).op;
         let w: Vec<(&'static str, &Parameter)> = step.weights.iter().map(|(n, k)| (*n, &self.weights.0[*k].1)).collect();
         let buffers: Vec<(&'static str, usize, &Tensor<1>)> = step.buffers.iter().map(|(n, k)| (*n, *k, &self.buffers[*k].1)).collect();
-        let w = Weights { all: &w, buffers: &buffers, precision: self.dtype(), training, place: i };
+        let w = Weights { all: &w, views: &[], buffers: &buffers, precision: self.dtype(), training, place: i };
         let ready = |x: Vec<LazyTensor>| x.into_iter().map(LazyTensor::compute).collect();
         if let Some(next) = absorbed {
             return LazyTensor::Ready(op.forward_with(&w, ready(x), &graph.node(next).op));
@@ -224,7 +233,7 @@ impl Network {
         bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0)
     }
 
-    /// The type of the numbers that flow.
+    /// The type of the activations.
     pub fn dtype(&self) -> DType {
         kind(self.plan.precision)
     }
@@ -311,7 +320,7 @@ fn steps(program: &Program, owned: &Owned) -> Vec<Step> {
     all
 }
 
-impl Module for Named {
+impl Module for NamedParameters {
     fn visit<V: ModuleVisitor>(&self, visitor: &mut V) {
         for (name, w) in &self.0 {
             visitor.enter_module(name, "Named");
@@ -355,10 +364,10 @@ impl Module for Named {
     }
 }
 
-impl ModuleDisplayDefault for Named {
+impl ModuleDisplayDefault for NamedParameters {
     fn content(&self, content: Content) -> Option<Content> {
         self.0.iter().fold(content, |c, (n, w)| c.add(n, w)).optional()
     }
 }
 
-impl ModuleDisplay for Named {}
+impl ModuleDisplay for NamedParameters {}

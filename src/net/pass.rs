@@ -1,7 +1,7 @@
-//! A pass forward whose way back is still to come, in the segments of activation checkpointing.
+//! A forward pass whose backward pass is still to come, in the segments of activation checkpointing.
 //!
-//! A segment that is run for its gradients takes what it reads as leaves of its own and begins its way back with the gradients that later
-//! segments have left for what it makes. So the graphs of gradients of two segments have nothing in common, and no more than one is there.
+//! A segment that is run for its gradients takes its inputs as leaves of its own and begins its backward pass with the gradients that later
+//! segments have left for its outputs. So the graphs of gradients of two segments have nothing in common, and no more than one is there.
 
 use std::ops::Range;
 
@@ -14,17 +14,17 @@ use super::device::tracked;
 use super::forward::{Observed, Training};
 use crate::compile::memory::Segments;
 use crate::ir::Value;
-use crate::kernel::lead;
+use crate::kernel::backward_from;
 
-/// What a pass has made, and what its way back needs.
-pub struct Pass {
+/// The outputs of a forward pass, and what its backward pass needs.
+pub struct ForwardPass {
     network: Network,
     segments: Vec<Range<usize>>,
     wanted: Vec<Value>,
     needed: Vec<bool>,
-    /// Whether a value follows from weights.
+    /// Whether a value depends on weights.
     learns: Vec<bool>,
-    /// What segments read of those before them, without gradients.
+    /// The checkpoints: what segments read of those before them, without gradients.
     stored: Vec<Option<Tensor<5>>>,
     /// Of the network.
     device: Device,
@@ -39,7 +39,7 @@ type Leaves = Vec<(usize, Tensor<5>)>;
 
 impl Network {
     /// A pass forward on the first input `[N, C, D, H, W]`, to the outputs with these places in the graph's list.
-    pub fn pass(&self, x: Tensor<5>, places: &[usize], segments: &Segments, mut training: Training) -> Pass {
+    pub fn pass(&self, x: Tensor<5>, places: &[usize], segments: &Segments, mut training: Training) -> ForwardPass {
         training.first = true;
         let graph = &self.program().graph;
         let wanted: Vec<Value> = places.iter().filter_map(|i| Some(graph.outputs.get(*i)?.1)).collect();
@@ -66,7 +66,7 @@ impl Network {
         }
         let learns = self.learns();
         let mut pass =
-            Pass { network: self.clone(), segments, wanted, needed, learns, stored, device, leaves: vec![], outputs: vec![], training };
+            ForwardPass { network: self.clone(), segments, wanted, needed, learns, stored, device, leaves: vec![], outputs: vec![], training };
         let mut values = if pass.segments.len() > 1 { pass.read(&last) } else { std::mem::take(&mut pass.stored) };
         let mut outputs: Vec<Option<Tensor<5>>> = pass.wanted.iter().map(|v| values.get(v.0)?.clone()).collect();
         let wanted = pass.wanted.clone();
@@ -78,7 +78,7 @@ impl Network {
     }
 }
 
-impl Pass {
+impl ForwardPass {
     /// The outputs (`f32`), with gradients.
     pub fn outputs(&self) -> &[Tensor<5>] {
         &self.outputs
@@ -94,34 +94,34 @@ impl Pass {
         self.outputs.clear();
     }
 
-    /// Goes on to the gradients of the weights, from those of a number that follows from the outputs.
-    pub fn back(mut self, gradients: Gradients) -> GradientsParams {
+    /// The backward pass to the gradients of the weights, from those of a loss on the outputs.
+    pub fn backward(mut self, gradients: Gradients) -> GradientsParams {
         self.release();
         // What is computed from here on has been computed before.
         self.training.first = false;
-        let mut slopes: Vec<Option<Tensor<5>>> = vec![None; self.needed.len()];
+        let mut pending: Vec<Option<Tensor<5>>> = vec![None; self.needed.len()];
         let mut all = GradientsAccumulator::new();
         let network = self.network.clone();
-        self.gather(gradients, &mut slopes, &mut all);
+        self.gather(gradients, &mut pending, &mut all);
         while self.segments.len() > 1 {
             self.segments.pop();
             let Some(range) = self.segments.last().cloned() else { break };
             let mut values = self.read(&range);
             let mut starts: Vec<Tensor<1>> = vec![];
             network.walk(range, &self.needed, &self.wanted, &mut values, Some(&self.training), |i, y| {
-                if let Some(slope) = slopes[i].take() {
-                    starts.push(lead(y.clone(), slope));
+                if let Some(gradient) = pending[i].take() {
+                    starts.push(backward_from(y.clone(), gradient));
                 }
             });
             drop(values);
             if let Some(start) = starts.into_iter().reduce(|a, b| a + b) {
-                self.gather(start.backward(), &mut slopes, &mut all);
+                self.gather(start.backward(), &mut pending, &mut all);
             }
         }
         all.grads()
     }
 
-    /// What a segment reads of those before it, as leaves where weights have made it. What no segment before it reads leaves the store.
+    /// What a segment reads of those before it, as leaves where it depends on weights. What no earlier segment reads is freed.
     fn read(&mut self, range: &Range<usize>) -> Vec<Option<Tensor<5>>> {
         let graph = &self.network.program().graph;
         let mut values = vec![None; graph.len()];
@@ -149,10 +149,10 @@ impl Pass {
     }
 
     /// Takes the gradients of the weights and of the leaves.
-    fn gather(&mut self, gradients: Gradients, slopes: &mut [Option<Tensor<5>>], all: &mut GradientsAccumulator<Network>) {
+    fn gather(&mut self, gradients: Gradients, pending: &mut [Option<Tensor<5>>], all: &mut GradientsAccumulator<Network>) {
         for (v, leaf) in std::mem::take(&mut self.leaves) {
             let own = leaf.grad(&gradients);
-            slopes[v] = match (slopes[v].take(), own) {
+            pending[v] = match (pending[v].take(), own) {
                 (Some(a), Some(b)) => Some(a + b),
                 (a, b) => a.or(b),
             };
@@ -182,13 +182,13 @@ mod tests {
         Tensor::from_data(TensorData::new(values, dims), &Device::flex().autodiff())
     }
 
-    /// The gradients of all weights, of a number that weighs each element of each output.
+    /// The gradients of all weights, of a weighted sum over the elements of each output.
     fn gradients(network: &Network, x: &Tensor<5>, places: &[usize], segments: &Segments) -> Vec<(String, Vec<f32>)> {
         let pass = network.pass(x.clone(), places, segments, Training::default());
         let mut rng = ChaCha8Rng::seed_from_u64(5);
         let weigh = |y: &Tensor<5>| (y.clone() * random(y.dims(), &mut rng)).sum();
         let Some(total) = pass.outputs().iter().map(weigh).reduce(|a, b| a + b) else { panic!("no outputs") };
-        let all = pass.back(total.backward());
+        let all = pass.backward(total.backward());
         let own = |w: &Parameter| {
             let data = all.get::<1>(w.id()).map(|g| g.into_data());
             data.map_or(vec![], |d| d.try_to_vec().unwrap())
@@ -212,8 +212,8 @@ mod tests {
             let cut = gradients(network, &x, places, segments);
             for ((name, a), (_, b)) in whole.iter().zip(&cut) {
                 assert_eq!(a.len(), b.len(), "{name} with {segments:?}");
-                let apart = norm(&mut a.iter().zip(b).map(|(a, b)| a - b));
-                assert!(apart <= 1e-6 * length, "{name} with {segments:?}: {apart} of {length}");
+                let difference = norm(&mut a.iter().zip(b).map(|(a, b)| a - b));
+                assert!(difference <= 1e-6 * length, "{name} with {segments:?}: {difference} of {length}");
             }
         }
     }

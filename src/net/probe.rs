@@ -1,4 +1,4 @@
-//! Running a network on given tensors, with what is inside it and its gradients: the tool of whoever ports weights.
+//! Running a network on given tensors, with its intermediate activations and gradients: for porting weights.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -34,11 +34,11 @@ pub fn assign(network: &mut Network, arrays: &Arrays, file: &str, device: &Devic
     Ok(())
 }
 
-/// The network with weights in memory of their own, on a device.
+/// A copy of the network whose weights share no memory with it, on a device.
 ///
 /// # Errors
 /// None but those of [`assign`], which a network's own weights do not have.
-pub fn apart(network: &Network, device: &Device) -> Result<Network> {
+pub fn deep_clone(network: &Network, device: &Device) -> Result<Network> {
     let mut own = network.clone();
     assign(&mut own, &arrays(network).collect(), "the network itself", device)?;
     Ok(own)

@@ -1,10 +1,10 @@
-//! The page of several runs: their table and their curves, one over the other.
+//! The page of several runs: their table and their curves, overlaid.
 //!
 //! May use `group`, `sheet`, `chart`, `html` beside it.
 
 use super::Epoch;
 use super::chart::{Chart, Curve};
-use super::group::{Group, groups};
+use super::group::{RunGroup, groups};
 use super::html::{Cell, document, section, table};
 use super::run::Run;
 use super::sheet::{cells, classes, note};
@@ -34,7 +34,7 @@ pub fn compare(title: &str, runs: &[Run]) -> String {
 }
 
 /// Marks the highest Dice of each column.
-fn mark(all: &[Group], headings: &[Cell], rows: &mut [Vec<Cell>]) {
+fn mark(all: &[RunGroup], headings: &[Cell], rows: &mut [Vec<Cell>]) {
     let mut of: Vec<Option<String>> = vec![None];
     let several = classes(all);
     if several.len() > 1 {
@@ -53,7 +53,7 @@ fn mark(all: &[Group], headings: &[Cell], rows: &mut [Vec<Cell>]) {
 }
 
 /// Curves of all runs; those of one configuration have one colour.
-fn curves(all: &[Group]) -> String {
+fn curves(all: &[RunGroup]) -> String {
     let figure = |name: &'static str| move |e: &Epoch| e.get(name);
     let curves = |of: &dyn Fn(&Epoch) -> f64| -> Vec<Curve> {
         let mut drawn = vec![];

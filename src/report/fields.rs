@@ -1,4 +1,4 @@
-//! A run's config and the parameters of its graph as names and values that can be held against another's.
+//! A run's config and the parameters of its graph, flattened to names and values for comparison.
 //!
 //! May use `run` beside it.
 
@@ -9,13 +9,13 @@ use serde_json::Value;
 use super::run::Run;
 
 /// Names and values.
-pub type Fields = Vec<(String, String)>;
+pub type ConfigFields = Vec<(String, String)>;
 
 /// The graph's name and parameters, then name and value of every field of the config, nested ones as `optimiser.lr`.
 ///
 /// Left out is what says where a run was made, not what it was: `out`, `device`, and the graph's file. `steps` is left out where it
 /// only follows from the number of cases, which differs between folds.
-pub fn fields(run: &Run) -> Fields {
+pub fn fields(run: &Run) -> ConfigFields {
     let mut all = vec![];
     flatten("", &serde_json::to_value(&run.config).unwrap_or_default(), &mut all);
     let patches = run.config.batch.saturating_mul(run.config.optimiser.accumulate).max(1);
@@ -33,7 +33,7 @@ pub fn fields(run: &Run) -> Fields {
 }
 
 /// The names of the fields that are not the same in all of `runs`, in the order of the first that has them.
-pub fn differing(runs: &[Fields]) -> Vec<String> {
+pub fn differing(runs: &[ConfigFields]) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let names = runs.iter().flatten().map(|(name, _)| name).filter(|name| seen.insert((*name).clone()));
     names.filter(|name| runs.windows(2).any(|w| value(&w[0], name) != value(&w[1], name))).cloned().collect()
@@ -44,7 +44,7 @@ pub fn value<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> 
     fields.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
 }
 
-fn flatten(path: &str, value: &Value, all: &mut Fields) {
+fn flatten(path: &str, value: &Value, all: &mut ConfigFields) {
     let text = match value {
         Value::Null => return,
         Value::Object(of) => {
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn flat(value: Value) -> Fields {
+    fn flat(value: Value) -> ConfigFields {
         let mut all = vec![];
         flatten("", &value, &mut all);
         all

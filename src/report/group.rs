@@ -2,12 +2,12 @@
 //!
 //! May use `run` and `fields` beside it.
 
-use super::fields::{Fields, differing, fields, value};
+use super::fields::{ConfigFields, differing, fields, value};
 use super::run::Run;
 
 /// Runs of one configuration, or a single one.
 #[derive(Clone, Debug)]
-pub struct Group<'a> {
+pub struct RunGroup<'a> {
     /// What it is called: the run's folder, without its fold.
     pub name: String,
     pub runs: Vec<&'a Run>,
@@ -17,7 +17,7 @@ pub struct Group<'a> {
 
 /// A figure over the runs of a group.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Figure {
+pub struct MeanSpread {
     /// Over runs.
     pub mean: f64,
     /// Standard deviation over runs (n - 1); none for fewer than two.
@@ -30,13 +30,13 @@ pub struct Figure {
 const FOLD: &str = "split.fold";
 
 /// Groups of runs in the order of their first ones, and the names of the fields that differ between them.
-pub fn groups(runs: &[Run]) -> (Vec<Group<'_>>, Vec<String>) {
-    let mut all: Vec<(Fields, Vec<&Run>)> = vec![];
+pub fn groups(runs: &[Run]) -> (Vec<RunGroup<'_>>, Vec<String>) {
+    let mut all: Vec<(ConfigFields, Vec<&Run>)> = vec![];
     for run in runs {
         let mut own = fields(run);
         own.retain(|(name, _)| name != FOLD);
         // A run of the same fold again is no further fold.
-        let fits = |(other, members): &&mut (Fields, Vec<&Run>)| {
+        let fits = |(other, members): &&mut (ConfigFields, Vec<&Run>)| {
             let hash = |r: &Run| r.program.hash();
             let other_fold = members.iter().all(|m| m.config.split.fold != run.config.split.fold && hash(m) == hash(run));
             *other == own && run.config.split.folds.is_some() && other_fold && members.iter().all(|m| m.classes == run.classes)
@@ -63,11 +63,11 @@ pub fn groups(runs: &[Run]) -> (Vec<Group<'_>>, Vec<String>) {
             graph.push_str(&format!(" {}", hash.get(..8).unwrap_or(hash)));
         }
     }
-    let of: Vec<Fields> = all.iter().map(|(own, _)| own.clone()).collect();
+    let of: Vec<ConfigFields> = all.iter().map(|(own, _)| own.clone()).collect();
     let names = differing(&of);
     let mut groups = vec![];
     for (own, runs) in all {
-        groups.push(Group { name: name(&runs), values: names.iter().map(|n| value(&own, n).map(str::to_owned)).collect(), runs });
+        groups.push(RunGroup { name: name(&runs), values: names.iter().map(|n| value(&own, n).map(str::to_owned)).collect(), runs });
     }
     (groups, names)
 }
@@ -90,10 +90,10 @@ fn name(runs: &[&Run]) -> String {
     }
 }
 
-impl Group<'_> {
+impl RunGroup<'_> {
     /// A figure of the best epochs: `Some(class)` or the mean of all classes. None without a finished epoch, or where no validation case has
     /// the class.
-    pub fn dice(&self, class: Option<&str>) -> Option<Figure> {
+    pub fn dice(&self, class: Option<&str>) -> Option<MeanSpread> {
         let of = |run: &&Run| {
             let best = run.best()?;
             match class {
@@ -101,7 +101,7 @@ impl Group<'_> {
                 Some(name) => best.dice.get(run.classes.iter().position(|c| c == name)?).copied().filter(|d| d.is_finite()),
             }
         };
-        Figure::of(&self.runs.iter().filter_map(of).collect::<Vec<_>>())
+        MeanSpread::of(&self.runs.iter().filter_map(of).collect::<Vec<_>>())
     }
 
     /// The first of its runs; the others have the same graph.
@@ -126,7 +126,7 @@ impl Group<'_> {
 
     /// Whether all its runs are finished.
     pub fn is_finished(&self) -> bool {
-        self.runs.iter().all(|r| matches!(r.standing, crate::train::Standing::Finished(_)))
+        self.runs.iter().all(|r| matches!(r.standing, crate::train::RunStatus::Finished(_)))
     }
 }
 
@@ -138,7 +138,7 @@ fn range(all: impl Iterator<Item = usize> + Clone) -> String {
     }
 }
 
-impl Figure {
+impl MeanSpread {
     fn of(values: &[f64]) -> Option<Self> {
         let n = values.len() as f64;
         let mean = values.iter().sum::<f64>() / n;
@@ -161,12 +161,12 @@ mod tests {
     #[test]
     fn a_figure_has_a_mean_and_a_deviation() {
         // By hand: 2, 4, 9 have mean 5 and variance (9 + 1 + 16) / 2.
-        let f = Figure::of(&[2.0, 4.0, 9.0]).unwrap();
+        let f = MeanSpread::of(&[2.0, 4.0, 9.0]).unwrap();
         assert_eq!((f.mean, f.deviation), (5.0, Some(13f64.sqrt())));
-        assert_eq!(Figure::of(&[0.5]).unwrap().text(1), "0.500");
-        assert_eq!(Figure::of(&[0.5, 0.7]).unwrap().text(2), "0.600 ± 0.141");
-        assert_eq!(Figure::of(&[0.5]).unwrap().text(2), "0.500 (1 of 2)");
-        assert_eq!(Figure::of(&[]), None);
+        assert_eq!(MeanSpread::of(&[0.5]).unwrap().text(1), "0.500");
+        assert_eq!(MeanSpread::of(&[0.5, 0.7]).unwrap().text(2), "0.600 ± 0.141");
+        assert_eq!(MeanSpread::of(&[0.5]).unwrap().text(2), "0.500 (1 of 2)");
+        assert_eq!(MeanSpread::of(&[]), None);
         assert_eq!([range([3, 1].into_iter()), range([2].into_iter()), range([].into_iter())], ["1 to 3", "2", "-"]);
     }
 }

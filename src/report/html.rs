@@ -1,4 +1,4 @@
-//! What pages are made of: the frame with its styles and script, escaped texts, tables.
+//! HTML helpers: the frame with its styles and script, escaped texts, tables.
 //!
 //! Depends on nothing of this crate. Nothing on a page comes from the network.
 

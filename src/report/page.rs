@@ -9,15 +9,15 @@ use std::time::Duration;
 use super::chart::{Chart, Curve};
 use super::fields::{fields, value};
 use super::html::{Cell, details, document, embedded, escape, section, table};
-use super::pictures::Picture;
+use super::pictures::CasePicture;
 use super::run::Run;
-use crate::metric::{Sample, Spread, spreads};
+use crate::metric::{MetricSample, Spread, spreads};
 use crate::show::picture::{self, Style, draw, shape, share, short};
 use crate::text::{many, several, thousands};
 use crate::train::span;
 
 /// A page about a run; `missing` says why there are no pictures where some were asked for.
-pub fn page(run: &Run, pictures: &[Picture], missing: Option<&str>) -> String {
+pub fn page(run: &Run, pictures: &[CasePicture], missing: Option<&str>) -> String {
     let [d, h, w] = run.config.patch;
     let about = format!("{} · {} · patch {d}×{h}×{w} · {}", run.program.name, data(run), run.state());
     let mut body = summary(run);
@@ -116,12 +116,12 @@ fn scores(run: &Run) -> String {
     let values = run.values();
     let n = run.cases.len();
     let dash = |value: Option<f64>| value.map_or("–".into(), figure);
-    let mut samples: Vec<(&str, Sample)> = run.classes.iter().enumerate().map(|(i, c)| (c.as_str(), values.of_region(i))).collect();
+    let mut samples: Vec<(&str, MetricSample)> = run.classes.iter().enumerate().map(|(i, c)| (c.as_str(), values.of_region(i))).collect();
     if run.classes.len() != 1 {
         samples.push(("mean of classes", values.of_mean()));
     }
     let spread = spreads(&samples.iter().map(|(_, s)| s.clone()).collect::<Vec<_>>(), 0);
-    let row = |((name, sample), s): (&(&str, Sample), Spread)| {
+    let row = |((name, sample), s): (&(&str, MetricSample), Spread)| {
         let known = sample.values.iter().zip(&run.cases).filter_map(|(v, c)| Some(((*v)?, c)));
         let worst = known.min_by(|(a, _), (b, _)| a.total_cmp(b)).map_or(String::new(), |(_, c)| c.id.clone());
         vec![
@@ -180,8 +180,8 @@ fn note(run: &Run, mean: Option<f64>) -> String {
     format!("<p class=\"note\">{}</p>\n", escape(&said))
 }
 
-fn drawn(pictures: &[Picture], missing: Option<&str>) -> String {
-    let one = |p: &Picture| {
+fn drawn(pictures: &[CasePicture], missing: Option<&str>) -> String {
+    let one = |p: &CasePicture| {
         let which = if p.best { "one of the best" } else { "one of the worst" };
         let source = embedded("image/png", &p.png);
         format!(

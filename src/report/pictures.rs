@@ -1,4 +1,4 @@
-//! The best and the worst validation cases of a run as pictures: image, label and what its best network makes of it.
+//! The best and the worst validation cases of a run as pictures: image, label and the prediction of its best network.
 //!
 //! May use `train`, `infer`, `volume`, and `run` beside it.
 
@@ -14,7 +14,7 @@ use crate::volume::overlay::{self, Overlay, Slices};
 
 /// A case that was drawn.
 #[derive(Clone, Debug)]
-pub struct Picture {
+pub struct CasePicture {
     pub case: String,
     /// Its Dice, the mean over the classes.
     pub dice: f64,
@@ -27,7 +27,7 @@ pub struct Picture {
 ///
 /// # Errors
 /// What is wrong with the data, as they are found now, or with the checkpoint; E0703 for a channel that is not there.
-pub fn pictures(run: &Run, each: usize, channel: usize, device: &Device) -> Result<Vec<Picture>> {
+pub fn pictures(run: &Run, each: usize, channel: usize, device: &Device) -> Result<Vec<CasePicture>> {
     let chosen = chosen(&run.cases, each);
     if chosen.is_empty() {
         return Ok(vec![]);
@@ -61,7 +61,7 @@ pub fn pictures(run: &Run, each: usize, channel: usize, device: &Device) -> Resu
         overlay::encode(&mut png, &picture).map_err(|e| {
             Diagnostic::error(Code::E0703, format!("cannot draw `{}`: {e}", case.id)).help("leave the pictures out: --pictures 0")
         })?;
-        all.push(Picture { case: case.id.clone(), dice: case.mean.unwrap_or(f64::NAN), best, png });
+        all.push(CasePicture { case: case.id.clone(), dice: case.mean.unwrap_or(f64::NAN), best, png });
     }
     Ok(all)
 }

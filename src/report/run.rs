@@ -1,4 +1,4 @@
-//! A run folder, read.
+//! Reading a run folder.
 //!
 //! May use `train`, `metric`, `compile`, `show` and `text`.
 
@@ -10,7 +10,7 @@ use crate::compile::{Program, compile};
 use crate::metric::Values;
 use crate::show::{self, Stats};
 use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, printable, reason, several};
-use crate::train::{CASES, METRICS, METRICS_TABLE, RunConfig, STARTS, Standing, Start, best_of};
+use crate::train::{CASES, METRICS, METRICS_TABLE, RunConfig, RunStart, RunStatus, STARTS, best_of};
 
 /// More than any journal has: what is larger is something else.
 const LARGEST: u64 = 256 << 20;
@@ -28,13 +28,13 @@ pub struct Run {
     pub program: Program,
     /// Of a patch, batch 1; a line for each of the graph's own nodes.
     pub stats: Stats,
-    pub standing: Standing,
+    pub standing: RunStatus,
     /// The foreground classes.
     pub classes: Vec<String>,
     pub epochs: Vec<Epoch>,
     /// The scores of the validation cases at the best epoch.
     pub cases: Vec<CaseDice>,
-    pub starts: Vec<Start>,
+    pub starts: Vec<RunStart>,
     /// Cases for training and for validation.
     pub split: [usize; 2],
 }
@@ -113,7 +113,7 @@ impl Run {
         let starts = starts.into_iter().filter_map(|line| serde_json::from_value(line).ok()).collect();
         let split = text(&path.join("split.json"))?.and_then(|t| serde_json::from_str::<Value>(&t).ok()).unwrap_or_default();
         let split = ["training", "validation"].map(|part| split[part].as_array().map_or(0, Vec::len));
-        let standing = Standing::at(path)?;
+        let standing = RunStatus::at(path)?;
         let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let name = whole.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
         let config_text = source.text.clone();
@@ -140,9 +140,9 @@ impl Run {
     pub fn state(&self) -> String {
         let (done, all) = (self.epochs.len(), self.config.epochs);
         match self.standing {
-            Standing::Running => format!("under way, {done} of {}", several(all, "epoch")),
-            Standing::Finished(_) if done < all => format!("ended by `patience` after {done} of {}", several(all, "epoch")),
-            Standing::Finished(_) => format!("finished, {}", several(all, "epoch")),
+            RunStatus::Running => format!("under way, {done} of {}", several(all, "epoch")),
+            RunStatus::Finished(_) if done < all => format!("ended by `patience` after {done} of {}", several(all, "epoch")),
+            RunStatus::Finished(_) => format!("finished, {}", several(all, "epoch")),
             _ => format!("interrupted, {done} of {}", several(all, "epoch")),
         }
     }

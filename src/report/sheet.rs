@@ -1,4 +1,4 @@
-//! Several runs as one table: what differs, what it costs, what it gave.
+//! Several runs as one table: settings that differ, costs, results.
 //!
 //! May use `group` beside it, and `show`.
 
@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::group::{Group, groups};
+use super::group::{RunGroup, groups};
 use super::run::Run;
 use crate::show::{Column, Format, csv, panels, table};
 use crate::text::{thousands, wrap};
-use crate::train::{Standing, span};
+use crate::train::{RunStatus, span};
 
 /// The table of runs in a format; one for a terminal is at most `width` wide, in several parts where its columns do not fit beside each other.
 pub fn sheet(runs: &[Run], format: Format, width: usize) -> String {
@@ -29,7 +29,7 @@ pub fn sheet(runs: &[Run], format: Format, width: usize) -> String {
 }
 
 /// What is to be said under the table.
-pub(super) fn note(all: &[Group]) -> String {
+pub(super) fn note(all: &[RunGroup]) -> String {
     let mut said = vec!["Dice: validation at the epoch with the highest mean, mean over the cases that have the class".to_owned()];
     let is_absent = |run: &Run| run.best().is_some_and(|b| b.dice.iter().any(|d| d.is_nan()));
     if all.iter().flat_map(|g| &g.runs).any(|run| is_absent(run)) {
@@ -46,7 +46,7 @@ pub(super) fn note(all: &[Group]) -> String {
 }
 
 /// The foreground classes of all runs, in the order in which they come up.
-pub(super) fn classes(all: &[Group]) -> Vec<String> {
+pub(super) fn classes(all: &[RunGroup]) -> Vec<String> {
     let mut classes: Vec<String> = vec![];
     for class in all.iter().flat_map(|g| &g.runs).flat_map(|r| &r.classes) {
         if !classes.contains(class) {
@@ -57,10 +57,10 @@ pub(super) fn classes(all: &[Group]) -> Vec<String> {
 }
 
 /// Headings and rows for people.
-pub(super) fn cells(all: &[Group], names: &[String]) -> (Vec<Column>, Vec<Vec<String>>) {
+pub(super) fn cells(all: &[RunGroup], names: &[String]) -> (Vec<Column>, Vec<Vec<String>>) {
     let classes = classes(all);
     let folds = all.iter().any(|g| g.runs.len() > 1);
-    let patches = all.iter().filter_map(Group::first).map(|r| r.config.patch);
+    let patches = all.iter().filter_map(RunGroup::first).map(|r| r.config.patch);
     let patch = patches.clone().any(|p| Some(p) != patches.clone().next());
     let mut columns = vec![Column::new("run", false, 0)];
     columns.extend(names.iter().map(|n| Column::new(n.clone(), false, 0)));
@@ -74,7 +74,7 @@ pub(super) fn cells(all: &[Group], names: &[String]) -> (Vec<Column>, Vec<Vec<St
         columns.extend(classes.iter().map(|c| Column::new(c.clone(), true, 0)));
     }
     columns.extend(["best epoch", "trained", "time"].map(|name| Column::new(name, true, 0)));
-    let row = |g: &Group| {
+    let row = |g: &RunGroup| {
         let mut cells = vec![format!("{}{}", g.name, if g.is_finished() { "" } else { " *" })];
         cells.extend(g.values.iter().map(|v| v.clone().unwrap_or("-".into())));
         if folds {
@@ -97,14 +97,14 @@ pub(super) fn cells(all: &[Group], names: &[String]) -> (Vec<Column>, Vec<Vec<St
 }
 
 /// Comma-separated values with every digit.
-fn numbers(all: &[Group], names: &[String]) -> String {
+fn numbers(all: &[RunGroup], names: &[String]) -> String {
     let classes = classes(all);
     let mut headings: Vec<String> = vec!["run".into()];
     headings.extend(names.iter().cloned());
     headings.extend(["runs", "finished", "params", "macs", "flops", "dice_mean", "dice_mean_sd"].map(String::from));
     headings.extend(classes.iter().flat_map(|c| [format!("dice_{c}"), format!("dice_{c}_sd")]));
     headings.extend(["best_epoch", "epochs_trained", "seconds"].map(String::from));
-    let row = |g: &Group| {
+    let row = |g: &RunGroup| {
         let mut cells = vec![g.name.clone()];
         cells.extend(g.values.iter().map(|v| v.clone().unwrap_or_default()));
         cells.extend([g.runs.len().to_string(), g.is_finished().to_string()]);
@@ -122,19 +122,19 @@ fn numbers(all: &[Group], names: &[String]) -> String {
     csv(&headings, &all.iter().map(row).collect::<Vec<_>>())
 }
 
-fn json_text(all: &[Group], names: &[String]) -> String {
+fn json_text(all: &[RunGroup], names: &[String]) -> String {
     let run = |r: &&Run| {
         let best = r.best().map(|b| {
             let dice: Map<String, Value> = r.classes.iter().zip(&b.dice).map(|(c, d)| (c.clone(), json!(d))).collect();
             json!({ "epoch": b.epoch, "dice_mean": b.mean(), "dice": dice })
         });
         json!({
-            "folder": r.path.display().to_string(), "finished": matches!(r.standing, Standing::Finished(_)), "epochs": r.epochs.len(),
+            "folder": r.path.display().to_string(), "finished": matches!(r.standing, RunStatus::Finished(_)), "epochs": r.epochs.len(),
             "seconds": r.seconds(), "best": best, "training_cases": r.split[0], "validation_cases": r.split[1],
         })
     };
-    let figure = |g: &Group, class: Option<&str>| g.dice(class).map(|f| json!({ "mean": f.mean, "sd": f.deviation, "runs": f.n }));
-    let group = |g: &Group| {
+    let figure = |g: &RunGroup, class: Option<&str>| g.dice(class).map(|f| json!({ "mean": f.mean, "sd": f.deviation, "runs": f.n }));
+    let group = |g: &RunGroup| {
         let differs: Map<String, Value> = names.iter().zip(&g.values).map(|(n, v)| (n.clone(), json!(v))).collect();
         let total = g.first().map(|r| &r.stats.total);
         let classes: Map<String, Value> =

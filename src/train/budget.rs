@@ -1,4 +1,4 @@
-//! A run that is as long as the time that it may take.
+//! Runs with a time budget.
 //!
 //! Part of `train`; may use `text`.
 
@@ -7,9 +7,9 @@ use std::path::Path;
 use burn::tensor::Device;
 
 use super::config::RunConfig;
+use super::dry_run::{DryRun, dry_run};
 use super::job::Job;
 use super::origin::CONFIG;
-use super::rehearsal::{Rehearsal, rehearse};
 use crate::text::{Code, Diagnostic, Result, Source, several};
 
 /// The part of the time that is planned for: steps differ, and so do validation cases.
@@ -19,7 +19,7 @@ const REACH: f64 = 0.05;
 /// No run has more epochs.
 const MOST: usize = 1_000_000;
 
-/// Seconds of a text like `12h`, `90m`, `1h30m` or `2d`; `None` for what is none, or no time at all.
+/// Seconds of a text like `12h`, `90m`, `1h30m` or `2d`; `None` for any other text, and for zero.
 pub fn seconds(text: &str) -> Option<f64> {
     let mut rest = text.trim();
     let mut all = 0.0;
@@ -38,21 +38,21 @@ pub fn seconds(text: &str) -> Option<f64> {
     (rest.is_empty() && all.is_finite() && all > 0.0).then_some(all)
 }
 
-/// A job whose config names a budget, with as many epochs as fit into it by a rehearsal on the device, but no more than its `epochs` where it has
+/// A job whose config names a budget, with as many epochs as fit into it by a dry run on the device, but no more than its `epochs` where it has
 /// some; and with a moving average of the weights over a twentieth of its steps, unless the config has one. `None` for a job without a budget.
 /// Nothing is written.
 ///
 /// # Errors
 /// E0601 where not one epoch fits; what would stop the run.
-pub fn fitted(job: &Job, device: &Device) -> Result<Option<(Job, Rehearsal)>> {
+pub fn fitted(job: &Job, device: &Device) -> Result<Option<(Job, DryRun)>> {
     let Some((text, budget)) = job.config.budget.as_deref().and_then(|text| Some((text, seconds(text)?))) else { return Ok(None) };
     let mut job = job.clone();
     let most = if job.config.epochs == 0 { MOST } else { job.config.epochs };
-    // As the run will be, for what is not known yet.
+    // Stand-ins for values that the budget decides.
     job.config.epochs = most;
     let own = job.config.optimiser.average;
     job.config.optimiser.average = own.or(Some(0.999));
-    let mut r = rehearse(&job, device)?;
+    let mut r = dry_run(&job, device)?;
     let (all, some) = (job.validation.len() as f64, job.validated_between().len() as f64);
     let once = r.validation_seconds * all;
     let epoch = r.mean_step_seconds * job.steps() as f64 + r.validation_seconds * some / job.config.validate.every as f64;
@@ -87,7 +87,7 @@ pub fn settled(mut job: Job, run: &Path) -> Job {
 /// The most epochs that fit where each, and what comes once, takes so many seconds; `None` where not one does.
 fn fit(budget: f64, once: f64, epoch: f64, most: usize) -> Option<usize> {
     let epochs = ((budget * PLANNED - once) / epoch.max(f64::MIN_POSITIVE)).floor();
-    // What is below 0 or no number becomes 0.
+    // What is negative or NaN becomes 0.
     Some((epochs as usize).min(most)).filter(|n| *n > 0)
 }
 

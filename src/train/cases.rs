@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Map, json};
 
-use crate::metric::Summary;
+use crate::metric::ScoreSummary;
 use crate::show::quoted;
 use crate::text::{Result, write_text};
 
@@ -20,7 +20,7 @@ pub const CASES_TABLE: &str = "cases.csv";
 ///
 /// # Errors
 /// E0603 when they cannot be written.
-pub fn write(folder: &Path, epoch: usize, classes: &[String], scores: &Summary) -> Result<()> {
+pub fn write(folder: &Path, epoch: usize, classes: &[String], scores: &ScoreSummary) -> Result<()> {
     let mut lines = String::new();
     let mut table = String::from("epoch,case,class,dice,reference_voxels,predicted_voxels\n");
     for case in &scores.cases {

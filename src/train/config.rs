@@ -9,13 +9,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::budget::seconds;
-use super::clean::Cleaning;
 use super::fault::fault;
 use super::loss::Objective;
+use super::postprocess_search::PostprocessSearch;
 use super::regions::NamedRegions;
-use super::schedule::Course;
+use super::schedule::LrSchedule;
 use crate::compile::memory::Precision;
-use crate::data::{Augment, Foreground, Preprocess, Spacing, Spec};
+use crate::data::{Augment, DatasetSpec, Foreground, Preprocess, Spacing};
 use crate::read::{self, Set, Value};
 use crate::text::{Diagnostics, Result, Source, printable};
 use crate::volume::Normalise;
@@ -40,7 +40,7 @@ pub struct RunConfig {
     #[serde(default)]
     pub set: BTreeMap<String, Value>,
     /// Where the cases come from.
-    pub data: Spec,
+    pub data: DatasetSpec,
     /// Regions of label values that the network tells apart instead of the classes; each is one of its outputs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regions: Option<NamedRegions>,
@@ -79,9 +79,9 @@ pub struct RunConfig {
     #[serde(default)]
     pub loss: Objective,
     #[serde(default)]
-    pub optimiser: Optimiser,
+    pub optimiser: OptimiserConfig,
     #[serde(default)]
-    pub schedule: Schedule,
+    pub schedule: ScheduleConfig,
     #[serde(default)]
     pub epochs: usize,
     /// The time that the run may take, as `12h` or `1h30m`: so many epochs are made, at most `epochs` where that is given, as a measured step
@@ -94,23 +94,24 @@ pub struct RunConfig {
     /// How often, and on how many cases.
     #[serde(default)]
     pub validate: Validate,
-    /// Stop after so many epochs without a better one; without it, all epochs are trained.
+    /// Early stopping after so many epochs without a better one; without it, all epochs are trained.
     #[serde(default)]
     pub patience: Option<usize>,
     /// Overlap of the windows at validation and prediction, 0 to below 1.
     #[serde(default = "half")]
     pub overlap: f64,
-    /// Whether to look at the end for postprocessing that helps.
+    /// Whether to search at the end for postprocessing that improves Dice.
     #[serde(default)]
-    pub postprocess: Cleaning,
+    pub postprocess: PostprocessSearch,
     /// Replicas of the network that share a batch: threads on the CPU, as many GPUs from `device` on.
     #[serde(default = "one")]
     pub workers: usize,
-    /// What flows through the network: `f32`, or on a GPU `bf16` or `f16` (with the loss scaled). The weights, their gradients, the
+    /// The precision of the activations: `f32`, or on a GPU `bf16` or `f16` (with the loss scaled). The weights, their gradients, the
     /// optimiser and the loss stay `f32`.
     #[serde(default)]
     pub precision: Precision,
-    /// Whether most of the activations are computed again on the way back instead of held: a step takes less memory and more time.
+    /// Activation checkpointing: most activations are computed again in the backward pass instead of held, so that a step takes less memory and
+    /// more time.
     #[serde(default)]
     pub checkpointing: bool,
     /// The seed of the weights, the order of the cases, the crops and the augmentation.
@@ -168,7 +169,7 @@ pub struct SplitSpec {
     /// starts at the config's folder; cases that are not named are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
-    /// The part of the cases, above 0 and below 1; with `folds` it has no say.
+    /// The part of the cases, above 0 and below 1; ignored with `folds`.
     pub validation: f64,
     /// Cross-validation in so many folds of the sorted cases, as scikit-learn's `KFold(folds, shuffle=True, random_state=seed)`
     /// makes them. Seed 12345, which is taken if none is given, is that of nnU-Net.
@@ -188,7 +189,7 @@ impl Default for SplitSpec {
 /// Optimisers by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(non_camel_case_types)]
-pub enum Kind {
+pub enum OptimiserKind {
     /// Adam with decoupled weight decay.
     #[default]
     adamw,
@@ -196,11 +197,11 @@ pub enum Kind {
     sgd,
 }
 
-/// What moves the weights.
+/// The optimiser.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Optimiser {
-    pub kind: Kind,
+pub struct OptimiserConfig {
+    pub kind: OptimiserKind,
     /// The learning rate at the end of the warmup.
     pub lr: f64,
     pub weight_decay: f64,
@@ -210,18 +211,18 @@ pub struct Optimiser {
     pub momentum: f64,
     /// Whether SGD's momentum is Nesterov's.
     pub nesterov: bool,
-    /// The most that all gradients together may be long; longer ones are shortened.
+    /// Gradient clipping: the largest global norm of the gradients.
     pub clip: Option<f64>,
-    /// Batches whose gradients make one step.
+    /// Gradient accumulation: batches whose gradients make one step.
     pub accumulate: usize,
     /// What a step keeps of the moving average of the weights, as 0.999; the average is what is validated and saved.
     pub average: Option<f64>,
 }
 
-impl Default for Optimiser {
+impl Default for OptimiserConfig {
     fn default() -> Self {
         Self {
-            kind: Kind::adamw,
+            kind: OptimiserKind::adamw,
             lr: 1e-3,
             weight_decay: 1e-2,
             betas: [0.9, 0.999],
@@ -234,11 +235,11 @@ impl Default for Optimiser {
     }
 }
 
-/// The course of the learning rate after the warmup.
+/// The learning rate schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Schedule {
-    pub kind: Course,
+pub struct ScheduleConfig {
+    pub kind: LrSchedule,
     /// Epochs (fractions count) of linear warmup.
     pub warmup: f64,
     /// The learning rate at the end.
@@ -247,9 +248,9 @@ pub struct Schedule {
     pub power: f64,
 }
 
-impl Default for Schedule {
+impl Default for ScheduleConfig {
     fn default() -> Self {
-        Self { kind: Course::cosine, warmup: 1.0, min_lr: 1e-6, power: 0.9 }
+        Self { kind: LrSchedule::cosine, warmup: 1.0, min_lr: 1e-6, power: 0.9 }
     }
 }
 
@@ -326,7 +327,7 @@ impl RunConfig {
         must(o.betas.iter().all(|b| (0.0..1.0).contains(b)), "optimiser.betas", format!("{:?}", o.betas), "two numbers from 0 to below 1");
         must((0.0..1.0).contains(&o.momentum), "optimiser.momentum", o.momentum.to_string(), "from 0 to below 1");
         must(
-            !(o.kind == Kind::sgd && o.nesterov && o.momentum == 0.0),
+            !(o.kind == OptimiserKind::sgd && o.nesterov && o.momentum == 0.0),
             "optimiser.nesterov",
             "true without momentum".into(),
             "false, or `optimiser.momentum` above 0",

@@ -24,7 +24,7 @@ pub struct Events {
 impl Events {
     /// Starts a file in a run folder in place of any that an earlier start has left there. `now` is the time in seconds since 1970.
     ///
-    /// A TensorBoard that is looking on is told to forget what it has read of the run.
+    /// A TensorBoard that watches the folder drops what it has read of the run.
     ///
     /// # Errors
     /// E0603 when it cannot be written.
@@ -61,7 +61,7 @@ impl Events {
     }
 
     fn write(&mut self, data: Vec<u8>) -> Result<()> {
-        // One write for each record: whoever looks on sees whole ones.
+        // One write for each record: a reader sees whole ones.
         Ok(self.file.write_all(&framed(&data)).map_err(|e| unwritable(&self.path, &e))?)
     }
 }

@@ -1,4 +1,4 @@
-//! What is wrong with a field of a run config, at its place in the text.
+//! Errors of a run config's fields, at their places in the text.
 //!
 //! Part of `train`; may use `text`.
 

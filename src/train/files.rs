@@ -1,4 +1,4 @@
-//! What the files of a run's cases were when it began: a run that is gone on with learns from the same.
+//! Records of the files of a run's cases: a resumed run must read the same data.
 //!
 //! Part of `train`; may use `data` and `text`. The record is `data.json` in the run folder. Files are told by their case and their place in
 //! it, so that a data set may be moved; size and time are compared first, and the content where they are not as they were.

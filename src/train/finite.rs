@@ -1,4 +1,4 @@
-//! Losses and weights that are no longer finite.
+//! Detection of NaN and infinite losses and weights.
 //!
 //! Part of `train`; may use `net` and `text`.
 
@@ -16,7 +16,7 @@ pub fn stopped(cases: &str, epoch: usize, step: usize, folder: &Folder) -> Diagn
     stopped_at(what, folder)
 }
 
-/// The same of anything, with what is left of the run.
+/// The same for weights, with what remains of the run.
 pub fn stopped_at(what: String, folder: &Folder) -> Diagnostics {
     let last = folder.file(LAST);
     let kept = if last.exists() {
@@ -32,14 +32,14 @@ pub fn stopped_at(what: String, folder: &Folder) -> Diagnostics {
 
 /// Whether every parameter is a finite number.
 pub fn is_finite(network: &Network) -> bool {
-    struct Look(bool);
-    impl ModuleVisitor for Look {
+    struct Intensity(bool);
+    impl ModuleVisitor for Intensity {
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             let values = param.val().into_data();
             self.0 &= values.as_slice::<f32>().is_ok_and(|v| v.iter().all(|x| x.is_finite()));
         }
     }
-    let mut look = Look(true);
+    let mut look = Intensity(true);
     network.visit(&mut look);
     look.0
 }

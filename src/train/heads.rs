@@ -1,4 +1,4 @@
-//! Which outputs of a graph are trained on, and what each weighs.
+//! Deep supervision: the outputs of a graph that are trained on, and their weights in the loss.
 //!
 //! Part of `train`; may use `compile`, `ir` and `text`.
 

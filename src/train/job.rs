@@ -1,4 +1,4 @@
-//! A run that has been checked: config, graph and data fit together.
+//! A validated run: config, graph and data fit together.
 //!
 //! Part of `train`; may use `compile`, `data`, `read` and `text`.
 
@@ -15,15 +15,15 @@ use super::heads;
 use super::loss::{FrequencyOf, Head, Loss};
 use super::memory;
 use super::origin::{GRAPH, SPLIT};
-use super::regions::goal;
-use super::sides::{seed, sides};
-use super::store::Store;
+use super::regions::label_scheme;
+use super::split::{seed, split_cases};
+use super::store::CaseStore;
 use crate::compile::memory::Segments;
 use crate::compile::{self, Program};
-use crate::data::{Dataset, Purpose, draw};
+use crate::data::{Dataset, RngStream, draw};
 use crate::host;
 use crate::infer::{Card, Regions};
-use crate::metric::{Region, Value};
+use crate::metric::{LabelValue, Region};
 use crate::net;
 use crate::read::Set;
 use crate::text::{self, Code, Diagnostic, Diagnostics, Result, Source, several};
@@ -33,12 +33,12 @@ use crate::text::{self, Code, Diagnostic, Diagnostics, Result, Source, several};
 pub struct Job {
     pub config: RunConfig,
     pub program: Arc<Program>,
-    pub store: Arc<Store>,
+    pub store: Arc<CaseStore>,
     /// What the network's channels stand for where that is regions.
     pub regions: Option<Regions>,
     /// The outputs that are trained on.
     pub heads: Vec<Head>,
-    /// In which a step goes through the network; one without activation checkpointing.
+    /// The segments of activation checkpointing; a single one without it.
     pub segments: Segments,
     /// Cases by their index in the data set.
     pub training: Vec<usize>,
@@ -58,12 +58,12 @@ impl Job {
             all.push(Set::parse(&format!("{name}={value}"))?);
         }
         all.extend_from_slice(sets);
-        // Graph and data are independent: what is wrong with both is said at once.
+        // Graph and data are independent: the errors of both are reported together.
         let mut found = Diagnostics::default();
         let program = found.keep(compile::compile(graph, &all, None));
         let data = found.keep(Dataset::open(&config.data, config.preprocess(), config.cache.as_deref()));
         let (Some(program), Some(data)) = (program, data) else { return Err(found) };
-        let store = Store::new(data);
+        let store = CaseStore::new(data);
         let about = store.description();
         let labels: Vec<String> = about.labels.iter().map(|(_, name)| name.clone()).collect();
 
@@ -94,7 +94,7 @@ impl Job {
             found.push(fault(source, "loss.class_weights", message));
         }
         // One that cannot be read leaves nothing to say of how many there are.
-        let divided = found.keep(sides(about, &config.split, Path::new(&source.name)).map_err(Diagnostics::from));
+        let divided = found.keep(split_cases(about, &config.split, Path::new(&source.name)).map_err(Diagnostics::from));
         let readable = divided.is_some();
         let (training, validation) = divided.unwrap_or_default();
         if readable && (training.is_empty() || validation.is_empty()) {
@@ -126,7 +126,7 @@ impl Job {
     pub fn validated_between(&self) -> Vec<usize> {
         let mut cases = self.validation.clone();
         if let Some(most) = self.config.validate.cases.filter(|most| *most < cases.len()) {
-            cases.shuffle(&mut draw(seed(&self.config.split), Purpose::Validation, 0, 0));
+            cases.shuffle(&mut draw(seed(&self.config.split), RngStream::Validation, 0, 0));
             cases.truncate(most);
         }
         cases
@@ -165,7 +165,7 @@ impl Job {
         config
     }
 
-    /// What is minimised. Where classes are weighed by how frequent they are in the data set, all training cases are read for it.
+    /// The loss. Where class weights follow from the frequencies in the data set, all training cases are read for it.
     ///
     /// # Errors
     /// What is wrong with a case's files.
@@ -173,7 +173,7 @@ impl Job {
         let labels = &self.store.description().labels;
         let objective = self.config.loss.clone();
         let all = objective.frequency_of == FrequencyOf::dataset;
-        let loss = Loss { heads: self.heads.clone(), ..Loss::new(objective, goal(labels, self.regions.as_ref())) };
+        let loss = Loss { heads: self.heads.clone(), ..Loss::new(objective, label_scheme(labels, self.regions.as_ref())) };
         if !all {
             return Ok(loss);
         }
@@ -184,7 +184,7 @@ impl Job {
         Ok(loss.with_counts(&sum))
     }
 
-    /// Looks whether a training step fits into this machine's memory; of another device's nothing is known. What is returned is a warning.
+    /// Checks that a training step fits into this machine's memory; that of other devices is not known. Returns a warning, if any.
     ///
     /// # Errors
     /// E0902 where it does not, with settings that would.
@@ -206,8 +206,9 @@ impl Job {
     /// Which label values the regions are made of, with the names that the data set gives them; none without regions.
     pub fn meaning(&self) -> Option<String> {
         let labels = &self.store.description().labels;
-        let name =
-            |v: &Value| labels.iter().find(|(own, _)| own == v).map_or(v.to_string(), |(v, name)| format!("{v} {}", text::printable(name)));
+        let name = |v: &LabelValue| {
+            labels.iter().find(|(own, _)| own == v).map_or(v.to_string(), |(v, name)| format!("{v} {}", text::printable(name)))
+        };
         let one = |r: &Region| format!("{} = {}", text::printable(&r.name), r.values.iter().map(name).collect::<Vec<_>>().join(", "));
         Some(self.regions.as_ref()?.channels.iter().map(one).collect::<Vec<_>>().join("; "))
     }

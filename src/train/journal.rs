@@ -1,4 +1,4 @@
-//! What a run writes down of each epoch: for tables, for programs, and for TensorBoard.
+//! The journal of a run, a record for each epoch: CSV, JSON lines and TensorBoard.
 //!
 //! Part of `train`; may use `metric`, `show` and `text`, and `events` beside it.
 

@@ -1,4 +1,4 @@
-//! The batches of a run, made ahead in threads. What is in a batch follows from the seed, the epoch and the step alone.
+//! The data loader: batches are made ahead by worker threads. What is in a batch follows from the seed, the epoch and the step alone.
 //!
 //! Part of `train`; may use `data`, `net` and `text`.
 
@@ -9,21 +9,21 @@ use std::thread::JoinHandle;
 use burn::tensor::Device;
 use rand::seq::SliceRandom;
 
-use super::loss::{Loss, Target};
-use super::store::Store;
-use crate::data::{self, Augment, Foreground, Purpose, Sample, draw};
+use super::loss::{HostTargets, Loss};
+use super::store::CaseStore;
+use crate::data::{self, Augment, Foreground, RngStream, Sample, draw};
 use crate::host;
 use crate::net;
 use crate::text::{Code, Diagnostic, Result};
 
-/// Batches that are ready and waiting: enough to hide a slow case, few enough for memory. Each thread that makes some has one at least.
+/// Prefetched batches: enough to hide a slow case, few enough for memory. At least one for each worker.
 pub(super) const AHEAD: usize = 4;
-/// Most threads that make batches: more than a GPU goes through, even with every change to a patch that there is.
+/// Most loader workers: faster than any GPU consumes batches, even with all augmentations.
 const MAKERS: usize = 16;
 
-/// What to make batches of.
+/// The configuration of a data loader.
 #[derive(Clone, Debug)]
-pub struct Recipe {
+pub struct LoaderConfig {
     pub seed: u64,
     /// The cases to draw from, by index.
     pub cases: Vec<usize>,
@@ -40,34 +40,34 @@ pub struct Recipe {
     pub loss: Arc<Loss>,
 }
 
-/// Patches and what they should become.
+/// Patches and their targets.
 #[derive(Clone, Debug)]
-pub struct Batch {
+pub struct TrainBatch {
     /// `[N, C, D, H, W]` in row-major order.
     pub image: Vec<f32>,
     pub shape: [usize; 5],
     /// One for each output that is trained on.
-    pub targets: Vec<Target>,
+    pub targets: Vec<HostTargets>,
     /// The names of the cases, one for each patch.
     pub cases: Vec<String>,
 }
 
-/// Threads that make batches in turn. Dropping it ends them after the batch that each has at hand.
+/// Worker threads that make batches in turn. Dropping it ends them after their present batch.
 #[derive(Debug)]
 pub struct Loader {
-    makers: Vec<Maker>,
+    loader_workers: Vec<Maker>,
     /// Whose batch is next.
     turn: usize,
 }
 
 #[derive(Debug)]
 struct Maker {
-    batches: Receiver<Result<Batch>>,
+    batches: Receiver<Result<TrainBatch>>,
     thread: JoinHandle<()>,
 }
 
-/// The threads that make batches for a device: one where the processor trains as well, all but one where it has nothing else to do.
-pub fn makers(device: &Device) -> usize {
+/// The number of loader workers for a device: one where the CPU trains as well, else all cores but one.
+pub fn loader_workers(device: &Device) -> usize {
     if net::on_cpu(device) { 1 } else { host::threads().saturating_sub(1).clamp(1, MAKERS) }
 }
 
@@ -77,8 +77,8 @@ impl Loader {
     ///
     /// # Errors
     /// E0901 when the system gives no thread.
-    pub fn start(store: &Arc<Store>, recipe: &Recipe, epochs: usize, from: usize, makers: usize) -> Result<Self> {
-        let count = makers.max(1);
+    pub fn start(store: &Arc<CaseStore>, recipe: &LoaderConfig, epochs: usize, from: usize, loader_workers: usize) -> Result<Self> {
+        let count = loader_workers.max(1);
         let make = |first: usize| -> Result<Maker> {
             let (store, recipe) = (store.clone(), recipe.clone());
             let (send, batches) = sync_channel(AHEAD.div_ceil(count));
@@ -86,7 +86,7 @@ impl Loader {
                 for at in (from + first..epochs.saturating_mul(recipe.batches)).step_by(count) {
                     let batch = recipe.batch(&store, at / recipe.batches, at % recipe.batches);
                     let last = batch.is_err();
-                    // Nobody listens any more: the run was stopped.
+                    // The receiver is gone: the run was stopped.
                     if send.send(batch).is_err() || last {
                         return;
                     }
@@ -98,19 +98,19 @@ impl Loader {
             })?;
             Ok(Maker { batches, thread })
         };
-        Ok(Self { makers: (0..count).map(make).collect::<Result<_>>()?, turn: 0 })
+        Ok(Self { loader_workers: (0..count).map(make).collect::<Result<_>>()?, turn: 0 })
     }
 
     /// The next batch.
     ///
     /// # Errors
     /// What is wrong with the files of a case.
-    pub fn next(&mut self) -> Result<Batch> {
+    pub fn next(&mut self) -> Result<TrainBatch> {
         let gone = || {
             Diagnostic::error(Code::E0901, "a thread that makes batches has ended early")
                 .help("this is a fault of the program; please report it")
         };
-        let maker = &self.makers[self.turn % self.makers.len()];
+        let maker = &self.loader_workers[self.turn % self.loader_workers.len()];
         self.turn += 1;
         maker.batches.recv().unwrap_or_else(|_| Err(gone().into()))
     }
@@ -119,16 +119,16 @@ impl Loader {
 impl Drop for Loader {
     fn drop(&mut self) {
         // The receivers first: a thread that waits for room then ends.
-        let threads: Vec<JoinHandle<()>> = self.makers.drain(..).map(|maker| maker.thread).collect();
+        let threads: Vec<JoinHandle<()>> = self.loader_workers.drain(..).map(|maker| maker.thread).collect();
         for thread in threads {
             let _ = thread.join();
         }
     }
 }
 
-impl Recipe {
+impl LoaderConfig {
     /// A batch by its epoch and its number in it, both from 0.
-    fn batch(&self, store: &Store, epoch: usize, step: usize) -> Result<Batch> {
+    fn batch(&self, store: &CaseStore, epoch: usize, step: usize) -> Result<TrainBatch> {
         let Some(last) = self.cases.len().checked_sub(1) else {
             return Err(Diagnostic::error(Code::E0701, "there are no training cases").help("add cases to the data set").into());
         };
@@ -146,7 +146,7 @@ impl Recipe {
         let [d, h, w] = made.size;
         let targets = self.loss.targets_at(&made.labels, [made.count, d, h, w], self.along(epoch, step));
         let cases = samples.iter().map(|(_, s)| s.id.clone()).collect();
-        Ok(Batch { image: made.images, shape: [made.count, made.channels, d, h, w], targets, cases })
+        Ok(TrainBatch { image: made.images, shape: [made.count, made.channels, d, h, w], targets, cases })
     }
 
     /// The part of all batches of the run that comes before such a one.
@@ -157,18 +157,18 @@ impl Recipe {
     /// The order of the cases, which is another one in each round of each epoch: who shares a batch in one round need not in the next.
     fn order(&self, epoch: usize, round: usize) -> Vec<usize> {
         let mut order = self.cases.clone();
-        order.shuffle(&mut draw(self.seed, Purpose::Order, epoch as u64, round as u64));
+        order.shuffle(&mut draw(self.seed, RngStream::Order, epoch as u64, round as u64));
         order
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::loss::{Anneal, Goal, Objective};
+    use super::super::loss::{Anneal, LabelScheme, Objective};
     use super::*;
 
-    fn recipe(objective: Objective) -> Recipe {
-        Recipe {
+    fn recipe(objective: Objective) -> LoaderConfig {
+        LoaderConfig {
             seed: 3,
             cases: (0..20).collect(),
             patch: [8; 3],
@@ -177,7 +177,7 @@ mod tests {
             epochs: 5,
             foreground: Foreground::Each(0.5),
             augment: Augment::default(),
-            loss: Arc::new(Loss::new(objective, Goal::Classes(2))),
+            loss: Arc::new(Loss::new(objective, LabelScheme::Classes(2))),
         }
     }
 
@@ -192,14 +192,14 @@ mod tests {
             assert!(orders[i + 1..].iter().all(|o| o != order));
         }
         assert_eq!(orders[3], recipe.order(1, 1));
-        assert_ne!(orders[1], Recipe { seed: 4, ..recipe.clone() }.order(0, 1));
+        assert_ne!(orders[1], LoaderConfig { seed: 4, ..recipe.clone() }.order(0, 1));
     }
 
     #[test]
     fn the_second_round_has_other_batches_than_the_first() {
-        let spec: crate::data::Spec = ron::from_str("Phantom(cases: 20, size: (16, 16, 16))").unwrap();
+        let spec: crate::data::DatasetSpec = ron::from_str("Phantom(cases: 20, size: (16, 16, 16))").unwrap();
         let data = crate::data::Dataset::open(&spec, Default::default(), None).unwrap();
-        let (store, recipe) = (Store::new(data), recipe(Objective::default()));
+        let (store, recipe) = (CaseStore::new(data), recipe(Objective::default()));
         let pairs: Vec<Vec<String>> = (0..20)
             .map(|step| {
                 let mut cases = recipe.batch(&store, 0, step).unwrap().cases;

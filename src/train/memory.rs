@@ -1,8 +1,8 @@
-//! Whether a run fits into the memory of the machine, said before it begins.
+//! Estimates a run's memory before it begins, and refuses what cannot fit.
 //!
 //! Part of `train`; may use `compile`, `net` and `text`.
 
-use super::config::{Kind, RunConfig};
+use super::config::{OptimiserKind, RunConfig};
 use super::job::Job;
 use super::loader::AHEAD;
 use crate::compile::Program;
@@ -12,19 +12,19 @@ use crate::ir::{Fact, Fault};
 use crate::kernel::volumes;
 use crate::text::{Code, Diagnostic, several};
 
-/// Numbers that the loss holds for each number of an output: logits and their gradient, the truth, probabilities, logarithms and what
-/// comes of them. With it the estimate of LightMedSeg is what 2 and 4 patches of 64x64x64 have taken on a CPU, with 2 modalities and 5
+/// Numbers that the loss holds for each number of an output: logits and their gradient, the targets, probabilities, logarithms and
+/// derived tensors. With it the estimate of LightMedSeg is what 2 and 4 patches of 64x64x64 have taken on a CPU, with 2 modalities and 5
 /// classes 321 MiB each.
 const LOSS: u64 = 16;
 
-/// What the process takes whatever the batch: the program, its threads, a few cases. Measured as LOSS was.
+/// Memory of the process whatever the batch: the program, its threads, a few cases. Measured as LOSS was.
 const FIXED: u64 = 144 << 20;
 
-/// What an optimiser holds of each weight.
-pub(super) fn held(config: &super::config::Optimiser) -> Optimiser {
+/// The optimiser, for its state per weight.
+pub(super) fn held(config: &super::config::OptimiserConfig) -> Optimiser {
     match config.kind {
-        Kind::adamw => Optimiser::AdamW,
-        Kind::sgd => Optimiser::Sgd,
+        OptimiserKind::adamw => Optimiser::AdamW,
+        OptimiserKind::sgd => Optimiser::Sgd,
     }
 }
 
@@ -39,7 +39,7 @@ pub(super) fn segments(program: &Program, config: &RunConfig) -> Segments {
 fn need(job: &Job, facts: &[Fact], segments: &Segments) -> Result<u64, Fault> {
     let config = &job.config;
     let graph = &job.program.graph;
-    // Said of the machine's own memory, where steps are computed in `f32`.
+    // The machine's own memory, where steps are computed in `f32`.
     let step = training(graph, facts, Precision::F32, held(&config.optimiser), segments)?;
     // Each other worker has weights and gradients of its own; so has the moving average.
     let copies = 2 * (config.workers as u64 - 1) + u64::from(config.optimiser.average.is_some());

@@ -4,13 +4,13 @@
 
 use std::path::Path;
 
-use super::{RunConfig, sides};
+use super::{RunConfig, split_cases};
 use crate::data::{Description, Want, describe, guess};
 use crate::text::{Code, Diagnostic, Result, Source};
 
 /// Which cases of a run config.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Part {
+pub enum CaseSelection {
     #[default]
     All,
     Training,
@@ -27,9 +27,9 @@ pub fn is_config(path: &Path) -> bool {
 ///
 /// # Errors
 /// What is wrong with the config or the data set; E0601 for a part of a folder, which has no split.
-pub fn named(target: &Path, part: Part, want: Want) -> Result<Description> {
+pub fn named(target: &Path, part: CaseSelection, want: Want) -> Result<Description> {
     if !is_config(target) {
-        if part != Part::All {
+        if part != CaseSelection::All {
             let message = format!("`{}` is no run config, and has no training and validation cases", target.display());
             return Err(Diagnostic::error(Code::E0601, message).help("name the run config (.ron), or leave --part out").into());
         }
@@ -37,10 +37,10 @@ pub fn named(target: &Path, part: Part, want: Want) -> Result<Description> {
     }
     let config = RunConfig::read(&Source::read(target)?, &[])?;
     // A split is of the cases that a run has.
-    let mut about = describe(&config.data, if part == Part::All { want } else { Want::Pairs })?;
-    if part != Part::All {
-        let (training, validation) = sides(&about, &config.split, target)?;
-        let kept = if part == Part::Training { training } else { validation };
+    let mut about = describe(&config.data, if part == CaseSelection::All { want } else { Want::Pairs })?;
+    if part != CaseSelection::All {
+        let (training, validation) = split_cases(&about, &config.split, target)?;
+        let kept = if part == CaseSelection::Training { training } else { validation };
         about.cases = kept.into_iter().filter_map(|i| about.cases.get(i).cloned()).collect();
     }
     Ok(about)
@@ -59,17 +59,21 @@ mod tests {
         let text =
             format!("(graph: \"x.ron\", data: Msd(root: {:?}), split: (folds: 5, fold: 1), patch: (16, 16, 16), epochs: 1)", dir.path());
         std::fs::write(&config, text).unwrap();
-        let ids = |target: &Path, part: Part| named(target, part, Want::Labels).unwrap().ids();
-        let (all, training, validation) = (ids(&config, Part::All), ids(&config, Part::Training), ids(&config, Part::Validation));
+        let ids = |target: &Path, part: CaseSelection| named(target, part, Want::Labels).unwrap().ids();
+        let (all, training, validation) =
+            (ids(&config, CaseSelection::All), ids(&config, CaseSelection::Training), ids(&config, CaseSelection::Validation));
         assert_eq!((all.len(), training.len(), validation.len()), (5, 4, 1));
         assert!(!training.contains(&validation[0]));
-        assert_eq!(ids(dir.path(), Part::All), all);
+        assert_eq!(ids(dir.path(), CaseSelection::All), all);
         // A list leaves out who is not named.
         std::fs::write(dir.path().join("list.json"), format!(r#"{{"train": ["{}"], "val": ["{}"]}}"#, all[0], all[3])).unwrap();
         let text = std::fs::read_to_string(&config).unwrap().replace("folds: 5, fold: 1", "file: \"list.json\"");
         std::fs::write(&config, text).unwrap();
-        assert_eq!((ids(&config, Part::Training), ids(&config, Part::Validation)), (all[..1].to_vec(), all[3..4].to_vec()));
-        let e = named(dir.path(), Part::Validation, Want::Images).unwrap_err();
+        assert_eq!(
+            (ids(&config, CaseSelection::Training), ids(&config, CaseSelection::Validation)),
+            (all[..1].to_vec(), all[3..4].to_vec())
+        );
+        let e = named(dir.path(), CaseSelection::Validation, Want::Images).unwrap_err();
         assert!(e.0[0].message.contains("is no run config"), "{e:?}");
     }
 }

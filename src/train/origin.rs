@@ -1,4 +1,4 @@
-//! What a run is made of: its config, its graph and its split, as texts. What it goes on with must be the same.
+//! Provenance of a run: its config, its graph and its split, as texts. A run resumes only with the same.
 //!
 //! Part of `train`; may use `compile` and `text`. Texts are compared by what they mean to this version, so that neither a comment nor a field
 //! that a later version adds makes a run another one. A new field must mean, where it is not written, what was done before it was there.
@@ -20,13 +20,13 @@ pub const SPLIT: &str = "split.json";
 
 /// The texts of a run's config, graph and split.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Origin {
+pub struct RunOrigin {
     pub config: String,
     pub graph: String,
     pub split: String,
 }
 
-impl Origin {
+impl RunOrigin {
     /// Of a job.
     ///
     /// # Errors

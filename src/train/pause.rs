@@ -1,4 +1,4 @@
-//! A run that waits while somebody else needs the machine: as long as a file stands that asks for it.
+//! Pausing a run for as long as a pause file exists, so that others can use the machine.
 //!
 //! Part of `train`; depends on nothing of this crate.
 
@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 const FILE: &str = "pause";
 /// A variable that names another file, for all runs of a machine.
 const VARIABLE: &str = "LMSC_PAUSE";
-/// Between two looks at the files.
+/// The polling interval.
 const EVERY: Duration = Duration::from_millis(200);
 
-/// The files that a run heeds.
+/// The pause files of a run.
 #[derive(Clone, Debug)]
-pub struct Pause(Vec<PathBuf>);
+pub struct PauseFiles(Vec<PathBuf>);
 
-impl Pause {
+impl PauseFiles {
     /// Of the run in a folder: its file `pause`, and the one that `LMSC_PAUSE` names.
     pub fn of(folder: &Path) -> Self {
         let named = std::env::var_os(VARIABLE).filter(|v| !v.is_empty()).map(PathBuf::from);
@@ -29,7 +29,7 @@ impl Pause {
         self.0.iter().map(PathBuf::as_path).find(|p| p.exists())
     }
 
-    /// Returns when none does any more, or the run is to stop; says how long that took.
+    /// Blocks until none exists any more, or the run is to stop; returns how long that took.
     pub fn wait(&self, stop: &AtomicBool) -> Duration {
         let begun = Instant::now();
         if self.asked().is_none() {
@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn a_run_waits_until_the_file_is_gone_or_it_is_stopped() {
         let dir = tempfile::tempdir().unwrap();
-        let pause = Pause::of(dir.path());
+        let pause = PauseFiles::of(dir.path());
         assert_eq!((pause.asked(), pause.wait(&AtomicBool::new(false))), (None, Duration::ZERO));
         let file = dir.path().join(FILE);
         std::fs::write(&file, "").unwrap();

@@ -1,4 +1,4 @@
-//! From what a data set is like to a run config that suits it.
+//! Planning: derives a run config from the fingerprint of a data set.
 //!
 //! Part of `train`; may use `compile`, `data`, `volume` and `text`. The rules are those of nnU-Net (F. Isensee et al., "nnU-Net: a
 //! self-configuring method for deep learning-based biomedical image segmentation", Nature Methods 18, 2021), with the memory that the compiler counts
@@ -16,7 +16,7 @@ const THICK: f64 = 3.0;
 const SHOWN: f64 = 0.05;
 /// A batch is at least this large where memory allows, so that its gradient is not that of one patch.
 const LEAST_BATCH: usize = 2;
-/// No batch is larger.
+/// The largest batch.
 const MOST_BATCH: usize = 32;
 /// Optimiser steps of an epoch at the least, those of nnU-Net: where a data set is small, an epoch goes through it several times, so that as
 /// many steps are made as a network needs to learn, and not as few as there are cases.
@@ -28,9 +28,9 @@ const EPOCHS: usize = 100;
 /// Where cropping leaves less of a case than this, or more of it is empty than the rest, the background was cut away.
 const CUT_AWAY: f64 = 0.75;
 
-/// What is proposed. Lengths are along D, H, W of RAS.
+/// The proposed settings. Lengths are along D, H, W of RAS.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Plan {
+pub struct TrainingPlan {
     /// mm; none where all cases have one spacing.
     pub spacing: Option<[f64; 3]>,
     pub crop: bool,
@@ -51,7 +51,7 @@ pub struct Plan {
 ///
 /// # Errors
 /// E0902 when not even the smallest patch fits; E0701 without a case.
-pub fn plan(about: &Fingerprint, program: &Program, checkpointing: bool, budget: u64) -> Result<Plan, Diagnostic> {
+pub fn plan(about: &Fingerprint, program: &Program, checkpointing: bool, budget: u64) -> Result<TrainingPlan, Diagnostic> {
     if about.cases == 0 {
         return Err(Diagnostic::error(Code::E0701, "no case can be used").help("`lmsc data check` says what is wrong with each"));
     }
@@ -67,7 +67,7 @@ pub fn plan(about: &Fingerprint, program: &Program, checkpointing: bool, budget:
     let voxels = patch.iter().map(|n| *n as f64).product::<f64>();
     let most = ((SHOWN * about.voxels as f64 / voxels) as usize).clamp(LEAST_BATCH, MOST_BATCH);
     let batch = (1..=most).take_while(|batch| need(*batch).is_some_and(|n| n <= budget)).last().unwrap_or(1);
-    Ok(Plan {
+    Ok(TrainingPlan {
         spacing: (!one).then_some(wanted),
         crop: cut_away,
         normalise: normalise(about, cut_away),

@@ -1,4 +1,4 @@
-//! What a run shows while it works: on a terminal a bar over small curves, a line for each epoch everywhere. All on standard error.
+//! Progress of a run: on a terminal a bar over small curves, a line for each epoch everywhere. All on standard error.
 //!
 //! Part of `train`; depends on `train::bar`, `train::journal` and `text` only.
 
@@ -13,7 +13,7 @@ const NAMED: usize = 20;
 
 /// The progress of a run.
 #[derive(Debug)]
-pub struct Progress {
+pub struct TrainProgress {
     bar: Bar,
     epochs: usize,
     steps: usize,
@@ -24,7 +24,7 @@ pub struct Progress {
     labels: Vec<String>,
 }
 
-impl Progress {
+impl TrainProgress {
     /// A run of `epochs` times `steps` optimiser steps, of which `before` were done earlier, with their epochs' records. `labels` are the
     /// foreground classes.
     pub fn new(epochs: usize, steps: usize, labels: Vec<String>, before: usize, records: &[Record]) -> Self {

@@ -8,7 +8,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::loss::Goal;
+use super::loss::LabelScheme;
 use crate::infer::Regions;
 use crate::metric::Region;
 
@@ -32,10 +32,10 @@ impl NamedRegions {
 }
 
 /// What a network learns that tells these labels (value and name of each class) apart, or these regions of them.
-pub fn goal(labels: &[(u32, String)], regions: Option<&Regions>) -> Goal {
-    let Some(regions) = regions else { return Goal::Classes(labels.len()) };
+pub fn label_scheme(labels: &[(u32, String)], regions: Option<&Regions>) -> LabelScheme {
+    let Some(regions) = regions else { return LabelScheme::Classes(labels.len()) };
     let classes = |r: &Region| (0..=u8::MAX).zip(labels).filter(|(_, (v, _))| r.values.contains(v)).map(|(class, _)| class).collect();
-    Goal::Regions(regions.channels.iter().map(classes).collect())
+    LabelScheme::Regions(regions.channels.iter().map(classes).collect())
 }
 
 impl Serialize for NamedRegions {
@@ -81,7 +81,7 @@ mod tests {
         assert_eq!(ron::from_str::<NamedRegions>(&ron::to_string(&named).unwrap()).unwrap(), named);
         // Class indices, where the data set's labels are 0, 1, 2, 4.
         let labels: Vec<(u32, String)> = [0, 1, 2, 4].map(|v| (v, v.to_string())).to_vec();
-        assert_eq!(goal(&labels, Some(&regions)), Goal::Regions(vec![vec![1, 2, 3], vec![1, 3], vec![3]]));
-        assert_eq!(goal(&labels, None), Goal::Classes(4));
+        assert_eq!(label_scheme(&labels, Some(&regions)), LabelScheme::Regions(vec![vec![1, 2, 3], vec![1, 3], vec![3]]));
+        assert_eq!(label_scheme(&labels, None), LabelScheme::Classes(4));
     }
 }

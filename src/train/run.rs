@@ -10,24 +10,24 @@ use std::time::{Duration, Instant};
 use burn::tensor::Device;
 
 use super::cases::{self, CASES, CASES_TABLE};
-use super::clean::{Cleaned, Cleaning, choose};
 use super::files::CaseFiles;
 use super::finite::{is_finite, stopped, stopped_at};
 use super::folder::Folder;
 use super::job::Job;
 use super::journal::{Journal, Record};
-use super::loader::{Loader, Recipe, makers};
+use super::loader::{Loader, LoaderConfig, loader_workers};
 use super::loss::Loss;
-use super::optimise::Moving;
-use super::origin::{CONFIG, GRAPH, Origin, SPLIT};
-use super::pause::Pause;
-use super::progress::Progress;
+use super::optimise::TrainState;
+use super::origin::{CONFIG, GRAPH, RunOrigin, SPLIT};
+use super::pause::PauseFiles;
+use super::postprocess_search::{PostprocessFound, PostprocessSearch, choose};
+use super::progress::TrainProgress;
 use super::schedule::Rates;
-use super::start::{Start, seconds_now};
-use super::state::{About, Numbers, RESUME, State, TERMS};
+use super::start::{RunStart, seconds_now};
+use super::state::{NamedArrays, RESUME, RunProgress, RunState, TERMS};
 use super::step::Learner;
 use super::validate::{absences, summarise, validate};
-use super::workers::{Given, Workers};
+use super::workers::{DeviceBatch, Workers};
 use crate::bar::Bar;
 use crate::infer::{BEST, Card, Model};
 use crate::net::{self, Network};
@@ -46,14 +46,14 @@ pub struct Outcome {
     pub epochs: usize,
     /// Of this process.
     pub duration: Duration,
-    pub ending: Ending,
+    pub ending: StopReason,
     /// Postprocessing that was looked for when the run was over.
-    pub cleaned: Option<Cleaned>,
+    pub cleaned: Option<PostprocessFound>,
 }
 
-/// Why a run came to its end.
+/// Why a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum StopReason {
     /// All epochs are done.
     Whole,
     /// No epoch was better for as many as the config waits.
@@ -77,7 +77,7 @@ const SAVE_EVERY: Duration = Duration::from_secs(600);
 pub fn train(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) -> Result<Outcome> {
     let workers = Workers::new(device, job.config.workers, job.segments.clone())?;
     let network = drawn(job, workers.main())?;
-    let origin = Origin::of(job)?;
+    let origin = RunOrigin::of(job)?;
     folder.write(GRAPH, &origin.graph)?;
     folder.write(CONFIG, &origin.config)?;
     folder.write(SPLIT, &origin.split)?;
@@ -90,7 +90,7 @@ pub fn train(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) -> 
     }
     CaseFiles::of(job)?.save(folder.path())?;
     let learner = Learner::new(workers, Arc::new(job.loss()?), network, job.config.optimiser, job.config.precision)?;
-    run(job, folder, stop, learner, About { origin: Some(origin), ..About::default() }, None)
+    run(job, folder, stop, learner, RunProgress { origin: Some(origin), ..RunProgress::default() }, None)
 }
 
 /// Goes on with a run where its folder's [`RESUME`] was written; from the beginning where there is none. The weights come out as if it
@@ -101,10 +101,10 @@ pub fn train(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) -> 
 /// [`accept_data`]).
 pub fn resume(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) -> Result<Outcome> {
     let path = folder.file(RESUME);
-    let Some(state) = State::load(&path)? else { return train(job, folder, device, stop) };
+    let Some(state) = RunState::load(&path)? else { return train(job, folder, device, stop) };
     let refuse = |why: &str| Diagnostic::error(Code::E0801, format!("`{}` cannot be gone on from: {why}", path.display()));
     let known = state.about.origin.is_some();
-    let origin = state.about.origin.map_or_else(|| Origin::in_folder(folder.path()), Ok)?;
+    let origin = state.about.origin.map_or_else(|| RunOrigin::in_folder(folder.path()), Ok)?;
     let differences = origin.differences(job);
     if !differences.is_empty() {
         let d = refuse(&format!("it belongs to a run of another config, graph or data set: {}", differences.join("; ")));
@@ -132,19 +132,19 @@ pub fn resume(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) ->
     let workers = Workers::new(device, job.config.workers, job.segments.clone())?;
     let device = workers.main();
     let file = path.display().to_string();
-    let made = |numbers: Numbers| -> Result<Network> {
+    let made = |numbers: NamedArrays| -> Result<Network> {
         let mut network = drawn(job, device)?;
         net::assign(&mut network, &numbers.into_iter().collect(), &file, device)?;
         Ok(network)
     };
-    let mut moving = Moving::new(made(state.weights)?, &job.config.optimiser, device)?;
-    if let Some(average) = &mut moving.average {
-        *average = net::apart(&made(state.average)?, &device.clone().inner())?;
+    let mut train_state = TrainState::new(made(state.weights)?, &job.config.optimiser, device)?;
+    if let Some(average) = &mut train_state.average {
+        *average = net::deep_clone(&made(state.average)?, &device.clone().inner())?;
     }
-    moving.remember(state.moments).ok_or_else(|| refuse("the optimiser's moments are not those of its weights"))?;
+    train_state.load_moments(state.moments).ok_or_else(|| refuse("the optimiser's moments are not those of its weights"))?;
     let (optimiser, loss) = (job.config.optimiser, Arc::new(job.loss()?));
-    let learner = Learner::resumed(workers.clone(), loss, moving, optimiser, state.about.moves, state.about.scaling);
-    run(job, folder, stop, learner, About { origin: Some(origin), ..state.about }, note)
+    let learner = Learner::resumed(workers.clone(), loss, train_state, optimiser, state.about.moves, state.about.scaling);
+    run(job, folder, stop, learner, RunProgress { origin: Some(origin), ..state.about }, note)
 }
 
 /// Takes the files of a job's cases as they are now for those that its run in `folder` goes on with. Those that have changed are returned.
@@ -181,20 +181,20 @@ struct Running<'a> {
     job: &'a Job,
     folder: &'a Folder,
     learner: Learner,
-    about: About,
+    about: RunProgress,
     saved: Instant,
     /// Of how many validation cases it was said which classes they lack.
     told: Option<usize>,
 }
 
 /// Trains until the end or `stop`; `note` is said first.
-fn run(job: &Job, folder: &Folder, stop: &AtomicBool, learner: Learner, about: About, note: Option<String>) -> Result<Outcome> {
+fn run(job: &Job, folder: &Folder, stop: &AtomicBool, learner: Learner, about: RunProgress, note: Option<String>) -> Result<Outcome> {
     let start = Instant::now();
     let config = &job.config;
     let labels = job.scored();
     let now = seconds_now();
     if !about.finished {
-        Start::now(&config.device, about.steps, now).note(folder.path(), about.steps == 0)?;
+        RunStart::now(&config.device, about.steps, now).note(folder.path(), about.steps == 0)?;
     }
     let mut journal = Journal::create(folder.path(), &labels, &about.records, now)?;
     let steps = job.steps();
@@ -207,7 +207,7 @@ fn run(job: &Job, folder: &Folder, stop: &AtomicBool, learner: Learner, about: A
         power: config.schedule.power,
     };
     let mut r = Running { job, folder, learner, about, saved: start, told: None };
-    let mut progress = Progress::new(config.epochs, steps, labels, r.about.steps, &r.about.records);
+    let mut progress = TrainProgress::new(config.epochs, steps, labels, r.about.steps, &r.about.records);
     note.iter().for_each(|note| progress.say(note));
     let outcome = |r: &Running, ending| Outcome {
         best: r.best().cloned(),
@@ -219,14 +219,14 @@ fn run(job: &Job, folder: &Folder, stop: &AtomicBool, learner: Learner, about: A
     if r.about.finished {
         r.clean(&progress)?;
         progress.finish();
-        return Ok(outcome(&r, if r.about.records.len() < config.epochs { Ending::Patience } else { Ending::Whole }));
+        return Ok(outcome(&r, if r.about.records.len() < config.epochs { StopReason::Patience } else { StopReason::Whole }));
     }
     if config.cache.is_some() {
         prepare(job)?;
     }
-    let (recipe, threads) = (recipe(job, r.learner.loss()), makers(r.learner.workers().main()));
+    let (recipe, threads) = (recipe(job, r.learner.loss()), loader_workers(r.learner.workers().main()));
     let mut loader = Loader::start(&job.store, &recipe, config.epochs, r.about.steps * config.optimiser.accumulate, threads)?;
-    let pause = Pause::of(folder.path());
+    let pause = PauseFiles::of(folder.path());
     let mut warned = 0;
     while r.about.records.len() < config.epochs {
         let epoch = r.about.records.len() + 1;
@@ -244,7 +244,7 @@ fn run(job: &Job, folder: &Folder, stop: &AtomicBool, learner: Learner, about: A
             if stop.load(Ordering::Relaxed) && r.about.steps < epoch * steps {
                 r.save()?;
                 progress.finish();
-                return Ok(outcome(&r, Ending::Asked));
+                return Ok(outcome(&r, StopReason::Asked));
             }
             if r.saved.elapsed() > SAVE_EVERY {
                 r.save()?;
@@ -265,15 +265,15 @@ fn run(job: &Job, folder: &Folder, stop: &AtomicBool, learner: Learner, about: A
         }
         if late {
             progress.finish();
-            return Ok(outcome(&r, Ending::Patience));
+            return Ok(outcome(&r, StopReason::Patience));
         }
         if stop.load(Ordering::Relaxed) && epoch < config.epochs {
             progress.finish();
-            return Ok(outcome(&r, Ending::Asked));
+            return Ok(outcome(&r, StopReason::Asked));
         }
     }
     progress.finish();
-    Ok(outcome(&r, Ending::Whole))
+    Ok(outcome(&r, StopReason::Whole))
 }
 
 impl Running<'_> {
@@ -290,7 +290,7 @@ impl Running<'_> {
             let batch = loader.next()?;
             self.about.seconds[1] += asked.elapsed().as_secs_f64();
             let cases = batch.cases.join(", ");
-            let values = self.learner.batch(Given::new(batch, self.learner.workers().main()), lr)?;
+            let values = self.learner.batch(DeviceBatch::new(batch, self.learner.workers().main()), lr)?;
             if !values[0].is_finite() {
                 return Err(stopped(&cases, epoch, step, self.folder));
             }
@@ -302,8 +302,8 @@ impl Running<'_> {
     }
 
     /// Validates where it is time to, writes the checkpoints, and begins the next epoch's sums.
-    fn close(&mut self, epoch: usize, lr: f64, clock: &Clock, progress: &mut Progress) -> Result<(Record, bool)> {
-        if !is_finite(&self.learner.moving().network) {
+    fn close(&mut self, epoch: usize, lr: f64, clock: &Clock, progress: &mut TrainProgress) -> Result<(Record, bool)> {
+        if !is_finite(&self.learner.train_state().network) {
             return Err(stopped_at(format!("weights are no longer finite at the end of epoch {epoch}"), self.folder));
         }
         let job = self.job;
@@ -366,8 +366,8 @@ impl Running<'_> {
     }
 
     /// Looks for postprocessing where the config asks for it and none was looked for, and writes what was found into the best checkpoint.
-    fn clean(&mut self, progress: &Progress) -> Result<()> {
-        if self.job.config.postprocess == Cleaning::none || self.about.cleaned.is_some() {
+    fn clean(&mut self, progress: &TrainProgress) -> Result<()> {
+        if self.job.config.postprocess == PostprocessSearch::none || self.about.cleaned.is_some() {
             return Ok(());
         }
         let path = self.folder.file(BEST);
@@ -385,12 +385,12 @@ impl Running<'_> {
     /// Saves what to go on from.
     fn save(&mut self) -> Result<()> {
         let path = self.folder.file(RESUME);
-        let (learner, moving) = (&self.learner, self.learner.moving());
-        let state = State {
-            about: About { moves: learner.moves(), scaling: learner.scaling(), ..self.about.clone() },
-            weights: net::arrays(&moving.network).collect(),
-            average: moving.average.iter().flat_map(net::arrays).collect(),
-            moments: moving.memory(),
+        let (learner, train_state) = (&self.learner, self.learner.train_state());
+        let state = RunState {
+            about: RunProgress { moves: learner.moves(), scaling: learner.scaling(), ..self.about.clone() },
+            weights: net::arrays(&train_state.network).collect(),
+            average: train_state.average.iter().flat_map(net::arrays).collect(),
+            moments: train_state.named_moments(),
         };
         state.save(&path)?;
         self.saved = Instant::now();
@@ -405,8 +405,8 @@ fn prepare(job: &Job) -> Result<()> {
     job.store.prepare(&cases, || bar.change(|bar| bar.inc(1)))
 }
 
-pub(super) fn recipe(job: &Job, loss: &Arc<Loss>) -> Recipe {
-    Recipe {
+pub(super) fn recipe(job: &Job, loss: &Arc<Loss>) -> LoaderConfig {
+    LoaderConfig {
         seed: job.config.seed,
         cases: job.training.clone(),
         patch: job.config.patch,

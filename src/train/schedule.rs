@@ -1,4 +1,4 @@
-//! The learning rate of every step: a linear warmup, then a course down to a minimum.
+//! The learning rate schedule: a linear warmup, then a decay to a minimum.
 //!
 //! Part of `train`; depends on nothing of this crate.
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Courses by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(non_camel_case_types)]
-pub enum Course {
+pub enum LrSchedule {
     /// Half a cosine from the peak to the minimum.
     #[default]
     cosine,
@@ -20,7 +20,7 @@ pub enum Course {
 /// A warmup and a course over a known number of optimiser steps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rates {
-    pub course: Course,
+    pub course: LrSchedule,
     /// The rate at the end of the warmup.
     pub peak: f64,
     /// The rate of the last step.
@@ -40,7 +40,7 @@ impl Rates {
             return self.peak * (step + 1) as f64 / self.warmup as f64;
         }
         let last = self.total.saturating_sub(1);
-        if self.course == Course::constant || step >= last && self.total <= self.warmup {
+        if self.course == LrSchedule::constant || step >= last && self.total <= self.warmup {
             // A run that is all warmup never leaves the peak.
             return self.peak;
         }
@@ -51,9 +51,9 @@ impl Rates {
         let start = (self.warmup as f64 - 1.0).max(0.0);
         let along = (step as f64 - start) / (last as f64 - start);
         let part = match self.course {
-            Course::cosine => 0.5 * (1.0 + (std::f64::consts::PI * along).cos()),
-            Course::polynomial => (1.0 - along).powf(self.power),
-            Course::constant => 1.0,
+            LrSchedule::cosine => 0.5 * (1.0 + (std::f64::consts::PI * along).cos()),
+            LrSchedule::polynomial => (1.0 - along).powf(self.power),
+            LrSchedule::constant => 1.0,
         };
         self.minimum + (self.peak - self.minimum) * part
     }
@@ -64,15 +64,15 @@ mod tests {
     use super::*;
 
     fn rates(peak: f64, minimum: f64, warmup: usize, total: usize) -> Rates {
-        Rates { course: Course::cosine, peak, minimum, warmup, total, power: 0.9 }
+        Rates { course: LrSchedule::cosine, peak, minimum, warmup, total, power: 0.9 }
     }
 
     #[test]
     fn other_courses_end_where_they_should() {
-        let polynomial = Rates { course: Course::polynomial, ..rates(1.0, 0.0, 0, 11) };
+        let polynomial = Rates { course: LrSchedule::polynomial, ..rates(1.0, 0.0, 0, 11) };
         assert_eq!((polynomial.rate(0), polynomial.rate(10), polynomial.rate(50)), (1.0, 0.0, 0.0));
         assert!((polynomial.rate(5) - 0.5f64.powf(0.9)).abs() < 1e-12);
-        let constant = Rates { course: Course::constant, ..rates(1.0, 0.0, 2, 11) };
+        let constant = Rates { course: LrSchedule::constant, ..rates(1.0, 0.0, 2, 11) };
         assert_eq!([0, 1, 2, 10, 99].map(|i| constant.rate(i)), [0.5, 1.0, 1.0, 1.0, 1.0]);
     }
 

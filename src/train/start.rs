@@ -1,4 +1,4 @@
-//! What a run was computed on: a line of `starts.jsonl` for each time that it was begun or gone on with.
+//! The machine and device of a run: a line of `starts.jsonl` for each start and resumption.
 //!
 //! Part of `train`; may use `net` and `text`.
 
@@ -14,7 +14,7 @@ pub const STARTS: &str = "starts.jsonl";
 
 /// A start of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Start {
+pub struct RunStart {
     /// Of lmsc.
     pub version: String,
     /// As the config or the command line names it.
@@ -28,7 +28,7 @@ pub struct Start {
     pub step: usize,
 }
 
-impl Start {
+impl RunStart {
     /// Of this process, now.
     pub fn now(device: &str, step: usize, time: f64) -> Self {
         let (version, processor, threads) = (env!("CARGO_PKG_VERSION").into(), host::cpu(), rayon::current_num_threads());

@@ -1,4 +1,4 @@
-//! What a run goes on from: everything that the next step depends on, in one file that is old or new, never half of each.
+//! The checkpoint that a run resumes from: everything that the next step depends on, in one file that is replaced atomically.
 //!
 //! Part of `train`; may use `net` and `text`.
 //!
@@ -18,10 +18,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::clean::Cleaned;
 use super::journal::Record;
-use super::optimise::Scaling;
-use super::origin::Origin;
+use super::optimise::LossScaling;
+use super::origin::RunOrigin;
+use super::postprocess_search::PostprocessFound;
 use crate::ir::Array;
 use crate::text::{Code, Diagnostic, Result, printable, read_marked, reason, write_whole};
 
@@ -41,25 +41,25 @@ const OLDEST: u32 = 2;
 const HASH: usize = 32;
 
 /// A weight by name: its dimensions and numbers.
-pub type Numbers = Vec<(String, Array)>;
+pub type NamedArrays = Vec<(String, Array)>;
 
 /// A run between two steps.
 #[derive(Clone, Debug, PartialEq)]
-pub struct State {
-    pub about: About,
-    pub weights: Numbers,
+pub struct RunState {
+    pub about: RunProgress,
+    pub weights: NamedArrays,
     /// The moving average of the weights; empty without one.
-    pub average: Numbers,
+    pub average: NamedArrays,
     /// The optimiser's moments, all of each weight one after the other, under the names of the weights.
-    pub moments: Numbers,
+    pub moments: NamedArrays,
 }
 
 /// All that is no weight.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct About {
+pub struct RunProgress {
     /// What the run is made of. Another run's state is refused. Version 2 does not have it.
-    pub origin: Option<Origin>,
+    pub origin: Option<RunOrigin>,
     /// Optimiser steps taken in the whole run.
     pub steps: usize,
     /// Those of them that have moved the weights.
@@ -71,19 +71,19 @@ pub struct About {
     /// Seconds spent on that epoch so far, and those of them that were spent waiting for batches.
     pub seconds: [f64; 2],
     /// How the loss is scaled, where it is.
-    pub scaling: Option<Scaling>,
+    pub scaling: Option<LossScaling>,
     /// Every epoch that is done.
     pub records: Vec<Record>,
     /// Whether no epoch is left to do.
     pub finished: bool,
     /// What was found when postprocessing was looked for; none before that.
-    pub cleaned: Option<Cleaned>,
+    pub cleaned: Option<PostprocessFound>,
 }
 
 /// What stands in the file before the numbers.
 #[derive(Serialize, Deserialize)]
 struct Head {
-    about: About,
+    about: RunProgress,
     weights: Vec<(String, Vec<usize>)>,
     average: Vec<(String, Vec<usize>)>,
     moments: Vec<(String, Vec<usize>)>,
@@ -116,13 +116,13 @@ fn opened(body: &[u8]) -> Option<(&str, &[u8])> {
     Some((std::str::from_utf8(&rest[..end]).ok()?, &rest[end + 1..]))
 }
 
-impl State {
+impl RunState {
     /// Writes it whole.
     ///
     /// # Errors
     /// E0603 when it cannot be written; the file is then as it was.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let names = |all: &Numbers| all.iter().map(|(n, a)| (n.clone(), a.dims.clone())).collect();
+        let names = |all: &NamedArrays| all.iter().map(|(n, a)| (n.clone(), a.dims.clone())).collect();
         let head =
             Head { about: self.about.clone(), weights: names(&self.weights), average: names(&self.average), moments: names(&self.moments) };
         let text = ron::to_string(&head).unwrap_or_default().into_bytes();
@@ -174,7 +174,7 @@ impl State {
         let (length, rest) = body.split_first_chunk::<8>()?;
         let (text, mut rest) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
         let head: Head = ron::de::from_bytes(text).ok()?;
-        let mut take = |names: Vec<(String, Vec<usize>)>| -> Option<Numbers> {
+        let mut take = |names: Vec<(String, Vec<usize>)>| -> Option<NamedArrays> {
             let one = |(name, dims): (String, Vec<usize>)| {
                 let n = dims.iter().try_fold(4usize, |n, d| n.checked_mul(*d))?;
                 let (own, after) = rest.split_at_checked(n)?;
@@ -193,15 +193,15 @@ impl State {
 mod tests {
     use super::*;
 
-    fn state() -> State {
+    fn state() -> RunState {
         let w = |name: &str, v: f32| (name.to_owned(), Array::new([2, 1], vec![v, -v]));
-        State {
-            about: About {
-                origin: Some(Origin { config: "c\"é".into(), ..Origin::default() }),
+        RunState {
+            about: RunProgress {
+                origin: Some(RunOrigin { config: "c\"é".into(), ..RunOrigin::default() }),
                 steps: 7,
                 sums: [0.1, 0.2, 0.3, 1.0 / 3.0, 0.0, 1e-300],
                 batches: 3,
-                ..About::default()
+                ..RunProgress::default()
             },
             weights: vec![w("a", 1e-40), w("b", 0.1)],
             average: vec![w("a", 3.0)],
@@ -213,9 +213,9 @@ mod tests {
     fn what_is_written_is_read_to_the_bit() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(RESUME);
-        assert_eq!(State::load(&path).unwrap(), None);
+        assert_eq!(RunState::load(&path).unwrap(), None);
         state().save(&path).unwrap();
-        assert_eq!(State::load(&path).unwrap(), Some(state()));
+        assert_eq!(RunState::load(&path).unwrap(), Some(state()));
     }
 
     #[test]
@@ -226,11 +226,11 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         for at in 0..whole.len() {
             std::fs::write(&path, &whole[..at]).unwrap();
-            assert_eq!(State::load(&path).unwrap_err().0[0].code, Code::E0801, "cut at {at}");
+            assert_eq!(RunState::load(&path).unwrap_err().0[0].code, Code::E0801, "cut at {at}");
             let mut turned = whole.clone();
             turned[at] ^= 1 << (at % 8);
             std::fs::write(&path, turned).unwrap();
-            assert_eq!(State::load(&path).unwrap_err().0[0].code, Code::E0801, "turned at {at}");
+            assert_eq!(RunState::load(&path).unwrap_err().0[0].code, Code::E0801, "turned at {at}");
         }
     }
 
@@ -254,9 +254,9 @@ mod tests {
         let path = dir.path().join(RESUME);
         // A version that has a term and a field more, and one that has a term less.
         written(&path, "3", |t| t.replace("\"dice\":", "\"skeleton\":5.0,\"dice\":").replace("steps:7", "colour:(1,[\"a\"]),steps:7"));
-        assert_eq!(State::load(&path).unwrap(), Some(state()));
+        assert_eq!(RunState::load(&path).unwrap(), Some(state()));
         written(&path, "3", |t| t.replace("\"dice\":0.2,", ""));
-        assert_eq!(State::load(&path).unwrap().unwrap().about.sums, [0.1, 0.0, 0.3, 1.0 / 3.0, 0.0, 1e-300]);
+        assert_eq!(RunState::load(&path).unwrap().unwrap().about.sums, [0.1, 0.0, 0.3, 1.0 / 3.0, 0.0, 1e-300]);
     }
 
     #[test]
@@ -268,7 +268,7 @@ mod tests {
             let before = t[..start].replace(&t[t.find("origin:").unwrap()..t.find("steps:").unwrap()], "run:\"abc\",");
             format!("{before}sums:(1.0,2.0,3.0,4.0,5.0,6.0){}", &t[end + 1..])
         });
-        let read = State::load(&path).unwrap().unwrap();
+        let read = RunState::load(&path).unwrap().unwrap();
         assert_eq!((read.about.sums, read.about.steps, read.about.origin), ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 7, None));
         assert_eq!(read.weights, state().weights);
     }
@@ -281,7 +281,7 @@ mod tests {
             [("4", "made by a newer lmsc: it is of version 4"), ("1", "it is of version 1"), ("x", "version x"), ("", "of version ,")]
         {
             written(&path, version, |t| t);
-            let e = State::load(&path).unwrap_err();
+            let e = RunState::load(&path).unwrap_err();
             assert!(e.0[0].code == Code::E0801 && e.0[0].message.contains(words), "{e:?}");
         }
     }

@@ -2,52 +2,52 @@
 //!
 //! Part of `train`; may use `kernel`, `net` and Burn.
 //!
-//! On one GPU a batch's part of a step is recorded before the first one is made, and replayed from then on: what changes from batch to
-//! batch is all in tensors, and what moves does so in its place.
+//! On one GPU a batch's part of a step is captured as one graph before the first one is made, and replayed from then on: what changes from
+//! batch to batch is all in tensors, and weights and moments are updated in place.
 
 use std::sync::Arc;
 
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
-use super::config::Optimiser;
+use super::config::OptimiserConfig;
 use super::loss::Loss;
-use super::optimise::{Day, Gathered, Moving, Scaling};
+use super::optimise::{GradientAccumulator, LossScaling, StepScalars, TrainState};
 use super::state::TERMS;
-use super::workers::{Given, Workers};
+use super::workers::{DeviceBatch, Workers};
 use crate::compile::memory::Precision;
-use crate::kernel::Joins;
+use crate::kernel::Accumulate;
 #[cfg(feature = "gpu")]
-use crate::kernel::Recording;
+use crate::kernel::CapturedGraph;
 use crate::net::{Network, failed};
 use crate::text::Result;
 
-/// What a step is made by, the same for all steps.
+/// What all steps of a run share.
 #[derive(Clone)]
-struct Course {
+struct StepContext {
     workers: Workers,
     loss: Arc<Loss>,
-    optimiser: Optimiser,
+    optimiser: OptimiserConfig,
     /// Whether the loss is scaled for half precision.
     scaled: bool,
 }
 
 /// A network that is being trained.
 pub struct Learner {
-    course: Course,
-    moving: Moving,
+    context: StepContext,
+    train_state: TrainState,
     /// Steps that have moved the weights.
     moves: usize,
-    scaling: Option<Scaling>,
-    gathered: Gathered,
+    scaling: Option<LossScaling>,
+    accumulator: GradientAccumulator,
     /// Batches of the step under way.
     batches: usize,
     #[cfg(feature = "gpu")]
-    recording: Option<Recording>,
+    captured_graph: Option<CapturedGraph>,
 }
 
-/// What is looked at between the parts of a step.
-pub enum Mark {
+/// The parts of a step, as they end.
+pub enum StepPhase {
     Forward,
     Backward,
 }
@@ -57,43 +57,43 @@ impl Learner {
     ///
     /// # Errors
     /// E0501 where the weights' copies do not fit into memory.
-    pub fn new(workers: Workers, loss: Arc<Loss>, network: Network, optimiser: Optimiser, precision: Precision) -> Result<Self> {
-        let moving = Moving::new(network, &optimiser, workers.main())?;
-        let scaling = (precision == Precision::F16).then(Scaling::start);
-        Ok(Self::resumed(workers, loss, moving, optimiser, 0, scaling))
+    pub fn new(workers: Workers, loss: Arc<Loss>, network: Network, optimiser: OptimiserConfig, precision: Precision) -> Result<Self> {
+        let train_state = TrainState::new(network, &optimiser, workers.main())?;
+        let scaling = (precision == Precision::F16).then(LossScaling::start);
+        Ok(Self::resumed(workers, loss, train_state, optimiser, 0, scaling))
     }
 
     /// Going on from where another one was, after so many steps that have moved the weights.
     pub fn resumed(
         workers: Workers,
         loss: Arc<Loss>,
-        moving: Moving,
-        optimiser: Optimiser,
+        train_state: TrainState,
+        optimiser: OptimiserConfig,
         moves: usize,
-        scaling: Option<Scaling>,
+        scaling: Option<LossScaling>,
     ) -> Self {
-        let gathered = Gathered::new(&moving.network, &optimiser, workers.main());
+        let accumulator = GradientAccumulator::new(&train_state.network, &optimiser, workers.main());
         Self {
-            course: Course { workers, loss, optimiser, scaled: scaling.is_some() },
-            moving,
+            context: StepContext { workers, loss, optimiser, scaled: scaling.is_some() },
+            train_state,
             moves,
             scaling,
-            gathered,
+            accumulator,
             batches: 0,
             #[cfg(feature = "gpu")]
-            recording: None,
+            captured_graph: None,
         }
     }
 
     /// A batch forward and backward; with the last of a step's batches the weights move. Gives the loss and its terms; where the loss is not
-    /// finite nothing has moved.
+    /// finite the weights stay as they are.
     ///
     /// # Errors
     /// E0901 when the device has failed.
-    pub fn batch(&mut self, given: Given, rate: f64) -> Result<[f64; TERMS]> {
+    pub fn batch(&mut self, given: DeviceBatch, rate: f64) -> Result<[f64; TERMS]> {
         #[cfg(feature = "gpu")]
-        if self.course.recordable(&given) {
-            return self.recorded(given, rate);
+        if self.context.capturable(&given) {
+            return self.captured(given, rate);
         }
         self.in_parts(given, rate, |_| ())
     }
@@ -102,47 +102,47 @@ impl Learner {
     ///
     /// # Errors
     /// As [`batch`](Self::batch).
-    pub fn in_parts(&mut self, given: Given, rate: f64, mut mark: impl FnMut(Mark)) -> Result<[f64; TERMS]> {
-        let course = &self.course;
-        let today = self.day(rate);
-        let day = today.on(&course.optimiser, &course.workers.main().clone().inner());
-        let slopes = course.slopes(&self.moving.network, &mut self.gathered, given, &day, &mut mark);
-        if !today.go {
-            return self.made(today, slopes.figures);
+    pub fn in_parts(&mut self, given: DeviceBatch, rate: f64, mut mark: impl FnMut(StepPhase)) -> Result<[f64; TERMS]> {
+        let context = &self.context;
+        let step = self.step_scalars(rate);
+        let scalars = step.on(&context.optimiser, &context.workers.main().clone().inner());
+        let gradients = context.gradients(&self.train_state.network, &mut self.accumulator, given, &scalars, &mut mark);
+        if !step.apply {
+            return self.finish(step, gradients.figures);
         }
-        let (moving, figures) = course.moved(self.moving.clone(), slopes, day);
-        self.moving = moving;
-        self.made(today, figures)
+        let (train_state, figures) = context.update(self.train_state.clone(), gradients, scalars);
+        self.train_state = train_state;
+        self.finish(step, figures)
     }
 
-    /// What is made of the figures of a batch on its day.
-    fn made(&mut self, day: Day, figures: Tensor<1>) -> Result<[f64; TERMS]> {
-        let (values, sound) = values(figures)?;
-        if day.go {
+    /// Reads the figures of a batch and counts it.
+    fn finish(&mut self, step: StepScalars, figures: Tensor<1>) -> Result<[f64; TERMS]> {
+        let (values, finite) = values(figures)?;
+        if step.apply {
             self.batches = 0;
-            self.moves += usize::from(sound);
-            self.scaling = self.scaling.map(|s| s.after(sound));
+            self.moves += usize::from(finite);
+            self.scaling = self.scaling.map(|s| s.after(finite));
         } else {
             self.batches += 1;
         }
         Ok(values)
     }
 
-    /// The numbers of the next batch.
-    fn day(&self, rate: f64) -> Day {
-        let joins = if self.batches == 0 { Joins::First } else { Joins::Next };
-        let go = self.batches + 1 >= self.course.optimiser.accumulate;
-        Day { rate, moves: self.moves, factor: self.scaling.map_or(1.0, |s| s.factor), joins, go }
+    /// The scalars of the next batch.
+    fn step_scalars(&self, rate: f64) -> StepScalars {
+        let accumulate = if self.batches == 0 { Accumulate::Overwrite } else { Accumulate::Add };
+        let apply = self.batches + 1 >= self.context.optimiser.accumulate;
+        StepScalars { rate, moves: self.moves, factor: self.scaling.map_or(1.0, |s| s.factor), accumulate, apply }
     }
 
-    /// What has moved so far.
-    pub fn moving(&self) -> &Moving {
-        &self.moving
+    /// Weights, moments and moving average so far.
+    pub fn train_state(&self) -> &TrainState {
+        &self.train_state
     }
 
     /// The network that is validated and saved: the moving average where the config asks for one.
     pub fn best(&self) -> &Network {
-        self.moving.average.as_ref().unwrap_or(&self.moving.network)
+        self.train_state.average.as_ref().unwrap_or(&self.train_state.network)
     }
 
     /// Steps that have moved the weights.
@@ -151,115 +151,123 @@ impl Learner {
     }
 
     /// How the loss is scaled, where it is.
-    pub fn scaling(&self) -> Option<Scaling> {
+    pub fn scaling(&self) -> Option<LossScaling> {
         self.scaling
     }
 
     pub fn loss(&self) -> &Arc<Loss> {
-        &self.course.loss
+        &self.context.loss
     }
 
     pub fn workers(&self) -> &Workers {
-        &self.course.workers
+        &self.context.workers
     }
 
-    /// How the device makes a step that has been recorded for it: in one, or operation by operation and why.
+    /// How the device runs a captured step: as one graph, or operation by operation and why.
     pub fn how(&self) -> Option<String> {
         #[cfg(feature = "gpu")]
-        return self.recording.as_ref().map(Recording::how);
+        return self.captured_graph.as_ref().map(CapturedGraph::how);
         #[cfg(not(feature = "gpu"))]
         None
     }
 }
 
-/// A batch after its way forward and back.
-struct Slopes {
+/// A batch after its forward and backward pass.
+struct StepGradients {
     /// The loss and its terms, `[6]`.
     figures: Tensor<1>,
     /// `[1]`
     loss: Tensor<1>,
-    /// Of the loss times the factor of the day, and of the batches before it in its step.
+    /// Of the scaled loss, with those of the batches before it in its step.
     gradients: GradientsParams,
 }
 
-impl Course {
-    /// The slopes of the batches of a step so far.
-    fn slopes(&self, network: &Network, gathered: &mut Gathered, given: Given, day: &Tensor<1>, mark: &mut impl FnMut(Mark)) -> Slopes {
+impl StepContext {
+    /// The gradients of the batches of a step so far.
+    fn gradients(
+        &self,
+        network: &Network,
+        accumulator: &mut GradientAccumulator,
+        given: DeviceBatch,
+        scalars: &Tensor<1>,
+        mark: &mut impl FnMut(StepPhase),
+    ) -> StepGradients {
         let forward = self.workers.forward(network, given, &self.loss);
-        mark(Mark::Forward);
+        mark(StepPhase::Forward);
         let t = &forward.terms;
         let loss = t.total.clone().inner();
         let figures = [&t.total, &t.dice, &t.cross_entropy, &t.boundary, &t.tversky, &t.focal].map(|t| t.clone().inner());
-        let mut gradients = forward.backward(network, &self.workers, self.scaled.then(|| Day::factor(day)));
+        let mut gradients = forward.backward(network, &self.workers, self.scaled.then(|| StepScalars::factor(scalars)));
         if self.optimiser.accumulate > 1 {
-            gradients = gathered.joined(network, gradients, day);
+            gradients = accumulator.add(network, gradients, scalars);
         }
-        mark(Mark::Backward);
-        Slopes { figures: Tensor::cat(figures.to_vec(), 0), loss, gradients }
+        mark(StepPhase::Backward);
+        StepGradients { figures: Tensor::cat(figures.to_vec(), 0), loss, gradients }
     }
 
-    /// What has moved by these slopes, and the figures of the step: the loss, its terms and whether all was sound, `[7]`.
-    fn moved(&self, moving: Moving, slopes: Slopes, day: Tensor<1>) -> (Moving, Tensor<1>) {
-        let Slopes { figures, loss, gradients } = slopes;
-        let (moving, sound) = moving.moved(gradients, loss, day, &self.optimiser, self.scaled);
-        (moving, Tensor::cat(vec![figures, sound], 0))
+    /// The state after a step by these gradients, and its figures: the loss, its terms and whether all was finite, `[7]`.
+    fn update(&self, train_state: TrainState, gradients: StepGradients, scalars: Tensor<1>) -> (TrainState, Tensor<1>) {
+        let StepGradients { figures, loss, gradients } = gradients;
+        let (train_state, finite) = train_state.update(gradients, loss, scalars, &self.optimiser, self.scaled);
+        (train_state, Tensor::cat(vec![figures, finite], 0))
     }
 }
 
 #[cfg(feature = "gpu")]
 impl Learner {
-    fn recorded(&mut self, given: Given, rate: f64) -> Result<[f64; TERMS]> {
-        let course = self.course.clone();
-        let device = course.workers.main().clone().inner();
+    fn captured(&mut self, given: DeviceBatch, rate: f64) -> Result<[f64; TERMS]> {
+        let context = self.context.clone();
+        let device = context.workers.main().clone().inner();
         let shape = given.clone();
-        let inputs = |given: Given, day: Day| {
-            let day = day.on(&course.optimiser, &device);
-            let count = day.dims()[0];
-            let truths = given.truths.into_iter().flat_map(super::loss::Sent::tensors);
-            [given.image, day.reshape([1, 1, 1, 1, count])].into_iter().chain(truths).collect::<Vec<Tensor<5>>>()
+        let inputs = |given: DeviceBatch, step: StepScalars| {
+            let scalars = step.on(&context.optimiser, &device);
+            let count = scalars.dims()[0];
+            let targets = given.targets.into_iter().flat_map(super::loss::DeviceTargets::tensors);
+            [given.image, scalars.reshape([1, 1, 1, 1, count])].into_iter().chain(targets).collect::<Vec<Tensor<5>>>()
         };
-        let day = self.day(rate);
-        let now = inputs(given.clone(), day);
-        let recording = match self.recording.take() {
-            Some(recording) if recording.fits(&now) => self.recording.insert(recording),
-            // The memory of a recording is free before that of another shape is taken.
+        let step = self.step_scalars(rate);
+        let now = inputs(given.clone(), step);
+        let captured_graph = match self.captured_graph.take() {
+            Some(captured_graph) if captured_graph.fits(&now) => self.captured_graph.insert(captured_graph),
+            // The memory of a captured graph is free before that of another shape is taken.
             last => {
                 drop(last);
-                let (moving, gathered, course) = (self.moving.clone(), self.gathered.clone(), self.course.clone());
-                let largest = moving.network.largest(given.image.dims());
-                let run = move |inputs: Vec<Tensor<5>>| vec![course.whole(&moving, &gathered, &shape, inputs)];
-                // Nothing moves until all is recorded.
-                let rehearsed = inputs(given, Day { joins: Joins::Not, go: false, ..day });
-                self.recording.insert(Recording::new(&device, rehearsed, largest, run))
+                let (train_state, accumulator, context) = (self.train_state.clone(), self.accumulator.clone(), self.context.clone());
+                let largest = train_state.network.largest(given.image.dims());
+                let run = move |inputs: Vec<Tensor<5>>| vec![context.whole(&train_state, &accumulator, &shape, inputs)];
+                // Nothing is updated until the capture is done.
+                let warmup = inputs(given, StepScalars { accumulate: Accumulate::Skip, apply: false, ..step });
+                self.captured_graph.insert(CapturedGraph::new(&device, warmup, largest, run))
             }
         };
-        let figures = recording.on(now).first().cloned();
+        let figures = captured_graph.replay_on(now).first().cloned();
         let figures = figures.map_or_else(|| unreachable!("a step has figures"), |f| f.reshape([TERMS + 1]));
-        self.made(day, figures)
+        self.finish(step, figures)
     }
 }
 
 #[cfg(feature = "gpu")]
-impl Course {
+impl StepContext {
     /// Whether a step is one piece on one GPU.
-    fn recordable(&self, given: &Given) -> bool {
+    fn capturable(&self, given: &DeviceBatch) -> bool {
         !crate::net::on_cpu(&given.image.device()) && self.workers.single()
     }
 
-    /// A batch of a step, which comes with its day as tensors; `given` says their shapes. What moves does so in its place.
-    fn whole(&self, moving: &Moving, gathered: &Gathered, given: &Given, inputs: Vec<Tensor<5>>) -> Tensor<5> {
+    /// A batch of a step, which comes with its scalars as tensors; `given` says their shapes. The state is updated in place.
+    fn whole(&self, train_state: &TrainState, accumulator: &GradientAccumulator, given: &DeviceBatch, inputs: Vec<Tensor<5>>) -> Tensor<5> {
         let mut inputs = inputs.into_iter();
-        let mut next = || inputs.next().unwrap_or_else(|| unreachable!("as many tensors as the step was recorded with"));
-        let (image, day) = (next(), next());
-        let day = day.flatten::<1>(0, 4);
-        let truths = given.truths.iter().map(|t| t.like(&mut inputs)).collect();
-        let slopes = self.slopes(&moving.network, &mut gathered.clone(), Given { image, truths }, &day, &mut |_| ());
-        let (_, figures) = self.moved(moving.clone(), slopes, day);
+        let mut next = || inputs.next().unwrap_or_else(|| unreachable!("as many tensors as the step was captured with"));
+        let (image, scalars) = (next(), next());
+        let scalars = scalars.flatten::<1>(0, 4);
+        let targets = given.targets.iter().map(|t| t.like(&mut inputs)).collect();
+        let gradients =
+            self.gradients(&train_state.network, &mut accumulator.clone(), DeviceBatch { image, targets }, &scalars, &mut |_| ());
+        let (_, figures) = self.update(train_state.clone(), gradients, scalars);
         figures.reshape([1, 1, 1, 1, TERMS + 1])
     }
 }
 
-/// The figures of a batch and whether all was sound, in one transfer when all is queued: a GPU does not wait in the middle of a step.
+/// The figures of a batch and whether all was finite, in one transfer when all is queued: a GPU does not wait in the middle of a step.
 fn values(figures: Tensor<1>) -> Result<([f64; TERMS], bool)> {
     let all = figures.try_into_data().map_err(failed)?.try_into_vec::<f32>().map_err(|e| failed(format!("{e:?}")))?;
     let mut values = [f64::NAN; TERMS];

@@ -1,4 +1,4 @@
-//! The cases of a run in memory, as far as a budget goes.
+//! An in-memory cache of a run's cases, within a memory budget.
 //!
 //! Part of `train`; may use `data`, `net` and `text`.
 
@@ -18,7 +18,7 @@ const OTHERWISE: usize = 2 << 30;
 
 /// Cases by their index in the description; shared by the loader's thread and the validation.
 #[derive(Debug)]
-pub struct Store {
+pub struct CaseStore {
     data: Dataset,
     ids: Vec<String>,
     kept: Mutex<Kept>,
@@ -33,7 +33,7 @@ struct Kept {
     warnings: Vec<Diagnostic>,
 }
 
-impl Store {
+impl CaseStore {
     pub fn new(data: Dataset) -> Self {
         let ids = data.description.ids();
         let budget = host::available_memory().map_or(OTHERWISE, |free| (free as f64 * SHARE) as usize);

@@ -1,4 +1,4 @@
-//! Runs of one config that differ in a few values: what their folders are called, and how far each has come.
+//! Hyper-parameter sweeps, runs of one config that differ in a few values: names of their folders, and their status.
 //!
 //! Part of `train`; may use `text`.
 
@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::folder::Folder;
 use super::job::Job;
-use super::origin::Origin;
-use super::state::{RESUME, State};
+use super::origin::RunOrigin;
+use super::state::{RESUME, RunState};
 use crate::text::Result;
 
 /// Names of folders are cut before they are longer.
@@ -31,14 +31,14 @@ pub fn run_name(varied: &[(String, String)]) -> String {
     name
 }
 
-fn differences(job: &Job, path: &Path, state: State) -> Result<Vec<String>> {
-    let origin = state.about.origin.map_or_else(|| Origin::in_folder(path), Ok)?;
+fn differences(job: &Job, path: &Path, state: RunState) -> Result<Vec<String>> {
+    let origin = state.about.origin.map_or_else(|| RunOrigin::in_folder(path), Ok)?;
     Ok(origin.differences(job))
 }
 
 /// How far a run has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum RunStatus {
     /// Not begun.
     Open,
     /// Another process trains in its folder.
@@ -51,7 +51,7 @@ pub enum Standing {
     Other,
 }
 
-impl Standing {
+impl RunStatus {
     /// How far `job` has come in the folder `path`.
     ///
     /// # Errors
@@ -63,7 +63,7 @@ impl Standing {
     /// How far the run in the folder `path` has come, whatever it is.
     ///
     /// # Errors
-    /// As [`Standing::of`].
+    /// As [`RunStatus::of`].
     pub fn at(path: &Path) -> Result<Self> {
         Self::read(path, None)
     }
@@ -75,7 +75,7 @@ impl Standing {
         if !path.join("config.ron").is_file() {
             return Ok(Self::Open);
         }
-        let Some(state) = State::load(&path.join(RESUME))? else { return Ok(Self::Interrupted(0)) };
+        let Some(state) = RunState::load(&path.join(RESUME))? else { return Ok(Self::Interrupted(0)) };
         let epochs = state.about.records.len();
         let finished = state.about.finished;
         Ok(match job {
@@ -88,9 +88,9 @@ impl Standing {
     /// What is not the same in a job as in the run in the folder `path`, each in a few words.
     ///
     /// # Errors
-    /// As [`Standing::of`].
+    /// As [`RunStatus::of`].
     pub fn differences(job: &Job, path: &Path) -> Result<Vec<String>> {
-        State::load(&path.join(RESUME))?.map_or(Ok(vec![]), |state| differences(job, path, state))
+        RunState::load(&path.join(RESUME))?.map_or(Ok(vec![]), |state| differences(job, path, state))
     }
 
     /// As it is listed.

@@ -92,12 +92,12 @@ fn a_run_that_is_interrupted_after_every_step_gives_the_same_to_the_bit() {
         train_in(&whole, &job).unwrap();
         let stop = AtomicBool::new(true);
         let first = train(&job, &Folder::create(Some(&cut), "x", false).unwrap(), &Device::flex(), &stop).unwrap();
-        assert_eq!((first.ending, first.epochs), (Ending::Asked, 0));
+        assert_eq!((first.ending, first.epochs), (StopReason::Asked, 0));
         let mut times = 1;
         loop {
             let outcome = resume(&job, &Folder::open(&cut).unwrap(), &Device::flex(), &stop).unwrap();
             times += 1;
-            if outcome.ending == Ending::Whole {
+            if outcome.ending == StopReason::Whole {
                 break;
             }
             assert!(times <= 2 * job.steps(), "{sets:?}: {times} times");
@@ -106,7 +106,7 @@ fn a_run_that_is_interrupted_after_every_step_gives_the_same_to_the_bit() {
         same(&whole, &cut);
         // Nothing is left to do: the files stay, and so does what is said of them.
         let again = resume(&job, &Folder::open(&cut).unwrap(), &Device::flex(), &stop).unwrap();
-        assert_eq!((again.ending, again.epochs), (Ending::Whole, 2));
+        assert_eq!((again.ending, again.epochs), (StopReason::Whole, 2));
         same(&whole, &cut);
     }
 }
@@ -138,9 +138,9 @@ fn patience_ends_a_run_that_gets_no_better() {
     let root = tempfile::tempdir().unwrap();
     let job = job(&["optimiser.lr=1e-30", "schedule.min_lr=0", "epochs=9", "steps=1", "patience=2"], &[]).unwrap();
     let outcome = train_in(root.path(), &job).unwrap();
-    assert_eq!((outcome.ending, outcome.epochs, outcome.best.unwrap().epoch), (Ending::Patience, 3, 1));
+    assert_eq!((outcome.ending, outcome.epochs, outcome.best.unwrap().epoch), (StopReason::Patience, 3, 1));
     let again = resume(&job, &Folder::open(root.path()).unwrap(), &Device::flex(), &AtomicBool::new(false)).unwrap();
-    assert_eq!((again.ending, again.epochs), (Ending::Patience, 3));
+    assert_eq!((again.ending, again.epochs), (StopReason::Patience, 3));
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn a_list_of_cases_goes_into_the_run_folder() {
     let config = RunConfig::read(&source, &[]).unwrap();
     let again = Job::prepare(config, &source, &Source::read(&run.join("graph.ron")).unwrap(), &[]).unwrap();
     assert_eq!((&again.training[..], &again.validation[..]), (&[0, 3][..], &[2][..]));
-    assert_eq!(Origin::of(&job).unwrap().differences(&again), Vec::<String>::new());
+    assert_eq!(RunOrigin::of(&job).unwrap().differences(&again), Vec::<String>::new());
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn a_budget_becomes_epochs_and_an_average_which_a_run_that_goes_on_keeps() {
     assert_eq!((config.epochs, config.budget, config.optimiser.average, r.epochs), (2, None, Some(0.9), 2));
     let run = root.path().join("a");
     train_in(&run, &job).unwrap();
-    let origin = Origin::of(&job).unwrap();
+    let origin = RunOrigin::of(&job).unwrap();
     assert_eq!(origin.differences(&settled(with.clone(), &run)), Vec::<String>::new());
     assert_ne!(origin.differences(&settled(with.clone(), root.path())), Vec::<String>::new(), "nothing was begun there");
     let short = Job { config: RunConfig { budget: Some("1s".into()), steps: Some(1_000_000), ..with.config.clone() }, ..with };
@@ -318,15 +318,15 @@ fn what_does_not_fit_is_refused_before_anything_is_written() {
 fn batches_are_the_same_from_any_number_of_threads() {
     let job = job(&["batch=2", "epochs=2", "steps=5"], &[]).unwrap();
     let recipe = run::recipe(&job, &Arc::new(job.loss().unwrap()));
-    let made = |makers: usize, from: usize| {
-        let mut loader = loader::Loader::start(&job.store, &recipe, 2, from, makers).unwrap();
+    let made = |loader_workers: usize, from: usize| {
+        let mut loader = loader::Loader::start(&job.store, &recipe, 2, from, loader_workers).unwrap();
         let all: Vec<_> = (from..10).map(|_| loader.next().unwrap()).collect();
         assert!(loader.next().is_err(), "after the last");
         all.into_iter().map(|b| (b.image, b.cases)).collect::<Vec<_>>()
     };
     let one = made(1, 0);
     assert!(one.windows(2).all(|w| w[0] != w[1]));
-    for makers in [2, 3, 16] {
-        assert!(made(makers, 0) == one && made(makers, 7) == one[7..], "{makers} threads");
+    for loader_workers in [2, 3, 16] {
+        assert!(made(loader_workers, 0) == one && made(loader_workers, 7) == one[7..], "{loader_workers} threads");
     }
 }

@@ -4,10 +4,10 @@
 
 use ndarray::Array3;
 
-use super::store::Store;
-use crate::data::Lost;
+use super::store::CaseStore;
+use crate::data::LostClass;
 use crate::infer::{Card, Model};
-use crate::metric::{self, ClassScore, Counts, Pair, Region, Summary};
+use crate::metric::{self, ClassScore, Counts, LabelPair, Region, ScoreSummary};
 use crate::text::{Code, Diagnostic, Result, printable};
 
 /// A case as the network has segmented it, and as it is; classes `[D, H, W]`.
@@ -18,14 +18,14 @@ pub struct Segmented {
     /// Distance between voxels in mm, along D, H, W.
     pub spacing: [f64; 3],
     /// Classes that preparation has lost.
-    pub lost: Vec<Lost>,
+    pub lost: Vec<LostClass>,
 }
 
 /// Segments a case as prediction would, without postprocessing.
 ///
 /// # Errors
 /// What is wrong with its files, or the device.
-pub fn segment(model: &Model, store: &Store, case: usize) -> Result<Segmented> {
+pub fn segment(model: &Model, store: &CaseStore, case: usize) -> Result<Segmented> {
     let sample = store.sample(case)?;
     let labels = model.segment(sample.image.view())?;
     Ok(Segmented { id: sample.id.clone(), labels, truth: sample.label.clone(), spacing: sample.spacing, lost: sample.lost.clone() })
@@ -33,10 +33,10 @@ pub fn segment(model: &Model, store: &Store, case: usize) -> Result<Segmented> {
 
 /// What is right and wrong in two maps of classes, for each of what the card says is scored. What is in the file and not in `truth`, since
 /// preparation has `lost` it, is missed, whatever was predicted: it counts by the voxels of its file.
-pub fn counts(card: &Card, labels: &Array3<u8>, truth: &Array3<u8>, spacing: [f64; 3], lost: &[Lost]) -> Vec<Counts> {
+pub fn counts(card: &Card, labels: &Array3<u8>, truth: &Array3<u8>, spacing: [f64; 3], lost: &[LostClass]) -> Vec<Counts> {
     let values = card.values();
-    let pair = Pair::new(labels, truth, spacing).map(|p| p.of_values(&values));
-    let is_of = |region: &Region, l: &&Lost| values.get(usize::from(l.class)).is_some_and(|v| region.values.contains(v));
+    let pair = LabelPair::new(labels, truth, spacing).map(|p| p.of_values(&values));
+    let is_of = |region: &Region, l: &&LostClass| values.get(usize::from(l.class)).is_some_and(|v| region.values.contains(v));
     let one = |region: &Region| {
         let mut counts = pair.as_ref().map(|p| p.counts(region)).unwrap_or_default();
         if counts.reference() == 0 {
@@ -48,14 +48,14 @@ pub fn counts(card: &Card, labels: &Array3<u8>, truth: &Array3<u8>, spacing: [f6
 }
 
 /// Cases with what [`counts`] says of them, summed up.
-pub fn summarise(card: &Card, cases: Vec<(String, Vec<Counts>)>) -> Summary {
+pub fn summarise(card: &Card, cases: Vec<(String, Vec<Counts>)>) -> ScoreSummary {
     let names: Vec<String> = card.scored().into_iter().map(|region| region.name).collect();
     metric::summarise(&names, cases)
 }
 
 /// What the validation cases lack, a warning each: classes that none of them has and that are in no mean, and those that only some have. There are
 /// `of` such cases, of which fewer may have been looked at.
-pub fn absences(scores: &Summary, of: usize) -> Vec<Diagnostic> {
+pub fn absences(scores: &ScoreSummary, of: usize) -> Vec<Diagnostic> {
     let all = scores.cases.len();
     let part = if all < of { " of those before the last epoch" } else { "" };
     let no_case = if all < of { "no case that is validated before the last epoch" } else { "no validation case" };
@@ -87,7 +87,7 @@ pub fn absences(scores: &Summary, of: usize) -> Vec<Diagnostic> {
 ///
 /// # Errors
 /// What is wrong with a case's files, or the device.
-pub fn validate(model: &Model, store: &Store, cases: &[usize], mut seen: impl FnMut(usize)) -> Result<Summary> {
+pub fn validate(model: &Model, store: &CaseStore, cases: &[usize], mut seen: impl FnMut(usize)) -> Result<ScoreSummary> {
     let mut counted = vec![];
     for (done, &case) in cases.iter().enumerate() {
         seen(done);
@@ -128,9 +128,9 @@ mod tests {
         let labels = vec![(0, "background".to_owned()), (205, "lesion".to_owned()), (420, "organ".to_owned())];
         let card = Card::new(vec!["t1".into()], labels, [8; 3]);
         let map = |values: [u8; 4]| Array3::from_shape_vec((1, 1, 4), values.to_vec()).unwrap();
-        let lost = [Lost { class: 1, voxels: 3 }];
+        let lost = [LostClass { class: 1, voxels: 3 }];
         let truth = map([0, 0, 2, 2]);
-        let dice = |labels: [u8; 4], lost: &[Lost]| {
+        let dice = |labels: [u8; 4], lost: &[LostClass]| {
             counts(&card, &map(labels), &truth, [1.0; 3], lost).into_iter().map(Counts::dice).collect::<Vec<_>>()
         };
         for predicted in [[0, 0, 2, 2], [1, 0, 2, 2], [1, 1, 2, 2]] {

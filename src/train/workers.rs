@@ -2,8 +2,8 @@
 //!
 //! Part of `train`; may use `net` and Burn.
 //!
-//! The loss is no sum over patches: Dice and the class weights look at the whole batch. So the replicas do what is apart for each patch,
-//! the passes through the network; the logits are gathered, the loss and its gradient with respect to them are computed once, and each replica
+//! The loss is no sum over patches: Dice and the class weights look at the whole batch. So the replicas do what is independent for each
+//! patch, the passes through the network; the logits are gathered, the loss and its gradient with respect to them are computed once, and each replica
 //! takes its part of that back through its own pass. The gradients of the weights are then sums over the parts. That is the step of one
 //! worker, but for the order in which numbers are added. What travels is the logits and their gradients once, the weights and theirs
 //! once; everything by Burn's own copies between devices, so that it is the same code for threads and for GPUs.
@@ -16,10 +16,10 @@ use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::loader::Batch;
-use super::loss::{Loss, Sent, Terms, Truth};
+use super::loader::TrainBatch;
+use super::loss::{DeviceTargets, Loss, Targets, Terms};
 use crate::compile::memory::Segments;
-use crate::kernel::lead;
+use crate::kernel::backward_from;
 use crate::net::{self, Network};
 use crate::text::Result;
 
@@ -33,35 +33,35 @@ pub struct Workers {
 
 /// A batch on the main device, without gradients.
 #[derive(Clone, Debug)]
-pub struct Given {
+pub struct DeviceBatch {
     /// `[N, C, D, H, W]`
     pub image: Tensor<5>,
     /// One for each output that is trained on.
-    pub truths: Vec<Sent>,
+    pub targets: Vec<DeviceTargets>,
 }
 
-impl Given {
-    pub fn new(batch: Batch, device: &Device) -> Self {
+impl DeviceBatch {
+    pub fn new(batch: TrainBatch, device: &Device) -> Self {
         let plain = &device.clone().inner();
         let image = Tensor::from_data(TensorData::new(batch.image, batch.shape), plain);
-        Self { image, truths: batch.targets.into_iter().map(|t| t.on(plain)).collect() }
+        Self { image, targets: batch.targets.into_iter().map(|t| t.on(plain)).collect() }
     }
 }
 
-/// A batch after the pass forward.
-pub struct Forward {
+/// A batch after the forward pass of all replicas.
+pub struct ReplicatedForward {
     pub terms: Terms,
     /// One where one network sees the whole batch.
-    parts: Vec<Part>,
+    parts: Vec<ReplicaPart>,
     /// The gathered logits of each output, with gradients of their own; none where they are those of one network.
     gathered: Vec<Tensor<5>>,
 }
 
-/// What one replica has said of its part of the batch.
-struct Part {
+/// One replica's forward pass over its part of the batch.
+struct ReplicaPart {
     network: Network,
     patches: Range<usize>,
-    pass: net::Pass,
+    pass: net::ForwardPass,
 }
 
 impl Workers {
@@ -85,22 +85,26 @@ impl Workers {
     }
 
     /// The loss of a batch that is on the main device; its patches are divided among the workers, in order.
-    pub fn forward(&self, network: &Network, given: Given, loss: &Loss) -> Forward {
-        let Given { image, truths } = given;
+    pub fn forward(&self, network: &Network, given: DeviceBatch, loss: &Loss) -> ReplicatedForward {
+        let DeviceBatch { image, targets } = given;
         let outputs: Vec<usize> = if loss.heads.is_empty() { vec![0] } else { loss.heads.iter().map(|h| h.output).collect() };
-        let truths: Vec<Truth> = truths.into_iter().map(|t| t.truth(self.main())).collect();
+        let targets: Vec<Targets> = targets.into_iter().map(|t| t.unpack(self.main())).collect();
         let part = |network: Network, patches: Range<usize>, device: &Device| {
             let own = image.clone().narrow(0, patches.start, patches.len()).to_device(&device.clone().inner());
             let pass = network.pass(net::tracked(own, device), &outputs, &self.segments, net::Training::default());
-            Part { network, patches, pass }
+            ReplicaPart { network, patches, pass }
         };
         let patches = shares(image.dims()[0], self.devices.len());
         if patches.len() < 2 {
             let pass = network.pass(net::tracked(image, self.main()), &outputs, &self.segments, net::Training::default());
-            let terms = loss.terms(pass.outputs().to_vec(), &truths);
-            return Forward { terms, parts: vec![Part { network: network.clone(), patches: 0..0, pass }], gathered: vec![] };
+            let terms = loss.terms(pass.outputs().to_vec(), &targets);
+            return ReplicatedForward {
+                terms,
+                parts: vec![ReplicaPart { network: network.clone(), patches: 0..0, pass }],
+                gathered: vec![],
+            };
         }
-        let parts: Vec<Part> = each(patches.into_iter().zip(&self.devices), |(patches, device)| {
+        let parts: Vec<ReplicaPart> = each(patches.into_iter().zip(&self.devices), |(patches, device)| {
             // Leaves of its own: the graphs of the replicas have nothing in common.
             part(network.clone().fork(device), patches, device)
         });
@@ -110,34 +114,34 @@ impl Workers {
             net::tracked(Tensor::cat(all, 0), self.main()).require_grad()
         };
         let gathered: Vec<Tensor<5>> = (0..outputs.len()).map(gather).collect();
-        let terms = loss.terms(gathered.clone(), &truths);
-        Forward { terms, parts, gathered }
+        let terms = loss.terms(gathered.clone(), &targets);
+        ReplicatedForward { terms, parts, gathered }
     }
 }
 
-impl Forward {
+impl ReplicatedForward {
     /// The gradients of the weights of `network`, of which the pass was made, on its device: of the loss times `factor [1]`.
     pub fn backward(self, network: &Network, workers: &Workers, factor: Option<Tensor<1>>) -> GradientsParams {
         let Self { terms: Terms { total, .. }, mut parts, .. } = self;
         if self.gathered.is_empty() {
-            // Of the logits the way back has kept what it needs.
+            // What the backward pass needs of the logits is saved.
             parts.iter_mut().for_each(|p| p.pass.release());
         }
         let gradients = factor.map_or(total.clone(), |factor| total * net::tracked(factor, workers.main())).backward();
         if self.gathered.is_empty() {
-            return parts.pop().map(|part| part.pass.back(gradients)).unwrap_or_default();
+            return parts.pop().map(|part| part.pass.backward(gradients)).unwrap_or_default();
         }
-        let slopes: Vec<Option<Tensor<5>>> = self.gathered.iter().map(|t| t.grad(&gradients)).collect();
+        let of_logits: Vec<Option<Tensor<5>>> = self.gathered.iter().map(|t| t.grad(&gradients)).collect();
         let main = workers.main().clone().inner();
         let all = each(parts.into_iter().zip(&workers.devices), |(part, device)| {
-            let Part { network, patches, pass } = part;
+            let ReplicaPart { network, patches, pass } = part;
             let own = device.clone().inner();
-            let starts = pass.outputs().iter().zip(&slopes).filter_map(|(logits, slope)| {
-                let slope = slope.clone()?.narrow(0, patches.start, patches.len()).to_device(&own);
-                Some(lead(logits.clone(), net::tracked(slope, device)))
+            let starts = pass.outputs().iter().zip(&of_logits).filter_map(|(logits, gradient)| {
+                let gradient = gradient.clone()?.narrow(0, patches.start, patches.len()).to_device(&own);
+                Some(backward_from(logits.clone(), net::tracked(gradient, device)))
             });
             let start = starts.reduce(|a, b| a + b);
-            start.map(|start| pass.back(start.backward()).to_device(&main, &network))
+            start.map(|start| pass.backward(start.backward()).to_device(&main, &network))
         });
         let mut sum = GradientsAccumulator::new();
         all.into_iter().flatten().for_each(|own| sum.accumulate(network, own));

@@ -10,9 +10,19 @@ use lmsc::ir::Graph;
 use lmsc::op::{Example, Input, Op};
 use lmsc::text::{Diagnostics, Source};
 
-/// The project's graphs, by name.
+/// The project's own network and its variants, by name.
 pub fn graphs() -> Vec<PathBuf> {
-    ron_files("graphs")
+    of_graphs(true)
+}
+
+/// The networks of others, by name: too large to be run at their own widths.
+pub fn networks() -> Vec<PathBuf> {
+    of_graphs(false)
+}
+
+fn of_graphs(own: bool) -> Vec<PathBuf> {
+    let is_own = |p: &PathBuf| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with("lightmedseg"));
+    ron_files("graphs").into_iter().filter(|p| is_own(p) == own).collect()
 }
 
 /// The `.ron` files of a folder, by name.

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use lmsc::store::{load, read_store, save};
+use lmsc::store::{SETS, load, read_store, save, save_sets};
 use lmsc::text::{Diagnostics, render};
 
 /// Tries a file as it is, and with a seal that fits, so that what lies behind the seal is reached. Whether it was a model.
@@ -30,7 +30,13 @@ fn one(path: &Path) -> bool {
         Ok(model) => {
             let first = read_store(path).expect("it was just read");
             assert!(first.arrays.values().flat_map(|a| &a.values).all(|v| v.is_finite()), "weights that are no numbers");
-            save(path, &model.program, model.weights, &model.metadata).expect("written");
+            match model.metadata.get(SETS).map(|names| serde_json::from_str::<Vec<String>>(names).expect("names")) {
+                Some(names) => {
+                    let sets = names.into_iter().zip(std::iter::once(model.weights).chain(model.more)).collect();
+                    save_sets(path, &model.program, sets, &model.metadata).expect("written");
+                }
+                None => save(path, &model.program, model.weights, &model.metadata).expect("written"),
+            }
             let again = read_store(path).expect("what was written is read");
             assert!(again.arrays == first.arrays, "written again, the weights differ");
             load(path).expect("what was written is a model");

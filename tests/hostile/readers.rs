@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use lmsc::data::{Dataset, Spec, phantom};
+use lmsc::data::{Dataset, DatasetSpec, phantom};
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -142,7 +142,7 @@ fn prepared_cases() {
     let folder = folder();
     phantom::write(folder.path(), 1, [16, 18, 17], 1).expect("written");
     let kept = folder.path().join("kept");
-    let spec = Spec::Msd { root: folder.path().into() };
+    let spec = DatasetSpec::Msd { root: folder.path().into() };
     let set = Dataset::open(&spec, sound::prepared(), Some(&kept)).expect("the data set");
     set.load("phantom_0000").expect("it is prepared");
     let file = std::fs::read_dir(&kept).expect("a folder").flatten().next().expect("a file").path();

@@ -6,11 +6,11 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use lmsc::data::{Dataset, Preprocess, Spec};
+use lmsc::data::{Dataset, DatasetSpec, Preprocess};
 use lmsc::report;
 use lmsc::store::NameMap;
 use lmsc::text::{Diagnostics, Source, render};
-use lmsc::train::{RunConfig, Standing};
+use lmsc::train::{RunConfig, RunStatus};
 use lmsc::volume::{Header, Normalise, write_image, write_labels};
 
 pub const GRAPH: &str = include_str!("../given/tiny.ron");
@@ -68,7 +68,7 @@ pub fn dataset(folder: &Path, bytes: &[u8]) -> bool {
         used(lmsc::data::guess(root).map_err(Diagnostics::from));
     }
     let [msd, nnunet] = roots;
-    let both = [Spec::Msd { root: msd }, Spec::Nnunet { root: nnunet }];
+    let both = [DatasetSpec::Msd { root: msd }, DatasetSpec::Nnunet { root: nnunet }];
     let opened = both.map(|spec| used(Dataset::open(&spec, Preprocess::default(), None)));
     for set in opened.iter().flatten() {
         let all = set.survey(|| ());
@@ -113,7 +113,7 @@ pub fn state(folder: &Path, bytes: &[u8]) -> bool {
     std::fs::write(folder.join("config.ron"), "()").expect("written");
     hashed(bytes).into_iter().any(|file| {
         std::fs::write(folder.join("resume.state"), &file).expect("a place to write");
-        used(Standing::at(folder)).is_some()
+        used(RunStatus::at(folder)).is_some()
     })
 }
 
@@ -124,7 +124,7 @@ pub fn prepared() -> Preprocess {
 
 /// A prepared case in the cache `kept` of a folder that `phantom::write` has made, as it is and with a hash that fits: it is used or made again.
 pub fn case(folder: &Path, kept: &Path, bytes: &[u8]) {
-    let spec = Spec::Msd { root: folder.into() };
+    let spec = DatasetSpec::Msd { root: folder.into() };
     let set = Dataset::open(&spec, prepared(), kept.parent()).expect("the data set");
     let id = set.description.ids().into_iter().find(|id| kept.file_name().is_some_and(|n| n.to_string_lossy().starts_with(id.as_str())));
     for file in hashed(bytes) {

@@ -1,6 +1,6 @@
 //! One image in 48 axis orders is one image in space.
 
-use lmsc::volume::{self, Between, Grid, Orientation, Volume, resample_labels};
+use lmsc::volume::{self, Grid, LabelInterpolation, Orientation, Volume, resample_labels};
 
 use crate::given::beside;
 use crate::walk;
@@ -43,7 +43,7 @@ fn labels_found_in_ras_at_another_spacing_come_back_onto_each_grid_in_one_place(
         let seen = v.reoriented(Orientation::RAS).resampled([2.0, 1.5, 1.0]).expect("it fits");
         let middle = seen.data.sum() / seen.data.len() as f32;
         let found = seen.data.index_axis(ndarray::Axis(0), 0).mapv(|x| u8::from(x > middle));
-        let own = resample_labels(found.view(), &seen.grid(), &v.grid(), Between::Linear);
+        let own = resample_labels(found.view(), &seen.grid(), &v.grid(), LabelInterpolation::Linear);
         assert_eq!(own.dim(), v.size().into(), "{name}");
         volumes.push((own.iter().filter(|l| **l > 0).count(), center(&v.grid(), &own)));
     }

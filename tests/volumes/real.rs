@@ -1,6 +1,6 @@
 //! Real data sets load whole, and labels go back onto the grid of their image.
 
-use lmsc::data::{Dataset, Preprocess, Spec};
+use lmsc::data::{Dataset, DatasetSpec, Preprocess};
 use lmsc::volume;
 
 use crate::given::beside;
@@ -9,7 +9,7 @@ use crate::walk;
 #[test]
 fn every_labelled_hippocampus_loads() {
     let Some(root) = beside("data/Task04_Hippocampus") else { return };
-    let dataset = Dataset::open(&Spec::Msd { root }, Preprocess::default(), None).expect("the data set");
+    let dataset = Dataset::open(&DatasetSpec::Msd { root }, Preprocess::default(), None).expect("the data set");
     let ids = dataset.description.ids();
     assert_eq!((ids.len(), dataset.description.labels.len()), (208, 3));
     let loaded = dataset.load_all(&ids, || ()).expect("every case");

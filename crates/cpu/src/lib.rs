@@ -1,8 +1,9 @@
 //! Segmentation networks on a CPU: weights and model files ([`store`]), kernels ([`kernel`]), the executor of compiled programs
-//! ([`exec`]), and prediction over whole volumes ([`infer`]). Knows nothing of Burn.
+//! ([`exec`]), prediction over whole volumes ([`infer`]), and models of other programs ([`import`]). Knows nothing of Burn.
 
 pub mod exec;
 pub mod host;
+pub mod import;
 pub mod infer;
 pub mod kernel;
 pub mod store;

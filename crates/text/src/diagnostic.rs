@@ -1,4 +1,4 @@
-//! One type for everything that is said to a user about their files.
+//! The one type of errors and warnings about a user's files.
 
 use std::fmt;
 
@@ -42,12 +42,12 @@ pub struct Diagnostic {
     /// Whether it may only follow from another error: it is told where there is no other.
     pub echo: bool,
     /// What kind of finding it is and whose, where the same may be found of other cases or files; see [`Diagnostics::gathered`].
-    pub kind: Option<Box<Kind>>,
+    pub kind: Option<Box<FindingKind>>,
 }
 
 /// A kind of finding, and the case or file that it is of.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Kind {
+pub struct FindingKind {
     pub name: String,
     pub subject: String,
 }
@@ -87,7 +87,7 @@ impl Diagnostic {
 
     /// Says of which case or file it is, and of what kind: those of one kind are told once ([`Diagnostics::gathered`]).
     pub fn of(mut self, subject: impl Into<String>, kind: impl Into<String>) -> Self {
-        self.kind = Some(Box::new(Kind { name: kind.into(), subject: subject.into() }));
+        self.kind = Some(Box::new(FindingKind { name: kind.into(), subject: subject.into() }));
         self
     }
 

@@ -12,7 +12,7 @@ pub const HEAD: usize = 4096;
 
 /// A format that nothing here reads: what to call it ("it is ..."), and what to do with a file of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Foreign {
+pub struct ForeignFormat {
     pub name: &'static str,
     pub help: &'static str,
 }
@@ -31,7 +31,7 @@ pub enum FileKind {
     Weights,
     /// NIfTI, or gzip under the name of a volume.
     Volume,
-    Foreign(Foreign),
+    Foreign(ForeignFormat),
     Json,
     /// A graph in RON.
     Graph,
@@ -77,7 +77,7 @@ const FORMATS: &[(usize, &[u8], &str, &str)] = &[
 ];
 
 /// The format of a file that starts with `head`, if it is a known one that nothing here reads.
-pub fn foreign(head: &[u8]) -> Option<Foreign> {
+pub fn foreign(head: &[u8]) -> Option<ForeignFormat> {
     if head.starts_with(b"PK\x03\x04") {
         // The names of what is inside tell archives of PyTorch and NumPy from others.
         let has = |what: &[u8]| head.windows(what.len()).any(|w| w == what);
@@ -86,10 +86,10 @@ pub fn foreign(head: &[u8]) -> Option<Foreign> {
             (_, true) => ("NumPy arrays (a zip archive)", "write them as NIfTI, for instance with nibabel"),
             _ => ("a zip archive", UNPACK),
         };
-        return Some(Foreign { name, help });
+        return Some(ForeignFormat { name, help });
     }
     let found = FORMATS.iter().find(|(at, mark, ..)| head.get(*at..).is_some_and(|b| b.starts_with(mark)));
-    found.map(|(.., name, help)| Foreign { name, help })
+    found.map(|(.., name, help)| ForeignFormat { name, help })
 }
 
 /// Whether a file starts as safetensors does: the length of a JSON object, and the object.
@@ -161,14 +161,14 @@ impl FileKind {
             match called(&[".nii.gz", ".nii", ".hdr.gz", ".img.gz"]) {
                 true => FileKind::Volume,
                 false if called(&[".mgz"]) => {
-                    FileKind::Foreign(Foreign { name: "a FreeSurfer MGH volume", help: "convert it with mri_convert" })
+                    FileKind::Foreign(ForeignFormat { name: "a FreeSurfer MGH volume", help: "convert it with mri_convert" })
                 }
-                false => FileKind::Foreign(Foreign { name: "packed with gzip", help: "unpack it first" }),
+                false => FileKind::Foreign(ForeignFormat { name: "packed with gzip", help: "unpack it first" }),
             }
         } else if is_text(head) {
             FileKind::Text
         } else if called(&[".onnx"]) {
-            FileKind::Foreign(Foreign {
+            FileKind::Foreign(ForeignFormat {
                 name: "an ONNX network, by its name",
                 help: "a network is a graph here; `lmsc new FILE` starts one",
             })

@@ -1,4 +1,4 @@
-//! Lines that fit into a terminal: broken between words, so that no word is cut that has room on a line.
+//! Word wrap for terminals: lines are broken between words, and a word is cut only where it is longer than a line.
 //!
 //! Depends on `printable`.
 

@@ -1,4 +1,4 @@
-//! What is wrong in the same way with many files, said once.
+//! Diagnostics that many files have in common, grouped into one.
 //!
 //! May use `diagnostic`, `number` beside it.
 

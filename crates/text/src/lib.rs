@@ -17,7 +17,7 @@ mod source;
 mod write;
 
 pub use code::Code;
-pub use diagnostic::{Diagnostic, Diagnostics, Kind, Label, Severity};
+pub use diagnostic::{Diagnostic, Diagnostics, FindingKind, Label, Severity};
 pub use file::FileKind;
 pub use fold::{hang, squeeze, wrap};
 pub use link::broken_link;

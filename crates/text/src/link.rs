@@ -1,4 +1,4 @@
-//! Links that lead nowhere, in words.
+//! Messages for dangling symbolic links.
 //!
 //! May use `write` (reasons of the system) beside it.
 

@@ -1,4 +1,4 @@
-//! What a command may write to. Every output of every verb is claimed here before anything is computed.
+//! The output files of a command. Every output of every verb is claimed here before anything is computed.
 //!
 //! An output must lie in a folder that can be written. It must be no input of the same command, by whatever name, link or spelling, and no other output
 //! of it. And it must not be there yet, unless lmsc has written what is there: its files carry a mark (see [`Form`]), which names the

@@ -10,11 +10,11 @@ use super::{Surveyed, findings, parsed, short, survey};
 use crate::cli::output::{Overwrite, graph_inputs};
 use crate::cli::{complain, print, print_lines, size, tell};
 use crate::compile::{self, Program};
-use crate::data::{Fingerprint, Range};
+use crate::data::{Fingerprint, ValueRange};
 use crate::host;
 use crate::read::Set;
 use crate::text::{Code, Diagnostic, Form, Result, Source, columns, printable, several};
-use crate::train::{self, Plan};
+use crate::train::{self, TrainingPlan};
 
 /// Of the machine's free memory, the part that a training step may take if --memory does not say.
 const SHARE: f64 = 0.5;
@@ -119,10 +119,10 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 /// What the set is like and what follows, for people.
-fn page(f: &Fingerprint, program: &Program, plan: &Plan, budget: u64) -> String {
+fn page(f: &Fingerprint, program: &Program, plan: &TrainingPlan, budget: u64) -> String {
     let mut rows: Vec<(String, String)> = vec![];
-    let ranges = |all: &[Range; 3]| {
-        let one = |r: &Range| {
+    let ranges = |all: &[ValueRange; 3]| {
+        let one = |r: &ValueRange| {
             if r.min == r.max { short(r.median) } else { format!("{} ({} to {})", short(r.median), short(r.min), short(r.max)) }
         };
         all.iter().map(one).collect::<Vec<_>>().join(" x ")
@@ -163,7 +163,7 @@ fn page(f: &Fingerprint, program: &Program, plan: &Plan, budget: u64) -> String 
 }
 
 /// The run config.
-fn config(all: &Surveyed, graph: &Path, given: &[Set], f: &Fingerprint, plan: &Plan, args: &Args) -> String {
+fn config(all: &Surveyed, graph: &Path, given: &[Set], f: &Fingerprint, plan: &TrainingPlan, args: &Args) -> String {
     let folder = args.out.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
     let graph = relative(folder, graph);
     let data = written(&all.spec);

@@ -9,12 +9,13 @@ use serde_json::json;
 use super::{Sheet, bytes, graph, number, shown, table};
 use crate::compile::Program;
 use crate::infer::Card;
+use crate::infer::nnunet::Nnunet;
 use crate::ir::Array;
 use crate::metric::Region;
 use crate::show::stats;
 use crate::store::{FORMAT, SEMANTICS, Store, graph_of, read_store};
 use crate::text::{Diagnostic, Result, many, printable, several, thousands};
-use crate::volume::{Class, Normalise, Summary};
+use crate::volume::{Class, Normalise, VoxelSummary};
 
 /// Store that are named where a file says nothing of itself.
 const NAMED: usize = 5;
@@ -88,6 +89,45 @@ fn model(sheet: &mut Sheet, path: &Path, program: &Program, tensors: &Store) -> 
 
 /// The rows of a card.
 fn described(sheet: &mut Sheet, card: &Card) {
+    match &card.nnunet {
+        Some(n) => by_nnunet(sheet, card, n),
+        None => prepared(sheet, card),
+    }
+    labels(sheet, card);
+    let [d, h, w] = card.patch;
+    sheet.row("patch", format!("{d} x {h} x {w} voxels, windows overlap by {}", number(card.overlap, 3)));
+    if let Some(p) = &card.postprocess {
+        sheet.row("cleaned by", p.to_string());
+    }
+    if card.nnunet.is_none() {
+        let dice = card.validation_dice.map_or("not validated".into(), |d| format!("validation Dice {}", number(d, 4)));
+        let epochs = several(card.epoch, "epoch");
+        sheet.row("trained", format!("{epochs}, seed {}, {dice}", card.seed));
+    }
+}
+
+/// How nnU-Net's rules prepare images, and where the model came from.
+fn by_nnunet(sheet: &mut Sheet, card: &Card, n: &Nnunet) {
+    let channels = several(card.modalities.len(), "channel");
+    let scaled: Vec<String> = card.modalities.iter().zip(&n.normalise).map(|(m, s)| format!("{} {s}", printable(m))).collect();
+    sheet.row("image", format!("{channels}: {}", scaled.join("; ")));
+    sheet.row("prepared by", format!("nnU-Net's rules, {}: cut to what is not 0, normalised, then resampled", printable(&n.configuration)));
+    let axes: Vec<&str> = n.transpose.iter().map(|a| ["k", "j", "i"].get(*a).copied().unwrap_or("?")).collect();
+    let order = if n.reader.reorients() { "of the image turned to RAS" } else { "of the file" };
+    let axis = |mm: Option<f64>| mm.map_or("its own".into(), |mm| number(mm, 3));
+    sheet.row("seen in", format!("axes {} {order}, at {} mm", axes.join(" "), n.spacing.0.map(axis).join(" x ")));
+    let ways = n.mirror.ways().count();
+    let mirror = if ways == 1 { "no mirror images".to_owned() } else { format!("{ways} mirror images ({})", n.mirror) };
+    let folds = several(n.source.folds.len(), "fold");
+    sheet.row("averaged", format!("{folds}, {mirror}"));
+    sheet.row("imported", n.source.to_string());
+    if let Some(licence) = &n.source.licence {
+        sheet.row("licence", printable(licence));
+    }
+}
+
+/// How a model of ours prepares images.
+fn prepared(sheet: &mut Sheet, card: &Card) {
     let names: Vec<String> = card.modalities.iter().map(|m| printable(m)).collect();
     let channels = several(names.len(), "channel");
     sheet.row("image", format!("{channels}: {}", names.join(", ")));
@@ -105,6 +145,10 @@ fn described(sheet: &mut Sheet, card: &Card) {
     let axis = |mm: Option<f64>| mm.map_or("its own".into(), |mm| number(mm, 3));
     let spacing = card.spacing.map_or("at its own spacing".into(), |s| format!("at {} mm", s.0.map(axis).join(" x ")));
     sheet.row("seen in", format!("axis order {}, {spacing}", card.orientation));
+}
+
+/// The classes, with the Dice of each where it is known.
+fn labels(sheet: &mut Sheet, card: &Card) {
     let dice = |at: usize| card.class_dice.get(at).map(|d| format!("Dice {}", d.map_or("-".into(), |d| number(d, 4)))).unwrap_or_default();
     let row = |(at, c): (usize, Class)| {
         // The background has no Dice, nor has a label where regions are scored.
@@ -122,14 +166,6 @@ fn described(sheet: &mut Sheet, card: &Card) {
         let rows: Vec<Vec<String>> = regions.channels.iter().enumerate().map(row).collect();
         sheet.rows.push(("regions", table(&rows, 4)));
     }
-    let [d, h, w] = card.patch;
-    sheet.row("patch", format!("{d} x {h} x {w} voxels, windows overlap by {}", number(card.overlap, 3)));
-    if let Some(p) = &card.postprocess {
-        sheet.row("cleaned by", p.to_string());
-    }
-    let dice = card.validation_dice.map_or("not validated".into(), |d| format!("validation Dice {}", number(d, 4)));
-    let epochs = several(card.epoch, "epoch");
-    sheet.row("trained", format!("{epochs}, seed {}, {dice}", card.seed));
 }
 
 /// What the tensors hold.
@@ -168,7 +204,7 @@ fn every(sheet: &mut Sheet, tensors: &Store) {
     let mut rows = vec![["name", "shape", "least", "most", "mean", "deviation"].map(String::from).to_vec()];
     let mut all = vec![];
     for (name, Array { dims, values }) in &tensors.arrays {
-        let s = Summary::of(values.iter().copied());
+        let s = VoxelSummary::of(values.iter().copied());
         let figures = [s.min, s.max, s.mean, s.deviation].map(|v| number(v, 4));
         rows.push([vec![printable(name), shape(dims)], figures.to_vec()].concat());
         all.push(json!({"name": name, "shape": dims, "numbers": s}));

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{Sheet, bytes, number, percent, shown, table};
 use crate::text::{Result, printable, several, thousands};
-use crate::volume::{Datatype, Header, Side, Summary, Volume, read, read_header};
+use crate::volume::{Datatype, Header, Side, Volume, VoxelSummary, read, read_header};
 
 /// Channels that are told of one by one.
 const MOST_CHANNELS: usize = 16;
@@ -145,7 +145,7 @@ fn oblique(v: &Volume) -> f64 {
 /// What the voxels hold.
 fn intensities(sheet: &mut Sheet, v: &Volume) {
     let all = v.summary();
-    let range = |s: &Summary| format!("{} to {}", number(s.min, 4), number(s.max, 4));
+    let range = |s: &VoxelSummary| format!("{} to {}", number(s.min, 4), number(s.max, 4));
     sheet.row("range", range(&all));
     sheet.row("mean", format!("{}, standard deviation {}", number(all.mean, 4), number(all.deviation, 4)));
     sheet.row("not zero", format!("{} of the voxels", percent(all.non_zero, all.voxels)));
@@ -165,7 +165,7 @@ fn intensities(sheet: &mut Sheet, v: &Volume) {
     sheet.json["intensities"] = json!(all);
     let channels = v.data.dim().0;
     if (2..=MOST_CHANNELS).contains(&channels) {
-        let each: Vec<Summary> = v.data.outer_iter().map(|c| Summary::of(c.iter().copied())).collect();
+        let each: Vec<VoxelSummary> = v.data.outer_iter().map(|c| VoxelSummary::of(c.iter().copied())).collect();
         let mut rows = vec![["channel", "least", "most", "mean", "deviation", "not zero"].map(String::from).to_vec()];
         rows.extend(each.iter().enumerate().map(|(n, s)| {
             let numbers = [s.min, s.max, s.mean, s.deviation].map(|v| number(v, 4));

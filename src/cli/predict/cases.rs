@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::named::{Part, is_config, named};
+use crate::cli::named::{CaseSelection, is_config, named};
 use crate::data::{Images, Want, called_together, images_from, images_in, images_of, split_files};
 use crate::text::{Code, Diagnostic, Diagnostics, Result};
 use crate::volume::case_name;
@@ -25,7 +25,7 @@ pub fn look(images: &[String]) -> Result<()> {
 }
 
 /// The files of each case, by the name that its segmentation gets. `modalities` are those of the network.
-pub fn cases(images: &[String], part: Part, modalities: &[String], out: &Path) -> Result<Images> {
+pub fn cases(images: &[String], part: CaseSelection, modalities: &[String], out: &Path) -> Result<Images> {
     let mut found = Diagnostics::default();
     let mut cases = Images::new();
     let mut singles: Vec<PathBuf> = vec![];
@@ -49,7 +49,7 @@ pub fn cases(images: &[String], part: Part, modalities: &[String], out: &Path) -
     }
     let singles = found.keep(images_from(singles, modalities)).unwrap_or_default();
     singles.into_iter().for_each(|(name, files)| add(&mut cases, name, files, &mut found));
-    if part != Part::All && !of_config {
+    if part != CaseSelection::All && !of_config {
         let message = "--part is for run configs, and none is named";
         found.push(Diagnostic::error(Code::E0601, message).help("name the run config (.ron) in place of its folder, or leave --part out"));
     }
@@ -98,7 +98,7 @@ mod tests {
         for name in ["b.nii", "a.nii.gz", "._a.nii.gz", "notes.txt"] {
             std::fs::write(dir.path().join(name), "").unwrap();
         }
-        let cases = |images: &[String], out: &Path| cases(images, Part::All, &["T1".to_owned()], out);
+        let cases = |images: &[String], out: &Path| cases(images, CaseSelection::All, &["T1".to_owned()], out);
         let folder = dir.path().display().to_string();
         let got = cases(&[folder.clone(), "x/p_t1.nii.gz,x/p_t2.nii.gz".into()], Path::new("out")).unwrap();
         let names: Vec<&String> = got.keys().collect();

@@ -6,16 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::report::{Hashed, Report};
+use super::report::{CaseReport, Hashed};
 use super::{Args, checkpoint};
 use crate::infer::Prediction;
 use crate::text::{Code, Diagnostics, Form, Outputs, Result, Staged};
 
 /// A file of a case by its kind, which is its name in the report.
-pub type Place = (&'static str, PathBuf);
+pub type CaseFile = (&'static str, PathBuf);
 
 /// All that can be written for a case beside its report, the labels first.
-fn places(out: &Path, name: &str) -> [Place; 3] {
+fn places(out: &Path, name: &str) -> [CaseFile; 3] {
     [
         ("labels", out.join(format!("{name}.nii.gz"))),
         ("probabilities", out.join("probabilities").join(format!("{name}.nii.gz"))),
@@ -24,7 +24,7 @@ fn places(out: &Path, name: &str) -> [Place; 3] {
 }
 
 /// What is to be written for a case beside its report, the labels first.
-pub fn wanted(args: &Args, name: &str) -> Vec<Place> {
+pub fn wanted(args: &Args, name: &str) -> Vec<CaseFile> {
     let asked = |kind: &str| match kind {
         "probabilities" => args.probabilities,
         "overlay" => args.overlay,
@@ -44,7 +44,7 @@ pub fn claimed(args: &Args, cases: &BTreeMap<String, Vec<PathBuf>>) -> Result<Ou
     outputs.folder(&args.out)?;
     let mut found = Diagnostics::default();
     for name in cases.keys() {
-        for path in wanted(args, name).into_iter().map(|(_, path)| path).chain([Report::path(&args.out, name)]) {
+        for path in wanted(args, name).into_iter().map(|(_, path)| path).chain([CaseReport::path(&args.out, name)]) {
             found.keep(outputs.reserve(&path));
         }
     }
@@ -58,7 +58,7 @@ pub fn claimed(args: &Args, cases: &BTreeMap<String, Vec<PathBuf>>) -> Result<Ou
 ///
 /// # Errors
 /// E0603 for the first where something else is.
-pub fn replaceable(outputs: &Outputs, known: &BTreeSet<String>, wanted: &[Place]) -> Result<()> {
+pub fn replaceable(outputs: &Outputs, known: &BTreeSet<String>, wanted: &[CaseFile]) -> Result<()> {
     for (kind, path) in wanted {
         let own = !known.is_empty() && path.is_file() && known.contains(&Hashed::of(path, Code::E0603)?.blake3);
         outputs.replace(path, if *kind == "overlay" { Form::Png } else { Form::Plain }, own)?;
@@ -70,7 +70,12 @@ pub fn replaceable(outputs: &Outputs, known: &BTreeSet<String>, wanted: &[Place]
 ///
 /// # Errors
 /// E0603 when something cannot be written.
-pub fn write(prediction: &Prediction, name: &str, wanted: &[Place], outputs: &Outputs) -> Result<(Vec<Staged>, BTreeMap<String, Hashed>)> {
+pub fn write(
+    prediction: &Prediction,
+    name: &str,
+    wanted: &[CaseFile],
+    outputs: &Outputs,
+) -> Result<(Vec<Staged>, BTreeMap<String, Hashed>)> {
     let (mut staged, mut hashes) = (vec![], BTreeMap::new());
     for (kind, path) in wanted {
         outputs.make(path.parent().unwrap_or(Path::new(".")))?;
@@ -92,10 +97,10 @@ pub fn write(prediction: &Prediction, name: &str, wanted: &[Place], outputs: &Ou
 ///
 /// # Errors
 /// E0603 when something cannot be written, or was put there meanwhile.
-pub fn publish(outputs: &Outputs, out: &Path, mut report: Report, wanted: &[Place], staged: Vec<Staged>) -> Result<Report> {
+pub fn publish(outputs: &Outputs, out: &Path, mut report: CaseReport, wanted: &[CaseFile], staged: Vec<Staged>) -> Result<CaseReport> {
     // Where a folder cannot be locked there is no telling of two.
     let lock = File::open(out).ok().filter(|folder| folder.lock().is_ok());
-    let known = Report::known(Report::read(out, &report.case, outputs)?.as_ref());
+    let known = CaseReport::known(CaseReport::read(out, &report.case, outputs)?.as_ref());
     replaceable(outputs, &known, wanted)?;
     let there = places(out, &report.case).into_iter().filter_map(|(_, path)| Some(Hashed::of(&path, Code::E0603).ok()?.blake3));
     report.earlier = there.filter(|hash| known.contains(hash) && report.outputs.values().all(|new| new.blake3 != *hash)).collect();

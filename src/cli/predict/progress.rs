@@ -6,12 +6,12 @@ use crate::bar::Bar;
 
 /// The progress of a run over several cases.
 #[derive(Debug)]
-pub struct Progress {
+pub struct PredictProgress {
     bar: Bar,
     cases: usize,
 }
 
-impl Progress {
+impl PredictProgress {
     pub fn new(cases: usize) -> Self {
         Self { bar: Bar::new(0, "{prefix} {bar:30} {pos}/{len} windows, {eta} left {wide_msg}"), cases }
     }

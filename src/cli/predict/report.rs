@@ -49,21 +49,28 @@ impl Hashed {
 
 /// From what a segmentation follows: with the same of each it would come out the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Origin {
+pub struct SegmentationOrigin {
     /// The version of the program.
     pub lmsc: String,
     pub models: Vec<Hashed>,
     pub images: Vec<Hashed>,
     /// Axes of the mirror images.
     pub flips: String,
+    /// Whether sums were rounded as nnU-Net rounds them.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub exact: bool,
     pub postprocess: Postprocess,
 }
 
-impl Origin {
+fn is_false(v: &bool) -> bool {
+    !*v
+}
+
+impl SegmentationOrigin {
     /// Whether both are the same, wherever the files lie.
     fn same(&self, other: &Self) -> bool {
         let hashes = |all: &[Hashed]| all.iter().map(|h| h.blake3.clone()).collect::<Vec<_>>();
-        let of = |o: &Self| (o.lmsc.clone(), hashes(&o.models), hashes(&o.images), o.flips.clone(), o.postprocess.clone());
+        let of = |o: &Self| (o.lmsc.clone(), hashes(&o.models), hashes(&o.images), o.flips.clone(), o.exact, o.postprocess.clone());
         of(self) == of(other)
     }
 }
@@ -79,9 +86,9 @@ pub struct ClassVolume {
 
 /// A case that was segmented.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Report {
+pub struct CaseReport {
     pub case: String,
-    pub origin: Origin,
+    pub origin: SegmentationOrigin,
     /// What was written: `labels`, and `probabilities` and `overlay` if they were asked for.
     pub outputs: BTreeMap<String, Hashed>,
     /// Hashes of what earlier runs had written for the case and was there when the report was written: the report comes before what takes its place.
@@ -112,7 +119,7 @@ pub struct Report {
 /// Reports are far smaller; what is larger is none.
 const LARGEST: u64 = 4 << 20;
 
-impl Report {
+impl CaseReport {
     /// Where the report of a case is kept.
     pub fn path(out: &Path, case: &str) -> PathBuf {
         out.join(format!("{case}.json"))
@@ -140,7 +147,7 @@ impl Report {
     }
 
     /// Whether it tells of just this, and all of `wanted` was written and is as it was.
-    pub fn still_holds(&self, origin: &Origin, wanted: &[(&str, PathBuf)]) -> bool {
+    pub fn still_holds(&self, origin: &SegmentationOrigin, wanted: &[(&str, PathBuf)]) -> bool {
         let here = |(kind, path): &(&str, PathBuf)| {
             self.outputs.get(*kind).is_some_and(|h| Hashed { file: path.clone(), blake3: h.blake3.clone() }.holds())
         };
@@ -166,17 +173,18 @@ impl Report {
 mod tests {
     use super::*;
 
-    fn report(dir: &Path) -> Report {
+    fn report(dir: &Path) -> CaseReport {
         let labels = dir.join("a.nii.gz");
         std::fs::write(&labels, "labels").unwrap();
         let hashed = |text: &str| Hashed { file: text.into(), blake3: text.into() };
-        Report {
+        CaseReport {
             case: "a".into(),
-            origin: Origin {
+            origin: SegmentationOrigin {
                 lmsc: "1".into(),
                 models: vec![hashed("m")],
                 images: vec![hashed("i")],
                 flips: "dhw".into(),
+                exact: false,
                 postprocess: Postprocess { min_mm3: 0.1, ..Postprocess::default() },
             },
             outputs: [("labels".to_owned(), Hashed::of(&labels, Code::E0702).unwrap())].into(),
@@ -205,14 +213,15 @@ mod tests {
         assert_eq!(r.volumes_text(), "liver 1.2 ml");
         let outputs = Outputs::new("predict", Some(false));
         r.write(dir.path(), &outputs).unwrap();
-        let read = Report::read(dir.path(), "a", &outputs).unwrap().unwrap();
+        let read = CaseReport::read(dir.path(), "a", &outputs).unwrap().unwrap();
         assert_eq!(read, r);
         let wanted = [("labels", dir.path().join("a.nii.gz"))];
         assert!(read.still_holds(&r.origin, &wanted));
         let mut moved = r.origin.clone();
         moved.models[0].file = "elsewhere".into();
         assert!(read.still_holds(&moved, &wanted), "where the files lie does not matter");
-        let changes: [fn(&mut Origin); 5] = [
+        let changes: [fn(&mut SegmentationOrigin); 6] = [
+            |o| o.exact = true,
             |o| o.lmsc = "2".into(),
             |o| o.models[0].blake3 = "n".into(),
             |o| o.images.push(o.images[0].clone()),
@@ -234,7 +243,7 @@ mod tests {
     #[test]
     fn a_file_of_another_kind_is_not_written_over() {
         let dir = tempfile::tempdir().unwrap();
-        let read = |overwrite| Report::read(dir.path(), "a", &Outputs::new("predict", Some(overwrite)));
+        let read = |overwrite| CaseReport::read(dir.path(), "a", &Outputs::new("predict", Some(overwrite)));
         assert_eq!(read(false).unwrap(), None);
         std::fs::write(dir.path().join("a.json"), "{\"RepetitionTime\": 2}").unwrap();
         assert_eq!(read(false).unwrap_err().0[0].code, Code::E0603);

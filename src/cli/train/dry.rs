@@ -12,7 +12,7 @@ use crate::infer::need;
 use crate::net;
 use crate::show::picture::short;
 use crate::text::{Diagnostics, Result, several, thousands};
-use crate::train::{self, Job, Rehearsal};
+use crate::train::{self, DryRun, Job};
 use serde_json::json;
 
 /// Prints the config, of which the fields `named` are no defaults; makes a few steps and prints what they took.
@@ -31,7 +31,7 @@ pub fn run(job: &Job, named: &BTreeSet<String>, json: bool) -> Result<()> {
     let fitted = train::fitted(job, &device)?;
     let (job, found) = match &fitted {
         Some((job, found)) => (job, found),
-        None => (job, &train::rehearse(job, &device)?),
+        None => (job, &train::dry_run(job, &device)?),
     };
     complain(&Diagnostics(job.store.warnings(0)).gathered());
     if json {
@@ -45,7 +45,7 @@ pub fn run(job: &Job, named: &BTreeSet<String>, json: bool) -> Result<()> {
     Ok(())
 }
 
-fn text(job: &Job, r: &Rehearsal) -> String {
+fn text(job: &Job, r: &DryRun) -> String {
     let [d, h, w] = job.config.patch;
     let patches = job.config.batch * job.config.optimiser.accumulate;
     let size = |bytes: Option<u64>| bytes.map_or("this system does not say".to_owned(), need::size);

@@ -8,7 +8,7 @@ use crate::cli::{complain, print, print_lines};
 use crate::net;
 use crate::show::{Column, table};
 use crate::text::{Diagnostics, Result, several};
-use crate::train::{self, Found, Job};
+use crate::train::{self, Job, LrTestResult};
 
 /// Rows of the table.
 const ROWS: usize = 24;
@@ -37,7 +37,7 @@ pub fn run(job: &Job, json: bool) -> Result<()> {
 }
 
 /// The table, and what is said of it.
-fn text(found: &Found) -> [String; 2] {
+fn text(found: &LrTestResult) -> [String; 2] {
     let tried = &found.tried;
     let rows = tried.len().min(ROWS);
     let shown: Vec<_> = (0..rows).filter_map(|row| tried.get(((row + 1) * tried.len()).div_ceil(rows.max(1)) - 1)).collect();
@@ -60,17 +60,17 @@ fn text(found: &Found) -> [String; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::Tried;
+    use crate::train::LrTestStep;
 
     #[test]
     fn the_table_is_short_and_says_what_is_proposed() {
-        let tried: Vec<Tried> =
-            (0..100).map(|n| Tried { rate: 1e-6 * f64::from(n + 1), loss: 1.0, mean: 2.0 - f64::from(n) * 0.01 }).collect();
-        let found = Found { tried, least: Some(1e-4), steepest: Some(2e-5), proposed: Some(3e-5) };
+        let tried: Vec<LrTestStep> =
+            (0..100).map(|n| LrTestStep { rate: 1e-6 * f64::from(n + 1), loss: 1.0, mean: 2.0 - f64::from(n) * 0.01 }).collect();
+        let found = LrTestResult { tried, least: Some(1e-4), steepest: Some(2e-5), proposed: Some(3e-5) };
         let shown = text(&found).concat();
         assert!(shown.contains("--set optimiser.lr=3.0e-5") && shown.contains("falls most at 2.0e-5"), "{shown}");
         assert!(shown.lines().count() < ROWS + 8 && shown.contains("1.00e-4"), "{shown}");
-        let nothing = text(&Found { tried: vec![], least: None, steepest: None, proposed: None }).concat();
+        let nothing = text(&LrTestResult { tried: vec![], least: None, steepest: None, proposed: None }).concat();
         assert!(nothing.contains("nothing is proposed"), "{nothing}");
     }
 }

@@ -12,7 +12,7 @@ use crate::text::{Code, Diagnostic, Form, Outputs, Result, reason, several};
 use crate::train::{Job, counted};
 
 /// What the script is made of.
-pub(super) struct Array<'a> {
+pub(super) struct SlurmArray<'a> {
     pub args: &'a Args,
     pub file: &'a Path,
     /// The folder that holds the runs'.
@@ -28,7 +28,7 @@ const BESIDE: u64 = 4 << 30;
 ///
 /// # Errors
 /// What is wrong with one of the runs; E0603 when the script cannot be written.
-pub(super) fn write(script: &Path, array: &Array) -> Result<()> {
+pub(super) fn write(script: &Path, array: &SlurmArray) -> Result<()> {
     let mut outputs = Outputs::new("train --slurm", Some(array.args.several.overwrite));
     outputs.input(array.file);
     outputs.look(script, Form::Plain)?;
@@ -52,7 +52,7 @@ pub(super) fn write(script: &Path, array: &Array) -> Result<()> {
     Ok(())
 }
 
-fn text(array: &Array, most: u64, here: &Path, program: &Path) -> Result<String> {
+fn text(array: &SlurmArray, most: u64, here: &Path, program: &Path) -> Result<String> {
     let o = &array.args.several;
     let mut command = vec![quoted(program)?, "train".into(), quoted(array.file)?];
     for set in &array.args.sets {

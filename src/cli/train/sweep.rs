@@ -13,12 +13,12 @@ use crate::cli::{print, print_lines, tell};
 use crate::read::Variant;
 use crate::show::{Column, fit, left_out, table};
 use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, render, several};
-use crate::train::{self, Ending, Folder, Job, Outcome, RunConfig, Standing, run_name};
+use crate::train::{self, Folder, Job, Outcome, RunConfig, RunStatus, StopReason, run_name};
 
 /// What is done with several runs.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Several runs")]
-pub struct Options {
+pub struct SweepOptions {
     /// Print the runs with their number and how far each has come; train nothing
     #[arg(long, conflicts_with_all = ["index", "slurm", "force"])]
     pub list: bool,
@@ -48,7 +48,7 @@ pub struct Options {
     pub overwrite: bool,
 }
 
-impl Options {
+impl SweepOptions {
     /// Whether something is asked that is of several runs, were there but one.
     pub(super) fn asked(&self) -> bool {
         self.list || self.index.is_some() || self.slurm.is_some()
@@ -73,7 +73,7 @@ pub(super) fn run(args: &Args, file: &Path, variants: &[Variant]) -> Result<()> 
         return list(variants, folder, job, args.json);
     }
     if let Some(script) = &args.several.slurm {
-        return slurm::write(script, &slurm::Array { args, file, root: &root, variants, job: &job });
+        return slurm::write(script, &slurm::SlurmArray { args, file, root: &root, variants, job: &job });
     }
     let chosen = chosen(variants, args.several.index)?;
     let mut found = Diagnostics::default();
@@ -84,7 +84,7 @@ pub(super) fn run(args: &Args, file: &Path, variants: &[Variant]) -> Result<()> 
         tell(&format!("run {number} of 0 to {}: {}", variants.len() - 1, path.display()));
         match job(variant).and_then(|job| one(&job, file, &path, args.force)) {
             Ok(None) => done += 1,
-            Ok(Some(outcome)) if outcome.ending != Ending::Asked => done += 1,
+            Ok(Some(outcome)) if outcome.ending != StopReason::Asked => done += 1,
             Ok(Some(_)) => {}
             Err(errors) => {
                 // Said now for who looks on, and again in full at the end.
@@ -118,21 +118,21 @@ fn root(args: &Args, file: &Path, variants: &[Variant]) -> PathBuf {
 /// Makes a run of the config in `file`, or goes on with it; `None` where nothing is left to do.
 fn one(job: &Job, file: &Path, path: &Path, force: bool) -> Result<Option<Outcome>> {
     let settled = train::settled(job.clone(), path);
-    let standing = if force { Standing::Open } else { Standing::of(&settled, path)? };
+    let standing = if force { RunStatus::Open } else { RunStatus::of(&settled, path)? };
     match standing {
-        Standing::Finished(epochs) => {
+        RunStatus::Finished(epochs) => {
             eprintln!("finished before, {}", several(epochs, "epoch"));
             Ok(None)
         }
-        Standing::Other => {
-            let differences = Standing::differences(&settled, path)?.join("; ");
+        RunStatus::Other => {
+            let differences = RunStatus::differences(&settled, path)?.join("; ");
             let message = format!("`{}` holds a run of another config, graph or data set: {differences}", path.display());
             let d = Diagnostic::error(Code::E0601, message);
             Err(d.help("give another folder with --out, or --force to train all of them anew").into())
         }
-        Standing::Interrupted(_) => make(&settled, &Folder::open(path)?, true).map(Some),
+        RunStatus::Interrupted(_) => make(&settled, &Folder::open(path)?, true).map(Some),
         // What was cut off before it had its config is begun again.
-        Standing::Open | Standing::Running => {
+        RunStatus::Open | RunStatus::Running => {
             spares_inputs(job, file, path)?;
             make(job, &Folder::create(Some(path), "", true)?, false).map(Some)
         }
@@ -145,7 +145,7 @@ fn list(variants: &[Variant], folder: impl Fn(&Variant) -> PathBuf, job: impl Fn
     for (index, v) in variants.iter().enumerate() {
         let path = folder(v);
         let at = |d: Diagnostic| d.help(format!("this is of the run `{}`", path.display()));
-        let looked = job(v).map(|job| train::settled(job, &path)).and_then(|job| Ok((Standing::of(&job, &path)?, job.config.epochs)));
+        let looked = job(v).map(|job| train::settled(job, &path)).and_then(|job| Ok((RunStatus::of(&job, &path)?, job.config.epochs)));
         let looked = found.keep(looked.map_err(|e| Diagnostics(e.0.into_iter().map(at).collect())));
         let state = looked.map_or("wrong", |(s, _)| s.name());
         let epochs = looked.and_then(|(s, _)| s.epochs());

@@ -8,7 +8,7 @@ use cubecl::prelude::*;
 
 /// A voxel of every channel: `bits [N, P, space]` to `y [N, channels, space]`.
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn spread<E: Float>(
+fn unpack_channels<E: Float>(
     bits: &[E],
     y: &mut [E],
     space: usize,
@@ -41,7 +41,7 @@ pub fn unpack(bits: CubeTensor, first: usize, channels: usize) -> CubeTensor {
     let client = bits.client.clone();
     // SAFETY: a thread writes its voxel's place in each channel, of which there are no more than were packed.
     unsafe {
-        spread::launch_unchecked(
+        unpack_channels::launch_unchecked(
             &client,
             grid,
             block,

@@ -1,8 +1,8 @@
 //! Convolution straight from the definition. A thread computes a few neighbours along H for a few channels, so that what it reads
 //! serves many sums; the threads of a warp lie along W, so that what they read lies together.
 
-use super::conv_tile::{Tile, met, places, spot, started, store};
-use super::launch::{Extent, UNITS, addresses, dims, element, empty, extent, ordered, units};
+use super::conv_tile::{ConvTile, met, places, spot, started, store};
+use super::launch::{GpuExtent, UNITS, addresses, dims, element, empty, extent, ordered, units};
 use crate::kernel::conv3d::Geometry;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
@@ -17,7 +17,7 @@ fn gather_value(
     #[comptime] at: usize,
     #[comptime] kw: usize,
     #[comptime] geometry: Geometry,
-    #[comptime] tile: Tile,
+    #[comptime] tile: ConvTile,
 ) {
     let [_, kh_all, kw_all] = comptime!(geometry.kernel);
     #[unroll]
@@ -35,24 +35,24 @@ fn gather_value(
 
 /// `x [N, G * ins, from]`, `w [G * outs, ins, kernel]` to `y [N, G * outs, to]`; `len` values of x in all.
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn slide<E: Float>(
+fn conv3d<E: Float>(
     x: &[E],
     w: &[E],
     bias: &[E],
     y: &mut [E],
-    from: Extent,
-    to: Extent,
+    from: GpuExtent,
+    to: GpuExtent,
     groups: usize,
     ins: usize,
     outs: usize,
     count: usize,
     len: usize,
     #[comptime] geometry: Geometry,
-    #[comptime] tile: Tile,
+    #[comptime] tile: ConvTile,
     #[comptime] biased: bool,
     #[define(E)] _element: ElemType,
 ) {
-    let Tile { along, across, parts } = comptime!(tile);
+    let ConvTile { along, across, parts } = comptime!(tile);
     let [kd_all, kh_all, kw_all] = comptime!(geometry.kernel);
     let step = comptime!(geometry.stride[1]);
     let span = comptime!((along - 1) * step + (kh_all - 1) * geometry.dilation[1] + 1);
@@ -153,7 +153,7 @@ pub fn forward(x: CubeTensor, w: CubeTensor, bias: Option<CubeTensor>, geometry:
     let [o, ins, ..] = dims(&w);
     let to = geometry.output(from);
     let y = empty(&x, [n, o, to[0], to[1], to[2]], x.dtype);
-    let tile = Tile::of_outputs(&geometry, groups, ins, dims(&y));
+    let tile = ConvTile::of_outputs(&geometry, groups, ins, dims(&y));
     let count = tile.threads(groups, dims(&y));
     let (grid, block) = units(&x, count.next_multiple_of(UNITS / tile.parts) * tile.parts);
     let client = x.client.clone();
@@ -162,7 +162,7 @@ pub fn forward(x: CubeTensor, w: CubeTensor, bias: Option<CubeTensor>, geometry:
     let len = x.meta.shape().num_elements();
     // SAFETY: indices are clamped to the volumes, or seen to lie in the tensor; a thread writes outputs of its own.
     unsafe {
-        slide::launch_unchecked(
+        conv3d::launch_unchecked(
             &client,
             grid,
             block,

@@ -1,6 +1,6 @@
 //! What a thread of a convolution computes, and where it lies.
 
-use super::launch::Extent;
+use super::launch::GpuExtent;
 use crate::kernel::conv3d::Geometry;
 use cubecl::prelude::*;
 
@@ -19,7 +19,7 @@ const PARTS: usize = 8;
 
 /// What a thread computes: `along` neighbours along H for `across` channels, from one of `parts` parts of what is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Tile {
+pub struct ConvTile {
     pub along: usize,
     pub across: usize,
     pub parts: usize,
@@ -31,16 +31,16 @@ fn across(channels: usize, plane: usize) -> usize {
     [8, 4, 2].into_iter().find(fits).unwrap_or(1).min(channels)
 }
 
-impl Tile {
+impl ConvTile {
     /// For outputs of a convolution that reads `ins` channels for each, of this shape and in so many groups.
     pub fn of_outputs(geometry: &Geometry, groups: usize, ins: usize, shape: [usize; 5]) -> Self {
         let reach = (geometry.kernel[1] - 1) * geometry.dilation[1] + 1;
         let across = across(shape[1] / groups, geometry.kernel[1] * geometry.kernel[2]);
         let fits = |n: &usize| (n - 1) * geometry.stride[1] + reach <= SPAN && n * across <= SUMS;
         let along = [8, 4, 2].into_iter().find(fits).unwrap_or(1);
-        let tile = Tile { along, across, parts: 1 };
+        let tile = ConvTile { along, across, parts: 1 };
         let few = tile.threads(groups, shape) < BUSY && ins * geometry.kernel[0] >= 2 * PARTS && ins >= PARTS;
-        Tile { parts: if few { PARTS } else { 1 }, ..tile }.for_many(1, groups, shape)
+        ConvTile { parts: if few { PARTS } else { 1 }, ..tile }.for_many(1, groups, shape)
     }
 
     /// For inputs of a convolution: whole steps, so that which weight meets which place along H is known beforehand.
@@ -50,18 +50,18 @@ impl Tile {
         let most = SPAN.saturating_sub((last - first + 1) as usize) + 1;
         let steps = [4, 2].into_iter().find(|n| *n <= most && n * step <= 4).unwrap_or(1);
         let across = across(shape[1] / groups, geometry.kernel[1] * geometry.kernel[2]);
-        Tile { along: steps * step, across, parts: 1 }.for_many(step, groups, shape)
+        ConvTile { along: steps * step, across, parts: 1 }.for_many(step, groups, shape)
     }
 
     /// Smaller where there would be too few threads; not below one step.
     fn for_many(self, step: usize, groups: usize, shape: [usize; 5]) -> Self {
-        let Tile { along, across, parts } = self;
+        let ConvTile { along, across, parts } = self;
         if self.threads(groups, shape) * parts >= BUSY {
             self
         } else if across > 1 && (across >= along || along == step) {
-            Tile { across: across / 2, ..self }.for_many(step, groups, shape)
+            ConvTile { across: across / 2, ..self }.for_many(step, groups, shape)
         } else if along > step {
-            Tile { along: along / 2, ..self }.for_many(step, groups, shape)
+            ConvTile { along: along / 2, ..self }.for_many(step, groups, shape)
         } else {
             self
         }
@@ -92,7 +92,7 @@ pub fn met(at: usize, kh: usize, geometry: &Geometry) -> Option<usize> {
 
 /// Where a thread's tile lies: its first place, its first channel within the group.
 #[derive(CubeType)]
-pub struct Spot {
+pub struct TileOrigin {
     pub w: usize,
     pub tile: usize,
     pub d: usize,
@@ -103,14 +103,14 @@ pub struct Spot {
 
 /// The spot of this number, of an output of extent `to` with so many channels in a group.
 #[cube]
-pub fn spot(number: usize, to: &Extent, channels: usize, groups: usize, #[comptime] tile: Tile) -> Spot {
+pub fn spot(number: usize, to: &GpuExtent, channels: usize, groups: usize, #[comptime] tile: ConvTile) -> TileOrigin {
     let tiles_h = to.h.div_ceil(comptime!(tile.along));
     let tiles_c = channels.div_ceil(comptime!(tile.across));
     let row = number / to.w;
     let plane = row / tiles_h;
     let volume = plane / to.d;
     let whole = volume / tiles_c;
-    Spot {
+    TileOrigin {
         w: number % to.w,
         tile: row % tiles_h,
         d: plane % to.d,
@@ -122,14 +122,14 @@ pub fn spot(number: usize, to: &Extent, channels: usize, groups: usize, #[compti
 
 /// Places along an axis as offsets, clamped to the volume, and whether they lie in it.
 #[derive(CubeType)]
-pub struct Places {
+pub struct AxisOffsets {
     pub offset: Array<usize>,
     pub there: Array<bool>,
 }
 
 /// `count` places from `first`, `step` apart, of an axis of this length whose neighbours lie `stride` apart.
 #[cube]
-pub fn places(first: i32, #[comptime] count: usize, #[comptime] step: usize, length: usize, stride: usize) -> Places {
+pub fn places(first: i32, #[comptime] count: usize, #[comptime] step: usize, length: usize, stride: usize) -> AxisOffsets {
     let mut offset = Array::<usize>::new(count);
     let mut there = Array::<bool>::new(count);
     #[unroll]
@@ -138,7 +138,7 @@ pub fn places(first: i32, #[comptime] count: usize, #[comptime] step: usize, len
         offset[i] = clamp(at, 0, length as i32 - 1) as usize * stride;
         there[i] = at >= 0 && at < length as i32;
     }
-    Places { offset, there }
+    AxisOffsets { offset, there }
 }
 
 /// The sums of a tile as they begin: each channel's bias in the first part, or 0.
@@ -149,7 +149,7 @@ pub fn started<E: Float>(
     first: usize,
     channels: usize,
     part: usize,
-    #[comptime] tile: Tile,
+    #[comptime] tile: ConvTile,
     #[comptime] biased: bool,
 ) -> Array<f32> {
     let mut sums = Array::<f32>::new(comptime!(tile.along * tile.across));
@@ -170,7 +170,15 @@ pub fn started<E: Float>(
 
 /// Writes the sums of a tile to their places in `y [N, G * channels, to]`.
 #[cube]
-pub fn store<E: Float>(y: &mut [E], sums: &Array<f32>, spot: &Spot, to: &Extent, groups: usize, channels: usize, #[comptime] tile: Tile) {
+pub fn store<E: Float>(
+    y: &mut [E],
+    sums: &Array<f32>,
+    spot: &TileOrigin,
+    to: &GpuExtent,
+    groups: usize,
+    channels: usize,
+    #[comptime] tile: ConvTile,
+) {
     let h = spot.tile * comptime!(tile.along);
     #[unroll]
     for c in 0..comptime!(tile.across) {

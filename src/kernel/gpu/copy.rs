@@ -1,4 +1,4 @@
-//! Writing over a tensor in its place, which Burn's own operations do only where nobody else holds it.
+//! Copying into a tensor in place, as PyTorch's `copy_`; Burn's own operations do so only for a tensor with a single owner.
 
 use super::launch::{addresses, element, ordered, units};
 use burn_cubecl::tensor::CubeTensor;

@@ -1,4 +1,4 @@
-//! What CUDA's driver says is there.
+//! GPUs that CUDA's driver reports.
 
 use std::sync::OnceLock;
 

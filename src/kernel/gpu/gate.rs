@@ -1,4 +1,4 @@
-//! Volumes, or their SiLU, each times a channel of one more, added up; and the way back, which takes every branch in one sweep.
+//! Volumes, or their SiLU, each times a channel of one more, added up; and the backward pass, which takes every branch in one pass over memory.
 
 use super::group_norm::logistic;
 use super::launch::{addresses, dims, element, empty, ordered, over, units};
@@ -6,7 +6,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
-/// Branches that are added up in one sweep at most.
+/// Branches that are added up in one pass at most.
 pub const BRANCHES: usize = 4;
 
 /// How many of the [`BRANCHES`] tensors that a kernel takes are meant (the others are not read), and of which it is the SiLU.
@@ -26,7 +26,7 @@ fn product<E: Float>(x: &[E], at: usize, factor: E, #[comptime] silu: bool) -> f
 
 /// A number: `x0` to `x3` and `out` are `[N, C, space]`, `by` is `[N, branches, space]`.
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn gated<E: Float>(
+fn gate<E: Float>(
     x0: &[E],
     x1: &[E],
     x2: &[E],
@@ -60,22 +60,22 @@ fn gated<E: Float>(
 
 /// Writes the gradient of a number of a branch from that of the sum, and gives what it adds to the gradient of its factor.
 #[cube]
-fn back<E: Float>(x: &[E], by_x: &mut [E], at: usize, factor: E, slope: f32, #[comptime] silu: bool) -> f32 {
+fn back<E: Float>(x: &[E], by_x: &mut [E], at: usize, factor: E, grad_y: f32, #[comptime] silu: bool) -> f32 {
     let value = f32::cast_from(x[at]);
     let factor = f32::cast_from(factor);
     if comptime!(silu) {
         let share = logistic(value);
-        by_x[at] = E::cast_from(slope * factor * share * (1.0f32 + value * (1.0f32 - share)));
-        value * share * slope
+        by_x[at] = E::cast_from(grad_y * factor * share * (1.0f32 + value * (1.0f32 - share)));
+        value * share * grad_y
     } else {
-        by_x[at] = E::cast_from(slope * factor);
-        value * slope
+        by_x[at] = E::cast_from(grad_y * factor);
+        value * grad_y
     }
 }
 
 /// A voxel, with all of its channels.
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn gated_back<E: Float>(
+fn gate_grad<E: Float>(
     x0: &[E],
     x1: &[E],
     x2: &[E],
@@ -105,16 +105,16 @@ fn gated_back<E: Float>(
     let mut sum2 = 0.0f32;
     let mut sum3 = 0.0f32;
     for _ in 0..channels {
-        let slope = f32::cast_from(g[at]);
-        sum0 += back::<E>(x0, by_x0, at, by[first], slope, comptime!(branches.silu[0]));
+        let grad_y = f32::cast_from(g[at]);
+        sum0 += back::<E>(x0, by_x0, at, by[first], grad_y, comptime!(branches.silu[0]));
         if comptime!(branches.count > 1) {
-            sum1 += back::<E>(x1, by_x1, at, by[first + space], slope, comptime!(branches.silu[1]));
+            sum1 += back::<E>(x1, by_x1, at, by[first + space], grad_y, comptime!(branches.silu[1]));
         }
         if comptime!(branches.count > 2) {
-            sum2 += back::<E>(x2, by_x2, at, by[first + 2 * space], slope, comptime!(branches.silu[2]));
+            sum2 += back::<E>(x2, by_x2, at, by[first + 2 * space], grad_y, comptime!(branches.silu[2]));
         }
         if comptime!(branches.count > 3) {
-            sum3 += back::<E>(x3, by_x3, at, by[first + 3 * space], slope, comptime!(branches.silu[3]));
+            sum3 += back::<E>(x3, by_x3, at, by[first + 3 * space], grad_y, comptime!(branches.silu[3]));
         }
         at += space;
     }
@@ -140,7 +140,7 @@ pub fn forward(x: [CubeTensor; BRANCHES], by: CubeTensor, branches: Branches) ->
     let kind = element(&x0);
     // SAFETY: a thread reads one number of every branch, which all have the same shape, and its factors, and writes one number.
     unsafe {
-        gated::launch_unchecked(
+        gate::launch_unchecked(
             &client,
             grid,
             block,
@@ -182,7 +182,7 @@ pub fn gradients(x: [CubeTensor; BRANCHES], by: CubeTensor, g: CubeTensor, branc
     let [x0, x1, x2, x3] = x;
     // SAFETY: a thread reads its voxel of every channel and its factors, and writes its own places.
     unsafe {
-        gated_back::launch_unchecked(
+        gate_grad::launch_unchecked(
             &client,
             grid,
             block,

@@ -75,7 +75,7 @@ fn together(parts: &[f32], statistics: &mut [f32], len: usize, per_row: usize, r
 
 /// How a volume `[N, C, space]` lies before a kernel whose blocks each take a [`PIECE`] of a channel.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
-pub struct Rows {
+pub struct ChannelBlocks {
     /// Voxels of a channel, and blocks for it.
     space: usize,
     per_channel: usize,
@@ -86,16 +86,16 @@ pub struct Rows {
 }
 
 /// Those of a tensor, as a kernel takes them, and the number of blocks.
-pub fn rows(x: &CubeTensor, groups: usize) -> (RowsLaunch, usize) {
+pub fn rows(x: &CubeTensor, groups: usize) -> (ChannelBlocksLaunch, usize) {
     let [n, c, d, h, w] = dims(x);
     let (space, count) = (d * h * w, n * c);
     let per_channel = space.div_ceil(PIECE);
-    (RowsLaunch::new(space, per_channel, c, c / groups, count), count * per_channel)
+    (ChannelBlocksLaunch::new(space, per_channel, c, c / groups, count), count * per_channel)
 }
 
 /// A block's piece of a channel.
 #[derive(CubeType, Clone, Copy)]
-pub struct Piece {
+pub struct BlockPiece {
     /// The channel within its sample, and its group among those of all samples.
     pub c: usize,
     pub group: usize,
@@ -106,10 +106,10 @@ pub struct Piece {
 
 /// The piece of this block; the block is one of `rows.count * rows.per_channel`.
 #[cube]
-pub fn piece(rows: &Rows) -> Piece {
+pub fn piece(rows: &ChannelBlocks) -> BlockPiece {
     let channel = CUBE_POS / rows.per_channel;
     let from = (CUBE_POS % rows.per_channel) * PIECE;
-    Piece {
+    BlockPiece {
         c: channel % rows.channels,
         group: channel / rows.per_group,
         first: channel * rows.space + from + UNIT_POS as usize,
@@ -119,21 +119,21 @@ pub fn piece(rows: &Rows) -> Piece {
 
 /// Whether there is a piece for this block.
 #[cube]
-pub fn is_one(rows: &Rows) -> bool {
+pub fn is_one(rows: &ChannelBlocks) -> bool {
     CUBE_POS < rows.count * rows.per_channel
 }
 
 /// What norm, weight and bias are for a channel: `(x - mean) * factor + shift`.
 #[derive(CubeType, Clone, Copy)]
-struct Line {
+struct ChannelAffine {
     mean: f32,
     factor: f32,
     shift: f32,
 }
 
 #[cube]
-fn line<E: Float>(statistics: &[f32], weight: &[E], bias: &[E], piece: &Piece) -> Line {
-    Line {
+fn channel_affine<E: Float>(statistics: &[f32], weight: &[E], bias: &[E], piece: &BlockPiece) -> ChannelAffine {
+    ChannelAffine {
         mean: statistics[2 * piece.group],
         factor: statistics[2 * piece.group + 1] * f32::cast_from(weight[piece.c]),
         shift: f32::cast_from(bias[piece.c]),
@@ -141,8 +141,8 @@ fn line<E: Float>(statistics: &[f32], weight: &[E], bias: &[E], piece: &Piece) -
 }
 
 #[cube]
-fn line_at(line: &Line, x: f32) -> f32 {
-    (x - line.mean) * line.factor + line.shift
+fn affine_at(channel_affine: &ChannelAffine, x: f32) -> f32 {
+    (x - channel_affine.mean) * channel_affine.factor + channel_affine.shift
 }
 
 /// The logistic function.
@@ -153,13 +153,13 @@ pub fn logistic(x: f32) -> f32 {
 
 /// The normalised input times weight plus bias, and SiLU of that.
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn affine<E: Float>(
+fn normalise<E: Float>(
     x: &[E],
     statistics: &[f32],
     weight: &[E],
     bias: &[E],
     y: &mut [E],
-    rows: Rows,
+    rows: ChannelBlocks,
     #[comptime] silu: bool,
     #[define(E)] _element: ElemType,
 ) {
@@ -167,10 +167,10 @@ fn affine<E: Float>(
         terminate!();
     }
     let piece = piece(&rows);
-    let line = line::<E>(statistics, weight, bias, &piece);
+    let channel_affine = channel_affine::<E>(statistics, weight, bias, &piece);
     let mut at = piece.first;
     while at < piece.end {
-        let value = line_at(&line, f32::cast_from(x[at]));
+        let value = affine_at(&channel_affine, f32::cast_from(x[at]));
         if silu {
             y[at] = E::cast_from(value * logistic(value));
         } else {
@@ -182,24 +182,24 @@ fn affine<E: Float>(
 
 /// The gradient before SiLU, of the normalised input times weight plus bias.
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn bend<E: Float>(
+fn silu_grad<E: Float>(
     x: &[E],
     g: &[E],
     statistics: &[f32],
     weight: &[E],
     bias: &[E],
     out: &mut [E],
-    rows: Rows,
+    rows: ChannelBlocks,
     #[define(E)] _element: ElemType,
 ) {
     if !is_one(&rows) {
         terminate!();
     }
     let piece = piece(&rows);
-    let line = line::<E>(statistics, weight, bias, &piece);
+    let channel_affine = channel_affine::<E>(statistics, weight, bias, &piece);
     let mut at = piece.first;
     while at < piece.end {
-        let value = line_at(&line, f32::cast_from(x[at]));
+        let value = affine_at(&channel_affine, f32::cast_from(x[at]));
         let s = logistic(value);
         out[at] = E::cast_from(f32::cast_from(g[at]) * s * (1.0 + value * (1.0 - s)));
         at += UNITS;
@@ -259,7 +259,7 @@ pub fn apply(x: CubeTensor, statistics: CubeTensor, weight: CubeTensor, bias: Cu
     let client = x.client.clone();
     // SAFETY: a thread reads and writes its own places.
     unsafe {
-        affine::launch_unchecked(
+        normalise::launch_unchecked(
             &client,
             grid,
             block,
@@ -278,7 +278,7 @@ pub fn apply(x: CubeTensor, statistics: CubeTensor, weight: CubeTensor, bias: Cu
 }
 
 /// The gradient before SiLU, of what [`apply`] gives without it.
-pub fn before_silu(x: CubeTensor, g: CubeTensor, statistics: CubeTensor, weight: CubeTensor, bias: CubeTensor) -> CubeTensor {
+pub fn silu_backward(x: CubeTensor, g: CubeTensor, statistics: CubeTensor, weight: CubeTensor, bias: CubeTensor) -> CubeTensor {
     let (x, g, weight, bias) = (ordered(x), ordered(g), ordered(weight), ordered(bias));
     let [_, groups, _] = statistics.meta.shape().dims();
     let (out, place) = over(&[(&g, 1)]);
@@ -287,7 +287,7 @@ pub fn before_silu(x: CubeTensor, g: CubeTensor, statistics: CubeTensor, weight:
     let client = x.client.clone();
     // SAFETY: a thread reads and writes its own places.
     unsafe {
-        bend::launch_unchecked(
+        silu_grad::launch_unchecked(
             &client,
             grid,
             block,

@@ -1,4 +1,4 @@
-//! What every kernel's start needs: tensors in order, new ones, the number of blocks, and sums over a block.
+//! Helpers to launch kernels: contiguous tensors, new ones, grid sizes, and reductions over a block.
 
 use burn::backend::cubecl::dtype_to_storage_type;
 use burn::tensor::{DType, Shape};
@@ -14,15 +14,15 @@ pub const UNITS: usize = 256;
 
 /// The extent of a volume, in voxels.
 #[derive(CubeType, CubeLaunch, Clone, Copy)]
-pub struct Extent {
+pub struct GpuExtent {
     pub d: usize,
     pub h: usize,
     pub w: usize,
 }
 
 /// How a kernel takes an extent.
-pub fn extent([d, h, w]: [usize; 3]) -> ExtentLaunch {
-    ExtentLaunch::new(d, h, w)
+pub fn extent([d, h, w]: [usize; 3]) -> GpuExtentLaunch {
+    GpuExtentLaunch::new(d, h, w)
 }
 
 /// Dimensions of a tensor of rank 5: `[N, C, D, H, W]`.

@@ -6,46 +6,46 @@
 //! Tensors are read in order as `f32`, `f16` or `bf16`; sums are always `f32`. There are no atomics: a result does not depend on
 //! the order in which the device runs its blocks.
 //!
-//! Two traits: [`raw::Kernels`] has the kernels as they are, each an operation that Burn queues; [`tracked::Tracked`] those that
+//! Two traits: [`raw::Kernels`] has the kernels as they are, each an operation that Burn queues; [`autograd::AutogradExt`] those that
 //! the network calls, with their gradients.
 
+mod autograd;
+mod backward;
 mod bits;
+mod capture;
 mod conv;
-mod conv_back;
+mod conv_grad_input;
+mod conv_grad_weight;
 mod conv_tile;
-mod conv_weights;
 mod copy;
 #[cfg(feature = "cuda")]
 mod driver;
 mod gate;
-mod gradients;
 mod group_norm;
-mod group_norm_back;
+mod group_norm_backward;
 mod launch;
-mod place;
 mod pool;
+mod position_map;
 mod raw;
-mod replay;
+mod recompute;
 mod resize;
-mod retro;
 mod softmax;
 mod sums;
-mod tracked;
 mod update;
 
 use super::conv3d::Geometry;
 use super::gate::Branch;
-use super::update::Rule;
+use super::update::UpdateRule;
+use autograd::AutogradExt;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Dispatch, DispatchDevice};
 use burn::tensor::{DType, Device, Tensor};
 use gate::{BRANCHES, Branches};
 use raw::Kernels;
-use tracked::Tracked;
 
+pub use capture::CapturedGraph;
 #[cfg(feature = "cuda")]
 pub use driver::cards;
-pub use replay::Recording;
 
 /// Whether the kernels take the tensor.
 pub fn takes<const D: usize>(x: &Tensor<D>) -> bool {
@@ -70,8 +70,8 @@ pub fn convolves(geometry: &Geometry) -> bool {
 pub fn conv3d(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<1>>, geometry: Geometry, groups: usize) -> Tensor<5> {
     let (x, w) = (x.into_dispatch(), w.into_dispatch());
     Tensor::from_dispatch(match bias {
-        Some(bias) => Dispatch::convolve_volume_biased(x, w, bias.into_dispatch(), geometry, groups),
-        None => Dispatch::convolve_volume(x, w, geometry, groups),
+        Some(bias) => Dispatch::conv_volume_biased(x, w, bias.into_dispatch(), geometry, groups),
+        None => Dispatch::conv_volume(x, w, geometry, groups),
     })
 }
 
@@ -81,15 +81,15 @@ pub fn conv_transpose3d(x: Tensor<5>, w: Tensor<5>, bias: Option<Tensor<1>>, geo
     let volume = std::array::from_fn(|a| (places[a] - 1) * geometry.stride[a] + geometry.kernel[a]);
     let (x, w) = (x.into_dispatch(), w.into_dispatch());
     Tensor::from_dispatch(match bias {
-        Some(bias) => Dispatch::spread_volume_biased(x, w, bias.into_dispatch(), geometry, volume),
-        None => Dispatch::spread_volume(x, w, geometry, volume),
+        Some(bias) => Dispatch::conv_transpose_volume_biased(x, w, bias.into_dispatch(), geometry, volume),
+        None => Dispatch::conv_transpose_volume(x, w, geometry, volume),
     })
 }
 
 /// See [`super::group_norm()`].
 pub fn group_norm(x: Tensor<5>, weight: Tensor<1>, bias: Tensor<1>, groups: usize, eps: f64, silu: bool) -> Tensor<5> {
     let (x, weight, bias) = (x.into_dispatch(), weight.into_dispatch(), bias.into_dispatch());
-    Tensor::from_dispatch(Dispatch::normalise_groups(x, weight, bias, groups, eps, silu))
+    Tensor::from_dispatch(Dispatch::group_norm_volume(x, weight, bias, groups, eps, silu))
 }
 
 /// See [`super::resize_trilinear()`].
@@ -99,7 +99,7 @@ pub fn resize_trilinear(x: Tensor<5>, to: [usize; 3]) -> Tensor<5> {
 
 /// See [`super::max_pool3d()`].
 pub fn max_pool3d(x: Tensor<5>, kernel: [usize; 3]) -> Tensor<5> {
-    Tensor::from_dispatch(Dispatch::pool_volume(x.into_dispatch(), kernel))
+    Tensor::from_dispatch(Dispatch::max_pool_volume(x.into_dispatch(), kernel))
 }
 
 /// See [`super::softmax_channels()`] and [`super::log_softmax_channels()`].
@@ -114,12 +114,12 @@ pub fn mean_volume(x: Tensor<5>) -> Tensor<5> {
 
 /// See [`super::unpack()`].
 pub fn unpack(bits: Tensor<5>, first: usize, count: usize) -> Tensor<5> {
-    Tensor::from_dispatch(Dispatch::unpacked(bits.into_dispatch(), first, count))
+    Tensor::from_dispatch(Dispatch::unpack_bits(bits.into_dispatch(), first, count))
 }
 
 /// See [`super::position_map()`].
 pub fn position_map(anchors: Tensor<5>, to: [usize; 3]) -> Tensor<5> {
-    Tensor::from_dispatch(Dispatch::map_places(anchors.into_dispatch(), to))
+    Tensor::from_dispatch(Dispatch::position_map_volume(anchors.into_dispatch(), to))
 }
 
 /// Two tensors in the order that has a smaller one last which lacks the other's channels or its voxels, and whether there is one.
@@ -135,7 +135,7 @@ fn larger_first(a: Tensor<5>, b: Tensor<5>) -> (bool, [Tensor<5>; 2]) {
 /// See [`super::mul()`].
 pub fn mul(a: Tensor<5>, b: Tensor<5>) -> Tensor<5> {
     match larger_first(a, b) {
-        (true, [x, by]) => Tensor::from_dispatch(Dispatch::scale_volume(x.into_dispatch(), by.into_dispatch())),
+        (true, [x, by]) => Tensor::from_dispatch(Dispatch::mul_broadcast(x.into_dispatch(), by.into_dispatch())),
         (false, [a, b]) => a * b,
     }
 }
@@ -164,7 +164,7 @@ pub fn gate(branches: Vec<Branch>, by: Tensor<5>) -> Tensor<5> {
 /// See [`super::add()`].
 pub fn add(a: Tensor<5>, b: Tensor<5>) -> Tensor<5> {
     match larger_first(a, b) {
-        (true, [x, by]) => Tensor::from_dispatch(Dispatch::shift_volume(x.into_dispatch(), by.into_dispatch())),
+        (true, [x, by]) => Tensor::from_dispatch(Dispatch::add_broadcast(x.into_dispatch(), by.into_dispatch())),
         (false, [a, b]) if takes(&a) && a.dtype() == b.dtype() && a.dims() == b.dims() => {
             Tensor::from_dispatch(Dispatch::add_volumes(a.into_dispatch(), b.into_dispatch()))
         }
@@ -174,12 +174,12 @@ pub fn add(a: Tensor<5>, b: Tensor<5>) -> Tensor<5> {
 
 /// See [`super::silu()`].
 pub fn silu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    Tensor::from_dispatch(Dispatch::bend_volume(x.into_dispatch()))
+    Tensor::from_dispatch(Dispatch::silu_volume(x.into_dispatch()))
 }
 
 /// See [`super::concat()`].
 pub fn concat(a: Tensor<5>, b: Tensor<5>) -> Tensor<5> {
-    Tensor::from_dispatch(Dispatch::join_volumes(a.into_dispatch(), b.into_dispatch()))
+    Tensor::from_dispatch(Dispatch::concat_volumes(a.into_dispatch(), b.into_dispatch()))
 }
 
 /// The same values laid out as the kernels read them.
@@ -193,32 +193,38 @@ fn overwrite(to: Tensor<5>, from: Tensor<5>) -> Tensor<5> {
 }
 
 /// See [`super::update()`].
-pub fn update<const D: usize>(weight: Tensor<D>, gradient: Tensor<D>, moments: &[Tensor<1>], control: Tensor<1>, rule: Rule) -> Tensor<D> {
+pub fn update<const D: usize>(
+    weight: Tensor<D>,
+    gradient: Tensor<D>,
+    moments: &[Tensor<1>],
+    control: Tensor<1>,
+    rule: UpdateRule,
+) -> Tensor<D> {
     let (Some(first), Some(second)) = (moments.first(), moments.last()) else { unreachable!("every rule has a moment") };
     let [first, second] = [first, second].map(|m| m.clone().into_dispatch());
     let (weight, gradient, control) = (weight.into_dispatch(), gradient.into_dispatch(), control.into_dispatch());
-    Tensor::from_dispatch(Dispatch::moved(weight, gradient, first, second, control, rule))
+    Tensor::from_dispatch(Dispatch::optimiser_step(weight, gradient, first, second, control, rule))
 }
 
 /// See [`super::blend()`].
 pub fn blend<const D: usize>(into: Tensor<D>, weight: Tensor<D>, keep: Tensor<1>) -> Tensor<D> {
-    Tensor::from_dispatch(Dispatch::blended(into.into_dispatch(), weight.into_dispatch(), keep.into_dispatch()))
+    Tensor::from_dispatch(Dispatch::moving_average(into.into_dispatch(), weight.into_dispatch(), keep.into_dispatch()))
 }
 
-/// See [`super::join()`].
-pub fn join<const D: usize>(into: Tensor<1>, gradient: Tensor<D>, how: Tensor<1>) -> Tensor<1> {
-    Tensor::from_dispatch(Dispatch::joined(into.into_dispatch(), gradient.into_dispatch(), how.into_dispatch()))
+/// See [`super::accumulate()`].
+pub fn accumulate<const D: usize>(into: Tensor<1>, gradient: Tensor<D>, how: Tensor<1>) -> Tensor<1> {
+    Tensor::from_dispatch(Dispatch::accumulate_gradient(into.into_dispatch(), gradient.into_dispatch(), how.into_dispatch()))
 }
 
 /// Sums of the squares of parts of tensors, side by side.
-pub struct Parts {
+pub struct PartialSquares {
     /// Nothing on other devices.
     sums: Option<FloatTensor<Dispatch>>,
     count: usize,
     filled: usize,
 }
 
-impl Parts {
+impl PartialSquares {
     /// For tensors of these lengths.
     pub fn new(lengths: impl Iterator<Item = usize>, device: &Device) -> Self {
         let count: usize = lengths.map(update::slots).sum();

@@ -1,14 +1,14 @@
 //! Maximum over boxes that tile the volume. The gradient looks for the winner of each box again, which costs less than to
 //! remember it.
 
-use super::launch::{Extent, addresses, dims, element, empty, extent, ordered, units};
+use super::launch::{GpuExtent, addresses, dims, element, empty, extent, ordered, units};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
 /// The place in `x` of the largest value of the box at this place of the output; the first among equals, and a NaN before all.
 #[cube]
-fn winner<E: Float>(x: &[E], row: usize, at: Extent, from: Extent, #[comptime] kernel: [usize; 3]) -> usize {
+fn winner<E: Float>(x: &[E], row: usize, at: GpuExtent, from: GpuExtent, #[comptime] kernel: [usize; 3]) -> usize {
     let base = ((row * from.d + at.d * comptime!(kernel[0])) * from.h + at.h * comptime!(kernel[1])) * from.w + at.w * comptime!(kernel[2]);
     let mut best = base;
     for kd in 0..comptime!(kernel[0]) {
@@ -29,11 +29,11 @@ fn winner<E: Float>(x: &[E], row: usize, at: Extent, from: Extent, #[comptime] k
 
 /// `x [rows, from]` to `y [rows, to]`, a thread for each box.
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn largest<E: Float>(
+fn max_pool3d<E: Float>(
     x: &[E],
     y: &mut [E],
-    from: Extent,
-    to: Extent,
+    from: GpuExtent,
+    to: GpuExtent,
     count: usize,
     #[comptime] kernel: [usize; 3],
     #[define(E)] _element: ElemType,
@@ -42,7 +42,7 @@ fn largest<E: Float>(
         terminate!();
     }
     let rest = ABSOLUTE_POS / to.w;
-    let at = Extent { d: (rest / to.h) % to.d, h: rest % to.h, w: ABSOLUTE_POS % to.w };
+    let at = GpuExtent { d: (rest / to.h) % to.d, h: rest % to.h, w: ABSOLUTE_POS % to.w };
     let place = winner::<E>(x, rest / to.h / to.d, at, from, kernel);
     y[ABSOLUTE_POS] = x[place];
 }
@@ -53,8 +53,8 @@ fn back<E: Float>(
     x: &[E],
     g: &[E],
     out: &mut [E],
-    from: Extent,
-    to: Extent,
+    from: GpuExtent,
+    to: GpuExtent,
     count: usize,
     #[comptime] kernel: [usize; 3],
     #[define(E)] _element: ElemType,
@@ -69,7 +69,7 @@ fn back<E: Float>(
     let d = ((rest / from.h) % from.d) / comptime!(kernel[0]);
     let mut value = E::from_int(0);
     if d < to.d && h < to.h && w < to.w {
-        let place = winner::<E>(x, row, Extent { d, h, w }, from, kernel);
+        let place = winner::<E>(x, row, GpuExtent { d, h, w }, from, kernel);
         if place == ABSOLUTE_POS {
             value = g[((row * to.d + d) * to.h + h) * to.w + w];
         }
@@ -93,7 +93,7 @@ pub fn forward(x: CubeTensor, kernel: [usize; 3]) -> CubeTensor {
     let client = x.client.clone();
     // SAFETY: boxes lie inside the volume; a thread writes its own place.
     unsafe {
-        largest::launch_unchecked(
+        max_pool3d::launch_unchecked(
             &client,
             grid,
             block,

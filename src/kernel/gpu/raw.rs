@@ -1,11 +1,12 @@
-//! The kernels as operations that Burn queues. They have no gradients.
+//! The kernels as operations that Burn queues, without gradients.
 
 use super::gate::Branches;
 use super::{
-    bits, conv, conv_back, conv_weights, copy, gate, group_norm, group_norm_back, launch, place, pool, resize, softmax, sums, update,
+    bits, conv, conv_grad_input, conv_grad_weight, copy, gate, group_norm, group_norm_backward, launch, pool, position_map, resize,
+    softmax, sums, update,
 };
 use crate::kernel::conv3d::Geometry;
-use crate::kernel::update::Rule;
+use crate::kernel::update::UpdateRule;
 use burn::backend::fusion::custom::TensorSpec;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, backend_extension};
@@ -27,7 +28,7 @@ fn extent(x: &Shape) -> [usize; 3] {
     [x[2], x[3], x[4]]
 }
 
-/// What `gated_back` gives.
+/// What `gate_backward` gives.
 fn gate_gradients(
     x0: &TensorSpec,
     _: &TensorSpec,
@@ -46,11 +47,11 @@ fn gate_gradients(
 pub trait Kernels: Backend {
     /// Convolution of `x [N, C, D, H, W]` by `w [O, C / groups, kernel]`.
     #[fusion(dtype = x, shape = volume(x, w[0], geometry.output(extent(x))))]
-    fn slide(x: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self>;
+    fn conv3d_forward(x: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self>;
 
     /// The same with a bias `[O]`.
     #[fusion(dtype = x, shape = volume(x, w[0], geometry.output(extent(x))))]
-    fn slide_biased(
+    fn conv3d_biased_forward(
         x: FloatTensor<Self>,
         w: FloatTensor<Self>,
         bias: FloatTensor<Self>,
@@ -60,11 +61,17 @@ pub trait Kernels: Backend {
 
     /// Its transpose, from `g [N, O, ...]` to the extent `to`.
     #[fusion(dtype = g, shape = volume(g, w[1] * groups, *to))]
-    fn gather(g: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, groups: usize, to: [usize; 3]) -> FloatTensor<Self>;
+    fn conv3d_grad_input(
+        g: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        geometry: Geometry,
+        groups: usize,
+        to: [usize; 3],
+    ) -> FloatTensor<Self>;
 
     /// The same of one group, with a bias `[C]`: a transposed convolution.
     #[fusion(dtype = g, shape = volume(g, w[1], *to))]
-    fn gather_biased(
+    fn conv_transpose3d_biased_forward(
         g: FloatTensor<Self>,
         w: FloatTensor<Self>,
         bias: FloatTensor<Self>,
@@ -78,10 +85,10 @@ pub trait Kernels: Backend {
 
     /// The means over the voxels: `[N, C, 1, 1, 1]`.
     #[fusion(dtype = x, shape = volume(x, x[1], [1; 3]))]
-    fn volume_means(x: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn mean_volume_forward(x: FloatTensor<Self>) -> FloatTensor<Self>;
 
     #[fusion(dtype = g, shape = volume(g, g[1], *to))]
-    fn volume_means_back(g: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self>;
+    fn mean_volume_backward(g: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self>;
 
     /// The values laid out in order.
     #[fusion(dtype = x, shape = x)]
@@ -89,14 +96,14 @@ pub trait Kernels: Backend {
 
     /// Channels of ones and zeros out of the bits of volumes.
     #[fusion(dtype = bits, shape = volume(bits, *count, extent(bits)))]
-    fn unpacked(bits: FloatTensor<Self>, first: usize, count: usize) -> FloatTensor<Self>;
+    fn unpack_bits(bits: FloatTensor<Self>, first: usize, count: usize) -> FloatTensor<Self>;
 
     /// Places relative to anchors `[N, 3 K, 1, 1, 1]`: `[N, K, to]`.
     #[fusion(dtype = anchors, shape = volume(anchors, anchors[1] / 3, *to))]
-    fn place_map(anchors: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self>;
+    fn position_map_forward(anchors: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self>;
 
     #[fusion(dtype = g, shape = volume(g, 3 * g[1], [1; 3]))]
-    fn place_map_back(g: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn position_map_backward(g: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// The sums of `x` over the channels `[N, 1, D, H, W]`, or over the voxels `[N, C, 1, 1, 1]`.
     #[fusion(dtype = x, shape = small(x, *channels))]
@@ -108,7 +115,7 @@ pub trait Kernels: Backend {
 
     /// The sum over the branches of each one, or its SiLU, times its channel of `by`. Beyond their number the tensors are any.
     #[fusion(dtype = x0, shape = x0)]
-    fn gated(
+    fn gate_forward(
         x0: FloatTensor<Self>,
         x1: FloatTensor<Self>,
         x2: FloatTensor<Self>,
@@ -119,7 +126,7 @@ pub trait Kernels: Backend {
 
     /// The gradients of the branches, in one number each beyond their number, and of `by`.
     #[fusion(meta = gate_gradients)]
-    fn gated_back(
+    fn gate_backward(
         x0: FloatTensor<Self>,
         x1: FloatTensor<Self>,
         x2: FloatTensor<Self>,
@@ -131,14 +138,14 @@ pub trait Kernels: Backend {
 
     /// The gradient of a convolution's weights.
     #[fusion(dtype = x, shape = Shape::from([g[1], x[1] / groups, geometry.kernel[0], geometry.kernel[1], geometry.kernel[2]]))]
-    fn correlate(x: FloatTensor<Self>, g: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self>;
+    fn conv3d_grad_weight(x: FloatTensor<Self>, g: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self>;
 
     /// Mean and reciprocal deviation of every group of every sample: `[N, groups, 2]`.
     #[fusion(dtype = DType::F32, shape = Shape::from([x[0], *groups, 2]))]
-    fn group_statistics(x: FloatTensor<Self>, groups: usize, eps: f64) -> FloatTensor<Self>;
+    fn group_norm_statistics(x: FloatTensor<Self>, groups: usize, eps: f64) -> FloatTensor<Self>;
 
     #[fusion(dtype = x, shape = x)]
-    fn group_apply(
+    fn group_norm_apply(
         x: FloatTensor<Self>,
         statistics: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -146,9 +153,9 @@ pub trait Kernels: Backend {
         silu: bool,
     ) -> FloatTensor<Self>;
 
-    /// The gradient before SiLU, of what `group_apply` gives without it.
+    /// The gradient before SiLU, of what `group_norm_apply` gives without it.
     #[fusion(dtype = x, shape = x)]
-    fn group_bend(
+    fn group_norm_silu_backward(
         x: FloatTensor<Self>,
         g: FloatTensor<Self>,
         statistics: FloatTensor<Self>,
@@ -158,14 +165,14 @@ pub trait Kernels: Backend {
 
     /// For every channel of every sample the sums of the gradient, and of the gradient times the normalised input: `[N, C, 2]`.
     #[fusion(dtype = DType::F32, shape = Shape::from([x[0], x[1], 2]))]
-    fn group_sums(x: FloatTensor<Self>, g: FloatTensor<Self>, statistics: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn group_norm_sums(x: FloatTensor<Self>, g: FloatTensor<Self>, statistics: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// The gradients of weight and bias.
     #[fusion(meta = |sums, weight| { let _ = sums; (weight.clone(), weight.clone()) })]
-    fn group_vectors(sums: FloatTensor<Self>, weight: FloatTensor<Self>) -> (FloatTensor<Self>, FloatTensor<Self>);
+    fn group_norm_grad_affine(sums: FloatTensor<Self>, weight: FloatTensor<Self>) -> (FloatTensor<Self>, FloatTensor<Self>);
 
     #[fusion(dtype = x, shape = x)]
-    fn group_slope(
+    fn group_norm_grad_input(
         x: FloatTensor<Self>,
         g: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -174,22 +181,22 @@ pub trait Kernels: Backend {
     ) -> FloatTensor<Self>;
 
     #[fusion(dtype = x, shape = volume(x, x[1], *to))]
-    fn interpolate(x: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self>;
+    fn resize_forward(x: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self>;
 
     #[fusion(dtype = g, shape = volume(g, g[1], *from))]
-    fn interpolate_back(g: FloatTensor<Self>, from: [usize; 3]) -> FloatTensor<Self>;
+    fn resize_backward(g: FloatTensor<Self>, from: [usize; 3]) -> FloatTensor<Self>;
 
     #[fusion(dtype = x, shape = volume(x, x[1], pool::pooled(extent(x), *kernel)))]
-    fn largest(x: FloatTensor<Self>, kernel: [usize; 3]) -> FloatTensor<Self>;
+    fn max_pool3d_forward(x: FloatTensor<Self>, kernel: [usize; 3]) -> FloatTensor<Self>;
 
     #[fusion(dtype = x, shape = x)]
-    fn largest_back(x: FloatTensor<Self>, g: FloatTensor<Self>, kernel: [usize; 3]) -> FloatTensor<Self>;
+    fn max_pool3d_backward(x: FloatTensor<Self>, g: FloatTensor<Self>, kernel: [usize; 3]) -> FloatTensor<Self>;
 
     #[fusion(dtype = x, shape = x)]
-    fn channel_shares(x: FloatTensor<Self>, log: bool) -> FloatTensor<Self>;
+    fn softmax_forward(x: FloatTensor<Self>, log: bool) -> FloatTensor<Self>;
 
     #[fusion(dtype = y, shape = y)]
-    fn channel_slopes(y: FloatTensor<Self>, g: FloatTensor<Self>, log: bool) -> FloatTensor<Self>;
+    fn softmax_backward(y: FloatTensor<Self>, g: FloatTensor<Self>, log: bool) -> FloatTensor<Self>;
 
     /// Writes the values of `from` over those of `to`, whoever holds it.
     #[fusion(dtype = to, shape = to)]
@@ -197,22 +204,22 @@ pub trait Kernels: Backend {
 
     /// A step of an optimiser; weight and moments are written over. A rule with one moment looks at the first.
     #[fusion(dtype = weight, shape = weight)]
-    fn moved(
+    fn optimiser_step(
         weight: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
         first: FloatTensor<Self>,
         second: FloatTensor<Self>,
         control: FloatTensor<Self>,
-        rule: Rule,
+        rule: UpdateRule,
     ) -> FloatTensor<Self>;
 
     /// A mean of weights over time, written over.
     #[fusion(dtype = into, shape = into)]
-    fn blended(into: FloatTensor<Self>, weight: FloatTensor<Self>, keep: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn moving_average(into: FloatTensor<Self>, weight: FloatTensor<Self>, keep: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// A sum of gradients, written over.
     #[fusion(dtype = into, shape = into)]
-    fn joined(into: FloatTensor<Self>, gradient: FloatTensor<Self>, how: FloatTensor<Self>) -> FloatTensor<Self>;
+    fn accumulate_gradient(into: FloatTensor<Self>, gradient: FloatTensor<Self>, how: FloatTensor<Self>) -> FloatTensor<Self>;
 
     /// The sums of the squares of the parts of `x`, written into some places of `into`.
     #[fusion(dtype = into, shape = into)]
@@ -220,11 +227,11 @@ pub trait Kernels: Backend {
 }
 
 impl Kernels for CubeBackend {
-    fn slide(x: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self> {
+    fn conv3d_forward(x: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self> {
         conv::forward(x, w, None, geometry, groups)
     }
 
-    fn slide_biased(
+    fn conv3d_biased_forward(
         x: FloatTensor<Self>,
         w: FloatTensor<Self>,
         bias: FloatTensor<Self>,
@@ -234,18 +241,24 @@ impl Kernels for CubeBackend {
         conv::forward(x, w, Some(bias), geometry, groups)
     }
 
-    fn gather(g: FloatTensor<Self>, w: FloatTensor<Self>, geometry: Geometry, groups: usize, to: [usize; 3]) -> FloatTensor<Self> {
-        conv_back::data_gradient(g, w, None, geometry, groups, to)
+    fn conv3d_grad_input(
+        g: FloatTensor<Self>,
+        w: FloatTensor<Self>,
+        geometry: Geometry,
+        groups: usize,
+        to: [usize; 3],
+    ) -> FloatTensor<Self> {
+        conv_grad_input::grad_input(g, w, None, geometry, groups, to)
     }
 
-    fn gather_biased(
+    fn conv_transpose3d_biased_forward(
         g: FloatTensor<Self>,
         w: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         geometry: Geometry,
         to: [usize; 3],
     ) -> FloatTensor<Self> {
-        conv_back::data_gradient(g, w, Some(bias), geometry, 1, to)
+        conv_grad_input::grad_input(g, w, Some(bias), geometry, 1, to)
     }
 
     fn channel_sums(g: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -256,15 +269,15 @@ impl Kernels for CubeBackend {
         launch::ordered(x)
     }
 
-    fn unpacked(bits: FloatTensor<Self>, first: usize, count: usize) -> FloatTensor<Self> {
+    fn unpack_bits(bits: FloatTensor<Self>, first: usize, count: usize) -> FloatTensor<Self> {
         bits::unpack(bits, first, count)
     }
 
-    fn place_map(anchors: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self> {
-        place::forward(anchors, to)
+    fn position_map_forward(anchors: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self> {
+        position_map::forward(anchors, to)
     }
 
-    fn place_map_back(g: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn position_map_backward(g: FloatTensor<Self>) -> FloatTensor<Self> {
         // Every anchor is subtracted at every voxel, whatever its axis.
         sums::repeated(g, -1.0, 3)
     }
@@ -277,7 +290,7 @@ impl Kernels for CubeBackend {
         if channels { sums::over_channels(x, Some(by)) } else { sums::over_voxels(x, Some(by)) }
     }
 
-    fn gated(
+    fn gate_forward(
         x0: FloatTensor<Self>,
         x1: FloatTensor<Self>,
         x2: FloatTensor<Self>,
@@ -288,7 +301,7 @@ impl Kernels for CubeBackend {
         gate::forward([x0, x1, x2, x3], by, branches)
     }
 
-    fn gated_back(
+    fn gate_backward(
         x0: FloatTensor<Self>,
         x1: FloatTensor<Self>,
         x2: FloatTensor<Self>,
@@ -301,23 +314,23 @@ impl Kernels for CubeBackend {
         (x0, x1, x2, x3, by)
     }
 
-    fn volume_means(x: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn mean_volume_forward(x: FloatTensor<Self>) -> FloatTensor<Self> {
         sums::means(x)
     }
 
-    fn volume_means_back(g: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self> {
+    fn mean_volume_backward(g: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self> {
         sums::means_back(g, to)
     }
 
-    fn correlate(x: FloatTensor<Self>, g: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self> {
-        conv_weights::gradient(x, g, geometry, groups)
+    fn conv3d_grad_weight(x: FloatTensor<Self>, g: FloatTensor<Self>, geometry: Geometry, groups: usize) -> FloatTensor<Self> {
+        conv_grad_weight::gradient(x, g, geometry, groups)
     }
 
-    fn group_statistics(x: FloatTensor<Self>, groups: usize, eps: f64) -> FloatTensor<Self> {
+    fn group_norm_statistics(x: FloatTensor<Self>, groups: usize, eps: f64) -> FloatTensor<Self> {
         group_norm::statistics(x, groups, eps)
     }
 
-    fn group_apply(
+    fn group_norm_apply(
         x: FloatTensor<Self>,
         statistics: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -327,55 +340,55 @@ impl Kernels for CubeBackend {
         group_norm::apply(x, statistics, weight, bias, silu)
     }
 
-    fn group_bend(
+    fn group_norm_silu_backward(
         x: FloatTensor<Self>,
         g: FloatTensor<Self>,
         statistics: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        group_norm::before_silu(x, g, statistics, weight, bias)
+        group_norm::silu_backward(x, g, statistics, weight, bias)
     }
 
-    fn group_sums(x: FloatTensor<Self>, g: FloatTensor<Self>, statistics: FloatTensor<Self>) -> FloatTensor<Self> {
-        group_norm_back::sums(x, g, statistics)
+    fn group_norm_sums(x: FloatTensor<Self>, g: FloatTensor<Self>, statistics: FloatTensor<Self>) -> FloatTensor<Self> {
+        group_norm_backward::sums(x, g, statistics)
     }
 
-    fn group_vectors(sums: FloatTensor<Self>, weight: FloatTensor<Self>) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        group_norm_back::vectors(sums, weight.dtype)
+    fn group_norm_grad_affine(sums: FloatTensor<Self>, weight: FloatTensor<Self>) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        group_norm_backward::grad_affine(sums, weight.dtype)
     }
 
-    fn group_slope(
+    fn group_norm_grad_input(
         x: FloatTensor<Self>,
         g: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         statistics: FloatTensor<Self>,
         sums: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        group_norm_back::data(x, g, weight, statistics, sums)
+        group_norm_backward::grad_input(x, g, weight, statistics, sums)
     }
 
-    fn interpolate(x: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self> {
+    fn resize_forward(x: FloatTensor<Self>, to: [usize; 3]) -> FloatTensor<Self> {
         resize::forward(x, to)
     }
 
-    fn interpolate_back(g: FloatTensor<Self>, from: [usize; 3]) -> FloatTensor<Self> {
+    fn resize_backward(g: FloatTensor<Self>, from: [usize; 3]) -> FloatTensor<Self> {
         resize::gradient(g, from)
     }
 
-    fn largest(x: FloatTensor<Self>, kernel: [usize; 3]) -> FloatTensor<Self> {
+    fn max_pool3d_forward(x: FloatTensor<Self>, kernel: [usize; 3]) -> FloatTensor<Self> {
         pool::forward(x, kernel)
     }
 
-    fn largest_back(x: FloatTensor<Self>, g: FloatTensor<Self>, kernel: [usize; 3]) -> FloatTensor<Self> {
+    fn max_pool3d_backward(x: FloatTensor<Self>, g: FloatTensor<Self>, kernel: [usize; 3]) -> FloatTensor<Self> {
         pool::gradient(x, g, kernel)
     }
 
-    fn channel_shares(x: FloatTensor<Self>, log: bool) -> FloatTensor<Self> {
+    fn softmax_forward(x: FloatTensor<Self>, log: bool) -> FloatTensor<Self> {
         softmax::forward(x, log)
     }
 
-    fn channel_slopes(y: FloatTensor<Self>, g: FloatTensor<Self>, log: bool) -> FloatTensor<Self> {
+    fn softmax_backward(y: FloatTensor<Self>, g: FloatTensor<Self>, log: bool) -> FloatTensor<Self> {
         softmax::gradient(y, g, log)
     }
 
@@ -383,23 +396,23 @@ impl Kernels for CubeBackend {
         copy::overwrite(to, from)
     }
 
-    fn moved(
+    fn optimiser_step(
         weight: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
         first: FloatTensor<Self>,
         second: FloatTensor<Self>,
         control: FloatTensor<Self>,
-        rule: Rule,
+        rule: UpdateRule,
     ) -> FloatTensor<Self> {
         update::step(weight, gradient, [first, second], control, rule)
     }
 
-    fn blended(into: FloatTensor<Self>, weight: FloatTensor<Self>, keep: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn moving_average(into: FloatTensor<Self>, weight: FloatTensor<Self>, keep: FloatTensor<Self>) -> FloatTensor<Self> {
         update::blend(into, weight, keep)
     }
 
-    fn joined(into: FloatTensor<Self>, gradient: FloatTensor<Self>, how: FloatTensor<Self>) -> FloatTensor<Self> {
-        update::join(into, gradient, how)
+    fn accumulate_gradient(into: FloatTensor<Self>, gradient: FloatTensor<Self>, how: FloatTensor<Self>) -> FloatTensor<Self> {
+        update::accumulate(into, gradient, how)
     }
 
     fn squares_into(x: FloatTensor<Self>, into: FloatTensor<Self>, from: usize) -> FloatTensor<Self> {

@@ -1,7 +1,7 @@
-//! Trilinear resizing in one sweep over the eight neighbours, and its transpose, which gathers. Places are fractions of whole
+//! Trilinear resizing in one pass over the eight neighbours, and its transpose, which gathers. Places are fractions of whole
 //! numbers, so both agree exactly on who is whose neighbour.
 
-use super::launch::{Extent, addresses, dims, element, empty, extent, ordered, units};
+use super::launch::{GpuExtent, addresses, dims, element, empty, extent, ordered, units};
 use burn::tensor::DType;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::ir::ElemType;
@@ -52,11 +52,11 @@ fn end(i: usize, from: usize, to: usize) -> usize {
 
 /// `x [rows, from]` to `y [rows, to]`, a thread for a place of `per_thread` rows: what is the place's is found once for all of them.
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn interpolate<E: Float>(
+fn resize_trilinear<E: Float>(
     x: &[E],
     y: &mut [E],
-    from: Extent,
-    to: Extent,
+    from: GpuExtent,
+    to: GpuExtent,
     rows: usize,
     per_thread: usize,
     count: usize,
@@ -95,7 +95,7 @@ fn interpolate<E: Float>(
 
 /// Along one axis: `g [outer, to, inner]` to `x [outer, from, inner]`, a thread for each value.
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn transpose<E: Float, F: Float>(
+fn resize_grad<E: Float, F: Float>(
     g: &[E],
     x: &mut [F],
     from: usize,
@@ -130,7 +130,7 @@ pub fn forward(x: CubeTensor, to: [usize; 3]) -> CubeTensor {
     let client = x.client.clone();
     // SAFETY: sources lie inside the volume; a thread writes its own places.
     unsafe {
-        interpolate::launch_unchecked(
+        resize_trilinear::launch_unchecked(
             &client,
             grid,
             block,
@@ -165,7 +165,7 @@ pub fn gradient(g: CubeTensor, from: [usize; 3]) -> CubeTensor {
         let kinds = (element(&g), element(&x));
         // SAFETY: as in `forward`.
         unsafe {
-            transpose::launch_unchecked(
+            resize_grad::launch_unchecked(
                 &client,
                 grid,
                 block,

@@ -6,7 +6,7 @@ use cubecl::ir::ElemType;
 use cubecl::prelude::*;
 
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn shares<E: Float>(
+fn softmax<E: Float>(
     x: &[E],
     y: &mut [E],
     space: usize,
@@ -41,7 +41,7 @@ fn shares<E: Float>(
 
 /// `y * (g - sum over channels of g * y)`; of the logarithm `g - exp(y) * sum over channels of g`.
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn slopes<E: Float>(
+fn softmax_grad<E: Float>(
     y: &[E],
     g: &[E],
     out: &mut [E],
@@ -83,7 +83,7 @@ pub fn forward(x: CubeTensor, log: bool) -> CubeTensor {
     let client = x.client.clone();
     // SAFETY: a thread reads and writes its own voxel.
     unsafe {
-        shares::launch_unchecked(
+        softmax::launch_unchecked(
             &client,
             grid,
             block,
@@ -109,7 +109,7 @@ pub fn gradient(y: CubeTensor, g: CubeTensor, log: bool) -> CubeTensor {
     let client = y.client.clone();
     // SAFETY: as in `forward`.
     unsafe {
-        slopes::launch_unchecked(
+        softmax_grad::launch_unchecked(
             &client,
             grid,
             block,

@@ -163,7 +163,7 @@ pub fn over_channels(x: CubeTensor, by: Option<CubeTensor>) -> CubeTensor {
 
 /// Each of `g [rows]` divided by the number of voxels, at every voxel: `[rows, space]`.
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn spread<E: Float>(g: &[E], out: &mut [E], space: usize, count: usize, scale: f32, #[define(E)] _element: ElemType) {
+fn expand_means<E: Float>(g: &[E], out: &mut [E], space: usize, count: usize, scale: f32, #[define(E)] _element: ElemType) {
     if ABSOLUTE_POS < count {
         out[ABSOLUTE_POS] = E::cast_from(f32::cast_from(g[ABSOLUTE_POS / space]) * scale);
     }
@@ -180,7 +180,7 @@ pub fn means_back(g: CubeTensor, to: [usize; 3]) -> CubeTensor {
     let client = g.client.clone();
     // SAFETY: a thread writes its own place.
     unsafe {
-        spread::launch_unchecked(
+        expand_means::launch_unchecked(
             &client,
             grid,
             block,

@@ -1,7 +1,7 @@
-//! Optimiser steps and means of weights, in their places.
+//! Optimiser steps, moving averages and gradient accumulation, in place.
 
 use super::launch::{UNITS, addresses, blocks, ordered, over_block, units};
-use crate::kernel::update::{FIRST, GO, RATE, Rule, SCALE, SECOND};
+use crate::kernel::update::{FIRST, GO, RATE, SCALE, SECOND, UpdateRule};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
@@ -58,7 +58,7 @@ fn momentum(
 }
 
 /// See [`crate::kernel::update::update`]: `weight` and `moments` are in order and written over.
-pub fn step(weight: CubeTensor, gradient: CubeTensor, moments: [CubeTensor; 2], control: CubeTensor, rule: Rule) -> CubeTensor {
+pub fn step(weight: CubeTensor, gradient: CubeTensor, moments: [CubeTensor; 2], control: CubeTensor, rule: UpdateRule) -> CubeTensor {
     let gradient = ordered(gradient);
     let count = weight.meta.shape().num_elements();
     let (grid, block) = units(&weight, count);
@@ -69,7 +69,7 @@ pub fn step(weight: CubeTensor, gradient: CubeTensor, moments: [CubeTensor; 2], 
     // SAFETY: all but the numbers of the step are of the weight's length, and a thread has one place in each.
     unsafe {
         match rule {
-            Rule::Adam { betas: [b, d], epsilon, decay } => adam::launch_unchecked(
+            UpdateRule::Adam { betas: [b, d], epsilon, decay } => adam::launch_unchecked(
                 &client,
                 grid,
                 block,
@@ -85,7 +85,7 @@ pub fn step(weight: CubeTensor, gradient: CubeTensor, moments: [CubeTensor; 2], 
                 epsilon,
                 decay,
             ),
-            Rule::Momentum { momentum: keep, nesterov, decay } => momentum::launch_unchecked(
+            UpdateRule::Momentum { momentum: keep, nesterov, decay } => momentum::launch_unchecked(
                 &client,
                 grid,
                 block,
@@ -135,21 +135,21 @@ pub fn blend(into: CubeTensor, weight: CubeTensor, keep: CubeTensor) -> CubeTens
 }
 
 #[cube(launch_unchecked, address_type = "dynamic")]
-fn sum(into: &mut [f32], gradient: &[f32], how: &[f32], count: usize) {
+fn sum(into: &mut [f32], gradient: &[f32], mode: &[f32], count: usize) {
     let at = ABSOLUTE_POS;
-    if at >= count || how[0] < 0.0f32 {
+    if at >= count || mode[0] < 0.0f32 {
         terminate!();
     }
     let mut value = gradient[at];
-    if how[0] == 0.0f32 {
+    if mode[0] == 0.0f32 {
         value += into[at];
     }
     into[at] = value;
 }
 
-/// See [`crate::kernel::update::join`]: `into` is in order and written over.
-pub fn join(into: CubeTensor, gradient: CubeTensor, how: CubeTensor) -> CubeTensor {
-    let (gradient, how) = (ordered(gradient), ordered(how));
+/// See [`crate::kernel::update::accumulate`]: `into` is in order and written over.
+pub fn accumulate(into: CubeTensor, gradient: CubeTensor, mode: CubeTensor) -> CubeTensor {
+    let (gradient, mode) = (ordered(gradient), ordered(mode));
     let count = into.meta.shape().num_elements();
     let (grid, block) = units(&into, count);
     let client = into.client.clone();
@@ -163,7 +163,7 @@ pub fn join(into: CubeTensor, gradient: CubeTensor, how: CubeTensor) -> CubeTens
             addresses(&[&into]),
             into.into_buffer_arg(),
             gradient.into_buffer_arg(),
-            how.into_buffer_arg(),
+            mode.into_buffer_arg(),
             count,
         );
     }

@@ -1,4 +1,4 @@
-//! What leads from volumes to one number a channel and back, products and sums with such, and recordings.
+//! What leads from volumes to one number a channel and back, products and sums with such, and captured graphs.
 
 use super::*;
 
@@ -48,7 +48,7 @@ fn gates_of_some_branches() {
     afresh();
     for (number, [d, h, w]) in VOLUMES.into_iter().enumerate() {
         for count in 1..=5 {
-            // Every choice of what is bent comes up, with one more branch than are made in one sweep as well.
+            // Every choice of where a SiLU stands comes up, with one more branch than one pass takes as well.
             let silu = |k: usize| (number + count + k * k).is_multiple_of(2);
             let mut leaves = vec![random([2, count, d, h, w]) + 0.5];
             leaves.extend((0..count).map(|_| random([2, 3, d, h, w])));
@@ -84,7 +84,7 @@ fn sums_and_volumes_one_after_the_other() {
     for [d, h, w] in VOLUMES {
         let leaves = [random([2, 3, d, h, w]), random([2, 5, d, h, w]), random([2, 5, d, h, w])];
         let what = format!("{:?}", [d, h, w]);
-        // Their way back needs what was joined.
+        // Their backward pass needs the inputs.
         let bent = |y: Tensor<5>| y.clone() * y;
         let ours = |t: &[Tensor<5>], _: &[Tensor<1>]| bent(concat(vec![t[0].clone(), add(t[1].clone(), t[2].clone())]));
         let theirs = |t: &[Tensor<5>], _: &[Tensor<1>]| bent(Tensor::cat(vec![t[0].clone(), t[1].clone() + t[2].clone()], 1));
@@ -135,21 +135,21 @@ fn linear_maps_of_vectors() {
 
 #[cfg(feature = "gpu")]
 #[test]
-fn a_recording_computes_what_was_recorded() {
+fn a_captured_graph_computes_what_was_captured() {
     let Some(device) = gpu().map(|device| device.inner()) else { return };
     let there = |x: &Tensor<5>| Tensor::<5>::from_data(x.clone().inner().to_data(), &device);
     let (x, y) = (random([2, 3, 5, 6, 7]), random([2, 3, 5, 6, 7]));
     let w = there(&random([4, 3, 3, 3, 3]));
     let run = move |x: Vec<Tensor<5>>| vec![silu(conv3d(x[0].clone(), w.clone(), None, [1; 3], [1; 3], [1; 3], 1)) * 2.0];
     let plain = run.clone();
-    let mut recording = Recording::new(&device, vec![there(&x)], 0, run);
+    let mut captured = CapturedGraph::new(&device, vec![there(&x)], 0, run);
     for x in [&x, &y, &x] {
-        let again = recording.on(vec![there(x)]).to_vec();
-        close("a recording", again[0].to_data(), plain(vec![there(x)])[0].to_data(), 1e-6);
+        let replayed = captured.replay_on(vec![there(x)]).to_vec();
+        close("a captured graph", replayed[0].to_data(), plain(vec![there(x)])[0].to_data(), 1e-6);
     }
-    assert!(recording.fits(&[there(&x)]) && !recording.fits(&[there(&random([1, 3, 5, 6, 7]))]));
+    assert!(captured.fits(&[there(&x)]) && !captured.fits(&[there(&random([1, 3, 5, 6, 7]))]));
     let inputs = vec![there(&x)];
-    assert!(!std::thread::spawn(move || recording.fits(&inputs)).join().unwrap_or(true), "each thread has a queue of its own");
+    assert!(!std::thread::spawn(move || captured.fits(&inputs)).join().unwrap_or(true), "each thread has a queue of its own");
 }
 
 #[test]

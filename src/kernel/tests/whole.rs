@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The shares of three branches that are made of one value: what is cheap is done again on the way back, one after the other.
+/// The shares of three branches that are made of one value: what is cheap is computed again in the backward pass, one after the other.
 fn gated(x: Tensor<5>, wider: Tensor<5>) -> Tensor<5> {
     let [.., d, h, w] = x.dims();
     let branches = conv3d(x.clone(), wider, None, [1; 3], [0; 3], [1; 3], 1);
@@ -53,7 +53,7 @@ fn gradient_checkpointing_changes_nothing() {
     #[cfg(feature = "gpu")]
     if let Some(gpu) = gpu() {
         let there = |values: &Vec<f32>| TensorData::new(values.clone(), [values.len()]);
-        // What is done again may be fused with something else, which rounds otherwise.
+        // What is recomputed may be fused with something else, which rounds otherwise.
         for (a, b) in on(gpu.clone().gradient_checkpointing()).iter().zip(&on(gpu)) {
             close("on a GPU", there(a), there(b), 1e-6);
         }
@@ -66,7 +66,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
     let vector = random([8]) + 1.5;
     let mut results = Vec::new();
     for threads in [1, 2, 5] {
-        on_threads(threads, Form::widest(), || results.push(everything(&leaves, &vector)));
+        on_threads(threads, Isa::widest(), || results.push(everything(&leaves, &vector)));
     }
     assert!(results[0].iter().flatten().all(|v| v.is_finite()));
     assert!(results[0] == results[1] && results[0] == results[2]);

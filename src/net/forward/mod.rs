@@ -2,6 +2,7 @@
 //!
 //! Part of `net`; may use `op` and `kernel`.
 
+mod expanded;
 mod lazy;
 mod moves;
 mod norms;
@@ -15,7 +16,7 @@ pub use lazy::LazyTensor;
 pub use training::{Observed, Training};
 
 use super::device::tracked;
-use crate::ir::Array;
+use crate::ir::{Array, WeightView};
 use crate::kernel::in_order;
 use crate::op::Op;
 
@@ -87,6 +88,8 @@ pub(super) fn numbers<const D: usize>(t: Tensor<D>) -> Vec<f32> {
 /// An operation's learned tensors by name, in the precision that it computes in.
 pub struct Weights<'a> {
     pub all: &'a [(&'static str, &'a Parameter)],
+    /// Those of an operation inside an expansion, flat, with their shapes.
+    pub views: &'a [(&'static str, Tensor<1>, Vec<usize>)],
     /// Its running statistics, with their places among the network's.
     pub buffers: &'a [(&'static str, usize, &'a Tensor<1>)],
     pub precision: DType,
@@ -99,9 +102,24 @@ pub struct Weights<'a> {
 impl Weights<'_> {
     /// A learned tensor of rank `D`, if the operation has it. Its gradient comes back in the parameter's own precision.
     pub fn find<const D: usize>(&self, name: &str) -> Option<Tensor<D>> {
-        let (_, parameter) = self.all.iter().find(|(n, _)| *n == name)?;
-        let dims: [usize; D] = parameter.dims.as_slice().try_into().ok()?;
-        Some(parameter.flat().cast(self.precision).reshape(dims))
+        let (flat, dims) = self.flat(name)?;
+        let dims: [usize; D] = dims.try_into().ok()?;
+        Some(flat.cast(self.precision).reshape(dims))
+    }
+
+    /// A learned tensor as it lies in memory, and its shape.
+    fn flat(&self, name: &str) -> Option<(Tensor<1>, &[usize])> {
+        let own = self.all.iter().find(|(n, _)| *n == name).map(|(_, p)| (p.flat(), p.dims()));
+        own.or_else(|| self.views.iter().find(|(n, ..)| *n == name).map(|(_, flat, dims)| (flat.clone(), dims.as_slice())))
+    }
+
+    /// What a view shows of a learned tensor, flat.
+    fn view(&self, view: &WeightView) -> Option<Tensor<1>> {
+        let (flat, dims) = self.flat(view.of)?;
+        let wide = dims.iter().skip(1).product::<usize>();
+        let part = flat.narrow(0, view.start * wide, view.rows * wide);
+        let wanted: usize = view.dims.iter().product();
+        Some(if view.rows * wide == 1 && wanted > 1 { part.repeat_dim(0, wanted) } else { part })
     }
 
     /// A running statistic that the operation declares in [`Operator::buffers`](crate::ir::Operator::buffers), `[C]`, with its place.
@@ -154,12 +172,12 @@ pub trait Forward {
 
     /// Its output after an operation that it fuses_epilogue ([`Operator::fuses_epilogue`](crate::ir::Operator::fuses_epilogue)).
     fn forward_with(&self, weights: &Weights, x: Vec<Tensor<5>>, next: &Op) -> Tensor<5> {
-        next.forward(&Weights { all: &[], buffers: &[], ..*weights }, vec![self.forward(weights, x)])
+        next.forward(&Weights { all: &[], views: &[], buffers: &[], ..*weights }, vec![self.forward(weights, x)])
     }
 }
 
 macro_rules! dispatch {
-    ($op:expr, $o:ident => $call:expr) => {
+    ($op:expr, $o:ident => $call:expr, $other:expr) => {
         match $op {
             Op::Input($o) => $call,
             Op::Conv3d($o) => $call,
@@ -189,21 +207,27 @@ macro_rules! dispatch {
             Op::ReduceChannels($o) => $call,
             Op::GlobalReduce($o) => $call,
             Op::Dropout($o) => $call,
-            Op::Other(other) => unreachable!("`{other:?}` is expanded before a network is made"),
+            Op::Other($o) => $other,
         }
     };
 }
 
 impl Forward for Op {
     fn forward(&self, weights: &Weights, x: Vec<Tensor<5>>) -> Tensor<5> {
-        dispatch!(self, o => o.forward(weights, x))
+        dispatch!(self, o => o.forward(weights, x), expanded::expanded(o.as_ref(), weights, x))
     }
 
     fn defer(&self, x: Vec<LazyTensor>, places: &[usize]) -> Result<LazyTensor, Vec<LazyTensor>> {
-        dispatch!(self, o => o.defer(x, places))
+        dispatch!(self, o => o.defer(x, places), {
+            let _ = o;
+            Err(x)
+        })
     }
 
     fn forward_with(&self, weights: &Weights, x: Vec<Tensor<5>>, next: &Op) -> Tensor<5> {
-        dispatch!(self, o => o.forward_with(weights, x, next))
+        dispatch!(self, o => o.forward_with(weights, x, next), {
+            let own = expanded::expanded(o.as_ref(), weights, x);
+            next.forward(&Weights { all: &[], views: &[], buffers: &[], ..*weights }, vec![own])
+        })
     }
 }

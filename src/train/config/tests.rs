@@ -23,7 +23,7 @@ fn what_is_not_written_has_a_default() {
     let c = read(&["batch=3", "data.root=/volumes", "out=runs/a"]).unwrap();
     assert_eq!((c.batch, c.epochs, c.patch, c.device.as_str()), (3, 10, [32, 48, 48], "auto"));
     assert_eq!(c.out, Some(PathBuf::from("runs/a")));
-    assert!(matches!(c.data, Spec::Msd { root, .. } if root == Path::new("/volumes")));
+    assert!(matches!(c.data, DatasetSpec::Msd { root, .. } if root == Path::new("/volumes")));
     assert_eq!(c.optimiser.betas, [0.9, 0.999]);
 }
 
@@ -139,11 +139,14 @@ fn a_recipe_fills_in_what_is_not_named() {
     for c in [&nnunet, &paper] {
         assert_eq!((c.epochs, c.optimiser.lr, c.patch), (10, 1e-3, [32, 48, 48]));
         assert_eq!((c.optimiser.clip, c.augment.gamma.high, c.augment.rotate.thick_degrees), (Some(12.0), 1.5, Some(180.0)));
-        assert!(c.loss.batch_dice && c.foreground == Foreground::Last(crate::data::Last { at_least: 1, part: 0.33 }));
+        assert!(c.loss.batch_dice && c.foreground == Foreground::Last(crate::data::LastPatches { at_least: 1, part: 0.33 }));
     }
-    assert_eq!((nnunet.optimiser.kind, nnunet.optimiser.momentum, nnunet.schedule.kind), (Kind::sgd, 0.99, Course::polynomial));
+    assert_eq!(
+        (nnunet.optimiser.kind, nnunet.optimiser.momentum, nnunet.schedule.kind),
+        (OptimiserKind::sgd, 0.99, LrSchedule::polynomial)
+    );
     assert_eq!((nnunet.loss.boundary, nnunet.loss.background, nnunet.steps), (0.0, false, Some(250)));
-    assert_eq!((paper.optimiser.kind, paper.schedule.kind, paper.loss.boundary), (Kind::adamw, Course::cosine, 0.5));
+    assert_eq!((paper.optimiser.kind, paper.schedule.kind, paper.loss.boundary), (OptimiserKind::adamw, LrSchedule::cosine, 0.5));
     let own =
         ["augment=(noise: 0.2, gamma: (probability: 0.5))", "optimiser=(lr: 1e-3, clip: None)", "foreground=0.1", "loss.background=true"];
     let changed = of("recipe=nnunet", &own);

@@ -46,23 +46,23 @@
 //! Sources: Dice, Milletari et al. 2016 (its squares) and Drozdzal et al. 2016; Tversky, Salehi et al. 2017; its power, Abraham and Khan
 //! 2019; focal, Lin et al. 2017; deep supervision, Isensee et al. 2021.
 
-mod answer;
 mod border;
-mod goal;
+mod label_scheme;
 mod objective;
 mod overlap;
+mod predictions;
 mod target;
 mod voxel;
 mod weights;
 
 use burn::tensor::Tensor;
 
-use answer::Answer;
-use voxel::Logs;
+use predictions::Predictions;
+use voxel::LogLikelihood;
 
-pub use goal::Goal;
+pub use label_scheme::LabelScheme;
 pub use objective::{Anneal, FrequencyOf, Norm, Objective};
-pub use target::{Sent, Target, Truth};
+pub use target::{DeviceTargets, HostTargets, Targets};
 
 /// An output of the network that is trained on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -71,24 +71,24 @@ pub struct Head {
     pub output: usize,
     /// `[D, H, W]` for a training patch.
     pub size: [usize; 3],
-    /// What its loss weighs.
+    /// The weight of its loss.
     pub weight: f64,
 }
 
-/// An objective and what it is of.
+/// The loss of a network: objective, label scheme, deep supervision, class weights.
 #[derive(Clone, Debug)]
 pub struct Loss {
     pub objective: Objective,
-    pub goal: Goal,
+    pub label_scheme: LabelScheme,
     /// Outputs that are trained on, the first one first; empty for a network of one output.
     pub heads: Vec<Head>,
-    /// Class weights that stay, from all training cases or from the config; none where each batch has its own.
+    /// Fixed class weights, from all training cases or from the config; none where each batch has its own.
     pub fixed: Option<Vec<f64>>,
     /// Voxels of each channel in all training cases, where these are counted.
     pub counts: Option<Vec<u64>>,
 }
 
-/// The loss and its terms, unweighted; each a scalar tensor, 0 for Tversky and focal loss where they weigh nothing.
+/// The loss and its terms, unweighted; each a scalar tensor, 0 for Tversky and focal loss with weight 0.
 #[derive(Clone, Debug)]
 pub struct Terms {
     pub total: Tensor<1>,
@@ -101,53 +101,53 @@ pub struct Terms {
 
 impl Loss {
     /// Of a network with one output. Class weights are those of the config or of each batch.
-    pub fn new(objective: Objective, goal: Goal) -> Self {
+    pub fn new(objective: Objective, label_scheme: LabelScheme) -> Self {
         let fixed = objective.class_weights.as_deref().map(weights::normalised);
-        Self { objective, goal, heads: vec![], fixed, counts: None }
+        Self { objective, label_scheme, heads: vec![], fixed, counts: None }
     }
 
     /// With class weights by the voxels of each class, index by index, in all training cases.
     pub fn with_counts(mut self, classes: &[u64]) -> Self {
-        let counts = self.goal.counts(classes);
-        self.fixed = Some(weights::inverse(&counts, self.objective.inverse_frequency, &self.goal));
+        let counts = self.label_scheme.counts(classes);
+        self.fixed = Some(weights::inverse(&counts, self.objective.inverse_frequency, &self.label_scheme));
         self.counts = Some(counts);
         self
     }
 
     fn weights(&self, counts: &[u64]) -> Vec<f64> {
-        self.fixed.clone().unwrap_or_else(|| weights::inverse(counts, self.objective.inverse_frequency, &self.goal))
+        self.fixed.clone().unwrap_or_else(|| weights::inverse(counts, self.objective.inverse_frequency, &self.label_scheme))
     }
 
     /// Those of the cross-entropy, after such a part of the run.
     fn cross_entropy_weights(&self, counts: &[u64], along: f64) -> Vec<f64> {
         match self.objective.cross_entropy_exponent(along) {
-            Some(exponent) => weights::inverse(self.counts.as_deref().unwrap_or(counts), exponent, &self.goal),
+            Some(exponent) => weights::inverse(self.counts.as_deref().unwrap_or(counts), exponent, &self.label_scheme),
             None => self.weights(counts),
         }
     }
 
     /// [`targets_at`](Self::targets_at) the beginning of a run.
-    pub fn targets(&self, labels: &[u8], shape: [usize; 4]) -> Vec<Target> {
+    pub fn targets(&self, labels: &[u8], shape: [usize; 4]) -> Vec<HostTargets> {
         self.targets_at(labels, shape, 0.0)
     }
 
-    /// The truth for each output that is trained on, from labels (class indices) `[N, D, H, W]` in row-major order, after the part `along` (0 to
+    /// The targets for each output that is trained on, from labels (class indices) `[N, D, H, W]` in row-major order, after the part `along` (0 to
     /// 1) of the run. A label that is no class has no part in the loss; one that is in no region is outside of all.
-    pub fn targets_at(&self, labels: &[u8], [n, d, h, w]: [usize; 4], along: f64) -> Vec<Target> {
+    pub fn targets_at(&self, labels: &[u8], [n, d, h, w]: [usize; 4], along: f64) -> Vec<HostTargets> {
         if self.heads.is_empty() {
-            return vec![Target::new(labels, [n, d, h, w], self, along)];
+            return vec![HostTargets::new(labels, [n, d, h, w], self, along)];
         }
         let one = |head: &Head| {
             let [hd, hh, hw] = head.size;
-            Target::new(&target::resized(labels, n, [d, h, w], head.size), [n, hd, hh, hw], self, along)
+            HostTargets::new(&target::resized(labels, n, [d, h, w], head.size), [n, hd, hh, hw], self, along)
         };
         self.heads.iter().map(one).collect()
     }
 
     /// The loss of the logits `[N, K, D, H, W]` of each output that is trained on, on the device of all.
-    pub fn terms(&self, logits: Vec<Tensor<5>>, truths: &[Truth]) -> Terms {
+    pub fn terms(&self, logits: Vec<Tensor<5>>, targets: &[Targets]) -> Terms {
         let mut sum: Option<Terms> = None;
-        for (at, (logits, truth)) in logits.into_iter().zip(truths).enumerate() {
+        for (at, (logits, truth)) in logits.into_iter().zip(targets).enumerate() {
             let own = self.of_one(logits, truth);
             let weight = self.heads.get(at).map_or(1.0, |h| h.weight);
             let own = if weight == 1.0 { own } else { own.map(|t| t * weight) };
@@ -159,13 +159,13 @@ impl Loss {
         sum.unwrap_or_else(|| unreachable!("a network has an output"))
     }
 
-    fn of_one(&self, logits: Tensor<5>, t: &Truth) -> Terms {
+    fn of_one(&self, logits: Tensor<5>, t: &Targets) -> Terms {
         let o = &self.objective;
         let device = &logits.device();
-        let a = Answer::new(logits, &self.goal);
+        let a = Predictions::new(logits, &self.label_scheme);
         let zero = || Tensor::<1>::zeros([1], device);
         let dice = overlap::dice(&a, t, o);
-        let logs = Logs::new(&a, t);
+        let logs = LogLikelihood::new(&a, t);
         let cross_entropy = voxel::cross_entropy(&a, t, &logs);
         let boundary = voxel::boundary(t, &logs, device);
         let mut total = dice.clone() * o.dice + cross_entropy.clone() * o.cross_entropy + boundary.clone() * o.boundary;

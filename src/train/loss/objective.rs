@@ -1,10 +1,10 @@
-//! What a run config says of the loss.
+//! The loss section of a run config.
 //!
 //! Part of `train::loss`; depends on nothing of this crate.
 
 use serde::{Deserialize, Serialize};
 
-/// The weights of the terms, and what they are taken over. The module has the formulas.
+/// The weights of the loss terms, and their parameters. The module has the formulas.
 ///
 /// A term that a config's `loss` does not name weighs nothing, and classes are weighed alike unless it says otherwise. Without any `loss` it
 /// is Dice and cross-entropy, each with weight 1.
@@ -21,15 +21,15 @@ pub struct Objective {
     pub tversky: f64,
     /// Weight of the focal loss.
     pub focal: f64,
-    /// How far the boundary region reaches on either side of a border, in voxels.
+    /// The radius of the boundary region on either side of a border, in voxels.
     pub radius: usize,
-    /// In which distance the boundary region reaches so far.
+    /// The norm in which that radius is measured.
     pub norm: Norm,
     /// Exponent of the inverse frequency: 1 as in the paper of LightMedSeg, 0 weighs every class alike.
     pub inverse_frequency: f64,
     /// The same exponent for the cross-entropy alone; without it, that of all terms.
     pub cross_entropy_frequency: Option<f64>,
-    /// How the exponent of the cross-entropy falls in the course of the run; without it, it stays.
+    /// Annealing of the cross-entropy's exponent over the run; without it, it is constant.
     pub anneal: Option<Anneal>,
     /// Where the frequency is counted.
     pub frequency_of: FrequencyOf,
@@ -38,13 +38,13 @@ pub struct Objective {
     pub class_weights: Option<Vec<f64>>,
     /// Whether Dice and Tversky sum over the batch; else over each patch, of which the mean is taken.
     pub batch_dice: bool,
-    /// Whether Dice and Tversky look at the background.
+    /// Whether Dice and Tversky include the background.
     pub background: bool,
     /// Whether the denominator of the Dice sums squares.
     pub squared: bool,
-    /// What a false positive weighs in the Tversky index.
+    /// The weight of a false positive in the Tversky index.
     pub alpha: f64,
-    /// What a false negative weighs in it. With 0.5 both it is the Dice.
+    /// The weight of a false negative in it. With 0.5 for both it is the Dice.
     pub beta: f64,
     /// Exponent of 1 - the Tversky index; below 1 it is the focal Tversky loss, whose authors take 0.75.
     pub tversky_power: f64,
@@ -90,24 +90,24 @@ impl Objective {
     }
 }
 
-/// A fall from the whole to nothing, evenly with the batches.
+/// Linear annealing from the full value to 0 over the batches.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Anneal {
-    /// The part of the run after which nothing is left, above 0 and at most 1.
+    /// The part of the run after which it is 0, above 0 and at most 1.
     pub until: f64,
 }
 
-/// Distances between voxels, which count alike along all axes.
+/// Norms of distances between voxels, in voxels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(non_camel_case_types)]
 pub enum Norm {
-    /// The longest way along one axis: a cube.
+    /// Chebyshev: a cube.
     #[default]
     chebyshev,
-    /// The straight way: a ball.
+    /// Euclidean: a ball.
     euclidean,
-    /// The ways along the three axes together: an octahedron.
+    /// Manhattan: an octahedron.
     city,
 }
 
@@ -131,7 +131,7 @@ impl Objective {
         Some(first * self.anneal.map_or(1.0, |a| (1.0 - along / a.until).max(0.0)))
     }
 
-    /// What cannot be: the field, its value in words, and what it must be.
+    /// Invalid values: the field, its value in words, and what it must be.
     pub fn faults(&self) -> Vec<(&'static str, String, &'static str)> {
         let weight = |v: f64| v.is_finite() && v >= 0.0;
         let mut found = vec![];

@@ -1,4 +1,4 @@
-//! What the loss needs to know of a batch's labels, made on the host (in the loader's thread).
+//! The targets of the loss: made of a batch's labels on the host (in the loader's thread), sent to a device, and unpacked there.
 //!
 //! Part of `train::loss`.
 
@@ -6,13 +6,13 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::Loss;
 use super::border;
-use super::goal::Goal;
+use super::label_scheme::LabelScheme;
 use crate::kernel::{Packed, unpack};
 use crate::net::tracked;
 
-/// The truth of a batch for one output of the network.
+/// The targets of a batch for one output of the network, on the host.
 #[derive(Clone, Debug)]
-pub struct Target {
+pub struct HostTargets {
     /// `[N, P, D, H, W]`: a bit for each of the `K` channels, 1 where a voxel is of the channel's class or in its region, and one after
     /// them for the region around the borders of classes, if it is asked for ([`Packed`]). A volume for each channel would take long
     /// to get to a GPU.
@@ -31,12 +31,12 @@ pub struct Target {
     norms: [f64; 2],
 }
 
-impl Target {
+impl HostTargets {
     /// From labels of the shape `[N, D, H, W]` in row-major order, after the part `along` of the run.
     pub(super) fn new(labels: &[u8], [n, d, h, w]: [usize; 4], loss: &Loss, along: f64) -> Self {
         let volume = d * h * w;
-        let (goal, channels) = (&loss.goal, loss.goal.channels());
-        let table = goal.table();
+        let (label_scheme, channels) = (&loss.label_scheme, loss.label_scheme.channels());
+        let table = label_scheme.table();
         let bordered = loss.objective.boundary != 0.0;
         let (mut counts, mut border_count) = (vec![0u64; channels], 0);
         let mut bits = Packed::new(n, channels + usize::from(bordered), volume);
@@ -49,18 +49,18 @@ impl Target {
             }
         }
         let (weights, cross_entropy) = (loss.weights(&counts), loss.cross_entropy_weights(&counts, along));
-        let norms = [&weights, &cross_entropy].map(|weights| match goal {
-            Goal::Classes(_) => weights.iter().zip(&counts).map(|(w, &c)| w * c as f64).sum(),
-            Goal::Regions(_) => (n * volume) as f64,
+        let norms = [&weights, &cross_entropy].map(|weights| match label_scheme {
+            LabelScheme::Classes(_) => weights.iter().zip(&counts).map(|(w, &c)| w * c as f64).sum(),
+            LabelScheme::Regions(_) => (n * volume) as f64,
         });
         let mut overlap = weights.clone();
-        if !loss.objective.background && matches!(goal, Goal::Classes(_)) {
+        if !loss.objective.background && matches!(label_scheme, LabelScheme::Classes(_)) {
             overlap.iter_mut().take(1).for_each(|w| *w = 0.0);
             overlap = super::weights::normalised(&overlap);
         }
 
         if bordered {
-            let kinds = goal.kinds().map(|kinds| labels.iter().map(|l| kinds[usize::from(*l)]).collect::<Vec<u8>>());
+            let kinds = label_scheme.kinds().map(|kinds| labels.iter().map(|l| kinds[usize::from(*l)]).collect::<Vec<u8>>());
             let (radius, norm) = (loss.objective.radius, loss.objective.norm);
             for (patch, labels) in kinds.as_deref().unwrap_or(labels).chunks_exact(volume.max(1)).enumerate().take(n) {
                 for (at, _) in border::region(labels, [d, h, w], radius, norm).into_iter().enumerate().filter(|(_, inside)| *inside) {
@@ -87,15 +87,15 @@ impl Target {
     }
 
     /// On a device, all that changes from batch to batch as tensors.
-    pub fn on(self, device: &Device) -> Sent {
-        // What there is nothing of adds nothing, and is not divided by.
+    pub fn on(self, device: &Device) -> DeviceTargets {
+        // A count of 0 adds nothing, and is not divided by.
         let inverse = |count: f64| if count > 0.0 { (1.0 / count) as f32 } else { 0.0 };
         let mut numbers = [&self.weights[..], &self.overlap, &self.cross_entropy].concat();
         numbers.push(self.overlap.iter().sum());
         let [focal, cross_entropy] = self.norms;
         numbers.extend([focal, cross_entropy, self.border_count as f64].map(inverse));
         let count = numbers.len();
-        Sent {
+        DeviceTargets {
             bits: Tensor::from_data(self.bits, device),
             channels: self.channels,
             bordered: self.bordered,
@@ -104,29 +104,29 @@ impl Target {
     }
 }
 
-/// A target on a device, as it travels there.
+/// Targets on a device, packed as they are sent.
 #[derive(Clone, Debug)]
-pub struct Sent {
-    /// `[N, P, D, H, W]`, as in [`Target`].
+pub struct DeviceTargets {
+    /// `[N, P, D, H, W]`, as in [`HostTargets`].
     bits: Tensor<5>,
     channels: usize,
     bordered: bool,
-    /// Those of [`Truth`].
+    /// Those of [`Targets`].
     numbers: Tensor<1>,
 }
 
-impl Sent {
-    /// What tensors with gradients on the device are compared with.
-    pub fn truth(self, device: &Device) -> Truth {
+impl DeviceTargets {
+    /// Unpacked, on the device with autodiff.
+    pub fn unpack(self, device: &Device) -> Targets {
         let Self { bits, channels, bordered, numbers } = self;
-        Truth {
-            truth: tracked(unpack(bits.clone(), 0, channels), device),
+        Targets {
+            one_hot: tracked(unpack(bits.clone(), 0, channels), device),
             border: bordered.then(|| tracked(unpack(bits, channels, 1), device)),
             numbers: tracked(numbers, device),
         }
     }
 
-    /// Its tensors, which [`Sent::like`] takes.
+    /// Its tensors, which [`DeviceTargets::like`] takes.
     #[cfg(feature = "gpu")]
     pub fn tensors(self) -> [Tensor<5>; 2] {
         let count = self.numbers.dims()[0];
@@ -141,21 +141,21 @@ impl Sent {
     }
 }
 
-/// A target as the loss looks at it.
+/// Targets as the loss reads them.
 #[derive(Clone, Debug)]
-pub struct Truth {
+pub struct Targets {
     /// `[N, K, D, H, W]`
-    pub truth: Tensor<5>,
+    pub one_hot: Tensor<5>,
     /// `[N, 1, D, H, W]`; none where the boundary loss weighs nothing.
     pub border: Option<Tensor<5>>,
-    /// The class weights `[K]`, those of what is compared by volume `[K]`, those of the cross-entropy `[K]`, the sum of the second, and what
+    /// The class weights `[K]`, those of Dice and Tversky `[K]`, those of the cross-entropy `[K]`, the sum of the second, and what
     /// the focal loss, the cross-entropy and the boundary loss are multiplied by: `[3 K + 4]`.
     numbers: Tensor<1>,
 }
 
-impl Truth {
+impl Targets {
     fn channels(&self) -> usize {
-        self.truth.dims()[1]
+        self.one_hot.dims()[1]
     }
 
     fn slice(&self, from: usize, len: usize) -> Tensor<1> {
@@ -198,8 +198,7 @@ impl Truth {
     }
 }
 
-/// Labels `[N, D, H, W]` brought from one size to another: each voxel takes that of the voxel in which its middle lies, the upper one
-/// of two.
+/// Labels `[N, D, H, W]` resampled to another size by nearest neighbour (PyTorch's `nearest-exact`); of two equally near the upper one.
 pub fn resized(labels: &[u8], n: usize, from: [usize; 3], to: [usize; 3]) -> Vec<u8> {
     if from == to {
         return labels.to_vec();

@@ -13,13 +13,13 @@ const CLASSES: usize = 3;
 fn plain(loss: &Loss, logits: &[f64], labels: &[u8]) -> [f64; 6] {
     let o = &loss.objective;
     let [n, d, h, w] = SIZE;
-    let (volume, k) = (d * h * w, loss.goal.channels());
+    let (volume, k) = (d * h * w, loss.label_scheme.channels());
     let voxels = n * volume;
     let logit = |v: usize, c: usize| logits[((v / volume) * k + c) * volume + v % volume];
     let softmax = |v: usize, c: usize| logit(v, c).exp() / (0..k).map(|j| logit(v, j).exp()).sum::<f64>();
-    let regions = match &loss.goal {
-        Goal::Classes(_) => None,
-        Goal::Regions(all) => Some(all),
+    let regions = match &loss.label_scheme {
+        LabelScheme::Classes(_) => None,
+        LabelScheme::Regions(all) => Some(all),
     };
     let p = |v: usize, c: usize| if regions.is_some() { 1.0 / (1.0 + (-logit(v, c)).exp()) } else { softmax(v, c) };
     let inside = |v: usize, c: usize| match regions {
@@ -108,8 +108,8 @@ fn tensor(logits: &[f64], device: &Device) -> Tensor<5> {
     Tensor::from_data(TensorData::new(values, [n, CLASSES, d, h, w]), device)
 }
 
-fn on(targets: Vec<Target>, device: &Device) -> Vec<Truth> {
-    targets.into_iter().map(|t| t.on(&device.clone().inner()).truth(device)).collect()
+fn on(targets: Vec<HostTargets>, device: &Device) -> Vec<Targets> {
+    targets.into_iter().map(|t| t.on(&device.clone().inner()).unpack(device)).collect()
 }
 
 fn numbers(t: Terms) -> [f64; 6] {
@@ -122,7 +122,7 @@ fn paper() -> Objective {
 }
 
 fn of_classes(objective: Objective) -> Loss {
-    Loss::new(objective, Goal::Classes(CLASSES))
+    Loss::new(objective, LabelScheme::Classes(CLASSES))
 }
 
 /// Every term alone and together, for classes and for regions.
@@ -150,7 +150,7 @@ fn losses() -> Vec<Loss> {
     let classes =
         [Objective { dice: 1.0, background: false, ..none.clone() }, Objective { tversky: 1.0, background: false, squared: true, ..none }];
     // The middle one is inside the first, the last one is empty.
-    let regions = || Goal::Regions(vec![vec![1, 2], vec![1], vec![7]]);
+    let regions = || LabelScheme::Regions(vec![vec![1, 2], vec![1], vec![7]]);
     let of_regions = both.clone().into_iter().map(|o| Loss::new(o, regions()));
     both.into_iter().chain(classes).map(of_classes).chain(of_regions).collect()
 }
@@ -275,9 +275,9 @@ fn a_perfect_answer_costs_nothing_and_a_confident_wrong_one_stays_finite() {
             let mut logits = vec![-scale; n * CLASSES * volume];
             for (v, &y) in labels.iter().enumerate() {
                 for c in 0..CLASSES {
-                    let inside = match &loss.goal {
-                        Goal::Classes(_) => c == if right { usize::from(y) } else { (usize::from(y) + 1) % CLASSES },
-                        Goal::Regions(all) => all[c].contains(&y) == right,
+                    let inside = match &loss.label_scheme {
+                        LabelScheme::Classes(_) => c == if right { usize::from(y) } else { (usize::from(y) + 1) % CLASSES },
+                        LabelScheme::Regions(all) => all[c].contains(&y) == right,
                     };
                     if inside {
                         logits[((v / volume) * CLASSES + c) * volume + v % volume] = scale;

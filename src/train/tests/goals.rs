@@ -176,7 +176,7 @@ fn postprocessing_that_helps_goes_into_the_best_checkpoint_whenever_the_run_was_
     train(&auto, &Folder::create(Some(&cut), "x", false).unwrap(), &Device::flex(), &stop).unwrap();
     let last = loop {
         let outcome = resume(&auto, &Folder::open(&cut).unwrap(), &Device::flex(), &stop).unwrap();
-        if outcome.ending == Ending::Whole {
+        if outcome.ending == StopReason::Whole {
             break outcome;
         }
     };
@@ -184,7 +184,7 @@ fn postprocessing_that_helps_goes_into_the_best_checkpoint_whenever_the_run_was_
     assert_eq!(std::fs::read(whole.join(BEST)).unwrap(), std::fs::read(cut.join(BEST)).unwrap());
     // Killed between the last epoch's state and the search: the search is made up for.
     let path = cut.join(RESUME);
-    let mut state = super::super::state::State::load(&path).unwrap().unwrap();
+    let mut state = super::super::state::RunState::load(&path).unwrap().unwrap();
     state.about.cleaned = None;
     state.save(&path).unwrap();
     assert_eq!(resume(&auto, &Folder::open(&cut).unwrap(), &Device::flex(), &stop).unwrap().cleaned, Some(cleaned));

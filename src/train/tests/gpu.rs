@@ -12,9 +12,9 @@ fn run(dir: &Path, sets: &[&str], device: &Device, interrupted: bool) -> (Store,
     let folder = Folder::create(Some(dir), "x", false).unwrap();
     let stop = AtomicBool::new(interrupted);
     let ending = train(&job, &folder, device, &stop).unwrap().ending;
-    assert_eq!(ending, if interrupted { Ending::Asked } else { Ending::Whole });
+    assert_eq!(ending, if interrupted { StopReason::Asked } else { StopReason::Whole });
     if interrupted {
-        assert_eq!(resume(&job, &folder, device, &AtomicBool::new(false)).unwrap().ending, Ending::Whole);
+        assert_eq!(resume(&job, &folder, device, &AtomicBool::new(false)).unwrap().ending, StopReason::Whole);
     }
     (read_store(&dir.join(LAST)).unwrap(), figures(dir))
 }
@@ -24,10 +24,10 @@ fn a_run_on_a_gpu_learns_what_one_on_the_cpu_does() {
     let Some(gpu) = gpu().map(Device::inner) else { return };
     let root = tempfile::tempdir().unwrap();
     let average = ["optimiser.clip=0.5", "optimiser.average=0.9"];
-    let gathered = ["optimiser.accumulate=3", "optimiser.clip=0.5", "optimiser.kind=sgd", "optimiser.lr=0.02"];
+    let accumulated = ["optimiser.accumulate=3", "optimiser.clip=0.5", "optimiser.kind=sgd", "optimiser.lr=0.02"];
     let half = ["precision=f16", "optimiser.kind=sgd", "optimiser.lr=0.02"];
     // How far weights and losses may be apart: eleven bits of a float16's significand.
-    let cases = [(&[][..], 1e-3, 1e-4), (&average, 1e-3, 1e-4), (&gathered, 1e-3, 1e-4), (&half, 1e-3, 5e-3)];
+    let cases = [(&[][..], 1e-3, 1e-4), (&average, 1e-3, 1e-4), (&accumulated, 1e-3, 1e-4), (&half, 1e-3, 5e-3)];
     for (at, (sets, weights, losses)) in cases.into_iter().enumerate() {
         let folder = |name: &str| root.path().join(format!("{at} {name}"));
         let (cpu, there) = run(&folder("cpu"), sets, &Device::flex(), false);
@@ -56,14 +56,14 @@ fn each_batch_of_a_step_is_one_replay_and_the_last_moves_the_weights() {
     let network = drawn(&job, workers.main()).unwrap();
     let mut learner = Learner::new(workers, loss.clone(), network, job.config.optimiser, job.config.precision).unwrap();
     let mut loader = Loader::start(&job.store, &recipe(&job, &loss), 1, 0, 1).unwrap();
-    let weights = |learner: &Learner| crate::net::arrays(&learner.moving().network).map(|(_, a)| a.values).collect::<Vec<_>>();
+    let weights = |learner: &Learner| crate::net::arrays(&learner.train_state().network).map(|(_, a)| a.values).collect::<Vec<_>>();
     let mut before = weights(&learner);
     for moves in [0, 1, 1, 2] {
-        let given = Given::new(loader.next().unwrap(), learner.workers().main());
+        let given = DeviceBatch::new(loader.next().unwrap(), learner.workers().main());
         let moved = learner.moves() < moves;
         // Nothing moves with the first batch of a step.
         assert!(learner.batch(given, 1e-3).unwrap()[0].is_finite());
-        assert_eq!(learner.how().as_deref(), Some("recorded, replayed in one"));
+        assert_eq!(learner.how().as_deref(), Some("captured, replayed as one graph"));
         assert_eq!(learner.moves(), moves);
         let now = weights(&learner);
         assert_eq!(now != before, moved, "after {moves} moves");

@@ -135,11 +135,11 @@ fn where_a_run_is_computed_may_change_and_what_it_is_may_not() {
     ] {
         let e = begun.resume(&begun.job("set", &[set])).unwrap_err();
         assert!(e.0[0].message.contains(words) && e.0[0].code == Code::E0801, "{words}: {e:?}");
-        assert_eq!(Standing::of(&begun.job("set", &[set]), &begun.run()).unwrap(), Standing::Other);
+        assert_eq!(RunStatus::of(&begun.job("set", &[set]), &begun.run()).unwrap(), RunStatus::Other);
     }
-    assert_eq!(Standing::of(&begun.job("set", &[]), &begun.run()).unwrap(), Standing::Interrupted(0));
+    assert_eq!(RunStatus::of(&begun.job("set", &[]), &begun.run()).unwrap(), RunStatus::Interrupted(0));
     let other = job_of(&GRAPH.replace("silu", "relu"), &["epochs=1", "steps=4"], &[]).unwrap();
-    assert!(Standing::differences(&other, &begun.run()).unwrap().iter().any(|d| d == "its graph is another one"));
+    assert!(RunStatus::differences(&other, &begun.run()).unwrap().iter().any(|d| d == "its graph is another one"));
 }
 
 #[test]

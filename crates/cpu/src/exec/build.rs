@@ -5,7 +5,10 @@ use std::collections::HashMap;
 
 use super::choose::{Choice, Class, pieces};
 use crate::ir::{Fact, Graph, Value};
-use crate::kernel::tile::{self, Column, Form, Kind, Local, Matrix, Node, Place, Source, Space, Stage, Volume, Window, pack, transform};
+use crate::kernel::tile::{
+    self, BufferRef as Place, ChannelConstants as Column, ChannelSources as Source, ConvWindow as Window, Isa as Form, LineBuffer as Local,
+    Matrix, Space, Stage, StageNode as Node, StageOp as Kind, VolumeDesc as Volume, pack, transform,
+};
 use crate::op::{Conv3d, Op};
 
 /// What stands in the table, a number a channel and batch item (separable values: `D + H + W` numbers a channel).

@@ -12,7 +12,7 @@ use super::whole::{self, Tensor};
 use crate::compile::passes::{Optimised, legalise, optimise_from};
 use crate::compile::{Program, memory::facts_at};
 use crate::ir::{Arrays, Fact, Fault, Value};
-use crate::kernel::tile::{Arena, Bound, Form, Moments, Space, run, zeros};
+use crate::kernel::tile::{Arena, Bound, Isa as Form, Moments, Space, run, zeros};
 use crate::op::Op;
 use crate::text::{Code, Diagnostic, Result};
 
@@ -266,6 +266,11 @@ impl Executor {
             }
         }
         Ok(())
+    }
+
+    /// Gives back the memory that volumes lie in, until the next run.
+    pub fn release(&mut self) {
+        self.arena = Arena::default();
     }
 
     /// What each step of the last planned shape took since the last report.

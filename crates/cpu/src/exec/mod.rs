@@ -18,6 +18,6 @@ mod table;
 mod terms;
 mod whole;
 
-pub use crate::kernel::tile::Form;
+pub use crate::kernel::tile::Isa;
 pub use executor::{Executor, Shape};
 pub use report::{NodeReport, StageReport};

@@ -8,7 +8,7 @@ use super::build::{Builder, Entry, Known, Table, Weights};
 use super::choose::{Choice, Class, choose, is_vector, reads};
 use crate::compile::memory::{ALIGNMENT, Life, place};
 use crate::ir::{Fact, Graph, Value};
-use crate::kernel::tile::{Form, Place, Space, Sweep};
+use crate::kernel::tile::{BufferRef as Place, Isa as Form, Space, TiledKernel as Sweep};
 use crate::op::Op;
 
 /// One thing after the other.

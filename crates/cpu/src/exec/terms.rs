@@ -4,7 +4,7 @@
 use super::build::{Builder, Entry};
 use super::choose::{Class, is_vector};
 use crate::ir::Value;
-use crate::kernel::tile::{self, Affine, Operand, Source, Term, Times};
+use crate::kernel::tile::{self, AffineTerm as Term, ChannelAffine as Affine, ChannelSources as Source, Factor as Times, Operand};
 use crate::op::{Activation, Op};
 
 /// A term before its places are known.
@@ -13,7 +13,7 @@ struct Draft {
     x: Given,
     /// The value at the end of an affine chain that begins at `x`.
     top: Option<Value>,
-    function: tile::Function,
+    function: tile::UnaryFunction,
     gain: f64,
     times: Option<(Value, f64, f64)>,
 }
@@ -27,16 +27,16 @@ enum Given {
 
 impl Draft {
     fn of(x: Given) -> Self {
-        Self { x, top: None, function: tile::Function::Identity, gain: 1.0, times: None }
+        Self { x, top: None, function: tile::UnaryFunction::Identity, gain: 1.0, times: None }
     }
 
     fn is_affine(&self) -> bool {
-        self.function == tile::Function::Identity && self.gain == 1.0 && self.times.is_none()
+        self.function == tile::UnaryFunction::Identity && self.gain == 1.0 && self.times.is_none()
     }
 }
 
-fn function(a: &Activation) -> tile::Function {
-    tile::Function::Of(a.function, a.parameter() as f32)
+fn function(a: &Activation) -> tile::UnaryFunction {
+    tile::UnaryFunction::Of(a.function, a.parameter() as f32)
 }
 
 impl Builder<'_> {
@@ -69,8 +69,8 @@ impl Builder<'_> {
     }
 
     /// The terms whose sum, after a function, is a value.
-    pub(super) fn sum(&mut self, v: Value, copy: bool) -> (Vec<Term>, tile::Function) {
-        let mut post = tile::Function::Identity;
+    pub(super) fn sum(&mut self, v: Value, copy: bool) -> (Vec<Term>, tile::UnaryFunction) {
+        let mut post = tile::UnaryFunction::Identity;
         let drafts = match self.op(v) {
             _ if copy => vec![Draft::of(Given::Rows(v))],
             Op::Activation(a) if self.known.graph.users(self.inputs(v)[0]).count() == 1 => {

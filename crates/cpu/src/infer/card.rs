@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use ndarray::{Array3, ArrayView4};
 
 use super::window::argmax;
+use super::nnunet::Nnunet;
 use super::{Answer, Postprocess, Regions};
 use crate::data::{CANONICAL, Preprocess, Spacing};
 use crate::metric::Region;
@@ -57,7 +58,13 @@ pub struct Card {
     pub class_dice: Vec<Option<f64>>,
     /// The seed of the run.
     pub seed: u64,
+    /// nnU-Net's rules, of a model that it trained; `orientation`, `spacing`, `crop` and `normalise` then say nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nnunet: Option<Nnunet>,
 }
+
+/// What stands for `normalise` in the file of a model with nnU-Net's rules: no lmsc that does not know them takes it for one of its own.
+const BY_NNUNET: &str = "\"nnunet\"";
 
 fn canonical() -> Orientation {
     CANONICAL
@@ -84,16 +91,21 @@ impl Card {
             validation_dice: None,
             class_dice: vec![],
             seed: 0,
+            nnunet: None,
         }
     }
 
     /// The entries for a checkpoint's metadata.
     pub fn entries(&self) -> BTreeMap<String, String> {
-        match serde_json::to_value(self) {
+        let mut entries: BTreeMap<String, String> = match serde_json::to_value(self) {
             Ok(serde_json::Value::Object(fields)) => fields.into_iter().map(|(k, v)| (k, v.to_string())).collect(),
             // A struct of plain values is always an object.
             _ => BTreeMap::new(),
+        };
+        if self.nnunet.is_some() {
+            entries.insert("normalise".into(), BY_NNUNET.into());
         }
+        entries
     }
 
     /// Reads the entries of a checkpoint; entries of others are left alone.
@@ -103,10 +115,13 @@ impl Card {
     pub fn from_entries(path: &Path, entries: &BTreeMap<String, String>) -> Result<Self> {
         let refuse = |why: String| {
             Diagnostic::error(Code::E0801, format!("`{}` does not say how images are prepared for it: {why}", path.display()))
-                .help("use a checkpoint written by `lmsc train` (best.safetensors or last.safetensors of a run folder)")
+                .help("use a checkpoint written by `lmsc train` (best.safetensors or last.safetensors of a run folder) or by `lmsc import`")
         };
-        let fields: serde_json::Map<String, serde_json::Value> =
+        let mut fields: serde_json::Map<String, serde_json::Value> =
             entries.iter().filter_map(|(k, v)| Some((k.clone(), serde_json::from_str(v).ok()?))).collect();
+        if fields.contains_key("nnunet") && entries.get("normalise").is_some_and(|n| n == BY_NNUNET) {
+            fields.insert("normalise".into(), serde_json::to_value(Normalise::default()).unwrap_or_default());
+        }
         let card: Self = serde_json::from_value(serde_json::Value::Object(fields)).map_err(|e| refuse(e.to_string()))?;
         match card.fault() {
             Some(fault) => Err(refuse(fault).into()),
@@ -127,6 +142,8 @@ impl Card {
         } else if self.colours.len() != count {
             Some(format!("it has {} and {}", several(count, "label"), several(self.colours.len(), "colour")))
         } else if let Some(fault) = self.regions.as_ref().and_then(|r| self.fault_of(r)) {
+            Some(fault)
+        } else if let Some(fault) = self.nnunet.as_ref().and_then(|n| n.fault(self.modalities.len(), self.patch)) {
             Some(fault)
         } else if !self.class_dice.is_empty() && self.class_dice.len() != self.scored().len() {
             let what = if self.regions.is_some() { several(self.scored().len(), "region") } else { several(count, "label") };
@@ -211,6 +228,7 @@ mod tests {
             validation_dice: Some(0.8125),
             class_dice: vec![Some(0.8125)],
             seed: u64::MAX,
+            nnunet: None,
         }
     }
 

@@ -19,6 +19,8 @@ pub enum Answer {
     Classes,
     /// A voxel is in each region or not: sigmoid of each channel.
     Regions,
+    /// The logits as they are.
+    Logits,
 }
 
 /// A network ready to run on some device. Of a graph with several outputs the first one is computed.
@@ -35,6 +37,9 @@ pub trait Engine: Debug + Send {
     /// # Errors
     /// E0303 for a size that the network does not take, E0901 when the device fails.
     fn probabilities(&mut self, patches: ArrayView5<f32>, answer: Answer) -> Result<Array5<f32>>;
+
+    /// Gives back what is kept from one time to the next, until the next time.
+    fn release(&mut self) {}
 }
 
 /// The executor on a CPU.
@@ -78,8 +83,13 @@ impl Engine for CpuEngine {
         match answer {
             Answer::Classes => normalise(&mut p),
             Answer::Regions => squash(&mut p),
+            Answer::Logits => {}
         }
         Ok(p)
+    }
+
+    fn release(&mut self) {
+        self.0.release();
     }
 }
 

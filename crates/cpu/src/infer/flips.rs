@@ -6,13 +6,22 @@ use std::fmt;
 use std::str::FromStr;
 
 use ndarray::{Array5, ArrayView5, Axis};
+use serde::{Deserialize, Serialize};
 
 /// The axes along which images are mirrored at prediction, D, H, W of the network's axis order; none by default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Flips([bool; 3]);
 
 impl Flips {
     const LETTERS: [char; 3] = ['d', 'h', 'w'];
+    /// What may stand for no axis at all.
+    const NONE: &'static str = "none";
+
+    /// Along each of D, H, W or not.
+    pub fn new(axes: [bool; 3]) -> Self {
+        Self(axes)
+    }
 
     /// Every combination, the plain one first: 1, 2, 4 or 8.
     pub fn ways(self) -> impl Iterator<Item = [bool; 3]> {
@@ -61,9 +70,12 @@ impl fmt::Display for Flips {
 impl FromStr for Flips {
     type Err = String;
 
-    /// Reads `dhw`, `w`, `hd`.
+    /// Reads `dhw`, `w`, `hd`, `none`.
     fn from_str(text: &str) -> Result<Self, String> {
         let mut axes = [false; 3];
+        if text == Self::NONE {
+            return Ok(Self(axes));
+        }
         for c in text.chars() {
             match Self::LETTERS.iter().position(|l| *l == c.to_ascii_lowercase()) {
                 Some(axis) if !axes[axis] => axes[axis] = true,
@@ -75,6 +87,20 @@ impl FromStr for Flips {
             }
         }
         Ok(Self(axes))
+    }
+}
+
+impl TryFrom<String> for Flips {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Flips> for String {
+    fn from(flips: Flips) -> Self {
+        flips.to_string()
     }
 }
 

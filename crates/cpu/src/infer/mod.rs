@@ -4,13 +4,14 @@
 //!
 //! [`Predictor`] turns an image to the axis order and spacing of its models (`prepare`), goes over it in windows (`window`), averages over mirror
 //! images (`flips`) and models, brings the probabilities back to the image's grid plane by plane (`restore`), and cleans the labels
-//! (`postprocess`). What it holds at most is known before (`need`).
+//! (`postprocess`). What it holds at most is known before (`need`). Models that were imported from nnU-Net go their own way ([`nnunet`]).
 
 mod card;
 mod engine;
 mod flips;
 mod model;
 pub mod need;
+pub mod nnunet;
 mod postprocess;
 mod predict;
 mod prepare;

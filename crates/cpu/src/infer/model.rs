@@ -9,24 +9,30 @@ use ndarray::{Array3, Array5, ArrayView4, ArrayView5, s};
 
 use super::prepare::Prepared;
 use super::window::{Window, Windows};
-use super::{Card, CpuEngine, Engine};
+use super::{Answer, Card, CpuEngine, Engine};
 use crate::store::{self, Trained};
 use crate::text::{Code, Diagnostic, Result, several};
 
 /// The best checkpoint of a run folder.
 pub const BEST: &str = "best.safetensors";
 
-/// A trained network, ready to segment. Copies share what runs it.
+/// A trained network, ready to segment, with one or several sets of weights whose answers are averaged. Copies share what runs it.
 #[derive(Clone, Debug)]
 pub struct Model {
-    engine: Arc<Mutex<dyn Engine>>,
+    engines: Vec<Arc<Mutex<dyn Engine>>>,
     card: Card,
 }
 
 impl Model {
     /// With what computes its probabilities.
     pub fn new(engine: impl Engine + 'static, card: Card) -> Self {
-        Self { engine: Arc::new(Mutex::new(engine)), card }
+        Self { engines: vec![Arc::new(Mutex::new(engine))], card }
+    }
+
+    /// Adds a further set of weights of the same network.
+    pub fn and(mut self, engine: impl Engine + 'static) -> Self {
+        self.engines.push(Arc::new(Mutex::new(engine)));
+        self
     }
 
     /// From a checkpoint, for the CPU.
@@ -35,7 +41,8 @@ impl Model {
     /// As [`Model::read`], and as [`CpuEngine::new`].
     pub fn load(path: &Path) -> Result<Self> {
         let (trained, card) = Self::read(path)?;
-        Ok(Self::new(CpuEngine::new(&trained.program, &trained.weights)?, card))
+        let model = Self::new(CpuEngine::new(&trained.program, &trained.weights)?, card);
+        trained.more.iter().try_fold(model, |model, weights| Ok(model.and(CpuEngine::new(&trained.program, weights)?)))
     }
 
     /// A checkpoint's graph, weights and card, which fit together.
@@ -58,7 +65,7 @@ impl Model {
                     card.patch
                 ),
             )
-            .help("its metadata was changed after training; use the checkpoint as `lmsc train` wrote it")
+            .help("its metadata was changed after training; use the file as `lmsc train` or `lmsc import` wrote it")
             .into());
         }
         Ok((trained, card))
@@ -84,7 +91,34 @@ impl Model {
     /// # Errors
     /// As [`Engine::probabilities`].
     pub fn patches(&self, patches: ArrayView5<f32>) -> Result<Array5<f32>> {
-        self.engine().probabilities(patches, self.card.answer())
+        let mut sum = self.engine(0)?.probabilities(patches, self.card.answer())?;
+        for set in 1..self.sets() {
+            sum += &self.engine(set)?.probabilities(patches, self.card.answer())?;
+        }
+        if self.sets() > 1 {
+            sum.mapv_inplace(|v| v / self.sets() as f32);
+        }
+        Ok(sum)
+    }
+
+    /// How many sets of weights it has.
+    pub fn sets(&self) -> usize {
+        self.engines.len()
+    }
+
+    /// Logits `[N, K, d, h, w]` that one set of weights gives for patches `[N, C, d, h, w]`.
+    ///
+    /// # Errors
+    /// As [`Engine::probabilities`].
+    pub fn logits(&self, set: usize, patches: ArrayView5<f32>) -> Result<Array5<f32>> {
+        self.engine(set)?.probabilities(patches, Answer::Logits)
+    }
+
+    /// Gives back the memory that a set of weights keeps from one time to the next.
+    pub fn release(&self, set: usize) {
+        if let Ok(mut engine) = self.engine(set) {
+            engine.release();
+        }
     }
 
     /// Bytes that so many patches at once take on this machine, what is held from one time to the next included; 0 on another device.
@@ -92,7 +126,7 @@ impl Model {
     /// # Errors
     /// As [`Engine::bytes`].
     pub fn bytes(&self, batch: usize) -> Result<u64> {
-        self.engine().bytes(batch, self.card.patch)
+        self.engine(0)?.bytes(batch, self.card.patch)
     }
 
     /// The class of every voxel `[D, H, W]`, a place in the card's labels, of an image `[C, D, H, W]` of any size that is prepared: in the network's axis order, normalised.
@@ -115,7 +149,9 @@ impl Model {
         Ok(labels)
     }
 
-    fn engine(&self) -> MutexGuard<'_, dyn Engine + 'static> {
-        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    fn engine(&self, set: usize) -> Result<MutexGuard<'_, dyn Engine + 'static>> {
+        let none = || Diagnostic::error(Code::E0901, format!("the model has no set of weights {set}")).help("this is a fault of the program");
+        let engine = self.engines.get(set).ok_or_else(none)?;
+        Ok(engine.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

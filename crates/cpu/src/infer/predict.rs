@@ -11,28 +11,31 @@ use super::postprocess::Postprocess;
 use super::prepare::Prepared;
 use super::restore::Restore;
 use super::window::Windows;
+use super::nnunet::{self, Nnunet};
 use super::{Card, Flips, Model};
 use crate::data;
 use crate::text::{Code, Diagnostic, Result, several};
 use crate::volume::overlay::{self, Overlay, Slices};
-use crate::volume::{self, Class, Grid, Volume, read_grid, reorient, turned};
+use crate::volume::{self, Class, Grid, Volume, read_grid, read_header, reorient, turned};
 
 /// How to predict.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
-    /// Mirror images over which to average.
-    pub flips: Flips,
+    /// Mirror images over which to average; `None` for what the model says, which is none unless nnU-Net trained it.
+    pub flips: Option<Flips>,
     /// Whether to keep the probabilities of the whole volume.
     pub probabilities: bool,
     /// What to do with the labels; `None` for what the model says.
     pub postprocess: Option<Postprocess>,
     /// Windows that pass through the network at once, 1 or more.
     pub batch: usize,
+    /// Whether to round to float16 where nnU-Net does; of models with its rules alone.
+    pub exact: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { flips: Flips::default(), probabilities: false, postprocess: None, batch: 1 }
+        Self { flips: None, probabilities: false, postprocess: None, batch: 1, exact: false }
     }
 }
 
@@ -133,6 +136,7 @@ impl Predictor {
             ("cropping", a.crop != b.crop),
             ("rule for NaN", a.nan != b.nan),
             ("patch", a.patch != b.patch),
+            ("rules of nnU-Net", !alike(a.nnunet.as_ref(), b.nnunet.as_ref())),
         ];
         if let Some((what, _)) = differs.iter().find(|(_, differs)| *differs) {
             return Err(Diagnostic::error(Code::E0802, format!("`{}` has other {what} than the first model", path.display()))
@@ -150,7 +154,22 @@ impl Predictor {
 
     /// How often a network runs for each window.
     pub fn passes(&self) -> usize {
-        (1 + self.others.len()) * self.options.flips.ways().count()
+        self.models().map(Model::sets).sum::<usize>() * self.flips().ways().count()
+    }
+
+    /// The axes along which images are mirrored.
+    pub fn flips(&self) -> Flips {
+        self.options.flips.or_else(|| self.card().nnunet.as_ref().map(|n| n.mirror)).unwrap_or_default()
+    }
+
+    /// How it predicts.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The models that are averaged.
+    pub(super) fn models(&self) -> impl Iterator<Item = &Model> {
+        std::iter::once(&self.first).chain(&self.others)
     }
 
     /// What is done with the labels.
@@ -170,8 +189,11 @@ impl Predictor {
             channels += count as u64;
             grid.get_or_insert(own);
         }
-        let Some(grid) = grid else { return Ok(Need::default()) };
-        self.need_on(&grid, channels)
+        let (Some(grid), Some(first)) = (grid, files.first()) else { return Ok(Need::default()) };
+        match &self.card().nnunet {
+            Some(n) => nnunet::need(self, n, &read_header(first)?, &grid, channels),
+            None => self.need_on(&grid, channels),
+        }
     }
 
     fn need_on(&self, grid: &Grid, channels: u64) -> Result<Need> {
@@ -222,6 +244,9 @@ impl Predictor {
     /// E0702 for a file that cannot be read or holds numbers that are not finite, E0703 when the files lie on different grids, E0302 when their
     /// channels are not the model's modalities.
     pub fn predict(&self, files: &[PathBuf], mut tick: impl FnMut()) -> Result<Prediction> {
+        if let Some(n) = &self.card().nnunet {
+            return nnunet::predict(self, n, files, tick);
+        }
         let data::Image { volume: image, warnings } = data::read_image(files, self.card().nan.into())?;
         self.fits(files, image.data.dim().0)?;
         let card = self.card();
@@ -278,7 +303,7 @@ impl Predictor {
 
     /// The mean probabilities of all models and mirror images.
     fn patches(&self, patches: ArrayView5<f32>) -> Result<Array5<f32>> {
-        self.options.flips.average(patches, |patches| {
+        self.flips().average(patches, |patches| {
             let mut sum = self.first.patches(patches)?;
             for other in &self.others {
                 sum += &other.patches(patches)?;
@@ -291,7 +316,7 @@ impl Predictor {
         })
     }
 
-    fn fits(&self, files: &[PathBuf], channels: usize) -> Result<()> {
+    pub(super) fn fits(&self, files: &[PathBuf], channels: usize) -> Result<()> {
         let wanted = &self.card().modalities;
         if channels == wanted.len() {
             return Ok(());
@@ -305,6 +330,15 @@ impl Predictor {
                 format!("give one 4-D file, or {} 3-D files joined by commas in that order: t1.nii.gz,t2.nii.gz,...", wanted.len())
             })
             .into())
+    }
+}
+
+/// Whether two models prepare images by the same rules, whoever trained them.
+fn alike(a: Option<&Nnunet>, b: Option<&Nnunet>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => a.same_rules(b),
+        (None, None) => true,
+        _ => false,
     }
 }
 

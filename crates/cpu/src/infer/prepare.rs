@@ -5,7 +5,7 @@
 use ndarray::{ArrayView3, ArrayView4, ArrayViewMut4, Axis, Slice, s};
 
 use crate::data::channels;
-use crate::volume::{Normalise, Scale};
+use crate::volume::{IntensityScale as Scale, Normalise};
 
 /// An image in the axis order and on the scale that a network was trained on.
 #[derive(Clone, Debug)]

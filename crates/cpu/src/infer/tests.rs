@@ -7,7 +7,7 @@ use ndarray::{Array3, Array4, Axis, s};
 
 use super::*;
 use crate::compile::compile;
-use crate::data::{CANONICAL, Dataset, Entry, Spec};
+use crate::data::{CANONICAL, CaseEntry as Entry, Dataset, DatasetSpec as Spec};
 use crate::store;
 use crate::text::{Code, Source};
 use crate::volume::{Header, Normalise, Orientation, Volume, read, reorient, write_image, write_labels};
@@ -161,7 +161,7 @@ fn windows_at_once_say_what_they_say_alone() {
     let dir = tempfile::tempdir().unwrap();
     let [both, ..] = write(dir.path(), [17, 23, 25]);
     let said = |batch: usize| {
-        let options = Options { probabilities: true, flips: "w".parse().unwrap(), batch, ..Options::default() };
+        let options = Options { probabilities: true, flips: Some("w".parse().unwrap()), batch, ..Options::default() };
         let predictor = predictor(card(), options);
         let need = predictor.need(std::slice::from_ref(&both)).unwrap();
         (predict(&predictor, &both).probabilities.unwrap(), need.network)
@@ -179,7 +179,7 @@ fn several_models_and_mirror_images_are_averaged() {
     let dir = tempfile::tempdir().unwrap();
     let [both, ..] = write(dir.path(), [8, 10, 12]);
     let said = |seeds: &[u64], flips: &str, file: &Path| {
-        let options = Options { probabilities: true, flips: flips.parse().unwrap(), ..Options::default() };
+        let options = Options { probabilities: true, flips: Some(flips.parse().unwrap()), ..Options::default() };
         let mut all = seeds.iter().map(|seed| model(*seed, card()));
         let mut predictor = Predictor::new(all.next().unwrap(), options);
         for model in all {

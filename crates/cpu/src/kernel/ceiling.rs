@@ -1,11 +1,11 @@
-//! What this machine can do at most, measured: multiply-adds in registers, and copies between volumes. Uses rayon and `lanes`.
+//! The measured roofline of this machine: multiply-adds in registers, and the bandwidth of copies between volumes. Uses rayon and `lanes`.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
-use super::lanes::{Form, Job, Lanes, run};
+use super::lanes::{Isa, Lanes, SimdKernel, run};
 
 /// Independent sums of each thread: enough to hide the latency of a multiply-add (4 or 5 cycles, two units).
 const CHAINS: usize = 12;
@@ -18,14 +18,14 @@ const WINDOW: Duration = Duration::from_millis(400);
 
 /// The vector instructions that float32 arithmetic can use here: `AVX-512`, `AVX2`, `NEON` or `portable`.
 pub fn instructions() -> &'static str {
-    Form::widest().name()
+    Isa::widest().name()
 }
 
 /// Float32 operations a second of all rayon threads together, in FLOP/s (a multiply-add is two).
 pub fn flops() -> f64 {
-    let form = Form::widest();
+    let isa = Isa::widest();
     // SAFETY: the job has no pointers.
-    let one = || unsafe { run(form, MultiplyAdds { scale: black_box(0.999), shift: black_box(1e-3) }) };
+    let one = || unsafe { run(isa, MultiplyAdds { scale: black_box(0.999), shift: black_box(1e-3) }) };
     // Every thread gets its own part, however late it wakes up.
     best(|| 2.0 * rayon::broadcast(|_| one()).into_iter().sum::<usize>() as f64)
 }
@@ -62,7 +62,7 @@ struct MultiplyAdds {
     shift: f32,
 }
 
-impl Job for MultiplyAdds {
+impl SimdKernel for MultiplyAdds {
     type Out = usize;
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) -> usize {

@@ -8,8 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mimalloc::MiMalloc;
 
-/// The allocator. A program takes it with `#[global_allocator] static MEMORY: Reuse = Reuse::new();`.
-pub struct Reuse {
+/// The allocator. A program takes it with `#[global_allocator] static MEMORY: ReuseAllocator = ReuseAllocator::new();`.
+pub struct ReuseAllocator {
     kept: Mutex<Kept>,
 }
 
@@ -89,9 +89,9 @@ impl Kept {
     }
 }
 
-impl Reuse {
+impl ReuseAllocator {
     pub const fn new() -> Self {
-        Reuse { kept: Mutex::new(Kept { heads: [ptr::null_mut(); CLASSES], idle: 0, live: 0, peak: 0 }) }
+        ReuseAllocator { kept: Mutex::new(Kept { heads: [ptr::null_mut(); CLASSES], idle: 0, live: 0, peak: 0 }) }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -111,15 +111,15 @@ impl Reuse {
     }
 }
 
-impl Default for Reuse {
+impl Default for ReuseAllocator {
     fn default() -> Self {
-        Reuse::new()
+        ReuseAllocator::new()
     }
 }
 
 // SAFETY: a large block is always the system's for its class' size and ALIGN, which cover the request; it is in a list or in use,
 // never both; everything else is passed on unchanged. `class` depends on the layout alone, so both ends agree whose it is.
-unsafe impl GlobalAlloc for Reuse {
+unsafe impl GlobalAlloc for ReuseAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's layout has a size; so has the class'.
         unsafe {
@@ -179,7 +179,7 @@ unsafe impl GlobalAlloc for Reuse {
     }
 }
 
-impl Reuse {
+impl ReuseAllocator {
     /// Takes back the count of a block that the system did not give.
     fn settle(&self, block: *mut u8, bytes: usize) -> *mut u8 {
         if block.is_null() {
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn blocks_never_overlap_and_what_is_kept_is_bounded() {
-        let memory = Reuse::new();
+        let memory = ReuseAllocator::new();
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
         let mut held: Vec<(*mut u8, Layout, u8)> = Vec::new();
         for round in 0..4000u32 {

@@ -16,6 +16,8 @@ use crate::text::{Code, Diagnostic, Diagnostics, MAX_TEXT_BYTES, Result, Source,
 pub struct Trained {
     pub program: Arc<Program>,
     pub weights: Arrays,
+    /// Further sets of weights of the same graph, where the file has several: the folds of a cross-validation.
+    pub more: Vec<Arrays>,
     /// All of the file's metadata: how images are prepared, classes, metrics.
     pub metadata: BTreeMap<String, String>,
 }
@@ -36,13 +38,51 @@ pub fn save(path: &Path, program: &Program, weights: Arrays, meta: &BTreeMap<Str
     write_store(path, &store)
 }
 
-/// Reads a file that [`save`] wrote. Everything in the file is checked.
+/// The entry that names the sets of weights of a file with several, a list as JSON: the weight `W` of the set `S` is the tensor `S/W`.
+pub const SETS: &str = "lmsc.sets";
+/// No file has more sets of weights.
+const MOST_SETS: usize = 64;
+
+/// As [`save`], with several sets of weights under their names.
+///
+/// # Errors
+/// E0603 when the file cannot be written.
+pub fn save_sets(path: &Path, program: &Program, sets: Vec<(String, Arrays)>, meta: &BTreeMap<String, String>) -> Result<()> {
+    let mut meta = meta.clone();
+    let names: Vec<&String> = sets.iter().map(|(name, _)| name).collect();
+    meta.insert(SETS.into(), serde_json::to_string(&names).unwrap_or_default());
+    let named = |(set, arrays): (String, Arrays)| arrays.into_iter().map(move |(name, array)| (format!("{set}/{name}"), array));
+    save(path, program, sets.into_iter().flat_map(named).collect(), &meta)
+}
+
+/// The sets of weights of a file, each under the names of its graph: one, unless the metadata names several.
+fn sets(file: &str, t: &mut Store) -> Result<Vec<Arrays>> {
+    let Some(names) = t.metadata.get(SETS) else { return Ok(vec![std::mem::take(&mut t.arrays)]) };
+    let names: Vec<String> = serde_json::from_str(names).unwrap_or_default();
+    let twice = names.iter().enumerate().any(|(n, name)| names[..n].contains(name));
+    if names.is_empty() || names.len() > MOST_SETS || twice || names.iter().any(|n| n.is_empty() || n.contains('/')) {
+        let message = format!("`{file}` names its sets of weights in a way that cannot be read (`{SETS}`)");
+        return Err(Diagnostic::error(Code::E0801, message).help("use the file as `lmsc import` wrote it").into());
+    }
+    let mut all: Vec<Arrays> = names.iter().map(|_| Arrays::new()).collect();
+    for (name, array) in std::mem::take(&mut t.arrays) {
+        let set = name.split_once('/').and_then(|(set, own)| Some((names.iter().position(|n| n == set)?, own.to_owned())));
+        let Some((set, own)) = set else {
+            let message = format!("`{}` in `{file}` belongs to none of its sets of weights", printable(&name));
+            return Err(Diagnostic::error(Code::E0802, message).help("use the file as `lmsc import` wrote it").into());
+        };
+        all[set].insert(own, array);
+    }
+    Ok(all)
+}
+
+/// Reads a file that [`save`] or [`save_sets`] wrote. Everything in the file is checked.
 ///
 /// # Errors
 /// E0801 when the file cannot be read or holds no graph; what is wrong with its graph; E0802 when the weights do not fit it; E0803 when the
 /// file was damaged, or a weight is no finite number.
 pub fn load(path: &Path) -> Result<Trained> {
-    let t = read_store(path)?;
+    let mut t = read_store(path)?;
     let file = path.display().to_string();
     let Some(program) = graph_of(path, &t)? else {
         return Err(Diagnostic::error(Code::E0801, format!("`{file}` holds weights but no graph"))
@@ -52,21 +92,26 @@ pub fn load(path: &Path) -> Result<Trained> {
     // Before memory is taken for the network: its graph may ask for more than the file has.
     let mut found = Diagnostics::default();
     let own: BTreeMap<String, Vec<usize>> = program.graph.tensors().into_iter().map(|(_, name, w)| (name, w.dims)).collect();
-    found.keep(check_shapes(own.iter().map(|(name, dims)| (name.clone(), dims.clone())), &t.arrays, &file));
-    let extra: Vec<&String> = t.arrays.keys().filter(|name| !own.contains_key(*name)).collect();
-    if let Some(first) = extra.first() {
-        let message = format!("`{}`{} in `{file}` is of no use to its graph", printable(first), more(extra.len()));
-        found.push(Diagnostic::error(Code::E0802, message).help("the weights belong to another graph or to other parameters of it"));
-    }
-    if let Some((name, n)) =
-        t.arrays.iter().find_map(|(name, a)| Some((name, a.values.iter().filter(|v| !v.is_finite()).count())).filter(|f| f.1 > 0))
-    {
-        let message = format!("{n} numbers of `{}` in `{file}` are not finite", printable(name));
-        found
-            .push(Diagnostic::error(Code::E0803, message).help("its training failed; use a checkpoint of an earlier epoch, or train anew"));
+    let sets = sets(&file, &mut t)?;
+    for arrays in &sets {
+        found.keep(check_shapes(own.iter().map(|(name, dims)| (name.clone(), dims.clone())), arrays, &file));
+        let extra: Vec<&String> = arrays.keys().filter(|name| !own.contains_key(*name)).collect();
+        if let Some(first) = extra.first() {
+            let message = format!("`{}`{} in `{file}` is of no use to its graph", printable(first), more(extra.len()));
+            found.push(Diagnostic::error(Code::E0802, message).help("the weights belong to another graph or to other parameters of it"));
+        }
+        if let Some((name, n)) =
+            arrays.iter().find_map(|(name, a)| Some((name, a.values.iter().filter(|v| !v.is_finite()).count())).filter(|f| f.1 > 0))
+        {
+            let message = format!("{n} numbers of `{}` in `{file}` are not finite", printable(name));
+            found
+                .push(Diagnostic::error(Code::E0803, message).help("its training failed; use a checkpoint of an earlier epoch, or train anew"));
+        }
     }
     found.or(())?;
-    Ok(Trained { program: Arc::new(program), weights: t.arrays, metadata: t.metadata })
+    let mut sets = sets.into_iter();
+    let weights = sets.next().unwrap_or_default();
+    Ok(Trained { program: Arc::new(program), weights, more: sets.collect(), metadata: t.metadata })
 }
 
 /// The graph in a file of weights, compiled; `None` where there is none.

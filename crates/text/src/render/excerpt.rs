@@ -17,13 +17,13 @@ pub struct Excerpt<'d> {
     pub last: usize,
     /// The lines; those between that are not shown are empty.
     pub text: String,
-    pub marks: Vec<Mark<'d>>,
+    pub marks: Vec<Underline<'d>>,
     /// Labels whose text has no room beside their marks.
     pub apart: Vec<&'d Label>,
 }
 
 /// A range of an excerpt's text with what is to be said there, which may be nothing.
-pub struct Mark<'d> {
+pub struct Underline<'d> {
     pub span: Range<usize>,
     pub label: &'d str,
     pub primary: bool,
@@ -118,7 +118,7 @@ impl<'d> Excerpt<'d> {
             if !beside {
                 self.apart.push(l);
             }
-            self.marks.push(Mark { span: mark, label: if beside { &l.text } else { "" }, primary: l.primary });
+            self.marks.push(Underline { span: mark, label: if beside { &l.text } else { "" }, primary: l.primary });
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Random changes of a patch that leave its meaning: where it is taken from the case, how it looks, which way it lies.
+//! Data augmentation: random changes of a patch that keep its labels valid: spatial transforms, intensities, mirroring.
 //!
-//! May use `patch`, `sample`, and `flip`, `noise`, `warp`, `look` below it. The changes come in nnU-Net's order: place, noise, blur, brightness,
+//! May use `patch`, `sample`, and `flip`, `noise`, `warp`, `intensity` below it. The changes come in nnU-Net's order: place, noise, blur, brightness,
 //! contrast, resolution, gamma of the negative, gamma, flips. What lies beyond the case stays 0, as it is in prediction.
 
 mod flip;
-mod look;
+mod intensity;
 mod noise;
 mod warp;
 
@@ -29,32 +29,32 @@ pub struct Augment {
     #[serde(skip_serializing_if = "Rotate::is_off")]
     pub rotate: Rotate,
     /// Made larger (above 1) or smaller.
-    #[serde(skip_serializing_if = "Sometimes::is_off")]
-    pub scale: Sometimes,
+    #[serde(skip_serializing_if = "RandomRange::is_off")]
+    pub scale: RandomRange,
     /// Bent by a smooth random field.
     #[serde(skip_serializing_if = "Elastic::is_off")]
     pub elastic: Elastic,
     /// Blurred by a Gaussian of this deviation in voxels, channel by channel.
-    #[serde(skip_serializing_if = "Sometimes::is_off")]
-    pub blur: Sometimes,
+    #[serde(skip_serializing_if = "RandomRange::is_off")]
+    pub blur: RandomRange,
     /// Sampled at this part of its resolution and brought back, channel by channel.
-    #[serde(skip_serializing_if = "Sometimes::is_off")]
-    pub low_resolution: Sometimes,
+    #[serde(skip_serializing_if = "RandomRange::is_off")]
+    pub low_resolution: RandomRange,
     /// Intensities within their range to this power, channel by channel; mean and deviation of the channel stay what they were. Where 1 lies
     /// between low and high, half of the powers are below it.
-    #[serde(skip_serializing_if = "Sometimes::is_off")]
-    pub gamma: Sometimes,
+    #[serde(skip_serializing_if = "RandomRange::is_off")]
+    pub gamma: RandomRange,
     /// The same of the negative of the intensities.
-    #[serde(skip_serializing_if = "Sometimes::is_off")]
-    pub gamma_inverted: Sometimes,
+    #[serde(skip_serializing_if = "RandomRange::is_off")]
+    pub gamma_inverted: RandomRange,
     /// What each intensity differs from the mean of the image (the voxels of the channel that are not 0) is multiplied by this, channel by
     /// channel. Where 1 lies between low and high, half of the factors are below it.
-    #[serde(skip_serializing_if = "Sometimes::is_off")]
-    pub brightness: Sometimes,
+    #[serde(skip_serializing_if = "RandomRange::is_off")]
+    pub brightness: RandomRange,
     /// What each intensity differs from the mean of the patch is multiplied by this, channel by channel, and held to the range that it had. Half
     /// of the factors are below 1, likewise.
-    #[serde(skip_serializing_if = "Sometimes::is_off")]
-    pub contrast: Sometimes,
+    #[serde(skip_serializing_if = "RandomRange::is_off")]
+    pub contrast: RandomRange,
     pub noise: Noise,
     /// Of every patch: largest relative change of contrast, and largest shift of brightness in units of normalised intensity, per channel.
     pub intensity: f64,
@@ -74,7 +74,7 @@ pub struct Rotate {
 /// A change by a number that is drawn evenly between two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Sometimes {
+pub struct RandomRange {
     pub probability: f64,
     pub low: f64,
     pub high: f64,
@@ -97,7 +97,7 @@ impl Rotate {
     }
 }
 
-impl Sometimes {
+impl RandomRange {
     fn is_off(&self) -> bool {
         *self == Self::default()
     }
@@ -135,7 +135,7 @@ impl Augment {
     pub fn fault(&self) -> Option<(&'static str, String)> {
         let noise = match self.noise {
             Noise::Sometimes(range) => range,
-            Noise::Always(_) => Sometimes::default(),
+            Noise::Always(_) => RandomRange::default(),
         };
         let chances = [
             ("rotate.probability", self.rotate.probability),
@@ -201,8 +201,8 @@ impl Augment {
     }
 
     /// Changes how a patch of `sample` looks, in place: noise, blur, brightness, contrast, resolution, gamma.
-    pub fn look(&self, patch: &mut Patch, sample: &Sample, rng: &mut impl Rng) {
-        look::change(self, patch, sample, rng);
+    pub fn change_intensities(&self, patch: &mut Patch, sample: &Sample, rng: &mut impl Rng) {
+        intensity::change(self, patch, sample, rng);
     }
 
     /// Turns the patch over, in place.
@@ -220,7 +220,7 @@ impl Augment {
 
 #[cfg(test)]
 mod tests {
-    use super::super::draw::{Purpose, draw};
+    use super::super::rng::{RngStream, draw};
     use super::*;
 
     fn patch() -> Patch {
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn only_the_axes_that_may_are_flipped() {
         let (mut p, whole) = (patch(), patch());
-        Augment { flip: Flip([0.0, 1.0, 0.0]), ..Augment::default() }.reflect(&mut p, &mut draw(3, Purpose::Patch, 0, 0));
+        Augment { flip: Flip([0.0, 1.0, 0.0]), ..Augment::default() }.reflect(&mut p, &mut draw(3, RngStream::Patch, 0, 0));
         flip::reverse(&mut p.image, p.size, 1);
         assert_eq!(p.image, whole.image);
     }
@@ -270,22 +270,22 @@ mod tests {
     #[test]
     fn nothing_is_changed_by_default_and_all_by_one() {
         let mut p = patch();
-        Augment::default().reflect(&mut p, &mut draw(3, Purpose::Patch, 0, 0));
+        Augment::default().reflect(&mut p, &mut draw(3, RngStream::Patch, 0, 0));
         assert_eq!(p, patch());
-        Augment { flip: Flip::all(1.0), ..Augment::default() }.reflect(&mut p, &mut draw(3, Purpose::Patch, 0, 0));
+        Augment { flip: Flip::all(1.0), ..Augment::default() }.reflect(&mut p, &mut draw(3, RngStream::Patch, 0, 0));
         assert_eq!(p.label, (0..24).rev().collect::<Vec<_>>());
     }
 
     #[test]
     fn factors_lie_half_below_one_and_half_above() {
-        let range = Sometimes { probability: 1.0, low: 0.5, high: 3.0 };
-        let all: Vec<f64> = (0..2000).map(|i| range.draw_about_one(&mut draw(3, Purpose::Look, 0, i)).unwrap()).collect();
+        let range = RandomRange { probability: 1.0, low: 0.5, high: 3.0 };
+        let all: Vec<f64> = (0..2000).map(|i| range.draw_about_one(&mut draw(3, RngStream::Intensity, 0, i)).unwrap()).collect();
         let part = |from: f64, to: f64| all.iter().filter(|v| (from..to).contains(*v)).count() as f64 / 2000.0;
         for (from, to, want) in [(0.5, 1.0, 0.5), (1.0, 3.0, 0.5), (0.5, 0.75, 0.25), (1.0, 2.0, 0.25)] {
             assert!((part(from, to) - want).abs() < 0.04, "{from} to {to}: {}", part(from, to));
         }
-        let above = Sometimes { probability: 1.0, low: 1.5, high: 2.0 };
-        assert!((0..50).all(|i| (1.5..2.0).contains(&above.draw_about_one(&mut draw(3, Purpose::Look, 0, i)).unwrap())));
+        let above = RandomRange { probability: 1.0, low: 1.5, high: 2.0 };
+        assert!((0..50).all(|i| (1.5..2.0).contains(&above.draw_about_one(&mut draw(3, RngStream::Intensity, 0, i)).unwrap())));
     }
 
     #[test]
@@ -293,7 +293,7 @@ mod tests {
         assert_eq!(Augment { flip: Flip([0.5, 0.0, 1.5]), ..Augment::default() }.fault().unwrap().0, "flip");
         assert_eq!(Augment { noise: Noise::Always(f64::NAN), ..Augment::default() }.fault().unwrap().0, "noise");
         assert_eq!(Augment { intensity: 1.0, ..Augment::default() }.fault().unwrap().0, "intensity");
-        let range = |low, high| Sometimes { probability: 0.5, low, high };
+        let range = |low, high| RandomRange { probability: 0.5, low, high };
         let with = |change: fn(&mut Augment)| {
             let mut a = Augment {
                 flip: Flip::all(0.5),
@@ -310,9 +310,9 @@ mod tests {
         assert_eq!(with(|a| a.scale.low = 2.0), Some("scale"));
         assert_eq!(with(|a| a.gamma.probability = 0.3), Some("gamma"));
         assert_eq!(with(|a| a.gamma_inverted.probability = 0.3), Some("gamma_inverted"));
-        assert_eq!(with(|a| a.brightness = Sometimes { probability: -1.0, low: 0.9, high: 1.1 }), Some("brightness.probability"));
-        assert_eq!(with(|a| a.contrast = Sometimes { probability: 0.1, low: -0.9, high: 1.1 }), Some("contrast"));
-        assert_eq!(with(|a| a.noise = Noise::Sometimes(Sometimes { probability: 0.1, low: 0.2, high: 0.1 })), Some("noise"));
+        assert_eq!(with(|a| a.brightness = RandomRange { probability: -1.0, low: 0.9, high: 1.1 }), Some("brightness.probability"));
+        assert_eq!(with(|a| a.contrast = RandomRange { probability: 0.1, low: -0.9, high: 1.1 }), Some("contrast"));
+        assert_eq!(with(|a| a.noise = Noise::Sometimes(RandomRange { probability: 0.1, low: 0.2, high: 0.1 })), Some("noise"));
         assert_eq!(with(|a| a.rotate.degrees = f64::NAN), Some("rotate.degrees"));
         assert_eq!(with(|a| a.blur.probability = 2.0), Some("blur.probability"));
         assert_eq!(with(|a| a.elastic.voxels = 3.0), Some("elastic"));

@@ -1,11 +1,11 @@
-//! Patches into one batch.
+//! Collates patches into one batch.
 //!
-//! May use `patch`, `augment`, `draw`, `foreground`, `sample`.
+//! May use `patch`, `augment`, `rng`, `foreground`, `sample`.
 
 use super::augment::Augment;
-use super::draw::{Purpose, draw};
 use super::foreground::Foreground;
 use super::patch::{Patch, cut, place};
+use super::rng::{RngStream, draw};
 use super::sample::Sample;
 
 /// A batch, flat: images `[N, C, D, H, W]` and labels `[N, D, H, W]`.
@@ -37,16 +37,16 @@ impl Batch {
 pub fn assemble(places: &[(u64, &Sample)], size: [usize; 3], augment: &Augment, foreground: Foreground, seed: u64, epoch: u64) -> Batch {
     let mut batch = Batch::default();
     for (at, (index, sample)) in places.iter().enumerate() {
-        let mut rng = draw(seed, Purpose::Patch, epoch, *index);
+        let mut rng = draw(seed, RngStream::Patch, epoch, *index);
         let aim = foreground.aim(at, places.len(), &mut rng);
         let start = place(sample, size, &mut rng, aim);
         // Own generators: what one change draws does not move another's draws.
-        let warp = augment.warp(size, sample.spacing, &mut draw(seed, Purpose::Warp, epoch, *index));
+        let warp = augment.warp(size, sample.spacing, &mut draw(seed, RngStream::Warp, epoch, *index));
         let mut patch = match warp {
             Some(warp) => warp.cut(sample, start),
             None => cut(sample, size, start),
         };
-        augment.look(&mut patch, sample, &mut draw(seed, Purpose::Look, epoch, *index));
+        augment.change_intensities(&mut patch, sample, &mut draw(seed, RngStream::Intensity, epoch, *index));
         augment.reflect(&mut patch, &mut rng);
         batch.push(&patch);
     }
@@ -55,7 +55,7 @@ pub fn assemble(places: &[(u64, &Sample)], size: [usize; 3], augment: &Augment, 
 
 #[cfg(test)]
 mod tests {
-    use super::super::augment::{Flip, Noise, Rotate, Sometimes};
+    use super::super::augment::{Flip, Noise, RandomRange, Rotate};
     use super::*;
     use ndarray::{Array3, Array4};
 
@@ -68,7 +68,7 @@ mod tests {
             noise: Noise::Always(0.1),
             intensity: 0.1,
             rotate: Rotate { probability: 0.5, degrees: 30.0, ..Rotate::default() },
-            gamma: Sometimes { probability: 0.5, low: 0.7, high: 1.5 },
+            gamma: RandomRange { probability: 0.5, low: 0.7, high: 1.5 },
             ..Augment::default()
         };
         let make = |places: &[u64], epoch| {

@@ -18,11 +18,11 @@ use ndarray::{Array3, Array4};
 use serde::{Deserialize, Serialize};
 
 use super::dataset::{Case, Description};
-use super::load::{CANONICAL, Loaded};
+use super::load::{CANONICAL, LoadedCase};
 use super::preprocess::Preprocess;
 use super::record::{FileRecord, nanoseconds_now};
 use super::sample::Sample;
-use super::taken::Lost;
+use super::taken::LostClass;
 use crate::text::{Code, Diagnostic, probe, read_marked, write_whole};
 use crate::volume::{Affine, Grid};
 
@@ -52,7 +52,7 @@ struct Head {
     made: u64,
     /// Not in files of before.
     #[serde(default)]
-    lost: Vec<Lost>,
+    lost: Vec<LostClass>,
     #[serde(default)]
     warnings: Vec<Told>,
     /// [`PREPARATION`]; files that do not name it are of version 1.
@@ -100,7 +100,7 @@ impl Cache {
     }
 
     /// The prepared case, if it is there and still what its files say.
-    pub fn find(&self, case: &Case) -> Option<Loaded> {
+    pub fn find(&self, case: &Case) -> Option<LoadedCase> {
         let bytes = read_marked(&self.file(case), MAGIC).ok()??;
         let (body, hash) = bytes.split_last_chunk::<HASH>()?;
         if blake3::hash(body).as_bytes() != hash {
@@ -123,7 +123,7 @@ impl Cache {
     ///
     /// # Errors
     /// E0603 when it cannot be written, E0702 when a source went away.
-    pub fn keep(&self, case: &Case, loaded: &Loaded) -> Result<(), Diagnostic> {
+    pub fn keep(&self, case: &Case, loaded: &LoadedCase) -> Result<(), Diagnostic> {
         let made = nanoseconds_now();
         let sources = case.files().iter().map(|path| FileRecord::of(path)).collect::<Result<_, _>>()?;
         let image = &loaded.sample.image;
@@ -180,7 +180,7 @@ fn apart(values: impl ExactSizeIterator<Item = f32>) -> Vec<u8> {
 }
 
 /// The voxels after the head; `None` where they do not fit it.
-fn read(head: &Head, mut rest: &[u8]) -> Option<Loaded> {
+fn read(head: &Head, mut rest: &[u8]) -> Option<LoadedCase> {
     let [d, h, w] = head.size;
     let count = d.checked_mul(h)?.checked_mul(w)?;
     let mut part = |bytes: usize| -> Option<Vec<u8>> {
@@ -201,13 +201,13 @@ fn read(head: &Head, mut rest: &[u8]) -> Option<Loaded> {
     let image = Array4::from_shape_vec((head.channels, d, h, w), values).ok()?;
     let grid = Grid { size: head.size, affine: head.affine };
     let sample = Sample { lost: head.lost.clone(), ..Sample::new(&head.id, image, label, grid.spacing()) };
-    Some(Loaded { sample, grid, warnings: head.warnings.iter().filter_map(Told::again).collect() })
+    Some(LoadedCase { sample, grid, warnings: head.warnings.iter().filter_map(Told::again).collect() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::phantom;
-    use super::super::{Dataset, Spec};
+    use super::super::{Dataset, DatasetSpec};
     use std::time::{Duration, SystemTime};
 
     use super::*;
@@ -230,7 +230,7 @@ mod tests {
 
         fn open(&self, cache: bool) -> Dataset {
             let folder = self.root.path().join("kept");
-            Dataset::open(&Spec::Msd { root: self.root.path().into() }, self.by, cache.then_some(folder.as_path())).unwrap()
+            Dataset::open(&DatasetSpec::Msd { root: self.root.path().into() }, self.by, cache.then_some(folder.as_path())).unwrap()
         }
 
         fn files(&self) -> Vec<PathBuf> {
@@ -358,7 +358,7 @@ mod tests {
     #[test]
     fn prepared_cases_that_were_kept_are_read() {
         let by = Preprocess { normalise: Normalise::ZScore, spacing: Some([1.0, 1.0, 1.25].into()), crop: true, nan: None };
-        let open = |cache: Option<&Path>| Dataset::open(&Spec::Msd { root: "../../tests/kept/set".into() }, by, cache).unwrap();
+        let open = |cache: Option<&Path>| Dataset::open(&DatasetSpec::Msd { root: "../../tests/kept/set".into() }, by, cache).unwrap();
         let plain = open(None);
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::open(folder.path(), by, &plain.description).unwrap();

@@ -1,4 +1,4 @@
-//! Whether a data set can be trained on: its cases held against each other.
+//! Whether a data set can be trained on: consistency of its cases.
 //!
 //! May use `text`, and `dataset`, `survey` beside it.
 
@@ -145,7 +145,7 @@ pub fn median(mut all: Vec<f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Dataset, Preprocess, Spec, phantom};
+    use super::super::{Dataset, DatasetSpec, Preprocess, phantom};
     use super::*;
     use crate::volume::{Header, write_image, write_labels};
 
@@ -154,7 +154,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         phantom::write(root.path(), 4, [16, 18, 20], 4).unwrap();
         change(root.path());
-        let set = Dataset::open(&Spec::Msd { root: root.path().into() }, Preprocess::default(), None).unwrap();
+        let set = Dataset::open(&DatasetSpec::Msd { root: root.path().into() }, Preprocess::default(), None).unwrap();
         let surveys = set.survey(|| ());
         (set, surveys)
     }

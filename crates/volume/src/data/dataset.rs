@@ -8,8 +8,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::cache::Cache;
-use super::layout::{self, Entry, Pattern, Want};
-use super::load::{self, Loaded, Matched};
+use super::layout::{self, CaseEntry, Pattern, Want};
+use super::load::{self, LoadedCase, MatchedCase};
 use super::phantom;
 use super::preprocess::Preprocess;
 use crate::text::{Code, Diagnostic, Diagnostics};
@@ -18,7 +18,7 @@ use crate::volume::other_half;
 /// Where a data set is: as it stands in a run config.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub enum Spec {
+pub enum DatasetSpec {
     /// A folder in the layout of the Medical Segmentation Decathlon: `dataset.json`, `imagesTr`, `labelsTr`.
     Msd { root: PathBuf },
     /// A folder in the raw format of nnU-Net v2: `dataset.json`, `imagesTr/CASE_0000.nii.gz`, `labelsTr/CASE.nii.gz`.
@@ -54,7 +54,7 @@ pub enum Spec {
         root: PathBuf,
         modalities: Vec<String>,
         labels: Vec<(u32, String)>,
-        cases: Vec<Entry>,
+        cases: Vec<CaseEntry>,
     },
     /// Generated volumes: how many, their D, H, W, and the seed.
     Phantom {
@@ -67,13 +67,13 @@ pub enum Spec {
     },
 }
 
-impl Spec {
+impl DatasetSpec {
     /// The folder of its files, where it has one.
     pub fn root(&self) -> Option<&Path> {
         match self {
-            Spec::Msd { root } | Spec::Nnunet { root } | Spec::Acdc { root } => Some(root),
-            Spec::Brats { root, .. } | Spec::Files { root, .. } | Spec::List { root, .. } => Some(root),
-            Spec::Phantom { .. } => None,
+            DatasetSpec::Msd { root } | DatasetSpec::Nnunet { root } | DatasetSpec::Acdc { root } => Some(root),
+            DatasetSpec::Brats { root, .. } | DatasetSpec::Files { root, .. } | DatasetSpec::List { root, .. } => Some(root),
+            DatasetSpec::Phantom { .. } => None,
         }
     }
 }
@@ -138,7 +138,7 @@ impl Description {
 #[derive(Clone, Debug)]
 pub struct Dataset {
     pub description: Description,
-    spec: Spec,
+    spec: DatasetSpec,
     by: Preprocess,
     cache: Option<Cache>,
 }
@@ -150,11 +150,13 @@ impl Dataset {
     /// # Errors
     /// E0101 when a folder or `dataset.json` cannot be read, E0701 for each thing that is wrong in it, E0601 for a phantom that cannot be,
     /// E0603 when the cache cannot be made.
-    pub fn open(spec: &Spec, by: Preprocess, cache: Option<&Path>) -> Result<Self, Diagnostics> {
+    pub fn open(spec: &DatasetSpec, by: Preprocess, cache: Option<&Path>) -> Result<Self, Diagnostics> {
         let description = layout::describe(spec, Want::Pairs)?;
         // A generated case takes no longer to make than to read.
-        let cache =
-            cache.filter(|_| !matches!(spec, Spec::Phantom { .. })).map(|folder| Cache::open(folder, by, &description)).transpose()?;
+        let cache = cache
+            .filter(|_| !matches!(spec, DatasetSpec::Phantom { .. }))
+            .map(|folder| Cache::open(folder, by, &description))
+            .transpose()?;
         Ok(Self { description, spec: spec.clone(), by, cache })
     }
 
@@ -167,18 +169,18 @@ impl Dataset {
     /// labelled: it is told of where it is used.
     pub fn any_labelled(&self, cases: &[usize]) -> bool {
         let labelled = |case: &Case| load::label(case, &self.description).map_or(true, |l| l.data.iter().any(|c| *c > 0));
-        matches!(self.spec, Spec::Phantom { .. }) || cases.iter().filter_map(|at| self.description.cases.get(*at)).any(labelled)
+        matches!(self.spec, DatasetSpec::Phantom { .. }) || cases.iter().filter_map(|at| self.description.cases.get(*at)).any(labelled)
     }
 
     /// A case by its place in the description, as its files have it.
     ///
     /// # Errors
     /// As [`Dataset::load`]: all that is wrong with its image and its label.
-    pub fn raw(&self, at: usize) -> Result<Matched, Diagnostics> {
+    pub fn raw(&self, at: usize) -> Result<MatchedCase, Diagnostics> {
         let Some(case) = self.description.cases.get(at) else { return Err(Diagnostics::default()) };
-        if let Spec::Phantom { size, seed, .. } = self.spec {
+        if let DatasetSpec::Phantom { size, seed, .. } = self.spec {
             let made = phantom::generate(size, seed, at as u64);
-            return Ok(Matched::of_phantom(made));
+            return Ok(MatchedCase::of_phantom(made));
         }
         // Both are looked at whatever the other is like: all that is wrong is said at once.
         let mut found = Diagnostics::default();
@@ -195,16 +197,16 @@ impl Dataset {
     /// # Errors
     /// E0701 for an unknown id or a wrong number of channels, E0702 for a volume that cannot be read, E0703 when image and label
     /// lie on different grids, E0704 for a label value that is not in the description.
-    pub fn load(&self, id: &str) -> Result<Loaded, Diagnostic> {
+    pub fn load(&self, id: &str) -> Result<LoadedCase, Diagnostic> {
         let (at, case) = self.description.cases.iter().enumerate().find(|(_, c)| c.id == id).ok_or_else(|| {
             let known = self.description.cases.iter().map(|c| c.id.as_str());
             Diagnostic::error(Code::E0701, format!("the data set has no case `{}`", crate::text::printable(id)))
                 .help(crate::text::suggestion(id, known, "cases"))
         })?;
         match self.spec {
-            Spec::Phantom { size, seed, .. } => {
-                let made = Matched::of_phantom(phantom::generate(size, seed, at as u64));
-                Loaded::prepared(&case.id, &made, &self.by, &self.description)
+            DatasetSpec::Phantom { size, seed, .. } => {
+                let made = MatchedCase::of_phantom(phantom::generate(size, seed, at as u64));
+                LoadedCase::prepared(&case.id, &made, &self.by, &self.description)
             }
             _ => {
                 if let Some(kept) = self.cache.as_ref().and_then(|cache| cache.find(case)) {
@@ -223,7 +225,7 @@ impl Dataset {
     ///
     /// # Errors
     /// Those of [`Dataset::load`], of every case that has one.
-    pub fn load_all(&self, ids: &[String], done: impl Fn() + Sync) -> Result<Vec<Loaded>, Diagnostics> {
+    pub fn load_all(&self, ids: &[String], done: impl Fn() + Sync) -> Result<Vec<LoadedCase>, Diagnostics> {
         let all: Vec<_> = ids
             .par_iter()
             .map(|id| {
@@ -245,9 +247,9 @@ mod tests {
 
     #[test]
     fn specs_read_as_they_stand_in_a_config() {
-        let read = |t: &str| ron::from_str::<Spec>(t);
-        assert_eq!(read(r#"Msd(root: "a/b")"#).unwrap(), Spec::Msd { root: "a/b".into() });
-        let phantom = Spec::Phantom { cases: 4, size: [32, 40, 48], seed: 9 };
+        let read = |t: &str| ron::from_str::<DatasetSpec>(t);
+        assert_eq!(read(r#"Msd(root: "a/b")"#).unwrap(), DatasetSpec::Msd { root: "a/b".into() });
+        let phantom = DatasetSpec::Phantom { cases: 4, size: [32, 40, 48], seed: 9 };
         assert_eq!(read("Phantom(cases: 4, size: (32, 40, 48), seed: 9)").unwrap(), phantom);
         assert!(read("Phantom()").is_ok());
         assert!(read("Phantom(cases: 4, sizes: (32, 40, 48))").is_err());
@@ -257,7 +259,7 @@ mod tests {
     #[test]
     fn a_phantom_set_loads_the_same_in_any_order() {
         let set = Dataset::open(
-            &Spec::Phantom { cases: 3, size: [24, 24, 24], seed: 5 },
+            &DatasetSpec::Phantom { cases: 3, size: [24, 24, 24], seed: 5 },
             Preprocess { normalise: Normalise::ZScoreNonZero, ..Preprocess::default() },
             None,
         )

@@ -1,4 +1,4 @@
-//! Doubts about where a volume lies, as warnings.
+//! Warnings about doubtful orientations and positions of volumes.
 //!
 //! May use `text`, `volume`.
 

@@ -1,4 +1,4 @@
-//! What a data set is like as a whole: what a plan of training needs to know.
+//! The fingerprint of a data set, as nnU-Net calls it: what planning a training run needs to know.
 //!
 //! May use `volume`, and `dataset`, `survey`, `check` beside it.
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::check::median;
 use super::dataset::Description;
-use super::survey::{Seen, Survey};
+use super::survey::{CaseSurvey, Survey};
 use crate::volume::percentile;
 
 /// Of the cases that can be used. Sizes and spacings are along D, H, W of RAS.
@@ -17,11 +17,11 @@ pub struct Fingerprint {
     pub cases: usize,
     pub of: usize,
     /// Voxels of the cropped cases along each axis.
-    pub size: [Range; 3],
+    pub size: [ValueRange; 3],
     /// mm.
-    pub spacing: [Range; 3],
+    pub spacing: [ValueRange; 3],
     /// Extent of the cropped cases in mm.
-    pub extent: [Range; 3],
+    pub extent: [ValueRange; 3],
     /// The median part of a case that cropping leaves.
     pub cropped: f64,
     /// The median part of the cropped voxels that are 0 in all channels.
@@ -38,7 +38,7 @@ pub struct Fingerprint {
 
 /// The least, the middle and the most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Range {
+pub struct ValueRange {
     pub min: f64,
     pub median: f64,
     pub max: f64,
@@ -67,7 +67,7 @@ pub struct Share {
     pub part: f64,
 }
 
-impl Range {
+impl ValueRange {
     /// Of numbers; zeros of none.
     pub fn of(all: Vec<f64>) -> Self {
         let (min, max) = all.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(*v), b.max(*v)));
@@ -78,8 +78,8 @@ impl Range {
 impl Fingerprint {
     /// Of surveyed cases; those with errors have no part in it.
     pub fn of(about: &Description, cases: &[Survey]) -> Self {
-        let seen: Vec<&Seen> = cases.iter().filter(|c| c.is_sound()).filter_map(|c| c.seen.as_ref()).collect();
-        let along = |f: &dyn Fn(&Seen, usize) -> f64| [0, 1, 2].map(|axis| Range::of(seen.iter().map(|s| f(s, axis)).collect()));
+        let seen: Vec<&CaseSurvey> = cases.iter().filter(|c| c.is_sound()).filter_map(|c| c.seen.as_ref()).collect();
+        let along = |f: &dyn Fn(&CaseSurvey, usize) -> f64| [0, 1, 2].map(|axis| ValueRange::of(seen.iter().map(|s| f(s, axis)).collect()));
         let count = |n: [usize; 3]| n.iter().map(|n| *n as f64).product::<f64>();
         let total: u64 = seen.iter().map(|s| s.classes.iter().sum::<u64>()).sum();
         let channel = |(at, modality): (usize, &String)| {
@@ -91,7 +91,7 @@ impl Fingerprint {
             Intensities { modality: modality.clone(), mean, deviation, median, low, high }
         };
         let class = |(at, (value, name)): (usize, &(u32, String))| {
-            let own = |s: &&Seen| s.classes.get(at).copied().unwrap_or_default();
+            let own = |s: &&CaseSurvey| s.classes.get(at).copied().unwrap_or_default();
             let (with, voxels) = seen.iter().map(own).fold((0, 0), |(with, all), n| (with + usize::from(n > 0), all + n));
             Share { value: *value, name: name.clone(), cases: with, part: voxels as f64 / total.max(1) as f64 }
         };
@@ -114,12 +114,12 @@ impl Fingerprint {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Dataset, Preprocess, Spec};
+    use super::super::{Dataset, DatasetSpec, Preprocess};
     use super::*;
 
     #[test]
     fn a_generated_set_is_known_whole() {
-        let set = Dataset::open(&Spec::Phantom { cases: 3, size: [24, 20, 16], seed: 2 }, Preprocess::default(), None).unwrap();
+        let set = Dataset::open(&DatasetSpec::Phantom { cases: 3, size: [24, 20, 16], seed: 2 }, Preprocess::default(), None).unwrap();
         let f = Fingerprint::of(&set.description, &set.survey(|| ()));
         assert_eq!((f.cases, f.of, f.classes.len(), f.intensities.len()), (3, 3, 4, 4));
         assert!(f.spacing.iter().all(|s| s.min == s.max && s.median == s.min));
@@ -143,8 +143,8 @@ mod tests {
 
     #[test]
     fn nothing_gives_zeros() {
-        let set = Dataset::open(&Spec::Phantom { cases: 1, size: [16; 3], seed: 2 }, Preprocess::default(), None).unwrap();
+        let set = Dataset::open(&DatasetSpec::Phantom { cases: 1, size: [16; 3], seed: 2 }, Preprocess::default(), None).unwrap();
         let f = Fingerprint::of(&set.description, &[]);
-        assert_eq!((f.cases, f.voxels, f.size[0]), (0, 0, Range::default()));
+        assert_eq!((f.cases, f.voxels, f.size[0]), (0, 0, ValueRange::default()));
     }
 }

@@ -9,7 +9,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::patch::Aim;
+use super::patch::PatchSampling;
 
 /// The part of the patches that are placed at a foreground voxel; in a config a number or `(at_least: 1, part: 0.33)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,13 +17,13 @@ pub enum Foreground {
     /// Each patch with this probability, by itself. The voxel lies anywhere in it.
     Each(f64),
     /// The last patches of each batch. The voxel lies in their middle.
-    Last(Last),
+    Last(LastPatches),
 }
 
 /// As many patches of each batch as nnU-Net takes: all but `round(batch * (1 - part))`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Last {
+pub struct LastPatches {
     /// Patches of each batch, whatever the part.
     #[serde(default)]
     pub at_least: usize,
@@ -39,12 +39,12 @@ impl Default for Foreground {
 
 impl Foreground {
     /// How patch number `at` of a batch of `of` is placed. One number is drawn in any case.
-    pub fn aim(&self, at: usize, of: usize, rng: &mut impl Rng) -> Aim {
+    pub fn aim(&self, at: usize, of: usize, rng: &mut impl Rng) -> PatchSampling {
         let chance = rng.random::<f64>();
         match self {
-            Self::Each(part) if chance < *part => Aim::Holding,
-            Self::Last(last) if at + last.count(of) >= of => Aim::Centred,
-            _ => Aim::Anywhere,
+            Self::Each(part) if chance < *part => PatchSampling::Holding,
+            Self::Last(last) if at + last.count(of) >= of => PatchSampling::Centred,
+            _ => PatchSampling::Anywhere,
         }
     }
 
@@ -66,7 +66,7 @@ impl Foreground {
     }
 }
 
-impl Last {
+impl LastPatches {
     fn count(&self, of: usize) -> usize {
         // Halves to the even number, as Python rounds.
         let others = (of as f64 * (1.0 - self.part)).round_ties_even() as usize;
@@ -111,17 +111,17 @@ impl<'de> Visitor<'de> for Forms {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Foreground, A::Error> {
-        Last::deserialize(MapAccessDeserializer::new(fields)).map(Foreground::Last)
+        LastPatches::deserialize(MapAccessDeserializer::new(fields)).map(Foreground::Last)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::draw::{Purpose, draw};
+    use super::super::rng::{RngStream, draw};
     use super::*;
 
     fn last(at_least: usize, part: f64) -> Foreground {
-        Foreground::Last(Last { at_least, part })
+        Foreground::Last(LastPatches { at_least, part })
     }
 
     #[test]
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn the_last_of_a_batch_are_placed_at_foreground() {
         let aims = |f: Foreground, of: usize| -> Vec<bool> {
-            (0..of).map(|at| f.aim(at, of, &mut draw(1, Purpose::Patch, 0, at as u64)) == Aim::Centred).collect()
+            (0..of).map(|at| f.aim(at, of, &mut draw(1, RngStream::Patch, 0, at as u64)) == PatchSampling::Centred).collect()
         };
         assert_eq!(aims(last(0, 0.33), 2), [false, true]);
         assert_eq!(aims(last(1, 0.33), 2), [false, true]);
@@ -149,7 +149,8 @@ mod tests {
         assert_eq!(aims(last(0, 0.33), 9).iter().filter(|c| **c).count(), 3);
         assert_eq!(aims(last(0, 1.0), 3), [true; 3]);
         // The number of patches by a coin each.
-        let held = (0..300).filter(|i| Foreground::Each(0.3).aim(0, 1, &mut draw(1, Purpose::Patch, 0, *i)) == Aim::Holding).count();
+        let held =
+            (0..300).filter(|i| Foreground::Each(0.3).aim(0, 1, &mut draw(1, RngStream::Patch, 0, *i)) == PatchSampling::Holding).count();
         assert!((60..120).contains(&held), "{held}");
     }
 

@@ -9,7 +9,7 @@ use ndarray::Axis;
 use super::doubt;
 use super::load::{elsewhere, half_step, other_order, same_size};
 use crate::text::{Code, Diagnostic};
-use crate::volume::{Summary, Volume, corner_distance, read};
+use crate::volume::{Volume, VoxelSummary, corner_distance, read};
 
 /// What is done with voxels that hold no finite number: NaN, or infinity.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -85,7 +85,7 @@ pub fn read_image(paths: &[PathBuf], odd: NotFinite) -> Result<Image, Diagnostic
 fn finite(path: &Path, volume: &mut Volume, odd: NotFinite) -> Result<Option<Diagnostic>, Diagnostic> {
     let first = volume.data.indexed_iter().find(|(_, v)| !v.is_finite()).map(|(at, v)| (at, *v));
     let Some(((c, d, h, w), v)) = first else { return Ok(None) };
-    let Summary { nan, infinite, voxels, .. } = volume.summary();
+    let VoxelSummary { nan, infinite, voxels, .. } = volume.summary();
     let count = match (nan, infinite) {
         (nan, 0) => format!("{nan} of {voxels} voxels are NaN"),
         (0, infinite) => format!("{infinite} of {voxels} voxels are infinite"),

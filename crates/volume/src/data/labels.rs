@@ -1,4 +1,4 @@
-//! Label maps as their files have them: values become places in a list, classes or the values themselves.
+//! Label maps read from files: values become indices into a list of classes, or of the values themselves.
 //!
 //! May use `text`, `volume`, and `doubt` beside it.
 

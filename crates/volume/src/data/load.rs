@@ -1,4 +1,4 @@
-//! Volumes of a case, held against each other and against the description.
+//! Loading a case: its volumes are checked against each other and against the description.
 //!
 //! May use `text`, `volume`, and `sample`, `dataset`, `image`, `labels`, `preprocess`, `phantom`, `taken` beside it.
 
@@ -23,7 +23,7 @@ const SAME_GRID: f64 = 1e-3;
 
 /// A loaded case, turned to [`CANONICAL`] and prepared.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub struct LoadedCase {
     pub sample: Sample,
     /// Where the sample's voxels lie.
     pub grid: Grid,
@@ -31,12 +31,12 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
 }
 
-impl Loaded {
+impl LoadedCase {
     /// A case prepared.
     ///
     /// # Errors
     /// E0702 when the wanted spacing makes too many voxels.
-    pub(super) fn prepared(id: &str, case: &Matched, by: &Preprocess, about: &Description) -> Result<Self, Diagnostic> {
+    pub(super) fn prepared(id: &str, case: &MatchedCase, by: &Preprocess, about: &Description) -> Result<Self, Diagnostic> {
         let whole = channels(case.image.data.view());
         let frame = Frame::new(&whole, &case.image.grid(), by)?;
         let seen: Vec<_> = whole.into_iter().map(|c| frame.extent.seen(c)).collect();
@@ -49,14 +49,14 @@ impl Loaded {
 }
 
 /// Loads one case from its files.
-pub(super) fn load(case: &Case, description: &Description, by: &Preprocess) -> Result<Loaded, Diagnostic> {
+pub(super) fn load(case: &Case, description: &Description, by: &Preprocess) -> Result<LoadedCase, Diagnostic> {
     let matched = pair(case, image(case, description, by)?, label(case, description)?)?;
-    Loaded::prepared(&case.id, &matched, by, description)
+    LoadedCase::prepared(&case.id, &matched, by, description)
 }
 
 /// The image and the label of a case on one grid, both turned to [`CANONICAL`].
 #[derive(Clone, Debug)]
-pub struct Matched {
+pub struct MatchedCase {
     /// Intensities as in the files.
     pub image: Volume,
     /// `[D, H, W]`: class indices.
@@ -65,7 +65,7 @@ pub struct Matched {
     pub warnings: Vec<Diagnostic>,
 }
 
-impl Matched {
+impl MatchedCase {
     /// A generated case.
     pub(super) fn of_phantom(made: Phantom) -> Self {
         let Phantom { image: data, label, spacing } = made;
@@ -103,7 +103,7 @@ pub(super) fn label(case: &Case, description: &Description) -> Result<Labels, Di
 }
 
 /// Both on one grid.
-pub(super) fn pair(case: &Case, image: Image, mut label: Labels) -> Result<Matched, Diagnostic> {
+pub(super) fn pair(case: &Case, image: Image, mut label: Labels) -> Result<MatchedCase, Diagnostic> {
     let Image { volume: image, mut warnings } = image;
     warnings.append(&mut label.warnings);
     let first = case.image.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
@@ -131,7 +131,7 @@ pub(super) fn pair(case: &Case, image: Image, mut label: Labels) -> Result<Match
     }
     // The label's voxels are the image's: both are turned alike, though their affines may differ by rounding.
     let label = reorient(label.data.view(), grid.orientation(), CANONICAL);
-    Ok(Matched { image: image.reoriented(CANONICAL), label, warnings })
+    Ok(MatchedCase { image: image.reoriented(CANONICAL), label, warnings })
 }
 
 /// The axis order that lays a grid onto that of the image, where it is the image's grid in another order.

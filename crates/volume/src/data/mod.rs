@@ -9,7 +9,6 @@ mod cache;
 pub mod check;
 mod dataset;
 mod doubt;
-mod draw;
 mod fingerprint;
 mod fold;
 mod foreground;
@@ -21,31 +20,32 @@ mod patch;
 pub mod phantom;
 mod preprocess;
 mod record;
+mod rng;
 mod sample;
 mod spacing;
 mod split;
 mod survey;
 mod taken;
 
-pub use augment::{Augment, Elastic, Flip, Noise, Rotate, Sometimes};
+pub use augment::{Augment, Elastic, Flip, Noise, RandomRange, Rotate};
 pub use batch::{Batch, assemble};
-pub use dataset::{Case, Dataset, Description, Spec};
-pub use draw::{Purpose, draw};
-pub use fingerprint::{Fingerprint, Intensities, Range, Share};
+pub use dataset::{Case, Dataset, DatasetSpec, Description};
+pub use fingerprint::{Fingerprint, Intensities, Share, ValueRange};
 pub use fold::fold;
-pub use foreground::{Foreground, Last};
+pub use foreground::{Foreground, LastPatches};
 pub use image::{Image, NotFinite, read_image};
 pub use labels::{Labels, on_one_list, read_labels};
 pub use layout::{
-    Counterparts, Entry, Images, Pairs, Pattern, Want, against, called_together, describe, file_name, guess, images_from, images_in,
+    CaseEntry, Counterparts, Images, Pairs, Pattern, Want, against, called_together, describe, file_name, guess, images_from, images_in,
     images_of, labels_in, labels_of, matched, split_files,
 };
-pub use load::{CANONICAL, Loaded, Matched};
-pub use patch::{Aim, Patch, cut, place};
+pub use load::{CANONICAL, LoadedCase, MatchedCase};
+pub use patch::{Patch, PatchSampling, cut, place};
 pub use preprocess::{Extent, Preprocess, channels};
 pub use record::{FileRecord, nanoseconds_now};
+pub use rng::{RngStream, draw};
 pub use sample::Sample;
 pub use spacing::Spacing;
 pub use split::split;
-pub use survey::{Seen, Survey, finding};
-pub use taken::Lost;
+pub use survey::{CaseSurvey, Survey, finding};
+pub use taken::LostClass;

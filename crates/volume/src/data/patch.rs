@@ -20,7 +20,7 @@ pub struct Patch {
 
 /// Where a box is placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Aim {
+pub enum PatchSampling {
     /// Anywhere.
     Anywhere,
     /// At random among the places that hold a foreground voxel.
@@ -33,9 +33,9 @@ pub enum Aim {
 ///
 /// The foreground voxel that is aimed at is drawn: a class that is present, then one of its voxels. A case without foreground gives a plain
 /// random box.
-pub fn place(sample: &Sample, size: [usize; 3], rng: &mut impl Rng, aim: Aim) -> [i64; 3] {
+pub fn place(sample: &Sample, size: [usize; 3], rng: &mut impl Rng, aim: PatchSampling) -> [i64; 3] {
     let held = sample.size();
-    let target = if aim == Aim::Anywhere { None } else { target(sample, rng) };
+    let target = if aim == PatchSampling::Anywhere { None } else { target(sample, rng) };
     std::array::from_fn(|a| {
         let (n, p) = (held[a] as i64, size[a] as i64);
         if p >= n {
@@ -43,7 +43,7 @@ pub fn place(sample: &Sample, size: [usize; 3], rng: &mut impl Rng, aim: Aim) ->
             return -((p - n) / 2);
         }
         let (low, high) = match target {
-            Some(t) if aim == Aim::Centred => return (t[a] as i64 - p / 2).clamp(0, n - p),
+            Some(t) if aim == PatchSampling::Centred => return (t[a] as i64 - p / 2).clamp(0, n - p),
             Some(t) => ((t[a] as i64 - p + 1).max(0), (t[a] as i64).min(n - p)),
             None => (0, n - p),
         };
@@ -97,11 +97,11 @@ pub fn cut(sample: &Sample, size: [usize; 3], start: [i64; 3]) -> Patch {
 
 #[cfg(test)]
 mod tests {
-    use super::super::draw::{Purpose, draw};
+    use super::super::rng::{RngStream, draw};
     use super::*;
     use ndarray::{Array3, Array4};
 
-    fn crop(sample: &Sample, size: [usize; 3], rng: &mut impl Rng, aim: Aim) -> Patch {
+    fn crop(sample: &Sample, size: [usize; 3], rng: &mut impl Rng, aim: PatchSampling) -> Patch {
         cut(sample, size, place(sample, size, rng, aim))
     }
 
@@ -117,7 +117,7 @@ mod tests {
     fn a_box_is_a_piece_of_the_case() {
         let s = sample([7, 8, 9]);
         for i in 0..50 {
-            let p = crop(&s, [3, 4, 5], &mut draw(1, Purpose::Patch, 0, i), Aim::Anywhere);
+            let p = crop(&s, [3, 4, 5], &mut draw(1, RngStream::Patch, 0, i), PatchSampling::Anywhere);
             let first = p.image[0] as usize - 1;
             let (z0, y0, x0) = (first / 72, first / 9 % 8, first % 9);
             for (n, v) in p.image.iter().enumerate() {
@@ -132,7 +132,7 @@ mod tests {
         let s = sample([7, 8, 9]);
         let mut places = std::collections::BTreeSet::new();
         for i in 0..300 {
-            let p = crop(&s, [3, 4, 5], &mut draw(1, Purpose::Patch, 0, i), Aim::Holding);
+            let p = crop(&s, [3, 4, 5], &mut draw(1, RngStream::Patch, 0, i), PatchSampling::Holding);
             places.extend(p.label.iter().position(|l| *l == 1));
             assert_eq!(p.label.iter().filter(|l| **l == 1).count(), 1);
         }
@@ -145,20 +145,20 @@ mod tests {
         let label = Array3::from_shape_fn((9, 11, 13), |p| u8::from(p == (4, 1, 12)));
         let s = Sample::new("s", Array4::zeros((1, 9, 11, 13)), label, [1.0; 3]);
         for i in 0..20 {
-            let start = place(&s, [4, 5, 6], &mut draw(1, Purpose::Patch, 0, i), Aim::Centred);
+            let start = place(&s, [4, 5, 6], &mut draw(1, RngStream::Patch, 0, i), PatchSampling::Centred);
             assert_eq!(start, [2, 0, 7]);
-            assert_eq!(place(&s, [4, 21, 6], &mut draw(1, Purpose::Patch, 0, i), Aim::Centred), [2, -5, 7]);
+            assert_eq!(place(&s, [4, 21, 6], &mut draw(1, RngStream::Patch, 0, i), PatchSampling::Centred), [2, -5, 7]);
         }
         let empty = Sample::new("s", Array4::zeros((1, 9, 11, 13)), Array3::zeros((9, 11, 13)), [1.0; 3]);
         let starts: std::collections::BTreeSet<_> =
-            (0..20).map(|i| place(&empty, [4, 5, 6], &mut draw(1, Purpose::Patch, 0, i), Aim::Centred)).collect();
+            (0..20).map(|i| place(&empty, [4, 5, 6], &mut draw(1, RngStream::Patch, 0, i), PatchSampling::Centred)).collect();
         assert!(starts.len() > 10, "without foreground it is anywhere");
     }
 
     #[test]
     fn a_small_case_stands_in_the_middle() {
         let s = sample([2, 3, 4]);
-        let p = crop(&s, [4, 4, 4], &mut draw(1, Purpose::Patch, 0, 0), Aim::Holding);
+        let p = crop(&s, [4, 4, 4], &mut draw(1, RngStream::Patch, 0, 0), PatchSampling::Holding);
         let want =
             Array4::from_shape_fn((2, 4, 4, 4), |(c, z, y, x)| if (1..3).contains(&z) && y < 3 { s.image[[c, z - 1, y, x]] } else { 0.0 });
         let want = want.into_raw_vec_and_offset().0;

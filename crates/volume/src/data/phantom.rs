@@ -1,6 +1,6 @@
 //! Made-up volumes to try things on: a brain-like body in four contrasts with a nested, tumour-like lesion.
 //!
-//! May use `text`, `volume`, and `draw` beside it. Not a simulation of physics: it has what a network must cope with (bias field, noise,
+//! May use `text`, `volume`, and `rng` beside it. Not a simulation of physics: it has what a network must cope with (bias field, noise,
 //! soft edges, intensities of arbitrary scale, bodies that look like the lesion in one contrast but not in all) and its truth is known.
 
 mod field;

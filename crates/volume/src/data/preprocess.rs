@@ -1,4 +1,4 @@
-//! From the voxels of a file to those that a network sees: cropped, on its scale, at its spacing.
+//! Preprocessing, from the voxels of a file to those that a network gets: crop, intensity normalisation, resampling.
 //!
 //! May use `text`, `volume`. Training and prediction go through the same functions, in the same order, as nnU-Net has it: the box of what is
 //! not 0 is cut out, intensities are brought to their scale on the file's own voxels, and then to the spacing.
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::spacing::Spacing;
 use crate::text::{Code, Diagnostic};
-use crate::volume::{BUDGET, Grid, Normalise, Scale, respaced};
+use crate::volume::{BUDGET, Grid, IntensityScale, Normalise, respaced};
 
 /// A spacing that differs by less, relative to the wanted one, is the wanted one.
 const SAME_SPACING: f64 = 1e-3;
@@ -126,12 +126,12 @@ impl Preprocess {
     }
 
     /// What brings each channel, cropped, to its scale.
-    pub fn scales(&self, channels: &[ArrayView3<'_, f32>]) -> Vec<Scale> {
+    pub fn scales(&self, channels: &[ArrayView3<'_, f32>]) -> Vec<IntensityScale> {
         channels.iter().map(|c| self.normalise.scale(*c)).collect()
     }
 
     /// Channels that lie on `own`, in the network's axis order and cropped, on their scales and on `onto`: `[C, D, H, W]`.
-    pub fn image(&self, channels: &[ArrayView3<'_, f32>], scales: &[Scale], own: &Grid, onto: &Grid) -> Array4<f32> {
+    pub fn image(&self, channels: &[ArrayView3<'_, f32>], scales: &[IntensityScale], own: &Grid, onto: &Grid) -> Array4<f32> {
         let [d, h, w] = onto.size;
         let mut image = Array4::zeros((channels.len(), d, h, w));
         for ((channel, scale), mut to) in channels.iter().zip(scales).zip(image.axis_iter_mut(Axis(0))) {

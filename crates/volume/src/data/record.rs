@@ -1,4 +1,4 @@
-//! What a file was when it was read, so that it is known later whether it still is the same.
+//! Records of files (size, time, hash), by which it is known later whether a file is unchanged.
 //!
 //! May use `text`. Size and time are compared first: while they are as they were the content is not read. Where they are not, it decides.
 

@@ -4,7 +4,7 @@
 
 use ndarray::{Array3, Array4};
 
-use super::taken::Lost;
+use super::taken::LostClass;
 
 /// A case: normalised intensities and their labels.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +17,7 @@ pub struct Sample {
     /// Distance between voxels in mm, along D, H, W.
     pub spacing: [f64; 3],
     /// Classes that its label file has and `label` has not: preparation has lost them.
-    pub lost: Vec<Lost>,
+    pub lost: Vec<LostClass>,
     /// Flat positions of the voxels of each foreground class that is present (at most [`Sample::KEPT`] of each, evenly spread).
     pub(super) foreground: Vec<Vec<u32>>,
     /// Of each channel, over the voxels that are not 0: a background that was cut away has no part in it.

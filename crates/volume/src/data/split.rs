@@ -1,10 +1,10 @@
 //! Cases into training and validation.
 //!
-//! May use `draw` only.
+//! May use `rng` only.
 
 use rand::RngExt;
 
-use super::draw::{Purpose, draw};
+use super::rng::{RngStream, draw};
 
 /// Splits ids into (training, validation): sorted, shuffled by the seed, the first `fraction` of them (rounded, and with two or
 /// more cases at least one and not all) for validation. The order of `ids` does not matter; both parts come back sorted.
@@ -12,7 +12,7 @@ pub fn split(ids: &[String], seed: u64, fraction: f64) -> (Vec<String>, Vec<Stri
     let mut ids = ids.to_vec();
     ids.sort();
     ids.dedup();
-    let mut rng = draw(seed, Purpose::Split, 0, 0);
+    let mut rng = draw(seed, RngStream::Split, 0, 0);
     for last in (1..ids.len()).rev() {
         ids.swap(last, rng.random_range(0..=last as u64) as usize);
     }

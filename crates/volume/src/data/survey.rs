@@ -1,4 +1,4 @@
-//! What the cases of a data set are like, one by one: sizes, labels, intensities, and what is wrong.
+//! Statistics of each case of a data set: sizes, labels, intensities, and warnings.
 //!
 //! May use `text`, `volume`, and `dataset`, `load`, `preprocess`, `taken` beside it.
 
@@ -7,11 +7,11 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::dataset::{Dataset, Description};
-use super::load::Matched;
+use super::load::MatchedCase;
 use super::preprocess::{Preprocess, channels};
 use super::taken::{Frame, Taken};
 use crate::text::{Code, Diagnostic, Diagnostics, printable};
-use crate::volume::{Grid, Orientation, Summary};
+use crate::volume::{Grid, Orientation, VoxelSummary};
 
 /// Foreground intensities that are kept of each channel of a case, evenly spread.
 const SAMPLED: usize = 10_000;
@@ -24,14 +24,14 @@ pub struct Survey {
     pub id: String,
     pub subject: String,
     /// What could be seen; `None` where the files cannot be read or do not fit together.
-    pub seen: Option<Seen>,
+    pub seen: Option<CaseSurvey>,
     /// What is wrong (errors) and what is odd (warnings).
     pub findings: Vec<Diagnostic>,
 }
 
 /// Of a case that can be read. Sizes and spacings are along D, H, W of RAS.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct CaseSurvey {
     pub grid: Grid,
     /// The axis order of the first file.
     pub orientation: Orientation,
@@ -42,7 +42,7 @@ pub struct Seen {
     /// Voxels of each class.
     pub classes: Vec<u64>,
     /// Of all voxels of each channel.
-    pub channels: Vec<Summary>,
+    pub channels: Vec<VoxelSummary>,
     /// Foreground intensities of each channel.
     pub sampled: Vec<Vec<f32>>,
     /// Of the image's voxels and their number, whatever the header says; of each channel, and of the label as its file has it.
@@ -51,7 +51,7 @@ pub struct Seen {
     pub label_hash: String,
 }
 
-impl Seen {
+impl CaseSurvey {
     /// Whether a channel is one number everywhere.
     pub fn is_flat(&self, channel: usize) -> bool {
         self.channels.get(channel).is_none_or(|c| c.min == c.max)
@@ -75,7 +75,7 @@ struct ToldSeen<'a> {
     spacing_mm: [f64; 3],
     orientation: String,
     voxels_of_classes: &'a [u64],
-    channels: &'a [Summary],
+    channels: &'a [VoxelSummary],
 }
 
 /// A finding for programs.
@@ -111,7 +111,7 @@ impl Dataset {
 
 impl Dataset {
     /// What preparation takes from a case.
-    fn taken(&self, id: &str, case: &Matched) -> Vec<Diagnostic> {
+    fn taken(&self, id: &str, case: &MatchedCase) -> Vec<Diagnostic> {
         let (by, whole) = (self.preprocess(), channels(case.image.data.view()));
         let frame = match Frame::new(&whole, &case.image.grid(), by) {
             Ok(frame) => frame,
@@ -144,7 +144,7 @@ impl Survey {
     }
 }
 
-fn look(case: &Matched, about: &Description, orientation: Orientation) -> Seen {
+fn look(case: &MatchedCase, about: &Description, orientation: Orientation) -> CaseSurvey {
     let image = &case.image.data;
     let views = channels(image.view());
     let crop = Preprocess { crop: true, ..Preprocess::default() }.extent(&views);
@@ -163,13 +163,13 @@ fn look(case: &Matched, about: &Description, orientation: Orientation) -> Seen {
     let sampled = views.iter().map(|c| sample(*c, case.label.view(), foreground)).collect();
     let channel_hashes: Vec<String> = views.iter().map(|c| hash(*c, |v| v)).collect();
     let value = |class: u8| about.labels.get(usize::from(class)).map_or(0.0, |(value, _)| *value as f32);
-    Seen {
+    CaseSurvey {
         grid: case.image.grid(),
         orientation,
         cropped: crop.size,
         empty,
         classes: counts,
-        channels: views.iter().map(|c| Summary::of(c.iter().copied())).collect(),
+        channels: views.iter().map(|c| VoxelSummary::of(c.iter().copied())).collect(),
         sampled,
         hash: channel_hashes.join(" "),
         channel_hashes,
@@ -194,7 +194,7 @@ fn sample(channel: ArrayView3<'_, f32>, label: ArrayView3<'_, u8>, foreground: u
 }
 
 /// What is odd about a case by itself.
-fn doubts(id: &str, seen: &Seen, image: ArrayView4<'_, f32>, label: ArrayView3<'_, u8>, modalities: &[String]) -> Vec<Diagnostic> {
+fn doubts(id: &str, seen: &CaseSurvey, image: ArrayView4<'_, f32>, label: ArrayView3<'_, u8>, modalities: &[String]) -> Vec<Diagnostic> {
     let mut all = vec![];
     let mut odd = |code, kind: &str, message: String, help: &str| {
         all.push(Diagnostic::warning(code, format!("case `{id}`: {message}")).help(help).of(id, kind));

@@ -1,4 +1,4 @@
-//! What preparation takes from a case: labels that cropping cuts off or a coarser spacing loses, channels of which nothing is left.
+//! What preprocessing loses of a case: labels that cropping cuts off or a coarser spacing drops, channels that become constant.
 //!
 //! May use `text`, `volume`, and `dataset`, `load`, `preprocess` beside it.
 
@@ -6,17 +6,17 @@ use ndarray::{Array3, ArrayView3};
 use serde::{Deserialize, Serialize};
 
 use super::dataset::Description;
-use super::load::Matched;
+use super::load::MatchedCase;
 use super::preprocess::{Extent, Preprocess};
 use crate::text::{Code, Diagnostic, printable};
-use crate::volume::{Between, Grid, Normalise, Scale, resample_labels};
+use crate::volume::{Grid, IntensityScale, LabelInterpolation, Normalise, resample_labels};
 
 /// A class that keeps less of its volume than this is worth a warning.
 const SHRUNK: f64 = 0.5;
 
 /// A class that is in the label file of a case and on its prepared grid no more: whatever is predicted there, it is missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lost {
+pub struct LostClass {
     /// Its place in the list of labels.
     pub class: u8,
     /// Its voxels in the file.
@@ -51,7 +51,7 @@ impl Frame {
     pub fn label(&self, whole: ArrayView3<'_, u8>) -> Array3<u8> {
         let label = self.extent.seen(whole);
         match &self.onto {
-            Some(onto) => resample_labels(label, &self.own, onto, Between::Linear),
+            Some(onto) => resample_labels(label, &self.own, onto, LabelInterpolation::Linear),
             None => label.to_owned(),
         }
     }
@@ -60,7 +60,7 @@ impl Frame {
 /// What is lost and what is to be said of it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Taken {
-    pub lost: Vec<Lost>,
+    pub lost: Vec<LostClass>,
     pub warnings: Vec<Diagnostic>,
 }
 
@@ -68,9 +68,9 @@ impl Taken {
     /// Of a case, its kept channels with their scales, and its prepared label.
     pub fn of(
         id: &str,
-        case: &Matched,
+        case: &MatchedCase,
         (frame, label): (&Frame, &Array3<u8>),
-        (seen, scales): (&[ArrayView3<'_, f32>], &[Scale]),
+        (seen, scales): (&[ArrayView3<'_, f32>], &[IntensityScale]),
         (by, about): (&Preprocess, &Description),
     ) -> Self {
         let mut taken = Self::default();
@@ -83,7 +83,7 @@ impl Taken {
         taken
     }
 
-    fn classes(&mut self, id: &str, case: &Matched, frame: &Frame, label: &Array3<u8>, about: &Description) {
+    fn classes(&mut self, id: &str, case: &MatchedCase, frame: &Frame, label: &Array3<u8>, about: &Description) {
         let count = |all: ArrayView3<'_, u8>| {
             let mut counts = [0u64; 256];
             all.iter().for_each(|l| counts[usize::from(*l)] += 1);
@@ -99,7 +99,7 @@ impl Taken {
             let (file, cut, made) = (file[at], cut[at], made[at]);
             let who = format!("class {value} ({})", printable(name));
             if file > 0 && made == 0 {
-                self.lost.push(Lost { class, voxels: file });
+                self.lost.push(LostClass { class, voxels: file });
             }
             if cut < file {
                 let what = if cut == 0 { format!("all {file} voxels") } else { format!("{} of {file} voxels", file - cut) };
@@ -124,7 +124,7 @@ impl Taken {
 }
 
 /// Why there is one number in all of a channel, in the file or on the network's scale, and the remedy; none where there are several.
-fn flat(whole: ArrayView3<'_, f32>, seen: ArrayView3<'_, f32>, scale: &Scale, by: Normalise) -> Option<(String, &'static str)> {
+fn flat(whole: ArrayView3<'_, f32>, seen: ArrayView3<'_, f32>, scale: &IntensityScale, by: Normalise) -> Option<(String, &'static str)> {
     let range = |all: ArrayView3<'_, f32>| all.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)));
     let (low, high) = range(whole);
     if low == high {

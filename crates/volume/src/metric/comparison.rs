@@ -1,4 +1,4 @@
-//! Two sets of predictions for the same cases held against each other.
+//! Paired comparison of two sets of predictions for the same cases.
 //!
 //! May use `evaluation`, `figure`, `score`, `means`, `spread`, `wilcoxon` beside it.
 //!
@@ -9,8 +9,8 @@
 use serde::Serialize;
 
 use super::evaluation::Evaluation;
-use super::figure::{Better, Figure};
-use super::means::{Sample, mean};
+use super::figure::{Better, Metric};
+use super::means::{MetricSample, mean};
 use super::score::Scores;
 use super::spread::{Spread, spreads};
 use super::wilcoxon::{SignedRank, holm, least_p, pairs_needed, signed_rank};
@@ -42,7 +42,7 @@ pub struct Compared {
     pub pairs_needed: usize,
     pub verdict: Verdict,
     #[serde(skip)]
-    pub of: Figure,
+    pub of: Metric,
 }
 
 /// What the test says of this set, at [`SIGNIFICANT`] after correction.
@@ -79,7 +79,7 @@ impl Compared {
 }
 
 /// A pair of values of this set and the other one; none where there is no pair.
-fn pair(own: &Scores, other: &Scores, figure: Figure) -> Option<[f64; 2]> {
+fn pair(own: &Scores, other: &Scores, figure: Metric) -> Option<[f64; 2]> {
     let size = |v: f64| if figure.better() == Better::NearerZero { v.abs() } else { v };
     let of = |s: &Scores| figure.of(s).map(size);
     match (of(own), of(other)) {
@@ -94,13 +94,13 @@ fn scores(of: &Evaluation, case: usize, region: usize) -> Option<&Scores> {
 
 impl Evaluation {
     /// Whether this set is better than another one of the same cases and regions, in the same order.
-    pub fn compared(&self, against: &Evaluation, figures: &[Figure], seed: u64) -> Vec<Compared> {
+    pub fn compared(&self, against: &Evaluation, figures: &[Metric], seed: u64) -> Vec<Compared> {
         let referenced = self.referenced();
-        let one = |region: usize, figure: Figure, case: usize| -> Option<[f64; 2]> {
+        let one = |region: usize, figure: Metric, case: usize| -> Option<[f64; 2]> {
             let pair = pair(scores(self, case, region)?, scores(against, case, region)?, figure)?;
             referenced[region].then_some(pair)
         };
-        let of_case = |row: usize, figure: Figure, case: usize| -> Option<[f64; 2]> {
+        let of_case = |row: usize, figure: Metric, case: usize| -> Option<[f64; 2]> {
             if row < self.regions.len() {
                 return one(row, figure, case);
             }
@@ -112,9 +112,9 @@ impl Evaluation {
             asked.iter().map(|(row, _, f)| (0..self.cases.len()).map(|case| of_case(*row, *f, case)).collect()).collect();
         let sample = |pairs: &Vec<Option<[f64; 2]>>| {
             let values: Vec<Option<f64>> = pairs.iter().map(|p| p.map(|[own, other]| own - other)).collect();
-            Sample { parts: vec![values.clone()], values }
+            MetricSample { parts: vec![values.clone()], values }
         };
-        let samples: Vec<Sample> = pairs.iter().map(sample).collect();
+        let samples: Vec<MetricSample> = pairs.iter().map(sample).collect();
         let differences: Vec<Vec<f64>> = samples.iter().map(|s| s.values.iter().flatten().copied().collect()).collect();
         let spread = spreads(&samples, seed);
         let tests: Vec<SignedRank> = differences.iter().map(|d| signed_rank(d)).collect();
@@ -169,23 +169,23 @@ mod tests {
     fn a_better_set_is_told_from_a_worse_one() {
         let (good, bad) = (evaluation(&[0, 0, 0, 0, 0, 1, 0, 0]), evaluation(&[1, 2, 3, 1, 2, 3, 1, 0]));
         let find = |of: &[Compared], figure: &str| of.iter().find(|c| c.region == "b" && c.figure == figure).cloned().unwrap();
-        let there = good.compared(&bad, &[Figure::Dice], 1);
+        let there = good.compared(&bad, &[Metric::Dice], 1);
         let dice = find(&there, "dice");
         assert_eq!((dice.wins, dice.losses, dice.equal), (7, 0, 1));
         assert_eq!((dice.wilcoxon.p, dice.wilcoxon.zeros), (2.0 / 128.0, 1));
         assert_eq!((dice.p_holm, dice.verdict), (3.0 * 2.0 / 128.0, Verdict::Better));
         assert!(dice.difference.mean > Some(0.0) && dice.difference.low > Some(0.0));
-        let back = bad.compared(&good, &[Figure::Hd95], 1);
+        let back = bad.compared(&good, &[Metric::Hd95], 1);
         let hd95 = find(&back, "hd95_mm");
         assert_eq!((hd95.wins, hd95.losses, hd95.verdict), (0, 7, Verdict::Worse));
         assert!(hd95.difference.mean > Some(0.0));
-        assert_eq!(find(&good.compared(&good, &[Figure::Dice], 1), "dice").verdict, Verdict::Undecided);
+        assert_eq!(find(&good.compared(&good, &[Metric::Dice], 1), "dice").verdict, Verdict::Undecided);
     }
 
     #[test]
     fn few_pairs_cannot_decide() {
         let (good, bad) = (evaluation(&[0, 0, 0, 0]), evaluation(&[1, 2, 3, 4]));
-        let dice = good.compared(&bad, &[Figure::Dice], 1).into_iter().find(|c| c.region == "b").unwrap();
+        let dice = good.compared(&bad, &[Metric::Dice], 1).into_iter().find(|c| c.region == "b").unwrap();
         // Region `a` and the mean are of the family: 0.05 / 3 takes 7 pairs.
         assert_eq!((dice.verdict, dice.pairs(), dice.least_p, dice.pairs_needed), (Verdict::Undecided, 4, 0.125, 7));
         assert!(dice.cannot_decide());
@@ -198,7 +198,7 @@ mod tests {
         let nothing = |e: &mut Evaluation, case: usize| {
             let s = &mut e.cases[case].scores[1];
             *s = Scores::of_nothing(&super::super::Settings {
-                convention: super::super::Convention::DeepMind,
+                convention: super::super::SurfaceConvention::DeepMind,
                 tolerance: 1.0,
                 lesions: None,
                 empty: super::super::Empty::Absent,
@@ -208,10 +208,10 @@ mod tests {
         nothing(&mut other, 0);
         nothing(&mut own, 1);
         other.cases[1].scores[1].dice = Some(0.0);
-        let b = own.compared(&other, &[Figure::Dice], 1).into_iter().find(|c| c.region == "b").unwrap();
+        let b = own.compared(&other, &[Metric::Dice], 1).into_iter().find(|c| c.region == "b").unwrap();
         assert_eq!((b.difference.n, b.difference.of, b.wins, b.losses, b.equal), (2, 3, 1, 0, 1));
         assert_eq!((b.mean, b.against), (Some(1.0), Some(0.5)));
-        let back = other.compared(&own, &[Figure::Dice], 1).into_iter().find(|c| c.region == "b").unwrap();
+        let back = other.compared(&own, &[Metric::Dice], 1).into_iter().find(|c| c.region == "b").unwrap();
         assert_eq!((back.wins, back.losses), (0, 1));
     }
 }

@@ -1,13 +1,13 @@
-//! Many cases brought together.
+//! Scores of many cases, and their statistics.
 //!
 //! May use `figure`, `means`, `region`, `score`, `spread` beside it.
 
 use serde::Serialize;
 
-use super::figure::{Better, Figure};
-use super::means::{Sample, Values};
+use super::figure::{Better, Metric};
+use super::means::{MetricSample, Values};
 use super::overlap::Counts;
-use super::region::{Region, Value};
+use super::region::{LabelValue, Region};
 use super::score::{Presence, Scores};
 use super::spread::{Spread, spreads};
 
@@ -33,7 +33,7 @@ pub struct Evaluation {
 
 /// One figure of one region over all cases.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Row {
+pub struct RegionMetric {
     /// The region, or [`MEAN`].
     pub region: String,
     pub figure: &'static str,
@@ -41,14 +41,14 @@ pub struct Row {
     #[serde(flatten)]
     pub spread: Spread,
     /// The worst cases by this figure, worst first.
-    pub worst: Vec<Case>,
+    pub worst: Vec<CaseValue>,
     #[serde(skip)]
-    pub of: Figure,
+    pub of: Metric,
 }
 
 /// A case and its value.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Case {
+pub struct CaseValue {
     pub case: String,
     pub value: f64,
 }
@@ -57,7 +57,7 @@ pub struct Case {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Occurrence {
     pub region: String,
-    pub values: Vec<Value>,
+    pub values: Vec<LabelValue>,
     pub in_both: usize,
     pub in_neither: usize,
     pub in_prediction_only: usize,
@@ -91,14 +91,14 @@ impl Evaluation {
     }
 
     /// A figure of all regions and cases, as it counts in means.
-    pub fn values(&self, figure: Figure) -> Values {
+    pub fn values(&self, figure: Metric) -> Values {
         let column = |i: usize| self.cases.iter().map(|c| c.scores.get(i).and_then(|s| figure.of(s))).collect();
         Values::new((0..self.regions.len()).map(column).collect(), &self.referenced())
     }
 
     /// One figure per case, of a region, or beyond these the mean over them; there is no mean of figures whose signs would cancel. What a
     /// case has of a region that no reference has is told here, and counts nowhere.
-    pub fn column(&self, row: usize, figure: Figure) -> Vec<Option<f64>> {
+    pub fn column(&self, row: usize, figure: Metric) -> Vec<Option<f64>> {
         if row < self.regions.len() {
             return self.cases.iter().map(|c| c.scores.get(row).and_then(|s| figure.of(s))).collect();
         }
@@ -107,19 +107,19 @@ impl Evaluation {
     }
 
     /// Each figure of each region over the cases.
-    pub fn summary(&self, figures: &[Figure], seed: u64) -> Vec<Row> {
+    pub fn summary(&self, figures: &[Metric], seed: u64) -> Vec<RegionMetric> {
         let asked = self.asked(figures);
         let values: Vec<Values> = figures.iter().map(|f| self.values(*f)).collect();
-        let sample = |(row, _, figure): &(usize, &str, Figure)| -> Sample {
+        let sample = |(row, _, figure): &(usize, &str, Metric)| -> MetricSample {
             let at = figures.iter().position(|f| f == figure).unwrap_or_default();
             if *row < self.regions.len() { values[at].of_region(*row) } else { values[at].of_mean() }
         };
-        let samples: Vec<Sample> = asked.iter().map(sample).collect();
-        let row = |(((_, name, figure), sample), spread): (((usize, &str, Figure), &Sample), Spread)| {
+        let samples: Vec<MetricSample> = asked.iter().map(sample).collect();
+        let row = |(((_, name, figure), sample), spread): (((usize, &str, Metric), &MetricSample), Spread)| {
             let mut order: Vec<(usize, f64)> = sample.values.iter().enumerate().filter_map(|(i, v)| Some((i, (*v)?))).collect();
             order.sort_by(|(_, a), (_, b)| figure.badness(*b).total_cmp(&figure.badness(*a)));
-            let worst = order.into_iter().take(WORST).map(|(i, value)| Case { case: self.cases[i].id.clone(), value }).collect();
-            Row { region: name.to_owned(), figure: figure.key(), better: figure.better(), spread, worst, of: figure }
+            let worst = order.into_iter().take(WORST).map(|(i, value)| CaseValue { case: self.cases[i].id.clone(), value }).collect();
+            RegionMetric { region: name.to_owned(), figure: figure.key(), better: figure.better(), spread, worst, of: figure }
         };
         asked.into_iter().zip(&samples).zip(spreads(&samples, seed)).map(row).collect()
     }
@@ -148,10 +148,10 @@ impl Evaluation {
     }
 
     /// Every row with its name and each figure that it can have, regions first to last.
-    pub(super) fn asked(&self, figures: &[Figure]) -> Vec<(usize, &str, Figure)> {
+    pub(super) fn asked(&self, figures: &[Metric]) -> Vec<(usize, &str, Metric)> {
         let lesions = self.cases.iter().flat_map(|c| &c.scores).any(|s| s.lesions.is_some());
         let can =
-            |row: usize, f: Figure| (lesions || !f.is_lesion_wise()) && (row < self.regions.len() || f.better() != Better::NearerZero);
+            |row: usize, f: Metric| (lesions || !f.is_lesion_wise()) && (row < self.regions.len() || f.better() != Better::NearerZero);
         let all = self.rows().into_iter().enumerate().flat_map(|(i, name)| figures.iter().map(move |f| (i, name, *f)));
         all.filter(|(row, _, f)| can(*row, *f)).collect()
     }
@@ -159,11 +159,11 @@ impl Evaluation {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::{Convention, Empty, Pair, Settings};
+    use super::super::{Empty, LabelPair, Settings, SurfaceConvention};
     use super::*;
     use ndarray::Array3;
 
-    const FIGURES: &[Figure] = &[Figure::Dice, Figure::Hd95, Figure::VolumeDifference];
+    const FIGURES: &[Metric] = &[Metric::Dice, Metric::Hd95, Metric::VolumeDifference];
 
     /// Cases whose prediction of region `b` is off by as many voxels.
     pub(in super::super) fn evaluation(off: &[usize]) -> Evaluation {
@@ -171,10 +171,10 @@ pub(super) mod tests {
         let block = |from: usize| {
             Array3::from_shape_fn((6, 6, 20), |(d, _, w)| if d == 0 { 1 } else { u8::from((from..from + 4).contains(&w)) * 2 })
         };
-        let settings = Settings { convention: Convention::DeepMind, tolerance: 1.0, lesions: None, empty: Empty::Absent };
+        let settings = Settings { convention: SurfaceConvention::DeepMind, tolerance: 1.0, lesions: None, empty: Empty::Absent };
         let scores = |off: &usize| {
             let (p, r) = (block(2 + off), block(2));
-            let pair = Pair::new(&p, &r, [1.0, 1.0, 2.0]).unwrap();
+            let pair = LabelPair::new(&p, &r, [1.0, 1.0, 2.0]).unwrap();
             regions.iter().map(|r| pair.score(r, &settings)).collect()
         };
         let cases = off.iter().enumerate().map(|(i, o)| Scored { id: format!("case{i}"), scores: scores(o) }).collect();

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::score::{Empty, Scores, Settings};
-use super::surface::Convention;
+use super::surface::SurfaceConvention;
 
 /// Which way a figure is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -21,35 +21,35 @@ macro_rules! figures {
     ($($variant:ident $key:ident $heading:literal $digits:literal $better:ident [$($of:tt)*];)*) => {
         /// One of the figures of [`Scores`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Figure { $($variant,)* }
+        pub enum Metric { $($variant,)* }
 
-        impl Figure {
+        impl Metric {
             /// All, in the order in which they are shown.
-            pub const ALL: &'static [Figure] = &[$(Figure::$variant,)*];
+            pub const ALL: &'static [Metric] = &[$(Metric::$variant,)*];
 
             /// Its name in JSON and CSV, and for `--figures`; the unit is its last word.
             pub fn key(self) -> &'static str {
-                match self { $(Figure::$variant => stringify!($key),)* }
+                match self { $(Metric::$variant => stringify!($key),)* }
             }
 
             /// Its name in a table.
             pub fn heading(self) -> &'static str {
-                match self { $(Figure::$variant => $heading,)* }
+                match self { $(Metric::$variant => $heading,)* }
             }
 
             /// Decimals in a table.
             pub fn digits(self) -> usize {
-                match self { $(Figure::$variant => $digits,)* }
+                match self { $(Metric::$variant => $digits,)* }
             }
 
             /// Which way it is better.
             pub fn better(self) -> Better {
-                match self { $(Figure::$variant => Better::$better,)* }
+                match self { $(Metric::$variant => Better::$better,)* }
             }
 
             /// Its value; none where there is nothing to score, and for a lesion-wise one that was not asked for.
             pub fn of(self, scores: &Scores) -> Option<f64> {
-                match self { $(Figure::$variant => figures!(@ scores $key $($of)*),)* }
+                match self { $(Metric::$variant => figures!(@ scores $key $($of)*),)* }
             }
         }
     };
@@ -73,7 +73,7 @@ figures! {
     LesionF1 lesion_f1 "lesion F1" 4 Higher [lesion];
 }
 
-impl Figure {
+impl Metric {
     /// The figure of a key, in any case and with or without its unit: `hd95` is `hd95_mm`.
     pub fn parse(text: &str) -> Option<Self> {
         let asked = text.trim().to_ascii_lowercase().replace('-', "_");
@@ -115,19 +115,19 @@ impl Figure {
 }
 
 /// What these figures mean, a sentence each: stands under every table and in the JSON.
-pub fn conventions(settings: &Settings, figures: &[Figure]) -> Vec<String> {
-    use Figure::*;
-    let any = |of: &[Figure]| figures.iter().any(|f| of.contains(f));
+pub fn conventions(settings: &Settings, figures: &[Metric]) -> Vec<String> {
+    use Metric::*;
+    let any = |of: &[Metric]| figures.iter().any(|f| of.contains(f));
     let (surface, percentile) = match settings.convention {
-        Convention::DeepMind => (
+        SurfaceConvention::DeepMind => (
             "surfaces lie between voxels and weigh by their area (as surface-distance)",
             "HD95 is the larger of the two directed percentiles, by area",
         ),
-        Convention::Monai => (
+        SurfaceConvention::Monai => (
             "surfaces are the voxels with a face neighbour outside, each counted once (as MONAI)",
             "HD95 is the larger of the two directed percentiles, interpolated",
         ),
-        Convention::MedPy => (
+        SurfaceConvention::MedPy => (
             "surfaces are the voxels with a face neighbour outside, each counted once (as MedPy)",
             "HD95 is the percentile of both directions together, interpolated",
         ),
@@ -171,25 +171,25 @@ mod tests {
 
     #[test]
     fn figures_are_found_by_name() {
-        assert_eq!(Figure::parse("HD95"), Some(Figure::Hd95));
-        assert_eq!(Figure::parse("lesion-hd95_mm"), Some(Figure::LesionHd95));
-        assert_eq!(Figure::parse("volume_difference"), Some(Figure::VolumeDifference));
-        assert_eq!(Figure::parse("surface"), None);
-        for f in Figure::ALL {
-            assert_eq!(Figure::parse(f.key()), Some(*f));
+        assert_eq!(Metric::parse("HD95"), Some(Metric::Hd95));
+        assert_eq!(Metric::parse("lesion-hd95_mm"), Some(Metric::LesionHd95));
+        assert_eq!(Metric::parse("volume_difference"), Some(Metric::VolumeDifference));
+        assert_eq!(Metric::parse("surface"), None);
+        for f in Metric::ALL {
+            assert_eq!(Metric::parse(f.key()), Some(*f));
         }
     }
 
     #[test]
     fn nothing_has_no_sign() {
-        assert_eq!([-0.0, -0.004, -0.006].map(|v| Figure::VolumeDifference.shown(v)), ["0.00", "0.00", "-0.01"]);
-        assert_eq!((Figure::Dice.shown(f64::NAN), Figure::Dice.shown(None)), ("-".into(), "-".into()));
+        assert_eq!([-0.0, -0.004, -0.006].map(|v| Metric::VolumeDifference.shown(v)), ["0.00", "0.00", "-0.01"]);
+        assert_eq!((Metric::Dice.shown(f64::NAN), Metric::Dice.shown(None)), ("-".into(), "-".into()));
     }
 
     #[test]
     fn worse_is_larger() {
-        assert!(Figure::Dice.badness(0.1) > Figure::Dice.badness(0.9));
-        assert!(Figure::Hd95.badness(9.0) > Figure::Hd95.badness(1.0));
-        assert!(Figure::VolumeDifference.badness(-9.0) > Figure::VolumeDifference.badness(1.0));
+        assert!(Metric::Dice.badness(0.1) > Metric::Dice.badness(0.9));
+        assert!(Metric::Hd95.badness(9.0) > Metric::Hd95.badness(1.0));
+        assert!(Metric::VolumeDifference.badness(-9.0) > Metric::VolumeDifference.badness(1.0));
     }
 }

@@ -19,7 +19,7 @@ use ndarray::{Array3, ArrayView3, Zip};
 use serde::Serialize;
 
 use super::extent::Extent;
-use super::surface::{Convention, Surfaces};
+use super::surface::{SurfaceConvention, Surfaces};
 use crate::volume::{Neighbours, components};
 
 /// What is a lesion.
@@ -69,7 +69,7 @@ impl Lesions {
         reference: ArrayView3<'_, bool>,
         spacing: [f64; 3],
         rule: LesionRule,
-        convention: Convention,
+        convention: SurfaceConvention,
         far: f64,
     ) -> Self {
         let touching = |mask: ArrayView3<'_, bool>| {
@@ -184,7 +184,7 @@ mod tests {
     }
 
     fn scored(p: &[[usize; 3]], r: &[[usize; 3]], rule: LesionRule) -> Lesions {
-        Lesions::of(spots(p).view(), spots(r).view(), [1.0; 3], rule, Convention::DeepMind, 100.0)
+        Lesions::of(spots(p).view(), spots(r).view(), [1.0; 3], rule, SurfaceConvention::DeepMind, 100.0)
     }
 
     #[test]

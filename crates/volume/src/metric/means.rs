@@ -17,7 +17,7 @@ pub struct Values {
 
 /// A figure over cases, as its spread is taken.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sample {
+pub struct MetricSample {
     /// Of each case.
     pub values: Vec<Option<f64>>,
     /// The columns whose means have the figure's mean as their mean; `values` alone for one region.
@@ -64,15 +64,15 @@ impl Values {
     }
 
     /// The spread of a region is that of its values.
-    pub fn of_region(&self, region: usize) -> Sample {
+    pub fn of_region(&self, region: usize) -> MetricSample {
         let values = self.columns.get(region).cloned().unwrap_or_default();
-        Sample { parts: vec![values.clone()], values }
+        MetricSample { parts: vec![values.clone()], values }
     }
 
     /// The spread of the mean over regions is that of the cases' means.
-    pub fn of_mean(&self) -> Sample {
+    pub fn of_mean(&self) -> MetricSample {
         let cases = self.columns.first().map_or(0, Vec::len);
-        Sample { values: (0..cases).map(|i| self.case(i)).collect(), parts: self.columns.clone() }
+        MetricSample { values: (0..cases).map(|i| self.case(i)).collect(), parts: self.columns.clone() }
     }
 }
 

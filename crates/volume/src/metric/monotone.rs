@@ -3,12 +3,14 @@
 use ndarray::Array3;
 use proptest::prelude::*;
 
-use super::{Convention, Counts, Empty, Evaluation, Figure, LesionRule, Pair, Region, Scored, Settings, Summary, summarise};
+use super::{
+    Counts, Empty, Evaluation, LabelPair, LesionRule, Metric, Region, ScoreSummary, Scored, Settings, SurfaceConvention, summarise,
+};
 
 const SHAPE: (usize, usize, usize) = (2, 4, 5);
 const SIZE: usize = 40;
 /// Shares of voxels: what a voxel that is right can only lose.
-const SHARES: [Figure; 4] = [Figure::Dice, Figure::Iou, Figure::Precision, Figure::Recall];
+const SHARES: [Metric; 4] = [Metric::Dice, Metric::Iou, Metric::Precision, Metric::Recall];
 
 /// Regions within each other, one that no map has, and one of a label that is often in few maps only.
 fn regions() -> Vec<Region> {
@@ -48,14 +50,18 @@ fn worse(cases: &[(Vec<u8>, Vec<u8>)], faults: &[(usize, usize, u8)]) -> Vec<(Ve
     all
 }
 
-fn evaluated(cases: &[(Vec<u8>, Vec<u8>)], empty: Empty) -> (Evaluation, Summary) {
-    let settings =
-        Settings { convention: Convention::DeepMind, tolerance: 1.0, lesions: Some(LesionRule { dilation: 0, smallest: 0.0 }), empty };
+fn evaluated(cases: &[(Vec<u8>, Vec<u8>)], empty: Empty) -> (Evaluation, ScoreSummary) {
+    let settings = Settings {
+        convention: SurfaceConvention::DeepMind,
+        tolerance: 1.0,
+        lesions: Some(LesionRule { dilation: 0, smallest: 0.0 }),
+        empty,
+    };
     let regions = regions();
     let (mut scored, mut counted): (Vec<Scored>, Vec<(String, Vec<Counts>)>) = (vec![], vec![]);
     for (i, (p, r)) in cases.iter().enumerate() {
         let [p, r] = [p, r].map(|m| Array3::from_shape_vec(SHAPE, m.clone()).unwrap());
-        let pair = Pair::new(&p, &r, [1.0; 3]).unwrap();
+        let pair = LabelPair::new(&p, &r, [1.0; 3]).unwrap();
         scored.push(Scored { id: i.to_string(), scores: regions.iter().map(|r| pair.score(r, &settings)).collect() });
         counted.push((i.to_string(), regions.iter().map(|r| pair.counts(r)).collect()));
     }
@@ -99,6 +105,6 @@ proptest! {
             prop_assert!(c.wins == 0, "{c:?}");
         }
         prop_assert!(before.referenced() == after.referenced());
-        prop_assert!(!before.referenced()[5] && before.values(Figure::Dice).region(5).is_none());
+        prop_assert!(!before.referenced()[5] && before.values(Metric::Dice).region(5).is_none());
     }
 }

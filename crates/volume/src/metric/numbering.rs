@@ -12,10 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ndarray::{Array3, ArrayView3, Axis, Zip};
 
-use super::region::{Region, Value};
+use super::region::{LabelValue, Region};
 
 /// A number for each label value that there is.
-pub type PerValue = BTreeMap<Value, u64>;
+pub type PerValue = BTreeMap<LabelValue, u64>;
 
 /// A way of numbering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Numbering {
     /// # Errors
     /// When the references have values that it does not know, or a set of predictions has the enhancing tumour under another one.
     pub fn regions(self, references: &PerValue, predictions: &[PerValue], faces: &PerValue) -> Result<Numbered, String> {
-        let (core, oedema): (Value, Value) = if self == Self::Brats { (1, 2) } else { (2, 1) };
+        let (core, oedema): (LabelValue, LabelValue) = if self == Self::Brats { (1, 2) } else { (2, 1) };
         let enhancing = self.enhancing(references, predictions)?;
         let set = match (self, enhancing) {
             (Self::Msd, _) => "MSD Task01 and nnU-Net",
@@ -74,18 +74,18 @@ impl Numbering {
         let mut parts = [(core, "core"), (oedema, "oedema"), (enhancing, "enhancing")];
         parts.sort_unstable();
         let list = parts.map(|(v, what)| format!("{v} {what}")).join(", ");
-        let strange = |v: &&Value| **v != 0 && parts.iter().all(|(p, _)| p != *v);
+        let strange = |v: &&LabelValue| **v != 0 && parts.iter().all(|(p, _)| p != *v);
         if let Some(other) = references.keys().find(strange) {
             return Err(format!("the references hold the label value {other}, and the numbering of {set} has {list}"));
         }
         let mut doubts = vec![];
-        let others: BTreeSet<&Value> = predictions.iter().flat_map(|p| p.keys()).filter(strange).collect();
+        let others: BTreeSet<&LabelValue> = predictions.iter().flat_map(|p| p.keys()).filter(strange).collect();
         if !others.is_empty() {
-            let others: Vec<String> = others.into_iter().map(Value::to_string).collect();
+            let others: Vec<String> = others.into_iter().map(LabelValue::to_string).collect();
             doubts.push(format!("predictions hold label values that the numbering of {set} does not have: {}", others.join(", ")));
         }
-        let number = |of: &PerValue, v: Value| of.get(&v).copied().unwrap_or_default();
-        let of = |v: Value| (number(references, v), number(faces, v));
+        let number = |of: &PerValue, v: LabelValue| of.get(&v).copied().unwrap_or_default();
+        let of = |v: LabelValue| (number(references, v), number(faces, v));
         let ((core_voxels, core_faces), (oedema_voxels, oedema_faces)) = (of(core), of(oedema));
         if core_voxels > 0 && oedema_voxels > 0 && core_faces > oedema_faces {
             let other = if self == Self::Brats { Self::Msd } else { Self::Brats };
@@ -95,17 +95,17 @@ impl Numbering {
                 other.name()
             ));
         }
-        let region = |(name, values): (&str, &[Value])| {
+        let region = |(name, values): (&str, &[LabelValue])| {
             let mut values = values.to_vec();
             values.sort_unstable();
             Region { name: name.to_owned(), values }
         };
-        let values: [&[Value]; 3] = [&[core, oedema, enhancing], &[core, enhancing], &[enhancing]];
+        let values: [&[LabelValue]; 3] = [&[core, oedema, enhancing], &[core, enhancing], &[enhancing]];
         Ok(Numbered { regions: NAMES.into_iter().zip(values).map(region).collect(), meaning: format!("{set} numbering: {list}"), doubts })
     }
 
     /// The label value of the enhancing tumour.
-    fn enhancing(self, references: &PerValue, predictions: &[PerValue]) -> Result<Value, String> {
+    fn enhancing(self, references: &PerValue, predictions: &[PerValue]) -> Result<LabelValue, String> {
         if self == Self::Msd {
             return Ok(3);
         }
@@ -147,18 +147,18 @@ pub fn faces(labels: &Array3<u8>) -> [u64; 256] {
 mod tests {
     use super::*;
 
-    fn voxels(values: &[Value]) -> PerValue {
+    fn voxels(values: &[LabelValue]) -> PerValue {
         values.iter().map(|v| (*v, 10)).collect()
     }
 
-    fn of(n: Numbering, references: &[Value], predictions: &[Value]) -> Result<Vec<Vec<Value>>, String> {
+    fn of(n: Numbering, references: &[LabelValue], predictions: &[LabelValue]) -> Result<Vec<Vec<LabelValue>>, String> {
         let all = n.regions(&voxels(references), &[voxels(predictions)], &PerValue::new())?;
         Ok(all.regions.into_iter().map(|r| r.values).collect())
     }
 
     #[test]
     fn brain_tumours_of_each_numbering() {
-        let brats = |r: &[Value], p: &[Value]| of(Numbering::Brats, r, p);
+        let brats = |r: &[LabelValue], p: &[LabelValue]| of(Numbering::Brats, r, p);
         assert_eq!(brats(&[0, 1, 2, 4], &[1, 2, 4]).unwrap(), [vec![1, 2, 4], vec![1, 4], vec![4]]);
         assert_eq!(brats(&[0, 1, 2, 3], &[1]).unwrap(), [vec![1, 2, 3], vec![1, 3], vec![3]]);
         assert_eq!(of(Numbering::Msd, &[0, 1, 2, 3], &[1]).unwrap(), [vec![1, 2, 3], vec![2, 3], vec![3]]);
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_doubted() {
         let faces = PerValue::from([(1, 100), (2, 3)]);
-        let doubts = |n: Numbering, p: &[Value]| n.regions(&voxels(&[1, 2, 3]), &[voxels(p)], &faces).unwrap().doubts;
+        let doubts = |n: Numbering, p: &[LabelValue]| n.regions(&voxels(&[1, 2, 3]), &[voxels(p)], &faces).unwrap().doubts;
         assert!(doubts(Numbering::Brats, &[1])[0].contains("--region brats-msd"));
         assert!(doubts(Numbering::Msd, &[1]).is_empty());
         assert!(doubts(Numbering::Msd, &[1, 4, 9])[0].ends_with("4, 9"));

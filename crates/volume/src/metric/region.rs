@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A label value.
-pub type Value = u32;
+pub type LabelValue = u32;
 
 /// Label values that are scored as one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,12 +13,12 @@ pub type Value = u32;
 pub struct Region {
     pub name: String,
     /// Ascending, without repeats, none of them 0.
-    pub values: Vec<Value>,
+    pub values: Vec<LabelValue>,
 }
 
 impl Region {
     /// One label value, under its own number.
-    pub fn label(value: Value) -> Self {
+    pub fn label(value: LabelValue) -> Self {
         Self { name: value.to_string(), values: vec![value] }
     }
 
@@ -52,7 +52,7 @@ impl Region {
 
     /// Its label values, `1, 2, 4`.
     pub fn listed(&self) -> String {
-        self.values.iter().map(Value::to_string).collect::<Vec<_>>().join(", ")
+        self.values.iter().map(LabelValue::to_string).collect::<Vec<_>>().join(", ")
     }
 
     /// Whether it is one label value under its own number.

@@ -18,12 +18,12 @@ use super::lesion::{LesionRule, Lesions};
 use super::numbering::PerValue;
 use super::overlap::Counts;
 use super::region::Region;
-use super::surface::{Convention, Surfaces};
+use super::surface::{SurfaceConvention, Surfaces};
 
 /// How to score.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Settings {
-    pub convention: Convention,
+    pub convention: SurfaceConvention,
     /// Surface Dice counts what lies within this of the other surface, mm.
     pub tolerance: f64,
     /// Lesion-wise figures are made if this is given.
@@ -129,7 +129,7 @@ impl Scores {
 }
 
 /// Two label maps of one shape, counted: what is where.
-pub struct Pair<'a> {
+pub struct LabelPair<'a> {
     /// The label value of each place in the maps.
     values: Vec<u32>,
     prediction: &'a Array3<u8>,
@@ -140,8 +140,8 @@ pub struct Pair<'a> {
     extents: Vec<Extent>,
 }
 
-impl<'a> Pair<'a> {
-    /// Counts two label maps `[D, H, W]`, whose bytes are label values unless [`Pair::of_values`] says otherwise; `spacing` in mm along the same
+impl<'a> LabelPair<'a> {
+    /// Counts two label maps `[D, H, W]`, whose bytes are label values unless [`LabelPair::of_values`] says otherwise; `spacing` in mm along the same
     /// axes. None when their shapes differ.
     pub fn new(prediction: &'a Array3<u8>, reference: &'a Array3<u8>, spacing: [f64; 3]) -> Option<Self> {
         if prediction.dim() != reference.dim() {
@@ -227,6 +227,6 @@ impl<'a> Pair<'a> {
 #[cfg(test)]
 pub(super) fn counted(prediction: &[u8], reference: &[u8], classes: u32) -> Vec<Counts> {
     let [p, r] = [prediction, reference].map(|row| Array3::from_shape_vec((1, 1, row.len()), row.to_vec()).expect("a row"));
-    let pair = Pair::new(&p, &r, [1.0; 3]).expect("rows of one length");
+    let pair = LabelPair::new(&p, &r, [1.0; 3]).expect("rows of one length");
     (0..classes).map(|c| pair.counts(&Region::label(c))).collect()
 }

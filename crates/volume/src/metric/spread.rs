@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use super::means::{Sample, mean};
+use super::means::{MetricSample, mean};
 
 /// Resamples of the bootstrap.
 pub const RESAMPLES: usize = 10_000;
@@ -36,12 +36,12 @@ pub struct Spread {
 ///
 /// The interval is that of the percentile bootstrap: the 2.5th and 97.5th percentile of the means of [`RESAMPLES`] draws of as many cases
 /// with replacement, those left out in which no case counts. All figures see the same draws, and the same `seed` gives the same ones.
-pub fn spreads(samples: &[Sample], seed: u64) -> Vec<Spread> {
+pub fn spreads(samples: &[MetricSample], seed: u64) -> Vec<Spread> {
     let intervals = bootstrap(samples, seed);
     samples.iter().zip(intervals).map(|(sample, interval)| spread(sample, interval)).collect()
 }
 
-fn spread(sample: &Sample, interval: Option<[f64; 2]>) -> Spread {
+fn spread(sample: &MetricSample, interval: Option<[f64; 2]>) -> Spread {
     let mut sorted: Vec<f64> = sample.values.iter().flatten().copied().collect();
     sorted.sort_by(f64::total_cmp);
     let n = sorted.len();
@@ -69,7 +69,7 @@ fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     Some(low + (high - low) * at.fract())
 }
 
-fn bootstrap(samples: &[Sample], seed: u64) -> Vec<Option<[f64; 2]>> {
+fn bootstrap(samples: &[MetricSample], seed: u64) -> Vec<Option<[f64; 2]>> {
     let n = samples.first().map_or(0, |s| s.values.len());
     if n < 2 {
         return vec![None; samples.len()];
@@ -93,7 +93,7 @@ fn bootstrap(samples: &[Sample], seed: u64) -> Vec<Option<[f64; 2]>> {
             means.extend(mean(parts.iter().map(of_part)));
         }
     }
-    let interval = |(mut means, sample): (Vec<f64>, &Sample)| {
+    let interval = |(mut means, sample): (Vec<f64>, &MetricSample)| {
         means.sort_by(f64::total_cmp);
         let several = sample.values.iter().flatten().nth(1).is_some();
         several.then(|| Some([quantile(&means, 0.025)?, quantile(&means, 0.975)?])).flatten()
@@ -105,9 +105,9 @@ fn bootstrap(samples: &[Sample], seed: u64) -> Vec<Option<[f64; 2]>> {
 mod tests {
     use super::*;
 
-    fn sample(values: &[f64]) -> Sample {
+    fn sample(values: &[f64]) -> MetricSample {
         let values: Vec<Option<f64>> = values.iter().copied().map(Some).collect();
-        Sample { parts: vec![values.clone()], values }
+        MetricSample { parts: vec![values.clone()], values }
     }
 
     #[test]
@@ -143,8 +143,11 @@ mod tests {
     fn what_does_not_count_is_in_no_figure() {
         let values = vec![Some(0.25), None, Some(0.75), None];
         let other = vec![None, Some(1.0), None, None];
-        let mean = Sample { values: vec![Some(0.25), Some(1.0), Some(0.75), None], parts: vec![values.clone(), other.clone()] };
-        let all = spreads(&[Sample { parts: vec![values.clone()], values }, Sample { parts: vec![other.clone()], values: other }, mean], 3);
+        let mean = MetricSample { values: vec![Some(0.25), Some(1.0), Some(0.75), None], parts: vec![values.clone(), other.clone()] };
+        let all = spreads(
+            &[MetricSample { parts: vec![values.clone()], values }, MetricSample { parts: vec![other.clone()], values: other }, mean],
+            3,
+        );
         assert_eq!((all[0].n, all[0].of, all[0].mean, all[0].least), (2, 4, Some(0.5), Some(0.25)));
         assert!(all[0].low >= Some(0.25) && all[0].high <= Some(0.75));
         assert_eq!((all[1].n, all[1].mean, all[1].low), (1, Some(1.0), None));

@@ -11,7 +11,7 @@ use super::overlap::Counts;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CaseScore {
     pub id: String,
-    /// Dice per foreground class, in the order of [`Summary::classes`]; none where the class is in neither map.
+    /// Dice per foreground class, in the order of [`ScoreSummary::classes`]; none where the class is in neither map.
     pub dice: Vec<Option<f64>>,
     /// Mean of those of the classes that any reference has.
     pub mean: Option<f64>,
@@ -34,7 +34,7 @@ pub struct ClassScore {
 
 /// All of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Summary {
+pub struct ScoreSummary {
     pub cases: Vec<CaseScore>,
     pub classes: Vec<ClassScore>,
     /// Mean over the foreground classes of their means, of those that any reference has; none where no reference has any.
@@ -42,7 +42,7 @@ pub struct Summary {
 }
 
 /// Brings cases together. `classes` names what is scored; each case has the counts of those.
-pub fn summarise(classes: &[String], cases: Vec<(String, Vec<Counts>)>) -> Summary {
+pub fn summarise(classes: &[String], cases: Vec<(String, Vec<Counts>)>) -> ScoreSummary {
     let complete = |counts: Vec<Counts>| -> Vec<Counts> {
         counts.into_iter().chain(std::iter::repeat(Counts::default())).take(classes.len()).collect()
     };
@@ -65,7 +65,7 @@ pub fn summarise(classes: &[String], cases: Vec<(String, Vec<Counts>)>) -> Summa
         mean: values.case(at),
         counts: counts.clone(),
     };
-    Summary { cases: cases.iter().enumerate().map(case).collect(), classes, mean: values.mean() }
+    ScoreSummary { cases: cases.iter().enumerate().map(case).collect(), classes, mean: values.mean() }
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //!
 //! May use `volume` (the distance transform) and `surfel`, `extent` beside it.
 //!
-//! Published figures follow three conventions, and all are here by the name of the tool that they come from; see [`Convention`].
-//! [`Convention::DeepMind`] is the default: it weighs each piece of surface by its area, so that a figure means the same on a grid of
+//! Published figures follow three conventions, and all are here by the name of the tool that they come from; see [`SurfaceConvention`].
+//! [`SurfaceConvention::DeepMind`] is the default: it weighs each piece of surface by its area, so that a figure means the same on a grid of
 //! 1x1x1 mm as on one of 1x1x5 mm, and it is what the brain tumour challenges use. Counting voxels gives a slanted surface and the side
 //! that is cut finely more weight than they have.
 
@@ -17,7 +17,7 @@ use crate::volume::distance;
 /// How surfaces are sampled and distances are brought together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Convention {
+pub enum SurfaceConvention {
     /// As the package surface-distance: a surface lies between the voxels, its elements weigh as much as their area in mm².
     /// HD95 is the larger of the two directed percentiles; the percentile is the least distance within which 95% of the area lies.
     #[default]
@@ -44,7 +44,7 @@ struct Element {
 pub struct Surfaces {
     /// Elements of the prediction's surface and of the reference's, by distance.
     sides: [Vec<Element>; 2],
-    convention: Convention,
+    convention: SurfaceConvention,
 }
 
 impl Surfaces {
@@ -53,7 +53,7 @@ impl Surfaces {
         prediction: ArrayView3<'_, bool>,
         reference: ArrayView3<'_, bool>,
         spacing: [f64; 3],
-        convention: Convention,
+        convention: SurfaceConvention,
     ) -> Option<Self> {
         // Distances run between surfaces, and these lie within the box of both masks: what is outside changes nothing.
         let around = Extent::of(prediction).joined(Extent::of(reference));
@@ -62,8 +62,8 @@ impl Surfaces {
             return None;
         }
         let weights = match convention {
-            Convention::DeepMind => [p, r].map(|m| between(m, &surfel::areas(spacing))),
-            Convention::Monai | Convention::MedPy => [p, r].map(shell),
+            SurfaceConvention::DeepMind => [p, r].map(|m| between(m, &surfel::areas(spacing))),
+            SurfaceConvention::Monai | SurfaceConvention::MedPy => [p, r].map(shell),
         };
         let [p, r] = &weights;
         let side = |own: &Array3<f64>, other: &Array3<f64>| {
@@ -90,9 +90,9 @@ impl Surfaces {
     pub fn percentile(&self, percent: f64) -> f64 {
         let share = percent / 100.0;
         match self.convention {
-            Convention::DeepMind => self.sides.iter().map(|s| within(s, share)).fold(0.0, f64::max),
-            Convention::Monai => self.sides.iter().map(|s| interpolated(s, share)).fold(0.0, f64::max),
-            Convention::MedPy => {
+            SurfaceConvention::DeepMind => self.sides.iter().map(|s| within(s, share)).fold(0.0, f64::max),
+            SurfaceConvention::Monai => self.sides.iter().map(|s| interpolated(s, share)).fold(0.0, f64::max),
+            SurfaceConvention::MedPy => {
                 let mut pooled = self.sides.concat();
                 pooled.sort_unstable_by(|a, b| a.distance.total_cmp(&b.distance));
                 interpolated(&pooled, share)
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn a_mask_is_nowhere_from_itself() {
         let m = block([9, 9, 9], [2, 3, 4], [5, 7, 9]);
-        for convention in [Convention::DeepMind, Convention::Monai, Convention::MedPy] {
+        for convention in [SurfaceConvention::DeepMind, SurfaceConvention::Monai, SurfaceConvention::MedPy] {
             let s = Surfaces::measure(m.view(), m.view(), [1.0, 2.0, 3.0], convention).unwrap();
             assert_eq!((s.hausdorff(), s.percentile(95.0), s.average(), s.dice(0.0)), (0.0, 0.0, 0.0, 1.0));
         }
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn a_shift_is_as_far_as_its_step() {
         let (a, b) = (block([12, 8, 8], [2, 2, 2], [6, 6, 6]), block([12, 8, 8], [4, 2, 2], [8, 6, 6]));
-        for convention in [Convention::DeepMind, Convention::Monai, Convention::MedPy] {
+        for convention in [SurfaceConvention::DeepMind, SurfaceConvention::Monai, SurfaceConvention::MedPy] {
             let s = Surfaces::measure(a.view(), b.view(), [2.5, 1.0, 1.0], convention).unwrap();
             assert_eq!(s.hausdorff(), 5.0, "{convention:?}");
             assert!(s.average() > 0.0 && s.average() < 5.0);
@@ -196,9 +196,9 @@ mod tests {
     #[test]
     fn an_empty_mask_has_no_surface() {
         let (m, none) = (block([4, 4, 4], [1, 1, 1], [3, 3, 3]), block([4, 4, 4], [0; 3], [0; 3]));
-        assert!(Surfaces::measure(m.view(), none.view(), [1.0; 3], Convention::DeepMind).is_none());
-        assert!(Surfaces::measure(none.view(), m.view(), [1.0; 3], Convention::Monai).is_none());
-        assert!(Surfaces::measure(none.view(), none.view(), [1.0; 3], Convention::MedPy).is_none());
+        assert!(Surfaces::measure(m.view(), none.view(), [1.0; 3], SurfaceConvention::DeepMind).is_none());
+        assert!(Surfaces::measure(none.view(), m.view(), [1.0; 3], SurfaceConvention::Monai).is_none());
+        assert!(Surfaces::measure(none.view(), none.view(), [1.0; 3], SurfaceConvention::MedPy).is_none());
     }
 
     #[test]

@@ -2,12 +2,12 @@
 //!
 //! May use `text`.
 
-use crate::text::file::{self, Foreign};
+use crate::text::file::{self, ForeignFormat};
 
 /// What a file that starts with `head` is, if that is known and not NIfTI.
-pub(super) fn foreign(head: &[u8]) -> Option<Foreign> {
+pub(super) fn foreign(head: &[u8]) -> Option<ForeignFormat> {
     let needed = "a NIfTI volume (.nii or .nii.gz) is needed";
-    let weights = || file::is_weights(head).then_some(Foreign { name: "a model or other weights (safetensors)", help: needed });
-    let text = || file::is_text(head).then_some(Foreign { name: "a text file", help: needed });
+    let weights = || file::is_weights(head).then_some(ForeignFormat { name: "a model or other weights (safetensors)", help: needed });
+    let text = || file::is_text(head).then_some(ForeignFormat { name: "a text file", help: needed });
     file::foreign(head).or_else(weights).or_else(text)
 }

@@ -4,11 +4,11 @@
 
 mod fields;
 
-pub(super) use fields::{Kind, SIZE_1, SIZE_2};
+pub(super) use fields::{HeaderKind, SIZE_1, SIZE_2};
 
 use super::datatype::Datatype;
 use super::refusal::{CONVERT, HEADER, Refusal};
-use fields::Fields;
+use fields::HeaderFields;
 
 /// The intents of CIFTI-2, whose dimensions are no space.
 const CIFTI: std::ops::RangeInclusive<i32> = 3000..=3099;
@@ -69,9 +69,9 @@ impl Header {
         }
     }
 
-    /// Reads and checks the first [`Kind::size`] bytes of a file.
-    pub(super) fn parse(kind: Kind, bytes: &[u8]) -> Result<Self, Refusal> {
-        let raw = Fields::split(kind, bytes)?;
+    /// Reads and checks the first [`HeaderKind::size`] bytes of a file.
+    pub(super) fn parse(kind: HeaderKind, bytes: &[u8]) -> Result<Self, Refusal> {
+        let raw = HeaderFields::split(kind, bytes)?;
         let datatype = Datatype::of_code(raw.datatype)?;
         // Some writers leave bitpix out. Any other number means that one of the two fields is damaged.
         if raw.bitpix != 0 && usize::try_from(raw.bitpix).ok() != Some(8 * datatype.bytes()) {
@@ -112,7 +112,7 @@ impl Header {
     }
 
     /// mm in one of the file's units of length. Where the file names none, they are taken for mm.
-    pub(super) fn unit(&self) -> f64 {
+    pub fn unit(&self) -> f64 {
         match self.units & 7 {
             1 => 1000.0,
             3 => 0.001,
@@ -142,7 +142,7 @@ pub(super) fn shown(size: &[usize]) -> String {
     size.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
 }
 
-fn offset(stored: f64, kind: Kind) -> Result<u64, Refusal> {
+fn offset(stored: f64, kind: HeaderKind) -> Result<u64, Refusal> {
     // Four bytes after the header say whether extensions follow.
     let first = if kind.pair { 0 } else { kind.size() as u64 + 4 };
     match stored {

@@ -32,12 +32,12 @@ pub struct LabelMap {
     /// Voxel (i, j, k) to mm.
     pub affine: Affine,
     pub header: Header,
-    pub odd: Odd,
+    pub odd: InvalidVoxels,
 }
 
 /// Voxels that hold no label value.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Odd {
+pub struct InvalidVoxels {
     pub nan: u64,
     pub infinite: u64,
     pub negative: u64,
@@ -51,7 +51,7 @@ pub struct Odd {
     pub many: bool,
 }
 
-impl Odd {
+impl InvalidVoxels {
     /// All of them.
     pub fn count(&self) -> u64 {
         self.nan + self.infinite + self.negative + self.fractional + self.beyond
@@ -74,12 +74,12 @@ struct Places {
     known: HashMap<u32, u8>,
     /// The number that came last and its place: labels come in runs.
     last: (u64, u8),
-    odd: Odd,
+    odd: InvalidVoxels,
 }
 
 impl Places {
     fn new() -> Self {
-        Self { data: vec![], values: vec![0], known: HashMap::from([(0, 0)]), last: (0f64.to_bits(), 0), odd: Odd::default() }
+        Self { data: vec![], values: vec![0], known: HashMap::from([(0, 0)]), last: (0f64.to_bits(), 0), odd: InvalidVoxels::default() }
     }
 
     /// The place of a number; that of the background where it is no label value.
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn what_is_no_label_is_counted_by_kind() {
         let map = written(&[1.0, f32::NAN, f32::NAN, -2.0, 0.5, f32::INFINITY, 1e20, -0.00005, -0.5]);
-        let Odd { nan, infinite, negative, fractional, beyond, first, many } = map.odd.clone();
+        let InvalidVoxels { nan, infinite, negative, fractional, beyond, first, many } = map.odd.clone();
         // -0.5 rounds to -1: below 0 all the same.
         assert_eq!((nan, infinite, negative, fractional, beyond, many), (2, 1, 2, 1, 1, false));
         assert!(first.is_some_and(|(at, v)| at == 1 && v.is_nan()));

@@ -12,7 +12,7 @@ use ndarray::Array4;
 use super::affine::{Affine, steps};
 use super::grid::Grid;
 use super::gzip::{MAX_RATIO, Stream};
-use super::header::{Header, Kind, SIZE_1, shown};
+use super::header::{Header, HeaderKind, SIZE_1, shown};
 use super::pair;
 use super::refusal::{CONVERT, DAMAGED, Refusal};
 use super::voxels::{Floats, Sink, decode, lacking};
@@ -161,7 +161,7 @@ impl<R: BufRead> Source<R> {
 
     fn header(&mut self) -> Result<Header, Refusal> {
         let mut head = self.take(SIZE_1)?;
-        let kind = Kind::of(&head)?;
+        let kind = HeaderKind::of(&head)?;
         head.extend(self.take(kind.size() - SIZE_1)?);
         Header::parse(kind, &head)
     }

@@ -47,18 +47,18 @@ impl Normalise {
     }
 
     /// What brings a channel to its scale. Sums go through the voxels in the order of the view's axes.
-    pub fn scale(self, channel: ArrayView3<'_, f32>) -> Scale {
+    pub fn scale(self, channel: ArrayView3<'_, f32>) -> IntensityScale {
         match self {
-            Self::ZScore => Scale::of(channel, false),
-            Self::ZScoreNonZero => Scale::of(channel, true),
+            Self::ZScore => IntensityScale::of(channel, false),
+            Self::ZScoreNonZero => IntensityScale::of(channel, true),
             Self::Percentiles { low, high } => {
                 let mut all: Vec<f32> = channel.iter().copied().collect();
                 let [low, high] = [low, high].map(|p| percentile(&mut all, p));
                 let factor = if high > low { 1.0 / (f64::from(high) - f64::from(low)) } else { 0.0 };
-                Scale { clip: Some((low, high)), mean: f64::from(low), factor, zero_stays: false }
+                IntensityScale { clip: Some((low, high)), mean: f64::from(low), factor, zero_stays: false }
             }
             Self::Window { low, high, mean, deviation } => {
-                Scale { clip: Some((low as f32, high as f32)), mean, factor: 1.0 / deviation, zero_stays: false }
+                IntensityScale { clip: Some((low as f32, high as f32)), mean, factor: 1.0 / deviation, zero_stays: false }
             }
         }
     }
@@ -77,7 +77,7 @@ pub fn percentile(values: &mut [f32], percent: f64) -> f32 {
 
 /// The intensities of a channel on the scale of a network: `(v - mean) * factor`, of `v` within the clip.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Scale {
+pub struct IntensityScale {
     clip: Option<(f32, f32)>,
     mean: f64,
     factor: f64,
@@ -85,7 +85,7 @@ pub struct Scale {
     zero_stays: bool,
 }
 
-impl Scale {
+impl IntensityScale {
     /// Leaves every value as it is.
     pub const IDENTITY: Self = Self { clip: None, mean: 0.0, factor: 1.0, zero_stays: true };
 

@@ -51,7 +51,7 @@ pub enum Slices {
 
 /// Pixels, three bytes each.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Picture {
+pub struct RgbImage {
     pub width: usize,
     pub height: usize,
     pub rgb: Vec<u8>,
@@ -78,13 +78,13 @@ struct Group {
 }
 
 /// How intensities become grey.
-struct Look {
+struct Intensity {
     window: [f32; 2],
     /// Pixels in a mm.
     scale: f64,
 }
 
-impl Look {
+impl Intensity {
     /// Rows and columns of a plane in pixels.
     fn size(&self, plane: &Plane) -> [usize; 2] {
         let pixels = |mm: f64| ((mm * self.scale).round() as usize).max(1);
@@ -96,7 +96,7 @@ impl Look {
 ///
 /// # Errors
 /// E0703 when the arrays differ in shape or are empty.
-pub fn draw(what: &Overlay<'_>) -> Result<Picture, Diagnostic> {
+pub fn draw(what: &Overlay<'_>) -> Result<RgbImage, Diagnostic> {
     let shape = what.image.dim();
     let labels = || what.reference.iter().chain(&what.prediction);
     if let Some(other) = labels().map(|l| l.dim()).find(|d| *d != shape).or(what.image.is_empty().then_some(shape)) {
@@ -113,7 +113,7 @@ pub fn draw(what: &Overlay<'_>) -> Result<Picture, Diagnostic> {
     let groups = groups(what, &all);
     // One scale for all planes: the widest fills its column.
     let largest = |side: usize| groups.iter().flat_map(|g| &g.planes).map(|p| p.extent[side]).fold(f64::MIN_POSITIVE, f64::max);
-    let look = Look { window, scale: (COLUMN as f64 / largest(1)).min(2.0 * COLUMN as f64 / largest(0)) };
+    let look = Intensity { window, scale: (COLUMN as f64 / largest(1)).min(2.0 * COLUMN as f64 / largest(0)) };
 
     let mut titles = vec!["image"];
     titles.extend(what.reference.map(|_| "reference"));
@@ -163,7 +163,7 @@ pub fn draw(what: &Overlay<'_>) -> Result<Picture, Diagnostic> {
         legend.draw(&mut canvas, top, GAP);
         top += legend.height();
     }
-    Ok(Picture { width, height: height_in_all, rgb: canvas.into_rgb() })
+    Ok(RgbImage { width, height: height_in_all, rgb: canvas.into_rgb() })
 }
 
 /// The planes of a picture.
@@ -184,7 +184,7 @@ fn groups(what: &Overlay<'_>, all: &[Class]) -> Vec<Group> {
 }
 
 /// The height of a group in pixels.
-fn height(group: &Group, look: &Look) -> usize {
+fn height(group: &Group, look: &Intensity) -> usize {
     group.class.as_ref().map_or(0, |_| LINE) + group.planes.iter().map(|p| look.size(p)[0] + GAP).sum::<usize>()
 }
 
@@ -192,7 +192,7 @@ fn height(group: &Group, look: &Look) -> usize {
 type Painted<'a> = (ArrayView3<'a, u8>, &'a [[u8; 3]; 256]);
 
 /// One panel: a black cell with the plane in its middle; `at`: top, left. Without labels it is the image's own, which has the scale.
-fn panel(canvas: &mut Canvas, what: &Overlay<'_>, plane: &Plane, labels: Option<&Painted<'_>>, look: &Look, at: [usize; 2]) {
+fn panel(canvas: &mut Canvas, what: &Overlay<'_>, plane: &Plane, labels: Option<&Painted<'_>>, look: &Intensity, at: [usize; 2]) {
     let ([top, left], [rows, columns], window) = (at, look.size(plane), look.window);
     canvas.fill([top, left, rows, COLUMN], [0; 3]);
     let inner = left + (COLUMN - columns) / 2;
@@ -274,7 +274,7 @@ pub fn write(path: &Path, what: &Overlay<'_>) -> Result<(), Diagnostic> {
 ///
 /// # Errors
 /// E0603 when the file cannot be written.
-pub fn write_png(path: &Path, picture: &Picture) -> Result<(), Diagnostic> {
+pub fn write_png(path: &Path, picture: &RgbImage) -> Result<(), Diagnostic> {
     fill_file(path, |out| encode(out, picture))
 }
 
@@ -282,7 +282,7 @@ pub fn write_png(path: &Path, picture: &Picture) -> Result<(), Diagnostic> {
 ///
 /// # Errors
 /// What that has.
-pub fn encode(out: impl io::Write, picture: &Picture) -> io::Result<()> {
+pub fn encode(out: impl io::Write, picture: &RgbImage) -> io::Result<()> {
     let mut encoder = png::Encoder::new(out, picture.width as u32, picture.height as u32);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
@@ -315,7 +315,7 @@ mod tests {
     }
 
     /// The pixel at a part of the width and height of a panel, of square panels.
-    fn at(p: &Picture, row: usize, column: usize, y: f64, x: f64) -> [u8; 3] {
+    fn at(p: &RgbImage, row: usize, column: usize, y: f64, x: f64) -> [u8; 3] {
         let inside = |part: f64| (part * COLUMN as f64) as usize;
         let (y, x) = (HEAD + TITLE + row * (COLUMN + GAP) + inside(y), GAP + column * (COLUMN + GAP) + inside(x));
         let i = 3 * (y * p.width + x);
@@ -361,7 +361,7 @@ mod tests {
         let group = LINE + 3 * (COLUMN + GAP);
         assert_eq!(each.height, HEAD + TITLE + 2 * group + LINE);
         // The axial plane of the second group, at the patient's left back: low h, low w, so right bottom.
-        let below = Picture { rgb: each.rgb[3 * each.width * (group + LINE)..].to_vec(), ..each };
+        let below = RgbImage { rgb: each.rgb[3 * each.width * (group + LINE)..].to_vec(), ..each };
         let [r, g, b] = at(&below, 0, 1, 0.75, 0.75);
         assert!(r > g && g == b, "class 3 in its own red: {r} {g} {b}");
     }

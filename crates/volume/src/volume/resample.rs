@@ -18,7 +18,7 @@ const SAME: f64 = 1e-4;
 
 /// How a label between voxels is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Between {
+pub enum LabelInterpolation {
     /// The label of the nearest voxel.
     Nearest,
     /// The label that weighs most when each is interpolated linearly by itself; of equals the smallest. Edges are smoother.
@@ -57,17 +57,17 @@ fn mix(a: f32, b: f32, t: f32) -> f32 {
 /// A label map `[D, H, W]` on another grid; 0 where it does not reach.
 ///
 /// `labels` has `from.size` voxels.
-pub fn resample_labels(labels: ArrayView3<'_, u8>, from: &Grid, onto: &Grid, between: Between) -> Array3<u8> {
+pub fn resample_labels(labels: ArrayView3<'_, u8>, from: &Grid, onto: &Grid, between: LabelInterpolation) -> Array3<u8> {
     let labels = labels.as_standard_layout();
     let mut out = Array3::zeros(onto.size);
     let (Some(data), [_, h, w]) = (labels.as_slice(), from.size) else { return out };
     let at = |z: usize, y: usize, x: usize| data[(z * h + y) * w + x];
     match between {
-        Between::Nearest => each(from, onto, out.view_mut(), |taps| {
+        LabelInterpolation::Nearest => each(from, onto, out.view_mut(), |taps| {
             let [z, y, x] = taps.map(|t| if t.t > 0.5 { t.high } else { t.low });
             at(z, y, x)
         }),
-        Between::Linear => each(from, onto, out.view_mut(), |taps| {
+        LabelInterpolation::Linear => each(from, onto, out.view_mut(), |taps| {
             let [z, y, x] = taps;
             let mut around = [(0u8, 0f32); 8];
             for (n, place) in around.iter_mut().enumerate() {

@@ -18,7 +18,7 @@ const FEWEST_VOXELS: usize = 16;
 
 /// Of the voxels of one channel or of all. Numbers are of the finite ones.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Summary {
+pub struct VoxelSummary {
     pub voxels: u64,
     /// 0 where no voxel is finite.
     pub min: f64,
@@ -32,7 +32,7 @@ pub struct Summary {
     pub infinite: u64,
 }
 
-impl Summary {
+impl VoxelSummary {
     /// Of numbers.
     pub fn of(values: impl Iterator<Item = f32> + Clone) -> Self {
         let mut s =
@@ -63,8 +63,8 @@ impl Summary {
 
 impl Volume {
     /// Of all voxels.
-    pub fn summary(&self) -> Summary {
-        Summary::of(self.data.iter().copied())
+    pub fn summary(&self) -> VoxelSummary {
+        VoxelSummary::of(self.data.iter().copied())
     }
 
     /// Voxels of each value, if it looks like a label map: one channel, whole numbers from 0 on, at most 256 of
@@ -109,10 +109,10 @@ mod tests {
 
     #[test]
     fn by_hand() {
-        let s = Summary::of([1.0, 2.0, 0.0, f32::NAN, f32::INFINITY, 5.0].into_iter());
+        let s = VoxelSummary::of([1.0, 2.0, 0.0, f32::NAN, f32::INFINITY, 5.0].into_iter());
         assert_eq!((s.voxels, s.min, s.max, s.mean, s.non_zero, s.nan, s.infinite), (6, 0.0, 5.0, 2.0, 5, 1, 1));
         assert!((s.deviation - 3.5f64.sqrt()).abs() < 1e-12);
-        let s = Summary::of([f32::NAN].into_iter());
+        let s = VoxelSummary::of([f32::NAN].into_iter());
         assert_eq!((s.min, s.max, s.mean, s.deviation), (0.0, 0.0, 0.0, 0.0));
     }
 

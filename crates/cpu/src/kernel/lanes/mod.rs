@@ -1,8 +1,8 @@
-//! Vectors of `f32` of the widest form that the processor has: AVX-512 (16 lanes), AVX2 with FMA (8), NEON (4), and a portable
-//! form (8) that the compiler vectorises. Uses nothing of the crate.
+//! Vectors of `f32` of the widest instruction set that the processor has: AVX-512 (16 lanes), AVX2 with FMA (8), NEON (4), and a portable
+//! one (8) that the compiler vectorises. Uses nothing of the crate.
 //!
-//! A kernel is a [`Job`]: its arguments and one body that is generic over [`Lanes`]. The body is inlined into one function for
-//! each form, in which that form's features are enabled; [`run`] calls the one for a [`Form`].
+//! A kernel is a [`SimdKernel`]: its arguments and one body that is generic over [`Lanes`]. The body is inlined into one function for
+//! each instruction set, in which its features are enabled; [`run`] calls the one for an [`Isa`].
 
 #[cfg(target_arch = "aarch64")]
 mod neon;
@@ -16,19 +16,19 @@ use portable::Portable;
 #[cfg(target_arch = "x86_64")]
 use x86::{Avx2, Avx512};
 
-/// Lanes of the widest form there is: room for a vector of any form.
+/// Lanes of the widest instruction set there is: room for a vector of any.
 pub const WIDEST: usize = 16;
 
 /// A vector of `N` floats.
 ///
 /// # Safety
-/// Pointers need `N` readable or writable floats (`n` of them in the `head` forms) and no alignment. Values of a form may only be
+/// Pointers need `N` readable or writable floats (`n` of them in the `head` methods) and no alignment. Values of an instruction set may only be
 /// made where its features are enabled, which [`run`] sees to.
 #[allow(clippy::missing_safety_doc, reason = "it is said of the whole trait")]
 pub trait Lanes: Copy {
     /// At most [`WIDEST`].
     const N: usize;
-    /// Vector registers that the form has.
+    /// Vector registers that there are.
     const REGISTERS: usize;
     unsafe fn load(p: *const f32) -> Self;
     unsafe fn store(self, p: *mut f32);
@@ -37,7 +37,7 @@ pub trait Lanes: Copy {
     /// Writes the first `n` (0 to `N`) lanes.
     unsafe fn store_head(self, p: *mut f32, n: usize);
     unsafe fn splat(v: f32) -> Self;
-    /// `self * a + b`, fused where the form has it.
+    /// `self * a + b`, fused where the instruction set has it.
     unsafe fn mul_add(self, a: Self, b: Self) -> Self;
     unsafe fn add(self, o: Self) -> Self;
     unsafe fn sub(self, o: Self) -> Self;
@@ -163,7 +163,7 @@ pub unsafe fn products<L: Lanes, const B: usize, const P: usize>(
     }
 }
 
-/// [`Lanes::correlations`] of any form.
+/// [`Lanes::correlations`] of any instruction set.
 ///
 /// # Safety
 /// As there.
@@ -199,17 +199,17 @@ const LN2_LO: f32 = -2.121_944_4e-4;
 /// Minimax polynomial of (exp(r) - 1 - r) / r^2 on |r| <= ln 2 / 2, highest power first.
 const EXP_POLY: [f32; 6] = [1.987_569_1e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
 
-/// What is run with lanes of a form.
-pub trait Job {
+/// A kernel that is compiled for every instruction set.
+pub trait SimdKernel {
     type Out;
     /// # Safety
-    /// The processor has what `L` needs, and the job's pointers cover what its body touches.
+    /// The processor has what `L` needs, and the kernel's pointers cover what its body touches.
     unsafe fn run<L: Lanes>(self) -> Self::Out;
 }
 
-/// The forms, from narrow to wide.
+/// SIMD instruction sets, from narrow to wide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Form {
+pub enum Isa {
     Portable,
     #[cfg(target_arch = "aarch64")]
     Neon,
@@ -220,18 +220,18 @@ pub enum Form {
 }
 
 thread_local! {
-    /// The widest form that this thread may use.
-    static MOST: std::cell::Cell<Option<Form>> = const { std::cell::Cell::new(None) };
+    /// The widest that this thread may use.
+    static MOST: std::cell::Cell<Option<Isa>> = const { std::cell::Cell::new(None) };
 }
 
-impl Form {
+impl Isa {
     /// The widest that this processor has.
     pub fn widest() -> Self {
         let detected = Self::detected();
         MOST.get().map_or(detected, |most| most.min(detected))
     }
 
-    /// Lets this thread use no wider form; any that the processor has without one. For tests and measurements.
+    /// Lets this thread use no wider one; any that the processor has without one. For tests and measurements.
     pub fn limit(most: Option<Self>) {
         MOST.set(most);
     }
@@ -240,113 +240,113 @@ impl Form {
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") && is_x86_feature_detected!("avx512vl") {
-                return Form::Avx512;
+                return Isa::Avx512;
             }
             if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                return Form::Avx2;
+                return Isa::Avx2;
             }
-            Form::Portable
+            Isa::Portable
         }
         #[cfg(target_arch = "aarch64")]
         {
-            Form::Neon
+            Isa::Neon
         }
         #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
         {
-            Form::Portable
+            Isa::Portable
         }
     }
 
-    /// Every form that this processor has, from narrow to wide.
+    /// Every one that this processor has, from narrow to wide.
     pub fn all() -> Vec<Self> {
-        let mut all = vec![Form::Portable];
+        let mut all = vec![Isa::Portable];
         #[cfg(target_arch = "x86_64")]
-        all.extend([Form::Avx2, Form::Avx512]);
+        all.extend([Isa::Avx2, Isa::Avx512]);
         #[cfg(target_arch = "aarch64")]
-        all.push(Form::Neon);
+        all.push(Isa::Neon);
         all.retain(|f| *f <= Self::detected());
         all
     }
 
-    /// The form for rows of so many columns.
+    /// The one for rows of so many columns.
     pub fn of(columns: usize) -> Self {
         Self::widest().for_rows(columns)
     }
 
-    /// This form, or a narrower one where rows of so many columns would leave half of its lanes or more idle.
+    /// This one, or a narrower one where rows of so many columns would leave half of its lanes or more idle.
     pub fn for_rows(self, columns: usize) -> Self {
         #[cfg(target_arch = "x86_64")]
-        if columns <= Form::Avx2.lanes() {
-            return self.min(Form::Avx2);
+        if columns <= Isa::Avx2.lanes() {
+            return self.min(Isa::Avx2);
         }
         let _ = columns;
         self
     }
 
-    /// This form, or the widest where the processor lacks it.
+    /// This one, or the widest where the processor lacks it.
     pub fn available(self) -> Self {
         self.min(Self::widest())
     }
 
     pub fn lanes(self) -> usize {
         match self {
-            Form::Portable => Portable::N,
+            Isa::Portable => Portable::N,
             #[cfg(target_arch = "aarch64")]
-            Form::Neon => Neon::N,
+            Isa::Neon => Neon::N,
             #[cfg(target_arch = "x86_64")]
-            Form::Avx2 => Avx2::N,
+            Isa::Avx2 => Avx2::N,
             #[cfg(target_arch = "x86_64")]
-            Form::Avx512 => Avx512::N,
+            Isa::Avx512 => Avx512::N,
         }
     }
 
     pub fn name(self) -> &'static str {
         match self {
-            Form::Portable => "portable",
+            Isa::Portable => "portable",
             #[cfg(target_arch = "aarch64")]
-            Form::Neon => "NEON",
+            Isa::Neon => "NEON",
             #[cfg(target_arch = "x86_64")]
-            Form::Avx2 => "AVX2",
+            Isa::Avx2 => "AVX2",
             #[cfg(target_arch = "x86_64")]
-            Form::Avx512 => "AVX-512",
+            Isa::Avx512 => "AVX-512",
         }
     }
 }
 
-/// Runs a job with lanes of a form, or of the widest where the processor lacks it.
+/// Runs a kernel by an instruction set, or the widest one where the processor lacks it.
 ///
 /// # Safety
-/// The job's pointers cover what its body touches.
+/// The kernel's pointers cover what its body touches.
 #[inline]
-pub unsafe fn run<J: Job>(form: Form, job: J) -> J::Out {
+pub unsafe fn run<J: SimdKernel>(isa: Isa, kernel: J) -> J::Out {
     #[cfg(target_arch = "x86_64")]
     {
         #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx2,fma")]
-        unsafe fn avx512<J: Job>(job: J) -> J::Out {
+        unsafe fn avx512<J: SimdKernel>(kernel: J) -> J::Out {
             // SAFETY: the features are enabled here; the caller vouches for the pointers.
-            unsafe { job.run::<Avx512>() }
+            unsafe { kernel.run::<Avx512>() }
         }
         #[target_feature(enable = "avx2,fma")]
-        unsafe fn avx2<J: Job>(job: J) -> J::Out {
+        unsafe fn avx2<J: SimdKernel>(kernel: J) -> J::Out {
             // SAFETY: as above.
-            unsafe { job.run::<Avx2>() }
+            unsafe { kernel.run::<Avx2>() }
         }
-        match form.available() {
+        match isa.available() {
             // SAFETY: `available` has seen the features.
-            Form::Avx512 => return unsafe { avx512(job) },
+            Isa::Avx512 => return unsafe { avx512(kernel) },
             // SAFETY: as above.
-            Form::Avx2 => return unsafe { avx2(job) },
-            Form::Portable => {}
+            Isa::Avx2 => return unsafe { avx2(kernel) },
+            Isa::Portable => {}
         }
     }
     #[cfg(target_arch = "aarch64")]
-    if form == Form::Neon {
+    if isa == Isa::Neon {
         // SAFETY: NEON is part of the architecture.
-        return unsafe { job.run::<Neon>() };
+        return unsafe { kernel.run::<Neon>() };
     }
-    let _ = form;
-    // SAFETY: the portable form needs nothing; the caller vouches for the pointers.
-    unsafe { job.run::<Portable>() }
+    let _ = isa;
+    // SAFETY: the portable one needs nothing; the caller vouches for the pointers.
+    unsafe { kernel.run::<Portable>() }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! Every form against the plain arithmetic of single floats, and the rule for narrow rows.
+//! Every instruction set against the plain arithmetic of single floats, and the rule for narrow rows.
 
-use super::{Form, Job, Lanes, WIDEST, run};
+use super::{Isa, Lanes, SimdKernel, WIDEST, run};
 
 /// What a method gives for two vectors; lanes beyond `N` stay 0.
 struct Both<F>(F, [f32; WIDEST], [f32; WIDEST]);
@@ -19,12 +19,12 @@ enum Method {
     Sigmoid,
 }
 
-impl Job for Both<Method> {
+impl SimdKernel for Both<Method> {
     type Out = Vec<f32>;
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) -> Vec<f32> {
         let mut out = [0f32; WIDEST];
-        // SAFETY: the arrays hold a vector of any form.
+        // SAFETY: the arrays hold a vector of any instruction set.
         unsafe {
             let (x, y) = (L::load(self.1.as_ptr()), L::load(self.2.as_ptr()));
             let (one, two) = (L::splat(1.0), L::splat(2.0));
@@ -48,18 +48,18 @@ impl Job for Both<Method> {
 /// Compares a method with that of single floats for all pairs.
 #[track_caller]
 fn check(method: Method, x: &[f32], y: &[f32], want: impl Fn(f32, f32) -> f64, relative: f64) {
-    for form in Form::all() {
+    for isa in Isa::all() {
         for x in x {
             for y in y {
                 // SAFETY: the job reads and writes its own arrays.
-                let got = unsafe { run(form, Both(method, [*x; WIDEST], [*y; WIDEST])) };
-                assert_eq!(got.len(), form.lanes());
+                let got = unsafe { run(isa, Both(method, [*x; WIDEST], [*y; WIDEST])) };
+                assert_eq!(got.len(), isa.lanes());
                 let want = want(*x, *y);
                 for got in got {
                     let same = f64::from(got) == want || got.is_nan() && want.is_nan();
                     // Half of the smallest float, and a little for what is rounded twice.
                     let near = (f64::from(got) - want).abs() <= (relative * want.abs()).max(if relative > 0.0 { 1.5e-45 } else { 0.0 });
-                    assert!(same || near, "{method:?} of {x:e} and {y:e} is {got:e}, not {want:e}, with {}", form.name());
+                    assert!(same || near, "{method:?} of {x:e} and {y:e} is {got:e}, not {want:e}, with {}", isa.name());
                 }
             }
         }
@@ -101,23 +101,23 @@ fn exponentials_are_right_to_their_ends() {
     };
     check(Method::Exp, &x, &[0.0], want, 2e-7);
     let zero = [-104.0, -110.0, -INF];
-    for form in Form::all() {
+    for isa in Isa::all() {
         for x in zero {
             // SAFETY: as above.
-            assert!(unsafe { run(form, Both(Method::Exp, [x; WIDEST], [0.0; WIDEST])) }.iter().all(|y| *y == 0.0), "{}", form.name());
+            assert!(unsafe { run(isa, Both(Method::Exp, [x; WIDEST], [0.0; WIDEST])) }.iter().all(|y| *y == 0.0), "{}", isa.name());
         }
     }
 }
 
 #[test]
 fn the_logistic_function_is_within_its_bound() {
-    for form in Form::all() {
+    for isa in Isa::all() {
         for i in -2000..=2000 {
             let x = i as f32 * 0.05;
             // SAFETY: as above.
-            for y in unsafe { run(form, Both(Method::Sigmoid, [x; WIDEST], [0.0; WIDEST])) } {
+            for y in unsafe { run(isa, Both(Method::Sigmoid, [x; WIDEST], [0.0; WIDEST])) } {
                 let want = 1.0 / (1.0 + (-f64::from(x)).exp());
-                assert!((f64::from(y) - want).abs() < 3e-7, "sigmoid({x}) = {y}, not {want}, with {}", form.name());
+                assert!((f64::from(y) - want).abs() < 3e-7, "sigmoid({x}) = {y}, not {want}, with {}", isa.name());
             }
         }
     }
@@ -126,12 +126,12 @@ fn the_logistic_function_is_within_its_bound() {
 /// Loads, stores and what moves lanes about, of every head.
 struct Moves;
 
-impl Job for Moves {
+impl SimdKernel for Moves {
     type Out = ();
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
         let x: [f32; 2 * WIDEST] = std::array::from_fn(|i| i as f32 + 1.0);
-        // SAFETY: the arrays hold two vectors of any form.
+        // SAFETY: the arrays hold two vectors of any instruction set.
         unsafe {
             let (a, b) = (L::load(x.as_ptr()), L::load(x.as_ptr().add(L::N)));
             let both = |(l, h): (L, L)| {
@@ -159,28 +159,28 @@ impl Job for Moves {
 
 #[test]
 fn heads_touch_what_they_say_and_lanes_keep_their_order() {
-    for form in Form::all() {
+    for isa in Isa::all() {
         // SAFETY: the job has its own arrays.
-        unsafe { run(form, Moves) }
+        unsafe { run(isa, Moves) }
     }
 }
 
 #[test]
 fn short_rows_take_a_narrower_form() {
-    for form in Form::all() {
-        Form::limit(Some(form));
+    for isa in Isa::all() {
+        Isa::limit(Some(isa));
         for columns in 1..100 {
-            let chosen = Form::of(columns);
-            assert!(chosen <= form && (chosen == form || 2 * columns <= form.lanes()), "{columns} columns: {}", chosen.name());
+            let chosen = Isa::of(columns);
+            assert!(chosen <= isa && (chosen == isa || 2 * columns <= isa.lanes()), "{columns} columns: {}", chosen.name());
         }
     }
-    Form::limit(None);
+    Isa::limit(None);
 }
 
 /// Sums of products of whole numbers, which are exact, for blocks of `B` by `P`.
 struct Sums<const B: usize, const P: usize>;
 
-impl<const B: usize, const P: usize> Job for Sums<B, P> {
+impl<const B: usize, const P: usize> SimdKernel for Sums<B, P> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
@@ -193,7 +193,7 @@ impl<const B: usize, const P: usize> Job for Sums<B, P> {
             for (b, sums) in sums.iter().enumerate() {
                 for (p, sum) in sums.iter().enumerate() {
                     let mut out = [0f32; WIDEST];
-                    // SAFETY: the array holds a vector of any form.
+                    // SAFETY: the array holds a vector of any instruction set.
                     unsafe { sum.store(out.as_mut_ptr()) };
                     (0..L::N).for_each(|i| assert_eq!(out[i], 1.0 + want(b, p, i), "{what}, {B} by {P}: {b}, {p}, {i}"));
                 }
@@ -219,13 +219,13 @@ impl<const B: usize, const P: usize> Job for Sums<B, P> {
 
 #[test]
 fn sums_of_products_are_exact() {
-    for form in Form::all() {
-        // SAFETY: the jobs have their own arrays.
+    for isa in Isa::all() {
+        // SAFETY: the kernels have their own arrays.
         unsafe {
-            run(form, Sums::<4, 3>);
-            run(form, Sums::<4, 2>);
-            run(form, Sums::<1, 3>);
-            run(form, Sums::<2, 4>);
+            run(isa, Sums::<4, 3>);
+            run(isa, Sums::<4, 2>);
+            run(isa, Sums::<1, 3>);
+            run(isa, Sums::<2, 4>);
         }
     }
 }
@@ -233,11 +233,11 @@ fn sums_of_products_are_exact() {
 /// SiLU of four vectors at once.
 struct Four([f32; 4]);
 
-impl Job for Four {
+impl SimdKernel for Four {
     type Out = [f32; 4];
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) -> [f32; 4] {
-        // SAFETY: the array holds a vector of any form.
+        // SAFETY: the array holds a vector of any instruction set.
         unsafe {
             let mut x = [L::splat(0.0); 4];
             (0..4).for_each(|k| x[k] = L::splat(self.0[k]));
@@ -254,14 +254,14 @@ impl Job for Four {
 #[test]
 fn silu_of_several_vectors() {
     let x: Vec<f32> = (-1000..1000).map(|i| i as f32 * 0.1).chain([INF, NAN, 1e30, -1e30]).collect();
-    for form in Form::all() {
+    for isa in Isa::all() {
         for x in x.chunks_exact(4) {
             // SAFETY: the job has its own arrays.
-            let y = unsafe { run(form, Four([x[0], x[1], x[2], x[3]])) };
+            let y = unsafe { run(isa, Four([x[0], x[1], x[2], x[3]])) };
             for (x, y) in x.iter().map(|x| f64::from(*x)).zip(y.map(f64::from)) {
                 let want = x / (1.0 + (-x).exp());
                 let near = (y - want).abs() <= 3e-7 * x.abs().max(1e-9);
-                assert!(near || y == want || y.is_nan() && x.is_nan(), "silu({x:e}) = {y:e}, not {want:e}, with {}", form.name());
+                assert!(near || y == want || y.is_nan() && x.is_nan(), "silu({x:e}) = {y:e}, not {want:e}, with {}", isa.name());
             }
         }
     }

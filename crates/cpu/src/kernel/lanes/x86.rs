@@ -37,11 +37,11 @@ fn head16(n: usize) -> __mmask16 {
 
 /// The methods in which both differ by the names of the instructions alone.
 macro_rules! named {
-    ($form:ident, $load:ident, $store:ident, $splat:ident, $mul_add:ident; $($method:ident $instruction:ident),*) => {
+    ($isa:ident, $load:ident, $store:ident, $splat:ident, $mul_add:ident; $($method:ident $instruction:ident),*) => {
         #[inline(always)]
         unsafe fn load(p: *const f32) -> Self {
             // SAFETY: see above.
-            $form(unsafe { $load(p) })
+            $isa(unsafe { $load(p) })
         }
         #[inline(always)]
         unsafe fn store(self, p: *mut f32) {
@@ -51,18 +51,18 @@ macro_rules! named {
         #[inline(always)]
         unsafe fn splat(v: f32) -> Self {
             // SAFETY: see above.
-            $form(unsafe { $splat(v) })
+            $isa(unsafe { $splat(v) })
         }
         #[inline(always)]
         unsafe fn mul_add(self, a: Self, b: Self) -> Self {
             // SAFETY: see above.
-            $form(unsafe { $mul_add(self.0, a.0, b.0) })
+            $isa(unsafe { $mul_add(self.0, a.0, b.0) })
         }
         $(
             #[inline(always)]
             unsafe fn $method(self, o: Self) -> Self {
                 // SAFETY: see above.
-                $form(unsafe { $instruction(self.0, o.0) })
+                $isa(unsafe { $instruction(self.0, o.0) })
             }
         )*
         #[inline(always)]
@@ -180,7 +180,7 @@ impl Lanes for Avx2 {
     ) {
         if B == 4 && P == 3 && inputs > 0 {
             let (mut each, from) = (twelve(sums), std::array::from_fn(|p| src[p % P]));
-            // SAFETY: a value of this form is at hand; the pointers are the caller's.
+            // SAFETY: a value of this instruction set is at hand; the pointers are the caller's.
             unsafe { products(&mut each, from, offsets, weights, inputs) };
             (0..12).for_each(|i| sums[i / 3 % B][i % 3 % P] = Avx2(each[i / 3][i % 3]));
             return;
@@ -197,7 +197,7 @@ impl Lanes for Avx2 {
     ) {
         if B == 4 && P == 3 && vectors > 0 {
             let (mut each, x, y) = (twelve(sums), std::array::from_fn(|p| x[p % P]), std::array::from_fn(|b| y[b % B]));
-            // SAFETY: a value of this form is at hand; the pointers are the caller's.
+            // SAFETY: a value of this instruction set is at hand; the pointers are the caller's.
             unsafe { correlations(&mut each, x, y, vectors) };
             (0..12).for_each(|i| sums[i / 3 % B][i % 3 % P] = Avx2(each[i / 3][i % 3]));
             return;

@@ -1,8 +1,8 @@
-//! Rows of other rows: blends of a resize, rows of another width, two rows column by column.
+//! Rows computed from other rows: interpolation of a resize, rows of another width, two rows interleaved column by column.
 
 use super::lanes::Lanes;
 use super::rows::{head, whole};
-use super::sweep::Mix;
+use super::tiled::Mix;
 
 /// `dst = a x + b y`
 ///

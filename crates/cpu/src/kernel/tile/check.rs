@@ -1,9 +1,9 @@
-//! What running relies on: every place that a node can touch lies in what its volume or local holds, locals are made before they
+//! The checks that make running a stage safe: every place that a node can touch lies in what its volume or local holds, locals are made before they
 //! are read, and what is written overlaps nothing else.
 
 use super::depthwise::Depthwise;
-use super::stage::{Kind, Matrix, Operand, Place, Space, Stage, Volume, Window};
-use super::sweep::size_of;
+use super::stage::{BufferRef, ConvWindow, Matrix, Operand, Space, Stage, StageOp, VolumeDesc};
+use super::tiled::size_of;
 
 /// Everything that running relies on.
 pub(super) fn check(stage: &Stage) -> Result<(), String> {
@@ -19,9 +19,9 @@ pub(super) fn check(stage: &Stage) -> Result<(), String> {
     let mut written = vec![false; stage.volumes.len()];
     for n in &stage.nodes {
         let name = n.name.as_str();
-        let known = |p: Place| match p {
-            Place::Volume(i) => i < stage.volumes.len(),
-            Place::Local(i) => i < stage.locals.len(),
+        let known = |p: BufferRef| match p {
+            BufferRef::Volume(i) => i < stage.volumes.len(),
+            BufferRef::Local(i) => i < stage.locals.len(),
         };
         let places = n.kind.places();
         ensure(known(n.to) && places.iter().all(|p| known(*p)), "a place that is not there", name)?;
@@ -29,22 +29,22 @@ pub(super) fn check(stage: &Stage) -> Result<(), String> {
         ensure(channels == n.channels, "channels of the place", name)?;
         for p in &places {
             match p {
-                Place::Local(i) => ensure(made[*i], "reads a local before it is made", name)?,
+                BufferRef::Local(i) => ensure(made[*i], "reads a local before it is made", name)?,
                 // What is written in this stage is read where it has just been written, which only whole tiles of it are.
-                Place::Volume(i) => ensure(!written[*i], "reads a volume that the stage writes", name)?,
+                BufferRef::Volume(i) => ensure(!written[*i], "reads a volume that the stage writes", name)?,
             }
         }
-        let source = |s: &[(Place, usize)], count: usize, from: Option<[usize; 3]>, plain: bool| -> Result<(), String> {
+        let source = |s: &[(BufferRef, usize)], count: usize, from: Option<[usize; 3]>, plain: bool| -> Result<(), String> {
             ensure(s.len() == count, "channels of its input", name)?;
             for (p, c) in s {
                 let (size, channels) = size_of(stage, *p);
                 ensure(*c < channels && from.is_none_or(|f| f == size), "shape of its input", name)?;
-                ensure(!plain || !matches!(p, Place::Local(i) if stage.locals[*i].phases != 1), "an input in phases", name)?;
+                ensure(!plain || !matches!(p, BufferRef::Local(i) if stage.locals[*i].phases != 1), "an input in phases", name)?;
             }
             Ok(())
         };
-        let same = |s: &[(Place, usize)]| s.first().map(|p| size_of(stage, p.0).0);
-        let window = |x: usize, w: &Window| -> Result<(), String> {
+        let same = |s: &[(BufferRef, usize)]| s.first().map(|p| size_of(stage, p.0).0);
+        let window = |x: usize, w: &ConvWindow| -> Result<(), String> {
             let l = &stage.locals[x];
             ensure(w.kernel.iter().chain(&w.stride).chain(&w.dilation).all(|n| *n > 0), "an empty window", name)?;
             ensure(l.phases == w.stride[2], "phases of its input", name)?;
@@ -67,7 +67,7 @@ pub(super) fn check(stage: &Stage) -> Result<(), String> {
             )
         };
         match &n.kind {
-            Kind::Point { terms, .. } => {
+            StageOp::Point { terms, .. } => {
                 ensure(!terms.is_empty(), "no terms", name)?;
                 for t in terms {
                     if let Operand::Rows(s) = &t.x {
@@ -78,19 +78,19 @@ pub(super) fn check(stage: &Stage) -> Result<(), String> {
                     }
                 }
             }
-            Kind::Softmax { x } => source(x, channels, Some(size), true)?,
-            Kind::Pointwise { x, matrix: m, .. } => {
+            StageOp::Softmax { x } => source(x, channels, Some(size), true)?,
+            StageOp::Pointwise { x, matrix: m, .. } => {
                 source(x, x.len(), Some(size), true)?;
                 matrix(m, x.len(), channels)?;
             }
-            Kind::Dense { x, window: w, matrices } => {
+            StageOp::Dense { x, window: w, matrices } => {
                 window(*x, w)?;
                 let groups = matrices.len().max(1);
                 let inputs = stage.locals[*x].channels;
                 ensure(inputs.is_multiple_of(groups) && channels % groups == 0, "groups", name)?;
                 matrices.iter().try_for_each(|m| matrix(m, inputs / groups * w.taps(), channels / groups))?;
             }
-            Kind::Winograd { x, window: w, tall, matrices, direct } => {
+            StageOp::Winograd { x, window: w, tall, matrices, direct } => {
                 window(*x, w)?;
                 let inputs = stage.locals[*x].channels;
                 ensure(
@@ -106,7 +106,7 @@ pub(super) fn check(stage: &Stage) -> Result<(), String> {
                 tall.iter().chain(matrices).try_for_each(|m| matrix(m, inputs * 3, channels))?;
                 matrix(direct, inputs * 27, channels)?;
             }
-            Kind::Depthwise { x, window: w, weights, bias } => {
+            StageOp::Depthwise { x, window: w, weights, bias } => {
                 window(*x, w)?;
                 ensure(w.stride == [1; 3] && w.dilation == [1; 3] && Depthwise::has(w.kernel[1]), "not for a depthwise form", name)?;
                 ensure(
@@ -117,7 +117,7 @@ pub(super) fn check(stage: &Stage) -> Result<(), String> {
                     name,
                 )?;
             }
-            Kind::Up { x, stride, matrix: m, .. } => {
+            StageOp::Up { x, stride, matrix: m, .. } => {
                 let from = same(x);
                 source(x, x.len(), from, true)?;
                 let blocks: usize = stride.iter().product();
@@ -128,25 +128,25 @@ pub(super) fn check(stage: &Stage) -> Result<(), String> {
                 )?;
                 matrix(m, x.len(), channels * blocks)?;
             }
-            Kind::Resize { x } => source(x, channels, same(x), true)?,
-            Kind::Pool { x, kernel } => {
+            StageOp::Resize { x } => source(x, channels, same(x), true)?,
+            StageOp::Pool { x, kernel } => {
                 let from = same(x);
                 source(x, channels, from, true)?;
                 ensure(from.is_some_and(|f| (0..3).all(|a| kernel[a] > 0 && f[a] / kernel[a] == size[a])), "size of a pooling", name)?;
             }
         }
         match n.to {
-            Place::Local(i) => {
+            BufferRef::Local(i) => {
                 ensure(!made[i], "makes a local twice", name)?;
                 ensure((n.keep.is_none() && n.moments.is_none()) || size == stage.size, "keeps what is on another grid", name)?;
                 ensure(
-                    stage.locals[i].phases == 1 || (n.keep.is_none() && n.moments.is_none() && matches!(n.kind, Kind::Point { .. })),
+                    stage.locals[i].phases == 1 || (n.keep.is_none() && n.moments.is_none() && matches!(n.kind, StageOp::Point { .. })),
                     "phases of what it makes",
                     name,
                 )?;
                 made[i] = true;
             }
-            Place::Volume(i) => {
+            BufferRef::Volume(i) => {
                 ensure(!written[i] && size == stage.size && n.keep.is_none(), "the volume that it writes", name)?;
                 written[i] = true;
             }
@@ -160,7 +160,7 @@ pub(super) fn check(stage: &Stage) -> Result<(), String> {
     }
     for (i, v) in stage.volumes.iter().enumerate().filter(|(i, _)| written[*i]) {
         ensure(!matches!(v.space, Space::Input(_)), "writes an input", "stage")?;
-        let floats = |v: &Volume| [stage.batch, v.channels].iter().chain(&v.size).fold(1usize, |a, n| a.saturating_mul(*n));
+        let floats = |v: &VolumeDesc| [stage.batch, v.channels].iter().chain(&v.size).fold(1usize, |a, n| a.saturating_mul(*n));
         let len = floats(v);
         for (_, o) in stage.volumes.iter().enumerate().filter(|(j, _)| *j != i) {
             let apart = match (v.space, o.space) {

@@ -2,11 +2,11 @@
 //! for each channel and tap), pointwise and transposed ones (an offset for each channel) and the products of Winograd's form are
 //! all this loop, register blocked over outputs and vectors of columns; vectors of several rows go together where rows are short.
 
-use super::lanes::{Form, Lanes, products};
+use super::lanes::{Isa, Lanes, products};
 
 /// Outputs that a block holds in registers together, most of them.
-fn block(left: usize, form: Form) -> usize {
-    let most = if form.lanes() == 16 { 8 } else { 4 };
+fn block(left: usize, isa: Isa) -> usize {
+    let most = if isa.lanes() == 16 { 8 } else { 4 };
     match left {
         1 | 2 => left,
         3 | 4 => 4,
@@ -15,24 +15,24 @@ fn block(left: usize, form: Form) -> usize {
 }
 
 /// The blocks of so many outputs: the first and how many places there are, of which the last may hold none.
-pub fn blocks(outputs: usize, form: Form) -> impl Iterator<Item = (usize, usize)> {
+pub fn blocks(outputs: usize, isa: Isa) -> impl Iterator<Item = (usize, usize)> {
     let mut first = 0;
     std::iter::from_fn(move || {
-        let this = (first < outputs).then(|| (first, block(outputs - first, form)));
+        let this = (first < outputs).then(|| (first, block(outputs - first, isa)));
         first += this.map_or(0, |t| t.1);
         this
     })
 }
 
 /// Places of all blocks of so many outputs.
-pub fn places(outputs: usize, form: Form) -> usize {
-    blocks(outputs, form).map(|(_, b)| b).sum()
+pub fn places(outputs: usize, isa: Isa) -> usize {
+    blocks(outputs, isa).map(|(_, b)| b).sum()
 }
 
 /// Weights by block: `[k, outputs of the block]`, zeros where the last block has no output.
-pub fn pack(inputs: usize, outputs: usize, form: Form, weight: impl Fn(usize, usize) -> f32) -> Vec<f32> {
-    let mut packed = Vec::with_capacity(inputs * places(outputs, form));
-    for (first, b) in blocks(outputs, form) {
+pub fn pack(inputs: usize, outputs: usize, isa: Isa, weight: impl Fn(usize, usize) -> f32) -> Vec<f32> {
+    let mut packed = Vec::with_capacity(inputs * places(outputs, isa));
+    for (first, b) in blocks(outputs, isa) {
         for k in 0..inputs {
             packed.extend((first..first + b).map(|o| if o < outputs { weight(k, o) } else { 0.0 }));
         }
@@ -44,14 +44,14 @@ pub fn pack(inputs: usize, outputs: usize, form: Form, weight: impl Fn(usize, us
 pub fn fold(
     inputs: usize,
     outputs: usize,
-    form: Form,
+    isa: Isa,
     packed: &mut [f32],
     scale: impl Fn(usize) -> f32,
     shift: impl Fn(usize) -> f32,
 ) -> Vec<f32> {
     let mut more = vec![0f64; outputs];
     let mut at = 0;
-    for (first, b) in blocks(outputs, form) {
+    for (first, b) in blocks(outputs, isa) {
         for k in 0..inputs {
             let (a, s) = (scale(k), f64::from(shift(k)));
             for o in 0..b {
@@ -83,7 +83,7 @@ pub struct Combine {
     pub dst_row: usize,
     pub rows: usize,
     pub width: usize,
-    pub form: Form,
+    pub isa: Isa,
 }
 
 impl Combine {
@@ -95,7 +95,7 @@ impl Combine {
         // SAFETY: the caller's.
         unsafe {
             let mut packed = self.packed;
-            for (first, b) in blocks(self.outputs, self.form) {
+            for (first, b) in blocks(self.outputs, self.isa) {
                 match b {
                     1 => self.outputs_of::<L, 1>(first, packed),
                     2 => self.outputs_of::<L, 2>(first, packed),
@@ -119,16 +119,16 @@ impl Combine {
             _ => 6,
         };
         let mut left = self.rows * full;
-        let mut at = Place { row: 0, column: 0 };
+        let mut at = BufferRef { row: 0, column: 0 };
         // SAFETY: the caller's.
         unsafe {
             while left > 0 {
                 // Equal parts: four vectors go by two and two rather than three and one.
                 let n = left.div_ceil(left.div_ceil(most));
-                let next = |p: &mut Place| {
+                let next = |p: &mut BufferRef| {
                     p.column += L::N;
                     if p.column + L::N > self.width {
-                        *p = Place { row: p.row + 1, column: 0 };
+                        *p = BufferRef { row: p.row + 1, column: 0 };
                     }
                 };
                 match n {
@@ -142,8 +142,8 @@ impl Combine {
                 left -= n;
             }
             if tail > 0 {
-                let mut at = Place { row: 0, column: full * L::N };
-                let next = |p: &mut Place| p.row += 1;
+                let mut at = BufferRef { row: 0, column: full * L::N };
+                let next = |p: &mut BufferRef| p.row += 1;
                 while at.row < self.rows {
                     match self.rows - at.row {
                         1 => self.tile::<L, B, 1, true>(first, packed, &mut at, next, tail),
@@ -161,8 +161,8 @@ impl Combine {
         &self,
         first: usize,
         packed: *const f32,
-        at: &mut Place,
-        next: impl Fn(&mut Place),
+        at: &mut BufferRef,
+        next: impl Fn(&mut BufferRef),
         tail: usize,
     ) {
         // SAFETY: the caller's.
@@ -203,7 +203,7 @@ impl Combine {
 
 /// Where a vector lies in the rows.
 #[derive(Clone, Copy)]
-struct Place {
+struct BufferRef {
     row: usize,
     column: usize,
 }

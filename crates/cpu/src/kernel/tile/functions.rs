@@ -1,7 +1,7 @@
-//! Activation functions of lanes.
+//! Activation functions on vectors.
 
 use super::lanes::Lanes;
-use super::stage::Function;
+use super::stage::UnaryFunction;
 use crate::op::Function as F;
 
 /// `f(x)` for each lane; `parameter` is its slope or alpha.
@@ -80,7 +80,7 @@ unsafe fn tanh<L: Lanes>(x: L) -> L {
 }
 
 /// A function of lanes, of several vectors at once. Not a closure: only what is inlined for certain has the features of its caller.
-pub(super) trait Map: Copy {
+pub(super) trait LaneFunction: Copy {
     /// # Safety
     /// See [`Lanes`].
     unsafe fn of<L: Lanes, const K: usize>(self, x: [L; K]) -> [L; K];
@@ -89,7 +89,7 @@ pub(super) trait Map: Copy {
 #[derive(Clone, Copy)]
 pub(super) struct Same;
 
-impl Map for Same {
+impl LaneFunction for Same {
     #[inline(always)]
     unsafe fn of<L: Lanes, const K: usize>(self, x: [L; K]) -> [L; K] {
         x
@@ -99,7 +99,7 @@ impl Map for Same {
 #[derive(Clone, Copy)]
 pub(super) struct Silu;
 
-impl Map for Silu {
+impl LaneFunction for Silu {
     #[inline(always)]
     unsafe fn of<L: Lanes, const K: usize>(self, x: [L; K]) -> [L; K] {
         // SAFETY: no pointers.
@@ -107,10 +107,10 @@ impl Map for Silu {
     }
 }
 
-impl Map for Function {
+impl LaneFunction for UnaryFunction {
     #[inline(always)]
     unsafe fn of<L: Lanes, const K: usize>(self, mut x: [L; K]) -> [L; K] {
-        if let Function::Of(f, parameter) = self {
+        if let UnaryFunction::Of(f, parameter) = self {
             for x in &mut x {
                 // SAFETY: no pointers.
                 *x = unsafe { apply(f, parameter, *x) };

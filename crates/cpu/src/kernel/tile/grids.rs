@@ -1,23 +1,23 @@
-//! Nodes whose input has another grid than their value: transposed convolutions, resizes, pools.
+//! Nodes whose input and output have different grids: transposed convolutions, resizes, pools.
 
 use super::combine::Combine;
-use super::jobs::{Blend, Interleave, Largest, MixRows, Pairs, Stretch, StretchMixed};
 use super::lanes;
-use super::run::{Range, Tile, View};
-use super::stage::{Matrix, Source};
-use super::sweep::{Sweep, resize_row, size_of, up_row, up_rows};
+use super::run::{AxisRange, RowView, TileRun};
+use super::simd::{Blend, Interleave, Largest, MixRows, Pairs, Stretch, StretchMixed};
+use super::stage::{ChannelSources, Matrix};
+use super::tiled::{TiledKernel, resize_row, size_of, up_row, up_rows};
 
-impl Tile<'_> {
+impl TileRun<'_> {
     #[allow(clippy::too_many_arguments)]
     pub(super) fn up(
         &mut self,
-        x: &Source,
+        x: &ChannelSources,
         stride: [usize; 3],
         m: &Matrix,
         channels: usize,
-        to: View,
-        planes: Range,
-        rows: Range,
+        to: RowView,
+        planes: AxisRange,
+        rows: AxisRange,
         width: usize,
     ) {
         let s = stride.map(|v| v as isize);
@@ -29,7 +29,7 @@ impl Tile<'_> {
             let mut h = rows.0.div_euclid(s[1]);
             while h < last {
                 let count = most.min(last - h);
-                let views: Vec<View> = x.iter().map(|p| self.view(p.0)).collect();
+                let views: Vec<RowView> = x.iter().map(|p| self.view(p.0)).collect();
                 for r in 0..count {
                     let src = views[0].at(x[0].1, d, h + r).cast_const();
                     self.offsets.clear();
@@ -52,10 +52,10 @@ impl Tile<'_> {
                         dst_row: step,
                         rows: if together { count as usize } else { 1 },
                         width: narrow,
-                        form: self.sweep.form,
+                        isa: self.tiled.isa,
                     };
                     // SAFETY: rows of the inputs; the room has `most` rows of `step` floats for each output.
-                    unsafe { lanes::run(self.sweep.form, combine) };
+                    unsafe { lanes::run(self.tiled.isa, combine) };
                 }
                 let mut pairs: Vec<(*mut f32, [*const f32; 2])> = vec![];
                 for c in 0..channels {
@@ -90,16 +90,16 @@ impl Tile<'_> {
                     }
                 }
                 // SAFETY: rows of the output, and rows of the room that have been written.
-                unsafe { lanes::run(self.sweep.form, Interleave { rows: &pairs, width: narrow }) };
+                unsafe { lanes::run(self.tiled.isa, Interleave { rows: &pairs, width: narrow }) };
                 h += count;
             }
         }
     }
 
-    pub(super) fn resize(&mut self, i: usize, x: &Source, to: View, planes: Range, rows: Range, width: usize) {
-        let [deep, high, wide] = &self.sweep.mixes[i];
-        let from = source_width(self.sweep, x);
-        let form = self.sweep.form;
+    pub(super) fn resize(&mut self, i: usize, x: &ChannelSources, to: RowView, planes: AxisRange, rows: AxisRange, width: usize) {
+        let [deep, high, wide] = &self.tiled.mixes[i];
+        let from = source_width(self.tiled, x);
+        let isa = self.tiled.isa;
         // The row of the room has a column before it; behind it are stretched rows.
         let row = self.room.wrapping_add(16);
         let stretched = row.wrapping_add((from + 32).next_multiple_of(16));
@@ -117,10 +117,10 @@ impl Tile<'_> {
                     if once {
                         let (x, x_row) = ([at(d0, first), at(d1, first)], v.row);
                         let all = last + 1 - first;
-                        lanes::run(form, StretchMixed { dst: stretched, dst_row: step, x, x_row, share: b, rows: all, row, from, wide });
+                        lanes::run(isa, StretchMixed { dst: stretched, dst_row: step, x, x_row, share: b, rows: all, row, from, wide });
                         let high = &high[rows.0 as usize..rows.1 as usize];
                         let dst = to.at(c, d, rows.0);
-                        lanes::run(form, MixRows { dst, dst_row: to.row, x: stretched, x_row: step, first, high, width });
+                        lanes::run(isa, MixRows { dst, dst_row: to.row, x: stretched, x_row: step, first, high, width });
                         continue;
                     }
                     for h in rows.0..rows.1 {
@@ -129,9 +129,9 @@ impl Tile<'_> {
                         let src = [at(d0, h0), at(d0, h1), at(d1, h0), at(d1, h1)];
                         let shares = [(1.0 - b) * (1.0 - a), (1.0 - b) * a, b * (1.0 - a), b * a];
                         let to = if from == width { dst } else { row };
-                        lanes::run(form, Blend { dst: to, x: src, shares, width: from });
+                        lanes::run(isa, Blend { dst: to, x: src, shares, width: from });
                         if from != width {
-                            lanes::run(form, Stretch { dst, row, from, wide });
+                            lanes::run(isa, Stretch { dst, row, from, wide });
                         }
                     }
                 }
@@ -139,7 +139,7 @@ impl Tile<'_> {
         }
     }
 
-    pub(super) fn pool(&mut self, x: &Source, kernel: [usize; 3], to: View, planes: Range, rows: Range, width: usize) {
+    pub(super) fn pool(&mut self, x: &ChannelSources, kernel: [usize; 3], to: RowView, planes: AxisRange, rows: AxisRange, width: usize) {
         let k = kernel.map(|v| v as isize);
         let room = self.room;
         for (c, (p, ch)) in x.iter().enumerate() {
@@ -151,13 +151,13 @@ impl Tile<'_> {
                     for t in 0..k[0] * k[1] {
                         let x = v.at(*ch, d * k[0] + t / k[1], h * k[1] + t % k[1]).cast_const();
                         // SAFETY: a row of the input of which `width * kW` floats are looked at; the room has as many.
-                        unsafe { lanes::run(self.sweep.form, Largest { dst: row, x, first: t == 0, width: width * kernel[2] }) };
+                        unsafe { lanes::run(self.tiled.isa, Largest { dst: row, x, first: t == 0, width: width * kernel[2] }) };
                     }
                     // SAFETY: as above.
                     unsafe {
                         match kernel[2] {
                             1 => {}
-                            2 => lanes::run(self.sweep.form, Pairs { dst, x: room, width }),
+                            2 => lanes::run(self.tiled.isa, Pairs { dst, x: room, width }),
                             n => {
                                 for j in 0..width {
                                     let mut m = *room.add(j * n);
@@ -176,6 +176,6 @@ impl Tile<'_> {
     }
 }
 
-fn source_width(sweep: &Sweep, x: &Source) -> usize {
-    x.first().map_or(1, |p| size_of(sweep.stage(), p.0).0[2])
+fn source_width(tiled: &TiledKernel, x: &ChannelSources) -> usize {
+    x.first().map_or(1, |p| size_of(tiled.stage(), p.0).0[2])
 }

@@ -1,25 +1,25 @@
-//! What each kind of node does for planes and rows of its value: the places it touches were checked when the sweep was made.
+//! What each kind of node does for planes and rows of its value: the places it touches were checked when the kernel was made.
 
 use super::combine::Combine;
 use super::depthwise::Depthwise;
-use super::jobs::{Blocked, Softmax, Split, Terms};
 use super::lanes;
 use super::rows::TermRow;
-use super::run::{Range, Tile, View};
-use super::stage::{Function, Kind, Matrix, Node, Operand, Place, Source, Term, Window};
-use super::sweep::node_size;
+use super::run::{AxisRange, RowView, TileRun};
+use super::simd::{Blocked, Softmax, Split, Terms};
+use super::stage::{AffineTerm, BufferRef, ChannelSources, ConvWindow, Matrix, Operand, StageNode, StageOp, UnaryFunction};
+use super::tiled::node_size;
 use super::winograd;
 
-impl Tile<'_> {
+impl TileRun<'_> {
     /// Makes planes and rows of a node's value.
-    pub(super) fn make(&mut self, i: usize, node: &Node, to: View, planes: Range, rows: Range) {
-        let sweep = self.sweep;
-        let width = node_size(sweep.stage(), node)[2];
+    pub(super) fn make(&mut self, i: usize, node: &StageNode, to: RowView, planes: AxisRange, rows: AxisRange) {
+        let tiled = self.tiled;
+        let width = node_size(tiled.stage(), node)[2];
         match &node.kind {
-            Kind::Point { terms, post } => self.point(node, terms, *post, to, planes, rows, width),
-            Kind::Softmax { x } => {
+            StageOp::Point { terms, post } => self.point(node, terms, *post, to, planes, rows, width),
+            StageOp::Softmax { x } => {
                 for d in planes.0..planes.1 {
-                    let views: Vec<View> = x.iter().map(|p| self.view(p.0)).collect();
+                    let views: Vec<RowView> = x.iter().map(|p| self.view(p.0)).collect();
                     let whole = to.row == width && views.iter().all(|v| v.row == width);
                     let (step, width) = if whole { (rows.1 - rows.0, width * (rows.1 - rows.0) as usize) } else { (1, width) };
                     let mut h = rows.0;
@@ -27,37 +27,37 @@ impl Tile<'_> {
                         let from: Vec<*const f32> = x.iter().zip(&views).map(|(p, v)| v.at(p.1, d, h).cast_const()).collect();
                         let dst: Vec<*mut f32> = (0..node.channels).map(|c| to.at(c, d, h)).collect();
                         // SAFETY: rows of the inputs and of the output.
-                        unsafe { lanes::run(sweep.form, Softmax { dst: &dst, x: &from, width }) };
+                        unsafe { lanes::run(tiled.isa, Softmax { dst: &dst, x: &from, width }) };
                         h += step;
                     }
                 }
             }
-            Kind::Pointwise { x, matrix, .. } => {
+            StageOp::Pointwise { x, matrix, .. } => {
                 let matrix = self.folded[i].take().map_or(Held::Of(matrix), Held::Own);
                 self.pointwise(x, matrix.get(), to, planes, rows, width);
                 if let Held::Own(m) = matrix {
                     self.folded[i] = Some(m);
                 }
             }
-            Kind::Dense { x, window, matrices } => {
+            StageOp::Dense { x, window, matrices } => {
                 for d in planes.0..planes.1 {
-                    let (inputs, outputs) = (sweep.stage().locals[*x].channels / matrices.len(), node.channels / matrices.len());
+                    let (inputs, outputs) = (tiled.stage().locals[*x].channels / matrices.len(), node.channels / matrices.len());
                     for (g, m) in matrices.iter().enumerate() {
                         self.dense(*x, g * inputs, inputs, window, m, to, g * outputs, d, rows, width);
                     }
                 }
             }
-            Kind::Winograd { x, window, tall, matrices, direct } => {
-                let (view, inputs) = (self.locals[*x], sweep.stage().locals[*x].channels);
+            StageOp::Winograd { x, window, tall, matrices, direct } => {
+                let (view, inputs) = (self.locals[*x], tiled.stage().locals[*x].channels);
                 let p = window.padding.map(|p| p as isize);
                 // The margin before the first column is whole vectors.
-                let start = if window.padding[2] == 0 { 0 } else { sweep.form.lanes() };
+                let start = if window.padding[2] == 0 { 0 } else { tiled.isa.lanes() };
                 let mut d = planes.0;
                 while d + 1 < planes.1 {
                     let mut h = rows.0;
                     while h + 1 < rows.1 {
                         let (count, matrices) = if h + 3 < rows.1 { (4, tall) } else { (2, matrices) };
-                        let block = winograd::Block {
+                        let block = winograd::WinogradBlock {
                             planes: std::array::from_fn(|k| view.at(0, d - p[0] + k as isize, h - p[1]).wrapping_sub(start).cast_const()),
                             lead: start - window.padding[2],
                             src_channel: view.channel,
@@ -70,10 +70,10 @@ impl Tile<'_> {
                             dst_row: to.row,
                             width,
                             room: self.room,
-                            form: sweep.form,
+                            isa: tiled.isa,
                         };
                         // SAFETY: the local has the planes and rows around these outputs; the room is as long as `room` says.
-                        unsafe { lanes::run(sweep.form, Blocked(block, &mut self.offsets)) };
+                        unsafe { lanes::run(tiled.isa, Blocked(block, &mut self.offsets)) };
                         h += count;
                     }
                     if h < rows.1 {
@@ -87,7 +87,7 @@ impl Tile<'_> {
                     self.dense(*x, 0, inputs, window, direct, to, 0, d, rows, width);
                 }
             }
-            Kind::Depthwise { x, window, weights, bias } => {
+            StageOp::Depthwise { x, window, weights, bias } => {
                 let view = self.locals[*x];
                 let p = window.padding.map(|p| p as isize);
                 let mut from: Vec<*const f32> = vec![];
@@ -110,29 +110,38 @@ impl Tile<'_> {
                             width,
                         };
                         // SAFETY: the local has the planes, rows and columns around these outputs.
-                        unsafe { lanes::run(sweep.form, depthwise) };
+                        unsafe { lanes::run(tiled.isa, depthwise) };
                     }
                 }
             }
-            Kind::Up { x, stride, matrix, .. } => {
+            StageOp::Up { x, stride, matrix, .. } => {
                 let matrix = self.folded[i].take().map_or(Held::Of(matrix), Held::Own);
                 self.up(x, *stride, matrix.get(), node.channels, to, planes, rows, width);
                 if let Held::Own(m) = matrix {
                     self.folded[i] = Some(m);
                 }
             }
-            Kind::Resize { x } => self.resize(i, x, to, planes, rows, width),
-            Kind::Pool { x, kernel } => self.pool(x, *kernel, to, planes, rows, width),
+            StageOp::Resize { x } => self.resize(i, x, to, planes, rows, width),
+            StageOp::Pool { x, kernel } => self.pool(x, *kernel, to, planes, rows, width),
         }
     }
 
     #[allow(clippy::too_many_arguments)]
-    fn point(&mut self, node: &Node, terms: &[Term], post: Function, to: View, planes: Range, rows: Range, width: usize) {
+    fn point(
+        &mut self,
+        node: &StageNode,
+        terms: &[AffineTerm],
+        post: UnaryFunction,
+        to: RowView,
+        planes: AxisRange,
+        rows: AxisRange,
+        width: usize,
+    ) {
         let phases = match node.to {
-            Place::Local(l) => self.sweep.stage().locals[l].phases,
-            Place::Volume(_) => 1,
+            BufferRef::Local(l) => self.tiled.stage().locals[l].phases,
+            BufferRef::Volume(_) => 1,
         };
-        let size = node_size(self.sweep.stage(), node);
+        let size = node_size(self.tiled.stage(), node);
         for c in 0..node.channels {
             for d in planes.0..planes.1 {
                 if phases == 1 {
@@ -145,8 +154,8 @@ impl Tile<'_> {
                 for h in rows.0..rows.1 {
                     // A copy needs no row between.
                     let x = match terms {
-                        [Term { x: Operand::Rows(s), affine: None, function: Function::Identity, gain: 1.0, times: None }]
-                            if post == Function::Identity && (s.len() > 1 || node.channels == 1) =>
+                        [AffineTerm { x: Operand::Rows(s), affine: None, function: UnaryFunction::Identity, gain: 1.0, times: None }]
+                            if post == UnaryFunction::Identity && (s.len() > 1 || node.channels == 1) =>
                         {
                             self.view(s[c].0).at(s[c].1, d, h).cast_const()
                         }
@@ -161,7 +170,7 @@ impl Tile<'_> {
                     // SAFETY: a row of the input, or of the room, which has just been written; a phase has room for its columns.
                     unsafe {
                         if phases == 2 {
-                            lanes::run(self.sweep.form, Split { even: out, odd: out.wrapping_add(to.phase), x, width });
+                            lanes::run(self.tiled.isa, Split { even: out, odd: out.wrapping_add(to.phase), x, width });
                         } else {
                             for j in 0..width {
                                 *out.add(j % phases * to.phase + j / phases) = *x.add(j);
@@ -177,9 +186,9 @@ impl Tile<'_> {
     #[allow(clippy::too_many_arguments)]
     fn term(
         &self,
-        terms: &[Term],
+        terms: &[AffineTerm],
         i: usize,
-        post: Function,
+        post: UnaryFunction,
         c: usize,
         (d, h): (isize, isize),
         size: [usize; 3],
@@ -188,7 +197,7 @@ impl Tile<'_> {
     ) {
         let t = &terms[i];
         let width = size[2];
-        let own = |s: &Source| if s.len() == 1 { s[0] } else { s[c] };
+        let own = |s: &ChannelSources| if s.len() == 1 { s[0] } else { s[c] };
         let (scale, mut shift) = match &t.affine {
             Some(a) => (self.column(&a.scale)[c], self.column(&a.shift)[c]),
             None => (1.0, 0.0),
@@ -200,8 +209,8 @@ impl Tile<'_> {
             Operand::Rows(s) => {
                 let (p, ch) = own(s);
                 let v = self.view(p);
-                if let Place::Volume(k) = p
-                    && (d as usize) + 1 < self.sweep.stage().volumes[k].size[0]
+                if let BufferRef::Volume(k) = p
+                    && (d as usize) + 1 < self.tiled.stage().volumes[k].size[0]
                 {
                     ahead = v.plane;
                 }
@@ -226,18 +235,18 @@ impl Tile<'_> {
             }
             None => (std::ptr::null(), 0, 1.0, 0.0),
         };
-        let post = if i + 1 == terms.len() { post } else { Function::Identity };
+        let post = if i + 1 == terms.len() { post } else { UnaryFunction::Identity };
         let (function, gain, more) = (t.function, t.gain, i > 0);
         let free = |row: usize, p: *const f32| p.is_null() || row == width;
         let whole = along.is_null() && dst_row == width && free(x_row, x) && free(times_row, times);
         let (count, width) = if whole { (1, width * count) } else { (count, width) };
         let term = TermRow { dst, x, scale, shift, function, gain, times, times_scale, times_shift, more, post, width, ahead };
         // SAFETY: rows of the inputs and of the output, which in a local are this tile's, in a volume its own.
-        unsafe { lanes::run(self.sweep.form, Terms { term, count, dst_row, x_row, times_row, along }) };
+        unsafe { lanes::run(self.tiled.isa, Terms { term, count, dst_row, x_row, times_row, along }) };
     }
 
-    fn pointwise(&mut self, x: &Source, m: &Matrix, to: View, planes: Range, rows: Range, width: usize) {
-        let views: Vec<View> = x.iter().map(|p| self.view(p.0)).collect();
+    fn pointwise(&mut self, x: &ChannelSources, m: &Matrix, to: RowView, planes: AxisRange, rows: AxisRange, width: usize) {
+        let views: Vec<RowView> = x.iter().map(|p| self.view(p.0)).collect();
         let step = views.first().map_or(0, |v| v.row);
         let uniform = views.iter().all(|v| v.row == step);
         for d in planes.0..planes.1 {
@@ -263,10 +272,10 @@ impl Tile<'_> {
                     dst_row: to.row,
                     rows: n,
                     width: w,
-                    form: self.sweep.form,
+                    isa: self.tiled.isa,
                 };
                 // SAFETY: rows of the inputs, rows of the output.
-                unsafe { lanes::run(self.sweep.form, combine) };
+                unsafe { lanes::run(self.tiled.isa, combine) };
                 h += count as isize;
             }
         }
@@ -278,12 +287,12 @@ impl Tile<'_> {
         x: usize,
         first: usize,
         inputs: usize,
-        w: &Window,
+        w: &ConvWindow,
         m: &Matrix,
-        to: View,
+        to: RowView,
         output: usize,
         d: isize,
-        rows: Range,
+        rows: AxisRange,
         width: usize,
     ) {
         let view = self.locals[x];
@@ -316,10 +325,10 @@ impl Tile<'_> {
             dst_row: to.row,
             rows: (rows.1 - rows.0) as usize,
             width,
-            form: self.sweep.form,
+            isa: self.tiled.isa,
         };
         // SAFETY: the local has the planes, rows and columns around these outputs.
-        unsafe { lanes::run(self.sweep.form, combine) };
+        unsafe { lanes::run(self.tiled.isa, combine) };
     }
 }
 

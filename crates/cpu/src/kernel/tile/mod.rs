@@ -1,7 +1,7 @@
-//! Stages: sweeps over a grid that keep what lies between two volumes in the cache. Kernels for rows and tiles, and the machine
+//! Tiled kernels of fused stages: each goes over a grid once, and keeps what lies between two volumes in the cache. Kernels for rows and tiles, and the machine
 //! that runs a [`Stage`]. Free of Burn; uses rayon and nothing of the crate.
 //!
-//! A stage is checked when it is made ([`Sweep::new`]): every place that a node can touch lies in what its volume or local holds.
+//! A stage is checked when it is made ([`TiledKernel::new`]): every place that a node can touch lies in what its volume or local holds.
 //! So running it is safe, and the pointers below are sound.
 
 mod blends;
@@ -10,25 +10,26 @@ mod combine;
 mod depthwise;
 mod functions;
 mod grids;
-mod jobs;
 mod make;
 mod memory;
 mod rows;
 mod run;
+mod simd;
 mod stage;
-mod sweep;
+mod tiled;
 mod winograd;
 
 use super::lanes;
 
 pub use combine::pack;
-pub use lanes::Form;
+pub use lanes::Isa;
 pub use memory::{Arena, zeros};
 pub use run::{Bound, run};
 pub use stage::{
-    Affine, Column, Function, Kind, Local, Matrix, Moments, Node, Operand, Place, Source, Space, Stage, Term, Times, Volume, Window,
+    AffineTerm, BufferRef, ChannelAffine, ChannelConstants, ChannelSources, ConvWindow, Factor, LineBuffer, Matrix, Moments, Operand,
+    Space, Stage, StageNode, StageOp, UnaryFunction, VolumeDesc,
 };
-pub use sweep::Sweep;
+pub use tiled::TiledKernel;
 pub use winograd::{REACH as WINOGRAD_REACH, transform};
 
 #[cfg(test)]

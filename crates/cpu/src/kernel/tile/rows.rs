@@ -1,8 +1,8 @@
-//! What is done to one row after the other: terms of a sum, softmax over channels, maxima, moments.
+//! Operations on one row after the other: terms of a sum, softmax over channels, maxima, moments.
 
-use super::functions::{Map, Same, Silu};
+use super::functions::{LaneFunction, Same, Silu};
 use super::lanes::Lanes;
-use super::stage::Function;
+use super::stage::UnaryFunction;
 use crate::op;
 
 /// A whole vector; `_` makes it of one form with [`head`].
@@ -31,7 +31,7 @@ unsafe fn put<L: Lanes>(v: L, p: *mut f32, n: usize) {
     unsafe { if n == L::N { v.store(p) } else { v.store_head(p, n) } }
 }
 
-/// Floats of a cache line; a whole number of vectors of any form.
+/// Floats of a cache line; a whole number of vectors of any instruction set.
 pub(super) const LINE: usize = 16;
 /// Vectors that a function is computed of at once.
 const EACH: usize = 4;
@@ -44,7 +44,7 @@ pub struct TermRow {
     pub x: *const f32,
     pub scale: f32,
     pub shift: f32,
-    pub function: Function,
+    pub function: UnaryFunction,
     pub gain: f32,
     /// Null, or a factor.
     pub times: *const f32,
@@ -53,7 +53,7 @@ pub struct TermRow {
     /// Adds to what is there.
     pub more: bool,
     /// What comes after the sum.
-    pub post: Function,
+    pub post: UnaryFunction,
     pub width: usize,
     /// Floats from `x` to what will be read next, or 0: it is asked for.
     pub ahead: usize,
@@ -78,11 +78,11 @@ impl TermRow {
             }
             match self.function {
                 f if self.x.is_null() => with!(f, true),
-                Function::Identity => with!(Same, false),
-                Function::Of(op::Function::Silu, _) => with!(Silu, false),
+                UnaryFunction::Identity => with!(Same, false),
+                UnaryFunction::Of(op::Function::Silu, _) => with!(Silu, false),
                 f => with!(f, false),
             }
-            if self.post != Function::Identity {
+            if self.post != UnaryFunction::Identity {
                 let post = TermRow {
                     x: self.dst,
                     scale: 1.0,
@@ -91,12 +91,12 @@ impl TermRow {
                     gain: 1.0,
                     times: std::ptr::null(),
                     more: false,
-                    post: Function::Identity,
+                    post: UnaryFunction::Identity,
                     ahead: 0,
                     ..self
                 };
                 match self.post {
-                    Function::Of(op::Function::Silu, _) => post.each::<L, _, false, false, false>(Silu),
+                    UnaryFunction::Of(op::Function::Silu, _) => post.each::<L, _, false, false, false>(Silu),
                     f => post.each::<L, _, false, false, false>(f),
                 }
             }
@@ -104,7 +104,7 @@ impl TermRow {
     }
 
     #[inline(always)]
-    unsafe fn each<L: Lanes, M: Map, const ZERO: bool, const TIMES: bool, const MORE: bool>(&self, f: M) {
+    unsafe fn each<L: Lanes, M: LaneFunction, const ZERO: bool, const TIMES: bool, const MORE: bool>(&self, f: M) {
         // SAFETY: the caller's.
         unsafe {
             let (scale, shift, gain) = (L::splat(self.scale), L::splat(self.shift), L::splat(self.gain));

@@ -1,4 +1,4 @@
-//! Runs a sweep: tiles in parallel, each plane by plane through its rings.
+//! Runs a tiled kernel: tiles in parallel, each plane by plane through its rings.
 
 use std::cell::RefCell;
 use std::sync::atomic::Ordering;
@@ -7,18 +7,18 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use super::combine::fold;
-use super::jobs::Sums;
 use super::lanes;
 use super::rows::LINE;
-use super::stage::{Affine, Column, Kind, Matrix, Moments, Node, Operand, Place, Space};
-use super::sweep::{Span, Sweep, clip, node_size};
+use super::simd::Sums;
+use super::stage::{BufferRef, ChannelAffine, ChannelConstants, Matrix, Moments, Operand, Space, StageNode, StageOp};
+use super::tiled::{NeededRange, TiledKernel, clip, node_size};
 
 /// What a run works on.
 pub struct Bound<'a, 'b, 'c> {
     pub arena: &'a mut [f32],
     pub inputs: &'a [&'c [f32]],
     pub outputs: &'a mut [&'b mut [f32]],
-    /// Numbers by channel that were computed before: see [`Column`].
+    /// Numbers by channel that were computed before: see [`ChannelConstants`].
     pub table: &'a [f32],
 }
 
@@ -26,22 +26,22 @@ pub struct Bound<'a, 'b, 'c> {
 #[derive(Clone, Copy)]
 struct Shared(*mut f32);
 
-// SAFETY: the tasks of a run write disjoint rows of the volumes and read volumes that none of them writes (see `sweep::check`).
+// SAFETY: the tasks of a run write disjoint rows of the volumes and read volumes that none of them writes (see `tiled::check`).
 unsafe impl Send for Shared {}
 // SAFETY: as above.
 unsafe impl Sync for Shared {}
 
-/// Runs a sweep and gives the moments of each batch item and wanted channel.
+/// Runs a tiled kernel and gives the moments of each batch item and wanted channel.
 ///
 /// # Errors
 /// When a buffer is shorter than the stage needs.
-pub fn run(sweep: &Sweep, bound: Bound) -> Result<Vec<Moments>, String> {
-    let stage = sweep.stage();
+pub fn run(tiled: &TiledKernel, bound: Bound) -> Result<Vec<Moments>, String> {
+    let stage = tiled.stage();
     let mut bases = vec![];
     for v in &stage.volumes {
         let len = [stage.batch, v.channels, v.size[0], v.size[1], v.size[2]].iter().try_fold(1usize, |a, n| a.checked_mul(*n));
         let len = len.ok_or("a volume beyond what can be addressed")?;
-        // Inputs are only read (checked when the sweep was made).
+        // Inputs are only read (checked when the kernel was made).
         let (base, held) = match v.space {
             Space::Arena(at) => (bound.arena.as_mut_ptr().wrapping_add(at), bound.arena.len().checked_sub(at)),
             Space::Input(i) => bound.inputs.get(i).map_or((std::ptr::null_mut(), None), |x| (x.as_ptr().cast_mut(), Some(x.len()))),
@@ -52,8 +52,8 @@ pub fn run(sweep: &Sweep, bound: Bound) -> Result<Vec<Moments>, String> {
         }
         bases.push(Shared(base));
     }
-    columns_fit(sweep, bound.table.len())?;
-    let (bands, chunks) = sweep.tiles();
+    columns_fit(tiled, bound.table.len())?;
+    let (bands, chunks) = tiled.tiles();
     let tiles = stage.batch * bands * chunks;
     let table = bound.table;
     let parts: Vec<Vec<Moments>> = (0..tiles)
@@ -71,14 +71,14 @@ pub fn run(sweep: &Sweep, bound: Bound) -> Result<Vec<Moments>, String> {
                     Ok(s) => &mut **s,
                     Err(_) => &mut fallback,
                 };
-                if scratch.len() < sweep.scratch + LINE {
-                    scratch.resize(sweep.scratch + LINE, 0.0);
+                if scratch.len() < tiled.scratch + LINE {
+                    scratch.resize(tiled.scratch + LINE, 0.0);
                 }
                 // From a cache line's beginning, so that vectors do not lie across two.
                 let skip = (scratch.as_ptr() as usize).next_multiple_of(LINE * 4) - scratch.as_ptr() as usize;
                 let scratch = &mut scratch[skip / 4..];
                 let (n, band, chunk) = (tile / (bands * chunks), tile / chunks % bands, tile % chunks);
-                Tile::new(sweep, &bases, table, scratch, n, band, chunk).run()
+                TileRun::new(tiled, &bases, table, scratch, n, band, chunk).run()
             })
         })
         .collect();
@@ -88,9 +88,9 @@ pub fn run(sweep: &Sweep, bound: Bound) -> Result<Vec<Moments>, String> {
     Ok(all.map(|(n, c)| parts[n * per..(n + 1) * per].iter().fold(Moments::default(), |m, p| m.join(p[c]))).collect())
 }
 
-fn columns_fit(sweep: &Sweep, len: usize) -> Result<(), String> {
-    let stage = sweep.stage();
-    let fits = |c: &Column, channels: usize| {
+fn columns_fit(tiled: &TiledKernel, len: usize) -> Result<(), String> {
+    let stage = tiled.stage();
+    let fits = |c: &ChannelConstants, channels: usize| {
         (stage.batch - 1)
             .checked_mul(c.stride)
             .and_then(|n| n.checked_add(c.offset))
@@ -98,10 +98,10 @@ fn columns_fit(sweep: &Sweep, len: usize) -> Result<(), String> {
             .is_some_and(|n| n <= len)
     };
     for n in &stage.nodes {
-        let affine = |a: &Option<Affine>, channels: usize| a.is_none_or(|a| fits(&a.scale, channels) && fits(&a.shift, channels));
+        let affine = |a: &Option<ChannelAffine>, channels: usize| a.is_none_or(|a| fits(&a.scale, channels) && fits(&a.shift, channels));
         let size: usize = node_size(stage, n).iter().sum();
         let good = match &n.kind {
-            Kind::Point { terms, .. } => terms.iter().all(|t| {
+            StageOp::Point { terms, .. } => terms.iter().all(|t| {
                 affine(&t.affine, n.channels)
                     && match &t.x {
                         Operand::Rows(_) => true,
@@ -109,7 +109,7 @@ fn columns_fit(sweep: &Sweep, len: usize) -> Result<(), String> {
                         Operand::Separable(c) => n.channels.checked_mul(size).is_some_and(|m| fits(c, m)),
                     }
             }),
-            Kind::Pointwise { affine: a, matrix, .. } | Kind::Up { affine: a, matrix, .. } => affine(a, matrix.inputs),
+            StageOp::Pointwise { affine: a, matrix, .. } | StageOp::Up { affine: a, matrix, .. } => affine(a, matrix.inputs),
             _ => true,
         };
         if !good {
@@ -121,7 +121,7 @@ fn columns_fit(sweep: &Sweep, len: usize) -> Result<(), String> {
 
 /// How a place is reached: plane `d`, row `h` of channel `c`.
 #[derive(Clone, Copy)]
-pub(super) struct View {
+pub(super) struct RowView {
     pub(super) base: *mut f32,
     pub(super) slots: isize,
     pub(super) plane: usize,
@@ -132,7 +132,7 @@ pub(super) struct View {
     pub(super) phase: usize,
 }
 
-impl View {
+impl RowView {
     #[inline(always)]
     pub(super) fn at(&self, c: usize, d: isize, h: isize) -> *mut f32 {
         let slot = d.rem_euclid(self.slots) as usize;
@@ -140,17 +140,17 @@ impl View {
     }
 }
 
-pub(super) type Range = (isize, isize);
+pub(super) type AxisRange = (isize, isize);
 
-pub(super) struct Tile<'a> {
-    pub(super) sweep: &'a Sweep,
+pub(super) struct TileRun<'a> {
+    pub(super) tiled: &'a TiledKernel,
     pub(super) table: &'a [f32],
     pub(super) n: usize,
-    pub(super) volumes: Vec<View>,
-    pub(super) locals: Vec<View>,
-    pub(super) rows: Vec<Span>,
-    pub(super) band: Range,
-    pub(super) planes: Range,
+    pub(super) volumes: Vec<RowView>,
+    pub(super) locals: Vec<RowView>,
+    pub(super) rows: Vec<NeededRange>,
+    pub(super) band: AxisRange,
+    pub(super) planes: AxisRange,
     pub(super) room: *mut f32,
     pub(super) offsets: Vec<isize>,
     /// Matrices with an affine folded in, by node.
@@ -159,17 +159,17 @@ pub(super) struct Tile<'a> {
     pub(super) shifts: Vec<Option<f32>>,
 }
 
-impl<'a> Tile<'a> {
-    fn new(sweep: &'a Sweep, bases: &[Shared], table: &'a [f32], scratch: &mut [f32], n: usize, band: usize, chunk: usize) -> Self {
-        let stage = sweep.stage();
+impl<'a> TileRun<'a> {
+    fn new(tiled: &'a TiledKernel, bases: &[Shared], table: &'a [f32], scratch: &mut [f32], n: usize, band: usize, chunk: usize) -> Self {
+        let stage = tiled.stage();
         let [d, h, _] = stage.size;
         let cut = |i: usize, step: usize, size: usize| ((i * step).min(size) as isize, ((i + 1) * step).min(size) as isize);
-        let band = cut(band, sweep.band, h);
-        let rows = sweep.needs(1, band);
+        let band = cut(band, tiled.band, h);
+        let rows = tiled.needs(1, band);
         let volumes = stage.volumes.iter().zip(bases).map(|(v, b)| {
             let plane = v.size[1] * v.size[2];
             let channel = v.size[0] * plane;
-            View {
+            RowView {
                 base: b.0.wrapping_add(n * v.channels * channel),
                 slots: isize::MAX,
                 plane,
@@ -181,7 +181,7 @@ impl<'a> Tile<'a> {
         });
         let base = scratch.as_mut_ptr();
         let locals = stage.locals.iter().enumerate().map(|(i, l)| {
-            let lay = &sweep.layouts[i];
+            let lay = &tiled.layouts[i];
             let row = lay.phase * l.phases;
             let channel = lay.rows * row;
             if lay.padded {
@@ -189,7 +189,7 @@ impl<'a> Tile<'a> {
                 let len = lay.slots * l.channels * channel + lay.left;
                 scratch[lay.offset..lay.offset + len].fill(0.0);
             }
-            View {
+            RowView {
                 base: base.wrapping_add(lay.offset + lay.left),
                 slots: lay.slots.max(1) as isize,
                 plane: l.channels * channel,
@@ -201,21 +201,21 @@ impl<'a> Tile<'a> {
         });
         let (volumes, locals) = (volumes.collect(), locals.collect());
         let folded = stage.nodes.iter().map(|node| match &node.kind {
-            Kind::Pointwise { matrix, affine: Some(a), .. } => Some(folded(sweep, table, n, matrix, a)),
-            Kind::Up { matrix, affine: Some(a), .. } => Some(folded(sweep, table, n, matrix, a)),
+            StageOp::Pointwise { matrix, affine: Some(a), .. } => Some(folded(tiled, table, n, matrix, a)),
+            StageOp::Up { matrix, affine: Some(a), .. } => Some(folded(tiled, table, n, matrix, a)),
             _ => None,
         });
         Self {
             folded: folded.collect(),
-            sweep,
+            tiled,
             table,
             n,
             volumes,
             locals,
             rows,
             band,
-            planes: cut(chunk, sweep.chunk, d),
-            room: base.wrapping_add(sweep.room),
+            planes: cut(chunk, tiled.chunk, d),
+            room: base.wrapping_add(tiled.room),
             offsets: vec![],
             moments: vec![Moments::default(); stage.moments],
             shifts: vec![None; stage.moments],
@@ -223,31 +223,31 @@ impl<'a> Tile<'a> {
     }
 
     fn run(mut self) -> Vec<Moments> {
-        let stage = self.sweep.stage();
+        let stage = self.tiled.stage();
         let mut have: Vec<Option<isize>> = vec![None; stage.locals.len()];
         let mut from = self.planes.0;
         while from < self.planes.1 {
-            let to = (from + self.sweep.step as isize).min(self.planes.1);
-            let needs = self.sweep.needs(0, (from, to));
+            let to = (from + self.tiled.step as isize).min(self.planes.1);
+            let needs = self.tiled.needs(0, (from, to));
             for (i, node) in stage.nodes.iter().enumerate() {
                 let start = Instant::now();
                 match node.to {
-                    Place::Volume(v) => {
+                    BufferRef::Volume(v) => {
                         let view = self.volumes[v];
                         self.make(i, node, view, (from, to), self.band);
                         self.measure(node, view, (from, to), self.band);
                     }
-                    Place::Local(l) => {
+                    BufferRef::Local(l) => {
                         let (Some(need), Some(rows)) = (needs[l], self.rows[l]) else { continue };
                         let planes = (have[l].unwrap_or(need.0).max(need.0), need.1);
                         have[l] = Some(need.1);
                         let (size, view) = (stage.locals[l].size, self.locals[l]);
                         let rows = clip(rows, size[1]);
                         let inside = clip(planes, size[0]);
-                        if self.sweep.layouts[l].padded {
+                        if self.tiled.layouts[l].padded {
                             for d in (planes.0..planes.1).filter(|d| !(0..size[0] as isize).contains(d)) {
                                 // SAFETY: a slot of this local.
-                                unsafe { view.at(0, d, view.first).sub(self.sweep.layouts[l].left).write_bytes(0, view.plane) };
+                                unsafe { view.at(0, d, view.first).sub(self.tiled.layouts[l].left).write_bytes(0, view.plane) };
                             }
                         }
                         if inside.0 < inside.1 && rows.0 < rows.1 {
@@ -262,7 +262,7 @@ impl<'a> Tile<'a> {
                         }
                     }
                 }
-                self.sweep.spent[i].fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
+                self.tiled.spent[i].fetch_add(start.elapsed().as_nanos() as u64, Ordering::Relaxed);
             }
             from = to;
         }
@@ -276,15 +276,15 @@ impl<'a> Tile<'a> {
         self.moments
     }
 
-    pub(super) fn view(&self, p: Place) -> View {
+    pub(super) fn view(&self, p: BufferRef) -> RowView {
         match p {
-            Place::Volume(i) => self.volumes[i],
-            Place::Local(i) => self.locals[i],
+            BufferRef::Volume(i) => self.volumes[i],
+            BufferRef::Local(i) => self.locals[i],
         }
     }
 
-    fn keep(&self, node: &Node, from: View, to: View, planes: Range) {
-        let width = node_size(self.sweep.stage(), node)[2];
+    fn keep(&self, node: &StageNode, from: RowView, to: RowView, planes: AxisRange) {
+        let width = node_size(self.tiled.stage(), node)[2];
         for c in 0..node.channels {
             for d in planes.0..planes.1 {
                 for h in self.band.0..self.band.1 {
@@ -295,9 +295,9 @@ impl<'a> Tile<'a> {
         }
     }
 
-    fn measure(&mut self, node: &Node, view: View, planes: Range, rows: Range) {
+    fn measure(&mut self, node: &StageNode, view: RowView, planes: AxisRange, rows: AxisRange) {
         let Some(first) = node.moments else { return };
-        let width = node_size(self.sweep.stage(), node)[2];
+        let width = node_size(self.tiled.stage(), node)[2];
         let count = (rows.1 - rows.0) as usize;
         for c in 0..node.channels {
             for d in planes.0..planes.1 {
@@ -307,7 +307,7 @@ impl<'a> Tile<'a> {
                 let shift = if shift.is_finite() { shift } else { 0.0 };
                 self.shifts[first + c] = Some(shift);
                 // SAFETY: as above.
-                let (sum, square) = unsafe { lanes::run(self.sweep.form, Sums { x, step: view.row, rows: count, width, shift }) };
+                let (sum, square) = unsafe { lanes::run(self.tiled.isa, Sums { x, step: view.row, rows: count, width, shift }) };
                 let m = &mut self.moments[first + c];
                 m.count += (count * width) as f64;
                 m.mean += sum;
@@ -316,17 +316,17 @@ impl<'a> Tile<'a> {
         }
     }
 
-    pub(super) fn column(&self, c: &Column) -> &'a [f32] {
+    pub(super) fn column(&self, c: &ChannelConstants) -> &'a [f32] {
         &self.table[c.offset + self.n * c.stride..]
     }
 }
 
 /// The matrix of `W (a x + b)`.
-fn folded(sweep: &Sweep, table: &[f32], n: usize, m: &Matrix, a: &Affine) -> Matrix {
+fn folded(tiled: &TiledKernel, table: &[f32], n: usize, m: &Matrix, a: &ChannelAffine) -> Matrix {
     let scale = &table[a.scale.offset + n * a.scale.stride..];
     let shift = &table[a.shift.offset + n * a.shift.stride..];
     let mut m = m.clone();
-    let more = fold(m.inputs, m.outputs, sweep.form, &mut m.packed, |k| scale[k], |k| shift[k]);
+    let more = fold(m.inputs, m.outputs, tiled.isa, &mut m.packed, |k| scale[k], |k| shift[k]);
     m.bias = more.iter().enumerate().map(|(o, v)| v + m.bias.get(o).copied().unwrap_or(0.0)).collect();
     m
 }

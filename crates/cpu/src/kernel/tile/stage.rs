@@ -1,8 +1,8 @@
-//! What a stage is: a small dataflow program that a sweep over one grid runs plane by plane.
+//! What a stage is: a small dataflow program that a tiled kernel runs over one grid plane by plane.
 //!
 //! A node's value either goes straight into a volume in memory, or into a *local*: a ring of planes that lies in the second-level
 //! cache and holds, of the rows of one tile, as many planes as its readers look at together. Locals have zeros where a convolution
-//! looks over an edge of the volume. Nothing here is unsafe; [`super::sweep`] runs it.
+//! looks over an edge of the volume. Nothing here is unsafe; [`super::tiled`] runs it.
 
 use crate::op;
 
@@ -19,15 +19,15 @@ pub enum Space {
 
 /// A volume in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Volume {
+pub struct VolumeDesc {
     pub space: Space,
     pub channels: usize,
     pub size: [usize; 3],
 }
 
-/// A value that exists only inside the stage.
+/// A line buffer: a value that exists only inside the stage, a ring of planes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Local {
+pub struct LineBuffer {
     pub channels: usize,
     pub size: [usize; 3],
     /// Columns `j` with the same `j % phases` lie side by side: what a convolution of that stride in width reads.
@@ -36,17 +36,17 @@ pub struct Local {
 
 /// Where a node reads or writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Place {
+pub enum BufferRef {
     Volume(usize),
     Local(usize),
 }
 
 /// For each channel of what is read, its place and its channel there. So concatenations and slices are never made.
-pub type Source = Vec<(Place, usize)>;
+pub type ChannelSources = Vec<(BufferRef, usize)>;
 
 /// A function of every number.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Function {
+pub enum UnaryFunction {
     Identity,
     /// With its slope or alpha, if it has one.
     Of(op::Function, f32),
@@ -54,57 +54,57 @@ pub enum Function {
 
 /// Numbers in the run's table: that of channel `c` of batch item `n` stands at `offset + n * stride + c`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Column {
+pub struct ChannelConstants {
     pub offset: usize,
     pub stride: usize,
 }
 
 /// `scale x + shift` by channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Affine {
-    pub scale: Column,
-    pub shift: Column,
+pub struct ChannelAffine {
+    pub scale: ChannelConstants,
+    pub shift: ChannelConstants,
 }
 
 /// What a term takes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operand {
     /// As many channels as the node gives, or one that stands for all.
-    Rows(Source),
+    Rows(ChannelSources),
     /// `a[d] + b[h] + c[w]` of each channel: `[N, C, D + H + W]` in the table.
-    Separable(Column),
+    Separable(ChannelConstants),
     /// A number a channel.
-    Vector(Column),
+    Vector(ChannelConstants),
 }
 
 /// `gain * function(affine(x)) * (scale * times + shift)`
 #[derive(Clone, Debug, PartialEq)]
-pub struct Term {
+pub struct AffineTerm {
     pub x: Operand,
-    pub affine: Option<Affine>,
-    pub function: Function,
+    pub affine: Option<ChannelAffine>,
+    pub function: UnaryFunction,
     pub gain: f32,
-    pub times: Option<Times>,
+    pub times: Option<Factor>,
 }
 
 /// A factor: as many channels as the node gives, or one.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Times {
-    pub source: Source,
+pub struct Factor {
+    pub source: ChannelSources,
     pub scale: f32,
     pub shift: f32,
 }
 
 /// How a convolution looks at its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
+pub struct ConvWindow {
     pub kernel: [usize; 3],
     pub stride: [usize; 3],
     pub padding: [usize; 3],
     pub dilation: [usize; 3],
 }
 
-impl Window {
+impl ConvWindow {
     pub fn taps(&self) -> usize {
         self.kernel.iter().product()
     }
@@ -121,32 +121,32 @@ pub struct Matrix {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Kind {
+pub enum StageOp {
     /// `post(sum of terms)`
     Point {
-        terms: Vec<Term>,
-        post: Function,
+        terms: Vec<AffineTerm>,
+        post: UnaryFunction,
     },
     Softmax {
-        x: Source,
+        x: ChannelSources,
     },
     /// A linear map of the channels, of `affine(x)` when there is one.
     Pointwise {
-        x: Source,
+        x: ChannelSources,
         matrix: Matrix,
-        affine: Option<Affine>,
+        affine: Option<ChannelAffine>,
     },
     /// A convolution of a local, group by group; `matrices` have `channels * taps` inputs.
     Dense {
         x: usize,
-        window: Window,
+        window: ConvWindow,
         matrices: Vec<Matrix>,
     },
     /// A convolution of kernel 3, stride 1, by Winograd's form: matrices for blocks of four rows (`tall`) and of two, each of
     /// `channels * 3` inputs; a last plane or row of an odd number by the `direct` one.
     Winograd {
         x: usize,
-        window: Window,
+        window: ConvWindow,
         tall: Vec<Matrix>,
         matrices: Vec<Matrix>,
         direct: Matrix,
@@ -154,51 +154,51 @@ pub enum Kind {
     /// One kernel a channel, stride 1: `[C, kD, kW, kH]`.
     Depthwise {
         x: usize,
-        window: Window,
+        window: ConvWindow,
         weights: Vec<f32>,
         bias: Vec<f32>,
     },
     /// A transposed convolution whose stride is its kernel; the matrix has an output for each channel and place in the block.
     Up {
-        x: Source,
+        x: ChannelSources,
         stride: [usize; 3],
         matrix: Matrix,
-        affine: Option<Affine>,
+        affine: Option<ChannelAffine>,
     },
     /// Trilinear, half-pixel centres.
     Resize {
-        x: Source,
+        x: ChannelSources,
     },
     /// The largest of each block.
     Pool {
-        x: Source,
+        x: ChannelSources,
         kernel: [usize; 3],
     },
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Node {
+pub struct StageNode {
     /// What the user calls it.
     pub name: String,
-    pub kind: Kind,
+    pub kind: StageOp,
     pub channels: usize,
-    pub to: Place,
+    pub to: BufferRef,
     /// A volume that gets a copy of the tile's own part of a local.
     pub keep: Option<usize>,
     /// Moments of each channel are wanted: where the first stands in the stage's list.
     pub moments: Option<usize>,
 }
 
-/// A sweep.
+/// Fused operations over one grid.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stage {
     pub batch: usize,
     /// The grid of what the stage gives.
     pub size: [usize; 3],
-    pub volumes: Vec<Volume>,
-    pub locals: Vec<Local>,
+    pub volumes: Vec<VolumeDesc>,
+    pub locals: Vec<LineBuffer>,
     /// Each after those that it reads.
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<StageNode>,
     /// Channels whose moments are wanted.
     pub moments: usize,
 }
@@ -226,12 +226,12 @@ impl Moments {
     }
 }
 
-impl Kind {
+impl StageOp {
     /// What it reads.
-    pub fn places(&self) -> Vec<Place> {
+    pub fn places(&self) -> Vec<BufferRef> {
         let mut all = vec![];
         match self {
-            Kind::Point { terms, .. } => {
+            StageOp::Point { terms, .. } => {
                 for t in terms {
                     if let Operand::Rows(s) = &t.x {
                         all.extend(s.iter().map(|p| p.0));
@@ -239,23 +239,27 @@ impl Kind {
                     all.extend(t.times.iter().flat_map(|m| m.source.iter().map(|p| p.0)));
                 }
             }
-            Kind::Softmax { x } | Kind::Pointwise { x, .. } | Kind::Up { x, .. } | Kind::Resize { x } | Kind::Pool { x, .. } => {
+            StageOp::Softmax { x }
+            | StageOp::Pointwise { x, .. }
+            | StageOp::Up { x, .. }
+            | StageOp::Resize { x }
+            | StageOp::Pool { x, .. } => {
                 all.extend(x.iter().map(|p| p.0));
             }
-            Kind::Dense { x, .. } | Kind::Winograd { x, .. } | Kind::Depthwise { x, .. } => all.push(Place::Local(*x)),
+            StageOp::Dense { x, .. } | StageOp::Winograd { x, .. } | StageOp::Depthwise { x, .. } => all.push(BufferRef::Local(*x)),
         }
         all.sort_by_key(|p| match p {
-            Place::Volume(i) => (0, *i),
-            Place::Local(i) => (1, *i),
+            BufferRef::Volume(i) => (0, *i),
+            BufferRef::Local(i) => (1, *i),
         });
         all.dedup();
         all
     }
 
     /// The window of a convolution that pads.
-    pub fn window(&self) -> Option<&Window> {
+    pub fn window(&self) -> Option<&ConvWindow> {
         match self {
-            Kind::Dense { window, .. } | Kind::Winograd { window, .. } | Kind::Depthwise { window, .. } => Some(window),
+            StageOp::Dense { window, .. } | StageOp::Winograd { window, .. } | StageOp::Depthwise { window, .. } => Some(window),
             _ => None,
         }
     }

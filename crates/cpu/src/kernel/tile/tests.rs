@@ -1,13 +1,13 @@
-//! Lanes of every form against double precision. (What stages give is tested with the executor.)
+//! Lanes of every instruction set against double precision. (What stages give is tested with the executor.)
 
-use super::functions::Map;
-use super::lanes::{Form, Job, Lanes, run};
-use super::stage::{Function, Moments};
+use super::functions::LaneFunction;
+use super::lanes::{Isa, Lanes, SimdKernel, run};
+use super::stage::{Moments, UnaryFunction};
 use crate::op;
 
-struct Each<'a>(Function, &'a [f32], &'a mut [f32]);
+struct Each<'a>(UnaryFunction, &'a [f32], &'a mut [f32]);
 
-impl Job for Each<'_> {
+impl SimdKernel for Each<'_> {
     type Out = ();
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
@@ -19,36 +19,36 @@ impl Job for Each<'_> {
     }
 }
 
-fn apply(form: Form, f: Function, x: &[f32]) -> Vec<f32> {
+fn apply(isa: Isa, f: UnaryFunction, x: &[f32]) -> Vec<f32> {
     let mut y = vec![0.0; x.len()];
     // SAFETY: the slices are as long as each other.
-    unsafe { run(form, Each(f, x, &mut y)) };
+    unsafe { run(isa, Each(f, x, &mut y)) };
     y
 }
 
-fn exact(f: Function, x: f64) -> f64 {
+fn exact(f: UnaryFunction, x: f64) -> f64 {
     match f {
-        Function::Identity => x,
-        Function::Of(function, parameter) => op::Activation { function, parameter: Some(f64::from(parameter)) }.of(x),
+        UnaryFunction::Identity => x,
+        UnaryFunction::Of(function, parameter) => op::Activation { function, parameter: Some(f64::from(parameter)) }.of(x),
     }
 }
 
 /// All functions, those of a parameter with two values.
-fn all() -> Vec<Function> {
-    let of = |f: op::Function| Function::Of(f, f.default_parameter().unwrap_or(0.0) as f32);
-    let more = [Function::Identity, Function::Of(op::Function::LeakyRelu, 0.25), Function::Of(op::Function::Elu, 0.5)];
+fn all() -> Vec<UnaryFunction> {
+    let of = |f: op::Function| UnaryFunction::Of(f, f.default_parameter().unwrap_or(0.0) as f32);
+    let more = [UnaryFunction::Identity, UnaryFunction::Of(op::Function::LeakyRelu, 0.25), UnaryFunction::Of(op::Function::Elu, 0.5)];
     op::Function::ALL.into_iter().map(of).chain(more).collect()
 }
 
 #[test]
 fn functions_are_exact_within_float_rounding() {
     let x: Vec<f32> = (-4000..4001).map(|i| i as f32 * 0.005).collect();
-    for form in Form::all() {
-        for f in ALL {
-            for (x, y) in x.iter().zip(apply(form, f, &x)) {
+    for isa in Isa::all() {
+        for f in all() {
+            for (x, y) in x.iter().zip(apply(isa, f, &x)) {
                 let want = exact(f, f64::from(*x));
                 let error = (f64::from(y) - want).abs();
-                assert!(error < 6e-7 * want.abs().max(1.0), "{f:?}({x}) = {y}, not {want}, with {}", form.name());
+                assert!(error < 6e-7 * want.abs().max(1.0), "{f:?}({x}) = {y}, not {want}, with {}", isa.name());
             }
         }
     }
@@ -56,23 +56,23 @@ fn functions_are_exact_within_float_rounding() {
 
 #[test]
 fn what_is_not_finite_stays_so() {
-    for form in Form::all() {
-        for f in ALL {
-            assert!(apply(form, f, &[f32::NAN; 3]).iter().all(|y| y.is_nan()), "{f:?} of NaN with {}", form.name());
+    for isa in Isa::all() {
+        for f in all() {
+            assert!(apply(isa, f, &[f32::NAN; 3]).iter().all(|y| y.is_nan()), "{f:?} of NaN with {}", isa.name());
         }
         let ends = [f32::INFINITY, 1e30, 1000.0];
         for (f, want) in [
-            (Function::Of(op::Function::Sigmoid, 0.0), [1.0; 3]),
-            (Function::Of(op::Function::Silu, 0.0), ends),
-            (Function::Of(op::Function::Tanh, 0.0), [1.0; 3]),
+            (UnaryFunction::Of(op::Function::Sigmoid, 0.0), [1.0; 3]),
+            (UnaryFunction::Of(op::Function::Silu, 0.0), ends),
+            (UnaryFunction::Of(op::Function::Tanh, 0.0), [1.0; 3]),
         ] {
-            for (y, want) in apply(form, f, &ends).into_iter().zip(want) {
-                assert!(y == want || (y / want - 1.0).abs() < 2e-7, "{f:?} is {y}, not {want}, with {}", form.name());
+            for (y, want) in apply(isa, f, &ends).into_iter().zip(want) {
+                assert!(y == want || (y / want - 1.0).abs() < 2e-7, "{f:?} is {y}, not {want}, with {}", isa.name());
             }
         }
-        let small = apply(form, Function::Of(op::Function::Sigmoid, 0.0), &ends.map(|v| -v));
-        assert!(small.iter().all(|y| (0.0..1e-37).contains(y)), "{small:?} with {}", form.name());
-        assert!(apply(form, Function::Of(op::Function::Silu, 0.0), &[-1000.0, -100.0]).iter().all(|y| y.abs() < 1e-30), "{}", form.name());
+        let small = apply(isa, UnaryFunction::Of(op::Function::Sigmoid, 0.0), &ends.map(|v| -v));
+        assert!(small.iter().all(|y| (0.0..1e-37).contains(y)), "{small:?} with {}", isa.name());
+        assert!(apply(isa, UnaryFunction::Of(op::Function::Silu, 0.0), &[-1000.0, -100.0]).iter().all(|y| y.abs() < 1e-30), "{}", isa.name());
     }
 }
 

@@ -5,7 +5,7 @@
 use rayon::prelude::*;
 
 use super::combine::{Combine, blocks, places};
-use super::lanes::{Form, Lanes};
+use super::lanes::{Isa, Lanes};
 use super::stage::Matrix;
 
 const TWO: [[f64; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
@@ -23,14 +23,13 @@ const FOUR: [[f64; 3]; 6] = [
 pub fn transform(
     inputs: usize,
     outputs: usize,
-    form: Form,
+    isa: Isa,
     weight: impl Fn(usize, usize, usize, usize, usize) -> f32 + Sync,
 ) -> (Vec<Matrix>, Vec<Matrix>) {
     let high: Vec<&[f64; 3]> = FOUR.iter().chain(&TWO).collect();
     let one = |deep: &[f64; 3]| {
-        let mut packed: Vec<Vec<f32>> = high.iter().map(|_| Vec::with_capacity(inputs * 3 * places(outputs, form))).collect();
-        let blocks =
-            blocks(outputs, form).flat_map(|(first, b)| (0..inputs * 3).flat_map(move |k| (first..first + b).map(move |o| (k, o))));
+        let mut packed: Vec<Vec<f32>> = high.iter().map(|_| Vec::with_capacity(inputs * 3 * places(outputs, isa))).collect();
+        let blocks = blocks(outputs, isa).flat_map(|(first, b)| (0..inputs * 3).flat_map(move |k| (first..first + b).map(move |o| (k, o))));
         for (k, o) in blocks {
             // First along the depth, then along the height.
             let row = |h: usize| (0..3).map(|d| deep[d] * f64::from(weight(o, k / 3, d, h, k % 3))).sum::<f64>();
@@ -54,7 +53,7 @@ pub fn transform(
 const ALONE: usize = 256;
 
 /// Two planes by two or four rows of outputs.
-pub struct Block<'a> {
+pub struct WinogradBlock<'a> {
     /// The four input planes at the first channel, the first row, `lead` columns before the first tap: a place
     /// where vectors are aligned.
     pub planes: [*const f32; 4],
@@ -71,7 +70,7 @@ pub struct Block<'a> {
     pub width: usize,
     /// Room for [`room`] floats.
     pub room: *mut f32,
-    pub form: Form,
+    pub isa: Isa,
 }
 
 /// Columns of a row of transformed input.
@@ -87,7 +86,7 @@ pub fn room(channels: usize, outputs: usize, width: usize, lanes: usize) -> usiz
     (6 * channels + 24 * outputs) * row(width, lanes) + 64
 }
 
-impl Block<'_> {
+impl WinogradBlock<'_> {
     /// One frequency in depth after the other, so that what is in use stays near.
     ///
     /// # Safety
@@ -182,7 +181,7 @@ impl Block<'_> {
                 rows: 1,
                 // Whole vectors: there is room behind.
                 width: self.width.next_multiple_of(L::N),
-                form: self.form,
+                isa: self.isa,
             };
             // SAFETY: see `run`.
             unsafe { combine.run::<L>() };

@@ -1,4 +1,4 @@
-//! How much noise a patch gets, and its numbers.
+//! Gaussian noise: its strength for a patch, and its samples.
 //!
 //! May use `augment` above it.
 
@@ -9,7 +9,7 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::Sometimes;
+use super::RandomRange;
 
 /// Gaussian noise, of one strength for all channels of a patch; in a config a number or `(probability: 0.1, low: 0, high: 0.1)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,7 +17,7 @@ pub enum Noise {
     /// On every patch. Its standard deviation is drawn from 0 to this, in units of normalised intensity.
     Always(f64),
     /// On some patches. Its standard deviation is drawn from `low` to `high`, in standard deviations of the image's channel.
-    Sometimes(Sometimes),
+    Sometimes(RandomRange),
 }
 
 impl Default for Noise {
@@ -73,13 +73,13 @@ impl<'de> Visitor<'de> for Forms {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Noise, A::Error> {
-        Sometimes::deserialize(MapAccessDeserializer::new(fields)).map(Noise::Sometimes)
+        RandomRange::deserialize(MapAccessDeserializer::new(fields)).map(Noise::Sometimes)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Noise, A::Error> {
         let all = Vec::<f64>::deserialize(SeqAccessDeserializer::new(items))?;
         let [probability, low, high] = all[..] else { return Err(de::Error::invalid_length(all.len(), &self)) };
-        Ok(Noise::Sometimes(Sometimes { probability, low, high }))
+        Ok(Noise::Sometimes(RandomRange { probability, low, high }))
     }
 }
 
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn a_number_or_a_range() {
         let read = |text: &str| ron::from_str::<Noise>(text);
-        let range = Noise::Sometimes(Sometimes { probability: 0.1, low: 0.0, high: 0.2 });
+        let range = Noise::Sometimes(RandomRange { probability: 0.1, low: 0.0, high: 0.2 });
         assert_eq!(read("0.1").unwrap(), Noise::Always(0.1));
         assert_eq!(read("0").unwrap(), Noise::Always(0.0));
         assert_eq!(read("(probability: 0.1, low: 0.0, high: 0.2)").unwrap(), range);

@@ -1,4 +1,4 @@
-//! Patches that lie turned, scaled or bent in their case.
+//! Spatial augmentation: patches sampled rotated, scaled or elastically deformed from their case.
 //!
 //! May use `patch`, `sample`, `volume`, and `augment` above it.
 
@@ -154,10 +154,10 @@ fn taps(at: [f64; 3], size: [usize; 3]) -> Option<[(usize, f32); 8]> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Elastic, Rotate, Sometimes};
+    use super::super::{Elastic, RandomRange, Rotate};
     use super::*;
-    use crate::data::draw::{Purpose, draw};
     use crate::data::patch::cut;
+    use crate::data::rng::{RngStream, draw};
     use ndarray::{Array3, Array4};
 
     /// A case whose intensity is linear in space: 1 + 2 d + 3 h + 5 w, in mm. Linear interpolation gives it back anywhere.
@@ -201,12 +201,12 @@ mod tests {
         let s = sample([30, 60, 60], spacing);
         let augment = Augment {
             rotate: Rotate { probability: 1.0, degrees: 60.0, ..Rotate::default() },
-            scale: Sometimes { probability: 1.0, low: 0.8, high: 1.3 },
+            scale: RandomRange { probability: 1.0, low: 0.8, high: 1.3 },
             ..Augment::default()
         };
         for i in 0..20 {
             let size = [5, 8, 8];
-            let w = augment.warp(size, spacing, &mut draw(1, Purpose::Warp, 0, i)).unwrap();
+            let w = augment.warp(size, spacing, &mut draw(1, RngStream::Warp, 0, i)).unwrap();
             let p = w.cut(&s, [12, 26, 26]);
             // The length of a step in mm is the zoom's, whatever the direction: a rotation between two scalings by the spacing.
             let lengths: Vec<f64> =
@@ -231,14 +231,14 @@ mod tests {
         for (spacing, thick) in [([10.0, 1.0, 1.0], 0), ([1.0, 5.0, 1.0], 1), ([1.5, 1.0, 4.0], 2)] {
             for (i, augment) in [
                 Augment { rotate: Rotate { probability: 1.0, degrees: 90.0, ..Rotate::default() }, ..Augment::default() },
-                Augment { scale: Sometimes { probability: 1.0, low: 0.7, high: 1.4 }, ..Augment::default() },
+                Augment { scale: RandomRange { probability: 1.0, low: 0.7, high: 1.4 }, ..Augment::default() },
                 Augment { elastic: Elastic { probability: 1.0, voxels: 2.0, grid: 4.0 }, ..Augment::default() },
             ]
             .into_iter()
             .enumerate()
             {
                 for n in 0..10 {
-                    let w = augment.warp([6, 6, 6], spacing, &mut draw(1, Purpose::Warp, 0, n)).unwrap();
+                    let w = augment.warp([6, 6, 6], spacing, &mut draw(1, RngStream::Warp, 0, n)).unwrap();
                     for a in 0..3 {
                         let across = if a == thick { 1.0 } else { 0.0 };
                         assert_eq!((w.steps[thick][a], w.steps[a][thick]), (across, across), "{i} {spacing:?}");
@@ -249,12 +249,12 @@ mod tests {
         }
         let whole = Augment { rotate: Rotate { probability: 1.0, degrees: 1.0, thick_degrees: Some(180.0) }, ..Augment::default() };
         let most = |spacing| {
-            let cosines = (0..40).map(|n| whole.warp([6; 3], spacing, &mut draw(1, Purpose::Warp, 0, n)).unwrap().steps[1][1]);
+            let cosines = (0..40).map(|n| whole.warp([6; 3], spacing, &mut draw(1, RngStream::Warp, 0, n)).unwrap().steps[1][1]);
             cosines.fold(1.0, f64::min)
         };
         assert!(most([1.0; 3]) > 0.999 && most([5.0, 1.0, 1.0]) < -0.5, "turned as far as is said for thick slices");
-        let scale = Augment { scale: Sometimes { probability: 1.0, low: 0.7, high: 0.7 }, ..Augment::default() };
-        let plain = scale.warp([6; 3], [3.0, 1.0, 1.0], &mut draw(1, Purpose::Warp, 0, 0)).unwrap();
+        let scale = Augment { scale: RandomRange { probability: 1.0, low: 0.7, high: 0.7 }, ..Augment::default() };
+        let plain = scale.warp([6; 3], [3.0, 1.0, 1.0], &mut draw(1, RngStream::Warp, 0, 0)).unwrap();
         assert!((plain.steps[0][0] - 1.0 / 0.7).abs() < 1e-12, "three times the finest spacing is not yet thick");
     }
 
@@ -272,7 +272,7 @@ mod tests {
         let size = [20, 24, 28];
         let mut squares = 0.0;
         for i in 0..10 {
-            let f = field(size, 8.0, 3.0, &mut draw(5, Purpose::Warp, 0, i));
+            let f = field(size, 8.0, 3.0, &mut draw(5, RngStream::Warp, 0, i));
             assert_eq!(f.len(), 20 * 24 * 28);
             let step = f.windows(2).enumerate().filter(|(n, _)| (n + 1) % 28 != 0).map(|(_, w)| (w[1] - w[0]).abs()).fold(0.0, f32::max);
             assert!(step < 3.0, "a jump of {step} voxels between neighbours");
@@ -283,8 +283,8 @@ mod tests {
         assert!((0.6..1.5).contains(&deviation), "{deviation}");
         let elastic = Augment { elastic: Elastic { probability: 1.0, voxels: 2.0, grid: 8.0 }, ..Augment::default() };
         let s = sample([20, 24, 28], [1.0; 3]);
-        let p = elastic.warp([16; 3], [1.0; 3], &mut draw(1, Purpose::Warp, 0, 0)).unwrap().cut(&s, [2, 4, 6]);
+        let p = elastic.warp([16; 3], [1.0; 3], &mut draw(1, RngStream::Warp, 0, 0)).unwrap().cut(&s, [2, 4, 6]);
         assert_ne!(p, cut(&s, [16; 3], [2, 4, 6]));
-        assert!(Augment::default().warp([16; 3], [1.0; 3], &mut draw(1, Purpose::Warp, 0, 0)).is_none());
+        assert!(Augment::default().warp([16; 3], [1.0; 3], &mut draw(1, RngStream::Warp, 0, 0)).is_none());
     }
 }

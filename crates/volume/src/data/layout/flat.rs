@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::json::DATASET;
 use super::walk::list;
-use super::{Spec, Want, brats, describe, guess};
+use super::{DatasetSpec, Want, brats, describe, guess};
 use crate::data::dataset::Description;
 use crate::text::{Code, Diagnostic, Diagnostics, reason, several};
 use crate::volume::{case_name, read_grid, split_name};
@@ -35,8 +35,8 @@ pub fn images_in(folder: &Path, modalities: &[String]) -> Result<Images, Diagnos
     }
     let spec = match of_layout(folder)? {
         // The channels of a network may be some of those of the data set.
-        Spec::Brats { root, labels, .. } if modalities.iter().all(|m| brats::all().contains(m)) => {
-            Spec::Brats { root, labels, modalities: modalities.to_vec() }
+        DatasetSpec::Brats { root, labels, .. } if modalities.iter().all(|m| brats::all().contains(m)) => {
+            DatasetSpec::Brats { root, labels, modalities: modalities.to_vec() }
         }
         spec => spec,
     };
@@ -135,7 +135,7 @@ fn called(path: &Path) -> String {
 }
 
 /// The layout of a folder that holds no volume.
-fn of_layout(folder: &Path) -> Result<Spec, Diagnostic> {
+fn of_layout(folder: &Path) -> Result<DatasetSpec, Diagnostic> {
     guess(folder).map_err(|why| {
         if folder.join(DATASET).symlink_metadata().is_ok() {
             return why;

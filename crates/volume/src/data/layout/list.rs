@@ -15,7 +15,7 @@ use crate::text::{Code, Diagnostic, Diagnostics, printable};
 /// One case as it stands in the list.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Entry {
+pub struct CaseEntry {
     pub id: String,
     /// One file for each modality, or one that holds them all.
     pub image: Vec<PathBuf>,
@@ -30,7 +30,7 @@ pub(super) fn describe(
     root: &Path,
     modalities: &[String],
     labels: &[(u32, String)],
-    entries: &[Entry],
+    entries: &[CaseEntry],
     want: Want,
 ) -> Result<Description, Diagnostics> {
     let mut found = Diagnostics::default();

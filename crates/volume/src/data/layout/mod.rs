@@ -19,10 +19,10 @@ use std::path::{Path, PathBuf};
 pub use brats::all as brats_modalities;
 pub use files::Pattern;
 pub use flat::{Images, called_together, file_name, images_from, images_in, images_of, labels_in, labels_of, split_files};
-pub use list::Entry;
+pub use list::CaseEntry;
 pub use pairs::{Counterparts, Pairs, against, matched};
 
-use super::dataset::{Description, Spec};
+use super::dataset::{DatasetSpec, Description};
 use super::phantom;
 use crate::text::{Code, Diagnostic, Diagnostics, Source, printable};
 use crate::volume::{MOST_VALUES, split_name};
@@ -52,7 +52,7 @@ impl Want {
 ///
 /// # Errors
 /// E0101 for a description that cannot be read, E0701 for each thing that is wrong with the data set, E0601 for a phantom that cannot be.
-pub fn describe(spec: &Spec, want: Want) -> Result<Description, Diagnostics> {
+pub fn describe(spec: &DatasetSpec, want: Want) -> Result<Description, Diagnostics> {
     let found = found(spec, want)?;
     let twice = |(at, (_, name)): (usize, &(u32, String))| found.labels[..at].iter().position(|(_, other)| other.trim() == name.trim());
     if let Some((first, second)) = found.labels.iter().enumerate().find_map(|l| Some((twice(l)?, l.0))) {
@@ -68,17 +68,17 @@ pub fn describe(spec: &Spec, want: Want) -> Result<Description, Diagnostics> {
     Ok(found)
 }
 
-fn found(spec: &Spec, want: Want) -> Result<Description, Diagnostics> {
+fn found(spec: &DatasetSpec, want: Want) -> Result<Description, Diagnostics> {
     match spec {
-        Spec::Msd { root } => msd::describe(root, want),
-        Spec::Nnunet { root } => nnunet::describe(root, want),
-        Spec::Brats { root, modalities, labels } => brats::describe(root, modalities, labels, want),
-        Spec::Acdc { root } => acdc::describe(root, want),
-        Spec::Files { root, modalities, label, labels, subject } => {
+        DatasetSpec::Msd { root } => msd::describe(root, want),
+        DatasetSpec::Nnunet { root } => nnunet::describe(root, want),
+        DatasetSpec::Brats { root, modalities, labels } => brats::describe(root, modalities, labels, want),
+        DatasetSpec::Acdc { root } => acdc::describe(root, want),
+        DatasetSpec::Files { root, modalities, label, labels, subject } => {
             files::describe(root, modalities, label, labels, subject.as_ref(), want)
         }
-        Spec::List { root, modalities, labels, cases } => list::describe(root, modalities, labels, cases, want),
-        Spec::Phantom { cases, size, .. } => Ok(phantom::describe(*cases, *size)?),
+        DatasetSpec::List { root, modalities, labels, cases } => list::describe(root, modalities, labels, cases, want),
+        DatasetSpec::Phantom { cases, size, .. } => Ok(phantom::describe(*cases, *size)?),
     }
 }
 
@@ -86,17 +86,21 @@ fn found(spec: &Spec, want: Want) -> Result<Description, Diagnostics> {
 ///
 /// # Errors
 /// E0101 when it cannot be read; E0701 when it has none of the layouts that are known.
-pub fn guess(root: &Path) -> Result<Spec, Diagnostic> {
+pub fn guess(root: &Path) -> Result<DatasetSpec, Diagnostic> {
     let root_path = || root.to_owned();
     if root.is_dir() && root.join(json::DATASET).symlink_metadata().is_ok() {
         let source = Source::read(&root.join(json::DATASET))?;
-        return Ok(if json::is_nnunet(&source.text) { Spec::Nnunet { root: root_path() } } else { Spec::Msd { root: root_path() } });
+        return Ok(if json::is_nnunet(&source.text) {
+            DatasetSpec::Nnunet { root: root_path() }
+        } else {
+            DatasetSpec::Msd { root: root_path() }
+        });
     }
     if !acdc::folders(root)?.is_empty() {
-        return Ok(Spec::Acdc { root: root_path() });
+        return Ok(DatasetSpec::Acdc { root: root_path() });
     }
     if brats::looks_like(root)? {
-        return Ok(Spec::Brats { root: root_path(), modalities: brats_modalities(), labels: vec![] });
+        return Ok(DatasetSpec::Brats { root: root_path(), modalities: brats_modalities(), labels: vec![] });
     }
     Err(Diagnostic::error(Code::E0701, format!("`{}` has no layout that is known", root.display()))
         .help(

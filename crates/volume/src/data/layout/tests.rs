@@ -53,7 +53,10 @@ fn brats_of_every_year() {
     files.extend(names("LGG/BraTS20_Training_355/W39", '_', ["T1", "t1ce", "t2", "flair", "1998.09.19_Segm"], ".nii"));
     let refs: Vec<&str> = files.iter().map(String::as_str).chain(["HGG/._Brats17_TCIA_1/x_flair.nii.gz", "readme.txt"]).collect();
     let root = folder(&refs);
-    assert_eq!(guess(root.path()).unwrap(), Spec::Brats { root: root.path().into(), modalities: brats_modalities(), labels: vec![] });
+    assert_eq!(
+        guess(root.path()).unwrap(),
+        DatasetSpec::Brats { root: root.path().into(), modalities: brats_modalities(), labels: vec![] }
+    );
     let d = brats::describe(root.path(), &["flair".into(), "t1".into()], &[], Want::Pairs).unwrap();
     assert_eq!(
         cases(&d, &root),
@@ -101,7 +104,7 @@ fn acdc_with_and_without_its_info() {
         "patient010/patient010_frame01.nii",
         "patient010/patient010_frame01_gt.nii",
     ]);
-    assert_eq!(guess(root.path()).unwrap(), Spec::Acdc { root: root.path().into() });
+    assert_eq!(guess(root.path()).unwrap(), DatasetSpec::Acdc { root: root.path().into() });
     let ids =
         || acdc::describe(root.path(), Want::Pairs).unwrap().cases.iter().map(|c| format!("{} of {}", c.id, c.subject)).collect::<Vec<_>>();
     assert_eq!(ids(), ["patient002_frame01 of patient002", "patient002_frame12 of patient002", "patient010_frame01 of patient010"]);
@@ -139,7 +142,7 @@ fn nnunet_raw_in_both_forms() {
         "labelsTr/notes.txt",
     ]);
     put(&root, "dataset.json", NNUNET);
-    assert_eq!(guess(root.path()).unwrap(), Spec::Nnunet { root: root.path().into() });
+    assert_eq!(guess(root.path()).unwrap(), DatasetSpec::Nnunet { root: root.path().into() });
     let d = nnunet::describe(root.path(), Want::Pairs).unwrap();
     assert_eq!(
         cases(&d, &root),
@@ -252,7 +255,7 @@ fn files_are_found_by_a_rule() {
 #[test]
 fn a_list_names_its_files() {
     let root = folder(&["x/a1.nii", "x/a2.nii", "x/as.nii"]);
-    let entry = |id: &str, image: &[&str], label: &str| Entry {
+    let entry = |id: &str, image: &[&str], label: &str| CaseEntry {
         id: id.into(),
         image: image.iter().map(PathBuf::from).collect(),
         label: label.into(),
@@ -280,24 +283,29 @@ fn a_folder_of_no_layout_says_what_was_looked_for() {
     assert!(e.code == Code::E0701 && e.help[0].contains("patientNNN"), "{e:?}");
     assert_eq!(guess(&root.path().join("none")).unwrap_err().code, Code::E0101);
     put(&root, "dataset.json", r#"{"modality": {}}"#);
-    assert_eq!(guess(root.path()).unwrap(), Spec::Msd { root: root.path().into() });
+    assert_eq!(guess(root.path()).unwrap(), DatasetSpec::Msd { root: root.path().into() });
 }
 
 #[test]
 fn two_classes_of_one_name_are_refused_in_every_layout() {
     let labels = |names: &[&str]| (0..).zip(names.iter().map(|n| (*n).to_owned())).collect::<Vec<(u32, String)>>();
     let root = folder(&["a.nii", "a_seg.nii"]);
-    let entry = Entry { id: "a".into(), image: vec!["a.nii".into()], label: "a_seg.nii".into(), subject: None };
+    let entry = CaseEntry { id: "a".into(), image: vec!["a.nii".into()], label: "a_seg.nii".into(), subject: None };
     let list = |names: &[&str]| {
         describe(
-            &Spec::List { root: root.path().into(), modalities: vec!["t1".into()], labels: labels(names), cases: vec![entry.clone()] },
+            &DatasetSpec::List {
+                root: root.path().into(),
+                modalities: vec!["t1".into()],
+                labels: labels(names),
+                cases: vec![entry.clone()],
+            },
             Want::Pairs,
         )
     };
     assert!(list(&["background", "core", "lesion"]).is_ok());
     let text = said(list(&["background", "lesion", "core", "lesion "]));
     assert!(text.contains("two classes are called `lesion`, those of the label values 1 and 3 | give each"), "{text}");
-    let files = Spec::Files {
+    let files = DatasetSpec::Files {
         root: root.path().into(),
         modalities: vec![("t1".into(), Pattern("{case}.nii".into()))],
         label: Pattern("{case}_seg.nii".into()),
@@ -310,7 +318,7 @@ fn two_classes_of_one_name_are_refused_in_every_layout() {
         let text =
             format!(r#"{{"modality": {{"0": "T1"}}, "labels": {labels}, "training": [{{"image": "i/a.nii", "label": "l/a.nii"}}]}}"#);
         put(&msd, "dataset.json", &text);
-        describe(&Spec::Msd { root: msd.path().into() }, Want::Pairs)
+        describe(&DatasetSpec::Msd { root: msd.path().into() }, Want::Pairs)
     };
     assert!(said(json(r#"{"0": "background", "1": "lesion", "2": "lesion"}"#)).contains("values 1 and 2"));
     assert!(said(json(r#"{"0": "background", "1": "a", "1": "b"}"#)).contains("the key \"1\" stands twice"));
@@ -318,7 +326,7 @@ fn two_classes_of_one_name_are_refused_in_every_layout() {
     let nnunet = folder(&["imagesTr/a_0000.nii.gz", "labelsTr/a.nii.gz"]);
     let json = |labels: &str| {
         put(&nnunet, "dataset.json", &format!(r#"{{"channel_names": {{"0": "T1"}}, "labels": {labels}, "file_ending": ".nii.gz"}}"#));
-        describe(&Spec::Nnunet { root: nnunet.path().into() }, Want::Pairs)
+        describe(&DatasetSpec::Nnunet { root: nnunet.path().into() }, Want::Pairs)
     };
     assert!(said(json(r#"{"background": 0, "lesion": 1, "lesion": 2}"#)).contains("the key \"lesion\" stands twice"));
     let found = json(r#"{"background": 0, "all": [205, 420], "core": [420]}"#).unwrap();

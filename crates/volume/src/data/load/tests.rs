@@ -164,7 +164,7 @@ fn what_preparation_takes_is_said() {
     let plain = Preprocess::default();
     assert_eq!(said(plain), (vec![], String::new()));
     let (lost, text) = said(Preprocess { spacing: Some([3.0; 3].into()), ..plain });
-    assert_eq!(lost, [super::super::Lost { class: 1, voxels: 1 }]);
+    assert_eq!(lost, [super::super::LostClass { class: 1, voxels: 1 }]);
     assert!(text.starts_with("case `x`: class 1 (a) has 1 voxel and none at 3 x 3 x 3 mm"), "{text}");
     let (lost, text) = said(Preprocess { crop: true, ..plain });
     assert_eq!((lost.len(), text.as_str()), (0, "case `x`: cropping cuts off 25 of 150 voxels of class 4 (b)"));

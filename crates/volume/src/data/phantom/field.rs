@@ -64,12 +64,12 @@ pub(super) fn blur(data: &mut [f32], size: [usize; 3]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::draw::{Purpose, draw};
+    use super::super::super::rng::{RngStream, draw};
     use super::*;
 
     #[test]
     fn a_field_is_bounded_and_smooth() {
-        let f = Field::new(4, &mut draw(1, Purpose::Phantom, 0, 0));
+        let f = Field::new(4, &mut draw(1, RngStream::Phantom, 0, 0));
         let mut last = f.at([0.3, -0.2, -1.0]);
         for i in 1..=1000 {
             let v = f.at([0.3, -0.2, -1.0 + 0.002 * i as f32]);

@@ -1,12 +1,12 @@
 //! One case of the phantom.
 //!
-//! May use `field` and `draw`.
+//! May use `field` and `rng`.
 
 use ndarray::{Array3, Array4};
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 
-use super::super::draw::{Purpose, draw};
+use super::super::rng::{RngStream, draw};
 use super::field::{Field, Point, blur, step};
 
 /// A made-up case.
@@ -21,20 +21,20 @@ pub struct Phantom {
 }
 
 /// Brightness in the four contrasts.
-type Look = [f32; 4];
-const WHITE: Look = [0.80, 0.82, 0.45, 0.50];
-const GREY: Look = [0.58, 0.60, 0.62, 0.64];
-const FLUID: Look = [0.20, 0.22, 0.95, 0.15];
+type Intensity = [f32; 4];
+const WHITE: Intensity = [0.80, 0.82, 0.45, 0.50];
+const GREY: Intensity = [0.58, 0.60, 0.62, 0.64];
+const FLUID: Intensity = [0.20, 0.22, 0.95, 0.15];
 /// Edema, core, enhancing.
-const LESION: [Look; 3] = [[0.62, 0.64, 0.74, 0.80], [0.40, 0.46, 0.84, 0.62], [0.56, 0.96, 0.70, 0.76]];
+const LESION: [Intensity; 3] = [[0.62, 0.64, 0.74, 0.80], [0.40, 0.46, 0.84, 0.62], [0.56, 0.96, 0.70, 0.76]];
 /// Bodies that are no lesion: a cyst (bright as the core in t2 only), an old bleeding (bright in t1ce, but in t1 too), a harmless spot (a faint edema).
-const OTHERS: [Look; 3] = [FLUID, [0.95, 0.98, 0.50, 0.56], [0.70, 0.72, 0.62, 0.70]];
+const OTHERS: [Intensity; 3] = [FLUID, [0.95, 0.98, 0.50, 0.56], [0.70, 0.72, 0.62, 0.70]];
 
 /// A round body with a soft edge.
 struct Blob {
     centre: Point,
     radius: f32,
-    look: Look,
+    look: Intensity,
 }
 
 /// The lesion: three nested bodies with wavy surfaces.
@@ -107,7 +107,7 @@ impl Body {
         (0..3).map(|a| (p[a] / self.axes[a]).powi(2)).sum::<f32>().sqrt() + 0.05 * self.surface.at(p)
     }
 
-    fn look(&self, p: Point, radius: f32) -> Look {
+    fn look(&self, p: Point, radius: f32) -> Intensity {
         let fold = self.folds.at(p);
         let rim = step(0.72, 0.86, radius + 0.12 * fold);
         let furrow = step(0.84, 0.95, radius) * (1.0 - step(0.05, 0.25, fold.abs()));
@@ -125,14 +125,14 @@ fn mix(a: f32, b: f32, t: f32) -> f32 {
 
 /// Makes case number `case` of the phantom of `seed`; `size` is D, H, W.
 pub fn generate(size: [usize; 3], seed: u64, case: u64) -> Phantom {
-    let mut rng = draw(seed, Purpose::Phantom, 0, case);
+    let mut rng = draw(seed, RngStream::Phantom, 0, case);
     let voxels: usize = size.iter().product();
     let body = Body::draw(&mut rng);
     let points = Points(size);
     let radii: Vec<f32> = (0..voxels).map(|n| body.radius(points.at(n))).collect();
     let (lesion, label) = lesion(&mut rng, &body, &radii, &points);
     let others = others(&mut rng, &body, &lesion);
-    let jitter: [Look; 3] = std::array::from_fn(|_| std::array::from_fn(|_| rng.random_range(0.94..=1.06)));
+    let jitter: [Intensity; 3] = std::array::from_fn(|_| std::array::from_fn(|_| rng.random_range(0.94..=1.06)));
     let texture = Field::new(16, &mut rng);
     let mut image = vec![0f32; 4 * voxels];
     for (n, radius) in radii.iter().copied().enumerate().filter(|(_, r)| *r < 1.05) {

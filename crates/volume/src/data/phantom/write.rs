@@ -40,7 +40,7 @@ pub fn write(root: &Path, cases: usize, size: [usize; 3], seed: u64) -> Result<(
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::{Dataset, Preprocess, Spec};
+    use super::super::super::{Dataset, DatasetSpec, Preprocess};
     use crate::volume::Normalise;
 
     #[test]
@@ -48,8 +48,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         super::write(root.path(), 2, [16, 18, 20], 4).unwrap();
         let by = Preprocess { normalise: Normalise::ZScoreNonZero, ..Preprocess::default() };
-        let files = Dataset::open(&Spec::Msd { root: root.path().into() }, by, None).unwrap();
-        let made = Dataset::open(&Spec::Phantom { cases: 2, size: [16, 18, 20], seed: 4 }, by, None).unwrap();
+        let files = Dataset::open(&DatasetSpec::Msd { root: root.path().into() }, by, None).unwrap();
+        let made = Dataset::open(&DatasetSpec::Phantom { cases: 2, size: [16, 18, 20], seed: 4 }, by, None).unwrap();
         assert_eq!((&files.description.labels, files.description.ids()), (&made.description.labels, made.description.ids()));
         for id in made.description.ids() {
             let (a, b) = (files.load(&id).unwrap(), made.load(&id).unwrap());

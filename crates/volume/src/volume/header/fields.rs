@@ -17,14 +17,14 @@ const ENDINGS: [&[u8]; 2] = [b"\0\r\n\x1a\n", &[0; 5]];
 
 /// The version of a header and the order of its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kind {
+pub struct HeaderKind {
     pub version: u8,
     pub big_endian: bool,
     /// Whether the voxels are in another file.
     pub pair: bool,
 }
 
-impl Kind {
+impl HeaderKind {
     /// Bytes of the header.
     pub fn size(self) -> usize {
         if self.version == 1 { SIZE_1 } else { SIZE_2 }
@@ -75,8 +75,8 @@ impl Kind {
 
 /// The numbers that matter here. Lengths are in the file's unit.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Fields {
-    pub kind: Kind,
+pub struct HeaderFields {
+    pub kind: HeaderKind,
     pub dim: [i64; 8],
     pub datatype: i16,
     pub bitpix: i16,
@@ -93,9 +93,9 @@ pub struct Fields {
     pub sform: [[f64; 4]; 3],
 }
 
-impl Fields {
-    /// Splits a header; `b` has [`Kind::size`] bytes.
-    pub fn split(kind: Kind, b: &[u8]) -> Result<Self, Refusal> {
+impl HeaderFields {
+    /// Splits a header; `b` has [`HeaderKind::size`] bytes.
+    pub fn split(kind: HeaderKind, b: &[u8]) -> Result<Self, Refusal> {
         let cut = || Refusal::new(format!("it ends within the header ({} bytes)", kind.size()), DAMAGED);
         let fields = if kind.version == 1 {
             Self::first(kind, b.first_chunk().ok_or_else(cut)?)?
@@ -108,7 +108,7 @@ impl Fields {
         }
     }
 
-    fn first(kind: Kind, b: &[u8; SIZE_1]) -> Result<Self, Refusal> {
+    fn first(kind: HeaderKind, b: &[u8; SIZE_1]) -> Result<Self, Refusal> {
         // The crate takes the byte order from dim[0]: it must be what the header size said.
         let count = [b[40], b[41]];
         let count = if kind.big_endian { i16::from_be_bytes(count) } else { i16::from_le_bytes(count) };
@@ -138,7 +138,7 @@ impl Fields {
         })
     }
 
-    fn second(kind: Kind, b: &[u8; SIZE_2]) -> Self {
+    fn second(kind: HeaderKind, b: &[u8; SIZE_2]) -> Self {
         fn at<const N: usize>(b: &[u8; SIZE_2], place: usize) -> [u8; N] {
             std::array::from_fn(|n| b[place + n])
         }

@@ -41,7 +41,7 @@ pub fn bytes_2(dim: &[i64], big: bool) -> [u8; SIZE_2] {
 }
 
 fn parse(b: &[u8]) -> Result<Header, Refusal> {
-    Header::parse(Kind::of(b)?, b)
+    Header::parse(HeaderKind::of(b)?, b)
 }
 
 fn reason(b: &[u8]) -> String {

@@ -47,17 +47,17 @@ fn labels_by_hand() {
     let from = straight([1, 1, 4], [1.0; 3], [0.0; 3]);
     let labels = Array3::from_shape_vec((1, 1, 4), vec![0, 3, 3, 1]).unwrap();
     let fine = from.resampled([1.0, 1.0, 0.5]);
-    for between in [Between::Nearest, Between::Linear] {
+    for between in [LabelInterpolation::Nearest, LabelInterpolation::Linear] {
         assert_eq!(resample_labels(labels.view(), &from, &fine, between).as_slice().unwrap(), [0, 0, 3, 3, 3, 3, 1, 1], "{between:?}");
     }
     // Two of four neighbours are 2, one is 1, one 5, all alike near: together they win, and no label is made up between.
     let square = straight([1, 2, 2], [1.0; 3], [0.0; 3]);
     let labels = Array3::from_shape_vec((1, 2, 2), vec![1, 2, 5, 2]).unwrap();
     let middle = straight([1, 1, 1], [1.0; 3], [0.5, 0.5, 0.0]);
-    assert_eq!(resample_labels(labels.view(), &square, &middle, Between::Linear)[[0, 0, 0]], 2);
+    assert_eq!(resample_labels(labels.view(), &square, &middle, LabelInterpolation::Linear)[[0, 0, 0]], 2);
     // A tie goes to the smallest.
     let labels = Array3::from_shape_vec((1, 2, 2), vec![4, 4, 1, 1]).unwrap();
-    assert_eq!(resample_labels(labels.view(), &square, &middle, Between::Linear)[[0, 0, 0]], 1);
+    assert_eq!(resample_labels(labels.view(), &square, &middle, LabelInterpolation::Linear)[[0, 0, 0]], 1);
 }
 
 #[test]
@@ -109,7 +109,7 @@ proptest! {
         let there = grid.reoriented(to);
         let labels = Array3::from_shape_fn(size, |(d, h, w)| ((d * 31 + h * 17 + w * 7) as u8).wrapping_mul(seed | 1));
         let moved = reorient(labels.view(), grid.orientation(), to);
-        for between in [Between::Nearest, Between::Linear] {
+        for between in [LabelInterpolation::Nearest, LabelInterpolation::Linear] {
             prop_assert_eq!(&resample_labels(labels.view(), &grid, &there, between), &moved);
             prop_assert_eq!(&resample_labels(moved.view(), &there, &grid, between), &labels);
         }
@@ -126,7 +126,7 @@ proptest! {
         let from = straight([8, 8, 12], spacing, [0.0; 3]);
         let labels = Array3::from_shape_fn((8, 8, 12), |(d, h, w)| (d / 4 + 2 * (h / 4) + 4 * (w / 4)) as u8);
         let onto = from.resampled([0, 1, 2].map(|a| spacing[a] * finer[a]));
-        for between in [Between::Nearest, Between::Linear] {
+        for between in [LabelInterpolation::Nearest, LabelInterpolation::Linear] {
             let there = resample_labels(labels.view(), &from, &onto, between);
             prop_assert_eq!(&resample_labels(there.view(), &onto, &from, between), &labels);
         }

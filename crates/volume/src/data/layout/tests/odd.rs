@@ -69,7 +69,8 @@ fn links_that_lead_nowhere_are_errors_in_every_layout() {
         {"image": "i/b.nii.gz", "label": "l/b.nii.gz"}]}"#,
     );
     says(msd::describe(root.path(), Want::Pairs), "training[1].image");
-    let entry = |id: &str| Entry { id: id.into(), image: vec![format!("i/{id}.nii.gz").into()], label: "l/a.nii.gz".into(), subject: None };
+    let entry =
+        |id: &str| CaseEntry { id: id.into(), image: vec![format!("i/{id}.nii.gz").into()], label: "l/a.nii.gz".into(), subject: None };
     says(list::describe(root.path(), &["T1".into()], &labels, &[entry("a"), entry("b")], Want::Pairs), "`b` cannot be used");
     link(&root, annex, "dataset.json");
     let e = guess(root.path()).unwrap_err();
@@ -170,7 +171,7 @@ fn the_layout_is_told_by_the_words_of_the_description() {
         "{\"file_ending\": 3,".into(),
     ] {
         put(&root, "dataset.json", &text);
-        assert_eq!(guess(root.path()).unwrap(), Spec::Nnunet { root: root.path().into() }, "{text}");
+        assert_eq!(guess(root.path()).unwrap(), DatasetSpec::Nnunet { root: root.path().into() }, "{text}");
     }
     put(&root, "dataset.json", &format!("\u{feff}{about}"));
     assert_eq!(describe(&guess(root.path()).unwrap(), Want::Pairs).unwrap().ids(), ["a"]);

@@ -1,0 +1,7 @@
+//! Models of other programs made into model files of this one.
+//!
+//! Level 4: may use everything below. A checkpoint of PyTorch is data: it is read by an interpreter of pickles that runs nothing
+//! ([`pytorch`]).
+
+pub mod nnunet;
+pub mod pytorch;
