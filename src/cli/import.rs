@@ -106,7 +106,8 @@ fn keep(outputs: &mut Outputs, out: &std::path::Path, model: &Imported) -> Resul
 /// `PlainConvUNet 3d_fullres of Dataset004_Hippocampus, 2 folds, 1 channel, 3 labels`.
 fn told(model: &Imported) -> String {
     let card = &model.card;
-    let about = card.nnunet.as_ref().map_or(String::new(), |n| format!("{} of {}, ", printable(&n.configuration), printable(&n.source.dataset)));
+    let about =
+        card.nnunet.as_ref().map_or(String::new(), |n| format!("{} of {}, ", printable(&n.configuration), printable(&n.source.dataset)));
     let what = if card.regions.is_some() { several(card.channels(), "region") } else { several(card.channels(), "label") };
     format!("{about}{}, {}, {what}", several(model.sets.len(), "fold"), several(card.modalities.len(), "channel"))
 }

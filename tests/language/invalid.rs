@@ -215,6 +215,25 @@ fn changes_of_turns() {
 }
 
 #[test]
+fn a_file_of_blocks_is_checked_alone() {
+    let of = |text: &str| lmsc::compile::library(&Source::new("parts.ron", text));
+    let sound = "(blocks: { \"A\": (params: { \"n\": Required }, inputs: [\"x\", \"ys[]?\"], nodes: { \"c{i}\": Conv(chain: \"i in 0..n\", x: \"x\", out: \"width * channels(x)\"), \"s\": Concat(x: [\"ys\", \"c{last}\"]) }, output: \"s\") })";
+    assert_eq!(of(sound).map(|(n, warnings)| (n, warnings.0.len())), Ok((1, 0)), "`width` may be a parameter of the graph that uses it");
+    for (from, to, code) in [
+        ("Conv(", "Covn(", Code::E0201),
+        ("out: ", "uot: ", Code::E0107),
+        ("\"ys\", ", "\"zs\", ", Code::E0202),
+        ("output: \"s\"", "output: \"t\"", Code::E0202),
+        ("0..n", "0..", Code::E0105),
+        ("width *", "width +* 3", Code::E0105),
+    ] {
+        let found = of(&sound.replace(from, to)).expect_err(to);
+        assert!(found.0.len() == 1 && found.0[0].code == code, "{to}: {found}");
+    }
+    assert_eq!(of(&graph("", "", "\"c\": Conv(x: \"image\", out: 1)", "\"y\": \"c\"")).expect_err("a graph").0[0].code, Code::E0110);
+}
+
+#[test]
 fn definitions_are_checked_unopened() {
     let bad = |name: &str| {
         format!(

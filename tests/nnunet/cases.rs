@@ -180,7 +180,9 @@ fn plans_of_the_first_releases_make_the_same_model() {
     let from = shared.join("models/hippo-plain");
     let place = tempfile::tempdir().expect("a folder");
     std::fs::create_dir(place.path().join("fold_0")).expect("a folder");
-    for (name, to) in [("plans_old.json", "plans.json"), ("dataset.json", "dataset.json"), ("fold_0/checkpoint_final.pth", "fold_0/checkpoint_final.pth")] {
+    for (name, to) in
+        [("plans_old.json", "plans.json"), ("dataset.json", "dataset.json"), ("fold_0/checkpoint_final.pth", "fold_0/checkpoint_final.pth")]
+    {
         std::fs::copy(from.join(name), place.path().join(to)).expect("copied");
     }
     let [old, new] = [place.path(), &from].map(|folder| import(folder, &Choice::default()).expect("it is imported"));

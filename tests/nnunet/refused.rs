@@ -89,7 +89,8 @@ fn the_program_imports_and_predicts() {
     };
     assert!(predict(&[]).contains("of 4 passes"));
     assert!(predict(&["--exact"]).contains("of 4 passes") && !predict(&["--exact", "--flips=none"]).contains("passes"));
-    let report = std::fs::read_dir(place.path().join("p")).expect("a folder").flatten().find(|e| e.path().extension().is_some_and(|e| e == "json"));
+    let report =
+        std::fs::read_dir(place.path().join("p")).expect("a folder").flatten().find(|e| e.path().extension().is_some_and(|e| e == "json"));
     let report = std::fs::read_to_string(report.expect("a report").path()).expect("a text");
     let report: Value = serde_json::from_str(&report).expect("JSON");
     assert_eq!((&report["origin"]["exact"], &report["origin"]["flips"]), (&json!(true), &json!("")));
@@ -103,7 +104,10 @@ fn plans_that_ask_for_something_else_are_refused_by_name() {
         (|p, _| p["configurations"]["base"]["resampling_fn_data"] = json!("resample_torch_fornnunet"), "resample_torch_fornnunet"),
         (|p, _| p["configurations"]["base"]["normalization_schemes"] = json!(["MyNormalization"]), "MyNormalization"),
         (|p, _| p["configurations"]["base"]["preprocessor_name"] = json!("MyPreprocessor"), "MyPreprocessor"),
-        (|p, _| p["configurations"]["base"]["architecture"]["network_class_name"] = json!("nets.STUNet"), "`nets.STUNet`, trained by `nnUNetTrainer`"),
+        (
+            |p, _| p["configurations"]["base"]["architecture"]["network_class_name"] = json!("nets.STUNet"),
+            "`nets.STUNet`, trained by `nnUNetTrainer`",
+        ),
         (|p, _| p["configurations"]["base"]["architecture"]["arch_kwargs"]["norm_op"] = json!("torch.nn.GroupNorm"), "torch.nn.GroupNorm"),
         (|p, _| p["configurations"]["base"]["architecture"]["arch_kwargs"]["n_stages"] = json!(1 << 40), "stages"),
         (|p, _| p["configurations"]["base"]["architecture"]["arch_kwargs"]["features_per_stage"] = json!([2, 3, 4]), "features_per_stage"),
@@ -145,8 +149,16 @@ fn every_weight_is_accounted_for() {
         change(&mut all);
         of(|_, _| (), checkpoint(&all, |_| ()))
     };
-    refused(with(&|all| all.retain(|(n, _)| n != "decoder.transpconvs.0.bias")), Code::E0804, "lacks weights of its plans' network: `decoder.transpconvs.0.bias`");
-    refused(with(&|all| all.push(("encoder.attention.weight".into(), vec![2]))), Code::E0804, "`encoder.attention.weight`; its trainer `nnUNetTrainer`");
+    refused(
+        with(&|all| all.retain(|(n, _)| n != "decoder.transpconvs.0.bias")),
+        Code::E0804,
+        "lacks weights of its plans' network: `decoder.transpconvs.0.bias`",
+    );
+    refused(
+        with(&|all| all.push(("encoder.attention.weight".into(), vec![2]))),
+        Code::E0804,
+        "`encoder.attention.weight`; its trainer `nnUNetTrainer`",
+    );
     // Running statistics in one norm make all of them batch norms.
     let running = |all: &mut Vec<(String, Vec<usize>)>| all.push(("encoder.stages.0.0.convs.0.norm.running_mean".into(), vec![2]));
     refused(with(&running), Code::E0804, "lacks weights of its plans' network: `encoder.stages.0.0.convs.0.norm.running_var`");

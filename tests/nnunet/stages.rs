@@ -71,7 +71,9 @@ fn images(shared: &Path, case: &Case, n: &Nnunet, stages: &Path, count: usize) -
     let own = layout.spacing(n, &read[0].header);
     // At the image's own spacing nothing is resampled.
     let plain = prepare(&Nnunet { spacing: own.into(), ..n.clone() }, &views, own).expect("it is prepared");
-    for (name, got, most) in [("normalised", plain.image, 2e-6), ("preprocessed", prepare(n, &views, own).expect("it is prepared").image, 4e-6)] {
+    for (name, got, most) in
+        [("normalised", plain.image, 2e-6), ("preprocessed", prepare(n, &views, own).expect("it is prepared").image, 4e-6)]
+    {
         let want = four(stages, name);
         assert_eq!(got.dim(), want.dim(), "{} {name}", case.model);
         let scale = want.iter().fold(1f32, |m, v| m.max(v.abs()));

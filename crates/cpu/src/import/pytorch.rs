@@ -108,7 +108,9 @@ impl Checkpoint {
     pub fn array(&self, name: &str, dims: &[usize]) -> Result<Array> {
         let shown = printable(name);
         let Some(tensor) = self.tensors.get(name) else {
-            return Err(Diagnostic::error(Code::E0802, format!("`{}` has no `{shown}`", self.file)).help("it is of another network").into());
+            return Err(Diagnostic::error(Code::E0802, format!("`{}` has no `{shown}`", self.file))
+                .help("it is of another network")
+                .into());
         };
         if dims.iter().try_fold(1usize, |n, d| n.checked_mul(*d)) != Some(tensor.num_elements()) {
             let message = format!("`{shown}` of `{}` is {:?}, not {dims:?}", self.file, tensor.shape());

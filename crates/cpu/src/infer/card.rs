@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use ndarray::{Array3, ArrayView4};
 
-use super::window::argmax;
 use super::nnunet::Nnunet;
+use super::window::argmax;
 use super::{Answer, Postprocess, Regions};
 use crate::data::{CANONICAL, Preprocess, Spacing};
 use crate::metric::Region;

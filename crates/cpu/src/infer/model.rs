@@ -150,7 +150,8 @@ impl Model {
     }
 
     fn engine(&self, set: usize) -> Result<MutexGuard<'_, dyn Engine + 'static>> {
-        let none = || Diagnostic::error(Code::E0901, format!("the model has no set of weights {set}")).help("this is a fault of the program");
+        let none =
+            || Diagnostic::error(Code::E0901, format!("the model has no set of weights {set}")).help("this is a fault of the program");
         let engine = self.engines.get(set).ok_or_else(none)?;
         Ok(engine.lock().unwrap_or_else(PoisonError::into_inner))
     }

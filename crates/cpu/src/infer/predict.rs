@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array3, Array4, Array5, ArrayView3, ArrayView4, ArrayView5, Axis, s};
 
 use super::need::Need;
+use super::nnunet::{self, Nnunet};
 use super::postprocess::Postprocess;
 use super::prepare::Prepared;
 use super::restore::Restore;
 use super::window::Windows;
-use super::nnunet::{self, Nnunet};
 use super::{Card, Flips, Model};
 use crate::data;
 use crate::text::{Code, Diagnostic, Result, several};

@@ -104,8 +104,9 @@ pub fn load(path: &Path) -> Result<Trained> {
             arrays.iter().find_map(|(name, a)| Some((name, a.values.iter().filter(|v| !v.is_finite()).count())).filter(|f| f.1 > 0))
         {
             let message = format!("{n} numbers of `{}` in `{file}` are not finite", printable(name));
-            found
-                .push(Diagnostic::error(Code::E0803, message).help("its training failed; use a checkpoint of an earlier epoch, or train anew"));
+            found.push(
+                Diagnostic::error(Code::E0803, message).help("its training failed; use a checkpoint of an earlier epoch, or train anew"),
+            );
         }
     }
     found.or(())?;

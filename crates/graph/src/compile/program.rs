@@ -356,7 +356,7 @@ fn input(i: &InputText, params: &Scope, size: Option<[usize; 3]>, first: bool, l
 }
 
 /// A composite may not take the name of a block, nor give one name to an input and a parameter.
-fn check_composites(text: &GraphText, found: &mut Diagnostics) {
+pub(super) fn check_composites(text: &GraphText, found: &mut Diagnostics) {
     for c in &text.blocks {
         if crate::block::Spec::LIST.iter().any(|e| e.name == c.name) {
             found.push(

@@ -108,7 +108,9 @@ pub fn evaluate(text: &str, scope: &Scope) -> Result<Value, Wrong> {
     let read = p.whole();
     let told = |(message, help): Fault| Wrong { message, help, echo: false };
     let missing: Vec<&str> = p.used.into_iter().filter(|name| !scope.contains_key(*name)).collect();
-    if !missing.is_empty() {
+    // Where not all names are known, that it cannot be read is what is sure.
+    let open = scope.contains_key(OPEN) && read.is_err();
+    if !missing.is_empty() && !open {
         return Err(Wrong { echo: scope.contains_key(OPEN), ..told(absent(&missing, scope)) });
     }
     value(&read.map_err(told)?, scope)

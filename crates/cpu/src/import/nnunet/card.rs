@@ -89,7 +89,8 @@ fn schemes(plans: &Plans, c: &Configuration, channels: usize) -> Result<Vec<Sche
             "NoNormalization" => Scheme::None,
             other => {
                 let message = format!("channel {n} is normalised by `{}`, which is not nnU-Net's own", printable(other));
-                let known = "known are ZScoreNormalization, CTNormalization, RescaleTo01Normalization, RGBTo01Normalization, NoNormalization";
+                let known =
+                    "known are ZScoreNormalization, CTNormalization, RescaleTo01Normalization, RGBTo01Normalization, NoNormalization";
                 return Err(plans.refuse(message, known).into());
             }
         })

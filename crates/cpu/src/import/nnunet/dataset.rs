@@ -63,7 +63,9 @@ impl Dataset {
         let name = |n: usize| Some(file.channel_names.get(&n.to_string())?.as_str()?.to_owned());
         let channels: Option<Vec<String>> = (0..file.channel_names.len()).map(name).collect();
         let Some(channels) = channels.filter(|all| !all.is_empty()) else {
-            return Err(within.refuse("`channel_names` does not number its channels 0, 1, 2, ...".into(), "look whether it was edited").into());
+            return Err(within
+                .refuse("`channel_names` does not number its channels 0, 1, 2, ...".into(), "look whether it was edited")
+                .into());
         };
         let values = file.labels.iter().map(|(name, v)| Ok((name.clone(), within.values(name, v)?)));
         let named: Vec<(String, Vec<u32>)> = values.collect::<std::result::Result<_, Diagnostic>>()?;
@@ -98,7 +100,10 @@ impl Within {
             one => number(one).map(|v| vec![v]),
         };
         let mut all = all.filter(|all| !all.is_empty()).ok_or_else(|| {
-            self.refuse(format!("the label `{}` has a value that is no whole number from 0 on", printable(name)), "look whether it was edited")
+            self.refuse(
+                format!("the label `{}` has a value that is no whole number from 0 on", printable(name)),
+                "look whether it was edited",
+            )
         })?;
         all.sort_unstable();
         all.dedup();

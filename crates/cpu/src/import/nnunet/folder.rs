@@ -82,7 +82,8 @@ impl Folder {
     /// E0804 where there is none, or there are several: it names them.
     pub fn find(path: &Path) -> Result<Self> {
         let at = |path: &Path| Self { path: path.to_owned(), plans: path.join("plans.json"), dataset: path.join("dataset.json") };
-        let needs = "name the folder with plans.json, dataset.json and fold_0, fold_1, ...: TRAINER__PLANS__CONFIGURATION of nnU-Net's results";
+        let needs =
+            "name the folder with plans.json, dataset.json and fold_0, fold_1, ...: TRAINER__PLANS__CONFIGURATION of nnU-Net's results";
         let about = std::fs::metadata(path);
         if let Err(e) = about {
             return Err(refused(format!("cannot read `{}`: {}", path.display(), reason(&e))).help(needs).into());
@@ -119,10 +120,8 @@ impl Folder {
     /// # Errors
     /// E0804 for each that is not there.
     pub fn checkpoints(&self, folds: &Folds, which: Checkpoints) -> Result<Vec<Fold>> {
-        let mut there: Vec<u32> = below(&self.path)
-            .iter()
-            .filter_map(|folder| folder.file_name()?.to_str()?.strip_prefix("fold_")?.parse().ok())
-            .collect();
+        let mut there: Vec<u32> =
+            below(&self.path).iter().filter_map(|folder| folder.file_name()?.to_str()?.strip_prefix("fold_")?.parse().ok()).collect();
         there.sort_unstable();
         let all = self.path.join("fold_all").is_dir();
         let names: Vec<String> = match folds {

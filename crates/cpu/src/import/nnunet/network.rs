@@ -167,7 +167,9 @@ impl Reader<'_> {
             }
         };
         if field("nonlin_first") == &Value::Bool(true) {
-            return Err(self.refuse("has its activations before its norms (`nonlin_first`)".into(), "there is no way round that yet").into());
+            return Err(self
+                .refuse("has its activations before its norms (`nonlin_first`)".into(), "there is no way round that yet")
+                .into());
         }
         if last("block").is_some_and(|b| b != "BasicBlockD") || !field("bottleneck_channels").is_null() {
             let message = format!("has blocks of {} with bottlenecks of {}", field("block"), field("bottleneck_channels"));
@@ -375,11 +377,11 @@ impl Writer<'_> {
             }
         }
         self.remark("The answer.");
-        let head = if classes < 2 { format!("PointwiseConv3D(x: \"{at}\", out: 1)") } else { format!("SegHead(x: \"{at}\", classes: {classes})") };
+        let head =
+            if classes < 2 { format!("PointwiseConv3D(x: \"{at}\", out: 1)") } else { format!("SegHead(x: \"{at}\", classes: {classes})") };
         self.node("logits", &head);
         let last = stages.len() - 2;
-        self.names
-            .extend(["weight", "bias"].map(|part| (format!("logits.conv.{part}"), format!("decoder.seg_layers.{last}.{part}"))));
+        self.names.extend(["weight", "bias"].map(|part| (format!("logits.conv.{part}"), format!("decoder.seg_layers.{last}.{part}"))));
         "logits".into()
     }
 }
@@ -402,7 +404,10 @@ pub fn all_used<'a>(names: &[(String, String)], there: impl Iterator<Item = &'a 
     let used: std::collections::HashSet<&str> = names.iter().map(|(_, theirs)| theirs.as_str()).collect();
     let double = |name: &str| {
         // The same numbers under other names, how long norms were trained, and the answers of coarser levels, which only training looks at.
-        name.contains(".all_modules.") || name.starts_with("decoder.encoder.") || name.starts_with("decoder.seg_layers.") || name.ends_with(".num_batches_tracked")
+        name.contains(".all_modules.")
+            || name.starts_with("decoder.encoder.")
+            || name.starts_with("decoder.seg_layers.")
+            || name.ends_with(".num_batches_tracked")
     };
     let mut left: Vec<&str> = there.filter(|name| !used.contains(name) && !double(name)).collect();
     left.sort_unstable();

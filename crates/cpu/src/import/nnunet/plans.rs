@@ -170,7 +170,10 @@ impl Plans {
             return Err(self.refuse(message, &format!("it has {}; look whether its files belong together", known())).into());
         };
         let mut found: Configuration = serde_json::from_value(Value::Object(fields)).map_err(|e| {
-            self.refuse(format!("its configuration `{}`: {}", printable(name), printable(&e.to_string())), "take it from the model's source again")
+            self.refuse(
+                format!("its configuration `{}`: {}", printable(name), printable(&e.to_string())),
+                "take it from the model's source again",
+            )
         })?;
         found.name = name.to_owned();
         self.look(&found, trainer)?;

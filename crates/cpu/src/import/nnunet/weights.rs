@@ -35,7 +35,10 @@ pub struct About {
 pub fn open(folds: &[Fold]) -> Result<Vec<About>> {
     let all = folds.iter().map(about).collect::<Result<Vec<About>>>()?;
     for (fold, own) in folds.iter().zip(&all) {
-        for (what, a, b) in [("trainer", Some(&all[0].trainer), Some(&own.trainer)), ("configuration", all[0].configuration.as_ref(), own.configuration.as_ref())] {
+        for (what, a, b) in [
+            ("trainer", Some(&all[0].trainer), Some(&own.trainer)),
+            ("configuration", all[0].configuration.as_ref(), own.configuration.as_ref()),
+        ] {
             if a != b {
                 let shown = |v: Option<&String>| v.map_or("none".to_owned(), |v| format!("`{}`", printable(v)));
                 let message = format!("`{}` is of the {what} {}, and the first fold of {}", fold.file.display(), shown(b), shown(a));
@@ -89,7 +92,9 @@ pub fn take(program: &Program, network: &Network, all: &[About], folds: &[Fold])
         if !missing.is_empty() {
             let shown = a_few(&missing, NAMED);
             let message = format!("`{file}` lacks weights of its plans' network: {shown}; its trainer is `{}`", printable(&about.trainer));
-            return Err(refused(message).help("the plans and the checkpoint do not belong together, or the trainer builds another network").into());
+            return Err(refused(message)
+                .help("the plans and the checkpoint do not belong together, or the trainer builds another network")
+                .into());
         }
         for (ours, theirs) in &network.names {
             let Some(wanted) = dims.get(ours) else {

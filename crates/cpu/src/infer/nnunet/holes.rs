@@ -81,6 +81,11 @@ mod tests {
         b: std::ops::Range<usize>,
         c: std::ops::Range<usize>,
     ) -> impl Iterator<Item = (usize, usize, usize)> {
-        a.flat_map(move |z| b.clone().flat_map({ let c = c.clone(); move |y| c.clone().map(move |x| (z, y, x)) }))
+        a.flat_map(move |z| {
+            b.clone().flat_map({
+                let c = c.clone();
+                move |y| c.clone().map(move |x| (z, y, x))
+            })
+        })
     }
 }

@@ -54,12 +54,7 @@ impl Restore {
     ///
     /// # Errors
     /// What `give` refuses.
-    pub fn take(
-        &mut self,
-        first: usize,
-        planes: Array4<f32>,
-        give: &mut dyn FnMut(usize, ArrayView4<f32>) -> Result<()>,
-    ) -> Result<()> {
+    pub fn take(&mut self, first: usize, planes: Array4<f32>, give: &mut dyn FnMut(usize, ArrayView4<f32>) -> Result<()>) -> Result<()> {
         if self.same {
             return give(first, planes.view());
         }

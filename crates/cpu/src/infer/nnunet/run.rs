@@ -8,12 +8,12 @@ use half::f16;
 use ndarray::{Array3, Array4, ArrayView4, Axis, s};
 
 use super::blend::{Blend, Sums};
+use super::decide;
 use super::plan::Nnunet;
 use super::prepare::{Layout, Seen, prepare};
 use super::resample::{separate_axis, target};
 use super::restore::Restore;
 use super::tiles::Tiles;
-use super::decide;
 use crate::data;
 use crate::infer::{Model, Need, Prediction, Predictor, Prepared};
 use crate::text::{Code, Diagnostic, Result};

@@ -137,9 +137,12 @@ fn blending_what_agrees_changes_nothing() {
 #[test]
 fn planes_by_and_by_are_the_whole_at_once() {
     let by_z = Some(0);
-    for (size, onto, across, order_across) in
-        [([9, 5, 6], [13, 4, 6], None, 0), ([4, 3, 8], [11, 6, 5], by_z, 0), ([7, 4, 4], [3, 9, 4], by_z, 1), ([5, 4, 3], [5, 2, 8], Some(2), 0)]
-    {
+    for (size, onto, across, order_across) in [
+        ([9, 5, 6], [13, 4, 6], None, 0),
+        ([4, 3, 8], [11, 6, 5], by_z, 0),
+        ([7, 4, 4], [3, 9, 4], by_z, 1),
+        ([5, 4, 3], [5, 2, 8], Some(2), 0),
+    ] {
         let by = Resampling { order_across, ..LINEAR };
         let [d, h, w] = size;
         let all = Array4::from_shape_fn((2, d, h, w), |(k, z, y, x)| ((k * 3 + z * 7 + y * 5 + x) as f32).sin());
@@ -175,7 +178,8 @@ fn channels_are_normalised_as_their_schemes_say() {
         if far == 3 || far == 0 { 0.0 } else { 2.0 + 2.0 * ((z + y + x) % 2) as f32 }
     });
     let ct = Scheme::Ct { low: 1.0, high: 3.0, mean: 2.0, deviation: 0.5 };
-    let all = vec![Scheme::ZScore { masked: true }, Scheme::ZScore { masked: false }, ct, Scheme::RescaleTo01, Scheme::RgbTo01, Scheme::None];
+    let all =
+        vec![Scheme::ZScore { masked: true }, Scheme::ZScore { masked: false }, ct, Scheme::RescaleTo01, Scheme::RgbTo01, Scheme::None];
     let views = vec![image.view(); all.len()];
     let seen = prepare(&rules(all), &views, [1.0; 3]).unwrap();
     assert_eq!((seen.kept.start, seen.image.dim()), ([1; 3], (6, 5, 5, 5)));
