@@ -247,6 +247,9 @@ fn definitions_are_checked_unopened() {
     let fine =
         bad("P").replace("CovP(", "Conv3D(out: 1, ").replace(", \"d\": Concat(x: [\"ys\", \"c{n - 1}\"])", "").replace(", \"ys[]\"", "");
     assert!(!told(&graph("", &fine, "\"c\": Conv3D(x: \"image\", out: 1)", "\"y\": \"c\"")).contains("error"));
+    // Nodes that are never there together are no fault of a composite that nobody uses.
+    let either = "\"E\": (params: { \"a\": Required }, inputs: [\"x\"], output: \"z\", nodes: { \"y{i}\": Conv(for: \"i in 0..2\", when: \"a\", x: \"x\", out: 1), \"y{j}\": Conv(for: \"j in 0..2\", when: \"!a\", x: \"x\", out: 2), \"z\": Conv(x: [\"p\", \"q\"], out: 1), \"p\": Conv(when: \"a\", x: \"y0\", out: 1), \"q\": Conv(when: \"!a\", x: \"y1\", out: 1) })";
+    assert!(!told(&graph("", either, "\"c\": Conv3D(x: \"image\", out: 1)", "\"y\": \"c\"")).contains("error"));
     let field = fine.replace("out: 1", "out: \"m\", strid: 2");
     let all = told(&graph("", &field, "\"c\": Conv3D(x: \"image\", out: 1)", "\"y\": \"c\""));
     assert!(all.contains("E0105") && all.contains("strid"), "{all}");

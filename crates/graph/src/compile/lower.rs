@@ -214,7 +214,7 @@ impl<'t> Lowering<'t> {
                 used: &[],
             });
             let new = std::mem::replace(&mut self.found, before);
-            self.found.0.extend(new.0.into_iter().filter(|d| !d.echo));
+            self.found.0.extend(new.0.into_iter().filter(|d| !d.echo && !excluded(d)));
         }
         self.rows.truncate(rows);
         self.dead = dead;
@@ -333,5 +333,14 @@ impl<'t> Lowering<'t> {
             Some(h) => d.help(h),
             None => d,
         }
+    }
+}
+
+/// Whether an error of a composite whose conditions are not known may be one of nodes that are never there together.
+fn excluded(d: &Diagnostic) -> bool {
+    match d.code {
+        Code::E0103 => d.message.contains("is the name of"),
+        Code::E0204 => d.message.contains("values are connected"),
+        _ => false,
     }
 }
