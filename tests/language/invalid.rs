@@ -206,6 +206,28 @@ fn forms() {
 }
 
 #[test]
+fn weights_that_cannot_be_shared() {
+    let nodes = |b: &str| format!("\"a\": Conv(x: \"image\", out: 2), \"b\": {b}, \"s\": Add(x: [\"a\", \"b\"])");
+    for (b, part) in [
+        ("Conv(x: \"image\", out: 2, kernel: 1, shares: \"a\")", "2x2x3x3x3 there and 2x2x1x1x1 here"),
+        ("PointwiseConv(x: \"image\", out: 2, shares: \"a\")", "it is a Conv"),
+        ("Conv(x: \"image\", out: 2, bias: false, shares: \"a\")", "other weights"),
+        ("Conv(x: \"image\", out: 2, norm: batch, shares: \"a\")", "its parts are others"),
+        ("Conv(x: \"image\", out: 2, shares: \"c\")", "it is not there"),
+    ] {
+        refused(b, &graph("", "", &nodes(b), "\"y\": \"s\""), &[], Code::E0209, part);
+    }
+    let tower = graph(
+        "",
+        "",
+        "\"t{m}\": Conv(for: \"m in 0..3\", x: \"image\", out: 2, shares: \"t0\"), \"s\": Concat(x: [\"t{0..3}\"])",
+        "\"y\": \"s\"",
+    );
+    let dropped = tower.replace("(params", "(drop: [\"t0\"], params");
+    assert!(told(&dropped).contains("E0209") && !told(&tower).contains("error"), "{}", told(&dropped));
+}
+
+#[test]
 fn changes_of_turns() {
     let text =
         graph("", "", "\"seg{i}\": Conv3D(for: \"i in 1..=4\", x: \"image\", out: 2), \"c\": Concat(x: [\"seg{1..=4}\"])", "\"y\": \"c\"");

@@ -218,6 +218,24 @@ fn norms_are_values() {
 }
 
 #[test]
+fn nodes_share_weights() {
+    let blocks =
+        "\"P\": (inputs: [\"x\"], output: \"d\", nodes: { \"c\": Conv(x: \"x\", out: 4, norm: batch), \"d\": Conv(x: \"c\", out: 4) })";
+    let nodes = |shares: &str| {
+        format!(
+            "\"m{{m}}\": Scale(for: \"m in 0..2\", x: \"image\", by: \"m + 1\"), \"t{{m}}\": P(for: \"m in 0..2\", {shares} x: \"m{{m}}\"), \"s\": Add(x: [\"t{{0..2}}\"])"
+        )
+    };
+    let cost = |p: &Program| p.cost(0..p.graph.len()).expect("a cost");
+    let (one, two) = (compiled("", blocks, &nodes("shares: \"t0\","), "\"y\": \"s\""), compiled("", blocks, &nodes(""), "\"y\": \"s\""));
+    assert_eq!((2 * cost(&one).params, cost(&one).macs), (cost(&two).params, cost(&two).macs), "weights once, MACs each time");
+    assert!(
+        one.graph.weights().iter().all(|(_, name, _)| name.starts_with("t0."))
+            && one.graph.buffers().iter().all(|(_, name, _)| name.starts_with("t0."))
+    );
+}
+
+#[test]
 fn entries_of_lists_and_turns_of_loops_can_be_set() {
     let text = graph("\"f\": [4, 6]", "", "\"c{s}\": Conv3D(chain: \"s in 0..len(f)\", x: \"image\", out: \"f[s]\")", "\"y\": \"c{last}\"");
     let p = build(&text, &["f[1]=8"]).expect("it compiles");

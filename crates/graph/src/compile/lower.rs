@@ -277,7 +277,35 @@ impl<'t> Lowering<'t> {
             self.rows[row].output = v;
         }
         self.rows[row].values = first..self.graph.len();
+        if let Some(owner) = &w.text.shares {
+            self.share(w, owner, row, s);
+        }
         out
+    }
+
+    /// Lets the operations of a node use the weights of those of another node of the scope, one by one.
+    fn share(&mut self, w: &Wired, owner: &Reference, row: usize, s: &Inside) {
+        let id = &w.text.id;
+        let path = if s.prefix.is_empty() { owner.node.clone() } else { format!("{}.{}", s.prefix, owner.node) };
+        let refuse = |why: String| {
+            Diagnostic::error(Code::E0209, format!("`{id}` cannot share the weights of `{}`: {why}", owner.node))
+                .at(owner.place.clone(), "here")
+        };
+        let Some(other) = self.rows[..row].iter().find(|r| r.path == path) else {
+            let d = refuse("it is not there".into()).help("name a node of the same scope that is there, and owns its weights");
+            return self.found.push(d);
+        };
+        let (own, theirs) = (self.rows[row].values.clone(), other.values.clone());
+        if other.block != w.text.block || own.len() != theirs.len() {
+            let what = if other.block == w.text.block { "its parts are others".into() } else { format!("it is a {}", other.block) };
+            return self.found.push(refuse(what).help("weights are shared by two nodes of one block with the same fields"));
+        }
+        for (v, o) in own.zip(theirs) {
+            if let Err(fault) = self.graph.share(Value(v), Value(o)) {
+                let d = refuse(fault.message).help("connect values with as many channels, and give both the same fields");
+                return self.found.push(d);
+            }
+        }
     }
 
     /// The outputs of a composite. One that has an error outside is looked into all the same, as far as that can be done.

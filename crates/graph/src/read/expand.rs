@@ -289,7 +289,7 @@ fn plain(n: &NodeText, scope: &Scope) -> bool {
     !n.id.contains('{')
         && !held(n, scope)
         && n.entries.iter().all(|e| {
-            !matches!(e.key.as_str(), "for" | "chain" | "when")
+            !matches!(e.key.as_str(), "for" | "chain" | "when" | "shares")
                 && match &e.value.kind {
                     Kind::List(items) => !items.iter().any(special),
                     _ => !special(&e.value),
@@ -334,6 +334,11 @@ fn one(
     for e in own.chain(set.iter().copied()) {
         match e.key.as_str() {
             "for" | "chain" => {}
+            "shares" => {
+                let mut t = e.value.clone();
+                replace(&mut t, scope, budget, found);
+                node.shares = found.keep(Reference::read(&t)).filter(|r| r.text != node.id);
+            }
             "when" => match condition(&e.value, scope) {
                 Ok(true) => {}
                 Ok(false) => {

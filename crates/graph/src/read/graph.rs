@@ -101,6 +101,8 @@ pub struct NodeText {
     pub chained: Option<Place>,
     /// Where the block is written, if a parameter holds it.
     pub form: Option<Place>,
+    /// The node whose weights it uses.
+    pub shares: Option<Reference>,
 }
 
 /// What a scope gives: the value of a node, or a list of such.

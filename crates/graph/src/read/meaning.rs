@@ -256,6 +256,7 @@ impl Reader {
             faulty,
             chained: None,
             form: None,
+            shares: None,
         }
     }
 
