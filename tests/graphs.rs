@@ -78,7 +78,7 @@ fn every_block_costs_what_the_specification_says() {
     }
     let total = p.cost(0..p.graph.len()).expect("it fits");
     assert_eq!((total.macs + 5_000) / 10_000, 1_430_161);
-    assert_eq!(total.normed, 67_960_832);
+    assert_eq!(total.norms, 5 * 67_960_832);
     assert_eq!((total.fvcore() + 500_000) / 1_000_000, 14_641);
 }
 

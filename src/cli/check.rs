@@ -6,13 +6,13 @@ use std::path::PathBuf;
 
 use super::stats::size;
 use super::{complain, print_lines};
-use crate::compile::{compile, verify};
-use crate::read::Set;
-use crate::text::{Diagnostics, Result, Source, many, several};
+use crate::compile::{compile, library, verify};
+use crate::read::{Set, recognise};
+use crate::text::{Diagnostics, FileKind, Result, Source, many, several};
 
 /// Check graphs: names, ports, rings, shapes and counts
 ///
-/// Nothing is run and no weights are made. Every error of a file is shown at once, with its place.
+/// Nothing is run and no weights are made. Every error of a file is shown at once, with its place. A file of blocks for `import` is checked alone.
 #[derive(Debug, clap::Args)]
 #[command(
     after_long_help = "Examples:\n  lmsc check graphs/lightmedseg.ron\n  lmsc check graphs/*.ron --set modalities=1 --set classes=3 --input 1x96x96x96"
@@ -39,6 +39,13 @@ pub fn run(args: Args) -> Result<()> {
     let mut found = Diagnostics::default();
     for file in &args.files {
         let Some(s) = found.keep(Source::read(file)) else { continue };
+        if recognise(file) == FileKind::Blocks {
+            if let Some((n, warnings)) = found.keep(library(&s)) {
+                found.0.extend(warnings.0);
+                print_lines(&format!("{}: ok, {} for `import`\n", file.display(), several(n, "block")));
+            }
+            continue;
+        }
         let Some(p) = found.keep(compile(&s, &sets, input.map(|i| i.size))) else { continue };
         if let Some(d) = input.and_then(|i| i.channels_differ(&p)) {
             found.push(d);

@@ -2,7 +2,7 @@
 //!
 //! May use `compile`, `read`, `show`, `text`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::output::{print, width};
 use super::size;
@@ -27,9 +27,9 @@ Examples:
   lmsc stats graphs/lightmedseg.ron --precision bf16 --batch 2 --fit 24GiB
   lmsc stats graphs/lightmedseg.ron --checkpointing --fit 24GiB
   lmsc stats graphs/lightmedseg.ron --convention fvcore
-  lmsc stats graphs/*.ron --format markdown")]
+  lmsc stats graphs --format markdown")]
 pub struct Args {
-    /// Graphs (.ron)
+    /// Graphs (.ron), or folders of them; in a folder, files that only define blocks are passed over
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
     /// Change a parameter or a field of the graph; `anchors=8,16,32` compares three
@@ -147,10 +147,11 @@ pub fn run(args: Args) -> Result<()> {
     let input = args.input.as_deref().map(size).transpose()?;
     let variants = variants(&args.set)?;
     let mut question = question(&args)?;
-    let single = args.files.len() == 1 && variants.len() == 1;
+    let files = graph_files(&args.files)?;
+    let single = files.len() == 1 && variants.len() == 1;
     let mut found = Diagnostics::default();
     let mut all: Vec<Stats> = vec![];
-    for file in in_order(&args.files) {
+    for file in in_order(&files) {
         for Variant { sets, .. } in &variants {
             let program = Source::read(file).map_err(Diagnostics::from).and_then(|s| compile(&s, sets, input.map(|i| i.size)));
             let Some(p) = found.keep(program) else { continue };
@@ -174,6 +175,45 @@ pub fn run(args: Args) -> Result<()> {
         many => compare(many, format, width(&std::io::stdout(), show::WIDTH)),
     });
     Ok(())
+}
+
+/// The files, and in the place of a folder its graphs by name.
+///
+/// # Errors
+/// E0101 for a folder that cannot be read or holds no graph.
+fn graph_files(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut all = vec![];
+    let mut found = Diagnostics::default();
+    for file in given {
+        if !file.is_dir() {
+            all.push(file.clone());
+            continue;
+        }
+        let entries = match std::fs::read_dir(file) {
+            Ok(entries) => entries,
+            Err(e) => {
+                let message = format!("the folder `{}` cannot be read: {e}", file.display());
+                found.push(Diagnostic::error(Code::E0101, message).help("check the path and its permissions"));
+                continue;
+            }
+        };
+        let paths = entries.filter_map(|e| Some(e.ok()?.path()));
+        let mut own: Vec<PathBuf> = paths.filter(|p| p.extension().is_some_and(|e| e == "ron") && !only_blocks(p)).collect();
+        own.sort_by_key(|f| f.with_extension(""));
+        if own.is_empty() {
+            let message = format!("there is no graph in the folder `{}`", file.display());
+            found.push(Diagnostic::error(Code::E0101, message).help("give the files, or a folder with graphs (.ron)"));
+        }
+        all.append(&mut own);
+    }
+    found.or(all)
+}
+
+/// Whether a file defines blocks and nothing else.
+fn only_blocks(file: &Path) -> bool {
+    let tree = Source::read(file).map_err(Diagnostics::from).and_then(|s| crate::read::parse(&s));
+    let keys: Vec<String> = tree.ok().and_then(|t| Some(t.entries()?.iter().map(|e| e.key.clone()).collect())).unwrap_or_default();
+    keys.iter().any(|k| k == "blocks") && !keys.iter().any(|k| ["nodes", "inputs", "extends"].contains(&k.as_str()))
 }
 
 /// Files as they were given; those that come in the order of a shell's `*.ron` by name without the extension, so that a graph stands

@@ -65,8 +65,18 @@ impl Network {
             }
         }
         let learns = self.learns();
-        let mut pass =
-            ForwardPass { network: self.clone(), segments, wanted, needed, learns, stored, device, leaves: vec![], outputs: vec![], training };
+        let mut pass = ForwardPass {
+            network: self.clone(),
+            segments,
+            wanted,
+            needed,
+            learns,
+            stored,
+            device,
+            leaves: vec![],
+            outputs: vec![],
+            training,
+        };
         let mut values = if pass.segments.len() > 1 { pass.read(&last) } else { std::mem::take(&mut pass.stored) };
         let mut outputs: Vec<Option<Tensor<5>>> = pass.wanted.iter().map(|v| values.get(v.0)?.clone()).collect();
         let wanted = pass.wanted.clone();

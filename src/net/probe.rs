@@ -18,7 +18,7 @@ use crate::text::{Code, Diagnostic, Result, several, suggestion};
 /// E0802 for weights that are missing, have other shapes, or are claimed by two foreign arrays.
 pub fn port(network: &mut Network, store: &Store, map: &NameMap, file: &Path, device: &Device) -> Result<BTreeMap<String, String>> {
     let known: BTreeMap<String, Vec<usize>> = network.program().graph.tensors().into_iter().map(|(_, n, w)| (n, w.dims)).collect();
-    let (ours, foreign) = map.rename(store, &known, file)?;
+    let (ours, foreign) = map.rename(store, &known, &network.program().params, file)?;
     assign(network, &ours, &file.display().to_string(), device).map_err(|mut found| {
         let left: Vec<&str> = store.arrays.keys().map(String::as_str).filter(|n| !foreign.values().any(|f| f == n)).collect();
         if let Some(d) = found.0.first_mut().filter(|_| !left.is_empty()) {

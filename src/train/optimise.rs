@@ -10,7 +10,7 @@ use super::config::{OptimiserConfig, OptimiserKind};
 use super::state::NamedArrays;
 use crate::ir::Array;
 use crate::kernel::{Accumulate, SquaredNorm, UpdateRule, UpdateScalars, accumulate, blend, update};
-use crate::net::{Network, Parameter, deep_clone, tracked};
+use crate::net::{Network, Observed, Parameter, deep_clone, tracked};
 use crate::text::Result;
 
 /// The factor of the loss that keeps small gradients above what `f16` rounds to zero: halved when a gradient is no longer finite, and
@@ -165,6 +165,14 @@ impl TrainState {
             }
         }
         Some(())
+    }
+
+    /// Takes the statistics of a batch into the running ones, of the moving average too; `go [1]` is 0 for a batch that does not count.
+    pub fn observe(&mut self, observed: Vec<Observed>, go: &Tensor<1>) {
+        self.network.observe(observed, go);
+        if let Some(average) = &mut self.average {
+            *average.buffers_mut() = self.network.buffers().to_vec();
+        }
     }
 
     /// The state after a step by the gradients of `loss [1]` times the factor of the `scalars`. It is unchanged where the loss is not finite

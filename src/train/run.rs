@@ -89,7 +89,8 @@ pub fn train(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) -> 
         }
     }
     CaseFiles::of(job)?.save(folder.path())?;
-    let learner = Learner::new(workers, Arc::new(job.loss()?), network, job.config.optimiser, job.config.precision)?;
+    let learner =
+        Learner::new(workers, Arc::new(job.loss()?), network, job.config.optimiser, job.config.precision)?.seeded(job.config.seed);
     run(job, folder, stop, learner, RunProgress { origin: Some(origin), ..RunProgress::default() }, None)
 }
 
@@ -143,7 +144,8 @@ pub fn resume(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) ->
     }
     train_state.load_moments(state.moments).ok_or_else(|| refuse("the optimiser's moments are not those of its weights"))?;
     let (optimiser, loss) = (job.config.optimiser, Arc::new(job.loss()?));
-    let learner = Learner::resumed(workers.clone(), loss, train_state, optimiser, state.about.moves, state.about.scaling);
+    let learner =
+        Learner::resumed(workers.clone(), loss, train_state, optimiser, state.about.moves, state.about.scaling).seeded(job.config.seed);
     run(job, folder, stop, learner, RunProgress { origin: Some(origin), ..state.about }, note)
 }
 

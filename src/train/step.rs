@@ -16,10 +16,12 @@ use super::optimise::{GradientAccumulator, LossScaling, StepScalars, TrainState}
 use super::state::TERMS;
 use super::workers::{DeviceBatch, Workers};
 use crate::compile::memory::Precision;
+#[cfg(feature = "gpu")]
+use crate::ir::Operator;
 use crate::kernel::Accumulate;
 #[cfg(feature = "gpu")]
 use crate::kernel::CapturedGraph;
-use crate::net::{Network, failed};
+use crate::net::{Network, Observed, failed};
 use crate::text::Result;
 
 /// What all steps of a run share.
@@ -30,6 +32,8 @@ struct StepContext {
     optimiser: OptimiserConfig,
     /// Whether the loss is scaled for half precision.
     scaled: bool,
+    /// What random zeros follow from.
+    seed: u64,
 }
 
 /// A network that is being trained.
@@ -74,7 +78,7 @@ impl Learner {
     ) -> Self {
         let accumulator = GradientAccumulator::new(&train_state.network, &optimiser, workers.main());
         Self {
-            context: StepContext { workers, loss, optimiser, scaled: scaling.is_some() },
+            context: StepContext { workers, loss, optimiser, scaled: scaling.is_some(), seed: 0 },
             train_state,
             moves,
             scaling,
@@ -85,6 +89,17 @@ impl Learner {
         }
     }
 
+    /// With random zeros of this seed.
+    pub fn seeded(mut self, seed: u64) -> Self {
+        self.context.seed = seed;
+        self
+    }
+
+    /// Batches before the next one, by those that have moved the weights.
+    fn drawn(&self) -> u64 {
+        (self.moves * self.context.optimiser.accumulate + self.batches) as u64
+    }
+
     /// A batch forward and backward; with the last of a step's batches the weights move. Gives the loss and its terms; where the loss is not
     /// finite the weights stay as they are.
     ///
@@ -92,7 +107,7 @@ impl Learner {
     /// E0901 when the device has failed.
     pub fn batch(&mut self, given: DeviceBatch, rate: f64) -> Result<[f64; TERMS]> {
         #[cfg(feature = "gpu")]
-        if self.context.capturable(&given) {
+        if self.context.capturable(&given, &self.train_state.network) {
             return self.captured(given, rate);
         }
         self.in_parts(given, rate, |_| ())
@@ -106,7 +121,14 @@ impl Learner {
         let context = &self.context;
         let step = self.step_scalars(rate);
         let scalars = step.on(&context.optimiser, &context.workers.main().clone().inner());
-        let gradients = context.gradients(&self.train_state.network, &mut self.accumulator, given, &scalars, &mut mark);
+        let drawn = self.drawn();
+        let mut gradients = context.gradients(&self.train_state.network, &mut self.accumulator, given, &scalars, drawn, &mut mark);
+        let observed = std::mem::take(&mut gradients.observed);
+        if !observed.is_empty() {
+            // A batch whose loss is not finite does not count.
+            self.train_state.observe(observed, &gradients.loss.clone().is_finite().float());
+        }
+        let context = &self.context;
         if !step.apply {
             return self.finish(step, gradients.figures);
         }
@@ -180,6 +202,8 @@ struct StepGradients {
     loss: Tensor<1>,
     /// Of the scaled loss, with those of the batches before it in its step.
     gradients: GradientsParams,
+    /// Of the batch, for running statistics.
+    observed: Vec<Observed>,
 }
 
 impl StepContext {
@@ -190,9 +214,11 @@ impl StepContext {
         accumulator: &mut GradientAccumulator,
         given: DeviceBatch,
         scalars: &Tensor<1>,
+        drawn: u64,
         mark: &mut impl FnMut(StepPhase),
     ) -> StepGradients {
-        let forward = self.workers.forward(network, given, &self.loss);
+        let forward = self.workers.forward(network, given, &self.loss, (self.seed, drawn));
+        let observed = forward.observed(&self.workers);
         mark(StepPhase::Forward);
         let t = &forward.terms;
         let loss = t.total.clone().inner();
@@ -202,12 +228,12 @@ impl StepContext {
             gradients = accumulator.add(network, gradients, scalars);
         }
         mark(StepPhase::Backward);
-        StepGradients { figures: Tensor::cat(figures.to_vec(), 0), loss, gradients }
+        StepGradients { figures: Tensor::cat(figures.to_vec(), 0), loss, gradients, observed }
     }
 
     /// The state after a step by these gradients, and its figures: the loss, its terms and whether all was finite, `[7]`.
     fn update(&self, train_state: TrainState, gradients: StepGradients, scalars: Tensor<1>) -> (TrainState, Tensor<1>) {
-        let StepGradients { figures, loss, gradients } = gradients;
+        let StepGradients { figures, loss, gradients, .. } = gradients;
         let (train_state, finite) = train_state.update(gradients, loss, scalars, &self.optimiser, self.scaled);
         (train_state, Tensor::cat(vec![figures, finite], 0))
     }
@@ -249,8 +275,11 @@ impl Learner {
 #[cfg(feature = "gpu")]
 impl StepContext {
     /// Whether a step is one piece on one GPU.
-    fn capturable(&self, given: &DeviceBatch) -> bool {
-        !crate::net::on_cpu(&given.image.device()) && self.workers.single()
+    fn capturable(&self, given: &DeviceBatch, network: &Network) -> bool {
+        let graph = &network.program().graph;
+        // Running statistics are not written in place, and a captured graph would draw the same zeros for ever.
+        let steady = network.buffers().is_empty() && graph.values().all(|v| graph.node(v).op.is_pure());
+        !crate::net::on_cpu(&given.image.device()) && self.workers.single() && steady
     }
 
     /// A batch of a step, which comes with its scalars as tensors; `given` says their shapes. The state is updated in place.
@@ -261,7 +290,7 @@ impl StepContext {
         let scalars = scalars.flatten::<1>(0, 4);
         let targets = given.targets.iter().map(|t| t.like(&mut inputs)).collect();
         let gradients =
-            self.gradients(&train_state.network, &mut accumulator.clone(), DeviceBatch { image, targets }, &scalars, &mut |_| ());
+            self.gradients(&train_state.network, &mut accumulator.clone(), DeviceBatch { image, targets }, &scalars, 0, &mut |_| ());
         let (_, figures) = self.update(train_state.clone(), gradients, scalars);
         figures.reshape([1, 1, 1, 1, TERMS + 1])
     }

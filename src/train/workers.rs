@@ -84,19 +84,21 @@ impl Workers {
         &self.devices[0]
     }
 
-    /// The loss of a batch that is on the main device; its patches are divided among the workers, in order.
-    pub fn forward(&self, network: &Network, given: DeviceBatch, loss: &Loss) -> ReplicatedForward {
+    /// The loss of a batch that is on the main device; its patches are divided among the workers, in order. Random zeros follow from the seed
+    /// and the number of batches before.
+    pub fn forward(&self, network: &Network, given: DeviceBatch, loss: &Loss, (seed, step): (u64, u64)) -> ReplicatedForward {
         let DeviceBatch { image, targets } = given;
         let outputs: Vec<usize> = if loss.heads.is_empty() { vec![0] } else { loss.heads.iter().map(|h| h.output).collect() };
         let targets: Vec<Targets> = targets.into_iter().map(|t| t.unpack(self.main())).collect();
         let part = |network: Network, patches: Range<usize>, device: &Device| {
             let own = image.clone().narrow(0, patches.start, patches.len()).to_device(&device.clone().inner());
-            let pass = network.pass(net::tracked(own, device), &outputs, &self.segments, net::Training::default());
+            let pass =
+                network.pass(net::tracked(own, device), &outputs, &self.segments, net::Training::new(seed, step).of_part(patches.start));
             ReplicaPart { network, patches, pass }
         };
         let patches = shares(image.dims()[0], self.devices.len());
         if patches.len() < 2 {
-            let pass = network.pass(net::tracked(image, self.main()), &outputs, &self.segments, net::Training::default());
+            let pass = network.pass(net::tracked(image, self.main()), &outputs, &self.segments, net::Training::new(seed, step));
             let terms = loss.terms(pass.outputs().to_vec(), &targets);
             return ReplicatedForward {
                 terms,
@@ -120,6 +122,21 @@ impl Workers {
 }
 
 impl ReplicatedForward {
+    /// The statistics of the batch for running ones; those of several replicas are averaged.
+    pub fn observed(&self, workers: &Workers) -> Vec<net::Observed> {
+        let main = workers.main().clone().inner();
+        let mut parts = self.parts.iter().map(|p| p.pass.observed());
+        let mut all = parts.next().unwrap_or_default();
+        for part in parts {
+            for (sum, one) in all.iter_mut().zip(part) {
+                sum.value = sum.value.clone() + one.value.to_device(&main);
+            }
+        }
+        let count = self.parts.len().max(1) as f64;
+        all.iter_mut().for_each(|o| o.value = o.value.clone().to_device(&main) / count);
+        all
+    }
+
     /// The gradients of the weights of `network`, of which the pass was made, on its device: of the loss times `factor [1]`.
     pub fn backward(self, network: &Network, workers: &Workers, factor: Option<Tensor<1>>) -> GradientsParams {
         let Self { terms: Terms { total, .. }, mut parts, .. } = self;

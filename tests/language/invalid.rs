@@ -175,9 +175,56 @@ fn forms() {
     );
     refused("a number for a function", &text, &["act=3"], Code::E0207, "a function");
     refused("a word for a function", &text, &["act=fast"], Code::E0105, "fast");
+    // What is wrong in a form is told where it is written, used or not.
+    for (params, part) in [
+        ("\"norm\": group(groups: 4, epz: 1)", "`group` has no field `epz`"),
+        ("\"norm\": OneOf(instance, leaky(slope: 1), group(groups: 4, epz: 1))", "`group` has no field `epz`"),
+        ("\"act\": leaky_relu(slop: 0.1)", "did you mean `slope`?"),
+        ("\"conv\": Conv(kernal: 3)", "did you mean `kernel`?"),
+        ("\"act\": relu(slope: 0.1)", "a word without parentheses"),
+    ] {
+        for node in [
+            "Conv(x: \"image\", out: 8)",
+            "Conv(x: \"image\", out: 8, norm: \"norm\")",
+            "Conv(x: \"image\", out: 8, activation: \"act\")",
+            "conv(x: \"image\", out: 8)",
+        ] {
+            let used = node.match_indices('"').nth(2).map_or("", |(i, _)| &node[i + 1..node.len() - 2]);
+            if used.is_empty() && !node.starts_with("conv(")
+                || params.starts_with(&format!("\"{used}\""))
+                || node.starts_with("conv(") && params.starts_with("\"conv\"")
+            {
+                let text = graph(params, "", &format!("\"a\": {node}"), "\"y\": \"a\"");
+                let all = told(&text);
+                assert!(all.contains(part) && all.matches("error[").count() == 1, "{params} in {node}: {all}");
+            }
+        }
+    }
     let text = graph("\"f\": [1, 2]", "", "\"a\": Conv3D(x: \"image\", out: \"f[0]\")", "\"y\": \"a\"");
     refused("an entry that is not there", &text, &["f[2]=3"], Code::E0207, "0 to 1");
     refused("a number for a list", &text, &["f=3"], Code::E0207, "a list");
+}
+
+#[test]
+fn weights_that_cannot_be_shared() {
+    let nodes = |b: &str| format!("\"a\": Conv(x: \"image\", out: 2), \"b\": {b}, \"s\": Add(x: [\"a\", \"b\"])");
+    for (b, part) in [
+        ("Conv(x: \"image\", out: 2, kernel: 1, shares: \"a\")", "2x2x3x3x3 there and 2x2x1x1x1 here"),
+        ("PointwiseConv(x: \"image\", out: 2, shares: \"a\")", "it is a Conv"),
+        ("Conv(x: \"image\", out: 2, bias: false, shares: \"a\")", "other weights"),
+        ("Conv(x: \"image\", out: 2, norm: batch, shares: \"a\")", "its parts are others"),
+        ("Conv(x: \"image\", out: 2, shares: \"c\")", "it is not there"),
+    ] {
+        refused(b, &graph("", "", &nodes(b), "\"y\": \"s\""), &[], Code::E0209, part);
+    }
+    let tower = graph(
+        "",
+        "",
+        "\"t{m}\": Conv(for: \"m in 0..3\", x: \"image\", out: 2, shares: \"t0\"), \"s\": Concat(x: [\"t{0..3}\"])",
+        "\"y\": \"s\"",
+    );
+    let dropped = tower.replace("(params", "(drop: [\"t0\"], params");
+    assert!(told(&dropped).contains("E0209") && !told(&tower).contains("error"), "{}", told(&dropped));
 }
 
 #[test]
@@ -187,6 +234,25 @@ fn changes_of_turns() {
     refused("no such turn", &text, &["seg9.out=1"], Code::E0207, "`seg1` to `seg4`");
     let drop = text.replace("(params", "(drop: [\"seg9\"], params");
     refused("no such turn to drop", &drop, &[], Code::E0202, "`seg1` to `seg4`");
+}
+
+#[test]
+fn a_file_of_blocks_is_checked_alone() {
+    let of = |text: &str| lmsc::compile::library(&Source::new("parts.ron", text));
+    let sound = "(blocks: { \"A\": (params: { \"n\": Required }, inputs: [\"x\", \"ys[]?\"], nodes: { \"c{i}\": Conv(chain: \"i in 0..n\", x: \"x\", out: \"width * channels(x)\"), \"s\": Concat(x: [\"ys\", \"c{last}\"]) }, output: \"s\") })";
+    assert_eq!(of(sound).map(|(n, warnings)| (n, warnings.0.len())), Ok((1, 0)), "`width` may be a parameter of the graph that uses it");
+    for (from, to, code) in [
+        ("Conv(", "Covn(", Code::E0201),
+        ("out: ", "uot: ", Code::E0107),
+        ("\"ys\", ", "\"zs\", ", Code::E0202),
+        ("output: \"s\"", "output: \"t\"", Code::E0202),
+        ("0..n", "0..", Code::E0105),
+        ("width *", "width +* 3", Code::E0105),
+    ] {
+        let found = of(&sound.replace(from, to)).expect_err(to);
+        assert!(found.0.len() == 1 && found.0[0].code == code, "{to}: {found}");
+    }
+    assert_eq!(of(&graph("", "", "\"c\": Conv(x: \"image\", out: 1)", "\"y\": \"c\"")).expect_err("a graph").0[0].code, Code::E0110);
 }
 
 #[test]
@@ -203,6 +269,9 @@ fn definitions_are_checked_unopened() {
     let fine =
         bad("P").replace("CovP(", "Conv3D(out: 1, ").replace(", \"d\": Concat(x: [\"ys\", \"c{n - 1}\"])", "").replace(", \"ys[]\"", "");
     assert!(!told(&graph("", &fine, "\"c\": Conv3D(x: \"image\", out: 1)", "\"y\": \"c\"")).contains("error"));
+    // Nodes that are never there together are no fault of a composite that nobody uses.
+    let either = "\"E\": (params: { \"a\": Required }, inputs: [\"x\"], output: \"z\", nodes: { \"y{i}\": Conv(for: \"i in 0..2\", when: \"a\", x: \"x\", out: 1), \"y{j}\": Conv(for: \"j in 0..2\", when: \"!a\", x: \"x\", out: 2), \"z\": Conv(x: [\"p\", \"q\"], out: 1), \"p\": Conv(when: \"a\", x: \"y0\", out: 1), \"q\": Conv(when: \"!a\", x: \"y1\", out: 1) })";
+    assert!(!told(&graph("", either, "\"c\": Conv3D(x: \"image\", out: 1)", "\"y\": \"c\"")).contains("error"));
     let field = fine.replace("out: 1", "out: \"m\", strid: 2");
     let all = told(&graph("", &field, "\"c\": Conv3D(x: \"image\", out: 1)", "\"y\": \"c\""));
     assert!(all.contains("E0105") && all.contains("strid"), "{all}");

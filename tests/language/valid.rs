@@ -198,6 +198,44 @@ fn functions_and_blocks_are_values() {
 }
 
 #[test]
+fn norms_are_values() {
+    let nodes = "\"c\": Conv(x: \"image\", out: 8, bias: false, norm: \"norm\"), \"d\": Conv(x: \"c\", out: 8, bias: false, norm: \"if(deep, norm, 'none')\")";
+    let text = graph("\"norm\": group(4), \"deep\": true", "", nodes, "\"y\": \"d\"");
+    let params = |sets: &[&str]| {
+        build(&text, sets)
+            .map(|p| p.cost(0..p.graph.len()).expect("a cost").params - 27 * 8 * 2 - 27 * 8 * 8)
+            .unwrap_or_else(|f| panic!("{sets:?}: {f}"))
+    };
+    assert_eq!((params(&[]), params(&["deep=false"])), (32, 16));
+    assert_eq!(params(&["norm=instance(affine: false)"]), 0);
+    for norm in ["batch", "group(groups: 2)", "layer(eps: 0.000001)", "'none'"] {
+        assert_eq!(params(&[&format!("norm={norm}")]), if norm == "'none'" { 0 } else { 32 }, "{norm}");
+    }
+    let act =
+        build(&graph("\"act\": leaky_relu(slope: 0.1)", "", "\"c\": Conv(x: \"image\", out: 8, activation: \"act\")", "\"y\": \"c\""), &[])
+            .expect("it compiles");
+    assert!(act.params["act"].to_string() == "leaky_relu(slope: 0.1)", "{}", act.params["act"]);
+}
+
+#[test]
+fn nodes_share_weights() {
+    let blocks =
+        "\"P\": (inputs: [\"x\"], output: \"d\", nodes: { \"c\": Conv(x: \"x\", out: 4, norm: batch), \"d\": Conv(x: \"c\", out: 4) })";
+    let nodes = |shares: &str| {
+        format!(
+            "\"m{{m}}\": Scale(for: \"m in 0..2\", x: \"image\", by: \"m + 1\"), \"t{{m}}\": P(for: \"m in 0..2\", {shares} x: \"m{{m}}\"), \"s\": Add(x: [\"t{{0..2}}\"])"
+        )
+    };
+    let cost = |p: &Program| p.cost(0..p.graph.len()).expect("a cost");
+    let (one, two) = (compiled("", blocks, &nodes("shares: \"t0\","), "\"y\": \"s\""), compiled("", blocks, &nodes(""), "\"y\": \"s\""));
+    assert_eq!((2 * cost(&one).params, cost(&one).macs), (cost(&two).params, cost(&two).macs), "weights once, MACs each time");
+    assert!(
+        one.graph.weights().iter().all(|(_, name, _)| name.starts_with("t0."))
+            && one.graph.buffers().iter().all(|(_, name, _)| name.starts_with("t0."))
+    );
+}
+
+#[test]
 fn entries_of_lists_and_turns_of_loops_can_be_set() {
     let text = graph("\"f\": [4, 6]", "", "\"c{s}\": Conv3D(chain: \"s in 0..len(f)\", x: \"image\", out: \"f[s]\")", "\"y\": \"c{last}\"");
     let p = build(&text, &["f[1]=8"]).expect("it compiles");

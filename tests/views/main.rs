@@ -176,7 +176,7 @@ fn costs_and_weights_add_up() {
     assert!(text.lines().nth(line - 1).is_some_and(|l| l.trim_start().starts_with("\"stem\"")), "{name}:{line}");
     let field =
         |path: &str, name: &str| p.items[at(&p, path)].fields.iter().find(|f| f.name == name).map(|f| (f.text.clone(), f.value.clone()));
-    assert_eq!(field("enc2", "out"), Some(("\"width * 2\"".into(), "16".into())));
+    assert_eq!(field("enc2", "out"), Some(("\"width * 2 ^ (i - 1)\"".into(), "16".into())));
     assert_eq!(field("enc2.ghost1", "out"), Some(("\"out\"".into(), "16".into())));
     assert_eq!(field("pool1", "kernel"), Some(("2".into(), String::new())));
 }

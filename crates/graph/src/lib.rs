@@ -143,6 +143,9 @@
 //! )
 //! ```
 //!
+//! `shares: "first"` lets a node use the weights of another node of the scope, of the same block and with the same fields; they count once. A turn
+//! that names itself owns them: `"tower{m}": Encoder(for: "m in 0..4", shares: "tower0", x: "mod{m}")`.
+//!
 //! `import: ["blocks/stage.ron"]` takes the composites of another file, which is `(blocks: { ... })` and may import further ones. Composites are
 //! checked whether they are used or not.
 //!

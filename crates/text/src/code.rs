@@ -50,6 +50,7 @@ codes! {
     E0206 "a node reaches no output",
     E0207 "a parameter is unknown, missing or of the wrong type",
     E0208 "a composite contains itself",
+    E0209 "weights cannot be shared",
     E0301 "a shape does not fit",
     E0302 "channels do not fit",
     E0303 "a size cannot be divided as the network needs",

@@ -118,20 +118,23 @@ impl Forward for Dropout {
         let x = first(x);
         let Some(training) = w.training.filter(|_| self.rate > 0.0) else { return x };
         let [n, c, d, h, width] = x.dims();
-        let dims = match self.scope {
+        let [_, own @ ..] = match self.scope {
             DropScope::Element => [n, c, d, h, width],
             DropScope::Channel => [n, c, 1, 1, 1],
             DropScope::Sample => [n, 1, 1, 1, 1],
         };
-        // From the seed, the step and the place in the graph: not from threads, and the same when a segment is computed again.
-        let mut seed = [0; 32];
-        seed[..8].copy_from_slice(&training.seed.to_le_bytes());
-        seed[8..16].copy_from_slice(&training.step.to_le_bytes());
-        seed[16..24].copy_from_slice(&(w.place as u64).to_le_bytes());
-        seed[24..].copy_from_slice(b"dropout\0");
-        let mut rng = ChaCha8Rng::from_seed(seed);
+        let dims = [n, own[0], own[1], own[2], own[3]];
         let keep = (1.0 / (1.0 - self.rate)) as f32;
-        let mask: Vec<f32> = (0..dims.iter().product()).map(|_| if rng.random::<f64>() < self.rate { 0.0 } else { keep }).collect();
+        let mut mask: Vec<f32> = Vec::with_capacity(dims.iter().product());
+        for sample in 0..n as u64 {
+            // From the seed, the step, the place in the graph and the sample: not from threads or replicas, and the same when a segment is
+            // computed again.
+            let parts = [training.seed, training.step, w.place as u64, training.first_sample + sample];
+            let mut seed = [0; 32];
+            seed.chunks_mut(8).zip(parts).for_each(|(to, part)| to.copy_from_slice(&part.to_le_bytes()));
+            let mut rng = ChaCha8Rng::from_seed(seed);
+            mask.extend((0..own.iter().product()).map(|_| if rng.random::<f64>() < self.rate { 0.0 } else { keep }));
+        }
         let mask = Tensor::<5>::from_data(TensorData::new(mask, dims), &x.device().inner()).cast(x.dtype());
         let device = x.device();
         x * tracked(mask, &device)

@@ -13,6 +13,8 @@ pub struct Training {
     pub seed: u64,
     /// Batches before this one.
     pub step: u64,
+    /// The place of the first sample in the whole batch, of which a replica has a part.
+    pub first_sample: u64,
     /// Whether batch norms go by running statistics, as in prediction, and leave them as they are (fine-tuning).
     pub frozen_statistics: bool,
     /// Whether this is the first time that a segment is computed, and not its recomputation.
@@ -32,7 +34,12 @@ pub struct Observed {
 impl Training {
     /// Of the batch after `step` others in a run with this seed.
     pub fn new(seed: u64, step: u64) -> Self {
-        Self { seed, step, first: true, ..Self::default() }
+        Self { seed, step, ..Self::default() }
+    }
+
+    /// Of the part of a batch that begins with this sample.
+    pub fn of_part(self, first_sample: usize) -> Self {
+        Self { first_sample: first_sample as u64, ..self }
     }
 
     /// Notes a statistic of the batch.

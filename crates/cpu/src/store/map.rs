@@ -9,7 +9,8 @@
 //! ignore *.num_batches_tracked
 //! ```
 //!
-//! `{name}` stands for a whole number, usable in an expression on the right; `{*}` for anything. The first rule whose pattern
+//! `{name}` stands for a whole number, usable in an expression on the right beside the graph's parameters (`dec{levels - 1 - i}`); `{*}`
+//! for anything; `{n*.1.submodule}` for a text as often as it stands there, `n` the number. The first rule whose pattern
 //! matches and whose result is a weight of the graph is taken, so one file serves all variants of a network. `prefix` is taken off
 //! where it is found. `ignore` names what is left out, whatever rule fits it: copies under other names, buffers, heads that a graph has not;
 //! `*` in it stands for anything.
@@ -59,6 +60,11 @@ enum Part {
     Text(String),
     /// A number by name on the left, an expression on the right.
     Number(String),
+    /// A text as often as it stands there, counted under a name.
+    Repeated {
+        count: String,
+        text: String,
+    },
     Rest,
 }
 
@@ -101,16 +107,16 @@ impl NameMap {
 
     /// The name among `known` for a foreign one.
     pub fn apply(&self, foreign: &str, known: &HashSet<String>) -> Option<String> {
-        self.place(foreign, known).map(|(name, _)| name)
+        self.place(foreign, known, &Scope::new()).map(|(name, _)| name)
     }
 
-    fn place(&self, foreign: &str, known: &HashSet<String>) -> Option<(String, Layout)> {
+    fn place(&self, foreign: &str, known: &HashSet<String>, params: &Scope) -> Option<(String, Layout)> {
         let name = self.prefixes.iter().find_map(|p| foreign.strip_prefix(p.as_str())).unwrap_or(foreign);
         if self.ignored.iter().any(|p| fits(p, name) || fits(p, foreign)) {
             return None;
         }
         let ruled = self.rules.iter().find_map(|rule| {
-            let mut numbers = Scope::new();
+            let mut numbers = params.clone();
             let mut rest = String::new();
             if !matches(&rule.from, name, &mut numbers, &mut rest, &mut HashSet::new()) {
                 return None;
@@ -121,15 +127,21 @@ impl NameMap {
     }
 
     /// The arrays of a foreign file under the names `known` to the graph with their shapes, and each one's foreign name. What no rule takes is
-    /// left out; what has another shape than the graph's is left as it is.
+    /// left out; what has another shape than the graph's is left as it is. `params` are the graph's parameters, for expressions.
     ///
     /// # Errors
     /// E0802 where two foreign arrays are mapped to one name.
-    pub fn rename(&self, foreign: &Store, known: &BTreeMap<String, Vec<usize>>, file: &Path) -> Result<(Arrays, BTreeMap<String, String>)> {
+    pub fn rename(
+        &self,
+        foreign: &Store,
+        known: &BTreeMap<String, Vec<usize>>,
+        params: &Scope,
+        file: &Path,
+    ) -> Result<(Arrays, BTreeMap<String, String>)> {
         let (mut ours, mut names) = (Arrays::new(), BTreeMap::<String, String>::new());
         let all: HashSet<String> = known.keys().cloned().collect();
         for (name, array) in &foreign.arrays {
-            let Some((own, layout)) = self.place(name, &all) else { continue };
+            let Some((own, layout)) = self.place(name, &all, params) else { continue };
             if let Some(other) = names.insert(own.clone(), name.clone()) {
                 let message = format!("`{other}` and `{name}` of `{}` are both mapped to `{own}`", file.display());
                 return Err(Diagnostic::error(Code::E0802, message).help("make the rules of the map narrower").into());
@@ -203,12 +215,22 @@ fn parts(text: &str) -> Option<Vec<Part>> {
                 if !before.is_empty() {
                     all.push(Part::Text(before.to_owned()));
                 }
-                all.push(if inside == "*" { Part::Rest } else { Part::Number(inside.to_owned()) });
+                all.push(match inside.split_once('*') {
+                    Some(("", "")) => Part::Rest,
+                    Some((count, text)) if !text.is_empty() && is_name(count) => {
+                        Part::Repeated { count: count.to_owned(), text: text.to_owned() }
+                    }
+                    _ => Part::Number(inside.to_owned()),
+                });
                 rest = next;
             }
         }
     }
     (1..=PARTS).contains(&all.len()).then_some(all)
+}
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// Whether a name is what the parts say. `failed` holds what is known not to match, by how much is left of both: without it several rests would be
@@ -225,6 +247,13 @@ fn matches(parts: &[Part], name: &str, numbers: &mut Scope, rest: &mut String, f
             name[..end].parse().is_ok_and(|value| {
                 numbers.insert(n.clone(), Value::Int(value));
                 matches(more, &name[end..], numbers, rest, failed)
+            })
+        }
+        Some((Part::Repeated { count, text }, more)) => {
+            let most = name.as_bytes().chunks(text.len()).take_while(|c| *c == text.as_bytes()).count();
+            (0..=most).rev().any(|n| {
+                numbers.insert(count.clone(), Value::Int(n as i64));
+                matches(more, &name[n * text.len()..], numbers, rest, failed)
             })
         }
         Some((Part::Rest, more)) => name.char_indices().map(|(i, _)| i).chain([name.len()]).rev().any(|i| {
@@ -247,6 +276,7 @@ fn fill(parts: &[Part], numbers: &Scope, rest: &str) -> Option<String> {
         match p {
             Part::Text(t) => out.push_str(t),
             Part::Number(e) => out.push_str(&evaluate(e, numbers).ok()?.to_string()),
+            Part::Repeated { .. } => return None,
             Part::Rest => out.push_str(rest),
         }
     }
@@ -277,6 +307,19 @@ mod tests {
     }
 
     #[test]
+    fn repeated_texts_are_counted_and_parameters_are_known() {
+        let m = map("model{n*.1.sub}.0.{*} -> down{n}.{*}\nmodel{n*.1.sub}.2.{*} -> up{levels - 1 - n}.{*}\n");
+        let known = BTreeMap::from([("down2.weight".to_owned(), vec![1]), ("up1.weight".to_owned(), vec![1])]);
+        let array = Array::new([1], vec![1.0]);
+        let arrays = [("model.1.sub.1.sub.0.weight".to_owned(), array.clone()), ("model.1.sub.2.weight".to_owned(), array)];
+        let foreign = Store { arrays: Arrays::from(arrays), ..Store::default() };
+        let params = Scope::from([("levels".to_owned(), Value::Int(3))]);
+        let (ours, names) = m.rename(&foreign, &known, &params, Path::new("w.safetensors")).expect("it fits");
+        assert_eq!(ours.len(), 2, "{names:?}");
+        assert_eq!(names["up1.weight"], "model.1.sub.2.weight");
+    }
+
+    #[test]
     fn what_is_ignored_has_no_place_and_layouts_follow() {
         let m = map("ignore *.all_modules.* decoder.encoder.*\nout.{*} -> head.{*} transposed\ntable -> table reshaped\n");
         let known = BTreeMap::from([
@@ -297,7 +340,7 @@ mod tests {
             ]),
             ..Store::default()
         };
-        let (ours, names) = m.rename(&foreign, &known, Path::new("w.safetensors")).expect("it fits");
+        let (ours, names) = m.rename(&foreign, &known, &Scope::new(), Path::new("w.safetensors")).expect("it fits");
         assert_eq!(names.keys().collect::<Vec<_>>(), ["a.weight", "head.weight", "scale", "table"]);
         assert_eq!(ours["head.weight"], Array::new([3, 2, 1, 1, 1], vec![0.0, 3.0, 1.0, 4.0, 2.0, 5.0]));
         assert_eq!(ours["table"], Array::new([3, 2], vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0]));

@@ -1,10 +1,10 @@
 //! Answers to what expressions ask of inputs and nodes: channels, whether something is connected, how many there are.
 //!
-//! May use `lower` and `wire` beside it, `ir`, `op`, `read`.
+//! May use `flow` and `wire` beside it, `ir`, `op`, `read`.
 
 use std::collections::HashMap;
 
-use super::lower::{Flow, Out};
+use super::flow::{Flow, Out};
 use super::wire::{Ask, State, told};
 use crate::ir::{Graph, Value};
 use crate::op::Op;

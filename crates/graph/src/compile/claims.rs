@@ -97,7 +97,7 @@ impl<'p> Setting<'p> {
 
     /// The operations that a claim speaks of: those of the graph, of a node, or of all turns of an entry, `enc{i}`.
     fn ranges(&self, claim: &Claim) -> std::result::Result<Vec<Range<usize>>, Diagnostic> {
-        let Some((node, place)) = &claim.node else { return Ok(vec![0..self.program.graph.len()]) };
+        let Some((node, place)) = &claim.node else { return Ok(std::iter::once(0..self.program.graph.len()).collect()) };
         if let Some(row) = self.rows.get(node.as_str()) {
             return Ok(vec![row.values.clone()]);
         }

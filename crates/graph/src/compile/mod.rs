@@ -6,6 +6,9 @@ mod answers;
 mod body;
 mod claims;
 mod divide;
+mod flow;
+mod forms;
+mod library;
 mod lint;
 mod lower;
 pub mod memory;
@@ -18,6 +21,7 @@ mod resolve;
 mod wire;
 
 pub use claims::verify;
+pub use library::library;
 pub use program::{Program, Row, compile};
 
 /// Sizes when neither the graph nor the caller says one.

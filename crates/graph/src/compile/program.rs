@@ -5,7 +5,8 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use super::divide;
-use super::lower::{Flow, Inside, Lowering, Out};
+use super::flow::{Flow, Out};
+use super::lower::{Inside, Lowering};
 use crate::ir::{self, Cost, Fact, Fault, Graph, Hash};
 use crate::op::{Input, Op};
 use crate::read::{self, Claim, GraphText, InputText, Scope, Set, Tree, Value, Words};
@@ -248,6 +249,7 @@ fn at(text: &GraphText, params: &Parameters, all_blocks: bool, size: Option<[usi
     };
     let mut l = Lowering::new(&text.blocks, all_blocks, dead);
     check_composites(text, &mut l.found);
+    l.found.0.extend(super::forms::check(text, &params.values).0);
     let mut inputs = HashMap::new();
     let mut named = vec![];
     for (k, i) in text.inputs.iter().enumerate() {
@@ -354,7 +356,7 @@ fn input(i: &InputText, params: &Scope, size: Option<[usize; 3]>, first: bool, l
 }
 
 /// A composite may not take the name of a block, nor give one name to an input and a parameter.
-fn check_composites(text: &GraphText, found: &mut Diagnostics) {
+pub(super) fn check_composites(text: &GraphText, found: &mut Diagnostics) {
     for c in &text.blocks {
         if crate::block::Spec::LIST.iter().any(|e| e.name == c.name) {
             found.push(

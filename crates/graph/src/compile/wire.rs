@@ -156,6 +156,12 @@ pub fn wire<'n, 't>(
                 false
             }
         });
+        // It follows the node whose weights it uses.
+        if let Some(r) = &w.text.shares
+            && let Some(from) = index.get(r.node.as_str())
+        {
+            graph.add_edge(NodeIndex::new(*from), NodeIndex::new(i), Link::Asked);
+        }
         for ask in &mut w.asks {
             match names.source(&ask.of) {
                 Source::Node(from) => {

@@ -70,6 +70,27 @@ impl<O: Operator> Graph<O> {
         self.insert(path, op, inputs, Some(owner))
     }
 
+    /// Lets an operation use the weights of another, or of whom that one shares them with.
+    ///
+    /// # Errors
+    /// E0209 when the shapes of their weights differ.
+    pub fn share(&mut self, v: Value, owner: Value) -> Result<(), Fault> {
+        let owner = self.node(owner).shares.unwrap_or(owner);
+        let (own, theirs) = (self.node(v).op.weights(&self.input_facts(v)), self.node(owner).op.weights(&self.input_facts(owner)));
+        if let Some((a, b)) = own.iter().zip(&theirs).find(|(a, b)| a != b) {
+            let shape = |w: &Weight| w.dims.iter().map(usize::to_string).collect::<Vec<_>>().join("x");
+            let message = format!("{}.{} is {} there and {} here", self.node(owner).path, b.name, shape(b), shape(a));
+            return Err(Fault::new(Code::E0209, message));
+        }
+        if own.len() != theirs.len() {
+            return Err(Fault::new(Code::E0209, format!("`{}` and `{}` have other weights", self.node(owner).path, self.node(v).path)));
+        }
+        if let Some(node) = self.graph.node_weight_mut(NodeIndex::new(v.0)) {
+            node.shares = Some(owner);
+        }
+        Ok(())
+    }
+
     fn insert(&mut self, path: String, op: O, inputs: &[Value], shares: Option<Value>) -> Result<Value, Fault> {
         let facts: Vec<Fact> = inputs.iter().map(|v| self.fact(*v)).collect();
         let fact = op.infer(&facts)?;

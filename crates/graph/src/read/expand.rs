@@ -10,12 +10,12 @@ use super::budget::{Budget, Limit, NAME};
 use super::expr::{evaluate, is_name, names};
 use super::fill::{filled_parts, replace};
 use super::graph::{Changes, Dropped, NodeText, OutputText};
+use super::hold::{held, hold};
 use super::reference::Reference;
 use super::scope::Scope;
 use super::tree::{Entry, Kind, Tree};
 use super::turns::{Absent, Header, Last, Loop, Turn, headers, turns, variables};
 use super::value::Value;
-use super::words::Class;
 use crate::text::{Code, Diagnostic, Diagnostics, Place, printable, suggestion};
 
 /// The nodes of a scope as they are with its parameters.
@@ -289,17 +289,12 @@ fn plain(n: &NodeText, scope: &Scope) -> bool {
     !n.id.contains('{')
         && !held(n, scope)
         && n.entries.iter().all(|e| {
-            !matches!(e.key.as_str(), "for" | "chain" | "when")
+            !matches!(e.key.as_str(), "for" | "chain" | "when" | "shares")
                 && match &e.value.kind {
                     Kind::List(items) => !items.iter().any(special),
                     _ => !special(&e.value),
                 }
         })
-}
-
-/// Whether the block of a node is a parameter.
-fn held(n: &NodeText, scope: &Scope) -> bool {
-    n.block.starts_with(|c: char| c.is_lowercase() || c == '_') && scope.contains_key(&n.block)
 }
 
 /// A node of one turn, and what leaves it out.
@@ -339,6 +334,11 @@ fn one(
     for e in own.chain(set.iter().copied()) {
         match e.key.as_str() {
             "for" | "chain" => {}
+            "shares" => {
+                let mut t = e.value.clone();
+                replace(&mut t, scope, budget, found);
+                node.shares = found.keep(Reference::read(&t)).filter(|r| r.text != node.id);
+            }
             "when" => match condition(&e.value, scope) {
                 Ok(true) => {}
                 Ok(false) => {
@@ -365,51 +365,6 @@ fn one(
         budget.fault(&n.id_place);
     }
     Turn { node, parts: parts.unwrap_or_default(), off }
-}
-
-/// Puts the block that a parameter holds in the place of the parameter's name; fields at the node win over those of the block.
-fn hold(node: &mut NodeText, scope: &Scope, budget: &mut Budget, found: &mut Diagnostics) {
-    let refuse = |message: String, help: &str| {
-        Diagnostic::error(Code::E0104, message).at(node.block_place.clone(), "used as a block here").help(help)
-    };
-    let (tree, name) = match scope.get(&node.block) {
-        Some(Value::Form(f)) if f.classes().contains(&Class::Block) => (Some(f.tree.clone()), f.name().to_owned()),
-        Some(Value::Text(t)) if super::words::classes(t).contains(&Class::Block) => (None, t.clone()),
-        Some(other) if !matches!(other, Value::Unknown) => {
-            let what = match other {
-                Value::Form(_) => format!("the {} `{}`", other.kind().trim_start_matches("a "), printable(&other.to_string())),
-                other => other.kind().to_owned(),
-            };
-            let message = format!("`{}` is used as a block, but its value is {what}", printable(&node.block));
-            found.push(refuse(message, "give it a block: `Conv3D(bias: false)`, or the name of a composite"));
-            return unknown(node);
-        }
-        _ => return unknown(node),
-    };
-    node.block = name;
-    let Some(tree) = tree else { return };
-    node.form = Some(tree.place.clone());
-    match &tree.kind {
-        Kind::Tuple(_, items) if !items.is_empty() => {
-            let message = format!("the fields of a block have names, but `{tree}` has none");
-            found.push(Diagnostic::error(Code::E0104, message).at(tree.place.clone(), "here").help("write `Conv3D(kernel: 1)`"));
-            unknown(node);
-        }
-        _ => {
-            for e in tree.entries().unwrap_or_default() {
-                if node.entries.iter().all(|own| own.key != e.key) {
-                    budget.take(Limit::Characters, e.value.weight(), &node.id_place, found);
-                    node.entries.push(e.clone());
-                }
-            }
-        }
-    }
-}
-
-/// Of a block that is not known nothing further is said.
-fn unknown(node: &mut NodeText) {
-    node.block.clear();
-    node.faulty = true;
 }
 
 fn condition(t: &Tree, scope: &Scope) -> Result<bool, Diagnostic> {

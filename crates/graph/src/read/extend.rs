@@ -51,6 +51,14 @@ pub fn loaded(source: &Arc<Source>, sets: &[Set]) -> Result<Loaded> {
     Ok(all)
 }
 
+/// A file that only defines `blocks`, with what it imports, as far as its files could be read.
+///
+/// # Errors
+/// As [`loaded`].
+pub fn blocks(source: &Arc<Source>) -> Result<Loaded> {
+    chain(source, &mut Files::default(), Wanted::Blocks)
+}
+
 /// The files that a graph's text extends and imports, as far as they can be read.
 pub fn files(source: &Arc<Source>) -> Vec<PathBuf> {
     let mut files = Files::default();

@@ -10,6 +10,16 @@ impl Display for Tree {
     }
 }
 
+impl Tree {
+    /// As RON text on one line.
+    pub fn on_a_line(&self) -> String {
+        let mut text = String::new();
+        // Writing into a text cannot fail.
+        let _ = write(&mut text, self, 1);
+        text.split('\n').map(str::trim).collect::<Vec<_>>().join(" ")
+    }
+}
+
 /// Lists, tuples and fields go on one line when they fit into this many characters.
 const WIDTH: usize = 110;
 

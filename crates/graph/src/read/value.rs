@@ -52,7 +52,7 @@ impl Form {
 /// Two forms are one where they are written alike, wherever that is.
 impl PartialEq for Form {
     fn eq(&self, other: &Self) -> bool {
-        self.tree.to_string() == other.tree.to_string()
+        self.tree.on_a_line() == other.tree.on_a_line()
     }
 }
 
@@ -65,7 +65,7 @@ fn listed<'de, D: Deserializer<'de>>(d: D) -> Result<Arc<Vec<Value>>, D::Error> 
 }
 
 fn shown<S: Serializer>(form: &Arc<Form>, s: S) -> Result<S::Ok, S::Error> {
-    s.collect_str(&form.tree)
+    s.serialize_str(&form.tree.on_a_line())
 }
 
 impl Value {
@@ -137,7 +137,7 @@ impl fmt::Display for Value {
                 }
                 f.write_str("]")
             }
-            Value::Form(form) => write!(f, "{}", form.tree),
+            Value::Form(form) => f.write_str(&form.tree.on_a_line()),
             Value::Unknown => f.write_str("?"),
         }
     }

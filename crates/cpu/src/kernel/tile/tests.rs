@@ -72,7 +72,11 @@ fn what_is_not_finite_stays_so() {
         }
         let small = apply(isa, UnaryFunction::Of(op::Function::Sigmoid, 0.0), &ends.map(|v| -v));
         assert!(small.iter().all(|y| (0.0..1e-37).contains(y)), "{small:?} with {}", isa.name());
-        assert!(apply(isa, UnaryFunction::Of(op::Function::Silu, 0.0), &[-1000.0, -100.0]).iter().all(|y| y.abs() < 1e-30), "{}", isa.name());
+        assert!(
+            apply(isa, UnaryFunction::Of(op::Function::Silu, 0.0), &[-1000.0, -100.0]).iter().all(|y| y.abs() < 1e-30),
+            "{}",
+            isa.name()
+        );
     }
 }
 

@@ -23,7 +23,7 @@ fn page(c: &Composite) -> Page {
             (false, true) => "optional",
             (true, _) => "many",
         },
-        doc: comment_behind(&p.place),
+        doc: documentation(&p.place, &p.place),
     });
     let required = |t: &Tree| read::required(t);
     let fields = c.params.iter().map(|p| Field {
@@ -31,7 +31,7 @@ fn page(c: &Composite) -> Page {
         kind: Kind::Any,
         required: required(&p.value),
         default: (!required(&p.value)).then(|| serde_json::Value::String(p.value.to_string().trim_matches('"').to_owned())),
-        doc: comment_behind(&p.value.place),
+        doc: documentation(&p.value.place, &p.place),
     });
     let nodes: Vec<String> = c.nodes.iter().map(|n| format!("{} {}", n.id, n.block)).collect();
     let inside = format!("Inside: {}.", nodes.join(", "));
@@ -47,11 +47,23 @@ fn page(c: &Composite) -> Page {
     }
 }
 
+/// A comment without its slashes: `///` documents, and so does `//`.
+fn text(comment: &str) -> &str {
+    comment.trim_start_matches('/').trim()
+}
+
+/// The documentation of an input or a parameter: behind it, or on the lines above it where those are its own.
+fn documentation(behind: &Place, name: &Place) -> String {
+    let own = name.source.text.get(..name.span.start).unwrap_or_default().rsplit('\n').next().is_some_and(|l| l.trim().is_empty());
+    let doc = comment_behind(behind);
+    if doc.is_empty() && own { comment_above(name) } else { doc }
+}
+
 /// The comment on the lines above a place.
 fn comment_above(place: &Place) -> String {
     let before = place.source.text.get(..place.span.start).unwrap_or_default();
     let lines = before.lines().rev().skip(usize::from(!before.ends_with('\n')));
-    let mut all: Vec<&str> = lines.map(str::trim).map_while(|l| l.strip_prefix("//")).map(str::trim).collect();
+    let mut all: Vec<&str> = lines.map(str::trim).map_while(|l| l.strip_prefix("//")).map(text).collect();
     all.reverse();
     all.join(" ")
 }
@@ -60,5 +72,5 @@ fn comment_above(place: &Place) -> String {
 fn comment_behind(place: &Place) -> String {
     let after = place.source.text.get(place.span.end..).and_then(|t| t.lines().next()).unwrap_or_default();
     let after = after.trim_start_matches(',').trim();
-    after.strip_prefix("//").map(|t| t.trim().to_owned()).unwrap_or_default()
+    after.strip_prefix("//").map(|t| text(t).to_owned()).unwrap_or_default()
 }

@@ -77,6 +77,7 @@ fn block(p: &Page) -> Value {
     };
     properties.insert("for".into(), described("the node once for each value: i in 1..=4; several loops nest"));
     properties.insert("chain".into(), described("as for, and each turn feeds the input x of the next: b in 0..n"));
+    properties.insert("shares".into(), json!({"type": "string", "description": "the node whose weights it uses"}));
     properties.insert("when".into(), json!({"type": ["string", "boolean"], "description": "the node is there when this holds"}));
     json!({"description": p.summary, "type": "object", "properties": properties, "required": required, "additionalProperties": false})
 }

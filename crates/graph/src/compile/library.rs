@@ -1,0 +1,38 @@
+//! Files that only define `blocks` are checked alone, before a graph uses them.
+//!
+//! May use `lower`, `program` beside it, `read`, `text`.
+
+use std::sync::Arc;
+
+use super::lower::Lowering;
+use super::program::{check_composites, told};
+use crate::read::{self, Entry, Kind, Scope, Tree, Words};
+use crate::text::{Diagnostics, Result, Source};
+
+/// Checks the composites of a file that only defines `blocks`, those that it imports among them; gives how many there are, and what is sound but
+/// rarely meant. Names that are parameters of the graph which will use them are not known, and not refused.
+///
+/// # Errors
+/// Everything that is wrong with them, each at its place.
+pub fn library(source: &Arc<Source>) -> Result<(usize, Diagnostics)> {
+    let read::Loaded { mut tree, mut found, imported } = read::blocks(source)?;
+    let place = tree.place.clone();
+    if let Some(entries) = tree.entries_mut() {
+        // What a graph has beside its blocks.
+        for key in ["inputs", "nodes", "outputs"] {
+            let value = Tree { kind: Kind::Map(vec![]), place: place.clone() };
+            entries.push(Entry { key: key.into(), key_place: place.clone(), value });
+        }
+    }
+    let (text, more) = read::meaning(&tree)?;
+    found.0.extend(more.0);
+    let mut l = Lowering::new(&text.blocks, text.whole.blocks && imported, None);
+    check_composites(&text, &mut l.found);
+    l.unopened(&text.blocks, &Scope::new(), &Words::new(), &|_| true);
+    l.found.dedup();
+    found.0.extend(l.found.0);
+    if found.has_errors() {
+        return Err(told(found.without_echoes()));
+    }
+    Ok((text.blocks.len(), found))
+}

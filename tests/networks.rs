@@ -1,0 +1,210 @@
+//! The networks of others: exact counts, and outputs and gradients of small configurations against tensors that their public implementations
+//! made (data beside the checkout).
+#![cfg(feature = "train")]
+
+mod given;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::tensor::{Tensor, TensorData};
+use lmsc::compile::{Program, compile, verify};
+use lmsc::exec::{Executor, Shape};
+use lmsc::ir::{Array, Arrays, Volume64, evaluate};
+use lmsc::net::Network;
+use lmsc::read::Set;
+use lmsc::store::{NameMap, Store, read_store};
+use lmsc::text::Source;
+
+/// File, graph, map and the configuration of each reference, as `--set` takes it.
+const REFERENCES: &[(&str, &str, &str, &[&str])] = &[
+    ("unet-plain", "unet", "unet", &["in_channels=2", "out_channels=3", "channels=[4, 8, 12, 16]", "strides=[2, 2, 2]"]),
+    ("unet-res", "unet", "unet", &["in_channels=2", "out_channels=3", "channels=[4, 8, 12, 16]", "strides=[2, 2, 2]", "num_res_units=2"]),
+    ("basicunet", "basicunet", "basicunet", &["in_channels=2", "out_channels=3", "features=[4, 4, 6, 8, 10, 6]"]),
+    ("vnet", "vnet", "vnet", &["in_channels=1", "out_channels=2", "width=2", "convs=[1, 2, 2, 1, 1, 2, 1, 1]"]),
+    (
+        "nnunet-plain",
+        "nnunet",
+        "nnunet",
+        &[
+            "input_channels=2",
+            "num_classes=3",
+            "features_per_stage=[4, 6, 8, 8]",
+            "kernel_sizes=[(1, 3, 3), 3, 3, 3]",
+            "strides=[1, (1, 2, 2), 2, 2]",
+            "n_conv_per_stage=[2, 2, 2, 2]",
+            "n_conv_per_stage_decoder=[2, 2, 2]",
+        ],
+    ),
+    (
+        "nnunet-resenc",
+        "nnunet-resenc",
+        "nnunet",
+        &[
+            "input_channels=2",
+            "num_classes=3",
+            "features_per_stage=[4, 6, 8, 8]",
+            "kernel_sizes=[3, 3, 3, 3]",
+            "strides=[1, 2, 2, 2]",
+            "n_blocks_per_stage=[1, 2, 2, 2]",
+            "n_conv_per_stage_decoder=[1, 1, 1]",
+        ],
+    ),
+    (
+        "dynunet",
+        "dynunet",
+        "dynunet",
+        &[
+            "in_channels=2",
+            "out_channels=3",
+            "filters=[4, 6, 8, 10]",
+            "kernel_size=[(3, 3, 1), 3, 3, 3]",
+            "strides=[1, (2, 2, 1), 2, 2]",
+            "upsample_kernel_size=[(2, 2, 1), 2, 2]",
+        ],
+    ),
+    (
+        "dynunet-res",
+        "dynunet",
+        "dynunet",
+        &[
+            "in_channels=2",
+            "out_channels=3",
+            "filters=[4, 6, 8, 8]",
+            "kernel_size=[3, 3, 3, 3]",
+            "strides=[1, 2, 2, 2]",
+            "upsample_kernel_size=[2, 2, 2]",
+            "res_block=true",
+        ],
+    ),
+    (
+        "attentionunet",
+        "attention-unet",
+        "attention-unet",
+        &["in_channels=2", "out_channels=3", "channels=[4, 6, 8, 12]", "strides=[2, 2, 2]"],
+    ),
+    (
+        "segresnet",
+        "segresnet",
+        "segresnet",
+        &["in_channels=2", "out_channels=3", "init_filters=8", "norm=group(4)", "blocks_down=[1, 2, 2]", "blocks_up=[1, 1]"],
+    ),
+    (
+        "mednext",
+        "mednext",
+        "mednext",
+        &[
+            "in_channels=2",
+            "out_channels=3",
+            "init_filters=4",
+            "encoder_expansion_ratio=[2, 3]",
+            "decoder_expansion_ratio=[3, 2]",
+            "blocks_down=[1, 2]",
+            "blocks_bottleneck=1",
+            "blocks_up=[2, 1]",
+        ],
+    ),
+    (
+        "mednext-grn",
+        "mednext",
+        "mednext",
+        &[
+            "in_channels=1",
+            "out_channels=2",
+            "init_filters=4",
+            "blocks_down=[1, 1]",
+            "blocks_bottleneck=1",
+            "blocks_up=[1, 1]",
+            "global_resp_norm=true",
+        ],
+    ),
+];
+
+/// |a - b| / |b|
+fn relative(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|v| v * v).sum::<f64>().sqrt();
+    let difference = norm(&mut a.iter().zip(b).map(|(a, b)| f64::from(*a) - f64::from(*b)));
+    difference / norm(&mut b.iter().map(|b| f64::from(*b))).max(1e-12)
+}
+
+fn program(graph: &str, sets: &[&str], size: [usize; 3]) -> Program {
+    let source = Source::read(&Path::new("graphs").join(format!("{graph}.ron"))).expect("the graph");
+    let sets: Vec<Set> = sets.iter().map(|s| Set::parse(s).unwrap_or_else(|d| panic!("{s}: {d:?}"))).collect();
+    compile(&source, &sets, Some(size)).unwrap_or_else(|found| panic!("{graph}: {found:?}"))
+}
+
+/// The arrays of a file under the names and in the layouts of a program; `prefix` is taken off.
+fn ported(p: &Program, map: &NameMap, all: &Arrays, prefix: &str) -> Arrays {
+    let arrays = all.iter().filter_map(|(k, a)| Some((k.strip_prefix(prefix)?.to_owned(), a.clone()))).collect();
+    let known: BTreeMap<String, Vec<usize>> = p.graph.tensors().into_iter().map(|(_, n, w)| (n, w.dims)).collect();
+    map.rename(&Store { arrays, ..Store::default() }, &known, &p.params, Path::new("reference")).expect("it fits").0
+}
+
+#[test]
+fn outputs_and_gradients_are_those_of_the_public_implementations() {
+    for (file, graph, map, sets) in REFERENCES {
+        let Some(path) = given::beside(&format!("networks/A-{file}.safetensors")) else { continue };
+        let theirs = read_store(&path).expect("the reference").arrays;
+        let x = &theirs["input"];
+        let size = [x.dims[2], x.dims[3], x.dims[4]];
+        let p = program(graph, sets, size);
+        let map = NameMap::read(&Path::new("maps").join(format!("{map}.map"))).expect("the map");
+        let weights = ported(&p, &map, &theirs, "");
+        let missing: Vec<String> = p.graph.tensors().into_iter().map(|(_, n, _)| n).filter(|n| !weights.contains_key(n)).collect();
+        assert!(missing.is_empty(), "{file}: nothing is mapped to {missing:?}");
+        let outputs: Vec<&Array> =
+            (0..p.graph.outputs.len()).map(|i| &theirs[&if i == 0 { "output".to_owned() } else { format!("output_{i}") }]).collect();
+        let near = |got: &[f32], want: &[f32], what: &str| {
+            let error = relative(got, want);
+            assert!(error < 1e-4, "{file}, {what}: {error:e}");
+        };
+        // The executor.
+        let mut e = Executor::new(&p, &weights).unwrap_or_else(|d| panic!("{file}: {d:?}"));
+        let got = e.run(&[&x.values], Shape { batch: x.dims[0], size }).unwrap_or_else(|d| panic!("{file}: {d:?}"));
+        got.iter().zip(&outputs).for_each(|(got, want)| near(got, &want.values, "the executor"));
+        // The definitions in float64.
+        let weight = |name: &str| weights.get(name).map(|a| a.values.iter().map(|v| f64::from(*v)).collect()).unwrap_or_default();
+        let input = Volume64::from_f32(p.graph.fact(p.inputs[0].1), &x.values);
+        let all = evaluate(&p.graph, &[input], &weight).unwrap_or_else(|f| panic!("{file}: {f:?}"));
+        for ((_, v), want) in p.graph.outputs.iter().zip(&outputs) {
+            let got: Vec<f32> = all[v.0].values.iter().map(|v| *v as f32).collect();
+            near(&got, &want.values, "the definitions");
+        }
+        // Burn, with its gradients.
+        let device = given::device().autodiff();
+        let net = Network::from_arrays(Arc::new(p.clone()), &weights, &device).unwrap_or_else(|d| panic!("{file}: {d:?}"));
+        let tensor = |a: &Array| Tensor::<5>::from_data(TensorData::new(a.values.clone(), a.dims.clone()), &device);
+        let wanted: Vec<_> = p.graph.outputs.iter().map(|(_, v)| *v).collect();
+        let got = net.run(vec![tensor(x)], &wanted);
+        for (got, want) in got.iter().zip(&outputs) {
+            near(&got.clone().into_data().try_into_vec::<f32>().expect("numbers"), &want.values, "Burn");
+        }
+        let grads = (got[0].clone() * tensor(&theirs["probe"])).mean().backward();
+        let gradients = ported(&p, &map, &theirs, "grad.");
+        // Of a tensor whose gradient is rounding alone nothing can be said: a bias before a norm.
+        let largest = gradients.values().flat_map(|g| &g.values).fold(0.0f32, |m, v| m.max(v.abs()));
+        let mut compared = 0;
+        for (name, w) in net.weights() {
+            let (Some(want), Some(own)) = (gradients.get(name), w.grad(&grads)) else { continue };
+            if want.values.iter().all(|v| v.abs() < 1e-5 * largest) {
+                continue;
+            }
+            compared += 1;
+            near(&own.into_data().try_into_vec::<f32>().expect("numbers"), &want.values, &format!("the gradient of {name}"));
+        }
+        assert!(2 * compared > net.weights().len() / 2, "{file}: only {compared} gradients were compared");
+    }
+}
+
+/// What the graphs claim of themselves is what is counted.
+#[test]
+fn claims_hold() {
+    for path in given::networks() {
+        let source = Source::read(&path).expect("a graph");
+        let p = compile(&source, &[], None).unwrap_or_else(|found| panic!("{}: {found:?}", path.display()));
+        let found = verify(&source, &p);
+        assert!(found.is_ok(), "{}: {found:?}", path.display());
+    }
+}
