@@ -43,7 +43,7 @@ pub fn load_model(path: &Path, device: &Device) -> Result<Model> {
     let engine = |weights| -> Result<GpuEngine> {
         let network = Network::from_arrays(trained.program.clone(), weights, device)?;
         let device = device.clone().inner();
-        Ok(GpuEngine { network: Settled::new(&network, &[0], &device)?, device })
+        Ok(GpuEngine { network: CompiledNetwork::new(&network, &[0], &device)?, device })
     };
     let first = Model::new(engine(&trained.weights)?, card);
     trained.more.iter().try_fold(first, |model, weights| Ok(model.and(engine(weights)?)))
