@@ -148,7 +148,7 @@ fn arrays(p: &Program) -> Arrays {
 }
 
 fn given_inputs(p: &Program) -> Vec<Volume64> {
-    p.inputs.iter().enumerate().map(|(i, (_, v))| Volume64::wave(p.graph.fact(*v), i as f64)).collect()
+    p.inputs.iter().enumerate().map(|(i, (_, v))| Volume64::wave(p.graph.fact(*v), i as f64 + 0.37)).collect()
 }
 
 /// The first output by the operations' definitions.

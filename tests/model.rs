@@ -185,7 +185,7 @@ fn headers_that_lie_are_refused() {
         (raw(&one("F32", "[3]", 8), &[0; 8]), "more or fewer bytes than its shape"),
         (raw(&one("F32", "[4294967296,4294967296,4]", 8), &[0; 8]), "beyond 64 bits"),
         (raw(&one("F32", "[18446744073709551616]", 8), &[0; 8]), "not what the safetensors format prescribes"),
-        (raw(&one("I32", "[2]", 8), &[0; 8]), "`a` holds I32 numbers"),
+        (raw(&one("BOOL", "[2]", 2), &[0; 2]), "`a` holds BOOL numbers"),
         (raw(&one("Q7", "[2]", 8), &[0; 8]), "not what the safetensors format prescribes"),
         (sound, "holds weights but no graph"),
     ] {

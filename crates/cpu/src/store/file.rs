@@ -18,7 +18,7 @@ pub struct Store {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// Reads a file; float64, float16 and bfloat16 are brought to float32. A file of this program must be as it was written; a model of older
+/// Reads a file; float64, float16, bfloat16 and whole numbers of 32 and 64 bits are brought to float32. A file of this program must be as it was written; a model of older
 /// semantics is brought to the present ones.
 ///
 /// # Errors
@@ -45,6 +45,9 @@ fn floats(of: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     Some(match of {
         Dtype::F32 => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
         Dtype::F64 => bytes.chunks_exact(8).map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32).collect(),
+        // Counters and tables of indices beside the weights of other programs.
+        Dtype::I64 => bytes.chunks_exact(8).map(|b| i64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32).collect(),
+        Dtype::I32 => bytes.chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]]) as f32).collect(),
         Dtype::BF16 => bytes.chunks_exact(2).map(|b| f32::from_bits(u32::from(u16::from_le_bytes([b[0], b[1]])) << 16)).collect(),
         Dtype::F16 => bytes.chunks_exact(2).map(|b| half(u16::from_le_bytes([b[0], b[1]]))).collect(),
         _ => return None,

@@ -192,12 +192,9 @@ fn fits(pattern: &str, name: &str) -> bool {
 }
 
 fn rule(from: &str, to: &str) -> Option<Rule> {
-    let (to, layout) = match to.split_once(char::is_whitespace) {
-        None => (to, Layout::Same),
-        Some((to, "transposed")) => (to, Layout::Transposed),
-        Some((to, "reshaped")) => (to, Layout::Reshaped),
-        Some(_) => return None,
-    };
+    let layouts = [(" transposed", Layout::Transposed), (" reshaped", Layout::Reshaped)];
+    let said = layouts.into_iter().find_map(|(word, layout)| Some((to.strip_suffix(word)?.trim_end(), layout)));
+    let (to, layout) = said.unwrap_or((to, Layout::Same));
     Some(Rule { from: parts(from)?, to: parts(to)?, layout })
 }
 
