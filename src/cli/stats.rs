@@ -147,7 +147,7 @@ pub fn run(args: Args) -> Result<()> {
     let input = args.input.as_deref().map(size).transpose()?;
     let variants = variants(&args.set)?;
     let mut question = question(&args)?;
-    let files = graph_files(&args.files)?;
+    let files = graph_files(&args.files);
     let single = files.len() == 1 && variants.len() == 1;
     let mut found = Diagnostics::default();
     let mut all: Vec<Stats> = vec![];
@@ -177,43 +177,27 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// The files, and in the place of a folder its graphs by name.
-///
-/// # Errors
-/// E0101 for a folder that cannot be read or holds no graph.
-fn graph_files(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
+/// The files, and in the place of a folder its graphs by name. A folder without graphs stays, to be refused for what it is; so does that of a
+/// run, whose graph is one file of it.
+fn graph_files(given: &[PathBuf]) -> Vec<PathBuf> {
     let mut all = vec![];
-    let mut found = Diagnostics::default();
     for file in given {
-        if !file.is_dir() {
-            all.push(file.clone());
-            continue;
-        }
-        let entries = match std::fs::read_dir(file) {
-            Ok(entries) => entries,
-            Err(e) => {
-                let message = format!("the folder `{}` cannot be read: {e}", file.display());
-                found.push(Diagnostic::error(Code::E0101, message).help("check the path and its permissions"));
-                continue;
-            }
-        };
+        let entries = std::fs::read_dir(file).into_iter().flatten();
         let paths = entries.filter_map(|e| Some(e.ok()?.path()));
-        let mut own: Vec<PathBuf> = paths.filter(|p| p.extension().is_some_and(|e| e == "ron") && !only_blocks(p)).collect();
+        let mut own: Vec<PathBuf> = paths.filter(|p| p.extension().is_some_and(|e| e == "ron") && is_graph(p)).collect();
         own.sort_by_key(|f| f.with_extension(""));
-        if own.is_empty() {
-            let message = format!("there is no graph in the folder `{}`", file.display());
-            found.push(Diagnostic::error(Code::E0101, message).help("give the files, or a folder with graphs (.ron)"));
+        if own.is_empty() || file.join("config.ron").is_file() {
+            own = vec![file.clone()];
         }
         all.append(&mut own);
     }
-    found.or(all)
+    all
 }
 
-/// Whether a file defines blocks and nothing else.
-fn only_blocks(file: &Path) -> bool {
-    let tree = Source::read(file).map_err(Diagnostics::from).and_then(|s| crate::read::parse(&s));
-    let keys: Vec<String> = tree.ok().and_then(|t| Some(t.entries()?.iter().map(|e| e.key.clone()).collect())).unwrap_or_default();
-    keys.iter().any(|k| k == "blocks") && !keys.iter().any(|k| ["nodes", "inputs", "extends"].contains(&k.as_str()))
+/// Whether a file has what a graph has: it is no run config, and defines more than blocks.
+fn is_graph(file: &Path) -> bool {
+    let Ok(tree) = Source::read(file).map_err(Diagnostics::from).and_then(|s| crate::read::parse(&s)) else { return true };
+    tree.entries().unwrap_or_default().iter().any(|e| ["nodes", "extends"].contains(&e.key.as_str()))
 }
 
 /// Files as they were given; those that come in the order of a shell's `*.ron` by name without the extension, so that a graph stands

@@ -14,7 +14,7 @@ use super::device::on_cpu;
 use super::failure::failed;
 use super::network::Network;
 use super::weights::arrays;
-use crate::infer::{Answer, Card, CpuEngine, Engine, Model};
+use crate::infer::{Card, CpuEngine, Engine, Model, OutputActivation};
 use crate::text::{Code, Diagnostic, Result};
 
 /// A network that was just trained, ready to predict on its own device. Gradients are not kept.
@@ -60,15 +60,15 @@ impl Engine for GpuEngine {
         Ok(0)
     }
 
-    fn probabilities(&mut self, patches: ArrayView5<f32>, answer: Answer) -> Result<Array5<f32>> {
+    fn probabilities(&mut self, patches: ArrayView5<f32>, answer: OutputActivation) -> Result<Array5<f32>> {
         let (n, c, d, h, w) = patches.dim();
         let values: Vec<f32> = patches.iter().copied().collect();
         let input = Tensor::<5>::from_data(TensorData::new(values, [n, c, d, h, w]), &self.device);
         let Some(logits) = self.network.run(vec![input]).pop() else { unreachable!("a compiled graph has an output") };
         let output = match answer {
-            Answer::Classes => softmax(logits, 1),
-            Answer::Regions => sigmoid(logits),
-            Answer::Logits => logits,
+            OutputActivation::Classes => softmax(logits, 1),
+            OutputActivation::Regions => sigmoid(logits),
+            OutputActivation::Logits => logits,
         };
         let values = output.try_into_data().map_err(failed)?;
         let values = values.try_into_vec::<f32>().map_err(|e| lost(&format!("{e:?}")))?;

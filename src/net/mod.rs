@@ -16,7 +16,7 @@ pub use compiled::CompiledNetwork;
 pub use device::{cuda_cards, device, has_cuda, learning, name_of, on_cpu, peers, reserved, through_wgpu, tracked};
 pub use engine::{load_model, model};
 pub use failure::failed;
-pub use forward::{Forward, LazyTensor, Observed, Parameter, Training, Weights};
+pub use forward::{Forward, LazyTensor, Observed, Parameter, TrainingPass, Weights};
 pub use network::{NamedParameters, Network};
 pub use pass::ForwardPass;
 pub use probe::{forward, port};

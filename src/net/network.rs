@@ -7,7 +7,7 @@ use std::sync::Arc;
 use burn::module::{Content, Devices, Module, ModuleDisplay, ModuleDisplayDefault, ModuleMapper, ModuleVisitor};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
-use super::forward::{Forward, LazyTensor, Observed, Parameter, Training, Weights};
+use super::forward::{Forward, LazyTensor, Observed, Parameter, TrainingPass, Weights};
 use crate::compile::Program;
 use crate::compile::memory::{Precision, facts_at};
 use crate::ir::{Array, Arrays, Operator, Value};
@@ -164,7 +164,7 @@ impl Network {
         needed: &[bool],
         wanted: &[Value],
         values: &mut [Option<Tensor<5>>],
-        training: Option<&Training>,
+        training: Option<&TrainingPass>,
         mut made: impl FnMut(usize, &Tensor<5>),
     ) {
         let mut left: HashMap<usize, LazyTensor> = HashMap::new();
@@ -201,7 +201,7 @@ impl Network {
     }
 
     /// One operation, with the one that is computed along with it; what it is to be made of, where another may make it.
-    fn compute(&self, i: usize, x: Vec<LazyTensor>, absorbed: Option<Value>, training: Option<&Training>) -> LazyTensor {
+    fn compute(&self, i: usize, x: Vec<LazyTensor>, absorbed: Option<Value>, training: Option<&TrainingPass>) -> LazyTensor {
         let (graph, step) = (&self.plan.program.graph, &self.plan.steps[i]);
         let op = &graph.node(Value(i)).op;
         let w: Vec<(&'static str, &Parameter)> = step.weights.iter().map(|(n, k)| (*n, &self.weights.0[*k].1)).collect();

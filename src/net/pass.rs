@@ -11,7 +11,7 @@ use burn::tensor::{DType, Device, Gradients, Tensor};
 
 use super::Network;
 use super::device::tracked;
-use super::forward::{Observed, Training};
+use super::forward::{Observed, TrainingPass};
 use crate::compile::memory::Segments;
 use crate::ir::Value;
 use crate::kernel::backward_from;
@@ -31,7 +31,7 @@ pub struct ForwardPass {
     /// The leaves that the last segment has read, or the loss.
     leaves: Leaves,
     outputs: Vec<Tensor<5>>,
-    training: Training,
+    training: TrainingPass,
 }
 
 /// Tensors whose gradients are asked for, by the value they stand for.
@@ -39,7 +39,7 @@ type Leaves = Vec<(usize, Tensor<5>)>;
 
 impl Network {
     /// A pass forward on the first input `[N, C, D, H, W]`, to the outputs with these places in the graph's list.
-    pub fn pass(&self, x: Tensor<5>, places: &[usize], segments: &Segments, mut training: Training) -> ForwardPass {
+    pub fn pass(&self, x: Tensor<5>, places: &[usize], segments: &Segments, mut training: TrainingPass) -> ForwardPass {
         training.first = true;
         let graph = &self.program().graph;
         let wanted: Vec<Value> = places.iter().filter_map(|i| Some(graph.outputs.get(*i)?.1)).collect();
@@ -194,7 +194,7 @@ mod tests {
 
     /// The gradients of all weights, of a weighted sum over the elements of each output.
     fn gradients(network: &Network, x: &Tensor<5>, places: &[usize], segments: &Segments) -> Vec<(String, Vec<f32>)> {
-        let pass = network.pass(x.clone(), places, segments, Training::default());
+        let pass = network.pass(x.clone(), places, segments, TrainingPass::default());
         let mut rng = ChaCha8Rng::seed_from_u64(5);
         let weigh = |y: &Tensor<5>| (y.clone() * random(y.dims(), &mut rng)).sum();
         let Some(total) = pass.outputs().iter().map(weigh).reduce(|a, b| a + b) else { panic!("no outputs") };

@@ -45,7 +45,7 @@ pub use files::{CaseFiles, DATA};
 pub use folder::{Folder, LEFT};
 pub use job::Job;
 pub use journal::{METRICS, METRICS_TABLE, Record, best_of};
-pub use loss::{Anneal, DeviceTargets, FrequencyOf, Head, HostTargets, LabelScheme, Loss, Norm, Objective, Targets, Terms};
+pub use loss::{Anneal, DeviceTargets, DistanceNorm, FrequencyOf, Head, HostTargets, LabelScheme, Loss, Objective, Targets, Terms};
 pub use lr_test::{LrTestResult, LrTestStep, find_rate};
 pub use named::{CaseSelection, is_config, named};
 pub use origin::{CONFIG, GRAPH, RunOrigin, SPLIT};

@@ -18,6 +18,7 @@ mod goals;
 mod gpu;
 mod precision;
 mod resumption;
+mod statistics;
 mod workers;
 
 const GRAPH: &str = include_str!("../../tests/given/tiny.ron");

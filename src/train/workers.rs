@@ -92,13 +92,17 @@ impl Workers {
         let targets: Vec<Targets> = targets.into_iter().map(|t| t.unpack(self.main())).collect();
         let part = |network: Network, patches: Range<usize>, device: &Device| {
             let own = image.clone().narrow(0, patches.start, patches.len()).to_device(&device.clone().inner());
-            let pass =
-                network.pass(net::tracked(own, device), &outputs, &self.segments, net::Training::new(seed, step).of_part(patches.start));
+            let pass = network.pass(
+                net::tracked(own, device),
+                &outputs,
+                &self.segments,
+                net::TrainingPass::new(seed, step).of_part(patches.start),
+            );
             ReplicaPart { network, patches, pass }
         };
         let patches = shares(image.dims()[0], self.devices.len());
         if patches.len() < 2 {
-            let pass = network.pass(net::tracked(image, self.main()), &outputs, &self.segments, net::Training::new(seed, step));
+            let pass = network.pass(net::tracked(image, self.main()), &outputs, &self.segments, net::TrainingPass::new(seed, step));
             let terms = loss.terms(pass.outputs().to_vec(), &targets);
             return ReplicatedForward {
                 terms,

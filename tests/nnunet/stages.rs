@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use lmsc::data::channels;
-use lmsc::infer::nnunet::{Layout, Nnunet, Restore, Seen, Sums, Tiles, gaussian, prepare, separate_axis};
+use lmsc::infer::nnunet::{Layout, Nnunet, NnunetRestore, Seen, Sums, Tiles, gaussian, prepare, separate_axis};
 use lmsc::infer::{Flips, Model, Prepared};
 use lmsc::volume::read;
 use ndarray::{Array, Array4, Array5, ArrayView4, s};
@@ -135,7 +135,7 @@ fn back(n: &Nnunet, stages: &Path, size: [usize; 3], (spacing, own): ([f64; 3], 
     let [od, oh, ow] = size;
     let mut got = Array4::<f32>::zeros((k, od, oh, ow));
     assert_eq!(got.dim(), want.dim());
-    let mut restore = Restore::new([d, h, w], size, across, &n.logits, true);
+    let mut restore = NnunetRestore::new([d, h, w], size, across, &n.logits, true);
     let mut give = |first: usize, planes: ArrayView4<f32>| {
         got.slice_mut(s![.., first..first + planes.dim().1, .., ..]).assign(&planes);
         Ok(())

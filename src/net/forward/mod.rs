@@ -13,7 +13,7 @@ use burn::module::{Module, Param, ParamId};
 use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
 
 pub use lazy::LazyTensor;
-pub use training::{Observed, Training};
+pub use training::{Observed, TrainingPass};
 
 use super::device::tracked;
 use crate::ir::{Array, WeightView};
@@ -94,7 +94,7 @@ pub struct Weights<'a> {
     pub buffers: &'a [(&'static str, usize, &'a Tensor<1>)],
     pub precision: DType,
     /// The pass in training that this is a part of; nothing in prediction.
-    pub training: Option<&'a Training>,
+    pub training: Option<&'a TrainingPass>,
     /// The place of the operation in the graph.
     pub place: usize,
 }

@@ -8,7 +8,7 @@ use burn::tensor::Tensor;
 
 /// The state of one forward pass in training.
 #[derive(Debug, Default)]
-pub struct Training {
+pub struct TrainingPass {
     /// Of the run, from its config.
     pub seed: u64,
     /// Batches before this one.
@@ -31,10 +31,15 @@ pub struct Observed {
     pub momentum: f64,
 }
 
-impl Training {
+impl TrainingPass {
     /// Of the batch after `step` others in a run with this seed.
     pub fn new(seed: u64, step: u64) -> Self {
         Self { seed, step, ..Self::default() }
+    }
+
+    /// With batch norms by the running statistics, which stay as they are.
+    pub fn frozen(self) -> Self {
+        Self { frozen_statistics: true, ..self }
     }
 
     /// Of the part of a batch that begins with this sample.

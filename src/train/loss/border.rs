@@ -4,30 +4,30 @@
 
 use ndarray::ArrayView3;
 
-use super::objective::Norm;
+use super::objective::DistanceNorm;
 use crate::volume::distance;
 
 /// Marks the voxels within `radius` (in voxels, whatever their spacing) of a border between classes.
 ///
 /// A border voxel has a neighbour by a face, inside the volume, of another class; both sides count. `labels` is one
 /// volume, `[D, H, W]` in row-major order; so is the result, of the same length. A volume of one class has no border.
-pub fn region(labels: &[u8], size: [usize; 3], radius: usize, norm: Norm) -> Vec<bool> {
+pub fn region(labels: &[u8], size: [usize; 3], radius: usize, norm: DistanceNorm) -> Vec<bool> {
     let mut marked = border(labels, size);
     if radius == 0 {
         return marked;
     }
     match norm {
         // The cube is separable: three runs of a one-dimensional dilation.
-        Norm::chebyshev => (0..3).for_each(|axis| marked = dilate(&marked, size, axis, radius)),
+        DistanceNorm::chebyshev => (0..3).for_each(|axis| marked = dilate(&marked, size, axis, radius)),
         // A way of so many steps from face to face, none of which leaves the volume.
-        Norm::city => {
+        DistanceNorm::city => {
             for _ in 0..radius {
                 let steps = [0, 1, 2].map(|axis| dilate(&marked, size, axis, 1));
                 let [a, b, c] = &steps;
                 marked = a.iter().zip(b).zip(c).map(|((a, b), c)| *a || *b || *c).collect();
             }
         }
-        Norm::euclidean => {
+        DistanceNorm::euclidean => {
             let Ok(mask) = ArrayView3::from_shape(size, &marked) else { return marked };
             // Squares of distances are whole numbers.
             marked = distance(mask, [1.0; 3]).iter().map(|d| *d <= radius as f64 + 1e-9).collect();
@@ -76,7 +76,7 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     /// Straight from the definition: every voxel against every voxel.
-    fn naive(labels: &[u8], [d, h, w]: [usize; 3], radius: usize, norm: Norm) -> Vec<bool> {
+    fn naive(labels: &[u8], [d, h, w]: [usize; 3], radius: usize, norm: DistanceNorm) -> Vec<bool> {
         let at = |z: usize, y: usize, x: usize| labels[(z * h + y) * w + x];
         let mut borders = vec![];
         for z in 0..d {
@@ -101,9 +101,9 @@ mod tests {
                 borders.iter().any(|b| {
                     let way: [usize; 3] = std::array::from_fn(|k| b[k].abs_diff(v[k]));
                     match norm {
-                        Norm::chebyshev => way.iter().all(|n| *n <= radius),
-                        Norm::city => way.iter().sum::<usize>() <= radius,
-                        Norm::euclidean => way.iter().map(|n| n * n).sum::<usize>() <= radius * radius,
+                        DistanceNorm::chebyshev => way.iter().all(|n| *n <= radius),
+                        DistanceNorm::city => way.iter().sum::<usize>() <= radius,
+                        DistanceNorm::euclidean => way.iter().map(|n| n * n).sum::<usize>() <= radius * radius,
                     }
                 })
             })
@@ -118,7 +118,7 @@ mod tests {
                 let count = size.iter().product();
                 // Mostly background, so that the dilation does not fill the volume.
                 let labels: Vec<u8> = (0..count).map(|_| if rng.random_range(0..20) == 0 { rng.random_range(1..3) } else { 0 }).collect();
-                for norm in [Norm::chebyshev, Norm::euclidean, Norm::city] {
+                for norm in [DistanceNorm::chebyshev, DistanceNorm::euclidean, DistanceNorm::city] {
                     let want = naive(&labels, size, radius, norm);
                     assert_eq!(region(&labels, size, radius, norm), want, "{size:?} radius {radius} {norm:?}");
                 }
@@ -129,15 +129,15 @@ mod tests {
     #[test]
     fn does_not_wrap_from_row_to_row() {
         // Two rows, each of one class along x: a border only between the rows.
-        assert_eq!(region(&[0, 0, 0, 0, 0, 0], [1, 2, 3], 1, Norm::chebyshev), [false; 6]);
+        assert_eq!(region(&[0, 0, 0, 0, 0, 0], [1, 2, 3], 1, DistanceNorm::chebyshev), [false; 6]);
         // The end of row 0 and the start of row 1 differ but do not touch; all three columns do.
-        assert_eq!(region(&[0, 0, 1, 1, 1, 1], [1, 2, 3], 0, Norm::chebyshev), [true, true, true, true, true, false]);
-        assert_eq!(region(&[0, 0, 1, 0, 0, 1], [1, 2, 3], 0, Norm::chebyshev), [false, true, true, false, true, true]);
+        assert_eq!(region(&[0, 0, 1, 1, 1, 1], [1, 2, 3], 0, DistanceNorm::chebyshev), [true, true, true, true, true, false]);
+        assert_eq!(region(&[0, 0, 1, 0, 0, 1], [1, 2, 3], 0, DistanceNorm::chebyshev), [false, true, true, false, true, true]);
     }
 
     #[test]
     fn one_class_has_no_border() {
-        assert!(region(&[3; 27], [3, 3, 3], 2, Norm::chebyshev).iter().all(|m| !m));
-        assert!(region(&[], [0, 3, 3], 2, Norm::chebyshev).is_empty());
+        assert!(region(&[3; 27], [3, 3, 3], 2, DistanceNorm::chebyshev).iter().all(|m| !m));
+        assert!(region(&[], [0, 3, 3], 2, DistanceNorm::chebyshev).is_empty());
     }
 }

@@ -61,7 +61,7 @@ use predictions::Predictions;
 use voxel::LogLikelihood;
 
 pub use label_scheme::LabelScheme;
-pub use objective::{Anneal, FrequencyOf, Norm, Objective};
+pub use objective::{Anneal, DistanceNorm, FrequencyOf, Objective};
 pub use target::{DeviceTargets, HostTargets, Targets};
 
 /// An output of the network that is trained on.

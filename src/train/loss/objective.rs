@@ -24,7 +24,7 @@ pub struct Objective {
     /// The radius of the boundary region on either side of a border, in voxels.
     pub radius: usize,
     /// The norm in which that radius is measured.
-    pub norm: Norm,
+    pub norm: DistanceNorm,
     /// Exponent of the inverse frequency: 1 as in the paper of LightMedSeg, 0 weighs every class alike.
     pub inverse_frequency: f64,
     /// The same exponent for the cross-entropy alone; without it, that of all terms.
@@ -72,7 +72,7 @@ impl Objective {
             tversky: 0.0,
             focal: 0.0,
             radius: 1,
-            norm: Norm::chebyshev,
+            norm: DistanceNorm::chebyshev,
             inverse_frequency: 0.0,
             cross_entropy_frequency: None,
             anneal: None,
@@ -101,7 +101,7 @@ pub struct Anneal {
 /// Norms of distances between voxels, in voxels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(non_camel_case_types)]
-pub enum Norm {
+pub enum DistanceNorm {
     /// Chebyshev: a cube.
     #[default]
     chebyshev,

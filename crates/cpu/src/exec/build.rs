@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::choose::{Choice, Class, pieces};
+use super::choose::{Class, StageChoice, pieces};
 use crate::ir::{Fact, Graph, Value};
 use crate::kernel::tile::{
     self, BufferRef as Place, ChannelConstants as Column, ChannelSources as Source, ConvWindow as Window, Isa as Form, LineBuffer as Local,
@@ -49,10 +49,10 @@ pub trait Weights {
 
 /// What is known when stages are built.
 #[derive(Clone, Copy)]
-pub struct Known<'a> {
+pub struct StageContext<'a> {
     pub graph: &'a Graph<Op>,
     pub facts: &'a [Fact],
-    pub choice: &'a Choice,
+    pub choice: &'a StageChoice,
     pub weights: &'a dyn Weights,
     pub spaces: &'a HashMap<Value, Space>,
     pub form: Form,
@@ -60,7 +60,7 @@ pub struct Known<'a> {
 
 /// A stage in the making.
 pub struct Builder<'a> {
-    pub(super) known: Known<'a>,
+    pub(super) known: StageContext<'a>,
     pub(super) table: &'a mut Table,
     pub(super) epoch: usize,
     pub(super) stage: Stage,
@@ -72,7 +72,7 @@ pub struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     /// A builder of the stage of an epoch and a grid.
-    pub fn new(known: Known<'a>, table: &'a mut Table, (epoch, size): (usize, [usize; 3]), batch: usize) -> Self {
+    pub fn new(known: StageContext<'a>, table: &'a mut Table, (epoch, size): (usize, [usize; 3]), batch: usize) -> Self {
         let stage = Stage { batch, size, volumes: vec![], locals: vec![], nodes: vec![], moments: 0 };
         Self { known, table, epoch, stage, volumes: HashMap::new(), locals: HashMap::new(), asks: vec![] }
     }

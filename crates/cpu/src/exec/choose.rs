@@ -32,7 +32,7 @@ pub enum Class {
 
 /// Epochs and memory.
 #[derive(Clone, Debug)]
-pub struct Choice {
+pub struct StageChoice {
     pub class: Vec<Class>,
     /// It is a volume in memory (inputs and what is computed by itself are).
     pub kept: Vec<bool>,
@@ -149,7 +149,7 @@ fn volume(f: &Fact) -> f64 {
 struct Chooser<'a> {
     graph: &'a Graph<Op>,
     facts: &'a [Fact],
-    c: Choice,
+    c: StageChoice,
     /// Convolutions that follow each other within a stage.
     depth: Vec<usize>,
     /// What [`work`] gives for each value.
@@ -173,7 +173,7 @@ impl Found {
 }
 
 /// Decides for a graph at sizes.
-pub fn choose(graph: &Graph<Op>, facts: &[Fact]) -> Choice {
+pub fn choose(graph: &Graph<Op>, facts: &[Fact]) -> StageChoice {
     let class = classify(graph, facts);
     let n = graph.len();
     let mut kept: Vec<bool> = class.iter().map(|c| matches!(c, Class::Input | Class::Whole)).collect();
@@ -194,7 +194,7 @@ pub fn choose(graph: &Graph<Op>, facts: &[Fact]) -> Choice {
             measured.extend(pieces(graph, facts, graph.inputs(v)[0]).into_iter().map(|p| p.0));
         }
     }
-    let c = Choice { class, kept, epoch: vec![0; n], far: vec![0; n], fused: vec![false; n], measured, stages: BTreeMap::new() };
+    let c = StageChoice { class, kept, epoch: vec![0; n], far: vec![0; n], fused: vec![false; n], measured, stages: BTreeMap::new() };
     let work = graph.values().map(|v| work(graph, facts, v)).collect();
     let mut chooser = Chooser { graph, facts, c, depth: vec![0; n], work };
     // Each round keeps at least one value more.

@@ -8,7 +8,7 @@ use super::choose::{is_vector, reads};
 use super::plan::{Plan, Step, plan};
 use super::report::{NodeReport, StageReport};
 use super::table::Filler;
-use super::whole::{self, Tensor};
+use super::whole::{self, TensorView};
 use crate::compile::passes::{Optimised, legalise, optimise_from};
 use crate::compile::{Program, memory::facts_at};
 use crate::ir::{Arrays, Fact, Fault, Value};
@@ -206,7 +206,7 @@ impl Executor {
                 Step::Whole(v) => {
                     let owner = graph.node(*v).shares.unwrap_or(*v);
                     let path = &graph.node(owner).path;
-                    let x: Vec<Tensor> = reads(graph, *v)
+                    let x: Vec<TensorView> = reads(graph, *v)
                         .iter()
                         .map(|i| {
                             let fact = plan.facts[i.0];
@@ -218,7 +218,7 @@ impl Executor {
                                 (_, Some(Space::Output(k))) => &outputs[*k][..n],
                                 _ => unreachable!("what an operation by itself reads is in memory"),
                             };
-                            Tensor { fact, data }
+                            TensorView { fact, data }
                         })
                         .collect();
                     let y = whole::evaluate(&graph.node(*v).op, &|name| self.weights.get(&format!("{path}.{name}")), &x, plan.facts[v.0]);

@@ -4,8 +4,8 @@
 
 use std::collections::HashMap;
 
-use super::build::{Builder, Entry, Known, Table, Weights};
-use super::choose::{Choice, Class, choose, is_vector, reads};
+use super::build::{Builder, Entry, StageContext, Table, Weights};
+use super::choose::{Class, StageChoice, choose, is_vector, reads};
 use crate::compile::memory::{ALIGNMENT, Life, place};
 use crate::ir::{Fact, Graph, Value};
 use crate::kernel::tile::{BufferRef as Place, Isa as Form, Space, TiledKernel as Sweep};
@@ -97,7 +97,7 @@ pub fn plan(graph: &Graph<Op>, inputs: &[Value], facts: Vec<Fact>, weights: &dyn
             Order::Stage(key) => {
                 let sinks = &choice.stages[&key];
                 let form = widest.for_rows(key.1[2]).available();
-                let known = Known { graph, facts: &facts, choice: &choice, weights, spaces: &spaces, form };
+                let known = StageContext { graph, facts: &facts, choice: &choice, weights, spaces: &spaces, form };
                 let built = Builder::new(known, &mut table, key, batch).build(sinks);
                 let bytes = built.stage.volumes.iter().map(|v| 4 * (batch * v.channels * v.size.iter().product::<usize>()) as u64).sum();
                 let names: Vec<&str> = sinks.iter().map(|v| graph.node(*v).path.as_str()).collect();
@@ -130,7 +130,7 @@ enum Order {
 }
 
 impl Order {
-    fn makes(&self, choice: &Choice, v: Value) -> bool {
+    fn makes(&self, choice: &StageChoice, v: Value) -> bool {
         match self {
             Order::Value(o) => *o == v,
             Order::Stage(key) => choice.stages[key].contains(&v),
@@ -139,7 +139,7 @@ impl Order {
 }
 
 /// By epoch: first what the table needs, then the stages.
-fn order(graph: &Graph<Op>, choice: &Choice) -> Vec<Order> {
+fn order(graph: &Graph<Op>, choice: &StageChoice) -> Vec<Order> {
     let mut all = vec![];
     let last = choice.epoch.iter().copied().max().unwrap_or(0);
     for epoch in 0..=last {
@@ -180,7 +180,7 @@ fn bytes(facts: &[Fact], v: Value) -> u64 {
 }
 
 /// The lives of the volumes that lie in the arena.
-fn lives(graph: &Graph<Op>, choice: &Choice, facts: &[Fact], spaces: &HashMap<Value, Space>, order: &[Order]) -> Vec<(Value, Life)> {
+fn lives(graph: &Graph<Op>, choice: &StageChoice, facts: &[Fact], spaces: &HashMap<Value, Space>, order: &[Order]) -> Vec<(Value, Life)> {
     let mut lives: HashMap<Value, Life> = HashMap::new();
     for (at, o) in order.iter().enumerate() {
         let (made, epoch): (Vec<Value>, usize) = match o {

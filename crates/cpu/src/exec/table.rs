@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::build::{Entry, Table, Weights};
 use super::choose::{Class, is_vector, pieces};
-use super::whole::{self, Tensor};
+use super::whole::{self, TensorView};
 use crate::ir::{Fact, Graph, Value};
 use crate::kernel::tile::Moments;
 use crate::op::Op;
@@ -53,7 +53,7 @@ impl<'a> Filler<'a> {
                 all.iter().map(|m| m.mean as f32).collect()
             }
             _ => {
-                let x: Vec<Tensor> = x.iter().map(|i| Tensor { fact: self.fact(*i), data: self.read(table, *i) }).collect();
+                let x: Vec<TensorView> = x.iter().map(|i| TensorView { fact: self.fact(*i), data: self.read(table, *i) }).collect();
                 whole::evaluate(&self.graph.node(v).op, &|name| self.weight(v, name), &x, fact)
             }
         };

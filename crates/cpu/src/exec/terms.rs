@@ -4,7 +4,7 @@
 use super::build::{Builder, Entry};
 use super::choose::{Class, is_vector};
 use crate::ir::Value;
-use crate::kernel::tile::{self, AffineTerm as Term, ChannelAffine as Affine, ChannelSources as Source, Factor as Times, Operand};
+use crate::kernel::tile::{self, AffineColumns as Affine, AffineTerm as Term, ChannelSources as Source, Factor as Times, Operand};
 use crate::op::{Activation, Op};
 
 /// A term before its places are known.

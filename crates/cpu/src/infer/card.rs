@@ -11,7 +11,7 @@ use ndarray::{Array3, ArrayView4};
 
 use super::nnunet::Nnunet;
 use super::window::argmax;
-use super::{Answer, Postprocess, Regions};
+use super::{OutputActivation, Postprocess, Regions};
 use crate::data::{CANONICAL, Preprocess, Spacing};
 use crate::metric::Region;
 use crate::text::{Code, Diagnostic, Result, several};
@@ -173,8 +173,8 @@ impl Card {
     }
 
     /// How the network's answer becomes probabilities.
-    pub fn answer(&self) -> Answer {
-        if self.regions.is_some() { Answer::Regions } else { Answer::Classes }
+    pub fn answer(&self) -> OutputActivation {
+        if self.regions.is_some() { OutputActivation::Regions } else { OutputActivation::Classes }
     }
 
     /// What is scored, in label values: the regions, or every class but the background.

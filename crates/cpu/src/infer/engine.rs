@@ -14,7 +14,7 @@ use crate::text::{Code, Diagnostic, Result};
 
 /// How the logits of a network become probabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum OutputActivation {
     /// A voxel is of one class: softmax over the channels.
     Classes,
     /// A voxel is in each region or not: sigmoid of each channel.
@@ -36,7 +36,7 @@ pub trait Engine: Debug + Send {
     ///
     /// # Errors
     /// E0303 for a size that the network does not take, E0901 when the device fails.
-    fn probabilities(&mut self, patches: ArrayView5<f32>, answer: Answer) -> Result<Array5<f32>>;
+    fn probabilities(&mut self, patches: ArrayView5<f32>, answer: OutputActivation) -> Result<Array5<f32>>;
 
     /// Gives back what is kept from one time to the next, until the next time.
     fn release(&mut self) {}
@@ -69,7 +69,7 @@ impl Engine for CpuEngine {
         Ok(self.0.bytes(shape, threads)?.saturating_add(4 * (outputs + 2 * channels * voxels)))
     }
 
-    fn probabilities(&mut self, patches: ArrayView5<f32>, answer: Answer) -> Result<Array5<f32>> {
+    fn probabilities(&mut self, patches: ArrayView5<f32>, answer: OutputActivation) -> Result<Array5<f32>> {
         let (n, _, d, h, w) = patches.dim();
         let values: Vec<f32> = patches.iter().copied().collect();
         let mut outputs = self.0.run(&[&values], Shape { batch: n, size: [d, h, w] })?;
@@ -81,9 +81,9 @@ impl Engine for CpuEngine {
         let mut p = Array5::from_shape_vec((n, classes, d, h, w), logits)
             .map_err(|e| Diagnostic::error(Code::E0901, format!("the executor's output has another shape than its graph says: {e}")))?;
         match answer {
-            Answer::Classes => normalise(&mut p),
-            Answer::Regions => squash(&mut p),
-            Answer::Logits => {}
+            OutputActivation::Classes => normalise(&mut p),
+            OutputActivation::Regions => squash(&mut p),
+            OutputActivation::Logits => {}
         }
         Ok(p)
     }
@@ -143,7 +143,7 @@ mod tests {
         let graph = &engine.0.program().graph;
         assert!(graph.outputs.len() == 1 && !graph.values().any(|v| graph.node(v).path.starts_with("deep")));
         let patches = Array5::from_shape_fn((2, 1, 8, 8, 8), |(n, _, z, y, x)| ((5 * n + z + 2 * y + 3 * x) as f32).sin());
-        let p = engine.probabilities(patches.view(), Answer::Classes).unwrap();
+        let p = engine.probabilities(patches.view(), OutputActivation::Classes).unwrap();
         assert_eq!(p.dim(), (2, 3, 8, 8, 8));
         let mut whole = Executor::new(&program, &weights).unwrap();
         let values = patches.into_raw_vec_and_offset().0;

@@ -20,7 +20,7 @@ mod restore;
 pub mod window;
 
 pub use card::Card;
-pub use engine::{Answer, CpuEngine, Engine};
+pub use engine::{CpuEngine, Engine, OutputActivation};
 pub use flips::Flips;
 pub use model::{BEST, Model};
 pub use need::Need;

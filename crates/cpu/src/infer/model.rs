@@ -9,7 +9,7 @@ use ndarray::{Array3, Array5, ArrayView4, ArrayView5, s};
 
 use super::prepare::Prepared;
 use super::window::{Window, Windows};
-use super::{Answer, Card, CpuEngine, Engine};
+use super::{Card, CpuEngine, Engine, OutputActivation};
 use crate::store::{self, Trained};
 use crate::text::{Code, Diagnostic, Result, several};
 
@@ -111,7 +111,7 @@ impl Model {
     /// # Errors
     /// As [`Engine::probabilities`].
     pub fn logits(&self, set: usize, patches: ArrayView5<f32>) -> Result<Array5<f32>> {
-        self.engine(set)?.probabilities(patches, Answer::Logits)
+        self.engine(set)?.probabilities(patches, OutputActivation::Logits)
     }
 
     /// Gives back the memory that a set of weights keeps from one time to the next.

@@ -6,7 +6,7 @@ use super::wire::{Ask, State, Surroundings, Wired};
 use crate::block::{self, Spec};
 use crate::read::budget::{Budget, Limit, NESTING};
 use crate::read::{
-    Composite, Entry, Kind, NodeText, OPEN, Question, Reference, Scope, Tree, Value, Words, asked, fields, given, no_block, required,
+    Composite, Entry, Kind, NodeQuestion, NodeText, OPEN, Reference, Scope, Tree, Value, Words, asked, fields, given, no_block, required,
     value, with, with_values,
 };
 use crate::text::{Code, Diagnostic, Diagnostics, nearest, printable, suggestion};
@@ -104,7 +104,7 @@ fn asks(n: &NodeText, target: Target) -> bool {
 }
 
 /// What the expressions of a value ask.
-fn questions(tree: &Tree, at: &mut dyn FnMut(&Tree, (Question, String))) -> Vec<(Question, String)> {
+fn questions(tree: &Tree, at: &mut dyn FnMut(&Tree, (NodeQuestion, String))) -> Vec<(NodeQuestion, String)> {
     let mut all = vec![];
     let mut open = vec![tree];
     while let Some(t) = open.pop() {
@@ -134,7 +134,7 @@ fn later<'n, 't>(n: &'n NodeText, target: Target<'t>, around: &Surroundings<'_, 
     for e in n.entries.iter().filter(|e| !is_input(&e.key)) {
         questions(&e.value, &mut |t, (question, text)| {
             // The length of a list that has a name asks nothing.
-            let list = question == Question::Length && known(&text);
+            let list = question == NodeQuestion::Length && known(&text);
             if !list && all.iter().all(|a| (a.question, &a.text) != (question, &text)) {
                 let of = Reference::parse(&text, t.place.clone());
                 all.push(Ask { question, text, of, state: State::There });

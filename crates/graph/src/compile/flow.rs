@@ -11,13 +11,13 @@ use crate::text::{Code, Diagnostic, Diagnostics, several};
 
 /// What flows out of a node by one of its ports, or into a scope: without a value where it could not be made.
 #[derive(Clone, Debug)]
-pub enum Out {
+pub enum FlowOutput {
     One(Option<Value>),
     Many(Vec<Option<Value>>),
 }
 
 /// The values of a scope's names, by port.
-pub type Values = HashMap<String, Vec<(String, Out)>>;
+pub type FlowValues = HashMap<String, Vec<(String, FlowOutput)>>;
 
 /// What flows into an input of a scope.
 #[derive(Clone, Debug)]
@@ -54,15 +54,20 @@ pub fn flows(c: &Composite, w: &Wired, path: &str, x: &[Connection]) -> HashMap<
 }
 
 /// The connections of a node value by value, each by its place among `w.inputs`; and whether each input takes as many values as it gets.
-pub fn flat(w: &Wired, values: &Values, inputs: &HashMap<String, Flow>, found: &mut Diagnostics) -> (Vec<(usize, Option<Value>)>, bool) {
+pub fn flat(
+    w: &Wired,
+    values: &FlowValues,
+    inputs: &HashMap<String, Flow>,
+    found: &mut Diagnostics,
+) -> (Vec<(usize, Option<Value>)>, bool) {
     let mut all = vec![];
     let mut fits = true;
     let ports = w.body.inputs();
     for (k, (port, r)) in w.inputs.iter().enumerate() {
         let takes = ports.iter().find(|(name, ..)| name == port).map(|(_, takes, _)| *takes);
         match picked(r, values, inputs, found) {
-            Out::One(v) => all.push((k, v)),
-            Out::Many(list) => match takes {
+            FlowOutput::One(v) => all.push((k, v)),
+            FlowOutput::Many(list) => match takes {
                 Some(t) if t.list => all.extend(list.iter().map(|v| (k, *v))),
                 _ if list.len() == 1 => all.push((k, list[0])),
                 _ => {
@@ -92,40 +97,40 @@ pub fn several_for(text: &str, n: usize, takes: &str) -> Diagnostic {
 }
 
 /// The value or the list that a reference takes; an entry that is not there is told.
-pub fn picked(r: &Reference, values: &Values, inputs: &HashMap<String, Flow>, found: &mut Diagnostics) -> Out {
+pub fn picked(r: &Reference, values: &FlowValues, inputs: &HashMap<String, Flow>, found: &mut Diagnostics) -> FlowOutput {
     let out = find(r, values, inputs);
     let refuse = |message: String, help: &str| Diagnostic::error(Code::E0203, message).at(r.place.clone(), "named here").help(help);
     let name = || r.port.as_ref().map_or(r.node.clone(), |p| format!("{}.{p}", r.node));
     match (r.at, &out) {
-        (None, _) | (Some(_), Out::One(None)) => out,
-        (Some(i), Out::Many(all)) => match all.get(i) {
-            Some(v) => Out::One(*v),
+        (None, _) | (Some(_), FlowOutput::One(None)) => out,
+        (Some(i), FlowOutput::Many(all)) => match all.get(i) {
+            Some(v) => FlowOutput::One(*v),
             None => {
                 let range = if all.is_empty() { String::new() } else { format!(", 0 to {}", all.len() - 1) };
                 let message = format!("`{}` has {}{range}, and entry {i} is asked for", name(), several(all.len(), "entry"));
                 found.push(refuse(message, "entries are counted from 0"));
-                Out::One(None)
+                FlowOutput::One(None)
             }
         },
-        (Some(_), Out::One(Some(_))) => {
+        (Some(_), FlowOutput::One(Some(_))) => {
             found.push(refuse(format!("`{}` is one value, and has no entries", name()), "leave out the `[...]`"));
-            Out::One(None)
+            FlowOutput::One(None)
         }
     }
 }
 
 /// What a reference names, as far as it could be made.
-pub fn find(r: &Reference, values: &Values, inputs: &HashMap<String, Flow>) -> Out {
+pub fn find(r: &Reference, values: &FlowValues, inputs: &HashMap<String, Flow>) -> FlowOutput {
     if r.port.is_none()
         && let Some(flow) = inputs.get(&r.node)
     {
         return match flow {
-            Flow::Value(v) => Out::One(Some(*v)),
-            Flow::Many(all) => Out::Many(all.clone()),
-            Flow::Nothing(_) | Flow::Unknown => Out::One(None),
+            Flow::Value(v) => FlowOutput::One(Some(*v)),
+            Flow::Many(all) => FlowOutput::Many(all.clone()),
+            Flow::Nothing(_) | Flow::Unknown => FlowOutput::One(None),
         };
     }
     let port = r.port.as_deref().unwrap_or("");
     let out = values.get(&r.node).and_then(|all| all.iter().find(|(p, _)| p == port));
-    out.map_or(Out::One(None), |(_, out)| out.clone())
+    out.map_or(FlowOutput::One(None), |(_, out)| out.clone())
 }

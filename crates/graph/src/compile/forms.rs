@@ -3,7 +3,7 @@
 //! May use `block`, `read`, `text`.
 
 use crate::block::{Entry, FunctionForm, NormForm, Spec};
-use crate::read::{self, Class, Form, GraphText, Kind, Scope, Tree, Value, Words};
+use crate::read::{self, Class, FormValue, GraphText, Kind, Scope, Tree, Value, Words};
 use crate::text::{Code, Diagnostics};
 
 /// What is wrong with the forms in the parameters of a graph.
@@ -24,7 +24,7 @@ pub fn check(text: &GraphText, params: &Scope) -> Diagnostics {
     found
 }
 
-fn check_form(form: &Form, found: &mut Diagnostics) {
+fn check_form(form: &FormValue, found: &mut Diagnostics) {
     let scope = Scope::new();
     let told = match form.classes().first() {
         Some(Class::Norm) => read::typed::<NormForm>(&form.tree, &scope).map(|_| ()),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::answers::{asked, inputs};
 use super::body::{Body, Target, read_now};
-use super::flow::{Connection, Flow, Out, Values, find, flat, flows, picked, several_for};
+use super::flow::{Connection, Flow, FlowOutput, FlowValues, find, flat, flows, picked, several_for};
 use super::program::Row;
 use super::wire::{Surroundings, Wired, wire};
 use crate::block::{Builder, Connected};
@@ -68,7 +68,7 @@ impl<'t> Lowering<'t> {
     }
 
     /// Lowers a scope and gives the values of its outputs, by name.
-    pub fn scope(&mut self, s: Inside<'_, 't>) -> Vec<(String, Out)> {
+    pub fn scope(&mut self, s: Inside<'_, 't>) -> Vec<(String, FlowOutput)> {
         if self.budget.spent() {
             return vec![];
         }
@@ -102,7 +102,7 @@ impl<'t> Lowering<'t> {
         };
         let wired = wire(&nodes, &mut outputs, &around, &mut self.budget, &mut self.found);
 
-        let mut values = Values::with_capacity(wired.len());
+        let mut values = FlowValues::with_capacity(wired.len());
         for w in wired {
             if self.budget.spent() {
                 break;
@@ -118,7 +118,7 @@ impl<'t> Lowering<'t> {
     }
 
     /// Reads the fields of a node that had to wait for what they ask.
-    fn ready<'n>(&mut self, mut w: Wired<'n, 't>, values: &Values, s: &Inside<'_, 't>, around: &Surroundings<'_, 't>) -> Wired<'n, 't> {
+    fn ready<'n>(&mut self, mut w: Wired<'n, 't>, values: &FlowValues, s: &Inside<'_, 't>, around: &Surroundings<'_, 't>) -> Wired<'n, 't> {
         let Body::Later(target, _) = w.body else { return w };
         let answers = w.asks.iter().map(|a| ((a.question, a.text.clone()), asked(a, find(&a.of, values, &s.inputs), &self.graph)));
         let outer = around.params.knowing(answers);
@@ -146,7 +146,7 @@ impl<'t> Lowering<'t> {
     fn connections<'n>(
         &mut self,
         mut w: Wired<'n, 't>,
-        values: &Values,
+        values: &FlowValues,
         inputs: &HashMap<String, Flow>,
     ) -> (Wired<'n, 't>, Vec<(usize, Option<Value>)>) {
         let (x, fits) = flat(&w, values, inputs, &mut self.found);
@@ -155,15 +155,15 @@ impl<'t> Lowering<'t> {
     }
 
     /// The value of an output.
-    fn output(&mut self, o: &OutputText, values: &Values, inputs: &HashMap<String, Flow>) -> Out {
+    fn output(&mut self, o: &OutputText, values: &FlowValues, inputs: &HashMap<String, Flow>) -> FlowOutput {
         if !o.list {
-            let Some(r) = o.from.first() else { return Out::One(None) };
+            let Some(r) = o.from.first() else { return FlowOutput::One(None) };
             return match picked(r, values, inputs, &mut self.found) {
-                Out::Many(all) if all.len() == 1 => Out::One(all[0]),
-                Out::Many(all) => {
+                FlowOutput::Many(all) if all.len() == 1 => FlowOutput::One(all[0]),
+                FlowOutput::Many(all) => {
                     let d = several_for(&r.text, all.len(), "an output takes one value");
                     self.found.push(d.at(r.place.clone(), "here"));
-                    Out::One(None)
+                    FlowOutput::One(None)
                 }
                 one => one,
             };
@@ -171,11 +171,11 @@ impl<'t> Lowering<'t> {
         let mut all = vec![];
         for r in &o.from {
             match picked(r, values, inputs, &mut self.found) {
-                Out::One(v) => all.push(v),
-                Out::Many(more) => all.extend(more),
+                FlowOutput::One(v) => all.push(v),
+                FlowOutput::Many(more) => all.extend(more),
             }
         }
-        Out::Many(all)
+        FlowOutput::Many(all)
     }
 
     /// Looks into the composites that no node uses, with parameters and inputs of which nothing is known. What only follows from that is not
@@ -221,7 +221,7 @@ impl<'t> Lowering<'t> {
     }
 
     /// The outputs of a node; none where they are not known.
-    fn node(&mut self, w: &Wired<'_, 't>, path: String, x: &[Connection], s: &Inside<'_, 't>) -> Vec<(String, Out)> {
+    fn node(&mut self, w: &Wired<'_, 't>, path: String, x: &[Connection], s: &Inside<'_, 't>) -> Vec<(String, FlowOutput)> {
         let first = self.graph.len();
         let row = self.rows.len();
         self.rows.push(Row {
@@ -238,7 +238,7 @@ impl<'t> Lowering<'t> {
                 let mut connected = Connected::default();
                 x.iter().for_each(|(port, _, v)| connected.connect(port, *v));
                 match spec.lower(&mut Builder::new(&mut self.graph, path.clone()), &connected) {
-                    Ok(values) => spec.outputs().into_iter().zip(values.into_iter().map(|v| Out::One(Some(v)))).collect(),
+                    Ok(values) => spec.outputs().into_iter().zip(values.into_iter().map(|v| FlowOutput::One(Some(v)))).collect(),
                     Err(fault) => {
                         let d = self.placed(fault, w, &path, &x, s);
                         self.found.push(d);
@@ -262,16 +262,16 @@ impl<'t> Lowering<'t> {
         for (port, out) in &out {
             let tap = if port.is_empty() { path.clone() } else { format!("{path}.{port}") };
             match out {
-                Out::One(Some(v)) => self.graph.taps.push((tap, *v)),
-                Out::One(None) => {}
-                Out::Many(all) => {
+                FlowOutput::One(Some(v)) => self.graph.taps.push((tap, *v)),
+                FlowOutput::One(None) => {}
+                FlowOutput::Many(all) => {
                     self.graph.taps.extend(all.iter().enumerate().filter_map(|(i, v)| Some((format!("{tap}[{i}]"), (*v)?))));
                 }
             }
         }
         let first_value = out.first().and_then(|(_, out)| match out {
-            Out::One(v) => *v,
-            Out::Many(all) => all.first().copied().flatten(),
+            FlowOutput::One(v) => *v,
+            FlowOutput::Many(all) => all.first().copied().flatten(),
         });
         if let Some(v) = first_value {
             self.rows[row].output = v;
@@ -319,7 +319,7 @@ impl<'t> Lowering<'t> {
         path: &str,
         x: &[Connection],
         s: &Inside<'_, 't>,
-    ) -> Vec<(String, Out)> {
+    ) -> Vec<(String, FlowOutput)> {
         let inputs = flows(c, w, path, x);
         let names: Vec<String> = c.inputs.iter().map(|p| p.name.clone()).collect();
         let within: Vec<&str> = s.within.iter().copied().chain([c.name.as_str()]).collect();

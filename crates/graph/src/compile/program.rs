@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use super::divide;
-use super::flow::{Flow, Out};
+use super::flow::{Flow, FlowOutput};
 use super::lower::{Inside, Lowering};
 use crate::ir::{self, Cost, Fact, Fault, Graph, Hash};
 use crate::op::{Input, Op};
@@ -295,8 +295,8 @@ fn at(text: &GraphText, params: &Parameters, all_blocks: bool, size: Option<[usi
         let lost = || Diagnostic::error(Code::E0204, format!("the output `{name}` has no value")).at(start(&text.place), "in this graph");
         let lost = || Diagnostics::from(lost().help("connect it to a node that is there").echo(true));
         match out {
-            Out::One(v) => graph.outputs.push((name.clone(), v.ok_or_else(lost)?)),
-            Out::Many(all) => {
+            FlowOutput::One(v) => graph.outputs.push((name.clone(), v.ok_or_else(lost)?)),
+            FlowOutput::Many(all) => {
                 for (i, v) in all.into_iter().enumerate() {
                     graph.outputs.push((format!("{name}{i}"), v.ok_or_else(lost)?));
                 }

@@ -11,7 +11,7 @@ use super::order::{BlockGraph, Link, dead, only_asks, order, rings};
 use super::ports::{Lack, arity, chained};
 use super::resolve::{Lasts, Names, Source, settle};
 use crate::read::budget::Budget;
-use crate::read::{Absent, Composite, LAST, Loop, NodeText, OutputText, Question, Reference, Scope, Value, Words, evaluate, with};
+use crate::read::{Absent, Composite, LAST, Loop, NodeQuestion, NodeText, OutputText, Reference, Scope, Value, Words, evaluate, with};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Severity, nearest, printable};
 
 /// So many nodes of a ring are named.
@@ -33,7 +33,7 @@ pub struct Wired<'n, 't> {
 
 /// What a field of a node asks of another.
 pub struct Ask {
-    pub question: Question,
+    pub question: NodeQuestion,
     /// As it is written: `enc{s - 1} | x`, its braces filled in.
     pub text: String,
     pub of: Reference,

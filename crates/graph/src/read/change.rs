@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::extend::put;
 use super::parameter::{choices, class, misfit};
 use super::tree::{Entry, Kind, Tree};
-use super::value::{Form, Value};
+use super::value::{FormValue, Value};
 use super::words::classes;
 use crate::text::{Code, Diagnostic, Place, printable, several, suggestion};
 
@@ -85,7 +85,7 @@ fn assign(slot: &mut Tree, name: &str, place: &Place, value: &Tree) -> std::resu
             (Kind::Str(_), _) => None,
             (_, Some(given)) if given.iter().any(|c| class.contains(c)) => None,
             (Kind::Word(_) | Kind::Tuple(Some(_), _) | Kind::Struct(Some(_), _), Some(given)) if !given.is_empty() => {
-                Some(Value::Form(Arc::new(Form { tree: value.clone() })))
+                Some(Value::Form(Arc::new(FormValue { tree: value.clone() })))
             }
             _ => {
                 return Err(

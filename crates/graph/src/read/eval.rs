@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::expr::{Expr, Fault, Function, Wrong};
-use super::scope::{Question, Scope};
+use super::scope::{NodeQuestion, Scope};
 use super::value::Value;
 use crate::text::{printable, several};
 
@@ -65,7 +65,7 @@ impl Eval<'_> {
                 _ => Err(Stop::Unknown),
             },
             Expr::Call(Function::Len, all) => match all.first() {
-                Some(Expr::Name(name)) if !self.scope.contains_key(*name) => self.answer(Question::Length, name),
+                Some(Expr::Name(name)) if !self.scope.contains_key(*name) => self.answer(NodeQuestion::Length, name),
                 Some(e) => self.listed(e, "len").map(|l| Value::Int(i64::try_from(l.len()).unwrap_or(i64::MAX))),
                 None => Err(Stop::Unknown),
             },
@@ -144,7 +144,7 @@ impl Eval<'_> {
         }
     }
 
-    fn answer(&self, question: Question, of: &str) -> Result<Value> {
+    fn answer(&self, question: NodeQuestion, of: &str) -> Result<Value> {
         match self.scope.answer(question, of) {
             Some(Ok(Value::Unknown)) => Err(Stop::Unknown),
             Some(Ok(v)) => Ok(v.clone()),

@@ -7,7 +7,7 @@
 //! This file reads them; `eval` gives them their value.
 
 use super::eval::value;
-use super::scope::{Question, Scope};
+use super::scope::{NodeQuestion, Scope};
 use super::value::Value;
 use crate::text::{Code, Diagnostic, Place, printable, suggestion};
 
@@ -46,7 +46,7 @@ pub(super) enum Expr<'a> {
     Index(Box<Expr<'a>>, &'a str, Vec<Expr<'a>>),
     Call(Function, Vec<Expr<'a>>),
     /// A question with the reference of which it asks, and a place in the list that this is.
-    Ask(Question, &'a str, Vec<Expr<'a>>),
+    Ask(NodeQuestion, &'a str, Vec<Expr<'a>>),
     /// `a..b`, or with its end.
     Range(Box<Expr<'a>>, Box<Expr<'a>>, bool),
     Negative(Box<Expr<'a>>),
@@ -117,7 +117,7 @@ pub fn evaluate(text: &str, scope: &Scope) -> Result<Value, Wrong> {
 }
 
 /// What an expression asks, each with the text of the reference. Of `len(name)` it cannot be seen whether it asks of an input.
-pub fn asked(text: &str) -> Vec<(Question, &str)> {
+pub fn asked(text: &str) -> Vec<(NodeQuestion, &str)> {
     if !text.contains('(') {
         return vec![];
     }
@@ -162,7 +162,7 @@ struct Parser<'a> {
     /// Names of parameters that are used.
     used: Vec<&'a str>,
     /// What is asked of nodes and inputs.
-    asked: Vec<(Question, &'a str)>,
+    asked: Vec<(NodeQuestion, &'a str)>,
 }
 
 const SIGNS: &str = "use + - * / % ^ ( ) == < && || min max if, numbers and names of parameters";
@@ -313,8 +313,8 @@ impl<'a> Parser<'a> {
             }
             "true" => Ok(Expr::Value(Value::Bool(true))),
             "false" => Ok(Expr::Value(Value::Bool(false))),
-            "channels" if self.rest.starts_with('(') => self.ask(Question::Channels),
-            "connected" if self.rest.starts_with('(') => self.ask(Question::Connected),
+            "channels" if self.rest.starts_with('(') => self.ask(NodeQuestion::Channels),
+            "connected" if self.rest.starts_with('(') => self.ask(NodeQuestion::Connected),
             "size" if self.rest.starts_with('(') => Err((
                 "an expression cannot ask for a size: what is trained does not depend on sizes".into(),
                 "ask for `channels(x)`, or write the number as a parameter".into(),
@@ -337,7 +337,7 @@ impl<'a> Parser<'a> {
         let all = self.separated(")")?;
         if let (Function::Len, [Expr::Name(name)]) = (function, all.as_slice()) {
             self.used.truncate(used);
-            self.asked.push((Question::Length, name));
+            self.asked.push((NodeQuestion::Length, name));
         }
         let (n, enough) = match function {
             Function::Len | Function::Sum | Function::Last | Function::Rev => (1, all.len() == 1),
@@ -352,7 +352,7 @@ impl<'a> Parser<'a> {
     }
 
     /// A question, with the reference in its parentheses as it is written.
-    fn ask(&mut self, question: Question) -> Result<Expr<'a>, Fault> {
+    fn ask(&mut self, question: NodeQuestion) -> Result<Expr<'a>, Fault> {
         self.eat("(");
         let mut braces = 0usize;
         let end = self.rest.find(|c: char| {

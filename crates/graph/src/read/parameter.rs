@@ -9,7 +9,7 @@ use super::eval::one_kind;
 use super::expr::{evaluate, names};
 use super::scope::Scope;
 use super::tree::{Entry, Kind, Tree};
-use super::value::{Form, Value};
+use super::value::{FormValue, Value};
 use super::words::{Class, classes};
 use crate::text::{Code, Diagnostic, nearest, printable};
 
@@ -99,7 +99,9 @@ fn of_class(name: &str, value: Value, class: Vec<Class>, tree: &Tree, declared: 
         Value::Unknown => Ok(value),
         Value::Form(ref f) if fits(f.name()) => Ok(value),
         // A word of an expression, `'none'`.
-        Value::Text(w) if fits(&w) => Ok(Value::Form(Arc::new(Form { tree: Tree { kind: Kind::Word(w), place: tree.place.clone() } }))),
+        Value::Text(w) if fits(&w) => {
+            Ok(Value::Form(Arc::new(FormValue { tree: Tree { kind: Kind::Word(w), place: tree.place.clone() } })))
+        }
         other => Err(misfit(name, &other, &class).at(tree.place.clone(), "given here").also(declared.place.clone(), "declared here")),
     }
 }
@@ -175,7 +177,7 @@ fn one(tree: &Tree, scope: &Scope) -> Result<Value> {
 }
 
 fn form(tree: &Tree, scope: &Scope) -> Result<Value> {
-    Ok(Value::Form(Arc::new(Form { tree: settled(tree, scope)? })))
+    Ok(Value::Form(Arc::new(FormValue { tree: settled(tree, scope)? })))
 }
 
 /// A value of a form with its expressions evaluated.

@@ -16,7 +16,7 @@ pub const ENTRIES: u64 = 50_000_000;
 
 /// What an expression may ask of a node or an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Question {
+pub enum NodeQuestion {
     /// `channels(x)`: of one value, or a list of those of several.
     Channels,
     /// `connected(x)`: of an input.
@@ -25,13 +25,13 @@ pub enum Question {
     Length,
 }
 
-impl Question {
+impl NodeQuestion {
     /// As it is written.
     pub fn name(self) -> &'static str {
         match self {
-            Question::Channels => "channels",
-            Question::Connected => "connected",
-            Question::Length => "len",
+            NodeQuestion::Channels => "channels",
+            NodeQuestion::Connected => "connected",
+            NodeQuestion::Length => "len",
         }
     }
 }
@@ -43,7 +43,7 @@ pub type Answer = Result<Value, (String, String)>;
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     names: BTreeMap<String, Value>,
-    answers: Arc<BTreeMap<(Question, String), Answer>>,
+    answers: Arc<BTreeMap<(NodeQuestion, String), Answer>>,
     inputs: Option<Arc<Vec<String>>>,
     spent: Arc<AtomicU64>,
 }
@@ -54,12 +54,12 @@ impl Scope {
     }
 
     /// The same names, with the answers to some questions in place of others. `inputs`: those of which may be asked, where only they may.
-    pub fn answering(&self, answers: impl IntoIterator<Item = ((Question, String), Answer)>, inputs: Option<Vec<String>>) -> Self {
+    pub fn answering(&self, answers: impl IntoIterator<Item = ((NodeQuestion, String), Answer)>, inputs: Option<Vec<String>>) -> Self {
         Self { answers: Arc::new(answers.into_iter().collect()), inputs: inputs.map(Arc::new), ..self.clone() }
     }
 
     /// The same with further answers, where anything may be asked.
-    pub fn knowing(&self, more: impl IntoIterator<Item = ((Question, String), Answer)>) -> Self {
+    pub fn knowing(&self, more: impl IntoIterator<Item = ((NodeQuestion, String), Answer)>) -> Self {
         let mut answers = (*self.answers).clone();
         answers.extend(more);
         Self { answers: Arc::new(answers), inputs: None, ..self.clone() }
@@ -73,7 +73,7 @@ impl Scope {
     }
 
     /// The answer to a question, if it was foreseen.
-    pub fn answer(&self, question: Question, of: &str) -> Option<&Answer> {
+    pub fn answer(&self, question: NodeQuestion, of: &str) -> Option<&Answer> {
         self.answers.get(&(question, of.to_owned()))
     }
 

@@ -24,7 +24,7 @@ pub enum Value {
     List(#[serde(serialize_with = "entries", deserialize_with = "listed")] Arc<Vec<Value>>),
     /// `leaky_relu(slope: 0.1)`: a norm, a function or a block with its fields. It is written as text where values are.
     #[serde(skip_deserializing)]
-    Form(#[serde(serialize_with = "shown")] Arc<Form>),
+    Form(#[serde(serialize_with = "shown")] Arc<FormValue>),
     /// That of a parameter in which an error was found: what follows from it cannot be judged.
     #[serde(skip)]
     Unknown,
@@ -32,12 +32,12 @@ pub enum Value {
 
 /// A norm, a function or a block with its fields, each of which is a value that does not depend on where it is used.
 #[derive(Clone, Debug)]
-pub struct Form {
+pub struct FormValue {
     /// `name`, `name(value, ...)` or `name(field: value, ...)`, every value where it was written.
     pub tree: Tree,
 }
 
-impl Form {
+impl FormValue {
     /// The name before its fields.
     pub fn name(&self) -> &str {
         self.tree.name().unwrap_or_default()
@@ -50,7 +50,7 @@ impl Form {
 }
 
 /// Two forms are one where they are written alike, wherever that is.
-impl PartialEq for Form {
+impl PartialEq for FormValue {
     fn eq(&self, other: &Self) -> bool {
         self.tree.on_a_line() == other.tree.on_a_line()
     }
@@ -64,7 +64,7 @@ fn listed<'de, D: Deserializer<'de>>(d: D) -> Result<Arc<Vec<Value>>, D::Error> 
     Vec::deserialize(d).map(Arc::new)
 }
 
-fn shown<S: Serializer>(form: &Arc<Form>, s: S) -> Result<S::Ok, S::Error> {
+fn shown<S: Serializer>(form: &Arc<FormValue>, s: S) -> Result<S::Ok, S::Error> {
     s.serialize_str(&form.tree.on_a_line())
 }
 

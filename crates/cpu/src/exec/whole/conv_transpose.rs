@@ -3,7 +3,7 @@
 //! The places of an output row that lie `stride` apart see the same columns of the kernel: they are made side by side, so that every
 //! product runs over neighbours, and put into the row at the end.
 
-use super::{Tensor, per_channel};
+use super::{TensorView, per_channel};
 use crate::ir::Fact;
 use crate::op::ConvTranspose3d;
 
@@ -16,7 +16,7 @@ fn taps(at: usize, from: usize, kernel: usize, stride: usize, padding: usize) ->
 }
 
 /// `weight` is `[in, out / groups, kD, kH, kW]`.
-pub fn run(c: &ConvTranspose3d, weight: &[f32], bias: &[f32], x: Tensor, y: Fact) -> Vec<f32> {
+pub fn run(c: &ConvTranspose3d, weight: &[f32], bias: &[f32], x: TensorView, y: Fact) -> Vec<f32> {
     let [kd, kh, kw] = c.kernel.0;
     let [sd, sh, sw] = c.stride.0;
     let [pd, ph, pw] = c.padding.0;

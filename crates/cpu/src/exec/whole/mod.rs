@@ -13,12 +13,12 @@ use crate::op::{Op, Reduction, Statistic};
 
 /// A value `[N, C, D, H, W]`.
 #[derive(Clone, Copy, Debug)]
-pub struct Tensor<'a> {
+pub struct TensorView<'a> {
     pub fact: Fact,
     pub data: &'a [f32],
 }
 
-impl<'a> Tensor<'a> {
+impl<'a> TensorView<'a> {
     /// Voxels of a channel.
     fn voxels(&self) -> usize {
         self.fact.size.iter().product()
@@ -53,7 +53,7 @@ pub fn is_fast(op: &Op) -> bool {
 }
 
 /// The value of an operation. Facts are those that `infer` accepts and gives; `weight` finds a learned tensor by its last name.
-pub fn evaluate<'w>(op: &Op, weight: &dyn Fn(&str) -> &'w [f32], x: &[Tensor], y: Fact) -> Vec<f32> {
+pub fn evaluate<'w>(op: &Op, weight: &dyn Fn(&str) -> &'w [f32], x: &[TensorView], y: Fact) -> Vec<f32> {
     let fast = match (op, x) {
         (Op::ConvTranspose3d(c), [x]) => Some(conv_transpose::run(c, weight("weight"), weight("bias"), *x, y)),
         (Op::MaxPool3d(p), [x]) => Some(places::max_pool(p, *x, y)),
@@ -95,7 +95,7 @@ pub fn evaluate<'w>(op: &Op, weight: &dyn Fn(&str) -> &'w [f32], x: &[Tensor], y
 }
 
 /// By [`Operator::reference`], in float64.
-fn by_definition<'w>(op: &Op, weight: &dyn Fn(&str) -> &'w [f32], x: &[Tensor], y: Fact) -> Vec<f32> {
+fn by_definition<'w>(op: &Op, weight: &dyn Fn(&str) -> &'w [f32], x: &[TensorView], y: Fact) -> Vec<f32> {
     let wide: Vec<Volume64> = x.iter().map(|t| Volume64::from_f32(t.fact, t.data)).collect();
     let held = |name: &str| weight(name).iter().map(|v| f64::from(*v)).collect::<Vec<f64>>();
     match op.reference(&held, &wide.iter().collect::<Vec<_>>(), y) {
@@ -112,7 +112,7 @@ fn per_channel(y: Fact, f: impl Fn(usize, usize, &mut [f32]) + Sync) -> Vec<f32>
     out
 }
 
-fn reduce_channels(by: Reduction, x: Tensor, y: Fact) -> Vec<f32> {
+fn reduce_channels(by: Reduction, x: TensorView, y: Fact) -> Vec<f32> {
     per_channel(y, |n, _, to| {
         let channels = x.fact.channels;
         to.copy_from_slice(x.channel(n, 0));
@@ -131,9 +131,9 @@ fn reduce_channels(by: Reduction, x: Tensor, y: Fact) -> Vec<f32> {
 }
 
 /// A function of two values number by number; a dimension of 1 is repeated.
-fn zip(a: Tensor, b: Tensor, y: Fact, f: impl Fn(f32, f32) -> f32 + Sync) -> Vec<f32> {
+fn zip(a: TensorView, b: TensorView, y: Fact, f: impl Fn(f32, f32) -> f32 + Sync) -> Vec<f32> {
     let [_, h, w] = y.size;
-    let row = |t: &Tensor, n: usize, c: usize, i: usize, j: usize| {
+    let row = |t: &TensorView, n: usize, c: usize, i: usize, j: usize| {
         let pick = |at: usize, n: usize| if n == 1 { 0 } else { at };
         let [d0, h0, w0] = t.fact.size;
         let (n, c) = (pick(n, t.fact.batch), pick(c, t.fact.channels));

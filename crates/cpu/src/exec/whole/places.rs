@@ -1,6 +1,6 @@
 //! What moves or gathers voxels: pools, paddings, parts, resizes.
 
-use super::{Tensor, per_channel};
+use super::{TensorView, per_channel};
 use crate::ir::Fact;
 use crate::op::{AvgPool3d, Crop, MaxPool3d, Pad, Resize};
 
@@ -14,7 +14,14 @@ fn windows(from: usize, to: usize, kernel: usize, stride: usize, padding: usize)
 }
 
 /// Each number of `y` from its window in `x`: `fold` goes over the window's numbers, `end` gives the result.
-fn pooled(x: Tensor, y: Fact, ranges: [Vec<(usize, usize)>; 3], start: f32, fold: impl Fn(f32, f32) -> f32 + Sync, scale: f32) -> Vec<f32> {
+fn pooled(
+    x: TensorView,
+    y: Fact,
+    ranges: [Vec<(usize, usize)>; 3],
+    start: f32,
+    fold: impl Fn(f32, f32) -> f32 + Sync,
+    scale: f32,
+) -> Vec<f32> {
     let [_, h, w] = x.fact.size;
     let [_, yh, yw] = y.size;
     per_channel(y, |n, c, to| {
@@ -36,18 +43,18 @@ fn pooled(x: Tensor, y: Fact, ranges: [Vec<(usize, usize)>; 3], start: f32, fold
     })
 }
 
-pub fn max_pool(p: &MaxPool3d, x: Tensor, y: Fact) -> Vec<f32> {
+pub fn max_pool(p: &MaxPool3d, x: TensorView, y: Fact) -> Vec<f32> {
     let axis = |a: usize| windows(x.fact.size[a], y.size[a], p.kernel.0[a], p.step().0[a], p.padding.0[a]);
     let larger = |m: f32, v: f32| if v > m || v.is_nan() { v } else { m };
     pooled(x, y, [axis(0), axis(1), axis(2)], f32::NEG_INFINITY, larger, 1.0)
 }
 
-pub fn avg_pool(p: &AvgPool3d, x: Tensor, y: Fact) -> Vec<f32> {
+pub fn avg_pool(p: &AvgPool3d, x: TensorView, y: Fact) -> Vec<f32> {
     let axis = |a: usize| windows(x.fact.size[a], y.size[a], p.kernel.0[a], p.kernel.0[a], 0);
     pooled(x, y, [axis(0), axis(1), axis(2)], 0.0, |m, v| m + v, 1.0 / p.kernel.0.iter().product::<usize>() as f32)
 }
 
-pub fn pad(p: &Pad, x: Tensor, y: Fact) -> Vec<f32> {
+pub fn pad(p: &Pad, x: TensorView, y: Fact) -> Vec<f32> {
     let along: [Vec<Option<usize>>; 3] = std::array::from_fn(|a| p.sources_along(a, x.fact.size[a], y.size[a]));
     let [_, h, w] = x.fact.size;
     let [_, yh, yw] = y.size;
@@ -64,7 +71,7 @@ pub fn pad(p: &Pad, x: Tensor, y: Fact) -> Vec<f32> {
     })
 }
 
-pub fn crop(p: &Crop, x: Tensor, y: Fact) -> Vec<f32> {
+pub fn crop(p: &Crop, x: TensorView, y: Fact) -> Vec<f32> {
     let [_, h, w] = x.fact.size;
     let [_, yh, yw] = y.size;
     let [sd, sh, sw] = p.start.0;
@@ -78,7 +85,7 @@ pub fn crop(p: &Crop, x: Tensor, y: Fact) -> Vec<f32> {
 }
 
 /// Rows are blended first, then along each row.
-pub fn resize(r: &Resize, x: Tensor, y: Fact) -> Vec<f32> {
+pub fn resize(r: &Resize, x: TensorView, y: Fact) -> Vec<f32> {
     let along: [Vec<(usize, usize, f64)>; 3] = std::array::from_fn(|a| r.weights_along(x.fact.size[a], y.size[a]));
     let [_, h, w] = x.fact.size;
     let [_, yh, yw] = y.size;

@@ -4,13 +4,13 @@
 
 use std::path::Path;
 
-use super::dataset::Dataset;
+use super::dataset::DatasetJson;
 use super::folder::Fold;
 use super::plans::{Arguments, Configuration, Plans};
 use super::weights::About;
 use super::{Choice, refused};
 use crate::data::Spacing;
-use crate::infer::nnunet::{Nnunet, Reader, Resampling, Scheme, Source};
+use crate::infer::nnunet::{Nnunet, Resampling, Scheme, Source, VolumeReader};
 use crate::infer::{Card, Flips};
 use crate::text::{Result, printable, reason};
 
@@ -21,7 +21,7 @@ const STEP: f64 = 0.5;
 ///
 /// # Errors
 /// E0804 for a reader, a normalisation or numbers that are not known.
-pub fn card(plans: &Plans, c: &Configuration, dataset: &Dataset, about: &About, folds: &[Fold], choice: &Choice) -> Result<Card> {
+pub fn card(plans: &Plans, c: &Configuration, dataset: &DatasetJson, about: &About, folds: &[Fold], choice: &Choice) -> Result<Card> {
     let patch = match c.patch_size[..] {
         [h, w] => [1, h, w],
         [d, h, w] => [d, h, w],
@@ -61,7 +61,7 @@ pub fn card(plans: &Plans, c: &Configuration, dataset: &Dataset, about: &About, 
     Ok(card)
 }
 
-fn reader(plans: &Plans) -> Result<Reader> {
+fn reader(plans: &Plans) -> Result<VolumeReader> {
     serde_json::from_value(plans.reader.clone().into()).map_err(|_| {
         let message = format!("it reads images by `{}`, and only NIfTI is read here", printable(&plans.reader));
         plans.refuse(message, "known are SimpleITKIO and NibabelIO, each also WithReorient").into()

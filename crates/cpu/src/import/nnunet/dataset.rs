@@ -38,7 +38,7 @@ fn nifti() -> String {
 
 /// The data set as a model knows it.
 #[derive(Clone, Debug)]
-pub struct Dataset {
+pub struct DatasetJson {
     /// Names of the channels, in order.
     pub channels: Vec<String>,
     /// Value and name of every class, the background first.
@@ -48,7 +48,7 @@ pub struct Dataset {
     pub licence: Option<String>,
 }
 
-impl Dataset {
+impl DatasetJson {
     /// Reads the file.
     ///
     /// # Errors

@@ -59,7 +59,7 @@ impl fmt::Display for Checkpoints {
 
 /// The folder of one configuration.
 #[derive(Clone, Debug)]
-pub struct Folder {
+pub struct ModelFolder {
     pub path: PathBuf,
     pub plans: PathBuf,
     pub dataset: PathBuf,
@@ -75,7 +75,7 @@ pub struct Fold {
     pub place: String,
 }
 
-impl Folder {
+impl ModelFolder {
     /// The folder itself, or the only configuration within it.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ use crate::infer::Card;
 use crate::ir::Arrays;
 use crate::store;
 use crate::text::{Code, Diagnostic, Result, Source};
-use folder::Folder;
+use folder::ModelFolder;
 
 /// What is imported of a folder.
 #[derive(Clone, Debug, Default)]
@@ -55,10 +55,10 @@ fn refused(message: impl Into<String>) -> Diagnostic {
 /// E0804 for what nnU-Net would do otherwise than this program, by name; E0801, E0802, E0803 for a checkpoint that cannot be read or does not
 /// fit its plans; what is wrong with the graph that follows, such as a patch that it cannot divide.
 pub fn import(folder: &Path, choice: &Choice) -> Result<Imported> {
-    let folder = Folder::find(folder)?;
+    let folder = ModelFolder::find(folder)?;
     let checkpoints = folder.checkpoints(&choice.folds, choice.checkpoint)?;
     let first = weights::open(&checkpoints)?;
-    let (plans, dataset) = (plans::Plans::read(&folder.plans)?, dataset::Dataset::read(&folder.dataset)?);
+    let (plans, dataset) = (plans::Plans::read(&folder.plans)?, dataset::DatasetJson::read(&folder.dataset)?);
     let Some(about) = first.first() else { unreachable!("there is one fold at least, or an error") };
     let configuration = plans.configuration(about.configuration.as_deref(), &folder, &about.trainer)?;
     let card = card::card(&plans, &configuration, &dataset, about, &checkpoints, choice)?;

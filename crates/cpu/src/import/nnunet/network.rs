@@ -23,7 +23,7 @@ const SLOPE: f64 = 0.01;
 
 /// A graph, and its weights by both names.
 #[derive(Debug)]
-pub struct Network {
+pub struct ImportedNetwork {
     /// The text of the graph.
     pub text: String,
     /// Ours and nnU-Net's name of every weight.
@@ -58,7 +58,7 @@ struct Shape {
 ///
 /// # Errors
 /// E0804 for a network that is another one than `PlainConvUNet` or `ResidualEncoderUNet`, or has parts that the graph language does not.
-pub fn write(plans: &Plans, c: &Configuration, card: &Card, about: &About) -> Result<Network> {
+pub fn write(plans: &Plans, c: &Configuration, card: &Card, about: &About) -> Result<ImportedNetwork> {
     let (channels, classes, patch) = (card.modalities.len(), card.channels(), card.patch);
     // Some trainers put batch norms where the plans say instance norms: the weights tell.
     let batch = about.checkpoint.names().any(|name| name.ends_with(".norm.running_mean"));
@@ -77,7 +77,7 @@ pub fn write(plans: &Plans, c: &Configuration, card: &Card, about: &About) -> Re
         if shape.residual { "ResidualEncoderUNet" } else { "PlainConvUNet" },
         w.body,
     );
-    Ok(Network { text, names: w.names })
+    Ok(ImportedNetwork { text, names: w.names })
 }
 
 /// Reads the network from either form of plans.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::folder::{Folder, json};
+use super::folder::{ModelFolder, json};
 use super::refused;
 use crate::text::{Diagnostic, Result, a_few, printable};
 
@@ -32,13 +32,13 @@ struct File {
     #[serde(default)]
     label_manager: Option<String>,
     #[serde(default, alias = "foreground_intensity_properties_by_modality")]
-    foreground_intensity_properties_per_channel: BTreeMap<String, Intensities>,
+    foreground_intensity_properties_per_channel: BTreeMap<String, IntensityProperties>,
     configurations: Map<String, Value>,
 }
 
 /// Numbers of a channel's intensities in the foreground of the training data.
 #[derive(Clone, Copy, Debug, Deserialize)]
-pub struct Intensities {
+pub struct IntensityProperties {
     pub mean: f64,
     pub std: f64,
     pub percentile_00_5: f64,
@@ -53,7 +53,7 @@ pub struct Plans {
     pub name: String,
     pub reader: String,
     pub transpose: [usize; 3],
-    pub intensities: BTreeMap<String, Intensities>,
+    pub intensities: BTreeMap<String, IntensityProperties>,
     configurations: Map<String, Value>,
 }
 
@@ -158,7 +158,7 @@ impl Plans {
     ///
     /// # Errors
     /// E0804 where it is not there, or asks for what is not known here.
-    pub fn configuration(&self, named: Option<&str>, folder: &Folder, trainer: &str) -> Result<Configuration> {
+    pub fn configuration(&self, named: Option<&str>, folder: &ModelFolder, trainer: &str) -> Result<Configuration> {
         let called = folder.path.file_name().and_then(|n| n.to_str()).and_then(|n| n.rsplit_once("__")).map(|(_, name)| name);
         let known = || a_few(&self.configurations.keys().map(|k| printable(k)).collect::<Vec<_>>(), NAMED);
         let Some(name) = named.or(called) else {

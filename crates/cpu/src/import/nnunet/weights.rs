@@ -3,7 +3,7 @@
 //! Part of `import::nnunet`; may use `import::pytorch`, `compile`, `ir` and `text`.
 
 use super::folder::Fold;
-use super::network::{Network, all_used};
+use super::network::{ImportedNetwork, all_used};
 use super::refused;
 use crate::compile::Program;
 use crate::import::pytorch::Checkpoint;
@@ -69,7 +69,7 @@ fn about(fold: &Fold) -> Result<About> {
 ///
 /// # Errors
 /// E0804 for a weight that is missing, of another shape or left over, by name; what is wrong with a file.
-pub fn take(program: &Program, network: &Network, all: &[About], folds: &[Fold]) -> Result<Vec<(String, Arrays)>> {
+pub fn take(program: &Program, network: &ImportedNetwork, all: &[About], folds: &[Fold]) -> Result<Vec<(String, Arrays)>> {
     let dims: std::collections::BTreeMap<String, Vec<usize>> =
         program.graph.tensors().into_iter().map(|(_, name, w)| (name, w.dims)).collect();
     let mut sets = vec![];

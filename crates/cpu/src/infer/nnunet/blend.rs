@@ -1,7 +1,7 @@
 //! How the logits of overlapping tiles are averaged: a Gaussian weight for each voxel of a tile, and sums in float32, or in float16 as nnU-Net
 //! has them.
 //!
-//! Part of `infer::nnunet`; depends on nothing of this crate.
+//! TilePart of `infer::nnunet`; depends on nothing of this crate.
 
 use half::f16;
 use ndarray::{Array3, Array4, ArrayView3, ArrayView4, ArrayViewMut3, Axis, s};
@@ -32,14 +32,14 @@ fn bell(count: usize) -> Vec<f64> {
 }
 
 /// A number that sums are kept in.
-pub trait Cell: Copy + Send + Sync + std::fmt::Debug {
+pub trait BlendCell: Copy + Send + Sync + std::fmt::Debug {
     const ZERO: Self;
     /// Rounded to the nearest.
     fn of(v: f32) -> Self;
     fn get(self) -> f32;
 }
 
-impl Cell for f32 {
+impl BlendCell for f32 {
     const ZERO: Self = 0.0;
     fn of(v: f32) -> Self {
         v
@@ -49,7 +49,7 @@ impl Cell for f32 {
     }
 }
 
-impl Cell for f16 {
+impl BlendCell for f16 {
     const ZERO: Self = f16::ZERO;
     fn of(v: f32) -> Self {
         f16::from_f32(v)
@@ -60,14 +60,14 @@ impl Cell for f16 {
 }
 
 /// A part of a tile that lies on the volume: its first voxel in the tile, in the slab, and how many, along each axis.
-pub type Part = [(usize, usize, usize); 3];
+pub type TilePart = [(usize, usize, usize); 3];
 
 /// Weighted sums of logits over some planes of a volume.
 pub trait Blend {
     /// Adds what the set of weights `set` said of a tile, `[K, d, h, w]`.
-    fn add(&mut self, set: usize, part: Part, said: ArrayView4<f32>);
+    fn add(&mut self, set: usize, part: TilePart, said: ArrayView4<f32>);
     /// Adds the weights of a tile: once, whatever the number of sets.
-    fn count(&mut self, part: Part);
+    fn count(&mut self, part: TilePart);
     /// The mean logits `[K, n, H, W]` of the first planes, which are then dropped; those behind move up.
     fn finish(&mut self, planes: usize) -> Array4<f32>;
 }
@@ -82,7 +82,7 @@ pub struct Sums<T> {
     sets: usize,
 }
 
-impl<T: Cell> Sums<T> {
+impl<T: BlendCell> Sums<T> {
     /// For tiles of a size on planes `[D, H, W]`; `apart` where each set of weights has a sum of its own.
     pub fn new(patch: [usize; 3], channels: usize, [d, h, w]: [usize; 3], sets: usize, apart: bool) -> Self {
         let sums = (0..if apart { sets } else { 1 }).map(|_| Array4::from_elem((channels, d, h, w), T::ZERO)).collect();
@@ -91,7 +91,7 @@ impl<T: Cell> Sums<T> {
 }
 
 /// `to[i] = to[i] + value(i)` over a part of the slab, row by row.
-fn rows<T: Cell>(mut to: ArrayViewMut3<T>, weights: ArrayView3<f32>, said: Option<ArrayView3<f32>>) {
+fn rows<T: BlendCell>(mut to: ArrayViewMut3<T>, weights: ArrayView3<f32>, said: Option<ArrayView3<f32>>) {
     let rows = to.rows_mut().into_iter().zip(weights.rows());
     match said {
         Some(said) => {
@@ -107,8 +107,8 @@ fn rows<T: Cell>(mut to: ArrayViewMut3<T>, weights: ArrayView3<f32>, said: Optio
     }
 }
 
-impl<T: Cell> Blend for Sums<T> {
-    fn add(&mut self, set: usize, part: Part, said: ArrayView4<f32>) {
+impl<T: BlendCell> Blend for Sums<T> {
+    fn add(&mut self, set: usize, part: TilePart, said: ArrayView4<f32>) {
         let [(z0, z, d), (y0, y, h), (x0, x, w)] = part;
         let weights = self.weights.slice(s![z0..z0 + d, y0..y0 + h, x0..x0 + w]);
         let own = set.min(self.sums.len() - 1);
@@ -118,7 +118,7 @@ impl<T: Cell> Blend for Sums<T> {
         classes.into_par_iter().for_each(|(to, said)| rows(to, weights, Some(said)));
     }
 
-    fn count(&mut self, part: Part) {
+    fn count(&mut self, part: TilePart) {
         let [(z0, z, d), (y0, y, h), (x0, x, w)] = part;
         let weights = self.weights.slice(s![z0..z0 + d, y0..y0 + h, x0..x0 + w]);
         rows(self.counts.slice_mut(s![z..z + d, y..y + h, x..x + w]), weights, None);
@@ -148,7 +148,7 @@ impl<T: Cell> Blend for Sums<T> {
 }
 
 /// Drops the first numbers and moves the others up. The arrays are made in standard layout, so each class is one slice.
-fn up<T: Cell>(numbers: Option<&mut [T]>, first: usize) {
+fn up<T: BlendCell>(numbers: Option<&mut [T]>, first: usize) {
     if let Some(numbers) = numbers {
         numbers.copy_within(first.., 0);
         let rest = numbers.len() - first;

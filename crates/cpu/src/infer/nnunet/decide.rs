@@ -1,6 +1,6 @@
 //! From logits to labels and probabilities.
 //!
-//! Part of `infer::nnunet`; may use `regions` and `window` around it.
+//! TilePart of `infer::nnunet`; may use `regions` and `window` around it.
 
 use ndarray::{Array3, Array4, ArrayView4, Axis, Zip};
 

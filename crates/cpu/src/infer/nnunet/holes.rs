@@ -1,6 +1,6 @@
 //! Holes of a mask: voxels outside of it from which no path over faces leads to the volume's edge.
 //!
-//! Part of `infer::nnunet`; depends on nothing of this crate.
+//! TilePart of `infer::nnunet`; depends on nothing of this crate.
 
 use ndarray::Array3;
 

@@ -1,6 +1,6 @@
 //! What an imported model says of its preparation and prediction: the part of nnU-Net's plans that inference reads.
 //!
-//! Part of `infer::nnunet`; may use `data`.
+//! TilePart of `infer::nnunet`; may use `data`.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ pub struct Nnunet {
     /// `2d`, `3d_fullres`.
     pub configuration: String,
     /// How files become arrays.
-    pub reader: Reader,
+    pub reader: VolumeReader,
     /// `transpose_forward`: the axis of the file's array that each axis of the network's is.
     pub transpose: [usize; 3],
     /// The spacing in mm to which images are brought; `keep` for the axis across the slices of a 2D network.
@@ -34,7 +34,7 @@ pub struct Nnunet {
 
 /// The classes of nnU-Net that read files, by their names there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Reader {
+pub enum VolumeReader {
     #[serde(rename = "SimpleITKIO")]
     SimpleItk,
     #[serde(rename = "SimpleITKIOWithReorient")]
@@ -45,7 +45,7 @@ pub enum Reader {
     NibabelReoriented,
 }
 
-impl Reader {
+impl VolumeReader {
     /// Whether images are turned to RAS first; else they stay in the order of their file.
     pub fn reorients(self) -> bool {
         matches!(self, Self::SimpleItkReoriented | Self::NibabelReoriented)

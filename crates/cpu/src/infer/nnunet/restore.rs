@@ -1,6 +1,6 @@
 //! Logits from the network's grid back onto the image's, plane by plane.
 //!
-//! Part of `infer::nnunet`; may use `resample` beside it. Linear between voxels, or the nearest slice across the axis that is resampled by itself; a
+//! TilePart of `infer::nnunet`; may use `resample` beside it. Linear between voxels, or the nearest slice across the axis that is resampled by itself; a
 //! plane is given as soon as those on both its sides are known.
 
 use half::f16;
@@ -16,7 +16,7 @@ type Tap = (usize, usize, f64);
 
 /// Takes planes along D of one grid, in order, and gives those of another over the same lengths.
 #[derive(Debug)]
-pub struct Restore {
+pub struct NnunetRestore {
     taps: [Vec<Tap>; 3],
     same: bool,
     /// Whether what is given is rounded to float16.
@@ -27,7 +27,7 @@ pub struct Restore {
     next: usize,
 }
 
-impl Restore {
+impl NnunetRestore {
     /// From a grid of `size` D, H, W onto one of `onto`; `across` is the axis that is resampled by itself.
     pub fn new(size: [usize; 3], onto: [usize; 3], across: Option<usize>, by: &Resampling, exact: bool) -> Self {
         let taps = [0, 1, 2].map(|a| {

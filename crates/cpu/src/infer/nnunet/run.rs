@@ -1,6 +1,6 @@
 //! From image files to labels by nnU-Net's rules, and the memory that this takes.
 //!
-//! Part of `infer::nnunet`; may use `data`, `volume`, `text`, and what runs networks around it.
+//! TilePart of `infer::nnunet`; may use `data`, `volume`, `text`, and what runs networks around it.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use super::decide;
 use super::plan::Nnunet;
 use super::prepare::{Layout, Seen, prepare};
 use super::resample::{separate_axis, target};
-use super::restore::Restore;
+use super::restore::NnunetRestore;
 use super::tiles::Tiles;
 use crate::data;
 use crate::infer::{Model, Need, Prediction, Predictor, Prepared};
@@ -53,7 +53,7 @@ pub fn predict(p: &Predictor, n: &Nnunet, files: &[PathBuf], mut tick: impl FnMu
         Ok(())
     };
     let across = separate_axis(spacing, own, n.logits.separate);
-    let mut restore = Restore::new([d, h, w], kept.size, across, &n.logits, options.exact);
+    let mut restore = NnunetRestore::new([d, h, w], kept.size, across, &n.logits, options.exact);
     let (tiles, sets) = (tiles(p, [d, h, w]), sets(p));
     let slab = tiles.slab();
     let mut blend: Box<dyn Blend> = match options.exact {
@@ -116,7 +116,7 @@ pub fn need(p: &Predictor, n: &Nnunet, header: &Header, grid: &Grid, channels: u
     let number: u64 = if p.options().exact { 2 * sets.len() as u64 } else { 4 };
     // The sums and what was finished of them, twice where planes wait for the next ones; labels and the best logit so far.
     let across = separate_axis(spacing, own, n.logits.separate);
-    let back = Restore::new(seen, size, across, &n.logits, false).planes(tiles.depth());
+    let back = NnunetRestore::new(seen, size, across, &n.logits, false).planes(tiles.depth());
     let made = count([back, size[1], size[2]]);
     let slab = classes.saturating_mul(count(tiles.slab())).saturating_mul(number + 12);
     let slab = slab.saturating_add(made.saturating_mul(4 * classes + 6));

@@ -6,7 +6,7 @@ use ndarray::{Array3, Array4, Axis, s};
 use super::blend::{Blend, Sums, gaussian};
 use super::resample::{between, nearest, resized, separate_axis, target};
 use super::tiles::{Tiles, starts};
-use super::{Nnunet, Reader, Resampling, Restore, Scheme, Source, prepare};
+use super::{Nnunet, NnunetRestore, Resampling, Scheme, Source, VolumeReader, prepare};
 use crate::infer::{Flips, Prepared};
 
 const CUBIC: Resampling = Resampling { order: 3, order_across: 0, separate: None };
@@ -15,7 +15,7 @@ const LINEAR: Resampling = Resampling { order: 1, order_across: 0, separate: Non
 fn rules(normalise: Vec<Scheme>) -> Nnunet {
     Nnunet {
         configuration: "3d_fullres".into(),
-        reader: Reader::SimpleItk,
+        reader: VolumeReader::SimpleItk,
         transpose: [0, 1, 2],
         spacing: [1.0; 3].into(),
         normalise,
@@ -149,7 +149,7 @@ fn planes_by_and_by_are_the_whole_at_once() {
         let all = Array4::from_shape_fn((2, d, h, w), |(k, z, y, x)| ((k * 3 + z * 7 + y * 5 + x) as f32).sin());
         let want: Vec<Array3<f32>> = all.axis_iter(Axis(0)).map(|c| resized(c.to_owned(), onto, across, &by)).collect();
         for step in [1, 2, d] {
-            let mut restore = Restore::new(size, onto, across, &by, false);
+            let mut restore = NnunetRestore::new(size, onto, across, &by, false);
             let mut next = 0;
             for first in (0..d).step_by(step) {
                 let count = step.min(d - first);

@@ -1,10 +1,10 @@
 //! Where the tiles lie, and the sweep over them: plane by plane along D, so that of the logits only the planes at work are held.
 //!
-//! Part of `infer::nnunet`; knows arrays and a function of patches, not the network.
+//! TilePart of `infer::nnunet`; knows arrays and a function of patches, not the network.
 
 use ndarray::{Array4, Array5, ArrayView5, Axis};
 
-use super::blend::{Blend, Part};
+use super::blend::{Blend, TilePart};
 use crate::infer::prepare::Prepared;
 use crate::text::Result;
 
@@ -59,7 +59,7 @@ impl Tiles {
     }
 
     /// The part of a tile that lies on the volume, in planes that begin at `first`.
-    fn part(&self, start: [isize; 3], first: usize) -> Part {
+    fn part(&self, start: [isize; 3], first: usize) -> TilePart {
         [0, 1, 2].map(|a| {
             let before = start[a].min(0).unsigned_abs();
             let from = start[a].max(0).unsigned_abs();

@@ -26,7 +26,7 @@ pub use lanes::Isa;
 pub use memory::{Arena, zeros};
 pub use run::{Bound, run};
 pub use stage::{
-    AffineTerm, BufferRef, ChannelAffine, ChannelConstants, ChannelSources, ConvWindow, Factor, LineBuffer, Matrix, Moments, Operand,
+    AffineColumns, AffineTerm, BufferRef, ChannelConstants, ChannelSources, ConvWindow, Factor, LineBuffer, Matrix, Moments, Operand,
     Space, Stage, StageNode, StageOp, UnaryFunction, VolumeDesc,
 };
 pub use tiled::TiledKernel;

@@ -10,7 +10,7 @@ use super::combine::fold;
 use super::lanes;
 use super::rows::LINE;
 use super::simd::Sums;
-use super::stage::{BufferRef, ChannelAffine, ChannelConstants, Matrix, Moments, Operand, Space, StageNode, StageOp};
+use super::stage::{AffineColumns, BufferRef, ChannelConstants, Matrix, Moments, Operand, Space, StageNode, StageOp};
 use super::tiled::{NeededRange, TiledKernel, clip, node_size};
 
 /// What a run works on.
@@ -98,7 +98,7 @@ fn columns_fit(tiled: &TiledKernel, len: usize) -> Result<(), String> {
             .is_some_and(|n| n <= len)
     };
     for n in &stage.nodes {
-        let affine = |a: &Option<ChannelAffine>, channels: usize| a.is_none_or(|a| fits(&a.scale, channels) && fits(&a.shift, channels));
+        let affine = |a: &Option<AffineColumns>, channels: usize| a.is_none_or(|a| fits(&a.scale, channels) && fits(&a.shift, channels));
         let size: usize = node_size(stage, n).iter().sum();
         let good = match &n.kind {
             StageOp::Point { terms, .. } => terms.iter().all(|t| {
@@ -322,7 +322,7 @@ impl<'a> TileRun<'a> {
 }
 
 /// The matrix of `W (a x + b)`.
-fn folded(tiled: &TiledKernel, table: &[f32], n: usize, m: &Matrix, a: &ChannelAffine) -> Matrix {
+fn folded(tiled: &TiledKernel, table: &[f32], n: usize, m: &Matrix, a: &AffineColumns) -> Matrix {
     let scale = &table[a.scale.offset + n * a.scale.stride..];
     let shift = &table[a.shift.offset + n * a.shift.stride..];
     let mut m = m.clone();

@@ -61,7 +61,7 @@ pub struct ChannelConstants {
 
 /// `scale x + shift` by channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChannelAffine {
+pub struct AffineColumns {
     pub scale: ChannelConstants,
     pub shift: ChannelConstants,
 }
@@ -81,7 +81,7 @@ pub enum Operand {
 #[derive(Clone, Debug, PartialEq)]
 pub struct AffineTerm {
     pub x: Operand,
-    pub affine: Option<ChannelAffine>,
+    pub affine: Option<AffineColumns>,
     pub function: UnaryFunction,
     pub gain: f32,
     pub times: Option<Factor>,
@@ -134,7 +134,7 @@ pub enum StageOp {
     Pointwise {
         x: ChannelSources,
         matrix: Matrix,
-        affine: Option<ChannelAffine>,
+        affine: Option<AffineColumns>,
     },
     /// A convolution of a local, group by group; `matrices` have `channels * taps` inputs.
     Dense {
@@ -163,7 +163,7 @@ pub enum StageOp {
         x: ChannelSources,
         stride: [usize; 3],
         matrix: Matrix,
-        affine: Option<ChannelAffine>,
+        affine: Option<AffineColumns>,
     },
     /// Trilinear, half-pixel centres.
     Resize {

@@ -43,7 +43,7 @@ pub struct Training {
     /// Of the weights.
     pub gradients: u64,
     pub optimiser: u64,
-    /// Values that wait at the loss for the backward pass.
+    /// FlowValues that wait at the loss for the backward pass.
     pub kept: u64,
     /// What is alive beside all these at the peak: gradients that flow, and values that are not kept.
     pub transient: u64,

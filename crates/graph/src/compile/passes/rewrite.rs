@@ -8,7 +8,7 @@ use crate::compile::Row;
 use crate::ir::{Fact, Fault, Graph, Operator, Value};
 use crate::op::Op;
 
-/// What becomes of a node. Values are those of the graph before.
+/// What becomes of a node. FlowValues are those of the graph before.
 pub enum Change {
     Keep,
     /// Nobody needs it.

@@ -83,11 +83,11 @@ fn lists_are_calculated_entry_by_entry() {
 #[test]
 fn questions_are_answered_by_the_scope() {
     let answers = [
-        ((Question::Channels, "x".to_owned()), Ok(Value::Int(8))),
-        ((Question::Channels, "xs".to_owned()), Ok(Value::list(vec![Value::Int(4), Value::Int(16)]))),
-        ((Question::Connected, "skip".to_owned()), Ok(Value::Bool(false))),
-        ((Question::Channels, "skip".to_owned()), Err(("nothing flows into `skip`".into(), "ask first".into()))),
-        ((Question::Length, "xs".to_owned()), Ok(Value::Int(2))),
+        ((NodeQuestion::Channels, "x".to_owned()), Ok(Value::Int(8))),
+        ((NodeQuestion::Channels, "xs".to_owned()), Ok(Value::list(vec![Value::Int(4), Value::Int(16)]))),
+        ((NodeQuestion::Connected, "skip".to_owned()), Ok(Value::Bool(false))),
+        ((NodeQuestion::Channels, "skip".to_owned()), Err(("nothing flows into `skip`".into(), "ask first".into()))),
+        ((NodeQuestion::Length, "xs".to_owned()), Ok(Value::Int(2))),
     ];
     let scope = Scope::from([("n".to_owned(), Value::Int(3))]).answering(answers, Some(vec!["x".into(), "skip".into(), "xs".into()]));
     for (text, shown) in

@@ -26,7 +26,7 @@ pub use label::{shape, share, short};
 pub use mermaid::mermaid;
 pub use model::{Item, Kind, Mark, Out, Picture, Sum, Wire};
 pub use place::{Placed, place};
-pub use plan::{Holds, Link, Plan, Plans, Slot, plans};
+pub use plan::{Holds, PictureLink, Plan, Plans, Slot, plans};
 pub use svg::svg;
 pub use text::text;
 pub use view::{Line, View};

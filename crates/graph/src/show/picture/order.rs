@@ -2,10 +2,10 @@
 //!
 //! May use `plan`. Rows of ports keep their order. Links count without direction; those within a row do not count.
 
-use super::plan::{Holds, Link, Slot};
+use super::plan::{Holds, PictureLink, Slot};
 
 /// Each row's slots from left to right.
-pub fn order(slots: &[Slot], links: &[Link], count: usize) -> Vec<Vec<usize>> {
+pub fn order(slots: &[Slot], links: &[PictureLink], count: usize) -> Vec<Vec<usize>> {
     let mut above: Vec<Vec<usize>> = vec![vec![]; slots.len()];
     let mut below: Vec<Vec<usize>> = vec![vec![]; slots.len()];
     for l in links {
@@ -149,7 +149,8 @@ mod tests {
     #[test]
     fn a_crossing_is_counted_and_removed() {
         let slots = [slot(0), slot(0), slot(1), slot(1)];
-        let links = [Link { from: 0, to: 3, value: 0, mark: Mark::Same }, Link { from: 1, to: 2, value: 0, mark: Mark::Same }];
+        let links =
+            [PictureLink { from: 0, to: 3, value: 0, mark: Mark::Same }, PictureLink { from: 1, to: 2, value: 0, mark: Mark::Same }];
         let below = vec![vec![3], vec![2], vec![], vec![]];
         assert_eq!(crossings(&[vec![0, 1], vec![2, 3]], &below, 4), 1);
         let rows = order(&slots, &links, 2);

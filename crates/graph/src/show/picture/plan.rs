@@ -32,7 +32,7 @@ pub struct Slot {
 
 /// A stretch of a value's way, between neighbouring rows or within one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Link {
+pub struct PictureLink {
     pub from: usize,
     pub to: usize,
     pub value: usize,
@@ -45,7 +45,7 @@ pub struct Plan {
     pub slots: Vec<Slot>,
     /// The slots of each row from left to right.
     pub rows: Vec<Vec<usize>>,
-    pub links: Vec<Link>,
+    pub links: Vec<PictureLink>,
     pub folded: bool,
     /// Of each item, in their order: every wire leads to a greater rank.
     pub rank: Vec<usize>,
@@ -207,10 +207,10 @@ fn both(a: Mark, b: Mark) -> Mark {
 }
 
 /// The way of one value: a lane down and a lane up from its source, and from these a branch to each reader.
-fn run(slots: &mut Vec<Slot>, links: &mut Vec<Link>, from: usize, value: usize, to: &[(usize, Mark)], longest: usize, folded: bool) {
+fn run(slots: &mut Vec<Slot>, links: &mut Vec<PictureLink>, from: usize, value: usize, to: &[(usize, Mark)], longest: usize, folded: bool) {
     let start = slots[from];
     let (near, far): (Vec<_>, Vec<_>) = to.iter().copied().partition(|(t, _)| slots[*t].row.abs_diff(start.row) <= longest);
-    links.extend(far.into_iter().map(|(to, mark)| Link { from, to, value, mark }));
+    links.extend(far.into_iter().map(|(to, mark)| PictureLink { from, to, value, mark }));
     for down in [true, false] {
         let ahead = |t: usize| if down { slots[t].row > start.row } else { slots[t].row < start.row };
         let there: Vec<(usize, Mark)> = near.iter().filter(|(t, _)| ahead(*t)).copied().collect();
@@ -232,13 +232,18 @@ fn run(slots: &mut Vec<Slot>, links: &mut Vec<Link>, from: usize, value: usize, 
             let mark = if plain { Mark::Same } else { ahead().reduce(both).unwrap_or_default() };
             let lane = slots.len();
             slots.push(Slot { holds: Holds::Lane(value), row, side });
-            links.push(Link { from: way[k - 1], to: lane, value, mark });
+            links.push(PictureLink { from: way[k - 1], to: lane, value, mark });
             way.push(lane);
         }
         for (to, mark) in there {
             let k = slots[to].row.abs_diff(start.row);
-            links.push(Link { from: way[k - 1], to, value, mark });
+            links.push(PictureLink { from: way[k - 1], to, value, mark });
         }
     }
-    links.extend(near.iter().filter(|(t, _)| slots[*t].row == start.row).map(|(to, mark)| Link { from, to: *to, value, mark: *mark }));
+    links.extend(near.iter().filter(|(t, _)| slots[*t].row == start.row).map(|(to, mark)| PictureLink {
+        from,
+        to: *to,
+        value,
+        mark: *mark,
+    }));
 }

@@ -40,7 +40,7 @@ struct Drawing<'a> {
     o: &'a Optimised,
     root: Value,
     made: Vec<Made>,
-    /// Values of the same size that stand in the place of others.
+    /// FlowValues of the same size that stand in the place of others.
     instead: HashMap<Value, Source>,
 }
 

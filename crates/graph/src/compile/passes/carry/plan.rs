@@ -28,7 +28,7 @@ pub struct Plan {
     leaves: usize,
 }
 
-/// Values are those of the graph as it stands.
+/// FlowValues are those of the graph as it stands.
 #[derive(Debug)]
 pub enum Way {
     /// A map of the value as it is.
@@ -55,7 +55,7 @@ pub struct Part {
     pub plan: Rc<Plan>,
 }
 
-/// Values that lie deeper are taken as they are.
+/// FlowValues that lie deeper are taken as they are.
 const DEEPEST: usize = 12;
 /// One map becomes at most so many.
 const MOST: usize = 32;
