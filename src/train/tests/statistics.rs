@@ -8,7 +8,7 @@ use crate::compile::memory::Segments;
 use crate::net::TrainingPass;
 
 const NORMED: &str = r#"(
-    params: { "modalities": 2, "classes": 3 },
+    params: { "modalities": 4, "classes": 4 },
     inputs: { "image": (channels: "modalities", size: (16, 16, 16)) },
     nodes: {
         "a": Conv(x: "image", out: 6, norm: batch, activation: relu),
