@@ -37,11 +37,12 @@ fn kernel_cat(parts: Vec<Tensor<5>>, axis: usize) -> Tensor<5> {
 impl Forward for Pad {
     fn forward(&self, _: &Weights, x: Vec<Tensor<5>>) -> Tensor<5> {
         let sizes = sizes(&x);
+        let own = sizes[0];
+        let like = sizes.get(1).copied().unwrap_or(own);
         let mut y = first(x);
-        for a in 0..3 {
-            let n = sizes[0][a];
+        for (a, n) in own.into_iter().enumerate() {
             let (before, after) = match (self.like, self.multiple) {
-                (true, _) => (0, sizes[1][a] - n),
+                (true, _) => (0, like[a] - n),
                 (_, Some(m)) => (0, n.next_multiple_of(m.0[a]) - n),
                 _ => (self.before.0[a], self.after.0[a]),
             };
@@ -65,10 +66,12 @@ impl Forward for Pad {
 impl Forward for Crop {
     fn forward(&self, _: &Weights, x: Vec<Tensor<5>>) -> Tensor<5> {
         let sizes = sizes(&x);
+        let own = sizes[0];
+        let like = sizes.get(1).copied().unwrap_or(own);
         let mut y = first(x);
-        for a in 0..3 {
-            let count = if self.like { sizes[1][a] } else { sizes[0][a] - self.start.0[a] - self.end.0[a] };
-            if count != sizes[0][a] {
+        for (a, n) in own.into_iter().enumerate() {
+            let count = if self.like { like[a] } else { n - self.start.0[a] - self.end.0[a] };
+            if count != n {
                 y = y.narrow(a + 2, self.start.0[a], count);
             }
         }

@@ -73,7 +73,7 @@ fn batch_statistics_are_those_of_the_definition() {
     let of_channel = |all: &[f32], c: usize| -> Vec<f64> { (0..48).filter(|i| i / 12 % 2 == c).map(|i| f64::from(all[i])).collect() };
     network.observe(pass.observed(), &Tensor::from_data(TensorData::new(vec![1.0f32], [1]), &Device::flex()));
     let running: Vec<Vec<f32>> = network.buffers().iter().map(|(_, b)| b.clone().into_data().try_into_vec::<f32>().unwrap()).collect();
-    for c in 0..2 {
+    for (c, (running_mean, running_var)) in running[0].iter().zip(&running[1]).enumerate() {
         let own = of_channel(&values, c);
         let n = own.len() as f64;
         let mean = own.iter().sum::<f64>() / n;
@@ -81,8 +81,8 @@ fn batch_statistics_are_those_of_the_definition() {
         for (got, v) in of_channel(&y, c).iter().zip(&own) {
             assert!((got - (v - mean) / (variance + 1e-5).sqrt()).abs() < 1e-5);
         }
-        assert!((f64::from(running[0][c]) - 0.25 * mean).abs() < 1e-6);
-        assert!((f64::from(running[1][c]) - (0.75 + 0.25 * variance * n / (n - 1.0))).abs() < 1e-6);
+        assert!((f64::from(*running_mean) - 0.25 * mean).abs() < 1e-6);
+        assert!((f64::from(*running_var) - (0.75 + 0.25 * variance * n / (n - 1.0))).abs() < 1e-6);
     }
     // In prediction, and with frozen statistics, by the running ones; a batch that does not count changes nothing.
     let frozen = network.pass(x.clone(), &[0], &Segments::whole(), TrainingPass::new(0, 1).frozen());
