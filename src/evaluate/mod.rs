@@ -4,14 +4,14 @@
 //! under them what they rest on, `export` makes JSON and CSV.
 //!
 //! ```no_run
-//! use lmsc::evaluate::{Pairs, Report, Scope, Style, score};
-//! use lmsc::metric::{Convention, Empty, Figure, Settings};
+//! use lmsc::evaluate::{EvaluationReport, Pairs, ScoredRegions, TableStyle, score};
+//! use lmsc::metric::{Empty, Metric, Settings, SurfaceConvention};
 //!
 //! let pairs = Pairs::from([("case_1".to_owned(), ("pred/case_1.nii.gz".into(), "ref/case_1.nii.gz".into()))]);
-//! let settings = Settings { convention: Convention::default(), tolerance: 1.0, lesions: None, empty: Empty::Absent };
-//! let (own, _) = score(pairs, None, &Scope::EachLabel, &settings)?;
-//! let report = Report { own: &own, other: None, settings, seed: 1, shown: vec![Figure::Dice, Figure::Hd95] };
-//! println!("{}", report.text(Style::Plain(80), true));
+//! let settings = Settings { convention: SurfaceConvention::default(), tolerance: 1.0, lesions: None, empty: Empty::Absent };
+//! let (own, _) = score(pairs, None, &ScoredRegions::EachLabel, &settings)?;
+//! let report = EvaluationReport { own: &own, other: None, settings, seed: 1, shown: vec![Metric::Dice, Metric::Hd95] };
+//! println!("{}", report.text(TableStyle::Plain(80), true));
 //! # Ok::<(), lmsc::text::Diagnostics>(())
 //! ```
 

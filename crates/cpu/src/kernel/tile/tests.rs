@@ -47,6 +47,11 @@ fn functions_are_exact_within_float_rounding() {
         for f in all() {
             for (x, y) in x.iter().zip(apply(isa, f, &x)) {
                 let want = exact(f, f64::from(*x));
+                if !want.is_finite() {
+                    // A root of what is not above 0.
+                    assert!(y.is_nan() == want.is_nan() && !y.is_finite(), "{f:?}({x}) = {y}, not {want}, with {}", isa.name());
+                    continue;
+                }
                 let error = (f64::from(y) - want).abs();
                 assert!(error < 6e-7 * want.abs().max(1.0), "{f:?}({x}) = {y}, not {want}, with {}", isa.name());
             }

@@ -45,7 +45,8 @@ impl Writer<'_> {
         // Whether the entry before is on one line, without comments.
         let mut plain = false;
         for e in &g.entries {
-            let beside = plain && e.shares && one_line(e).is_some_and(|t| self.column() + 2 + t.chars().count() <= most(depth));
+            // Of a group that was on one line no entry shares one: it is spread because it is too long.
+            let beside = plain && g.broken && e.shares && one_line(e).is_some_and(|t| self.column() + 2 + t.chars().count() <= most(depth));
             if beside {
                 self.out.push(' ');
             } else {
