@@ -117,3 +117,27 @@ fn random_zeros_do_not_depend_on_the_division_of_a_batch() {
     // In prediction nothing falls out.
     assert!(numbers(network.forward(x).inner()).iter().all(|v| *v == 1.0));
 }
+
+/// `set` of a run config takes what `--set` takes: lists with sizes, and norms and functions with their fields.
+#[test]
+fn a_config_sets_lists_and_forms() {
+    let graph = r#"(
+        params: { "modalities": 4, "classes": 4, "norm": batch, "act": relu, "kernels": [3, 3] },
+        inputs: { "image": (channels: "modalities", size: (16, 16, 16)) },
+        nodes: {
+            "a{i}": Conv(chain: "i in 0..len(kernels)", x: "image", out: 4, kernel: "kernels[i]", norm: "norm", activation: "act"),
+            "head": SegHead(x: "a{last}", classes: "classes"),
+        },
+        outputs: { "logits": "head" },
+    )"#;
+    let text = CONFIG
+        .replace("epochs: 3,", r#"epochs: 3, set: { "norm": group(2), "act": leaky_relu(slope: 0.1), "kernels": [(1, 3, 3), 3, 1] },"#);
+    let source = Source::new("run.ron", text.as_str());
+    let config = RunConfig::read(&source, &[]).unwrap();
+    let job = Job::prepare(config, &source, &Source::new("net.ron", graph), &[]).unwrap();
+    let kinds: Vec<&str> = job.program.graph.values().map(|v| crate::ir::Operator::kind(&job.program.graph.node(v).op)).collect();
+    assert_eq!(kinds.iter().filter(|k| **k == "group_norm").count(), 3, "{kinds:?}");
+    assert_eq!(kinds.iter().filter(|k| **k == "leaky_relu").count(), 3);
+    let weights = job.program.graph.weights();
+    assert_eq!(weights[0].2.dims, [4, 4, 1, 3, 3]);
+}

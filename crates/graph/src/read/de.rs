@@ -9,7 +9,7 @@ use super::expr::evaluate;
 use super::recover::{Noted, Stand, each};
 use super::scope::Scope;
 use super::tree::{Entry, Kind, Tree};
-use super::value::Value;
+use super::value::{AS_TEXT, Value};
 use super::words::classes;
 use crate::text::{Code, Diagnostic, Diagnostics, Place, nearest, printable, several};
 
@@ -314,8 +314,14 @@ impl<'de> de::Deserializer<'de> for De<'de, '_> {
         self.deserialize_unit(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Refusal> {
-        visitor.visit_newtype_struct(self)
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Refusal> {
+        match &self.tree.kind {
+            Kind::Str(s) | Kind::Word(s) if name == AS_TEXT => visitor.visit_str(s).map_err(|r: Refusal| r.at(&self.tree.place)),
+            Kind::Tuple(Some(_), _) | Kind::Struct(Some(_), _) if name == AS_TEXT => {
+                visitor.visit_str(&self.tree.on_a_line()).map_err(|r: Refusal| r.at(&self.tree.place))
+            }
+            _ => visitor.visit_newtype_struct(self),
+        }
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {

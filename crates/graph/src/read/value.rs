@@ -3,14 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::tree::Tree;
 use super::words::{self, Class};
 
 /// A whole number, a number, a truth value, a word, a list, or a form.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "a number, `true`, `false` or a word")]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum Value {
     /// `8`
     Int(i64),
@@ -21,9 +22,8 @@ pub enum Value {
     /// `silu`
     Text(String),
     /// `[32, 64, 128]`; a size `(1, 2, 2)` is one, too.
-    List(#[serde(serialize_with = "entries", deserialize_with = "listed")] Arc<Vec<Value>>),
+    List(#[serde(serialize_with = "entries")] Arc<Vec<Value>>),
     /// `leaky_relu(slope: 0.1)`: a norm, a function or a block with its fields. It is written as text where values are.
-    #[serde(skip_deserializing)]
     Form(#[serde(serialize_with = "shown")] Arc<FormValue>),
     /// That of a parameter in which an error was found: what follows from it cannot be judged.
     #[serde(skip)]
@@ -60,8 +60,56 @@ fn entries<S: Serializer>(list: &Arc<Vec<Value>>, s: S) -> Result<S::Ok, S::Erro
     list.as_slice().serialize(s)
 }
 
-fn listed<'de, D: Deserializer<'de>>(d: D) -> Result<Arc<Vec<Value>>, D::Error> {
-    Vec::deserialize(d).map(Arc::new)
+/// By this name a value asks for a form as its text: see [`super::de`].
+pub(super) const AS_TEXT: &str = "lmsc::read::Value";
+
+/// A form is read as its text, which is what a `set` takes.
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        d.deserialize_newtype_struct(AS_TEXT, AnyValue)
+    }
+}
+
+struct AnyValue;
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a number, `true`, `false`, a word, a list or a norm, a function or a block")
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, d: D) -> Result<Value, D::Error> {
+        d.deserialize_any(self)
+    }
+
+    fn visit_i64<E: de::Error>(self, n: i64) -> Result<Value, E> {
+        Ok(Value::Int(n))
+    }
+
+    fn visit_u64<E: de::Error>(self, n: u64) -> Result<Value, E> {
+        i64::try_from(n).map(Value::Int).map_err(|_| E::invalid_value(de::Unexpected::Unsigned(n), &self))
+    }
+
+    fn visit_f64<E: de::Error>(self, n: f64) -> Result<Value, E> {
+        Ok(Value::Float(n))
+    }
+
+    fn visit_bool<E: de::Error>(self, b: bool) -> Result<Value, E> {
+        Ok(Value::Bool(b))
+    }
+
+    fn visit_str<E: de::Error>(self, s: &str) -> Result<Value, E> {
+        Ok(Value::Text(s.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut s: A) -> Result<Value, A::Error> {
+        let mut all = vec![];
+        while let Some(v) = s.next_element()? {
+            all.push(v);
+        }
+        Ok(Value::list(all))
+    }
 }
 
 fn shown<S: Serializer>(form: &Arc<FormValue>, s: S) -> Result<S::Ok, S::Error> {
