@@ -1,6 +1,6 @@
 //! What `torch.save` wrote: tensors by name and plain values, without PyTorch.
 //!
-//! Part of `import`; may use `text`, `read` and `ir`. A checkpoint is an archive ([`super::zip`]) with a pickle ([`super::pickle`]), of which nothing
+//! Part of `import`; may use `text`, `read` and `ir`. A checkpoint is an archive (`zip`) with a pickle (`pickle`), of which nothing
 //! is run, and the numbers of each tensor. These are read one by one when they are asked for, after the shape was compared.
 
 use std::collections::HashMap;

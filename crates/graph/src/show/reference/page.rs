@@ -63,7 +63,7 @@ pub enum Kind {
     Bool,
     /// One of [`functions`].
     Function,
-    /// One of [`norms`].
+    /// One of the norms, with its fields.
     Norm,
     /// One of a few words.
     Word,
