@@ -113,7 +113,7 @@ impl Archive {
         }
         let bytes = part(&mut file, start, entry.size)?;
         // A file may be saved without checksums; they are 0 then.
-        if entry.checksum != 0 && checksum(&bytes) != entry.checksum {
+        if entry.checksum != 0 && crc32fast::hash(&bytes) != entry.checksum {
             return Err(format!("`{}` does not fit its checksum", crate::text::printable(name)));
         }
         Ok(bytes)
@@ -159,30 +159,10 @@ fn part(file: &mut File, start: u64, length: u64) -> Result<Vec<u8>, Fault> {
     if (bytes.len() as u64) < length { Err("it was cut off".into()) } else { Ok(bytes) }
 }
 
-/// CRC-32 as zip has it.
-fn checksum(bytes: &[u8]) -> u32 {
-    const TABLE: [u32; 256] = {
-        let mut table = [0; 256];
-        let mut n = 0;
-        while n < 256 {
-            let mut c = n as u32;
-            let mut bit = 0;
-            while bit < 8 {
-                c = if c & 1 == 1 { 0xedb8_8320 ^ (c >> 1) } else { c >> 1 };
-                bit += 1;
-            }
-            table[n] = c;
-            n += 1;
-        }
-        table
-    };
-    !bytes.iter().fold(!0, |c: u32, b| TABLE[usize::from(c as u8 ^ b)] ^ (c >> 8))
-}
-
 #[cfg(test)]
 mod tests {
     #[test]
     fn the_checksum_is_that_of_zip() {
-        assert_eq!(super::checksum(b"123456789"), 0xcbf4_3926);
+        assert_eq!(crc32fast::hash(b"123456789"), 0xcbf4_3926);
     }
 }

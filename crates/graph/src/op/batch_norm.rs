@@ -1,6 +1,6 @@
 //! Batch normalisation.
 
-use super::{Examples, arity::exactly};
+use super::{Examples, affine, arity::exactly};
 use crate::ir::{Access, Cost, Fact, Fault, Init, Operator, SavedForBackward, Volume64, Weight, Weights64};
 use serde::{Deserialize, Serialize};
 
@@ -30,9 +30,7 @@ impl Operator for BatchNorm {
 
     fn infer(&self, x: &[Fact]) -> Result<Fact, Fault> {
         let [x] = exactly::<1>(self.kind(), x)?;
-        if !(self.eps.is_finite() && self.eps > 0.0) {
-            return Err(Fault::field("eps", format!("`eps` is {}: it must be above 0", self.eps)).help("use 1e-5"));
-        }
+        affine::check_eps(self.eps, "1e-5")?;
         if !(0.0..=1.0).contains(&self.momentum) {
             let message = format!("`momentum` is {}: it is the share of a batch in the running statistics, from 0 to 1", self.momentum);
             return Err(Fault::field("momentum", message).help("use 0.1"));
@@ -41,11 +39,7 @@ impl Operator for BatchNorm {
     }
 
     fn weights(&self, x: &[Fact]) -> Vec<Weight> {
-        if !self.affine {
-            return vec![];
-        }
-        let c = x.first().map_or(0, |f| f.channels);
-        vec![Weight::new("weight", [c], Init::Ones), Weight::new("bias", [c], Init::Zeros)]
+        affine::weights(self.affine, x)
     }
 
     fn buffers(&self, x: &[Fact]) -> Vec<Weight> {

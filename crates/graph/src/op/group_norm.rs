@@ -1,7 +1,7 @@
 //! Group normalisation.
 
-use super::{Examples, arity::exactly};
-use crate::ir::{Access, Cost, Fact, Fault, Init, Operator, SavedForBackward, Volume64, Weight, Weights64};
+use super::{Examples, affine, arity::exactly};
+use crate::ir::{Access, Cost, Fact, Fault, Operator, SavedForBackward, Volume64, Weight, Weights64};
 use crate::text::{Code, several};
 use serde::{Deserialize, Serialize};
 
@@ -42,18 +42,12 @@ impl Operator for GroupNorm {
                 .on("groups")
                 .help("use a width that is a multiple of the groups, or fewer groups"));
         }
-        if !(self.eps.is_finite() && self.eps > 0.0) {
-            return Err(Fault::field("eps", format!("`eps` is {}: it must be above 0", self.eps)).help("use 1e-5"));
-        }
+        affine::check_eps(self.eps, "1e-5")?;
         Ok(x)
     }
 
     fn weights(&self, x: &[Fact]) -> Vec<Weight> {
-        if !self.affine {
-            return vec![];
-        }
-        let c = x.first().map_or(0, |f| f.channels);
-        vec![Weight::new("weight", [c], Init::Ones), Weight::new("bias", [c], Init::Zeros)]
+        affine::weights(self.affine, x)
     }
 
     fn work(&self, _: &[Fact], y: &Fact) -> Result<Cost, Fault> {

@@ -1,9 +1,7 @@
 //! Layer normalisation: over the channels of each voxel.
 
-use super::{Activation, ChannelAffine, Examples, Function, Mul, ReduceChannels, Reduction, ScaleShift, Sub, arity::exactly};
-use crate::ir::{
-    Access, Cost, Expanded, Expansion, Fact, Fault, Init, Operator, SavedForBackward, Volume64, Weight, WeightView, Weights64,
-};
+use super::{Activation, ChannelAffine, Examples, Function, Mul, ReduceChannels, Reduction, ScaleShift, Sub, affine, arity::exactly};
+use crate::ir::{Access, Cost, Expanded, Expansion, Fact, Fault, Operator, SavedForBackward, Volume64, Weight, WeightView, Weights64};
 use serde::{Deserialize, Serialize};
 
 /// The channels of each voxel are brought to mean 0 and variance 1, then scaled and shifted per channel (Ba et al. 2016; `LayerNorm` over
@@ -29,18 +27,12 @@ impl Operator for LayerNorm {
 
     fn infer(&self, x: &[Fact]) -> Result<Fact, Fault> {
         let [x] = exactly::<1>(self.kind(), x)?;
-        if !(self.eps.is_finite() && self.eps > 0.0) {
-            return Err(Fault::field("eps", format!("`eps` is {}: it must be above 0", self.eps)).help("use 1e-5"));
-        }
+        affine::check_eps(self.eps, "1e-5")?;
         Ok(x)
     }
 
     fn weights(&self, x: &[Fact]) -> Vec<Weight> {
-        if !self.affine {
-            return vec![];
-        }
-        let c = x.first().map_or(0, |f| f.channels);
-        vec![Weight::new("weight", [c], Init::Ones), Weight::new("bias", [c], Init::Zeros)]
+        affine::weights(self.affine, x)
     }
 
     fn work(&self, _: &[Fact], y: &Fact) -> Result<Cost, Fault> {

@@ -6,6 +6,7 @@
 
 mod activation;
 mod add;
+mod affine;
 mod arity;
 mod avg_pool3d;
 mod batch_norm;

@@ -1,7 +1,8 @@
 //! Global response normalisation (ConvNeXt V2, Woo et al. 2023).
 
 use super::{
-    Activation, ChannelAffine, Examples, Function, GlobalReduce, Mul, ReduceChannels, Reduction, ScaleShift, Statistic, arity::exactly,
+    Activation, ChannelAffine, Examples, Function, GlobalReduce, Mul, ReduceChannels, Reduction, ScaleShift, Statistic, affine,
+    arity::exactly,
 };
 use crate::ir::{
     Cost, Expanded, Expansion, Fact, Fault, Init, Length, Operator, SavedForBackward, Volume64, Weight, WeightView, Weights64,
@@ -26,9 +27,7 @@ impl Operator for ResponseNorm {
     }
 
     fn infer(&self, x: &[Fact]) -> Result<Fact, Fault> {
-        if !(self.eps.is_finite() && self.eps > 0.0) {
-            return Err(Fault::field("eps", format!("`eps` is {}: it must be above 0", self.eps)).help("use 1e-6"));
-        }
+        affine::check_eps(self.eps, "1e-6")?;
         exactly::<1>(self.kind(), x).map(|[f]| f)
     }
 
