@@ -6,4 +6,5 @@
 pub mod nnunet;
 mod pickle;
 pub mod pytorch;
+pub mod weights;
 mod zip;

@@ -1,4 +1,4 @@
-//! The archive that `torch.save` writes: a zip whose entries are stored as they are.
+//! The archive that `torch.save` writes: a zip whose numbers are stored as they are.
 //!
 //! Part of `import`; may use `text`. Of the format (PKWARE's APPNOTE) what PyTorch writes: no compression, large files by zip64. Every place and
 //! length is held against the file before anything is read or memory is taken.
@@ -23,6 +23,8 @@ struct Entry {
     start: u64,
     size: u64,
     checksum: u32,
+    /// Whether it is compressed, as the code of a TorchScript archive is; only what is stored as it is can be read.
+    packed: bool,
 }
 
 /// An archive, its entries by name.
@@ -99,6 +101,9 @@ impl Archive {
     /// Why it cannot be read.
     pub fn read(&self, name: &str, most: u64) -> Result<Vec<u8>, Fault> {
         let Some(entry) = self.entries.get(name) else { return Err(format!("it has no `{}`", crate::text::printable(name))) };
+        if entry.packed {
+            return Err(format!("`{}` is compressed, and `torch.save` compresses no numbers", crate::text::printable(name)));
+        }
         if entry.size > most {
             return Err(format!("`{}` has {} bytes, and {most} are the most", crate::text::printable(name), entry.size));
         }
@@ -145,10 +150,7 @@ fn entry(directory: &[u8], at: usize) -> Result<(String, Entry, usize), Fault> {
         fields = &fields[4 + length as usize..];
     }
     let [size, packed, start] = numbers;
-    if method != 0 || size != packed {
-        return Err(format!("`{}` is compressed, and `torch.save` compresses nothing", crate::text::printable(&shown)));
-    }
-    Ok((shown, Entry { start, size, checksum }, next))
+    Ok((shown, Entry { start, size, checksum, packed: method != 0 || size != packed }, next))
 }
 
 /// Some bytes of a file, which has them.

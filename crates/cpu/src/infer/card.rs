@@ -11,7 +11,7 @@ use ndarray::{Array3, ArrayView4};
 
 use super::nnunet::Nnunet;
 use super::window::argmax;
-use super::{OutputActivation, Postprocess, Regions};
+use super::{Origin, OutputActivation, Postprocess, Regions};
 use crate::data::{CANONICAL, Preprocess, Spacing};
 use crate::metric::Region;
 use crate::text::{Code, Diagnostic, Result, several};
@@ -61,6 +61,9 @@ pub struct Card {
     /// nnU-Net's rules, of a model that it trained; `orientation`, `spacing`, `crop` and `normalise` then say nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nnunet: Option<Nnunet>,
+    /// Where the model came from, if another program trained it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 /// What stands for `normalise` in the file of a model with nnU-Net's rules: no lmsc that does not know them takes it for one of its own.
@@ -92,6 +95,7 @@ impl Card {
             class_dice: vec![],
             seed: 0,
             nnunet: None,
+            origin: None,
         }
     }
 
@@ -229,6 +233,7 @@ mod tests {
             class_dice: vec![Some(0.8125)],
             seed: u64::MAX,
             nnunet: None,
+            origin: None,
         }
     }
 

@@ -10,11 +10,30 @@ use ndarray::{Array3, Array5, ArrayView4, ArrayView5, s};
 use super::prepare::Prepared;
 use super::window::{Window, Windows};
 use super::{Card, CpuEngine, Engine, OutputActivation};
+use crate::compile::Program;
 use crate::store::{self, Trained};
 use crate::text::{Code, Diagnostic, Result, several};
 
 /// The best checkpoint of a run folder.
 pub const BEST: &str = "best.safetensors";
+
+/// Whether a network takes what a card describes.
+///
+/// # Errors
+/// What the card describes, where the network takes something else.
+pub fn belongs(program: &Program, card: &Card) -> std::result::Result<(), String> {
+    let (own, answers) = (card.modalities.len(), card.channels());
+    let what = if card.regions.is_some() { "region" } else { "label" };
+    let described = format!("{}, {} and patches of {:?}", several(own, "modality"), several(answers, what), card.patch);
+    if program.input_channels() != own || program.classes() != answers {
+        let (channels, classes) = (several(program.input_channels(), "channel"), several(program.classes(), "channel"));
+        return Err(format!("{described}; its graph takes {channels} and gives {classes}"));
+    }
+    if card.patch.iter().zip(program.multiple()).any(|(p, m)| p % m != 0) {
+        return Err(format!("{described}; its graph takes multiples of {:?}", program.multiple()));
+    }
+    Ok(())
+}
 
 /// A trained network, ready to segment, with one or several sets of weights whose answers are averaged. Copies share what runs it.
 #[derive(Clone, Debug)]
@@ -52,22 +71,10 @@ impl Model {
     pub fn read(path: &Path) -> Result<(Trained, Card)> {
         let trained = store::load(path)?;
         let card = Card::from_entries(path, &trained.metadata)?;
-        let program = &trained.program;
-        let fits = program.input_channels() == card.modalities.len() && program.classes() == card.channels();
-        if !fits || card.patch.iter().zip(program.multiple()).any(|(p, m)| p % m != 0) {
-            return Err(Diagnostic::error(
-                Code::E0802,
-                format!(
-                    "`{}` describes {}, {} and patches of {:?}, which its graph does not take",
-                    path.display(),
-                    several(card.modalities.len(), "modality"),
-                    several(card.channels(), if card.regions.is_some() { "region" } else { "label" }),
-                    card.patch
-                ),
-            )
-            .help("its metadata was changed after training; use the file as `lmsc train` or `lmsc import` wrote it")
-            .into());
-        }
+        belongs(&trained.program, &card).map_err(|why| {
+            Diagnostic::error(Code::E0802, format!("`{}` describes {why}", path.display()))
+                .help("its metadata was changed after training; use the file as `lmsc train` or `lmsc import` wrote it")
+        })?;
         Ok((trained, card))
     }
 

@@ -48,7 +48,11 @@ pub fn open(folds: &[Fold]) -> Result<Vec<About>> {
 }
 
 fn about(fold: &Fold) -> Result<About> {
-    let checkpoint = Checkpoint::open(&fold.file, WEIGHTS)?;
+    let checkpoint = Checkpoint::open(&fold.file, Some(WEIGHTS))?;
+    if let Some(other) = checkpoint.left_out.first() {
+        let message = format!("`{}` has something that no checkpoint of nnU-Net needs: {other}", fold.file.display());
+        return Err(Diagnostic::error(Code::E0801, message).help("take it from the model's source again").into());
+    }
     let Some(trainer) = checkpoint.text(&["trainer_name"]).map(str::to_owned) else {
         let message = format!("`{}` does not say which trainer of nnU-Net wrote it", fold.file.display());
         return Err(refused(message).help("name a model of nnU-Net v2; v1 wrote other files").into());

@@ -18,6 +18,8 @@
 //! Dimensions of 1 may stand in one file and not in the other (`[1, C, 1, 1, 1]` is `[C]`). Where the numbers lie otherwise a rule says so
 //! at its end: `transposed` (the first two dimensions that are not 1 change places) or `reshaped` (the same numbers in other dimensions).
 
+mod back;
+
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
@@ -26,6 +28,8 @@ use lmsc_graph::read::{Scope, Value, evaluate};
 use super::Store;
 use crate::ir::{Array, Arrays};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, Span};
+
+pub use back::Exported;
 
 /// A side of a rule has at most so many texts, numbers and rests.
 const PARTS: usize = 64;
@@ -110,9 +114,15 @@ impl NameMap {
         self.place(foreign, known, &Scope::new()).map(|(name, _)| name)
     }
 
+    /// Whether a foreign name is left out.
+    pub fn ignores(&self, foreign: &str) -> bool {
+        let name = self.prefixes.iter().find_map(|p| foreign.strip_prefix(p.as_str())).unwrap_or(foreign);
+        self.ignored.iter().any(|p| fits(p, name) || fits(p, foreign))
+    }
+
     fn place(&self, foreign: &str, known: &HashSet<String>, params: &Scope) -> Option<(String, Layout)> {
         let name = self.prefixes.iter().find_map(|p| foreign.strip_prefix(p.as_str())).unwrap_or(foreign);
-        if self.ignored.iter().any(|p| fits(p, name) || fits(p, foreign)) {
+        if self.ignores(foreign) {
             return None;
         }
         let ruled = self.rules.iter().find_map(|rule| {
@@ -153,9 +163,13 @@ impl NameMap {
     }
 }
 
+/// The dimensions that are not 1.
+fn bare(dims: &[usize]) -> Vec<usize> {
+    dims.iter().copied().filter(|n| *n != 1).collect()
+}
+
 /// An array in the dimensions wanted; as it is where it cannot be.
 fn laid_out(array: &Array, wanted: &[usize], layout: Layout) -> Array {
-    let bare = |dims: &[usize]| dims.iter().copied().filter(|n| *n != 1).collect::<Vec<_>>();
     let (theirs, ours) = (bare(&array.dims), bare(wanted));
     match layout {
         _ if array.dims == wanted && layout != Layout::Transposed => array.clone(),
@@ -284,7 +298,7 @@ fn fill(parts: &[Part], numbers: &Scope, rest: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn map(text: &str) -> NameMap {
+    pub fn map(text: &str) -> NameMap {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), text).expect("written");
         NameMap::read(file.path()).expect("rules")

@@ -1,27 +1,13 @@
-//! `lmsc import`: models of other programs become model files.
+//! `lmsc import nnunet`: a folder that nnU-Net trained becomes a model file.
 //!
 //! May use `import`, `infer`, `text`.
 
 use std::path::PathBuf;
 
-use super::output::Overwrite;
-use super::print_lines;
+use crate::cli::output::Overwrite;
+use crate::cli::print_lines;
 use crate::import::nnunet::{Checkpoints, Choice, Folds, Imported, import};
 use crate::text::{Form, Result, printable, several};
-
-/// Make a model of another program one of lmsc
-///
-/// The network, its weights and how images are prepared go into one file, which `lmsc predict` runs as the other program would.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    #[command(subcommand)]
-    from: From,
-}
-
-#[derive(Debug, clap::Subcommand)]
-enum From {
-    Nnunet(Nnunet),
-}
 
 /// Import a model that nnU-Net v2 has trained
 ///
@@ -45,7 +31,7 @@ Examples:
 
   lmsc predict liver.safetensors imagesTs --out predictions
       then, as with any model: mirrored along the axes that nnU-Net allows; --flips=none is its --disable_tta, --exact rounds as it does")]
-struct Nnunet {
+pub struct Args {
     /// The folder of one configuration
     #[arg(value_name = "FOLDER")]
     folder: PathBuf,
@@ -87,7 +73,6 @@ enum Which {
 /// # Errors
 /// What is wrong with the folder, or where the file cannot be written.
 pub fn run(args: Args) -> Result<()> {
-    let From::Nnunet(args) = args.from;
     let mut outputs = args.overwrite.outputs("import");
     outputs.claim(&args.out, Form::Tensors)?;
     args.graph.as_ref().map_or(Ok(()), |graph| outputs.claim(graph, Form::Plain))?;

@@ -1,154 +1,40 @@
 //! An interpreter of Python's pickles that builds plain data and runs nothing.
 //!
 //! Part of `import`; may use `text`. A pickle is a program for a small stack machine (Python's `pickletools` lists its operations) that may name any
-//! function and have it called. Here the names that PyTorch and numpy use for tensors and numbers stand for data, and any other name is an error.
+//! function and have it called. Here the names that PyTorch and numpy use for tensors and numbers stand for data; any other name is kept as a name, and
+//! what it would have made is an object of which only the state is looked at.
 //! Values lie in one list and name each other by their places in it, so that neither depth nor rings can do harm.
+
+mod value;
 
 use std::collections::HashMap;
 
 use crate::text::printable;
 
+use value::known;
+pub use value::{Id, Kind, Known, Pickle, Storage, Tensor, Value};
+
 /// No pickle has more values.
 const MOST: usize = 1 << 23;
-
-/// The place of a value.
-pub type Id = usize;
-
-/// A value.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    None,
-    Bool(bool),
-    Int(i64),
-    Float(f64),
-    Text(String),
-    List(Vec<Id>),
-    /// Keys and values, in order.
-    Dict(Vec<(Id, Id)>),
-    /// A name that is known.
-    Global(Known),
-    Storage(Storage),
-    Tensor(Tensor),
-    /// What was made by a known name and is of no use here: a device, a number of numpy's.
-    Other,
-}
-
-/// The numbers that tensors lie in.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Storage {
-    pub kind: Kind,
-    /// The name of its bytes.
-    pub key: String,
-    /// How many numbers.
-    pub count: usize,
-}
-
-/// The types of numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    F64,
-    F32,
-    F16,
-    BF16,
-    I64,
-    I32,
-    I16,
-    I8,
-    U8,
-    Bool,
-}
-
-impl Kind {
-    /// Bytes of one.
-    pub fn bytes(self) -> usize {
-        match self {
-            Self::F64 | Self::I64 => 8,
-            Self::F32 | Self::I32 => 4,
-            Self::F16 | Self::BF16 | Self::I16 => 2,
-            Self::I8 | Self::U8 | Self::Bool => 1,
-        }
-    }
-}
-
-/// A part of a storage.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Tensor {
-    pub storage: Storage,
-    /// Its first number.
-    pub offset: usize,
-    pub shape: Vec<usize>,
-    /// Numbers from one to the next along each axis.
-    pub strides: Vec<usize>,
-}
-
-/// Names that are known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Known {
-    /// An empty dictionary.
-    Dict,
-    RebuildTensor,
-    /// Gives its first argument back.
-    First,
-    Storage(Kind),
-    /// Makes what is of no use here.
-    Other,
-}
-
-/// What a name of a module stands for.
-fn known(module: &str, name: &str) -> Option<Known> {
-    Some(match (module, name) {
-        ("collections", "OrderedDict") => Known::Dict,
-        ("torch._utils", "_rebuild_tensor_v2") => Known::RebuildTensor,
-        ("torch._utils", "_rebuild_parameter") | ("torch", "Size") => Known::First,
-        ("torch", "DoubleStorage") => Known::Storage(Kind::F64),
-        ("torch", "FloatStorage") => Known::Storage(Kind::F32),
-        ("torch", "HalfStorage") => Known::Storage(Kind::F16),
-        ("torch", "BFloat16Storage") => Known::Storage(Kind::BF16),
-        ("torch", "LongStorage") => Known::Storage(Kind::I64),
-        ("torch", "IntStorage") => Known::Storage(Kind::I32),
-        ("torch", "ShortStorage") => Known::Storage(Kind::I16),
-        ("torch", "CharStorage") => Known::Storage(Kind::I8),
-        ("torch", "ByteStorage") => Known::Storage(Kind::U8),
-        ("torch", "BoolStorage") => Known::Storage(Kind::Bool),
-        ("torch", "device" | "float64" | "float32" | "float16" | "bfloat16" | "int64")
-        | ("numpy", "dtype" | "ndarray")
-        | ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar" | "_reconstruct")
-        | ("_codecs", "encode")
-        | ("builtins", "set" | "frozenset" | "bytearray")
-        | ("pathlib", "PosixPath" | "WindowsPath" | "PurePosixPath") => Known::Other,
-        ("numpy.dtypes", name) if name.ends_with("DType") => Known::Other,
-        _ => return None,
-    })
-}
-
-/// A pickle's values.
-#[derive(Clone, Debug)]
-pub struct Pickle {
-    values: Vec<Value>,
-    pub root: Id,
-}
-
-impl Pickle {
-    pub fn get(&self, id: Id) -> &Value {
-        // Every place that is given out is one of the list.
-        &self.values[id]
-    }
-
-    /// The value of a text in a dictionary, where it stands last.
-    pub fn entry(&self, dict: Id, key: &str) -> Option<Id> {
-        let Value::Dict(entries) = self.get(dict) else { return None };
-        entries.iter().rev().find(|(k, _)| matches!(self.get(*k), Value::Text(text) if text == key)).map(|(_, v)| *v)
-    }
-}
+/// So many unknown names are told.
+const MOST_UNKNOWN: usize = 64;
 
 /// Reads a pickle.
 ///
 /// # Errors
-/// What is wrong with it, in words: a name that is not known, an operation that no checkpoint has, an end before its time.
+/// What is wrong with it, in words: an operation that no checkpoint has, an end before its time.
 pub fn read(bytes: &[u8]) -> Result<Pickle, String> {
-    let mut machine = Machine { bytes, at: 0, values: vec![], stack: vec![], marks: vec![], memo: HashMap::new() };
+    read_first(bytes).map(|(pickle, _)| pickle)
+}
+
+/// Reads the pickle at the beginning of some bytes, and says how many it takes.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_first(bytes: &[u8]) -> Result<(Pickle, usize), String> {
+    let mut machine = Machine { bytes, at: 0, values: vec![], stack: vec![], marks: vec![], memo: HashMap::new(), unknown: vec![] };
     let root = machine.run()?;
-    Ok(Pickle { values: machine.values, root })
+    Ok((Pickle { values: machine.values, root, unknown: machine.unknown }, machine.at))
 }
 
 struct Machine<'a> {
@@ -159,6 +45,7 @@ struct Machine<'a> {
     /// Heights of the stack.
     marks: Vec<usize>,
     memo: HashMap<u64, Id>,
+    unknown: Vec<String>,
 }
 
 type Done<T> = Result<T, String>;
@@ -225,7 +112,7 @@ impl<'a> Machine<'a> {
         match self.top()? {
             Value::List(list) => list.extend(items),
             // A set, or a list of somebody's own.
-            Value::Other => {}
+            Value::Other | Value::Object { .. } => {}
             _ => return Err("its pickle adds to what is no list".into()),
         }
         Ok(())
@@ -234,20 +121,35 @@ impl<'a> Machine<'a> {
     fn set(&mut self, items: &[Id]) -> Done<()> {
         match self.top()? {
             Value::Dict(dict) => dict.extend(items.as_chunks::<2>().0.iter().map(|[k, v]| (*k, *v))),
-            Value::Other => {}
+            Value::Other | Value::Object { .. } => {}
             _ => return Err("its pickle adds to what is no dictionary".into()),
         }
         Ok(())
     }
 
     fn global(&mut self, module: &str, name: &str) -> Done<()> {
-        match known(module, name) {
-            Some(known) => self.push(Value::Global(known)),
-            None => Err(format!(
-                "it names `{}`, which is none of the names that tensors and numbers need",
-                printable(&format!("{module}.{name}"))
-            )),
+        let class = match known(module, name) {
+            Some(known) => return self.push(Value::Global(known)),
+            None => printable(&format!("{module}.{name}")),
+        };
+        self.push(Value::Class(class))
+    }
+
+    /// What an unknown name would have made.
+    fn object(&mut self, class: String) -> Value {
+        if self.unknown.len() < MOST_UNKNOWN && !self.unknown.contains(&class) {
+            self.unknown.push(class.clone());
         }
+        Value::Object { class, state: None }
+    }
+
+    /// Sets the state of the object on top; of other values (the versions of a network's parts) it is of no use here.
+    fn build(&mut self) -> Done<()> {
+        let state = self.pop()?;
+        if let Value::Object { state: own, .. } = self.top()? {
+            own.get_or_insert(state);
+        }
+        Ok(())
     }
 
     fn keep(&mut self, place: u64) -> Done<()> {
@@ -375,12 +277,11 @@ impl<'a> Machine<'a> {
                     let made = self.made(function, arguments)?;
                     self.push(made)?;
                 }
-                // What is set beside a value (the versions of a network's parts) is of no use here.
-                b'b' => drop(self.pop()?),
+                b'b' => self.build()?,
                 b'Q' => {
                     let id = self.pop()?;
                     let storage = self.storage(id)?;
-                    self.push(Value::Storage(storage))?;
+                    self.push(storage)?;
                 }
                 other => return Err(format!("its pickle has the operation 0x{other:02x}, which no checkpoint needs")),
             }
@@ -401,32 +302,62 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// What a known name makes of its arguments.
-    fn made(&self, function: Id, arguments: Id) -> Done<Value> {
-        let Value::Global(known) = self.values[function] else { return Err("its pickle calls what is no function".into()) };
+    /// What a name makes of its arguments.
+    fn made(&mut self, function: Id, arguments: Id) -> Done<Value> {
+        let known = match &self.values[function] {
+            Value::Global(known) => *known,
+            Value::Class(class) => {
+                let class = class.clone();
+                return Ok(self.object(class));
+            }
+            _ => return Err("its pickle calls what is no function".into()),
+        };
         let arguments = self.items(arguments);
         Ok(match known {
             Known::Dict if arguments.is_empty() => Value::Dict(vec![]),
             Known::First => arguments.first().map_or(Value::Other, |first| self.values[*first].clone()),
+            Known::Retyped => match arguments {
+                // A name that makes a tensor of its arguments; one that itself retypes would have no end.
+                [make, _, own, ..] if matches!(self.values[*make], Value::Global(Known::RebuildTensor | Known::First)) => {
+                    let (make, own) = (*make, *own);
+                    self.made(make, own)?
+                }
+                _ => Value::Other,
+            },
             Known::RebuildTensor => {
                 let [storage, offset, shape, strides, ..] = arguments else { return Err("a tensor in it is not whole".into()) };
                 let all = |id: Id| self.items(id).iter().map(|i| self.size(*i)).collect::<Option<Vec<usize>>>();
-                let parts = (&self.values[*storage], self.size(*offset), all(*shape), all(*strides));
-                let (Value::Storage(storage), Some(offset), Some(shape), Some(strides)) = parts else {
-                    return Err("a tensor in it is not whole".into());
-                };
-                Value::Tensor(tensor(storage.clone(), offset, shape, strides).ok_or("a tensor in it is larger than its storage")?)
+                match (&self.values[*storage], self.size(*offset), all(*shape), all(*strides)) {
+                    (Value::Storage(storage), Some(offset), Some(shape), Some(strides)) => {
+                        Value::Tensor(tensor(storage.clone(), offset, shape, strides).ok_or("a tensor in it is larger than its storage")?)
+                    }
+                    // Its numbers are of a type that is not read.
+                    (Value::Other, ..) => Value::Other,
+                    _ => return Err("a tensor in it is not whole".into()),
+                }
             }
             Known::Dict | Known::Storage(_) | Known::Other => Value::Other,
         })
     }
 
-    /// `("storage", torch.FloatStorage, key, place, count)`
-    fn storage(&self, id: Id) -> Done<Storage> {
+    /// `("storage", torch.FloatStorage, key, place, count)`, in files of before 1.6 with a part of it at the end; `Other` of numbers that are not read.
+    fn storage(&mut self, id: Id) -> Done<Value> {
         let odd = "a storage in it is not whole";
-        let [_, kind, key, _, count] = self.items(id) else { return Err(odd.into()) };
-        match (&self.values[*kind], &self.values[*key], self.size(*count)) {
-            (Value::Global(Known::Storage(kind)), Value::Text(key), Some(count)) => Ok(Storage { kind: *kind, key: key.clone(), count }),
+        let (kind, key, count) = match self.items(id) {
+            [_, kind, key, _, count] => (*kind, *key, *count),
+            [_, kind, key, _, count, part] if self.values[*part] == Value::None => (*kind, *key, *count),
+            [_, _, _, _, _, _] => return Err("it holds parts of storages, as PyTorch before 0.4 wrote them".into()),
+            _ => return Err(odd.into()),
+        };
+        if let Value::Class(class) = &self.values[kind] {
+            let class = class.clone();
+            self.object(class);
+            return Ok(Value::Other);
+        }
+        match (&self.values[kind], &self.values[key], self.size(count)) {
+            (Value::Global(Known::Storage(kind)), Value::Text(key), Some(count)) => {
+                Ok(Value::Storage(Storage { kind: *kind, key: key.clone(), count }))
+            }
             _ => Err(odd.into()),
         }
     }
@@ -475,11 +406,21 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_not_known_are_told() {
+    fn names_that_are_not_known_make_nothing_but_are_told() {
+        let p = read(b"\x80\x02cos\nsystem\n(X\x01\x00\x00\x00xtR.").unwrap();
+        assert_eq!((p.get(p.root), &p.unknown[..]), (&Value::Object { class: "os.system".into(), state: None }, &["os.system".to_owned()][..]));
+        let p = read(b"\x80\x04\x8c\x08builtins\x8c\x04eval\x93.").unwrap();
+        assert_eq!((p.get(p.root), p.unknown.len()), (&Value::Class("builtins.eval".into()), 0), "a name that nobody calls");
+        // An object with a state: what `torch.save` of a whole network and TorchScript write.
+        let p = read(b"\x80\x02cnet\nUNet\n)\x81}X\x01\x00\x00\x00aK\x01sb.").unwrap();
+        let Value::Object { class, state: Some(state) } = p.get(p.root) else { panic!("{p:?}") };
+        assert_eq!((class.as_str(), p.entry(*state, "a").map(|id| p.get(id))), ("net.UNet", Some(&Value::Int(1))));
+    }
+
+    #[test]
+    fn what_is_no_checkpoint_is_told() {
         for (bytes, words) in [
-            (&b"\x80\x02cos\nsystem\n(X\x01\x00\x00\x00xtR."[..], "`os.system`"),
-            (b"\x80\x04\x8c\x08builtins\x8c\x04eval\x93.", "`builtins.eval`"),
-            (b"ios\nsystem\n.", "operation 0x69"),
+            (&b"ios\nsystem\n."[..], "operation 0x69"),
             (b"\x80\x02X\xff\xff\xff\xffx.", "ends before its time"),
             (b"\x80\x02.", "what is not there"),
             (b"\x80\x02(0.", "what is not there"),
