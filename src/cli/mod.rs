@@ -19,6 +19,8 @@ mod engine;
 #[cfg(feature = "predict")]
 mod eval;
 mod explain;
+#[cfg(feature = "predict")]
+mod export;
 mod fmt;
 #[cfg(feature = "train")]
 mod forward;
@@ -102,6 +104,8 @@ enum Verb {
     #[cfg(feature = "predict")]
     Import(import::Args),
     #[cfg(feature = "predict")]
+    Export(export::Args),
+    #[cfg(feature = "predict")]
     Predict(predict::Args),
     #[cfg(feature = "predict")]
     View(view::Args),
@@ -158,6 +162,8 @@ impl Cli {
             Verb::Report(a) => report::run(a),
             #[cfg(feature = "predict")]
             Verb::Import(a) => import::run(a),
+            #[cfg(feature = "predict")]
+            Verb::Export(a) => export::run(a),
             #[cfg(feature = "predict")]
             Verb::Predict(a) => predict::run(a),
             #[cfg(feature = "predict")]

@@ -186,6 +186,7 @@ fn spares_inputs(job: &Job, config: &Path, folder: &Path) -> Result<()> {
     let mut outputs = Outputs::new("train", None);
     outputs.input(config);
     graph_inputs(&mut outputs, &job.config.graph_path(config));
+    outputs.inputs(job.config.initial.iter().chain(&job.config.map));
     job.config.split.file.iter().for_each(|list| outputs.input(&config.parent().unwrap_or(Path::new("")).join(list)));
     outputs.inputs(job.store.description().cases.iter().flat_map(|case| case.image.iter().chain(&case.label)));
     outputs.folder(folder)?;
@@ -210,6 +211,9 @@ fn make(job: &Job, folder: &Folder, resumed: bool) -> Result<Outcome> {
     }
     let job = fitted.as_ref().map_or(job, |(job, _)| job);
     announce(job, &device);
+    if !resumed {
+        begins_with(job)?;
+    }
     let begin = if resumed { train::resume } else { train::train };
     let outcome = begin(job, folder, &device, asked_to_stop()).map_err(|e| and_go_on(e, folder))?;
     print_lines(&format!("{}\n", summary(job, &outcome, folder.path())));
@@ -244,6 +248,14 @@ fn announce(job: &Job, device: &burn::tensor::Device) {
         several(job.steps(), "step"),
         net::name_of(device)
     ));
+}
+
+/// Says which weights came from where.
+fn begins_with(job: &Job) -> Result<()> {
+    if let Some(initial) = job.initial()? {
+        initial.report.lines().iter().for_each(|line| tell(line));
+    }
+    Ok(())
 }
 
 /// The name of a config's runs.

@@ -23,7 +23,9 @@ pub fn assign(network: &mut Network, arrays: &Arrays, file: &str, device: &Devic
     check_shapes(weights.chain(buffers), arrays, file)?;
     for (name, w) in network.weights_mut() {
         if let Some(array) = arrays.get(name.as_str()) {
+            let factor = w.factor();
             *w = Parameter::new(name, array, device);
+            w.learn_by(factor);
         }
     }
     for (name, b) in network.buffers_mut() {

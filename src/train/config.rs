@@ -39,6 +39,22 @@ pub struct RunConfig {
     /// Parameters of the graph.
     #[serde(default)]
     pub set: BTreeMap<String, Value>,
+    /// A file of weights that the run begins with: a model of lmsc, or what `lmsc import weights` reads. Weights that it has not, or in another shape,
+    /// are drawn as usual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initial: Option<PathBuf>,
+    /// Rules from the names in `initial` to those of the graph.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map: Option<PathBuf>,
+    /// Weights of `initial` that stay as they are: patterns of their names, as `enc*`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freeze: Vec<String>,
+    /// Factors of the learning rate for weights by patterns of their names: `{"enc*": 0.1}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rates: BTreeMap<String, f64>,
+    /// Whether batch norms compute by their running statistics, which stay as they are, in training too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub frozen_statistics: bool,
     /// Where the cases come from.
     pub data: DatasetSpec,
     /// Regions of label values that the network tells apart instead of the classes; each is one of its outputs.
@@ -130,6 +146,11 @@ pub const FIELDS: &[&str] = &[
     "recipe",
     "graph",
     "set",
+    "initial",
+    "map",
+    "freeze",
+    "rates",
+    "frozen_statistics",
     "data",
     "regions",
     "paint",
@@ -331,6 +352,20 @@ impl RunConfig {
             "optimiser.nesterov",
             "true without momentum".into(),
             "false, or `optimiser.momentum` above 0",
+        );
+        must(self.initial.is_some() || self.map.is_none(), "map", "given without `initial`".into(), "left out");
+        must(
+            self.initial.is_some() || self.freeze.is_empty(),
+            "freeze",
+            "given without `initial`".into(),
+            "left out: weights that were drawn learn",
+        );
+        let odd = self.rates.values().find(|factor| !rate(**factor));
+        must(
+            odd.is_none(),
+            "rates",
+            odd.copied().unwrap_or_default().to_string(),
+            "factors above 0; what is to stay as it is stands in `freeze`",
         );
         must(o.clip.is_none_or(rate), "optimiser.clip", format!("{:?}", o.clip.unwrap_or_default()), "a number above 0");
         must(o.accumulate >= 1, "optimiser.accumulate", o.accumulate.to_string(), "1 batch or more");

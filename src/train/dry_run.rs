@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::job::Job;
 use super::loader::{Loader, loader_workers};
 use super::memory::held;
-use super::run::{drawn, recipe};
+use super::run::{begun, recipe};
 use super::step::Learner;
 use super::validate::validate;
 use super::workers::{DeviceBatch, Workers};
@@ -100,7 +100,7 @@ pub fn dry_run(job: &Job, device: &Device) -> Result<DryRun> {
 
     let workers = Workers::new(device, job.config.workers, job.segments.clone())?;
     let loss = Arc::new(job.loss()?);
-    let network = drawn(job, workers.main())?;
+    let network = begun(job, job.initial()?.as_ref(), workers.main())?;
     let mut learner = Learner::new(workers, loss.clone(), network, job.config.optimiser, job.config.precision)?;
     let mut loader = Loader::start(&job.store, &recipe(job, &loss), job.config.epochs, 0, loader_workers(learner.workers().main()))?;
     let steps = STEPS.min(job.config.epochs.saturating_mul(job.steps()));

@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::cases::{CASES, CASES_TABLE};
+use super::initial::INITIAL;
 use super::journal::{METRICS, METRICS_TABLE};
 use super::run::LAST;
 use super::start::STARTS;
@@ -26,7 +27,7 @@ const LOCK: &str = "run.lock";
 
 /// What a run leaves in its folder, beside an event file whose name has its time.
 pub const LEFT: &[&str] =
-    &["graph.ron", "config.ron", "split.json", METRICS_TABLE, METRICS, CASES_TABLE, CASES, STARTS, BEST, LAST, RESUME, LOCK];
+    &["graph.ron", "config.ron", "split.json", METRICS_TABLE, METRICS, CASES_TABLE, CASES, STARTS, INITIAL, BEST, LAST, RESUME, LOCK];
 
 impl Folder {
     /// Makes the folder `out`, which must be new or empty, or with `force` the folder of a run; without one, the first free of `runs/NAME`,

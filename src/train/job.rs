@@ -2,6 +2,7 @@
 //!
 //! Part of `train`; may use `compile`, `data`, `read` and `text`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use rayon::prelude::*;
 use super::config::{RunConfig, SplitSpec};
 use super::fault::fault;
 use super::heads;
+use super::initial;
 use super::loss::{FrequencyOf, Head, Loss};
 use super::memory;
 use super::origin::{GRAPH, SPLIT};
@@ -40,6 +42,8 @@ pub struct Job {
     pub heads: Vec<Head>,
     /// The segments of activation checkpointing; a single one without it.
     pub segments: Segments,
+    /// The factor of the learning rate of weights where it is not 1; 0 of one that is frozen.
+    pub factors: BTreeMap<String, f64>,
     /// Cases by their index in the data set.
     pub training: Vec<usize>,
     pub validation: Vec<usize>,
@@ -52,7 +56,13 @@ impl Job {
     ///
     /// # Errors
     /// What is wrong with the graph or the data set; E0601 where the three do not fit.
-    pub fn prepare(config: RunConfig, source: &Arc<Source>, graph: &Arc<Source>, sets: &[Set]) -> Result<Self> {
+    pub fn prepare(mut config: RunConfig, source: &Arc<Source>, graph: &Arc<Source>, sets: &[Set]) -> Result<Self> {
+        // The run folder's copy of the config lies elsewhere.
+        let folder = Path::new(&source.name).parent().unwrap_or(Path::new(""));
+        for file in config.initial.iter_mut().chain(&mut config.map) {
+            let own = folder.join(&*file);
+            *file = std::path::absolute(&own).unwrap_or(own);
+        }
         let mut all: Vec<Set> = vec![];
         for (name, value) in &config.set {
             all.push(Set::parse(&format!("{name}={value}"))?);
@@ -111,8 +121,10 @@ impl Job {
             let help = "look whether these are the label files, and whether their values are those of `labels`: `lmsc data check`";
             found.push(Diagnostic::error(Code::E0704, message).help(help));
         }
+        let factors = found.keep(initial::factors(&config, &program, source)).unwrap_or_default();
         let segments = if config.checkpointing { memory::segments(&program, &config) } else { Segments::whole() };
-        let job = Self { training, validation, config, program: Arc::new(program), store: Arc::new(store), regions, heads, segments };
+        let job =
+            Self { training, validation, config, program: Arc::new(program), store: Arc::new(store), regions, heads, segments, factors };
         found.or(job)
     }
 

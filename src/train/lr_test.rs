@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::job::Job;
 use super::loader::{Loader, loader_workers};
-use super::run::{drawn, recipe};
+use super::run::{begun, recipe};
 use super::step::Learner;
 use super::workers::{DeviceBatch, Workers};
 use crate::text::{Code, Diagnostic, Result};
@@ -52,7 +52,7 @@ pub struct LrTestResult {
 pub fn find_rate(job: &Job, device: &Device, stop: &AtomicBool, mut seen: impl FnMut(usize, usize)) -> Result<LrTestResult> {
     let workers = Workers::new(device, job.config.workers, job.segments.clone())?;
     let loss = Arc::new(job.loss()?);
-    let network = drawn(job, workers.main())?;
+    let network = begun(job, job.initial()?.as_ref(), workers.main())?;
     let mut learner = Learner::new(workers, loss.clone(), network, job.config.optimiser, job.config.precision)?;
     let (recipe, accumulate) = (recipe(job, &loss), job.config.optimiser.accumulate);
     let epochs = (STEPS * accumulate).div_ceil(recipe.batches.max(1));

@@ -12,6 +12,7 @@ mod files;
 mod finite;
 mod folder;
 mod heads;
+mod initial;
 mod job;
 mod journal;
 mod loader;
@@ -43,6 +44,7 @@ pub use config::{FIELDS, OptimiserConfig, OptimiserKind, Recipe, RunConfig, Sche
 pub use dry_run::{DryRun, StepMemory, counted, dry_run};
 pub use files::{CaseFiles, DATA};
 pub use folder::{Folder, LEFT};
+pub use initial::{INITIAL, InitialReport, InitialWeights};
 pub use job::Job;
 pub use journal::{METRICS, METRICS_TABLE, Record, best_of};
 pub use loss::{Anneal, DeviceTargets, DistanceNorm, FrequencyOf, Head, HostTargets, LabelScheme, Loss, Objective, Targets, Terms};

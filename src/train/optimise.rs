@@ -211,11 +211,18 @@ impl TrainState {
         let _ = device.flush();
         let rule = rule(config);
         for ((_, w), moments) in self.network.weights_mut().iter_mut().zip(&mut self.moments) {
-            // A weight that the loss does not depend on has no gradient.
-            let Some(gradient) = gradients.remove::<1>(w.id()) else { continue };
+            // A weight that is frozen, or that the loss does not depend on, has no gradient.
+            let Some(gradient) = gradients.remove::<1>(w.id()).filter(|_| !w.is_frozen()) else { continue };
+            let control = match w.factor() {
+                1.0 => control.clone(),
+                factor => {
+                    let rest = control.clone().narrow(0, 1, UpdateScalars::LEN - 1);
+                    Tensor::cat(vec![control.clone().narrow(0, 0, 1) * factor, rest], 0)
+                }
+            };
             w.map_flat(|weight| {
                 let device = weight.device();
-                let (weight, updated) = update(weight.inner(), gradient, moments, control.clone(), rule);
+                let (weight, updated) = update(weight.inner(), gradient, moments, control, rule);
                 *moments = updated;
                 tracked(weight, &device).require_grad()
             });

@@ -13,6 +13,7 @@ use super::cases::{self, CASES, CASES_TABLE};
 use super::files::CaseFiles;
 use super::finite::{is_finite, stopped, stopped_at};
 use super::folder::Folder;
+use super::initial::{INITIAL, InitialWeights};
 use super::job::Job;
 use super::journal::{Journal, Record};
 use super::loader::{Loader, LoaderConfig, loader_workers};
@@ -76,7 +77,8 @@ const SAVE_EVERY: Duration = Duration::from_secs(600);
 /// be written; what is wrong with a case's files.
 pub fn train(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) -> Result<Outcome> {
     let workers = Workers::new(device, job.config.workers, job.segments.clone())?;
-    let network = drawn(job, workers.main())?;
+    let initial = job.initial()?;
+    let network = begun(job, initial.as_ref(), workers.main())?;
     let origin = RunOrigin::of(job)?;
     folder.write(GRAPH, &origin.graph)?;
     folder.write(CONFIG, &origin.config)?;
@@ -89,8 +91,11 @@ pub fn train(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) -> 
         }
     }
     CaseFiles::of(job)?.save(folder.path())?;
-    let learner =
-        Learner::new(workers, Arc::new(job.loss()?), network, job.config.optimiser, job.config.precision)?.seeded(job.config.seed);
+    match &initial {
+        Some(initial) => folder.write(INITIAL, &format!("{:#}\n", serde_json::json!(initial.report)))?,
+        None => drop(std::fs::remove_file(folder.file(INITIAL))),
+    }
+    let learner = Learner::new(workers, Arc::new(job.loss()?), network, job.config.optimiser, job.config.precision)?.of_run(&job.config);
     run(job, folder, stop, learner, RunProgress { origin: Some(origin), ..RunProgress::default() }, None)
 }
 
@@ -145,7 +150,7 @@ pub fn resume(job: &Job, folder: &Folder, device: &Device, stop: &AtomicBool) ->
     train_state.load_moments(state.moments).ok_or_else(|| refuse("the optimiser's moments are not those of its weights"))?;
     let (optimiser, loss) = (job.config.optimiser, Arc::new(job.loss()?));
     let learner =
-        Learner::resumed(workers.clone(), loss, train_state, optimiser, state.about.moves, state.about.scaling).seeded(job.config.seed);
+        Learner::resumed(workers.clone(), loss, train_state, optimiser, state.about.moves, state.about.scaling).of_run(&job.config);
     run(job, folder, stop, learner, RunProgress { origin: Some(origin), ..state.about }, note)
 }
 
@@ -160,9 +165,22 @@ pub fn accept_data(job: &Job, folder: &Folder) -> Result<Vec<PathBuf>> {
     Ok(changed)
 }
 
-/// The network as a run begins with it.
-pub(super) fn drawn(job: &Job, device: &Device) -> Result<Network> {
-    Network::new(job.program.clone(), device, job.config.seed)?.in_precision(job.config.precision, device)
+/// The network as a run begins with it: its weights drawn, then those that it is given.
+pub(super) fn begun(job: &Job, initial: Option<&InitialWeights>, device: &Device) -> Result<Network> {
+    let mut network = drawn(job, device)?;
+    initial.map_or(Ok(()), |initial| initial.give(&mut network, device))?;
+    Ok(network)
+}
+
+/// The network with weights from the seed, each with its part of the learning rate.
+fn drawn(job: &Job, device: &Device) -> Result<Network> {
+    let mut network = Network::new(job.program.clone(), device, job.config.seed)?.in_precision(job.config.precision, device)?;
+    for (name, weight) in network.weights_mut() {
+        if let Some(factor) = job.factors.get(name.as_str()) {
+            weight.learn_by(*factor);
+        }
+    }
+    Ok(network)
 }
 
 /// How long an epoch takes, what was spent before an interruption included, and pauses not.

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 
-use super::config::OptimiserConfig;
+use super::config::{OptimiserConfig, RunConfig};
 use super::loss::Loss;
 use super::optimise::{GradientAccumulator, LossScaling, StepScalars, TrainState};
 use super::state::TERMS;
-use super::workers::{DeviceBatch, Workers};
+use super::workers::{DeviceBatch, PassSettings, Workers};
 use crate::compile::memory::Precision;
 #[cfg(feature = "gpu")]
 use crate::ir::Operator;
@@ -34,6 +34,8 @@ struct StepContext {
     scaled: bool,
     /// What random zeros follow from.
     seed: u64,
+    /// Whether batch norms go by their running statistics.
+    frozen_statistics: bool,
 }
 
 /// A network that is being trained.
@@ -78,7 +80,7 @@ impl Learner {
     ) -> Self {
         let accumulator = GradientAccumulator::new(&train_state.network, &optimiser, workers.main());
         Self {
-            context: StepContext { workers, loss, optimiser, scaled: scaling.is_some(), seed: 0 },
+            context: StepContext { workers, loss, optimiser, scaled: scaling.is_some(), seed: 0, frozen_statistics: false },
             train_state,
             moves,
             scaling,
@@ -89,9 +91,10 @@ impl Learner {
         }
     }
 
-    /// With random zeros of this seed.
-    pub fn seeded(mut self, seed: u64) -> Self {
-        self.context.seed = seed;
+    /// With random zeros by the seed of a run's config, and batch norms as it says.
+    pub fn of_run(mut self, config: &RunConfig) -> Self {
+        self.context.seed = config.seed;
+        self.context.frozen_statistics = config.frozen_statistics;
         self
     }
 
@@ -217,7 +220,8 @@ impl StepContext {
         drawn: u64,
         mark: &mut impl FnMut(StepPhase),
     ) -> StepGradients {
-        let forward = self.workers.forward(network, given, &self.loss, (self.seed, drawn));
+        let pass = PassSettings { seed: self.seed, step: drawn, frozen_statistics: self.frozen_statistics };
+        let forward = self.workers.forward(network, given, &self.loss, pass);
         let observed = forward.observed(&self.workers);
         mark(StepPhase::Forward);
         let t = &forward.terms;

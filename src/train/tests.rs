@@ -16,6 +16,7 @@ use crate::text::{Code, Result, Source};
 mod goals;
 #[cfg(feature = "gpu")]
 mod gpu;
+mod initial;
 mod precision;
 mod resumption;
 mod statistics;

@@ -48,6 +48,23 @@ impl DeviceBatch {
     }
 }
 
+/// What all replicas' passes through the network have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct PassSettings {
+    pub seed: u64,
+    /// Batches before.
+    pub step: u64,
+    pub frozen_statistics: bool,
+}
+
+impl PassSettings {
+    /// The pass of the part of the batch that begins with this sample.
+    fn of_part(self, first_sample: usize) -> net::TrainingPass {
+        let pass = net::TrainingPass::new(self.seed, self.step).of_part(first_sample);
+        if self.frozen_statistics { pass.frozen() } else { pass }
+    }
+}
+
 /// A batch after the forward pass of all replicas.
 pub struct ReplicatedForward {
     pub terms: Terms,
@@ -86,23 +103,18 @@ impl Workers {
 
     /// The loss of a batch that is on the main device; its patches are divided among the workers, in order. Random zeros follow from the seed
     /// and the number of batches before.
-    pub fn forward(&self, network: &Network, given: DeviceBatch, loss: &Loss, (seed, step): (u64, u64)) -> ReplicatedForward {
+    pub fn forward(&self, network: &Network, given: DeviceBatch, loss: &Loss, settings: PassSettings) -> ReplicatedForward {
         let DeviceBatch { image, targets } = given;
         let outputs: Vec<usize> = if loss.heads.is_empty() { vec![0] } else { loss.heads.iter().map(|h| h.output).collect() };
         let targets: Vec<Targets> = targets.into_iter().map(|t| t.unpack(self.main())).collect();
         let part = |network: Network, patches: Range<usize>, device: &Device| {
             let own = image.clone().narrow(0, patches.start, patches.len()).to_device(&device.clone().inner());
-            let pass = network.pass(
-                net::tracked(own, device),
-                &outputs,
-                &self.segments,
-                net::TrainingPass::new(seed, step).of_part(patches.start),
-            );
+            let pass = network.pass(net::tracked(own, device), &outputs, &self.segments, settings.of_part(patches.start));
             ReplicaPart { network, patches, pass }
         };
         let patches = shares(image.dims()[0], self.devices.len());
         if patches.len() < 2 {
-            let pass = network.pass(net::tracked(image, self.main()), &outputs, &self.segments, net::TrainingPass::new(seed, step));
+            let pass = network.pass(net::tracked(image, self.main()), &outputs, &self.segments, settings.of_part(0));
             let terms = loss.terms(pass.outputs().to_vec(), &targets);
             return ReplicatedForward {
                 terms,

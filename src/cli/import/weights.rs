@@ -103,7 +103,8 @@ pub fn run(args: Args) -> Result<()> {
 fn save(out: &Path, program: &Program, arrays: crate::ir::Arrays, card: &Card, outputs: &Outputs) -> Result<()> {
     let refuse = |why: String| {
         let of = card.origin.as_ref().map_or("the card", |o| o.card.as_str());
-        Diagnostic::error(Code::E0802, format!("`{}` describes {why}", printable(of))).help("write what the graph takes and gives into the card, or give the graph other parameters (--set)")
+        Diagnostic::error(Code::E0802, format!("`{}` describes {why}", printable(of)))
+            .help("write what the graph takes and gives into the card, or give the graph other parameters (--set)")
     };
     infer::belongs(program, card).map_err(refuse)?;
     let mut meta = card.entries();
@@ -127,7 +128,8 @@ fn origin(args: &Args, card: &Path, foreign: &Foreign) -> Origin {
 /// `mindgrab, 146,237 weights of a checkpoint of PyTorch (its `state_dict`); also there: `ema` (27 tensors)`.
 fn told(program: &Program, foreign: &Foreign, ignored: &[String]) -> String {
     let within = if foreign.key.is_empty() { String::new() } else { format!(" (its `{}`)", printable(&foreign.key)) };
-    let mut told = format!("{}, {} of {}{within}", printable(&program.name), several(program.graph.tensors().len(), "tensor"), foreign.form);
+    let mut told =
+        format!("{}, {} of {}{within}", printable(&program.name), several(program.graph.tensors().len(), "tensor"), foreign.form);
     if !foreign.others.is_empty() {
         let others: Vec<String> = foreign.others.iter().map(|(key, _)| printable(key)).collect();
         told.push_str(&format!("; also there, and chosen by --key: {}", a_few(&others, 4)));

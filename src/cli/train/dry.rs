@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{announce, listing};
+use super::{announce, begins_with, listing};
 use crate::cli::output::{WIDTH, width};
 use crate::cli::{complain, print, print_lines};
 use crate::infer::need;
@@ -28,6 +28,7 @@ pub fn run(job: &Job, named: &BTreeSet<String>, json: bool) -> Result<()> {
     }
     let device = net::device(&job.config.device)?;
     announce(job, &device);
+    begins_with(job)?;
     let fitted = train::fitted(job, &device)?;
     let (job, found) = match &fitted {
         Some((job, found)) => (job, found),

@@ -26,6 +26,9 @@ pub struct Parameter {
     value: Param<Tensor<1>>,
     #[module(skip)]
     dims: Vec<usize>,
+    /// The factor of its learning rate; 0 where it is frozen.
+    #[module(skip)]
+    factor: f64,
 }
 
 impl Parameter {
@@ -38,7 +41,7 @@ impl Parameter {
         let plain = device.clone().inner();
         let tensor = tracked(in_order(Tensor::from_data(data, &plain)), device);
         let (_, tensor, mapper) = Param::from_tensor(tensor).consume();
-        Self { value: Param::from_mapped_value(id, tensor, mapper), dims: array.dims.clone() }
+        Self { value: Param::from_mapped_value(id, tensor, mapper), dims: array.dims.clone(), factor: 1.0 }
     }
 
     pub fn id(&self) -> ParamId {
@@ -58,9 +61,24 @@ impl Parameter {
         self.len() == 0
     }
 
-    /// Its numbers, `[n]`.
+    /// Its numbers, `[n]`; no gradient comes back to them where it is frozen.
     pub fn flat(&self) -> Tensor<1> {
-        self.value.val()
+        if self.is_frozen() { self.value.val().detach() } else { self.value.val() }
+    }
+
+    /// Learns from now on by the learning rate times a factor, 0 to stay as it is.
+    pub fn learn_by(&mut self, factor: f64) {
+        self.factor = factor;
+    }
+
+    /// The factor of its learning rate, 1 unless it was told otherwise.
+    pub fn factor(&self) -> f64 {
+        self.factor
+    }
+
+    /// Whether it stays as it is.
+    pub fn is_frozen(&self) -> bool {
+        self.factor == 0.0
     }
 
     /// Its shape and numbers, in this machine's memory.

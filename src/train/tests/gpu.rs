@@ -1,7 +1,7 @@
 //! Runs on a GPU, where the tests are built for one and the machine has it: what the same run on the CPU learns.
 
 use super::super::loader::Loader;
-use super::super::run::{drawn, recipe};
+use super::super::run::{begun, recipe};
 use super::*;
 use crate::kernel::tests::gpu;
 use crate::store::Store;
@@ -53,7 +53,7 @@ fn each_batch_of_a_step_is_one_replay_and_the_last_moves_the_weights() {
     let job = job(&["epochs=1", "steps=2", "optimiser.accumulate=2"], &[]).unwrap();
     let workers = Workers::new(&gpu, 1, job.segments.clone()).unwrap();
     let loss = Arc::new(job.loss().unwrap());
-    let network = drawn(&job, workers.main()).unwrap();
+    let network = begun(&job, None, workers.main()).unwrap();
     let mut learner = Learner::new(workers, loss.clone(), network, job.config.optimiser, job.config.precision).unwrap();
     let mut loader = Loader::start(&job.store, &recipe(&job, &loss), 1, 0, 1).unwrap();
     let weights = |learner: &Learner| crate::net::arrays(&learner.train_state().network).map(|(_, a)| a.values).collect::<Vec<_>>();

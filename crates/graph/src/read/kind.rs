@@ -15,6 +15,11 @@ const GRAPH: &[&str] =
 const CONFIG: &[&str] = &[
     "recipe",
     "graph",
+    "initial",
+    "map",
+    "freeze",
+    "rates",
+    "frozen_statistics",
     "data",
     "regions",
     "paint",

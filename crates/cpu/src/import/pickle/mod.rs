@@ -408,7 +408,10 @@ mod tests {
     #[test]
     fn names_that_are_not_known_make_nothing_but_are_told() {
         let p = read(b"\x80\x02cos\nsystem\n(X\x01\x00\x00\x00xtR.").unwrap();
-        assert_eq!((p.get(p.root), &p.unknown[..]), (&Value::Object { class: "os.system".into(), state: None }, &["os.system".to_owned()][..]));
+        assert_eq!(
+            (p.get(p.root), &p.unknown[..]),
+            (&Value::Object { class: "os.system".into(), state: None }, &["os.system".to_owned()][..])
+        );
         let p = read(b"\x80\x04\x8c\x08builtins\x8c\x04eval\x93.").unwrap();
         assert_eq!((p.get(p.root), p.unknown.len()), (&Value::Class("builtins.eval".into()), 0), "a name that nobody calls");
         // An object with a state: what `torch.save` of a whole network and TorchScript write.

@@ -59,7 +59,8 @@ pub fn find(pickle: &Pickle, key: Option<&str>) -> Result<Tree, (String, String)
         (1, _) => 0,
         (_, Some(at)) => at,
         _ => {
-            let named: Vec<String> = places.iter().take(8).map(|(key, _, count)| format!("`{}` ({count} tensors)", printable(key))).collect();
+            let named: Vec<String> =
+                places.iter().take(8).map(|(key, _, count)| format!("`{}` ({count} tensors)", printable(key))).collect();
             return Err((format!("it holds tensors in several places: {}", named.join(", ")), "say which with --key".into()));
         }
     };

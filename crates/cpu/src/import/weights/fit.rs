@@ -68,7 +68,12 @@ pub fn fit(program: &Program, foreign: &Foreign, map: &NameMap) -> Result<Fitted
     if !unused.is_empty() {
         let shown: Vec<String> = unused.iter().map(|name| printable(name)).collect();
         let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
-        let message = format!("{} of `{file}` {} of no use to the graph: {}", told(unused.len()), if unused.len() == 1 { "is" } else { "are" }, a_few(&shown, NAMED));
+        let message = format!(
+            "{} of `{file}` {} of no use to the graph: {}",
+            told(unused.len()),
+            if unused.len() == 1 { "is" } else { "are" },
+            a_few(&shown, NAMED)
+        );
         found.push(Diagnostic::error(Code::E0802, message).help("give it a rule in the map, or leave it out with `ignore NAME`"));
     }
     found.or(Fitted { arrays, names, ignored })
@@ -84,9 +89,12 @@ fn candidate(name: &str, own: &[usize], unused: &[&str], foreign: &Foreign) -> S
     let alike: Vec<&str> =
         unused.iter().copied().filter(|other| foreign.store.arrays.get(*other).is_some_and(|a| bare(&a.dims) == bare(own))).collect();
     let last = |name: &str| name.rsplit(['.', '/']).next().unwrap_or_default().to_owned();
-    let meant = nearest(name, alike.iter().copied()).or_else(|| alike.iter().copied().find(|a| last(a) == last(name))).or(alike.first().copied());
+    let meant =
+        nearest(name, alike.iter().copied()).or_else(|| alike.iter().copied().find(|a| last(a) == last(name))).or(alike.first().copied());
     match meant {
-        Some(other) => format!("`{}` has its shape and is of no use yet; --suggest-map proposes a map by shapes and order", printable(other)),
+        Some(other) => {
+            format!("`{}` has its shape and is of no use yet; --suggest-map proposes a map by shapes and order", printable(other))
+        }
         None => "nothing that is left over has its shape: the graph's parameters may be others (--set)".into(),
     }
 }

@@ -89,7 +89,8 @@ fn lawful(group: &Group) -> Option<(String, String)> {
         })
     };
     let laws = (0..right.len()).map(law).collect::<Option<Vec<String>>>()?;
-    let theirs: Vec<String> = left.iter().zip(&named).map(|(n, name)| name.map_or_else(|| n.to_string(), |name| format!("{{{name}}}"))).collect();
+    let theirs: Vec<String> =
+        left.iter().zip(&named).map(|(n, name)| name.map_or_else(|| n.to_string(), |name| format!("{{{name}}}"))).collect();
     let ours: Vec<String> = laws.into_iter().map(|law| if law.parse::<i64>().is_ok() { law } else { format!("{{{law}}}") }).collect();
     Some((woven(&group.theirs, &theirs), woven(&group.ours, &ours)))
 }
@@ -138,7 +139,9 @@ fn joined(rules: Vec<(String, String)>) -> Vec<String> {
     for rule in &rules {
         let one = format!("{} -> {}", rule.0, rule.1);
         let line = match cut(rule) {
-            Some(stem) if rules.iter().filter(|other| cut(other) == Some(stem)).count() > 1 => format!("{}.{{*}} -> {}.{{*}}", stem.0, stem.1),
+            Some(stem) if rules.iter().filter(|other| cut(other) == Some(stem)).count() > 1 => {
+                format!("{}.{{*}} -> {}.{{*}}", stem.0, stem.1)
+            }
             _ => one,
         };
         if !out.contains(&line) {

@@ -81,7 +81,8 @@ pub fn suggest(program: &Program, foreign: &Foreign) -> Proposal {
     let taken: HashSet<&str> = pairs.iter().map(|p| p.theirs.as_str()).collect();
     let own: HashSet<&str> = pairs.iter().map(|p| p.ours.as_str()).collect();
     let (found, all) = (pairs.len(), ours.len());
-    let mut text = format!("# Proposed by shapes and order: {found} of {all} weights. Look at each rule; nothing but its output proves a map.\n");
+    let mut text =
+        format!("# Proposed by shapes and order: {found} of {all} weights. Look at each rule; nothing but its output proves a map.\n");
     for rule in rules::generalised(&pairs) {
         text.push_str(&format!("{rule}\n"));
     }
@@ -92,7 +93,11 @@ pub fn suggest(program: &Program, foreign: &Foreign) -> Proposal {
         }
     };
     list(&mut text, "weights of the graph without a partner", ours.iter().filter(|e| !own.contains(e.name)).collect());
-    list(&mut text, "tensors of the file without a partner (`ignore NAME` leaves one out)", theirs.iter().filter(|e| !taken.contains(e.name)).collect());
+    list(
+        &mut text,
+        "tensors of the file without a partner (`ignore NAME` leaves one out)",
+        theirs.iter().filter(|e| !taken.contains(e.name)).collect(),
+    );
     Proposal { text, found, all }
 }
 

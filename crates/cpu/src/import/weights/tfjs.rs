@@ -61,8 +61,9 @@ pub fn read(path: &Path) -> Result<Foreign> {
     let refuse = |why: String| Diagnostic::error(Code::E0801, format!("cannot read `{shown}`: {why}")).help(SOURCE);
     let text = limited(path, MAX_JSON).map_err(refuse)?;
     let model: Model = serde_json::from_slice(&text).map_err(|e| {
-        Diagnostic::error(Code::E0801, format!("`{shown}` is no model of TensorFlow.js: {e}"))
-            .help("name the model.json that has a `weightsManifest`; other weights are read from checkpoints of PyTorch and from safetensors")
+        Diagnostic::error(Code::E0801, format!("`{shown}` is no model of TensorFlow.js: {e}")).help(
+            "name the model.json that has a `weightsManifest`; other weights are read from checkpoints of PyTorch and from safetensors",
+        )
     })?;
     let mut foreign = Foreign { path: path.to_owned(), form: "a model of TensorFlow.js", ..Foreign::default() };
     foreign.files.push((path.to_owned(), sha256(path)?));
@@ -70,7 +71,8 @@ pub fn read(path: &Path) -> Result<Foreign> {
     for group in &model.manifest {
         let mut bytes = vec![];
         for name in &group.paths {
-            let file = beside(path, name).ok_or_else(|| refuse(format!("its manifest names `{}`, which is not beside it", printable(name))))?;
+            let file =
+                beside(path, name).ok_or_else(|| refuse(format!("its manifest names `{}`, which is not beside it", printable(name))))?;
             let all = limited(&file, MAX_BYTES).map_err(|why| refuse(format!("`{}`: {why}", file.display())))?;
             bytes.extend(all);
             foreign.files.push((file.clone(), sha256(&file)?));
@@ -146,7 +148,8 @@ fn turned(shape: &[usize], values: Vec<f32>) -> Array {
     let [outer @ .., a, b] = shape else { return Array::new(shape, values) };
     let (a, b, places) = (*a, *b, outer.iter().product::<usize>());
     let at = |o: usize, i: usize, place: usize| values[(place * a + i) * b + o];
-    let turned = (0..b).flat_map(|o| (0..a).flat_map(move |i| (0..places).map(move |place| (o, i, place)))).map(|(o, i, p)| at(o, i, p)).collect();
+    let turned =
+        (0..b).flat_map(|o| (0..a).flat_map(move |i| (0..places).map(move |place| (o, i, place)))).map(|(o, i, p)| at(o, i, p)).collect();
     Array::new([&[b, a], outer].concat(), turned)
 }
 

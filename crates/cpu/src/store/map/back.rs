@@ -50,7 +50,10 @@ impl NameMap {
         }
         if !none.is_empty() {
             let message = format!("no rule of the map leads to {}, so it has no foreign name", a_few(&none, NAMED));
-            found.push(Diagnostic::error(Code::E0802, message).help("give the map a rule for it, or follow a checkpoint of the other program (--like)"));
+            found.push(
+                Diagnostic::error(Code::E0802, message)
+                    .help("give the map a rule for it, or follow a checkpoint of the other program (--like)"),
+            );
         }
         if let Some(first) = several.first() {
             let message = format!("{} of the graph's weights have several foreign names by the map, among them {first}", several.len());
@@ -73,14 +76,16 @@ impl NameMap {
             let (Some((name, array)), false) = (own.get_key_value(&name), placed.values().any(|n| *n == name)) else { continue };
             let array = turned_back(array, Some(&theirs.dims), layout);
             if array.dims != theirs.dims {
-                let message = format!("`{name}` is {:?}, and `{}` of `{}` is {:?}", array.dims, printable(foreign), file.display(), theirs.dims);
+                let message =
+                    format!("`{name}` is {:?}, and `{}` of `{}` is {:?}", array.dims, printable(foreign), file.display(), theirs.dims);
                 found.push(Diagnostic::error(Code::E0802, message).help("follow a checkpoint of the same network"));
             }
             placed.insert(foreign, name);
             out.arrays.insert(foreign.clone(), array);
         }
         for (foreign, theirs) in like.arrays.iter().filter(|(name, _)| !placed.contains_key(name.as_str())) {
-            let copy = placed.keys().find(|other| like.arrays.get(**other).is_some_and(|a| a.dims == theirs.dims && a.values == theirs.values));
+            let copy =
+                placed.keys().find(|other| like.arrays.get(**other).is_some_and(|a| a.dims == theirs.dims && a.values == theirs.values));
             match copy.and_then(|other| out.arrays.get(*other)).cloned() {
                 Some(array) => drop(out.arrays.insert(foreign.clone(), array)),
                 None if foreign.rsplit(['.', '/']).next() == Some(COUNTER) => drop(out.arrays.insert(foreign.clone(), theirs.clone())),
@@ -91,7 +96,10 @@ impl NameMap {
         let missing: Vec<&str> = own.keys().map(String::as_str).filter(|name| !used.contains(name)).collect();
         if !missing.is_empty() {
             let message = format!("`{}` has no place for {} by the map", file.display(), a_few(&missing, NAMED));
-            found.push(Diagnostic::error(Code::E0802, message).help("follow a checkpoint of the same network, and give the map a rule for each weight"));
+            found.push(
+                Diagnostic::error(Code::E0802, message)
+                    .help("follow a checkpoint of the same network, and give the map a rule for each weight"),
+            );
         }
         found.or(out)
     }
@@ -235,10 +243,8 @@ mod tests {
 
     #[test]
     fn what_is_mapped_is_mapped_back() {
-        let m = map(
-            "prefix net.\nignore *.all.*\nmodel{n*.1.sub}.0.{*} -> down{n}.{*}\nmodel{n*.1.sub}.2.{*} -> up{levels - 1 - n}.{*}\n\
-             e.{i}.c.{j}.{*} -> enc{i + 1}.{if(j == 0, 'first', 'second')}.{*}\nout.{*} -> head.{*} transposed\n",
-        );
+        let m = map("prefix net.\nignore *.all.*\nmodel{n*.1.sub}.0.{*} -> down{n}.{*}\nmodel{n*.1.sub}.2.{*} -> up{levels - 1 - n}.{*}\n\
+             e.{i}.c.{j}.{*} -> enc{i + 1}.{if(j == 0, 'first', 'second')}.{*}\nout.{*} -> head.{*} transposed\n");
         let params = Scope::from([("levels".to_owned(), Value::Int(3))]);
         let names = ["model.1.sub.1.sub.0.weight", "model.1.sub.2.bias", "e.4.c.0.weight", "out.weight", "same.weight"];
         let foreign = Store { arrays: names.iter().map(|n| ((*n).to_owned(), array(&[2, 3]))).collect(), ..Store::default() };

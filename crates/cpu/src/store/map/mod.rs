@@ -191,7 +191,7 @@ fn laid_out(array: &Array, wanted: &[usize], layout: Layout) -> Array {
 }
 
 /// Whether a name is what a pattern with `*` for anything says.
-fn fits(pattern: &str, name: &str) -> bool {
+pub fn fits(pattern: &str, name: &str) -> bool {
     let mut pieces = pattern.split('*');
     let Some(mut rest) = pieces.next().and_then(|first| name.strip_prefix(first)) else { return false };
     let mut pieces: Vec<&str> = pieces.collect();

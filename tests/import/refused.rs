@@ -243,7 +243,7 @@ fn nothing_in_a_checkpoint_is_run() {
     let bytes = checkpoint(&shapes(), |entries| entries.push(("logging".into(), Item::Call("os", "system", call))));
     let file = place.path().join("c.pth");
     std::fs::write(&file, bytes).expect("written");
-    let e = Checkpoint::open(&file, "network_weights").expect_err("it is refused");
+    let e = Checkpoint::open(&file, Some("network_weights")).expect_err("it is refused");
     assert!(e.0[0].message.contains("it names `os.system`"), "{e:?}");
     assert!(!trap.exists());
     // In place of the weights it is refused.

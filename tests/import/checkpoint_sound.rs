@@ -11,7 +11,7 @@ const MOST: usize = 1 << 20;
 pub fn sound(folder: &Path, bytes: &[u8]) -> bool {
     let file = folder.join("lmsc-checkpoint.pth");
     std::fs::write(&file, bytes).expect("written");
-    let checkpoint = match Checkpoint::open(&file, "network_weights") {
+    let checkpoint = match Checkpoint::open(&file, None) {
         Ok(checkpoint) => checkpoint,
         Err(e) => {
             assert!(!e.0.is_empty() && e.0.iter().all(|d| !d.message.is_empty() && !d.help.is_empty()), "{e:?}");

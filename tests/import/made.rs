@@ -77,6 +77,22 @@ fn pickled(item: &Item, out: &mut Vec<u8>) {
     }
 }
 
+/// A file of `torch.save` before release 1.6; storage `n` holds `storages[n]`.
+pub fn legacy(item: &Item, storages: &[Vec<f32>]) -> Vec<u8> {
+    let mut out = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.".to_vec();
+    let keys = Item::List((0..storages.len()).map(|n| Item::Text(n.to_string())).collect());
+    for part in [&Item::Int(1001), &Item::Dict(vec![]), item, &keys] {
+        out.extend(b"\x80\x02");
+        pickled(part, &mut out);
+        out.push(b'.');
+    }
+    for values in storages {
+        out.extend((values.len() as u64).to_le_bytes());
+        out.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+    }
+    out
+}
+
 /// A zip archive whose entries are stored, as `torch.save` writes it.
 fn zip(entries: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut out: Vec<u8> = vec![];
