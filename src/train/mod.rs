@@ -54,7 +54,6 @@ pub use origin::{CONFIG, GRAPH, RunOrigin, SPLIT};
 pub use plan::{TrainingPlan, plan};
 pub use postprocess_search::{PostprocessFound, PostprocessSearch};
 pub use progress::{figure, span};
-pub use regions::NamedRegions;
 pub use run::{LAST, Outcome, StopReason, accept_data, resume, train};
 pub use schedule::{LrSchedule, Rates};
 pub use split::split_cases;

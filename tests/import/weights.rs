@@ -57,7 +57,10 @@ fn a_map_is_proposed_and_fits() {
     let mut found = vec![];
     for (name, bytes) in [("a.ckpt", saved(&nested, &storages)), ("a.pt", legacy(&nested, &storages))] {
         let foreign = read(&write(place.path(), name, &bytes), None).expect("it is read");
-        assert_eq!((foreign.key.as_str(), foreign.order.len(), &foreign.left_out[..]), ("state_dict", 23, &["argparse.Namespace".to_owned()][..]));
+        assert_eq!(
+            (foreign.key.as_str(), foreign.order.len(), &foreign.left_out[..]),
+            ("state_dict", 23, &["argparse.Namespace".to_owned()][..])
+        );
         let proposal = suggest(&program, &foreign);
         assert_eq!((proposal.found, proposal.all), (20, 20), "{}", proposal.text);
         let rules: Vec<&str> = proposal.text.lines().filter(|l| !l.starts_with('#')).collect();
@@ -81,9 +84,18 @@ fn what_does_not_fit_is_named_with_both_shapes_and_the_nearest() {
     entries.retain(|(name, _)| name != "1.0.bias");
     entries.push(("aux.weight".into(), Item::Tensor(vec![2], 1)));
     let storages = [storages, vec![vec![0.0; 18]]].concat();
-    let dict = Item::Dict(entries.into_iter().map(|(n, i)| (n, if let Item::Tensor(d, 1000) = i { Item::Tensor(d, storages.len() - 1) } else { i })).collect());
+    let dict = Item::Dict(
+        entries
+            .into_iter()
+            .map(|(n, i)| (n, if let Item::Tensor(d, 1000) = i { Item::Tensor(d, storages.len() - 1) } else { i }))
+            .collect(),
+    );
     let foreign = read(&write(place.path(), "a.pth", &saved(&dict, &storages)), None).expect("it is read");
-    let map = NameMap::read(&write(place.path(), "a.map", b"{i}.0.{*} -> conv{i + 1}.conv.{*}\n{i}.1.{*} -> conv{i + 1}.norm.{*}\n3.{*} -> head.conv.{*}\n"));
+    let map = NameMap::read(&write(
+        place.path(),
+        "a.map",
+        b"{i}.0.{*} -> conv{i + 1}.conv.{*}\n{i}.1.{*} -> conv{i + 1}.norm.{*}\n3.{*} -> head.conv.{*}\n",
+    ));
     let said = format!("{:?}", fit(&program, &foreign, &map.expect("a map")).expect_err("it does not fit").0);
     for words in [
         "`conv1.conv.weight` is [2, 1, 3, 3, 3] in the graph, and `0.0.weight` is [2, 1, 3, 3, 1]",
@@ -112,14 +124,15 @@ fn the_program_imports_predicts_and_exports_again() {
     let (entries, storages) = sequence("");
     write(place.path(), "net.ron", GRAPH.as_bytes());
     write(place.path(), "net.pth", &saved(&Item::Dict(entries), &storages));
-    write(place.path(), "card.ron", br#"(modalities: ["T1"], labels: [(0, "background"), (1, "organ")], patch: (8, 8, 8), normalise: ZScore, licence: "CC0")"#);
+    write(place.path(), "card.ron", br#"(modalities: ["T1"], labels: [(0, "background"), (1, "organ")], patch: (8, 8, 8), normalise: ZScore, source: "made here", licence: "CC0")"#);
     let run = |args: &[&str]| {
         let out = lmsc(place.path(), args);
         assert!(out.status.success(), "{args:?}: {}", text(&out.stderr));
         text(&out.stdout)
     };
     write(place.path(), "net.map", run(&["import", "weights", "net.pth", "--graph", "net.ron", "--suggest-map"]).as_bytes());
-    let said = run(&["import", "weights", "net.pth", "--graph", "net.ron", "--map", "net.map", "--card", "card.ron", "--out", "m.safetensors"]);
+    let said =
+        run(&["import", "weights", "net.pth", "--graph", "net.ron", "--map", "net.map", "--card", "card.ron", "--out", "m.safetensors"]);
     assert!(said.contains("20 tensors of a checkpoint of PyTorch; left out: `0.1.num_batches_tracked`"), "{said}");
     let info = run(&["info", "m.safetensors"]);
     for words in ["net.pth, a checkpoint of PyTorch; graph net.ron, names by net.map, card card.ron", "CC0", "SHA-256"] {

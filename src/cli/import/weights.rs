@@ -9,8 +9,9 @@ use crate::cli::{print, print_lines};
 use crate::compile::{Program, compile};
 use crate::import::weights::{Foreign, fit, read, suggest};
 use crate::infer::{self, Card, Origin};
+use crate::ir::Arrays;
 use crate::read::Set;
-use crate::store::{self, NameMap};
+use crate::store::{self, NameMap, Trained};
 use crate::text::{Code, Diagnostic, Form, Outputs, Result, Source, a_few, printable, several};
 
 /// Import weights that any program trained, for a graph
@@ -84,23 +85,24 @@ pub fn run(args: Args) -> Result<()> {
     graph_inputs(&mut outputs, &args.graph);
     outputs.inputs([&args.file, card].into_iter().chain(&args.map));
     outputs.claim(out, Form::Tensors)?;
-    let said = infer::read_card(card)?;
+    let mut said = infer::read_card(card)?;
     let program = compile(&Source::read(&args.graph)?, &sets, None)?;
     let map = args.map.as_deref().map(NameMap::read).transpose()?.unwrap_or_default();
     let foreign = read(&args.file, args.key.as_deref())?;
     outputs.inputs(foreign.files.iter().map(|(file, _)| file));
     outputs.look(out, Form::Tensors)?;
     let fitted = fit(&program, &foreign, &map)?;
+    let within = infer::attached(&mut said)?;
     let card = Card { origin: Some(origin(&args, card, &foreign)), ..said };
     let told = told(&program, &foreign, &fitted.ignored);
-    save(out, &program, fitted.arrays, &card, &outputs)?;
+    save(out, &program, fitted.arrays, &card, within, &outputs)?;
     let shown = out.display();
     print_lines(&format!("wrote {shown}: {told}\n\nNext:\n  lmsc info {shown}\n  lmsc predict {shown} IMAGES --out predictions\n"));
     Ok(())
 }
 
-/// Writes the model, unless its network and its card do not belong together.
-fn save(out: &Path, program: &Program, arrays: crate::ir::Arrays, card: &Card, outputs: &Outputs) -> Result<()> {
+/// Writes the model, with those that it holds, unless its network and its card do not belong together.
+fn save(out: &Path, program: &Program, mut arrays: Arrays, card: &Card, within: Vec<(String, Trained)>, outputs: &Outputs) -> Result<()> {
     let refuse = |why: String| {
         let of = card.origin.as_ref().map_or("the card", |o| o.card.as_str());
         Diagnostic::error(Code::E0802, format!("`{}` describes {why}", printable(of)))
@@ -109,6 +111,7 @@ fn save(out: &Path, program: &Program, arrays: crate::ir::Arrays, card: &Card, o
     infer::belongs(program, card).map_err(refuse)?;
     let mut meta = card.entries();
     meta.extend([outputs.entry()]);
+    store::attach(within, &mut arrays, &mut meta)?;
     store::save(out, program, arrays, &meta)
 }
 
