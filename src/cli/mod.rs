@@ -29,6 +29,7 @@ mod graph;
 mod import;
 #[cfg(feature = "predict")]
 mod info;
+mod man;
 #[cfg(feature = "predict")]
 mod named;
 mod new;
@@ -93,6 +94,7 @@ enum Verb {
     Fmt(fmt::Args),
     Explain(explain::Args),
     Completions(completions::Args),
+    Man(man::Args),
     #[cfg(feature = "predict")]
     Doctor(doctor::Args),
     #[cfg(feature = "train")]
@@ -152,6 +154,7 @@ impl Cli {
             Verb::Fmt(a) => fmt::run(a),
             Verb::Explain(a) => explain::run(a),
             Verb::Completions(a) => completions::run(a),
+            Verb::Man(a) => man::run(a),
             #[cfg(feature = "predict")]
             Verb::Doctor(a) => doctor::run(a),
             #[cfg(feature = "train")]
