@@ -223,7 +223,7 @@ fn files_that_are_no_checkpoints_are_refused() {
     let cases: &[(Vec<u8>, Code, &str)] = &[
         (b"".to_vec(), Code::E0801, "it is empty"),
         (b"no checkpoint at all, but text".to_vec(), Code::E0801, "not a checkpoint"),
-        (saved(&plain, &[]), Code::E0801, "it has no `network_weights`"),
+        (saved(&plain, &[]), Code::E0801, "it has no tensors at `network_weights`"),
         (saved(&Item::List(vec![]), &[]), Code::E0801, "cannot read"),
         (whole()[..900].to_vec(), Code::E0801, "cannot read"),
         (checkpoint(&shapes(), |entries| entries[1].1 = Item::None), Code::E0804, "does not say which trainer"),

@@ -45,8 +45,12 @@ pub fn find(pickle: &Pickle, key: Option<&str>) -> Result<Tree, (String, String)
         let found = at.map(|id| flat(pickle, id, key));
         return found.filter(|tree| !tree.tensors.is_empty()).ok_or_else(|| {
             let there: Vec<String> = places(pickle).into_iter().map(|(key, _, count)| format!("`{}` ({count})", printable(&key))).collect();
-            let there = if there.is_empty() { "nowhere".to_owned() } else { there.join(", ") };
-            (format!("it has no tensors at `{}`", printable(key)), format!("it has tensors at: {there}"))
+            let help = if there.is_empty() {
+                "it holds no tensors by name at all".to_owned()
+            } else {
+                format!("it has tensors at {}", there.join(", "))
+            };
+            (format!("it has no tensors at `{}`", printable(key)), help)
         });
     }
     let places = places(pickle);
