@@ -276,3 +276,14 @@ fn definitions_are_checked_unopened() {
     let all = told(&graph("", &field, "\"c\": Conv3D(x: \"image\", out: 1)", "\"y\": \"c\""));
     assert!(all.contains("E0105") && all.contains("strid"), "{all}");
 }
+
+#[test]
+fn initialisations_that_cannot_be() {
+    let with = |init: &str| graph("\"init\": kaiming", "", &format!("\"c\": Conv(x: \"image\", out: 4, norm: batch, {init})"), "\"y\": \"c\"");
+    refused("no fan", &with("norm_init: kaiming"), &[], Code::E0401, "fan in");
+    refused("a deviation", &with("init: normal(std: -1)"), &[], Code::E0401, "`std`");
+    refused("a word", &with("init: keiming"), &[], Code::E0104, "`keiming`");
+    refused("a field", &with("init: kaiming(slop: 1)"), &[], Code::E0107, "`kaiming` has no field `slop`");
+    refused("a class", &with("init: relu"), &[], Code::E0104, "`relu`");
+    refused("a parameter's class", &with("init: \"init\""), &["init=relu"], Code::E0207, "an initialisation");
+}

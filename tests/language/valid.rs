@@ -288,3 +288,40 @@ fn a_variant_changes_turns() {
     assert!(fed(&p).contains(&"c2.conv <- c0.conv".to_owned()) && channels(&p, "c2") == 5 && channels(&p, "e.s1") == 6);
     assert_eq!(p.graph.outputs.len(), 1);
 }
+
+#[test]
+fn initialisations() {
+    use lmsc::ir::Init;
+    let start = |nodes: &str, params: &str| {
+        let p = compiled(params, "", nodes, "\"y\": \"c\"");
+        p.graph.weights().into_iter().map(|(_, name, w)| (name, w.init)).collect::<Vec<_>>()
+    };
+    let of = |all: &[(String, Init)], name: &str| all.iter().find(|(n, _)| n == name).map(|(_, init)| *init).expect("a weight");
+    let plain = start("\"c\": Conv(x: \"image\", out: 4, norm: batch)", "");
+    for init in ["default", "\"init\""] {
+        let same = start(&format!("\"c\": Conv(x: \"image\", out: 4, norm: batch, init: {init})"), "\"init\": default");
+        assert_eq!(same, plain, "{init}");
+    }
+    // Two channels in, four out, 27 taps.
+    let normal = |variance: f64| Init::Normal { mean: 0.0, deviation: variance.sqrt() };
+    for (init, expected) in [
+        ("kaiming", normal(2.0 / 54.0)),
+        ("kaiming(slope: 0.5)", normal(2.0 / 1.25 / 54.0)),
+        ("kaiming(fan_out: true)", normal(2.0 / 108.0)),
+        ("xavier", Init::Uniform((6.0f64 / 162.0).sqrt())),
+        ("normal(0.02)", Init::Normal { mean: 0.0, deviation: 0.02 }),
+        ("trunc_normal(0.02)", Init::TruncatedNormal(0.02)),
+        ("zeros", Init::Constant(0.0)),
+        ("0.5", Init::Constant(0.5)),
+        ("\"1 / 4.0\"", Init::Constant(0.25)),
+        ("\"init\"", normal(2.0 / 1.25 / 54.0)),
+    ] {
+        let node = format!("\"c\": Conv(x: \"image\", out: 4, norm: batch, init: {init}, norm_init: zeros)");
+        let all = start(&node, "\"init\": kaiming(slope: 0.5)");
+        assert_eq!((of(&all, "c.conv.weight"), of(&all, "c.conv.bias")), (expected, Init::Zeros), "{init}");
+        assert_eq!((of(&all, "c.norm.weight"), of(&all, "c.norm.bias")), (Init::Constant(0.0), Init::Zeros), "{init}");
+    }
+    let all = start("\"u\": UpConv(x: \"image\", out: 3, init: kaiming), \"c\": Norm(x: \"u\", kind: group(3), init: 0.1)", "");
+    assert_eq!((of(&all, "u.conv.weight"), of(&all, "c.norm.weight")), (normal(2.0 / 24.0), Init::Constant(0.1)));
+    assert_eq!(start("\"c\": Norm(x: \"image\", kind: none, init: zeros)", ""), []);
+}

@@ -33,8 +33,8 @@
 //! # Parameters
 //! `params` gives names to values: whole numbers, numbers, `true` or `false`, words (`"act": OneOf("silu", "relu")`, one of these, the first if
 //! nothing else is said), sizes `(1, 2, 2)`, lists `[32, 64, 128]` whose entries are of one kind, and forms. A form is a norm (`instance`,
-//! `group(4)`, `layer(eps: 0.000001)`, `none`), a function (`relu`, `leaky_relu(slope: 0.1)`) or a block (`Conv(bias: false, norm: "norm")`); its
-//! expressions are evaluated where it is written. A parameter may use others, in any order, and keeps its type or class. `--set anchors=16` changes
+//! `group(4)`, `layer(eps: 0.000001)`, `none`), a function (`relu`, `leaky_relu(slope: 0.1)`), an initialisation (`kaiming`, `trunc_normal(0.02)`)
+//! or a block (`Conv(bias: false, norm: "norm")`); its expressions are evaluated where it is written. A parameter may use others, in any order, and keeps its type or class. `--set anchors=16` changes
 //! one from outside, `--set features[1]=48` an entry of a list.
 //!
 //! Wherever a value is expected, a text is an expression over the parameters. From loosest to tightest: `..` and `..=` (a range is a list),
@@ -156,6 +156,12 @@
 //! # Weights
 //! A weight is named by its path: `enc1.ghost1.primary.weight` is the weight of the operation `primary` of the node `ghost1` in the
 //! composite node `enc1`. Layouts and initial values are PyTorch's.
+//!
+//! `init` lets the weights of a convolution, a linear layer or a head start otherwise: `kaiming(slope: 0.01)` is normal with the variance
+//! `2 / (1 + slope^2) / fan in` (`fan_out: true` takes the outputs), `xavier` uniform, `normal(std: 0.02)`, `trunc_normal(0.02)`, `zeros`, `ones` or
+//! a number; biases then start at 0. `norm_init` does so for the scale of the norm that follows, and `init` for that of `Norm`; `default` is
+//! PyTorch's. An initialisation can be a parameter as a norm can: `"init": kaiming(slope: 0.01)`, `Conv(init: "init")`. It is no part of what the
+//! network is: counts, hashes and files of weights are the same.
 //!
 //! # Variants
 //! `extends: "base.ron"` begins with another graph (a path relative to the file). The variant's entries of `params`, `inputs`, `blocks`,

@@ -1,7 +1,7 @@
 //! How a block draws itself: operations added one after the other under the block's path.
 
 use super::Connected;
-use crate::ir::{Fault, Graph, Triple, Value};
+use crate::ir::{Fault, Graph, Initialisation, Triple, Value};
 use crate::op::{Activation, Conv3d, GroupNorm, Linear, Op};
 
 /// Adds operations to the op graph, naming each after the block that asked for it.
@@ -40,6 +40,14 @@ impl<'a> Builder<'a> {
         let path = self.path(name);
         let op = self.graph.node(owner).op.clone();
         self.graph.add_shared(path, op, inputs, owner)
+    }
+
+    /// Lets the weights of the operation that gives `v` start otherwise than PyTorch's do.
+    ///
+    /// # Errors
+    /// E0401 for what cannot be drawn.
+    pub fn start(&mut self, v: Value, init: Initialisation) -> Result<(), Fault> {
+        self.graph.start(v, init)
     }
 
     /// The channels of a value.

@@ -1,6 +1,6 @@
 //! Convolution, with what usually follows it.
 
-use super::{Block, Builder, Connected, FunctionForm, NormForm, Port};
+use super::{Block, Builder, Connected, FunctionForm, InitForm, NormForm, Port};
 use crate::ir::{Fault, Triple, Value};
 use crate::op;
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,10 @@ pub struct Conv3D {
     pub norm: Option<NormForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activation: Option<FunctionForm>,
+    #[serde(default, skip_serializing_if = "InitForm::is_default")]
+    pub init: InitForm,
+    #[serde(default, skip_serializing_if = "InitForm::is_default")]
+    pub norm_init: InitForm,
 }
 
 fn one() -> Triple {
@@ -59,12 +63,22 @@ impl Block for Conv3D {
         let (stride, dilation, groups, bias) = (self.stride, self.dilation, self.groups, self.bias);
         let conv = op::Conv3d { stride, padding, dilation, groups, bias, ..op::Conv3d::new(self.out, self.kernel) };
         let y = b.op("conv", conv, &[x.one("x")?])?;
-        Ok(vec![follow(b, y, self.norm.as_ref(), self.activation)?])
+        self.init.begin(b, "init", y)?;
+        Ok(vec![follow(b, y, self.norm.as_ref(), self.norm_init, self.activation)?])
     }
 }
 
 /// The norm and the activation after a convolution.
-pub(super) fn follow(b: &mut Builder, y: Value, norm: Option<&NormForm>, activation: Option<FunctionForm>) -> Result<Value, Fault> {
-    let y = norm.map_or(Ok(y), |norm| norm.lower(b, "norm", y))?;
+pub(super) fn follow(
+    b: &mut Builder,
+    x: Value,
+    norm: Option<&NormForm>,
+    init: InitForm,
+    activation: Option<FunctionForm>,
+) -> Result<Value, Fault> {
+    let y = norm.map_or(Ok(x), |norm| norm.lower(b, "norm", x))?;
+    if y != x {
+        init.begin(b, "norm_init", y)?;
+    }
     activation.map_or(Ok(y), |activation| activation.lower(b, "act", y))
 }

@@ -1,6 +1,6 @@
 //! A convolution of each channel by itself.
 
-use super::{Block, Builder, Connected, FunctionForm, NormForm, Port, conv3d::follow};
+use super::{Block, Builder, Connected, FunctionForm, InitForm, NormForm, Port, conv3d::follow};
 use crate::ir::{Fault, Triple, Value};
 use crate::op::Conv3d;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,10 @@ pub struct DepthwiseConv3D {
     pub norm: Option<NormForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activation: Option<FunctionForm>,
+    #[serde(default, skip_serializing_if = "InitForm::is_default")]
+    pub init: InitForm,
+    #[serde(default, skip_serializing_if = "InitForm::is_default")]
+    pub norm_init: InitForm,
 }
 
 fn three() -> Triple {
@@ -45,6 +49,7 @@ impl Block for DepthwiseConv3D {
         let c = b.channels(x);
         let conv = Conv3d::new(c, self.kernel).stride(self.stride).groups(c).bias(self.bias);
         let y = b.op("conv", conv, &[x])?;
-        Ok(vec![follow(b, y, self.norm.as_ref(), self.activation)?])
+        self.init.begin(b, "init", y)?;
+        Ok(vec![follow(b, y, self.norm.as_ref(), self.norm_init, self.activation)?])
     }
 }

@@ -22,6 +22,7 @@ mod forms;
 mod ghost_conv3d;
 mod global_pool;
 mod group_norm;
+mod init;
 mod linear;
 mod lspm;
 mod max_pool3d;
@@ -47,6 +48,7 @@ mod up_conv3d;
 pub use builder::Builder;
 pub use forms::{FunctionForm, NormForm};
 pub use global_pool::GlobalStatistic;
+pub use init::InitForm;
 pub use ports::{Arity, Connected, Port};
 
 use crate::ir::{Fault, Value};

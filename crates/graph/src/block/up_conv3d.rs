@@ -1,6 +1,6 @@
 //! Learned upsampling.
 
-use super::{Block, Builder, Connected, FunctionForm, NormForm, Port, conv3d::follow};
+use super::{Block, Builder, Connected, FunctionForm, InitForm, NormForm, Port, conv3d::follow};
 use crate::ir::{Fault, Triple, Value};
 use crate::op::ConvTranspose3d;
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,10 @@ pub struct UpConv3D {
     pub norm: Option<NormForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activation: Option<FunctionForm>,
+    #[serde(default, skip_serializing_if = "InitForm::is_default")]
+    pub init: InitForm,
+    #[serde(default, skip_serializing_if = "InitForm::is_default")]
+    pub norm_init: InitForm,
 }
 
 fn two() -> Triple {
@@ -68,6 +72,7 @@ impl Block for UpConv3D {
             ..ConvTranspose3d::new(self.out, self.kernel)
         };
         let y = b.op("conv", conv, &[x.one("x")?])?;
-        Ok(vec![follow(b, y, self.norm.as_ref(), self.activation)?])
+        self.init.begin(b, "init", y)?;
+        Ok(vec![follow(b, y, self.norm.as_ref(), self.norm_init, self.activation)?])
     }
 }

@@ -356,12 +356,13 @@ impl<'de> de::Deserializer<'de> for De<'de, '_> {
         self.deserialize_map(visitor)
     }
 
-    /// A norm may also be a whole number, of groups.
+    /// A norm may also be a whole number, of groups, and an initialisation any number.
     fn deserialize_enum<V: Visitor<'de>>(self, name: &'static str, _: &'static [&'static str], visitor: V) -> Result<V::Value, Refusal> {
         match &self.tree.kind {
             Kind::Int(_) if name == "Norm" => self.deserialize_u64(visitor),
-            Kind::Str(s) if name == "Norm" && !matches!(self.scope.get(s), Some(Value::Text(_) | Value::Unknown)) => {
-                self.deserialize_u64(visitor)
+            Kind::Int(_) | Kind::Float(_) if name == "Init" => self.deserialize_f64(visitor),
+            Kind::Str(s) if matches!(name, "Norm" | "Init") && !matches!(self.scope.get(s), Some(Value::Text(_) | Value::Unknown)) => {
+                if name == "Norm" { self.deserialize_u64(visitor) } else { self.deserialize_f64(visitor) }
             }
             Kind::Word(_) | Kind::Str(_) | Kind::Struct(Some(_), _) | Kind::Tuple(Some(_), _) => {
                 visitor.visit_enum(Choice(self)).map_err(|r| r.at(&self.tree.place))

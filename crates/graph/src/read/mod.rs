@@ -49,4 +49,4 @@ pub use sweep::{Variant, variants};
 pub use tree::{Entry, Kind, Tree, parse};
 pub use turns::{Absent, Last, Loop};
 pub use value::{FormValue, Value};
-pub use words::{Class, FUNCTIONS, NORMS, classes};
+pub use words::{Class, FUNCTIONS, INITS, NORMS, classes};

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::page::{Field, Kind, Page, functions, norms};
+use super::page::{Field, Kind, Page, functions, inits, norms};
 
 /// The schema; `composites` adds a graph's own blocks.
 pub fn schema(blocks: &[Page], composites: &[Page]) -> Value {
@@ -24,13 +24,14 @@ pub fn schema(blocks: &[Page], composites: &[Page]) -> Value {
         |names: Vec<&str>| json!({"anyOf": [{"enum": names}, {"type": "object", "propertyNames": {"enum": names}, "maxProperties": 1}]});
     defs.insert("function".into(), form(functions()));
     defs.insert("norm".into(), json!({"anyOf": [form(norms()), {"$ref": "#/$defs/integer"}]}));
+    defs.insert("initialisation".into(), json!({"anyOf": [form(inits()), {"$ref": "#/$defs/number"}]}));
     let reference = json!({"type": "string", "description": "a node or an input; node.port for a block with several outputs; node[2] for an entry of a list; node{last} for the last turn of a loop; a | b for the first that is there"});
     defs.insert("reference".into(), reference);
     defs.insert(
         "references".into(),
         json!({"anyOf": [{"$ref": "#/$defs/reference"}, {"type": "array", "items": {"$ref": "#/$defs/reference"}}]}),
     );
-    defs.insert("parameter".into(), json!({"description": "a number, true or false, a list, a size, a norm, a function, a block, an expression, Required, or OneOf(...)"}));
+    defs.insert("parameter".into(), json!({"description": "a number, true or false, a list, a size, a norm, a function, an initialisation, a block, an expression, Required, or OneOf(...)"}));
     defs.insert("parameters".into(), json!({"type": "object", "additionalProperties": {"$ref": "#/$defs/parameter"}}));
     for p in all() {
         defs.insert(p.name.clone(), block(p));
@@ -92,6 +93,7 @@ fn field(f: &Field) -> Value {
         Kind::Bool => json!({"$ref": "#/$defs/bool"}),
         Kind::Function => json!({"$ref": "#/$defs/function"}),
         Kind::Norm => json!({"$ref": "#/$defs/norm"}),
+        Kind::Init => json!({"$ref": "#/$defs/initialisation"}),
         Kind::Word => json!({"type": "string"}),
     };
     v["description"] = f.doc.clone().into();
