@@ -279,7 +279,8 @@ fn definitions_are_checked_unopened() {
 
 #[test]
 fn initialisations_that_cannot_be() {
-    let with = |init: &str| graph("\"init\": kaiming", "", &format!("\"c\": Conv(x: \"image\", out: 4, norm: batch, {init})"), "\"y\": \"c\"");
+    let with =
+        |init: &str| graph("\"init\": kaiming", "", &format!("\"c\": Conv(x: \"image\", out: 4, norm: batch, {init})"), "\"y\": \"c\"");
     refused("no fan", &with("norm_init: kaiming"), &[], Code::E0401, "fan in");
     refused("a deviation", &with("init: normal(std: -1)"), &[], Code::E0401, "`std`");
     refused("a word", &with("init: keiming"), &[], Code::E0104, "`keiming`");

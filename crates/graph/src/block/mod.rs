@@ -9,6 +9,7 @@ mod add;
 mod anchor_detector;
 mod anchor_film;
 mod avg_pool3d;
+mod axes;
 mod builder;
 mod channel_pool;
 mod channel_scale;
@@ -45,6 +46,7 @@ mod subtract;
 mod texture_routing;
 mod up_conv3d;
 
+pub use axes::Axes;
 pub use builder::Builder;
 pub use forms::{FunctionForm, NormForm};
 pub use global_pool::GlobalStatistic;

@@ -26,7 +26,7 @@ pub fn library(source: &Arc<Source>) -> Result<(usize, Diagnostics)> {
     }
     let (text, more) = read::meaning(&tree)?;
     found.0.extend(more.0);
-    let mut l = Lowering::new(&text.blocks, text.whole.blocks && imported, None);
+    let mut l = Lowering::new(&text.blocks, text.whole.blocks && imported, None, false);
     check_composites(&text, &mut l.found);
     l.unopened(&text.blocks, &Scope::new(), &Words::new(), &|_| true);
     l.found.dedup();

@@ -26,6 +26,8 @@ pub struct Lowering<'t> {
     seen: HashSet<&'t str>,
     all_blocks: bool,
     dead: Option<Severity>,
+    /// Whether the graph is in two dimensions.
+    pub flat: bool,
 }
 
 /// A scope to be lowered.
@@ -54,7 +56,7 @@ pub struct Inside<'s, 't> {
 
 impl<'t> Lowering<'t> {
     /// `all_blocks`: whether all composites could be read. `dead`: how bad a node is that reaches no output.
-    pub fn new(composites: &'t [Composite], all_blocks: bool, dead: Option<Severity>) -> Self {
+    pub fn new(composites: &'t [Composite], all_blocks: bool, dead: Option<Severity>, flat: bool) -> Self {
         Self {
             graph: Graph::default(),
             rows: vec![],
@@ -64,6 +66,7 @@ impl<'t> Lowering<'t> {
             seen: HashSet::new(),
             all_blocks,
             dead,
+            flat,
         }
     }
 
@@ -237,7 +240,7 @@ impl<'t> Lowering<'t> {
                 let Some(x) = x.iter().map(|(port, r, v)| Some((*port, *r, (*v)?))).collect::<Option<Vec<_>>>() else { return vec![] };
                 let mut connected = Connected::default();
                 x.iter().for_each(|(port, _, v)| connected.connect(port, *v));
-                match spec.lower(&mut Builder::new(&mut self.graph, path.clone()), &connected) {
+                match spec.lower(&mut Builder::new(&mut self.graph, path.clone()).flat(self.flat), &connected) {
                     Ok(values) => spec.outputs().into_iter().zip(values.into_iter().map(|v| FlowOutput::One(Some(v)))).collect(),
                     Err(fault) => {
                         let d = self.placed(fault, w, &path, &x, s);

@@ -8,6 +8,7 @@ mod claims;
 mod divide;
 mod flow;
 mod forms;
+mod inputs;
 mod library;
 mod lint;
 mod lower;

@@ -362,7 +362,11 @@ impl<'de> de::Deserializer<'de> for De<'de, '_> {
             Kind::Int(_) if name == "Norm" => self.deserialize_u64(visitor),
             Kind::Int(_) | Kind::Float(_) if name == "Init" => self.deserialize_f64(visitor),
             Kind::Str(s) if matches!(name, "Norm" | "Init") && !matches!(self.scope.get(s), Some(Value::Text(_) | Value::Unknown)) => {
-                if name == "Norm" { self.deserialize_u64(visitor) } else { self.deserialize_f64(visitor) }
+                if name == "Norm" {
+                    self.deserialize_u64(visitor)
+                } else {
+                    self.deserialize_f64(visitor)
+                }
             }
             Kind::Word(_) | Kind::Str(_) | Kind::Struct(Some(_), _) | Kind::Tuple(Some(_), _) => {
                 visitor.visit_enum(Choice(self)).map_err(|r| r.at(&self.tree.place))

@@ -57,8 +57,9 @@ pub struct Field {
 pub enum Kind {
     /// A whole number or an expression.
     Integer,
-    /// One for all axes or three for depth, height and width.
-    Triple,
+    /// One for all axes, or depth, height and width; height and width in two dimensions.
+    #[serde(rename = "triple")]
+    Axes,
     Number,
     Bool,
     /// One of [`functions`].
@@ -79,7 +80,7 @@ impl Kind {
         let inner = rust.strip_prefix("Option<").and_then(|r| r.strip_suffix('>')).unwrap_or(rust);
         Some(match inner {
             "usize" | "u64" | "u32" | "i64" => Kind::Integer,
-            "Triple" => Kind::Triple,
+            "Axes" => Kind::Axes,
             "f64" | "f32" => Kind::Number,
             "bool" => Kind::Bool,
             "FunctionForm" => Kind::Function,
@@ -95,7 +96,7 @@ impl Kind {
     pub fn title(self) -> &'static str {
         match self {
             Kind::Integer => "integer",
-            Kind::Triple => "integer or (D, H, W)",
+            Kind::Axes => "integer or (D, H, W)",
             Kind::Number => "number",
             Kind::Bool => "true or false",
             Kind::Function => "function",

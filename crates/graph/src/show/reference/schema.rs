@@ -15,10 +15,10 @@ pub fn schema(blocks: &[Page], composites: &[Page]) -> Value {
     defs.insert("integer".into(), number("a whole number"));
     defs.insert("number".into(), number("a number"));
     defs.insert("bool".into(), json!({"description": "true, false, or an expression over the parameters", "type": ["boolean", "string"]}));
-    let three = json!({"type": "array", "items": {"$ref": "#/$defs/integer"}, "minItems": 3, "maxItems": 3});
+    let each = json!({"type": "array", "items": {"$ref": "#/$defs/integer"}, "minItems": 2, "maxItems": 3});
     defs.insert(
         "triple".into(),
-        json!({"description": "one for all axes, or depth, height and width", "anyOf": [{"$ref": "#/$defs/integer"}, three]}),
+        json!({"description": "one for all axes, or depth, height and width; height and width of a graph in two dimensions", "anyOf": [{"$ref": "#/$defs/integer"}, each]}),
     );
     let form =
         |names: Vec<&str>| json!({"anyOf": [{"enum": names}, {"type": "object", "propertyNames": {"enum": names}, "maxProperties": 1}]});
@@ -88,7 +88,7 @@ fn field(f: &Field) -> Value {
         Kind::Integers => json!({"type": "array", "items": {"$ref": "#/$defs/integer"}}),
         Kind::Any => json!({}),
         Kind::Integer => json!({"$ref": "#/$defs/integer"}),
-        Kind::Triple => json!({"$ref": "#/$defs/triple"}),
+        Kind::Axes => json!({"$ref": "#/$defs/triple"}),
         Kind::Number => json!({"$ref": "#/$defs/number"}),
         Kind::Bool => json!({"$ref": "#/$defs/bool"}),
         Kind::Function => json!({"$ref": "#/$defs/function"}),
@@ -135,7 +135,11 @@ fn graph() -> Value {
     let texts = json!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]});
     let input = json!({
         "type": "object",
-        "properties": {"channels": {"$ref": "#/$defs/integer"}, "size": {"$ref": "#/$defs/triple"}},
+        "properties": {
+            "channels": {"$ref": "#/$defs/integer"},
+            "size": {"$ref": "#/$defs/triple"},
+            "dims": {"$ref": "#/$defs/integer", "description": "2 where no size says it"},
+        },
         "required": ["channels"], "additionalProperties": false,
     });
     json!({
