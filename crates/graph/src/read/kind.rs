@@ -20,6 +20,7 @@ const CONFIG: &[&str] = &[
     "paint",
     "split",
     "patch",
+    "slices",
     "batch",
     "normalise",
     "spacing",
