@@ -3,27 +3,26 @@
 use std::fmt;
 
 use serde::de::{self, Deserializer, EnumAccess, Visitor};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::Builder;
 use crate::ir::{Fault, Initialisation, Value};
 
 /// How the weights of a block start: a word with its fields, or a number that all of them are. Biases start at 0, but with `default`, which is
 /// PyTorch's: convolutions, linear layers and their biases uniform within `1 / sqrt(fan in)`, norms 1 and 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct InitForm(Option<Initialisation>);
-
-/// The choices as they are written.
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum Written {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", rename_all = "snake_case", deny_unknown_fields)]
+pub enum InitForm {
+    #[default]
     Default,
+    /// Normal with variance `2 / (1 + slope^2) / fan in`, or by the fan out.
     Kaiming {
         #[serde(default)]
         slope: f64,
         #[serde(default)]
         fan_out: bool,
     },
+    /// Uniform with variance `2 gain^2 / (fan in + fan out)`.
     Xavier {
         #[serde(default = "one")]
         gain: f64,
@@ -33,6 +32,7 @@ enum Written {
         #[serde(default)]
         mean: f64,
     },
+    /// Normal, drawn again beyond 2.
     TruncNormal {
         std: f64,
     },
@@ -53,7 +53,7 @@ impl InitForm {
 
     /// Whether nothing is to be changed.
     pub fn is_default(&self) -> bool {
-        self.0.is_none()
+        *self == InitForm::Default
     }
 
     /// Lets the weights of the operation that gives `v` start so.
@@ -61,25 +61,27 @@ impl InitForm {
     /// # Errors
     /// E0401 for what cannot be drawn, on the field `name`.
     pub fn begin(self, b: &mut Builder, name: &'static str, v: Value) -> Result<(), Fault> {
-        self.0.map_or(Ok(()), |init| b.start(v, init).map_err(|f| f.on(name)))
+        let init = match self {
+            InitForm::Default => return Ok(()),
+            InitForm::Kaiming { slope, fan_out } => Initialisation::Kaiming { slope, fan_out },
+            InitForm::Xavier { gain } => Initialisation::Xavier { gain },
+            InitForm::Normal { std, mean } => Initialisation::Normal { mean, deviation: std },
+            InitForm::TruncNormal { std } => Initialisation::TruncatedNormal(std),
+            InitForm::Constant { value } => Initialisation::Constant(value),
+            InitForm::Zeros => Initialisation::Constant(0.0),
+            InitForm::Ones => Initialisation::Constant(1.0),
+        };
+        b.start(v, init).map_err(|f| f.on(name))
     }
 }
 
-impl From<Written> for InitForm {
-    fn from(written: Written) -> Self {
-        InitForm(Some(match written {
-            Written::Default => return InitForm(None),
-            Written::Kaiming { slope, fan_out } => Initialisation::Kaiming { slope, fan_out },
-            Written::Xavier { gain } => Initialisation::Xavier { gain },
-            Written::Normal { std, mean } => Initialisation::Normal { mean, deviation: std },
-            Written::TruncNormal { std } => Initialisation::TruncatedNormal(std),
-            Written::Constant { value } => Initialisation::Constant(value),
-            Written::Zeros => Initialisation::Constant(0.0),
-            Written::Ones => Initialisation::Constant(1.0),
-        }))
+impl Serialize for InitForm {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        InitForm::serialize(self, s)
     }
 }
 
+/// A number is a constant.
 impl<'de> Deserialize<'de> for InitForm {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         struct V;
@@ -89,10 +91,10 @@ impl<'de> Deserialize<'de> for InitForm {
                 f.write_str("an initialisation, or a number")
             }
             fn visit_f64<E: de::Error>(self, value: f64) -> Result<InitForm, E> {
-                Ok(InitForm(Some(Initialisation::Constant(value))))
+                Ok(InitForm::Constant { value })
             }
             fn visit_enum<A: EnumAccess<'de>>(self, a: A) -> Result<InitForm, A::Error> {
-                Written::deserialize(de::value::EnumAccessDeserializer::new(a)).map(InitForm::from)
+                InitForm::deserialize(de::value::EnumAccessDeserializer::new(a))
             }
         }
         d.deserialize_enum("Init", InitForm::NAMES, V)

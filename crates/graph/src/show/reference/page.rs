@@ -223,8 +223,18 @@ fn example(e: &Entry, outputs: &[String]) -> Result<Example> {
             format!("\"{name}\": (channels: {channels}, size: ({n}, {n}, {n}))")
         })
         .collect();
-    let outs: Vec<String> =
-        outputs.iter().map(|o| if o.is_empty() { "\"y\": \"node\"".to_owned() } else { format!("\"{o}\": \"node.{o}\"") }).collect();
+    let outs: Vec<String> = outputs
+        .iter()
+        .map(|o| {
+            if e.list {
+                "\"y\": [\"node\"]".to_owned()
+            } else if o.is_empty() {
+                "\"y\": \"node\"".to_owned()
+            } else {
+                format!("\"{o}\": \"node.{o}\"")
+            }
+        })
+        .collect();
     let text = format!("(inputs: {{ {} }}, nodes: {{ \"node\": {} }}, outputs: {{ {} }})", inputs.join(", "), e.example, outs.join(", "));
     let first = e.shapes.first().map(|(_, _, scale)| [(UNIT * scale).max(1); 3]);
     let p = compile(&Source::new(e.name, text), &[], first)?;
