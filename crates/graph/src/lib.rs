@@ -143,15 +143,21 @@
 //! )
 //! ```
 //!
-//! `shares: "first"` lets a node use the weights of another node of the scope, of the same block and with the same fields; they count once. A turn
-//! that names itself owns them: `"tower{m}": Encoder(for: "m in 0..4", shares: "tower0", x: "mod{m}")`.
+//! `shares: "first"` lets a node use the weights of another node of the scope, of the same block; fields that are not written are those of `first`.
+//! The weights count once. A turn that names itself owns them: `"tower{m}": Encoder(for: "m in 0..4", shares: "tower0", x: "mod{m}")`.
 //!
-//! `import: ["blocks/stage.ron"]` takes the composites of another file, which is `(blocks: { ... })` and may import further ones. Composites are
-//! checked whether they are used or not.
+//! `import: ["blocks/stage.ron"]` takes the composites of another file: of a graph, whose nodes are not taken, or of a file with `blocks` alone, which
+//! may have `params` and import further ones. They see the parameters of their own file. `(from: "unet.ron", only: ["Up"], rename: { "Up": "UnetUp" },
+//! set: { "width": "width" })` takes `Up` and what it uses, under another name, with the importer's value of that file's parameter `width`.
+//! `lmsc fmt --freeze` adds `hash: "b3:..."`: another content is then refused. Composites are checked whether they are used or not.
 //!
 //! # Sizes
 //! The size of the graph's input is what `--input` says, else what the file states. The compiler finds which multiples D, H and W must be,
 //! and which nodes ask for it: `check` and `stats` say so, and so does the error of a size that does not fit.
+//!
+//! `size: (H, W)` (or `dims: 2` where no size is stated) makes a graph two-dimensional: the depth of every value is 1, and a field that is a size
+//! takes a number or (H, W), with the number along the depth that changes nothing there (a kernel of 1, a padding of 0); (D, H, W) still reads. The
+//! same composites serve both. `--input 224x224`, `patch: (224, 224)` and `at: (224, 224)` are written alike.
 //!
 //! # Weights
 //! A weight is named by its path: `enc1.ghost1.primary.weight` is the weight of the operation `primary` of the node `ghost1` in the

@@ -19,6 +19,7 @@ mod ports;
 mod program;
 mod reason;
 mod resolve;
+mod shares;
 mod wire;
 
 pub use claims::verify;

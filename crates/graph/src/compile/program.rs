@@ -125,6 +125,7 @@ impl Program {
     /// # Errors
     /// E0303 with the sizes that would do.
     pub fn fits(&self, size: [usize; 3]) -> std::result::Result<(), Diagnostic> {
+        inputs::deep(size, self.flat)?;
         divide::fits(self.multiple, size, self.flat)
             .map_err(|(message, help)| Diagnostic::error(Code::E0303, message).help(help).help(self.sizes()))
     }
@@ -183,6 +184,7 @@ fn compiled(source: &Arc<Source>, sets: &[Set], size: Option<[usize; 3]>) -> Res
             program.resolved.tree = Some(Arc::new(tree));
             program.multiple = divide::multiple(&program, size);
             count(&program, &text)?;
+            program.warnings.0.extend(read::fmt::stray(source));
             let found = super::lint::lint(&program, &text);
             program.warnings.0.retain(|d| !super::lint::WIRED.contains(&d.code));
             if found.has_errors() {
@@ -206,9 +208,9 @@ fn compiled(source: &Arc<Source>, sets: &[Set], size: Option<[usize; 3]>) -> Res
 }
 
 /// Parameters: their values, and where their words stand.
-struct Parameters {
-    values: Scope,
-    words: Words,
+pub(super) struct Parameters {
+    pub values: Scope,
+    pub words: Words,
 }
 
 /// The parameters, each after those that it uses, as a variant's come after those of its base that are set to use them. Those that use each other
@@ -229,7 +231,7 @@ fn in_order(text: &GraphText) -> Vec<&read::Param> {
 }
 
 /// The values of the parameters; what is wrong with them is told, and their values are unknown.
-fn parameters(text: &GraphText, found: &mut Diagnostics) -> Parameters {
+pub(super) fn parameters(text: &GraphText, found: &mut Diagnostics) -> Parameters {
     let mut values = Scope::new();
     let mut words = Words::new();
     if !text.whole.params {
@@ -243,7 +245,7 @@ fn parameters(text: &GraphText, found: &mut Diagnostics) -> Parameters {
         if let Some(Value::Text(_)) = value {
             words.insert(p.name.clone(), super::body::chosen(&p.value).place.clone());
         }
-        values.insert(p.name.clone(), value.unwrap_or(Value::Unknown));
+        values.set_at(&p.name, value.unwrap_or(Value::Unknown), &p.value.place);
     }
     Parameters { values, words }
 }

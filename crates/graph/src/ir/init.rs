@@ -1,7 +1,6 @@
 //! What weights start as, before a network has learned.
 
 use super::{Fault, Weight};
-use serde::Serialize;
 
 /// How a weight starts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,7 +22,7 @@ pub enum Init {
 /// How the weights of one operation start where it is not as the operation says, which is PyTorch's default. Its `weight` starts so and its
 /// `bias` as zeros. The deviations follow from the shape `[out, in / groups, ...]`, as PyTorch reckons them (of a transposed convolution the
 /// first two dimensions are `[in, out / groups, ...]`, and taken as they stand).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Initialisation {
     Constant(f64),
     Normal {

@@ -26,11 +26,15 @@ pub struct Refusal {
     pub(super) word: Option<String>,
     /// Whether it may only follow from an error that was told before.
     pub(super) echo: bool,
+    /// What to write at its place.
+    pub(super) label: Option<String>,
+    /// Another place, and what to write there.
+    pub(super) also: Option<(Place, String)>,
 }
 
 impl Refusal {
     fn new(code: Code, message: String) -> Self {
-        Self { code, message, help: None, place: None, field: None, word: None, echo: false }
+        Self { code, message, help: None, place: None, field: None, word: None, echo: false, label: None, also: None }
     }
 
     pub(super) fn at(mut self, place: &Place) -> Self {
@@ -45,7 +49,11 @@ impl Refusal {
         let d = Diagnostic::error(self.code, self.message).echo(self.echo);
         let d = match self.word.as_ref().and_then(|name| words.get(name)) {
             Some(given) => d.at(given.clone(), "given here").also(place, "used here"),
-            None => d.at(place, "here"),
+            None => d.at(place, self.label.unwrap_or_else(|| "here".into())),
+        };
+        let d = match self.also {
+            Some((place, text)) => d.also(place, text),
+            None => d,
         };
         d.help(self.help.unwrap_or_else(|| "write the kind of value that is expected".into()))
     }
@@ -162,9 +170,11 @@ impl<'a, 'n> De<'a, 'n> {
 
     fn evaluated(&self, text: &str) -> Result<Value, Refusal> {
         evaluate(text, self.scope).map_err(|w| Refusal {
+            label: Some(w.label()),
             help: Some(w.help),
             place: Some(self.tree.place.clone()),
             echo: w.echo,
+            also: w.list.map(|(name, place)| (place, format!("`{name}` is set here"))),
             ..Refusal::new(Code::E0105, w.message)
         })
     }

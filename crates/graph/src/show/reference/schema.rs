@@ -131,6 +131,22 @@ fn claim() -> Value {
     })
 }
 
+/// One file of `import`, of which some is taken.
+fn import() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "from": {"type": "string"},
+            "only": {"type": "array", "items": {"type": "string"}},
+            "rename": {"type": "object", "additionalProperties": {"type": "string"}},
+            "set": {"type": "object"},
+            "hash": {"type": "string", "description": "as lmsc fmt --freeze writes it"},
+        },
+        "required": ["from"],
+        "additionalProperties": false,
+    })
+}
+
 fn graph() -> Value {
     let texts = json!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]});
     let input = json!({
@@ -150,7 +166,7 @@ fn graph() -> Value {
             "name": {"type": "string"},
             "source": {"type": "string", "description": "where the network is described"},
             "extends": {"type": "string", "description": "the graph to begin with"},
-            "import": texts.clone(),
+            "import": {"type": "array", "items": {"anyOf": [{"type": "string"}, import()]}},
             "params": {"$ref": "#/$defs/parameters"},
             "inputs": {"type": "object", "additionalProperties": input},
             "blocks": {"type": "object", "additionalProperties": {"$ref": "#/$defs/composite"}},
