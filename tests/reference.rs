@@ -2,6 +2,7 @@
 
 use assert_cmd::Command;
 use lmsc::block::Spec;
+use lmsc::show::reference::Template;
 
 fn lmsc(args: &[&str]) -> (bool, String) {
     let out =
@@ -41,10 +42,11 @@ fn the_schema_names_every_block() {
 #[test]
 fn a_new_graph_compiles_and_is_never_written_over() {
     let folder = tempfile::tempdir().expect("a folder");
-    for template in ["unet", "lightmedseg", "blank"] {
+    for template in Template::ALL.iter().map(|t| t.name) {
         let file = folder.path().join(format!("{template}.ron"));
         let file = file.to_str().expect("a path");
-        assert!(lmsc(&["new", file, "--template", template]).0, "{template}");
+        assert!(lmsc(&["new", file, "--template", template, "--name", "mine"]).0, "{template}");
+        assert!(std::fs::read_to_string(file).expect("a text").contains("name: \"mine\""), "{template}");
         assert!(lmsc(&["check", file]).0, "{template}");
         assert!(lmsc(&["fmt", "--check", file]).0, "{template}");
         assert!(!lmsc(&["new", file, "--template", template]).0, "{template} is written over");

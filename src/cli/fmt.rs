@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::print;
 use crate::read::fmt::format;
+use crate::read::freeze;
 use crate::text::{Code, Diagnostic, Diagnostics, MAX_TEXT_BYTES, Result, Source, write_text};
 
 /// Lay out graphs and configs one way, keeping comments
@@ -19,6 +20,7 @@ use crate::text::{Code, Diagnostic, Diagnostics, MAX_TEXT_BYTES, Result, Source,
 Examples:
   lmsc fmt graphs/*.ron configs/*.ron
   lmsc fmt graphs/*.ron --check             for a commit hook: fails if a file would change
+  lmsc fmt graphs/mine.ron --freeze         imports are taken as they are now, and no other
   lmsc fmt graphs/mine.ron --stdout | diff graphs/mine.ron -
   lmsc fmt - < graphs/mine.ron              for editors: the text laid out goes to standard output")]
 pub struct Args {
@@ -31,6 +33,9 @@ pub struct Args {
     /// Change nothing; print the text laid out
     #[arg(long)]
     pub stdout: bool,
+    /// Write the hash of every imported file beside it, so that another content is refused (E0110) until it is frozen again
+    #[arg(long)]
+    pub freeze: bool,
 }
 
 /// Runs the verb.
@@ -48,7 +53,8 @@ pub fn run(args: Args) -> Result<()> {
         if let Some(text) = source.text.strip_prefix('\u{feff}') {
             source = Source::new(source.name.clone(), text);
         }
-        let Some(text) = found.keep(format(&source)) else { continue };
+        let laid = if args.freeze { freeze(&source) } else { format(&source) };
+        let Some(text) = found.keep(laid) else { continue };
         let changed = text != source.text;
         let text = if marked { format!("\u{feff}{text}") } else { text };
         if args.check {

@@ -275,20 +275,21 @@ impl InputSize {
     }
 }
 
-/// Reads `4x128x128x128` or `128x128x128`.
+/// Reads `4x128x128x128`, `128x128x128`, or `128x128` of a graph in two dimensions.
 ///
 /// # Errors
-/// E0303 when it is neither.
+/// E0303 when it is none of these.
 pub fn size(text: &str) -> Result<InputSize> {
     let numbers: Option<Vec<usize>> = text.split(['x', 'X']).map(|n| n.trim().parse().ok().filter(|n| *n > 0)).collect();
     match numbers.as_deref() {
         Some([c, d, h, w]) => Ok(InputSize { channels: Some(*c), size: [*d, *h, *w] }),
         Some([d, h, w]) => Ok(InputSize { channels: None, size: [*d, *h, *w] }),
+        Some([h, w]) => Ok(InputSize { channels: None, size: [1, *h, *w] }),
         _ => {
             let source = Source::new("--input", text);
             let place = Place::new(&source, Span::new(0, text.len()));
             let d = Diagnostic::error(Code::E0303, "this is not the size of an input").at(place, "here");
-            Err(d.help("write channels, depth, height and width, as in 4x128x128x128, or 128x128x128").into())
+            Err(d.help("write channels, depth, height and width, as in 4x128x128x128, or 128x128x128; height and width in two dimensions, 128x128").into())
         }
     }
 }

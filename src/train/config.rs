@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::budget::seconds;
 use super::fault::fault;
@@ -14,7 +14,7 @@ use super::loss::Objective;
 use super::postprocess_search::PostprocessSearch;
 use super::schedule::LrSchedule;
 use crate::compile::memory::Precision;
-use crate::data::{Augment, DatasetSpec, Foreground, Preprocess, Spacing};
+use crate::data::{Augment, DatasetSpec, Foreground, Preprocess, SlicePlane, Spacing};
 use crate::infer::NamedRegions;
 use crate::read::{self, Set, Value};
 use crate::text::{Diagnostics, Result, Source, printable};
@@ -27,7 +27,7 @@ use recipe::RECIPES;
 pub use recipe::Recipe;
 pub use validate::Validate;
 
-/// A training run. Lengths are in voxels, `[D, H, W]` (the file's k, j, i).
+/// A training run. Lengths are in voxels, `[D, H, W]`: to the head, the front and the right, unless `slices` says otherwise.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunConfig {
@@ -65,15 +65,20 @@ pub struct RunConfig {
     pub paint: Option<Vec<u32>>,
     #[serde(default)]
     pub split: SplitSpec,
-    /// Size of the patches that the network is trained on, and of the windows at prediction.
+    /// Size of the patches that the network is trained on, and of the windows at prediction; of slices `(H, W)`.
+    #[serde(deserialize_with = "patch")]
     pub patch: [usize; 3],
+    /// The planes along H and W of the network, whatever the axis order of the files: `axial`, `coronal` or `sagittal`. A network in two
+    /// dimensions sees a volume as a row of such slices. The model carries it.
+    #[serde(default, skip_serializing_if = "SlicePlane::is_axial")]
+    pub slices: SlicePlane,
     /// Patches in a batch.
     #[serde(default = "two")]
     pub batch: usize,
     /// How intensities are brought to the scale of the network.
     #[serde(default)]
     pub normalise: Normalise,
-    /// The spacing in mm, along D, H, W of RAS (head, front, right), to which all cases are brought, `keep` for an axis that stays; without it
+    /// The spacing in mm, along D, H, W (head, front, right, unless `slices` says otherwise), to which all cases are brought, `keep` for an axis that stays; without it
     /// each keeps its own.
     #[serde(default)]
     pub spacing: Option<Spacing>,
@@ -156,6 +161,7 @@ pub const FIELDS: &[&str] = &[
     "paint",
     "split",
     "patch",
+    "slices",
     "batch",
     "normalise",
     "spacing",
@@ -275,6 +281,16 @@ impl Default for ScheduleConfig {
     }
 }
 
+/// `(D, H, W)`, or `(H, W)` of slices.
+fn patch<'de, D: Deserializer<'de>>(d: D) -> std::result::Result<[usize; 3], D::Error> {
+    let all = Vec::deserialize(d)?;
+    match all[..] {
+        [h, w] => Ok([1, h, w]),
+        [d, h, w] => Ok([d, h, w]),
+        _ => Err(de::Error::invalid_length(all.len(), &"a size (D, H, W), or (H, W) of slices,")),
+    }
+}
+
 fn one() -> usize {
     1
 }
@@ -330,7 +346,8 @@ impl RunConfig {
 
     /// How images are prepared.
     pub fn preprocess(&self) -> Preprocess {
-        Preprocess { normalise: self.normalise, spacing: self.spacing, crop: self.crop, nan: self.nan }
+        let orientation = self.slices.orientation();
+        Preprocess { normalise: self.normalise, orientation, spacing: self.spacing, crop: self.crop, nan: self.nan }
     }
 
     fn check(&self, source: &Arc<Source>) -> Result<()> {

@@ -231,6 +231,7 @@ impl Job {
         Card {
             regions: self.regions.clone(),
             normalise: self.config.normalise,
+            orientation: self.config.slices.orientation(),
             spacing: self.config.spacing,
             crop: self.config.crop,
             nan: self.config.nan,

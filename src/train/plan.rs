@@ -124,6 +124,9 @@ fn patch(
 ) -> Result<([usize; 3], u64), Diagnostic> {
     let multiple = program.multiple().map(|m| m.max(1));
     let mut patch: [usize; 3] = std::array::from_fn(|a| ((median[a] / multiple[a] as f64).ceil() as usize).max(1) * multiple[a]);
+    if program.flat() {
+        patch[0] = 1;
+    }
     loop {
         let need = need(patch, LEAST_BATCH).unwrap_or(u64::MAX);
         if need <= budget {

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use burn::tensor::Device;
 
 use super::*;
+use crate::data::SlicePlane;
 use crate::infer::BEST;
 use crate::net::{Network, load_model};
 use crate::read::Set;
@@ -331,4 +332,27 @@ fn batches_are_the_same_from_any_number_of_threads() {
     for loader_workers in [2, 3, 16] {
         assert!(made(loader_workers, 0) == one && made(loader_workers, 7) == one[7..], "{loader_workers} threads");
     }
+}
+
+#[test]
+fn a_network_in_two_dimensions_learns_from_slices() {
+    let root = tempfile::tempdir().unwrap();
+    let graph = GRAPH.replace("size: (16, 16, 16)", "size: (16, 16)");
+    let sets = ["patch=(16, 12)", "slices=coronal", "batch=8", "augment.rotate=(probability: 1, degrees: 20)"];
+    let job = job_of(&graph, &sets, &[]).unwrap();
+    // 16 x 20 x 18 voxels along the head, the front and the right.
+    assert_eq!(job.store.sample(0).unwrap().size(), [20, 16, 18]);
+    assert_eq!((job.config.patch, job.card(1, None, vec![]).orientation), ([1, 16, 12], SlicePlane::Coronal.orientation()));
+    train_in(root.path(), &job).unwrap();
+    let losses: Vec<f64> = figures(root.path())[1..].iter().map(|l| l.split(',').nth(3).unwrap().parse().unwrap()).collect();
+    assert!(losses[1] < losses[0] && losses[2] < 0.95 * losses[0], "it learns: {losses:?}");
+    let model = load_model(&root.path().join(BEST), &Device::flex()).unwrap();
+    assert_eq!(model.card().orientation, SlicePlane::Coronal.orientation());
+    // The run folder makes it again.
+    let source = Source::read(&root.path().join("config.ron")).unwrap();
+    let config = RunConfig::read(&source, &[]).unwrap();
+    assert_eq!((config.patch, config.slices), (job.config.patch, job.config.slices));
+    let refused = |patch: &str, graph: &str| job_of(graph, &[patch], &[]).unwrap_err();
+    assert!(refused("patch=(2, 16, 16)", &graph).0[0].message.contains("two dimensions"));
+    assert!(refused("patch=(16, 16)", GRAPH).0[0].message.contains("the depth 1"));
 }

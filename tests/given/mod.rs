@@ -62,6 +62,7 @@ pub fn around(e: &Entry, node: &str) -> String {
     let outputs = match e.name {
         "LSPM" => "\"a\": \"node.texture\", \"b\": \"node.features\"",
         "SkipRouter" => "\"a\": \"node.s1\", \"b\": \"node.s2\"",
+        _ if e.list => "\"y\": [\"node\"]",
         _ => "\"y\": \"node\"",
     };
     format!("(inputs: {{ {} }}, nodes: {{ \"node\": {node} }}, outputs: {{ {outputs} }})", inputs.join(", "))

@@ -119,7 +119,7 @@ pub fn state(folder: &Path, bytes: &[u8]) -> bool {
 
 /// How the cases of [`case`] are prepared.
 pub fn prepared() -> Preprocess {
-    Preprocess { normalise: Normalise::ZScore, spacing: Some([1.0, 1.0, 2.0].into()), crop: false, nan: None }
+    Preprocess { normalise: Normalise::ZScore, spacing: Some([1.0, 1.0, 2.0].into()), ..Preprocess::default() }
 }
 
 /// A prepared case in the cache `kept` of a folder that `phantom::write` has made, as it is and with a hash that fits: it is used or made again.

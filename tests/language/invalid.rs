@@ -253,6 +253,9 @@ fn a_file_of_blocks_is_checked_alone() {
         assert!(found.0.len() == 1 && found.0[0].code == code, "{to}: {found}");
     }
     assert_eq!(of(&graph("", "", "\"c\": Conv(x: \"image\", out: 1)", "\"y\": \"c\"")).expect_err("a graph").0[0].code, Code::E0110);
+    // Its own parameters are known.
+    let own = sound.replace("(blocks", "(params: { \"width\": [1, 2] }, blocks").replace("width * channels(x)", "width");
+    assert_eq!(of(&own).expect_err("a list for a number").0[0].code, Code::E0104);
 }
 
 #[test]
@@ -275,4 +278,78 @@ fn definitions_are_checked_unopened() {
     let field = fine.replace("out: 1", "out: \"m\", strid: 2");
     let all = told(&graph("", &field, "\"c\": Conv3D(x: \"image\", out: 1)", "\"y\": \"c\""));
     assert!(all.contains("E0105") && all.contains("strid"), "{all}");
+}
+
+#[test]
+fn an_entry_that_is_not_there_is_told_at_both_places() {
+    let text = graph(
+        "\"widths\": [4, 8, 16, 32], \"strides\": [1, 2]",
+        "",
+        "\"enc{s}\": Conv(chain: \"s in 0..len(widths)\", x: \"image\", out: \"widths[s]\", stride: \"strides[s]\")",
+        "\"y\": \"enc{last}\"",
+    );
+    let found = compile(&Source::new("test.ron", text.as_str()), &[], None).expect_err("too few");
+    let d = &found.0[0];
+    assert_eq!((d.code, d.message.as_str()), (Code::E0105, "`strides` has 2 entries, 0 to 1, and entry 2 is asked for"));
+    let labels: Vec<(&str, &str)> = d.labels.iter().map(|l| (&text[l.place.span.start..l.place.span.end], l.text.as_str())).collect();
+    assert_eq!(labels, [("\"strides[s]\"", "here, where s = 2"), ("[1, 2]", "`strides` is set here")]);
+}
+
+#[test]
+fn splits() {
+    let with = |how: &str, y: &str| graph("", "", &format!("\"p\": Split(x: \"image\"{how})"), &format!("\"y\": {y}"));
+    refused("three of two", &with(", parts: 3", "[\"p\"]"), &[], Code::E0302, "2 channels cannot be cut into 3 parts");
+    refused("a sum", &with(", channels: [1, 2]", "[\"p\"]"), &[], Code::E0302, "do not make up");
+    refused("nothing", &with("", "[\"p\"]"), &[], Code::E0401, "where to cut");
+    refused("both", &with(", parts: 2, channels: [1, 1]", "[\"p\"]"), &[], Code::E0401, "both say");
+    refused("past the end", &with(", parts: 2", "\"p[2]\""), &[], Code::E0203, "0 to 1");
+    refused("which", &with(", parts: 2", "\"p\""), &[], Code::E0204, "\"p[0]\"");
+}
+
+#[test]
+fn initialisations_that_cannot_be() {
+    let with =
+        |init: &str| graph("\"init\": kaiming", "", &format!("\"c\": Conv(x: \"image\", out: 4, norm: batch, {init})"), "\"y\": \"c\"");
+    refused("no fan", &with("norm_init: kaiming"), &[], Code::E0401, "fan in");
+    refused("a deviation", &with("init: normal(std: -1)"), &[], Code::E0401, "`std`");
+    refused("a word", &with("init: keiming"), &[], Code::E0104, "`keiming`");
+    refused("a field", &with("init: kaiming(slop: 1)"), &[], Code::E0107, "`kaiming` has no field `slop`");
+    refused("a class", &with("init: relu"), &[], Code::E0104, "`relu`");
+    refused("a parameter's class", &with("init: \"init\""), &["init=relu"], Code::E0207, "an initialisation");
+}
+
+#[test]
+fn sizes_of_two_dimensions() {
+    let with = |input: &str, node: &str| {
+        graph("", "", &format!("\"c\": {node}"), "\"y\": \"c\"").replace("\"image\": (channels: 2, size: (8, 8, 8))", input)
+    };
+    let conv = "Conv(x: \"image\", out: 4)";
+    let plane = "\"image\": (channels: 2, size: (32, 32))";
+    refused(
+        "four",
+        &with(plane, "Conv(x: \"image\", out: 4, stride: (1, 1, 2, 2))"),
+        &[],
+        Code::E0104,
+        "two numbers here, (H, W), or one for both; 4 are",
+    );
+    let volume = "\"image\": (channels: 2, size: (8, 8, 8))";
+    refused(
+        "two",
+        &with(volume, "Conv(x: \"image\", out: 4, stride: (2, 2))"),
+        &[],
+        Code::E0104,
+        "three numbers here, (D, H, W), or one for all; 2 are",
+    );
+    refused("one in a list", &with(volume, "Conv(x: \"image\", out: 4, stride: [2])"), &[], Code::E0104, "1 value in a list");
+    let both = "\"image\": (channels: 2, size: (32, 32)), \"ct\": (channels: 1, size: (8, 8, 8))";
+    refused("inputs", &with(both, conv), &[], Code::E0104, "`image` is 2D and `ct` is 3D");
+    refused("dims", &with("\"image\": (channels: 2, dims: 4)", conv), &[], Code::E0104, "two or three dimensions");
+    refused("dims and size", &with("\"image\": (channels: 2, dims: 3, size: (8, 8))", conv), &[], Code::E0104, "`dims` is 3");
+    refused("a depth", &with("\"image\": (channels: 2, dims: 2, size: (8, 8, 8))", conv), &[], Code::E0303, "a depth of 8");
+    let deep = compile(&Source::new("flat.ron", with(plane, conv)), &[], Some([4, 32, 32])).expect_err("a depth");
+    assert!(deep.0[0].code == Code::E0303 && deep.0[0].help[0].contains("32x32"), "{deep}");
+    let odd = with(plane, "Add(x: [\"p\", \"image\"])")
+        .replace("nodes: {", "nodes: { \"q\": MaxPool(x: \"image\"), \"p\": UpConv(x: \"q\", out: 2), ");
+    let odd = compile(&Source::new("flat.ron", odd), &[], Some([1, 31, 32])).expect_err("odd");
+    assert!(odd.0[0].code == Code::E0303 && odd.0[0].help[0] == "use 32x32", "{odd}");
 }

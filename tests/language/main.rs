@@ -129,6 +129,89 @@ fn composites_come_from_a_library() {
 }
 
 #[test]
+fn an_import_takes_some_composites_under_other_names_with_other_parameters() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path
+    };
+    // A graph: its composites are taken, its nodes are not. `wide` follows from `width`, which `Up` does not name.
+    write(
+        "net.ron",
+        r#"(
+            params: { "wide": "2 * width", "width": 8, "act": relu },
+            inputs: { "image": (channels: 1, size: (8, 8, 8)) },
+            blocks: {
+                "Two": (inputs: ["x"], nodes: { "c": Conv(x: "x", out: "wide", activation: "act") }, output: "c"),
+                "Up": (inputs: ["x"], nodes: { "two": Two(x: "x"), "d": Conv(x: "two", out: "channels(x)") }, output: "d"),
+                "Other": (inputs: ["x"], nodes: { "c": Conv(x: "x", out: "width") }, output: "c"),
+            },
+            nodes: { "up": Up(x: "image"), "o": Other(x: "up") },
+            outputs: { "y": "o" },
+        )"#,
+    );
+    let graph = |import: &str, params: &str, block: &str| {
+        let channels = if params.is_empty() { "2" } else { "\"w\"" };
+        let text = format!(
+            "(import: [{import}], params: {{ {params} }}, inputs: {{ \"image\": (channels: {channels}, size: (8, 8, 8)) }}, nodes: {{ \"n\": {block}(x: \"image\") }}, outputs: {{ \"y\": \"n\" }})"
+        );
+        compile(&Source::read(&write("graph.ron", &text)).expect("a text"), &[], None)
+    };
+    let width = |p: &Program| p.graph.fact(p.rows.iter().find(|r| r.path == "n.two").expect("a row").output).channels;
+    let sound = |import: &str, params: &str, block: &str| {
+        let p = graph(import, params, block).unwrap_or_else(|found| panic!("{import}: {found}"));
+        assert_eq!(build(p.resolved(), &[]).unwrap_or_else(|f| panic!("{f}\n{}", p.resolved())).hash(), p.hash(), "{import}");
+        assert!(p.warnings.0.is_empty(), "{import}: {:?}", p.warnings);
+        p
+    };
+    assert_eq!(width(&sound("\"net.ron\"", "", "Up")), 16);
+    // The importer's own `width` is another one.
+    let p = sound("(from: \"net.ron\", only: [\"Up\"])", "\"w\": \"width\", \"width\": 3", "Up");
+    assert!(width(&p) == 16 && !p.resolved().contains("Other") && p.resolved().contains("Two"), "{}", p.resolved());
+    assert_eq!(width(&sound("(from: \"net.ron\", set: { \"width\": 5 })", "", "Up")), 10);
+    assert_eq!(width(&sound("(from: \"net.ron\", set: { \"width\": \"w + 1\" })", "\"w\": 2", "Up")), 6);
+    let twice = "(from: \"net.ron\", only: [\"Up\"], rename: { \"Up\": \"UpA\", \"Two\": \"TwoA\" }), (from: \"net.ron\", set: { \"width\": 1, \"act\": silu })";
+    assert_eq!((width(&sound(twice, "", "UpA")), width(&sound(twice, "", "Up"))), (16, 2));
+
+    let refused = |import: &str, code: Code, part: &str| {
+        let found = graph(import, "", "Up").expect_err(import);
+        let d = &found.0[0];
+        assert!(d.code == code && format!("{} {}", d.message, d.help.join(" ")).contains(part), "{import}: {found}");
+    };
+    refused("(from: \"net.ron\", only: [\"Upp\"])", Code::E0201, "`Up`");
+    refused("(from: \"net.ron\", rename: { \"Down\": \"Up\" })", Code::E0201, "`Down`");
+    refused("(from: \"net.ron\", set: { \"widht\": 1 })", Code::E0207, "`width`");
+    refused("(from: \"net.ron\", onyl: [])", Code::E0107, "`only`");
+    refused("(only: [\"Up\"])", Code::E0106, "from which file");
+    refused("(from: \"net.ron\", hash: \"9f\")", Code::E0104, "--freeze");
+    refused("\"net.ron\", (from: \"net.ron\", set: { \"width\": 1 })", Code::E0103, "(from: \"net.ron\", rename");
+    write("less.ron", "(extends: \"net.ron\", drop: [\"Up.d\"])");
+    refused("\"less.ron\"", Code::E0104, "`Up.d`");
+
+    // What was frozen is taken while it is the same, whatever comments and layout are.
+    let file = write(
+        "graph.ron",
+        "(import: [\"net.ron\"], inputs: { \"image\": (channels: 2, size: (8, 8, 8)) }, nodes: { \"n\": Up(x: \"image\") }, outputs: { \"y\": \"n\" })",
+    );
+    let frozen = lmsc::read::freeze(&Source::read(&file).expect("a text")).expect("it can be frozen");
+    assert!(frozen.contains("(from: \"net.ron\", hash: \"b3:"), "{frozen}");
+    std::fs::write(&file, &frozen).expect("written");
+    let read = || compile(&Source::read(&file).expect("a text"), &[], None);
+    let net = std::fs::read_to_string(folder.path().join("net.ron")).expect("a text");
+    assert!(read().is_ok());
+    write("net.ron", &format!("// A comment.\n{}", net.replace("\n            ", "\n")));
+    assert!(read().is_ok());
+    write("net.ron", &net.replace("\"width\": 8", "\"width\": 9"));
+    let d = read().expect_err("another content").0.remove(0);
+    assert!(d.code == Code::E0110 && d.message.contains("`net.ron` is not what was frozen"), "{d:?}");
+    let again = lmsc::read::freeze(&Source::read(&file).expect("a text")).expect("it can be frozen");
+    assert!(again != frozen && again.matches("hash").count() == 1, "{again}");
+    std::fs::write(&file, again).expect("written");
+    assert!(read().is_ok());
+}
+
+#[test]
 fn chains_of_variants() {
     let folder = tempfile::tempdir().expect("a folder");
     let base = std::fs::canonicalize("graphs/lightmedseg.ron").expect("the graph");

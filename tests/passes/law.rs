@@ -22,7 +22,8 @@ fn drawn(name: &str, w: &Weight) -> Vec<f32> {
         Init::Ones => (1.0, 0.5),
         Init::Constant(value) => (value, 0.5),
         Init::Uniform(bound) => (0.0, bound),
-        Init::Normal(deviation) | Init::TruncatedNormal(deviation) => (0.0, deviation),
+        Init::Normal { mean, deviation } => (mean, deviation),
+        Init::TruncatedNormal(deviation) => (0.0, deviation),
     };
     (0..w.dims.iter().product()).map(|_| (middle + width * draw()) as f32).collect()
 }

@@ -33,8 +33,8 @@
 //! # Parameters
 //! `params` gives names to values: whole numbers, numbers, `true` or `false`, words (`"act": OneOf("silu", "relu")`, one of these, the first if
 //! nothing else is said), sizes `(1, 2, 2)`, lists `[32, 64, 128]` whose entries are of one kind, and forms. A form is a norm (`instance`,
-//! `group(4)`, `layer(eps: 0.000001)`, `none`), a function (`relu`, `leaky_relu(slope: 0.1)`) or a block (`Conv(bias: false, norm: "norm")`); its
-//! expressions are evaluated where it is written. A parameter may use others, in any order, and keeps its type or class. `--set anchors=16` changes
+//! `group(4)`, `layer(eps: 0.000001)`, `none`), a function (`relu`, `leaky_relu(slope: 0.1)`), an initialisation (`kaiming`, `trunc_normal(0.02)`)
+//! or a block (`Conv(bias: false, norm: "norm")`); its expressions are evaluated where it is written. A parameter may use others, in any order, and keeps its type or class. `--set anchors=16` changes
 //! one from outside, `--set features[1]=48` an entry of a list.
 //!
 //! Wherever a value is expected, a text is an expression over the parameters. From loosest to tightest: `..` and `..=` (a range is a list),
@@ -143,19 +143,31 @@
 //! )
 //! ```
 //!
-//! `shares: "first"` lets a node use the weights of another node of the scope, of the same block and with the same fields; they count once. A turn
-//! that names itself owns them: `"tower{m}": Encoder(for: "m in 0..4", shares: "tower0", x: "mod{m}")`.
+//! `shares: "first"` lets a node use the weights of another node of the scope, of the same block; fields that are not written are those of `first`.
+//! The weights count once. A turn that names itself owns them: `"tower{m}": Encoder(for: "m in 0..4", shares: "tower0", x: "mod{m}")`.
 //!
-//! `import: ["blocks/stage.ron"]` takes the composites of another file, which is `(blocks: { ... })` and may import further ones. Composites are
-//! checked whether they are used or not.
+//! `import: ["blocks/stage.ron"]` takes the composites of another file: of a graph, whose nodes are not taken, or of a file with `blocks` alone, which
+//! may have `params` and import further ones. They see the parameters of their own file. `(from: "unet.ron", only: ["Up"], rename: { "Up": "UnetUp" },
+//! set: { "width": "width" })` takes `Up` and what it uses, under another name, with the importer's value of that file's parameter `width`.
+//! `lmsc fmt --freeze` adds `hash: "b3:..."`: another content is then refused. Composites are checked whether they are used or not.
 //!
 //! # Sizes
 //! The size of the graph's input is what `--input` says, else what the file states. The compiler finds which multiples D, H and W must be,
 //! and which nodes ask for it: `check` and `stats` say so, and so does the error of a size that does not fit.
 //!
+//! `size: (H, W)` (or `dims: 2` where no size is stated) makes a graph two-dimensional: the depth of every value is 1, and a field that is a size
+//! takes a number or (H, W), with the number along the depth that changes nothing there (a kernel of 1, a padding of 0); (D, H, W) still reads. The
+//! same composites serve both. `--input 224x224`, `patch: (224, 224)` and `at: (224, 224)` are written alike.
+//!
 //! # Weights
 //! A weight is named by its path: `enc1.ghost1.primary.weight` is the weight of the operation `primary` of the node `ghost1` in the
 //! composite node `enc1`. Layouts and initial values are PyTorch's.
+//!
+//! `init` lets the weights of a convolution, a linear layer or a head start otherwise: `kaiming(slope: 0.01)` is normal with the variance
+//! `2 / (1 + slope^2) / fan in` (`fan_out: true` takes the outputs), `xavier` uniform, `normal(std: 0.02)`, `trunc_normal(0.02)`, `zeros`, `ones` or
+//! a number; biases then start at 0. `norm_init` does so for the scale of the norm that follows, and `init` for that of `Norm`; `default` is
+//! PyTorch's. An initialisation can be a parameter as a norm can: `"init": kaiming(slope: 0.01)`, `Conv(init: "init")`. It is no part of what the
+//! network is: counts, hashes and files of weights are the same.
 //!
 //! # Variants
 //! `extends: "base.ron"` begins with another graph (a path relative to the file). The variant's entries of `params`, `inputs`, `blocks`,

@@ -73,6 +73,7 @@ codes! {
     W0101 "a parameter is not used",
     W0103 "an alternative is never there",
     W0104 "a composite reads a parameter of what uses it",
+    W0105 "documentation stands before nothing",
     W0204 "a gate has one path",
     W0301 "a norm has one channel in each group",
     W0302 "a norm follows a convolution with a bias",

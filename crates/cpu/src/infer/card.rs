@@ -186,7 +186,7 @@ impl Card {
 
     /// How images are prepared for the network.
     pub fn preprocess(&self) -> Preprocess {
-        Preprocess { normalise: self.normalise, spacing: self.spacing, crop: self.crop, nan: self.nan }
+        Preprocess { normalise: self.normalise, orientation: self.orientation, spacing: self.spacing, crop: self.crop, nan: self.nan }
     }
 
     fn fault_of(&self, regions: &Regions) -> Option<String> {

@@ -7,7 +7,7 @@ use ndarray::{Array3, Array4, Axis, s};
 
 use super::*;
 use crate::compile::compile;
-use crate::data::{CANONICAL, CaseEntry as Entry, Dataset, DatasetSpec as Spec};
+use crate::data::{CANONICAL, CaseEntry as Entry, Dataset, DatasetSpec as Spec, SlicePlane};
 use crate::store;
 use crate::text::{Code, Source};
 use crate::volume::{Header, Normalise, Orientation, Volume, read, reorient, write_image, write_labels};
@@ -324,4 +324,36 @@ fn training_and_prediction_see_one_image() {
         let sums = predicted.probabilities.unwrap().sum_axis(Axis(0));
         assert!(sums.iter().all(|p| (p - 1.0).abs() < 1e-4), "probabilities of the background, and of all classes, sum to 1");
     }
+}
+
+#[test]
+fn a_network_in_two_dimensions_sees_the_slices_across_the_axis_that_its_card_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = GRAPH.replace("size: (16, 16, 16)", "size: (16, 16)");
+    let program = compile(&Source::new("flat.ron", text), &[], None).unwrap();
+    let weights = store::init(&program, 3).unwrap();
+    let [both, ..] = write(dir.path(), [9, 11, 14]);
+    let file = read(&both).unwrap();
+    let mut seen = vec![];
+    for slices in [SlicePlane::Axial, SlicePlane::Coronal, SlicePlane::Sagittal] {
+        let orientation = slices.orientation();
+        let model = |patch| {
+            let card = Card { orientation, ..Card { patch, ..card() } };
+            Model::new(CpuEngine::new(&program, &weights).unwrap(), card).unwrap()
+        };
+        let predicted = predict(&Predictor::new(model([1, 16, 16]), Options::default()), &both);
+        // Slice by slice by hand: each alone, in the plane that is asked for.
+        let turned = file.reoriented(orientation);
+        let mut image = turned.data.clone();
+        Normalise::default().apply(&mut image);
+        let mut labels = Array3::zeros(turned.size());
+        for z in 0..turned.size()[0] {
+            let slice = image.slice(s![.., z..z + 1, .., ..]);
+            labels.slice_mut(s![z..z + 1, .., ..]).assign(&model([1, 16, 16]).segment(slice).unwrap());
+        }
+        assert_eq!(predicted.windows, turned.size()[0]);
+        assert_eq!(reorient(predicted.labels.view(), file.grid().orientation(), orientation), labels, "{slices:?}");
+        seen.push(predicted.labels);
+    }
+    assert!(seen[0] != seen[1] && seen[1] != seen[2]);
 }

@@ -1,7 +1,7 @@
 //! Anchors: a few points that the network places in the volume.
 
 use super::{Block, Builder, Connected, Port};
-use crate::ir::{Fault, Triple, Value};
+use crate::ir::{Fault, Value};
 use crate::op::{Activation, Conv3d, GlobalAvgPool};
 use serde::{Deserialize, Serialize};
 
@@ -57,7 +57,7 @@ impl Block for AnchorDetector {
         }
         let mut h = x.one("x")?;
         for i in 1..=self.layers {
-            h = b.op(&format!("conv{i}"), Conv3d::new(self.width, Triple::all(3)).stride(Triple::all(2)), &[h])?;
+            h = b.op(&format!("conv{i}"), Conv3d::new(self.width, b.cube(3)).stride(b.cube(2)), &[h])?;
             h = b.norm(&format!("norm{i}"), self.groups, h)?;
             h = b.silu(&format!("silu{i}"), h)?;
         }

@@ -1,7 +1,7 @@
 //! Average pooling.
 
-use super::{Block, Builder, Connected, Port};
-use crate::ir::{Fault, Triple, Value};
+use super::{Axes, Block, Builder, Connected, Port};
+use crate::ir::{Fault, Value};
 use crate::op::AvgPool3d;
 use serde::{Deserialize, Serialize};
 
@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct AvgPool3D {
     #[serde(default = "two")]
-    pub kernel: Triple,
+    pub kernel: Axes,
 }
 
-fn two() -> Triple {
-    Triple::all(2)
+fn two() -> Axes {
+    Axes::all(2)
 }
 
 impl Block for AvgPool3D {
@@ -25,6 +25,7 @@ impl Block for AvgPool3D {
     const SHAPES: &'static [(&'static str, usize, usize)] = &[("features", 8, 1)];
 
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
-        Ok(vec![b.op("pool", AvgPool3d { kernel: self.kernel }, &[x.one("x")?])?])
+        let kernel = b.axes("kernel", self.kernel, 1)?;
+        Ok(vec![b.op("pool", AvgPool3d { kernel }, &[x.one("x")?])?])
     }
 }

@@ -1,25 +1,53 @@
 //! How a block draws itself: operations added one after the other under the block's path.
 
-use super::Connected;
-use crate::ir::{Fault, Graph, Triple, Value};
+use super::{Axes, Connected};
+use crate::ir::{Fault, Graph, Initialisation, Triple, Value};
 use crate::op::{Activation, Conv3d, GroupNorm, Linear, Op};
 
 /// Adds operations to the op graph, naming each after the block that asked for it.
 pub struct Builder<'a> {
     graph: &'a mut Graph<Op>,
     scope: String,
+    /// Whether the graph is in two dimensions: the depth of every value is 1.
+    flat: bool,
 }
 
 impl<'a> Builder<'a> {
     /// A builder for the node at `scope` (`enc1.ghost1`).
     pub fn new(graph: &'a mut Graph<Op>, scope: impl Into<String>) -> Self {
-        Self { graph, scope: scope.into() }
+        Self { graph, scope: scope.into(), flat: false }
+    }
+
+    /// The same in two dimensions, if `flat`.
+    pub fn flat(self, flat: bool) -> Self {
+        Self { flat, ..self }
+    }
+
+    /// What a field says of each axis; in two dimensions the depth is `neutral` where it is not given.
+    ///
+    /// # Errors
+    /// E0104 on the field `name` for numbers of another count than the graph has axes.
+    pub fn axes(&self, name: &'static str, axes: Axes, neutral: usize) -> Result<Triple, Fault> {
+        axes.over(self.flat, neutral).map_err(|f| f.on(name))
+    }
+
+    /// The same of a field that may be absent.
+    ///
+    /// # Errors
+    /// As [`Builder::axes`].
+    pub fn maybe_axes(&self, name: &'static str, axes: Option<Axes>, neutral: usize) -> Result<Option<Triple>, Fault> {
+        axes.map(|axes| self.axes(name, axes, neutral)).transpose()
+    }
+
+    /// A kernel or a stride of `n` along each axis that the graph has.
+    pub fn cube(&self, n: usize) -> Triple {
+        Triple([if self.flat { 1 } else { n }, n, n])
     }
 
     /// A builder one level deeper.
     pub fn scope(&mut self, name: &str) -> Builder<'_> {
         let scope = self.path(name);
-        Builder { graph: self.graph, scope }
+        Builder { graph: self.graph, scope, flat: self.flat }
     }
 
     /// Adds an operation; its weights are called `<block's path>.<name>.<weight>`.
@@ -40,6 +68,14 @@ impl<'a> Builder<'a> {
         let path = self.path(name);
         let op = self.graph.node(owner).op.clone();
         self.graph.add_shared(path, op, inputs, owner)
+    }
+
+    /// Lets the weights of the operation that gives `v` start otherwise than PyTorch's do.
+    ///
+    /// # Errors
+    /// E0401 for what cannot be drawn.
+    pub fn start(&mut self, v: Value, init: Initialisation) -> Result<(), Fault> {
+        self.graph.start(v, init)
     }
 
     /// The channels of a value.

@@ -1,7 +1,7 @@
 //! Convolution, with what usually follows it.
 
-use super::{Block, Builder, Connected, FunctionForm, NormForm, Port};
-use crate::ir::{Fault, Triple, Value};
+use super::{Axes, Block, Builder, Connected, FunctionForm, InitForm, NormForm, Port};
+use crate::ir::{Fault, Value};
 use crate::op;
 use serde::{Deserialize, Serialize};
 
@@ -12,14 +12,14 @@ pub struct Conv3D {
     /// Output channels.
     pub out: usize,
     #[serde(default = "three")]
-    pub kernel: Triple,
+    pub kernel: Axes,
     #[serde(default = "one")]
-    pub stride: Triple,
+    pub stride: Axes,
     /// Zeros on each side; half the kernel when not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub padding: Option<Triple>,
+    pub padding: Option<Axes>,
     #[serde(default = "one")]
-    pub dilation: Triple,
+    pub dilation: Axes,
     /// Groups of channels that do not see each other.
     #[serde(default = "single")]
     pub groups: usize,
@@ -29,14 +29,18 @@ pub struct Conv3D {
     pub norm: Option<NormForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activation: Option<FunctionForm>,
+    #[serde(default, skip_serializing_if = "InitForm::is_default")]
+    pub init: InitForm,
+    #[serde(default, skip_serializing_if = "InitForm::is_default")]
+    pub norm_init: InitForm,
 }
 
-fn one() -> Triple {
-    Triple::all(1)
+fn one() -> Axes {
+    Axes::all(1)
 }
 
-fn three() -> Triple {
-    Triple::all(3)
+fn three() -> Axes {
+    Axes::all(3)
 }
 
 fn single() -> usize {
@@ -55,16 +59,29 @@ impl Block for Conv3D {
     const SHAPES: &'static [(&'static str, usize, usize)] = &[("image", 4, 1)];
 
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
-        let padding = self.padding.unwrap_or_else(|| op::Conv3d::same(self.kernel, self.dilation));
-        let (stride, dilation, groups, bias) = (self.stride, self.dilation, self.groups, self.bias);
-        let conv = op::Conv3d { stride, padding, dilation, groups, bias, ..op::Conv3d::new(self.out, self.kernel) };
+        let kernel = b.axes("kernel", self.kernel, 1)?;
+        let stride = b.axes("stride", self.stride, 1)?;
+        let dilation = b.axes("dilation", self.dilation, 1)?;
+        let padding = b.maybe_axes("padding", self.padding, 0)?.unwrap_or_else(|| op::Conv3d::same(kernel, dilation));
+        let (groups, bias) = (self.groups, self.bias);
+        let conv = op::Conv3d { stride, padding, dilation, groups, bias, ..op::Conv3d::new(self.out, kernel) };
         let y = b.op("conv", conv, &[x.one("x")?])?;
-        Ok(vec![follow(b, y, self.norm.as_ref(), self.activation)?])
+        self.init.begin(b, "init", y)?;
+        Ok(vec![follow(b, y, self.norm.as_ref(), self.norm_init, self.activation)?])
     }
 }
 
 /// The norm and the activation after a convolution.
-pub(super) fn follow(b: &mut Builder, y: Value, norm: Option<&NormForm>, activation: Option<FunctionForm>) -> Result<Value, Fault> {
-    let y = norm.map_or(Ok(y), |norm| norm.lower(b, "norm", y))?;
+pub(super) fn follow(
+    b: &mut Builder,
+    x: Value,
+    norm: Option<&NormForm>,
+    init: InitForm,
+    activation: Option<FunctionForm>,
+) -> Result<Value, Fault> {
+    let y = norm.map_or(Ok(x), |norm| norm.lower(b, "norm", x))?;
+    if y != x {
+        init.begin(b, "norm_init", y)?;
+    }
     activation.map_or(Ok(y), |activation| activation.lower(b, "act", y))
 }

@@ -1,7 +1,7 @@
 //! A part of a volume.
 
-use super::{Block, Builder, Connected, Port};
-use crate::ir::{Fault, Triple, Value};
+use super::{Axes, Block, Builder, Connected, Port};
+use crate::ir::{Fault, Value};
 use crate::op;
 use crate::text::Code;
 use serde::{Deserialize, Serialize};
@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 pub struct Crop {
     /// Voxels taken away before each axis.
     #[serde(default)]
-    pub start: Triple,
+    pub start: Axes,
     /// Voxels taken away after each axis.
     #[serde(default)]
-    pub end: Triple,
+    pub end: Axes,
 }
 
 impl Block for Crop {
@@ -26,10 +26,11 @@ impl Block for Crop {
 
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
         let (v, like) = (x.one("x")?, x.get("like"));
-        if like.is_some() && self.end != Triple::all(0) {
+        if like.is_some() && !self.end.is_zero() {
             return Err(Fault::new(Code::E0401, "`end` and `like` both say the size").on("end").help("keep one of them"));
         }
+        let crop = op::Crop { start: b.axes("start", self.start, 0)?, end: b.axes("end", self.end, 0)?, like: like.is_some() };
         let inputs: Vec<Value> = std::iter::once(v).chain(like).collect();
-        Ok(vec![b.op("crop", op::Crop { start: self.start, end: self.end, like: like.is_some() }, &inputs)?])
+        Ok(vec![b.op("crop", crop, &inputs)?])
     }
 }

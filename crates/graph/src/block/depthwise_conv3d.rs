@@ -1,7 +1,7 @@
 //! A convolution of each channel by itself.
 
-use super::{Block, Builder, Connected, FunctionForm, NormForm, Port, conv3d::follow};
-use crate::ir::{Fault, Triple, Value};
+use super::{Axes, Block, Builder, Connected, FunctionForm, InitForm, NormForm, Port, conv3d::follow};
+use crate::ir::{Fault, Value};
 use crate::op::Conv3d;
 use serde::{Deserialize, Serialize};
 
@@ -10,23 +10,27 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct DepthwiseConv3D {
     #[serde(default = "three")]
-    pub kernel: Triple,
+    pub kernel: Axes,
     #[serde(default = "one")]
-    pub stride: Triple,
+    pub stride: Axes,
     #[serde(default = "yes")]
     pub bias: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub norm: Option<NormForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activation: Option<FunctionForm>,
+    #[serde(default, skip_serializing_if = "InitForm::is_default")]
+    pub init: InitForm,
+    #[serde(default, skip_serializing_if = "InitForm::is_default")]
+    pub norm_init: InitForm,
 }
 
-fn three() -> Triple {
-    Triple::all(3)
+fn three() -> Axes {
+    Axes::all(3)
 }
 
-fn one() -> Triple {
-    Triple::all(1)
+fn one() -> Axes {
+    Axes::all(1)
 }
 
 fn yes() -> bool {
@@ -43,8 +47,10 @@ impl Block for DepthwiseConv3D {
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
         let x = x.one("x")?;
         let c = b.channels(x);
-        let conv = Conv3d::new(c, self.kernel).stride(self.stride).groups(c).bias(self.bias);
+        let (kernel, stride) = (b.axes("kernel", self.kernel, 1)?, b.axes("stride", self.stride, 1)?);
+        let conv = Conv3d::new(c, kernel).stride(stride).groups(c).bias(self.bias);
         let y = b.op("conv", conv, &[x])?;
-        Ok(vec![follow(b, y, self.norm.as_ref(), self.activation)?])
+        self.init.begin(b, "init", y)?;
+        Ok(vec![follow(b, y, self.norm.as_ref(), self.norm_init, self.activation)?])
     }
 }

@@ -1,7 +1,7 @@
 //! Ghost convolution: half of the channels are convolved, the other half made from them cheaply.
 
-use super::{Block, Builder, Connected, Port};
-use crate::ir::{Fault, Triple, Value};
+use super::{Axes, Block, Builder, Connected, Port};
+use crate::ir::{Fault, Value};
 use crate::op::{Concat, Conv3d};
 use serde::{Deserialize, Serialize};
 
@@ -13,20 +13,20 @@ pub struct GhostConv3D {
     /// Output channels, an even number.
     pub out: usize,
     #[serde(default = "three")]
-    pub kernel: Triple,
+    pub kernel: Axes,
     #[serde(default = "one")]
-    pub stride: Triple,
+    pub stride: Axes,
     /// Groups of the norm.
     #[serde(default = "four")]
     pub groups: usize,
 }
 
-fn one() -> Triple {
-    Triple::all(1)
+fn one() -> Axes {
+    Axes::all(1)
 }
 
-fn three() -> Triple {
-    Triple::all(3)
+fn three() -> Axes {
+    Axes::all(3)
 }
 
 fn four() -> usize {
@@ -48,8 +48,9 @@ impl Block for GhostConv3D {
             .help(format!("use {}", self.out.saturating_add(2) / 2 * 2)));
         }
         let half = self.out / 2;
-        let p = b.op("primary", Conv3d::new(half, self.kernel).stride(self.stride).bias(false), &[x.one("x")?])?;
-        let q = b.op("cheap", Conv3d::new(half, Triple::all(3)).groups(half).bias(false), &[p])?;
+        let (kernel, stride) = (b.axes("kernel", self.kernel, 1)?, b.axes("stride", self.stride, 1)?);
+        let p = b.op("primary", Conv3d::new(half, kernel).stride(stride).bias(false), &[x.one("x")?])?;
+        let q = b.op("cheap", Conv3d::new(half, b.cube(3)).groups(half).bias(false), &[p])?;
         let both = b.op("concat", Concat, &[p, q])?;
         Ok(vec![b.norm("norm", self.groups, both)?])
     }

@@ -1,6 +1,6 @@
 //! A linear layer on vectors.
 
-use super::{Block, Builder, Connected, Port};
+use super::{Block, Builder, Connected, InitForm, Port};
 use crate::ir::{Fault, Value};
 use crate::op;
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,8 @@ pub struct Linear {
     pub out: usize,
     #[serde(default = "yes")]
     pub bias: bool,
+    #[serde(default, skip_serializing_if = "InitForm::is_default")]
+    pub init: InitForm,
 }
 
 fn yes() -> bool {
@@ -27,6 +29,8 @@ impl Block for Linear {
 
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
         let linear = op::Linear { out: self.out, bias: self.bias };
-        Ok(vec![b.op("linear", linear, &[x.one("x")?])?])
+        let y = b.op("linear", linear, &[x.one("x")?])?;
+        self.init.begin(b, "init", y)?;
+        Ok(vec![y])
     }
 }

@@ -1,7 +1,7 @@
 //! Local structural prior: where the volume is textured, and features mixed by its complexity.
 
-use super::{Block, Builder, Connected, Port};
-use crate::ir::{Fault, Triple, Value};
+use super::{Axes, Block, Builder, Connected, Port};
+use crate::ir::{Fault, Value};
 use crate::op::{Activation, Add, Conv3d, Mul, Slice, Softmax, Sub};
 use serde::{Deserialize, Serialize};
 
@@ -14,14 +14,14 @@ use serde::{Deserialize, Serialize};
 pub struct LSPM {
     /// Kernel of the smoothing depthwise convolution.
     #[serde(default = "five")]
-    pub kernel: Triple,
+    pub kernel: Axes,
     /// Groups of the norms.
     #[serde(default = "four")]
     pub groups: usize,
 }
 
-fn five() -> Triple {
-    Triple::all(5)
+fn five() -> Axes {
+    Axes::all(5)
 }
 
 fn four() -> usize {
@@ -45,7 +45,8 @@ impl Block for LSPM {
             .checked_mul(2)
             .ok_or_else(|| Fault::new(crate::text::Code::E0501, "a count is beyond 64 bits").help("make the widths smaller"))?;
 
-        let s = b.op("smooth.conv", Conv3d::new(c, self.kernel).groups(c), &[x])?;
+        let kernel = b.axes("kernel", self.kernel, 1)?;
+        let s = b.op("smooth.conv", Conv3d::new(c, kernel).groups(c), &[x])?;
         let s = b.norm("smooth.norm", self.groups, s)?;
         let s = b.silu("smooth.silu", s)?;
         let difference = b.op("difference", Sub, &[x, s])?;
@@ -55,7 +56,7 @@ impl Block for LSPM {
 
         let mut h = x;
         for i in 1..=2 {
-            h = b.op(&format!("score.conv{i}"), Conv3d::new(wide, Triple::all(3)), &[h])?;
+            h = b.op(&format!("score.conv{i}"), Conv3d::new(wide, b.cube(3)), &[h])?;
             h = b.norm(&format!("score.norm{i}"), self.groups, h)?;
             h = b.silu(&format!("score.silu{i}"), h)?;
         }

@@ -1,7 +1,7 @@
 //! Max pooling.
 
-use super::{Block, Builder, Connected, Port};
-use crate::ir::{Fault, Triple, Value};
+use super::{Axes, Block, Builder, Connected, Port};
+use crate::ir::{Fault, Value};
 use crate::op::MaxPool3d;
 use serde::{Deserialize, Serialize};
 
@@ -10,17 +10,17 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct MaxPool3D {
     #[serde(default = "two")]
-    pub kernel: Triple,
+    pub kernel: Axes,
     /// From window to window; the kernel when not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stride: Option<Triple>,
+    pub stride: Option<Axes>,
     /// Voxels on each side that are never the largest.
-    #[serde(default, skip_serializing_if = "Triple::is_zero")]
-    pub padding: Triple,
+    #[serde(default, skip_serializing_if = "Axes::is_zero")]
+    pub padding: Axes,
 }
 
-fn two() -> Triple {
-    Triple::all(2)
+fn two() -> Axes {
+    Axes::all(2)
 }
 
 impl Block for MaxPool3D {
@@ -31,7 +31,9 @@ impl Block for MaxPool3D {
     const SHAPES: &'static [(&'static str, usize, usize)] = &[("features", 8, 1)];
 
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
-        let stride = self.stride.filter(|s| *s != self.kernel);
-        Ok(vec![b.op("pool", MaxPool3d { kernel: self.kernel, stride, padding: self.padding }, &[x.one("x")?])?])
+        let kernel = b.axes("kernel", self.kernel, 1)?;
+        let stride = b.maybe_axes("stride", self.stride, 1)?.filter(|s| *s != kernel);
+        let padding = b.axes("padding", self.padding, 0)?;
+        Ok(vec![b.op("pool", MaxPool3d { kernel, stride, padding }, &[x.one("x")?])?])
     }
 }

@@ -9,6 +9,7 @@ mod add;
 mod anchor_detector;
 mod anchor_film;
 mod avg_pool3d;
+mod axes;
 mod builder;
 mod channel_pool;
 mod channel_scale;
@@ -22,6 +23,7 @@ mod forms;
 mod ghost_conv3d;
 mod global_pool;
 mod group_norm;
+mod init;
 mod linear;
 mod lspm;
 mod max_pool3d;
@@ -39,14 +41,17 @@ mod seg_head;
 mod skip_router;
 mod slice;
 mod softmax;
+mod split;
 mod squeeze_excite;
 mod subtract;
 mod texture_routing;
 mod up_conv3d;
 
+pub use axes::Axes;
 pub use builder::Builder;
 pub use forms::{FunctionForm, NormForm};
 pub use global_pool::GlobalStatistic;
+pub use init::InitForm;
 pub use ports::{Arity, Connected, Port};
 
 use crate::ir::{Fault, Value};
@@ -64,6 +69,8 @@ pub trait Block {
     const EXAMPLE: &'static str;
     /// For each connection of the example its name, channels and size relative to the input (0: a vector).
     const SHAPES: &'static [(&'static str, usize, usize)];
+    /// Whether its one output is a list of values, as many as [`Block::lower`] gives.
+    const LIST: bool = false;
 
     /// What flows out; one output needs no name.
     fn outputs(&self) -> Vec<String> {
@@ -85,6 +92,8 @@ pub struct Entry {
     pub inputs: &'static [Port],
     pub example: &'static str,
     pub shapes: &'static [(&'static str, usize, usize)],
+    /// Whether its one output is a list.
+    pub list: bool,
     /// The file that defines it: its documentation and the types of its fields.
     pub source: &'static str,
 }
@@ -112,6 +121,7 @@ macro_rules! blocks {
                 inputs: <$name as Block>::INPUTS,
                 example: <$name as Block>::EXAMPLE,
                 shapes: <$name as Block>::SHAPES,
+                list: <$name as Block>::LIST,
                 source: include_str!(concat!(stringify!($module), ".rs")),
             },)*];
 
@@ -183,6 +193,7 @@ blocks! {
     scale::Scale,
     channel_scale::ChannelScale,
     slice::Slice,
+    split::Split,
     repeat::Repeat,
     softmax::Softmax,
     global_pool::GlobalPool,

@@ -1,7 +1,6 @@
 //! A norm by itself.
 
-use super::NormForm;
-use super::{Block, Builder, Connected, Port};
+use super::{Block, Builder, Connected, InitForm, NormForm, Port};
 use crate::ir::{Fault, Value};
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +10,9 @@ use serde::{Deserialize, Serialize};
 pub struct Norm {
     /// Which norm.
     pub kind: NormForm,
+    /// What its scale of each channel starts as, if it has one.
+    #[serde(default, skip_serializing_if = "InitForm::is_default")]
+    pub init: InitForm,
 }
 
 impl Block for Norm {
@@ -20,6 +22,11 @@ impl Block for Norm {
     const SHAPES: &'static [(&'static str, usize, usize)] = &[("features", 8, 1)];
 
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
-        Ok(vec![self.kind.lower(b, "norm", x.one("x")?).map_err(|f| if f.field.is_some() { f.on("kind") } else { f })?])
+        let x = x.one("x")?;
+        let y = self.kind.lower(b, "norm", x).map_err(|f| if f.field.is_some() { f.on("kind") } else { f })?;
+        if y != x {
+            self.init.begin(b, "init", y)?;
+        }
+        Ok(vec![y])
     }
 }

@@ -1,7 +1,7 @@
 //! Voxels added around a volume.
 
-use super::{Block, Builder, Connected, Port};
-use crate::ir::{Fault, Triple, Value};
+use super::{Axes, Block, Builder, Connected, Port};
+use crate::ir::{Fault, Value};
 use crate::op::{self, PadMode};
 use crate::text::Code;
 use serde::{Deserialize, Serialize};
@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 pub struct Pad {
     /// Voxels added before each axis.
     #[serde(default)]
-    pub before: Triple,
+    pub before: Axes,
     /// Voxels added after each axis.
     #[serde(default)]
-    pub after: Triple,
+    pub after: Axes,
     /// The size becomes a multiple of this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub multiple: Option<Triple>,
+    pub multiple: Option<Axes>,
     /// `zeros`, or `replicate` for the outermost voxel again.
     #[serde(default)]
     pub mode: PadMode,
@@ -32,12 +32,18 @@ impl Block for Pad {
 
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
         let (v, like) = (x.one("x")?, x.get("like"));
-        let counted = self.before != Triple::all(0) || self.after != Triple::all(0);
+        let counted = !self.before.is_zero() || !self.after.is_zero();
         if usize::from(counted) + usize::from(self.multiple.is_some()) + usize::from(like.is_some()) > 1 {
             let message = "more than one of `before` and `after`, `multiple` and `like` says how much is padded";
             return Err(Fault::new(Code::E0401, message).help("keep one of them"));
         }
-        let pad = op::Pad { before: self.before, after: self.after, multiple: self.multiple, like: like.is_some(), mode: self.mode };
+        let pad = op::Pad {
+            before: b.axes("before", self.before, 0)?,
+            after: b.axes("after", self.after, 0)?,
+            multiple: b.maybe_axes("multiple", self.multiple, 1)?,
+            like: like.is_some(),
+            mode: self.mode,
+        };
         let inputs: Vec<Value> = std::iter::once(v).chain(like).collect();
         Ok(vec![b.op("pad", pad, &inputs)?])
     }

@@ -1,6 +1,6 @@
 //! A linear map of the channels of each voxel.
 
-use super::{Block, Builder, Connected, FunctionForm, NormForm, Port, conv3d::follow};
+use super::{Block, Builder, Connected, FunctionForm, InitForm, NormForm, Port, conv3d::follow};
 use crate::ir::{Fault, Triple, Value};
 use crate::op::Conv3d;
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,10 @@ pub struct PointwiseConv3D {
     pub norm: Option<NormForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activation: Option<FunctionForm>,
+    #[serde(default, skip_serializing_if = "InitForm::is_default")]
+    pub init: InitForm,
+    #[serde(default, skip_serializing_if = "InitForm::is_default")]
+    pub norm_init: InitForm,
 }
 
 fn yes() -> bool {
@@ -33,6 +37,7 @@ impl Block for PointwiseConv3D {
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
         let conv = Conv3d::new(self.out, Triple::all(1)).bias(self.bias);
         let y = b.op("conv", conv, &[x.one("x")?])?;
-        Ok(vec![follow(b, y, self.norm.as_ref(), self.activation)?])
+        self.init.begin(b, "init", y)?;
+        Ok(vec![follow(b, y, self.norm.as_ref(), self.norm_init, self.activation)?])
     }
 }

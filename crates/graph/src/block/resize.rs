@@ -1,7 +1,7 @@
 //! Resampling to another size.
 
-use super::{Block, Builder, Connected, Port};
-use crate::ir::{Fault, Triple, Value};
+use super::{Axes, Block, Builder, Connected, Port};
+use crate::ir::{Fault, Value};
 use crate::op::{self, Interpolation};
 use crate::text::Code;
 use serde::{Deserialize, Serialize};
@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct Resize {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scale: Option<Triple>,
+    pub scale: Option<Axes>,
     /// By how much each axis shrinks; what is left over is dropped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub divide: Option<Triple>,
+    pub divide: Option<Axes>,
     /// Voxels of the output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub size: Option<Triple>,
+    pub size: Option<Axes>,
     /// `trilinear` or `nearest`.
     #[serde(default)]
     pub mode: Interpolation,
@@ -42,8 +42,13 @@ impl Block for Resize {
             (None, _) => return Err(Fault::new(Code::E0401, "nothing says the size").help("give `scale`, or connect `like`")),
             _ => {}
         }
-        let resize =
-            op::Resize { scale: self.scale, size: self.size, divide: self.divide, mode: self.mode, align_corners: self.align_corners };
+        let resize = op::Resize {
+            scale: b.maybe_axes("scale", self.scale, 1)?,
+            size: b.maybe_axes("size", self.size, 1)?,
+            divide: b.maybe_axes("divide", self.divide, 1)?,
+            mode: self.mode,
+            align_corners: self.align_corners,
+        };
         let inputs: Vec<Value> = std::iter::once(x.one("x")?).chain(x.get("like")).collect();
         Ok(vec![b.op("resize", resize, &inputs)?])
     }

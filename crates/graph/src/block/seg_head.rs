@@ -1,6 +1,6 @@
 //! The last layer: logits of the classes.
 
-use super::{Block, Builder, Connected, Port};
+use super::{Block, Builder, Connected, InitForm, Port};
 use crate::ir::{Fault, Value};
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct SegHead {
     /// Classes, the background among them.
     pub classes: usize,
+    #[serde(default, skip_serializing_if = "InitForm::is_default")]
+    pub init: InitForm,
 }
 
 impl Block for SegHead {
@@ -23,6 +25,8 @@ impl Block for SegHead {
             return Err(Fault::field("classes", format!("`classes` is {}: the background counts, so there are two or more", self.classes))
                 .help("use 2 or more, with 0 for the background; for one region alone PointwiseConv3D(out: 1) is the head"));
         }
-        Ok(vec![b.pointwise("conv", self.classes, x.one("x")?)?])
+        let y = b.pointwise("conv", self.classes, x.one("x")?)?;
+        self.init.begin(b, "init", y)?;
+        Ok(vec![y])
     }
 }

@@ -1,7 +1,7 @@
 //! Two paths for two kinds of tissue: detail where there is texture, smoothing where there is none.
 
-use super::{Block, Builder, Connected, Port};
-use crate::ir::{Fault, Triple, Value};
+use super::{Axes, Block, Builder, Connected, Port};
+use crate::ir::{Fault, Value};
 use crate::op::{Add, Conv3d, Mul, Resize, ScaleShift};
 use serde::{Deserialize, Serialize};
 
@@ -12,14 +12,14 @@ use serde::{Deserialize, Serialize};
 pub struct TextureRouting {
     /// Kernel of the detail path.
     #[serde(default = "three")]
-    pub kernel: Triple,
+    pub kernel: Axes,
     /// Groups of the norm.
     #[serde(default = "four")]
     pub groups: usize,
 }
 
-fn three() -> Triple {
-    Triple::all(3)
+fn three() -> Axes {
+    Axes::all(3)
 }
 
 fn four() -> usize {
@@ -35,7 +35,8 @@ impl Block for TextureRouting {
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
         let v = x.one("x")?;
         let c = b.channels(v);
-        let d = b.op("detail.conv", Conv3d::new(c, self.kernel).groups(c), &[v])?;
+        let kernel = b.axes("kernel", self.kernel, 1)?;
+        let d = b.op("detail.conv", Conv3d::new(c, kernel).groups(c), &[v])?;
         let d = b.norm("detail.norm", self.groups, d)?;
         let detail = b.silu("detail.silu", d)?;
         let smooth = b.pointwise("smooth", c, v)?;

@@ -1,7 +1,7 @@
 //! Learned upsampling.
 
-use super::{Block, Builder, Connected, FunctionForm, NormForm, Port, conv3d::follow};
-use crate::ir::{Fault, Triple, Value};
+use super::{Axes, Block, Builder, Connected, FunctionForm, InitForm, NormForm, Port, conv3d::follow};
+use crate::ir::{Fault, Value};
 use crate::op::ConvTranspose3d;
 use serde::{Deserialize, Serialize};
 
@@ -14,16 +14,16 @@ pub struct UpConv3D {
     /// Output channels.
     pub out: usize,
     #[serde(default = "two")]
-    pub kernel: Triple,
+    pub kernel: Axes,
     /// By how much each axis grows; the kernel when not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stride: Option<Triple>,
+    pub stride: Option<Axes>,
     /// Voxels taken away on each side.
-    #[serde(default, skip_serializing_if = "Triple::is_zero")]
-    pub padding: Triple,
+    #[serde(default, skip_serializing_if = "Axes::is_zero")]
+    pub padding: Axes,
     /// Voxels added at the far end.
-    #[serde(default, skip_serializing_if = "Triple::is_zero")]
-    pub output_padding: Triple,
+    #[serde(default, skip_serializing_if = "Axes::is_zero")]
+    pub output_padding: Axes,
     /// Groups of channels that do not see each other.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub groups: usize,
@@ -33,10 +33,14 @@ pub struct UpConv3D {
     pub norm: Option<NormForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activation: Option<FunctionForm>,
+    #[serde(default, skip_serializing_if = "InitForm::is_default")]
+    pub init: InitForm,
+    #[serde(default, skip_serializing_if = "InitForm::is_default")]
+    pub norm_init: InitForm,
 }
 
-fn two() -> Triple {
-    Triple::all(2)
+fn two() -> Axes {
+    Axes::all(2)
 }
 
 fn one() -> usize {
@@ -59,15 +63,17 @@ impl Block for UpConv3D {
     const SHAPES: &'static [(&'static str, usize, usize)] = &[("features", 8, 1)];
 
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
+        let kernel = b.axes("kernel", self.kernel, 1)?;
         let conv = ConvTranspose3d {
-            stride: self.stride.unwrap_or(self.kernel),
-            padding: self.padding,
-            output_padding: self.output_padding,
+            stride: b.maybe_axes("stride", self.stride, 1)?.unwrap_or(kernel),
+            padding: b.axes("padding", self.padding, 0)?,
+            output_padding: b.axes("output_padding", self.output_padding, 0)?,
             groups: self.groups,
             bias: self.bias,
-            ..ConvTranspose3d::new(self.out, self.kernel)
+            ..ConvTranspose3d::new(self.out, kernel)
         };
         let y = b.op("conv", conv, &[x.one("x")?])?;
-        Ok(vec![follow(b, y, self.norm.as_ref(), self.activation)?])
+        self.init.begin(b, "init", y)?;
+        Ok(vec![follow(b, y, self.norm.as_ref(), self.norm_init, self.activation)?])
     }
 }

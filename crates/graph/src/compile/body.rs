@@ -276,7 +276,7 @@ fn composite<'n, 't>(
                 words.remove(&p.name);
             }
         }
-        params.insert(p.name.clone(), value);
+        params.set_at(&p.name, value, own.map_or(&p.value.place, |e| &e.value.place));
     }
     let inputs = references(&connections, found);
     let refused = strange.iter().map(|e| e.key.clone()).collect();

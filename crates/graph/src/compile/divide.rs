@@ -13,6 +13,9 @@ const FACTORS: [usize; 3] = [33, 35, 37];
 /// What depth, height and width must be multiples of.
 pub fn multiple(program: &Program, size: [usize; 3]) -> [usize; 3] {
     std::array::from_fn(|axis| {
+        if program.flat() && axis == 0 {
+            return 1;
+        }
         let with = |n: usize| {
             let mut s = size;
             s[axis] = n;
@@ -47,7 +50,7 @@ fn sound(program: &Program, base: [usize; 3], other: [usize; 3]) -> bool {
 ///
 /// # Errors
 /// A sentence and a remedy.
-pub fn fits(multiple: [usize; 3], size: [usize; 3]) -> Result<(), (String, String)> {
+pub fn fits(multiple: [usize; 3], size: [usize; 3], flat: bool) -> Result<(), (String, String)> {
     let names = ["depth", "height", "width"];
     let wrong: Vec<String> = (0..3)
         .filter(|a| size[*a] == 0 || !size[*a].is_multiple_of(multiple[*a]))
@@ -56,24 +59,28 @@ pub fn fits(multiple: [usize; 3], size: [usize; 3]) -> Result<(), (String, Strin
     if wrong.is_empty() {
         return Ok(());
     }
-    let up: Vec<String> = (0..3).map(|a| size[a].max(1).div_ceil(multiple[a]).saturating_mul(multiple[a]).to_string()).collect();
+    let up: Vec<String> =
+        (usize::from(flat)..3).map(|a| size[a].max(1).div_ceil(multiple[a]).saturating_mul(multiple[a]).to_string()).collect();
     Err((wrong.join(", "), format!("use {}", up.join("x"))))
 }
 
 /// When a graph is refused only for its shapes and a rounded size would do, says so instead: the size is at fault, not the graph.
-pub fn explain(mut found: Diagnostics, size: [usize; 3], compile: impl Fn([usize; 3]) -> Option<Program>) -> Diagnostics {
+pub fn explain(mut found: Diagnostics, size: [usize; 3], flat: bool, compile: impl Fn([usize; 3]) -> Option<Program>) -> Diagnostics {
     if found.0.iter().any(|d| d.code != Code::E0301) {
         return found;
     }
     for m in CANDIDATES.into_iter().skip(1) {
-        let rounded = size.map(|n| n.max(1).div_ceil(m).saturating_mul(m));
+        let mut rounded = size.map(|n| n.max(1).div_ceil(m).saturating_mul(m));
+        if flat {
+            rounded[0] = size[0];
+        }
         if rounded == size {
             continue;
         }
         let Some(program) = compile(rounded) else { continue };
         // A size of nothing is refused as that.
         let nothing = size.contains(&0);
-        if let (Err((message, help)), Some(d)) = (fits(program.multiple(), size), found.0.first_mut().filter(|_| !nothing)) {
+        if let (Err((message, help)), Some(d)) = (fits(program.multiple(), size, flat), found.0.first_mut().filter(|_| !nothing)) {
             let because = std::mem::replace(&mut d.message, message);
             d.code = Code::E0303;
             if let Some(l) = d.labels.iter_mut().find(|l| l.primary) {

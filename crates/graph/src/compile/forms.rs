@@ -1,8 +1,8 @@
-//! Norms, functions and blocks in parameters are checked where they are written, used or not.
+//! Norms, functions, initialisations and blocks in parameters are checked where they are written, used or not.
 //!
 //! May use `block`, `read`, `text`.
 
-use crate::block::{Entry, FunctionForm, NormForm, Spec};
+use crate::block::{Entry, FunctionForm, InitForm, NormForm, Spec};
 use crate::read::{self, Class, FormValue, GraphText, Kind, Scope, Tree, Value, Words};
 use crate::text::{Code, Diagnostics};
 
@@ -29,6 +29,7 @@ fn check_form(form: &FormValue, found: &mut Diagnostics) {
     let told = match form.classes().first() {
         Some(Class::Norm) => read::typed::<NormForm>(&form.tree, &scope).map(|_| ()),
         Some(Class::Function) => read::typed::<FunctionForm>(&form.tree, &scope).map(|_| ()),
+        Some(Class::Init) => read::typed::<InitForm>(&form.tree, &scope).map(|_| ()),
         Some(Class::Block) => block(&form.tree, &scope),
         None => Ok(()),
     };

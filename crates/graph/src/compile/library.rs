@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use super::lower::Lowering;
-use super::program::{check_composites, told};
-use crate::read::{self, Entry, Kind, Scope, Tree, Words};
+use super::program::{check_composites, parameters, told};
+use crate::read::{self, Entry, Kind, Tree};
 use crate::text::{Diagnostics, Result, Source};
 
 /// Checks the composites of a file that only defines `blocks`, those that it imports among them; gives how many there are, and what is sound but
@@ -26,9 +26,12 @@ pub fn library(source: &Arc<Source>) -> Result<(usize, Diagnostics)> {
     }
     let (text, more) = read::meaning(&tree)?;
     found.0.extend(more.0);
-    let mut l = Lowering::new(&text.blocks, text.whole.blocks && imported, None);
+    let mut l = Lowering::new(&text.blocks, text.whole.blocks && imported, None, false);
     check_composites(&text, &mut l.found);
-    l.unopened(&text.blocks, &Scope::new(), &Words::new(), &|_| true);
+    let params = parameters(&text, &mut l.found);
+    l.found.0.extend(super::forms::check(&text, &params.values).0);
+    l.unopened(&text.blocks, &params.values, &params.words, &|_| true);
+    l.found.0.extend(read::fmt::stray(source));
     l.found.dedup();
     found.0.extend(l.found.0);
     if found.has_errors() {

@@ -26,6 +26,8 @@ pub struct Lowering<'t> {
     seen: HashSet<&'t str>,
     all_blocks: bool,
     dead: Option<Severity>,
+    /// Whether the graph is in two dimensions.
+    pub flat: bool,
 }
 
 /// A scope to be lowered.
@@ -54,7 +56,7 @@ pub struct Inside<'s, 't> {
 
 impl<'t> Lowering<'t> {
     /// `all_blocks`: whether all composites could be read. `dead`: how bad a node is that reaches no output.
-    pub fn new(composites: &'t [Composite], all_blocks: bool, dead: Option<Severity>) -> Self {
+    pub fn new(composites: &'t [Composite], all_blocks: bool, dead: Option<Severity>, flat: bool) -> Self {
         Self {
             graph: Graph::default(),
             rows: vec![],
@@ -64,6 +66,7 @@ impl<'t> Lowering<'t> {
             seen: HashSet::new(),
             all_blocks,
             dead,
+            flat,
         }
     }
 
@@ -75,11 +78,14 @@ impl<'t> Lowering<'t> {
         let nothing = |f: &Flow| if let Flow::Nothing(absent) = f { Some(absent.clone()) } else { None };
         let known: HashMap<String, Option<Absent>> = s.inputs.iter().map(|(n, f)| (n.clone(), nothing(f))).collect();
         let params = s.params.answering(inputs(&s.inputs, &self.graph), Some(s.names.to_vec()));
-        let Opened { nodes, absent, loops, lasts } = opened(s.nodes, s.changes, &params, &mut self.budget, &mut self.found);
+        let Opened { mut nodes, absent, loops, lasts } = opened(s.nodes, s.changes, &params, &mut self.budget, &mut self.found);
         if self.budget.spent() {
             return vec![];
         }
         let composites = self.composites.clone();
+        if nodes.iter().any(|n| n.shares.is_some()) {
+            super::shares::fields(nodes.to_mut(), &composites);
+        }
         let mut outputs = filled(s.outputs, &params, &mut self.budget, &mut self.found);
         let empty = lasts.iter().filter_map(|((before, after), l)| {
             let place = l.place.as_ref().filter(|_| l.id.is_none() && l.absent.is_none())?;
@@ -233,11 +239,12 @@ impl<'t> Lowering<'t> {
             place: w.text.id_place.clone(),
         });
         let out = match &w.body {
-            Body::Block(Ok(spec), _) if w.sound => {
+            Body::Block(Ok(spec), entry) if w.sound => {
                 let Some(x) = x.iter().map(|(port, r, v)| Some((*port, *r, (*v)?))).collect::<Option<Vec<_>>>() else { return vec![] };
                 let mut connected = Connected::default();
                 x.iter().for_each(|(port, _, v)| connected.connect(port, *v));
-                match spec.lower(&mut Builder::new(&mut self.graph, path.clone()), &connected) {
+                match spec.lower(&mut Builder::new(&mut self.graph, path.clone()).flat(self.flat), &connected) {
+                    Ok(values) if entry.list => vec![(String::new(), FlowOutput::Many(values.into_iter().map(Some).collect()))],
                     Ok(values) => spec.outputs().into_iter().zip(values.into_iter().map(|v| FlowOutput::One(Some(v)))).collect(),
                     Err(fault) => {
                         let d = self.placed(fault, w, &path, &x, s);
@@ -281,31 +288,6 @@ impl<'t> Lowering<'t> {
             self.share(w, owner, row, s);
         }
         out
-    }
-
-    /// Lets the operations of a node use the weights of those of another node of the scope, one by one.
-    fn share(&mut self, w: &Wired, owner: &Reference, row: usize, s: &Inside) {
-        let id = &w.text.id;
-        let path = if s.prefix.is_empty() { owner.node.clone() } else { format!("{}.{}", s.prefix, owner.node) };
-        let refuse = |why: String| {
-            Diagnostic::error(Code::E0209, format!("`{id}` cannot share the weights of `{}`: {why}", owner.node))
-                .at(owner.place.clone(), "here")
-        };
-        let Some(other) = self.rows[..row].iter().find(|r| r.path == path) else {
-            let d = refuse("it is not there".into()).help("name a node of the same scope that is there, and owns its weights");
-            return self.found.push(d);
-        };
-        let (own, theirs) = (self.rows[row].values.clone(), other.values.clone());
-        if other.block != w.text.block || own.len() != theirs.len() {
-            let what = if other.block == w.text.block { "its parts are others".into() } else { format!("it is a {}", other.block) };
-            return self.found.push(refuse(what).help("weights are shared by two nodes of one block with the same fields"));
-        }
-        for (v, o) in own.zip(theirs) {
-            if let Err(fault) = self.graph.share(Value(v), Value(o)) {
-                let d = refuse(fault.message).help("connect values with as many channels, and give both the same fields");
-                return self.found.push(d);
-            }
-        }
     }
 
     /// The outputs of a composite. One that has an error outside is looked into all the same, as far as that can be done.

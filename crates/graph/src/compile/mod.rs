@@ -8,6 +8,7 @@ mod claims;
 mod divide;
 mod flow;
 mod forms;
+mod inputs;
 mod library;
 mod lint;
 mod lower;
@@ -18,6 +19,7 @@ mod ports;
 mod program;
 mod reason;
 mod resolve;
+mod shares;
 mod wire;
 
 pub use claims::verify;

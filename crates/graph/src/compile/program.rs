@@ -6,10 +6,11 @@ use std::sync::{Arc, OnceLock};
 
 use super::divide;
 use super::flow::{Flow, FlowOutput};
+use super::inputs;
 use super::lower::{Inside, Lowering};
-use crate::ir::{self, Cost, Fact, Fault, Graph, Hash};
-use crate::op::{Input, Op};
-use crate::read::{self, Claim, GraphText, InputText, Scope, Set, Tree, Value, Words};
+use crate::ir::{self, Cost, Fault, Graph, Hash};
+use crate::op::Op;
+use crate::read::{self, Claim, GraphText, Scope, Set, Tree, Value, Words};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Severity, Source};
 
 /// A node as the user wrote it, with the operations that it became.
@@ -52,6 +53,7 @@ pub struct Program {
     pub warnings: Diagnostics,
     resolved: Resolved,
     multiple: [usize; 3],
+    flat: bool,
 }
 
 impl Program {
@@ -67,6 +69,7 @@ impl Program {
             warnings: Diagnostics::default(),
             resolved: Resolved::default(),
             multiple: [1; 3],
+            flat: false,
         }
     }
 
@@ -83,6 +86,11 @@ impl Program {
     /// The depth, height and width of an input must be multiples of these.
     pub fn multiple(&self) -> [usize; 3] {
         self.multiple
+    }
+
+    /// Whether the graph is in two dimensions: the depth of every value is 1.
+    pub fn flat(&self) -> bool {
+        self.flat
     }
 
     /// In words, what sizes must be and which nodes ask for it.
@@ -117,7 +125,9 @@ impl Program {
     /// # Errors
     /// E0303 with the sizes that would do.
     pub fn fits(&self, size: [usize; 3]) -> std::result::Result<(), Diagnostic> {
-        divide::fits(self.multiple, size).map_err(|(message, help)| Diagnostic::error(Code::E0303, message).help(help).help(self.sizes()))
+        inputs::deep(size, self.flat)?;
+        divide::fits(self.multiple, size, self.flat)
+            .map_err(|(message, help)| Diagnostic::error(Code::E0303, message).help(help).help(self.sizes()))
     }
 }
 
@@ -159,15 +169,22 @@ fn compiled(source: &Arc<Source>, sets: &[Set], size: Option<[usize; 3]>) -> Res
     };
     super::lint::names(&text, &mut found);
     let params = parameters(&text, &mut found);
-    let size = size.or_else(|| found.keep(stated(&text, &params.values)));
+    let stated = found.keep(inputs::stated(&text, &params.values));
+    let flat = stated.is_some_and(|s| s.flat);
+    if let Some(size) = size {
+        found.keep(inputs::deep(size, flat));
+    }
+    let size = size.or(stated.map(|s| s.size));
     let known = text.whole.blocks && imported;
-    match at(&text, &params, known, size) {
+    let at = |size: Option<[usize; 3]>| at(&text, &params, (known, flat), size);
+    match at(size) {
         Ok(_) if found.has_errors() => Err(found.without_echoes()),
         Ok(mut program) => {
             let size = size.unwrap_or(super::DEFAULT_SIZE);
             program.resolved.tree = Some(Arc::new(tree));
             program.multiple = divide::multiple(&program, size);
             count(&program, &text)?;
+            program.warnings.0.extend(read::fmt::stray(source));
             let found = super::lint::lint(&program, &text);
             program.warnings.0.retain(|d| !super::lint::WIRED.contains(&d.code));
             if found.has_errors() {
@@ -181,8 +198,8 @@ fn compiled(source: &Arc<Source>, sets: &[Set], size: Option<[usize; 3]>) -> Res
             found.0.extend(more.0);
             let found = found.without_echoes();
             let Some(size) = size else { return Err(found) };
-            Err(divide::explain(found, size, |s| {
-                let mut program = at(&text, &params, known, Some(s)).ok()?;
+            Err(divide::explain(found, size, flat, |s| {
+                let mut program = at(Some(s)).ok()?;
                 program.multiple = divide::multiple(&program, s);
                 Some(program)
             }))
@@ -190,16 +207,10 @@ fn compiled(source: &Arc<Source>, sets: &[Set], size: Option<[usize; 3]>) -> Res
     }
 }
 
-/// The size that the first input states, or the default.
-fn stated(text: &GraphText, params: &Scope) -> Result<[usize; 3]> {
-    let Some(tree) = text.inputs.iter().find_map(|i| i.size.as_ref()) else { return Ok(super::DEFAULT_SIZE) };
-    Ok(read::typed::<crate::ir::Triple>(tree, params)?.0)
-}
-
 /// Parameters: their values, and where their words stand.
-struct Parameters {
-    values: Scope,
-    words: Words,
+pub(super) struct Parameters {
+    pub values: Scope,
+    pub words: Words,
 }
 
 /// The parameters, each after those that it uses, as a variant's come after those of its base that are set to use them. Those that use each other
@@ -220,7 +231,7 @@ fn in_order(text: &GraphText) -> Vec<&read::Param> {
 }
 
 /// The values of the parameters; what is wrong with them is told, and their values are unknown.
-fn parameters(text: &GraphText, found: &mut Diagnostics) -> Parameters {
+pub(super) fn parameters(text: &GraphText, found: &mut Diagnostics) -> Parameters {
     let mut values = Scope::new();
     let mut words = Words::new();
     if !text.whole.params {
@@ -234,28 +245,29 @@ fn parameters(text: &GraphText, found: &mut Diagnostics) -> Parameters {
         if let Some(Value::Text(_)) = value {
             words.insert(p.name.clone(), super::body::chosen(&p.value).place.clone());
         }
-        values.insert(p.name.clone(), value.unwrap_or(Value::Unknown));
+        values.set_at(&p.name, value.unwrap_or(Value::Unknown), &p.value.place);
     }
     Parameters { values, words }
 }
 
 /// The program at a size; without one, nothing is known of what flows in, and there is none.
-fn at(text: &GraphText, params: &Parameters, all_blocks: bool, size: Option<[usize; 3]>) -> Result<Program> {
+/// `all_blocks`: whether all composites could be read. `flat`: whether it is in two dimensions.
+fn at(text: &GraphText, params: &Parameters, (all_blocks, flat): (bool, bool), size: Option<[usize; 3]>) -> Result<Program> {
     let dead = text.lints.iter().rev().find(|(n, ..)| n == "E0206").map_or("deny", |(_, _, level)| level);
     let dead = match dead {
         "allow" => None,
         "warn" => Some(Severity::Warning),
         _ => Some(Severity::Error),
     };
-    let mut l = Lowering::new(&text.blocks, all_blocks, dead);
+    let mut l = Lowering::new(&text.blocks, all_blocks, dead, flat);
     check_composites(text, &mut l.found);
     l.found.0.extend(super::forms::check(text, &params.values).0);
-    let mut inputs = HashMap::new();
+    let mut flows = HashMap::new();
     let mut named = vec![];
     for (k, i) in text.inputs.iter().enumerate() {
-        let v = input(i, &params.values, size, k == 0, &mut l);
+        let v = inputs::input(i, &params.values, size, k == 0, &mut l);
         named.extend(v.map(|v| (i.name.clone(), v)));
-        inputs.insert(i.name.clone(), v.map_or(Flow::Unknown, Flow::Value));
+        flows.insert(i.name.clone(), v.map_or(Flow::Unknown, Flow::Value));
     }
     if text.outputs.is_empty() {
         l.found.push(
@@ -273,7 +285,7 @@ fn at(text: &GraphText, params: &Parameters, all_blocks: bool, size: Option<[usi
         params: &params.values,
         globals: &params.values,
         words: &params.words,
-        inputs,
+        inputs: flows,
         names: &names,
         whole: (text.whole.nodes, text.whole.outputs),
         prefix: "",
@@ -314,6 +326,7 @@ fn at(text: &GraphText, params: &Parameters, all_blocks: bool, size: Option<[usi
         warnings,
         resolved: Resolved::default(),
         multiple: [1; 3],
+        flat,
     })
 }
 
@@ -333,26 +346,6 @@ fn twice(outputs: &[(String, ir::Value)], text: &GraphText) -> Result<()> {
             .into())
         }
     }
-}
-
-/// An input as an operation, if its channels and its size are known.
-fn input(i: &InputText, params: &Scope, size: Option<[usize; 3]>, first: bool, l: &mut Lowering) -> Option<ir::Value> {
-    let channels = i.channels.as_ref().and_then(|c| Some((c, l.found.keep(read::typed::<usize>(c, params))?)));
-    // The size asked for is the first input's; others that state their own keep it.
-    let size = match i.size.as_ref().filter(|_| !first) {
-        Some(own) => l.found.keep(read::typed::<crate::ir::Triple>(own, params)).map(|t| t.0),
-        None => size,
-    };
-    let ((tree, n), size) = (channels?, size?);
-    if n == 0 || size.contains(&0) {
-        l.found.push(
-            Diagnostic::error(Code::E0301, format!("the input is {n}x{}x{}x{}: nothing", size[0], size[1], size[2]))
-                .at(tree.place.clone(), "here")
-                .help("use 1 or more channels, and 1 or more voxels in each direction"),
-        );
-        return None;
-    }
-    Some(l.graph.input(i.name.clone(), Input.into(), Fact::new(1, n, size)))
 }
 
 /// A composite may not take the name of a block, nor give one name to an input and a parameter.

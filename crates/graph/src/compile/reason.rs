@@ -38,14 +38,17 @@ fn deepest(program: &Program, axis: usize) -> Vec<String> {
 
 /// `D, H and W are multiples of 16, because stem, pool1, pool2 and pool3 make them smaller`
 pub fn sentence(program: &Program) -> String {
-    let multiple = program.multiple();
+    let (multiple, flat) = (program.multiple(), program.flat());
     if multiple == [1; 3] {
-        return "any depth, height and width".into();
+        return if flat { "any height and width" } else { "any depth, height and width" }.into();
     }
     let reasons = shrinking(program);
-    let same = multiple[0] == multiple[1] && multiple[1] == multiple[2] && reasons[0] == reasons[1] && reasons[1] == reasons[2];
+    // The axes that it has.
+    let first = usize::from(flat);
+    let same = (first..2).all(|a| multiple[a] == multiple[2] && reasons[a] == reasons[2]);
     if same {
-        return format!("D, H and W are multiples of {}{}", multiple[0], because(&reasons[0], "them"));
+        let axes = if flat { "H and W" } else { "D, H and W" };
+        return format!("{axes} are multiples of {}{}", multiple[2], because(&reasons[2], "them"));
     }
     let each = ["D", "H", "W"].iter().zip(multiple).zip(&reasons).filter(|((_, m), _)| *m > 1);
     each.map(|((n, m), r)| format!("{n} is a multiple of {m}{}", because(r, "it"))).collect::<Vec<_>>().join("; ")

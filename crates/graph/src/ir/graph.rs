@@ -3,7 +3,7 @@
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use super::{Cost, Fact, Fault, Operator, Weight};
+use super::{Cost, Fact, Fault, Initialisation, Operator, Weight};
 use crate::text::Code;
 
 /// A value of the graph: the output of one node.
@@ -20,6 +20,8 @@ pub struct Node<O> {
     pub path: String,
     /// The node whose weights it uses, when it has none of its own.
     pub shares: Option<Value>,
+    /// How its weights start, where not as the operation says. No part of what the network is: its hash and its files leave it out.
+    pub init: Option<Initialisation>,
     /// The fact of its output at the size the graph was compiled for.
     pub fact: Fact,
 }
@@ -51,7 +53,7 @@ impl<O: Operator> Graph<O> {
 
     /// Adds an input of the graph, whose fact is given from outside.
     pub fn input(&mut self, path: String, op: O, fact: Fact) -> Value {
-        self.push(Node { op, inputs: vec![], path, shares: None, fact })
+        self.push(Node { op, inputs: vec![], path, shares: None, init: None, fact })
     }
 
     /// Adds an operation that uses the weights of `owner`, so that they are learned and counted once.
@@ -91,10 +93,22 @@ impl<O: Operator> Graph<O> {
         Ok(())
     }
 
+    /// Lets the weights of an operation start otherwise than it says.
+    ///
+    /// # Errors
+    /// E0401 on the field `init` for what cannot be drawn.
+    pub fn start(&mut self, v: Value, init: Initialisation) -> Result<(), Fault> {
+        init.check(&self.node(v).op.weights(&self.input_facts(v)))?;
+        if let Some(node) = self.graph.node_weight_mut(NodeIndex::new(v.0)) {
+            node.init = Some(init);
+        }
+        Ok(())
+    }
+
     fn insert(&mut self, path: String, op: O, inputs: &[Value], shares: Option<Value>) -> Result<Value, Fault> {
         let facts: Vec<Fact> = inputs.iter().map(|v| self.fact(*v)).collect();
         let fact = op.infer(&facts)?;
-        Ok(self.push(Node { op, inputs: inputs.to_vec(), path, shares, fact }))
+        Ok(self.push(Node { op, inputs: inputs.to_vec(), path, shares, init: None, fact }))
     }
 
     fn push(&mut self, node: Node<O>) -> Value {
@@ -213,7 +227,8 @@ impl<O: Operator> Graph<O> {
         let own = self.values().filter(|v| self.node(*v).shares.is_none());
         own.flat_map(|v| {
             let n = self.node(v);
-            n.op.weights(&self.input_facts(v)).into_iter().map(move |w| (v, format!("{}.{}", n.path, w.name), w))
+            let all = n.op.weights(&self.input_facts(v)).into_iter();
+            all.map(move |w| (v, format!("{}.{}", n.path, w.name), n.init.map_or_else(|| w.clone(), |init| init.of(w.clone()))))
         })
         .collect()
     }

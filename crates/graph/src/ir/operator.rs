@@ -4,22 +4,7 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use super::{Cost, Fact, Fault, Length, Volume64, Weights64, count};
-
-/// How a weight starts.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Init {
-    Zeros,
-    Ones,
-    /// One number everywhere.
-    Constant(f64),
-    /// Uniform in `[-bound, bound]`; PyTorch's convolutions and linear layers use `1 / sqrt(fan in)`.
-    Uniform(f64),
-    /// Normal with mean 0 and this standard deviation.
-    Normal(f64),
-    /// The same, drawn again where it lies beyond 2 (`torch.nn.init.trunc_normal_`).
-    TruncatedNormal(f64),
-}
+use super::{Cost, Fact, Fault, Init, Length, Volume64, Weights64, count};
 
 /// One learned tensor, laid out as PyTorch lays it out.
 #[derive(Clone, Debug, PartialEq)]

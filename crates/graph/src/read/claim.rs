@@ -154,11 +154,12 @@ fn text(e: &Entry) -> std::result::Result<(String, Place), Diagnostic> {
     }
 }
 
-/// `(128, 128, 128)`, or with channels before.
+/// `(128, 128, 128)`, or with channels before; `(128, 128)` in two dimensions.
 fn size(tree: &Tree) -> Result<[usize; 3]> {
     let all: Vec<usize> = read(tree, &Scope::new())?;
     match all.as_slice() {
         [d, h, w] | [_, d, h, w] => Ok([*d, *h, *w]),
+        [h, w] => Ok([1, *h, *w]),
         _ => Err(Diagnostic::error(Code::E0104, format!("a size has three numbers, or four with the channels, not {}", all.len()))
             .at(tree.place.clone(), "here")
             .help("write `(128, 128, 128)`, depth, height and width")

@@ -26,11 +26,15 @@ pub struct Refusal {
     pub(super) word: Option<String>,
     /// Whether it may only follow from an error that was told before.
     pub(super) echo: bool,
+    /// What to write at its place.
+    pub(super) label: Option<String>,
+    /// Another place, and what to write there.
+    pub(super) also: Option<(Place, String)>,
 }
 
 impl Refusal {
     fn new(code: Code, message: String) -> Self {
-        Self { code, message, help: None, place: None, field: None, word: None, echo: false }
+        Self { code, message, help: None, place: None, field: None, word: None, echo: false, label: None, also: None }
     }
 
     pub(super) fn at(mut self, place: &Place) -> Self {
@@ -45,7 +49,11 @@ impl Refusal {
         let d = Diagnostic::error(self.code, self.message).echo(self.echo);
         let d = match self.word.as_ref().and_then(|name| words.get(name)) {
             Some(given) => d.at(given.clone(), "given here").also(place, "used here"),
-            None => d.at(place, "here"),
+            None => d.at(place, self.label.unwrap_or_else(|| "here".into())),
+        };
+        let d = match self.also {
+            Some((place, text)) => d.also(place, text),
+            None => d,
         };
         d.help(self.help.unwrap_or_else(|| "write the kind of value that is expected".into()))
     }
@@ -162,9 +170,11 @@ impl<'a, 'n> De<'a, 'n> {
 
     fn evaluated(&self, text: &str) -> Result<Value, Refusal> {
         evaluate(text, self.scope).map_err(|w| Refusal {
+            label: Some(w.label()),
             help: Some(w.help),
             place: Some(self.tree.place.clone()),
             echo: w.echo,
+            also: w.list.map(|(name, place)| (place, format!("`{name}` is set here"))),
             ..Refusal::new(Code::E0105, w.message)
         })
     }
@@ -356,12 +366,17 @@ impl<'de> de::Deserializer<'de> for De<'de, '_> {
         self.deserialize_map(visitor)
     }
 
-    /// A norm may also be a whole number, of groups.
+    /// A norm may also be a whole number, of groups, and an initialisation any number.
     fn deserialize_enum<V: Visitor<'de>>(self, name: &'static str, _: &'static [&'static str], visitor: V) -> Result<V::Value, Refusal> {
         match &self.tree.kind {
             Kind::Int(_) if name == "Norm" => self.deserialize_u64(visitor),
-            Kind::Str(s) if name == "Norm" && !matches!(self.scope.get(s), Some(Value::Text(_) | Value::Unknown)) => {
-                self.deserialize_u64(visitor)
+            Kind::Int(_) | Kind::Float(_) if name == "Init" => self.deserialize_f64(visitor),
+            Kind::Str(s) if matches!(name, "Norm" | "Init") && !matches!(self.scope.get(s), Some(Value::Text(_) | Value::Unknown)) => {
+                if name == "Norm" {
+                    self.deserialize_u64(visitor)
+                } else {
+                    self.deserialize_f64(visitor)
+                }
             }
             Kind::Word(_) | Kind::Str(_) | Kind::Struct(Some(_), _) | Kind::Tuple(Some(_), _) => {
                 visitor.visit_enum(Choice(self)).map_err(|r| r.at(&self.tree.place))

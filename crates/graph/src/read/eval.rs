@@ -13,6 +13,8 @@ pub const MOST: usize = 100_000;
 /// Why there is no value.
 enum Stop {
     Fault(Fault),
+    /// A list has no such entry: its name.
+    Entry(Fault, String),
     /// A parameter in which an error was found is used.
     Unknown,
 }
@@ -30,11 +32,14 @@ type Result<T> = std::result::Result<T, Stop>;
 /// # Errors
 /// What is wrong with it; an echo where it uses what is not known.
 pub(super) fn value(e: &Expr, scope: &Scope) -> std::result::Result<Value, Wrong> {
+    let wrong = |message: String, help: String, echo: bool| Wrong { message, help, echo, list: None, turn: None };
     Eval { scope }.value(e).map_err(|stop| match stop {
-        Stop::Fault((message, help)) => Wrong { message, help, echo: false },
-        Stop::Unknown => {
-            Wrong { message: "the expression uses a parameter that is not known".into(), help: "mend that first".into(), echo: true }
+        Stop::Fault((message, help)) => wrong(message, help, false),
+        Stop::Entry((message, help), list) => {
+            let list = scope.place(&list).cloned().map(|place| (list, place));
+            Wrong { list, ..wrong(message, help, false) }
         }
+        Stop::Unknown => wrong("the expression uses a parameter that is not known".into(), "mend that first".into(), true),
     })
 }
 
@@ -185,14 +190,14 @@ impl Eval<'_> {
             list = match (entry, all.len()) {
                 (Some(entry), _) => entry,
                 (None, 0) => {
-                    return fault(format!("`{}` has no entries, and entry {i} is asked for", printable(text)), "use a longer list");
+                    let message = format!("`{}` has no entries, and entry {i} is asked for", printable(text));
+                    return Err(Stop::Entry((message, "use a longer list".into()), text.to_owned()));
                 }
                 (None, n) => {
                     let range = if n == 1 { "0 alone".to_owned() } else { format!("0 to {}", n - 1) };
-                    return fault(
-                        format!("`{}` has {}, {range}, and entry {i} is asked for", printable(text), several_entries(n)),
-                        "entries are counted from 0: use a longer list, or ask for less",
-                    );
+                    let message = format!("`{}` has {}, {range}, and entry {i} is asked for", printable(text), several_entries(n));
+                    let help = "entries are counted from 0: use a longer list, or ask for less";
+                    return Err(Stop::Entry((message, help.into()), text.to_owned()));
                 }
             };
         }

@@ -278,9 +278,7 @@ pub fn with<'s>(scope: &'s Scope, locals: &[(String, Value)]) -> Cow<'s, Scope> 
     if locals.is_empty() {
         return Cow::Borrowed(scope);
     }
-    let mut own = scope.clone();
-    own.extend(locals.iter().cloned());
-    Cow::Owned(own)
+    Cow::Owned(scope.in_turn(locals))
 }
 
 /// Whether a node stands for itself as it is written.

@@ -21,12 +21,26 @@ pub struct Wrong {
     pub help: String,
     /// Whether it uses a parameter in which an error was found.
     pub echo: bool,
+    /// The list that has no such entry, and where it was written.
+    pub list: Option<(String, Place)>,
+    /// The turn of loops in which it stands: `where s = 5`.
+    pub turn: Option<String>,
 }
 
 impl Wrong {
     /// As the error of an expression that stands at `place`.
     pub fn at(self, place: &Place) -> Diagnostic {
-        Diagnostic::error(Code::E0105, self.message).at(place.clone(), "here").help(self.help).echo(self.echo)
+        let here = self.label();
+        let d = Diagnostic::error(Code::E0105, self.message).at(place.clone(), here).help(self.help).echo(self.echo);
+        match self.list {
+            Some((name, place)) => d.also(place, format!("`{name}` is set here")),
+            None => d,
+        }
+    }
+
+    /// What to write at its place.
+    pub(super) fn label(&self) -> String {
+        self.turn.as_ref().map_or_else(|| "here".to_owned(), |turn| format!("here, {turn}"))
     }
 }
 
@@ -106,14 +120,15 @@ impl Function {
 pub fn evaluate(text: &str, scope: &Scope) -> Result<Value, Wrong> {
     let mut p = Parser::new(text);
     let read = p.whole();
-    let told = |(message, help): Fault| Wrong { message, help, echo: false };
+    let turn = || scope.turn().map(str::to_owned);
+    let told = |(message, help): Fault| Wrong { message, help, echo: false, list: None, turn: None };
     let missing: Vec<&str> = p.used.into_iter().filter(|name| !scope.contains_key(*name)).collect();
     // Where not all names are known, that it cannot be read is what is sure.
     let open = scope.contains_key(OPEN) && read.is_err();
     if !missing.is_empty() && !open {
         return Err(Wrong { echo: scope.contains_key(OPEN), ..told(absent(&missing, scope)) });
     }
-    value(&read.map_err(told)?, scope)
+    value(&read.map_err(told)?, scope).map_err(|wrong| Wrong { turn: turn(), ..wrong })
 }
 
 /// What an expression asks, each with the text of the reference. Of `len(name)` it cannot be seen whether it asks of an input.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::budget::{CHANGES, at_most};
 use super::change::{apply, turn};
+use super::import::imported;
 use super::kind::{Wanted, parsed_as};
 use super::set::Set;
 use super::tree::{Entry, Kind, Tree};
@@ -69,7 +70,7 @@ pub fn files(source: &Arc<Source>) -> Vec<PathBuf> {
 
 /// The files of one graph.
 #[derive(Default)]
-struct Files {
+pub(super) struct Files {
     /// All that were opened.
     opened: Vec<PathBuf>,
     /// Those on the way to the one that is being read, against rings.
@@ -172,76 +173,19 @@ fn opened(tree: &Tree, source: &Arc<Source>, files: &mut Files, verb: &str) -> R
     Ok(file)
 }
 
-/// Adds the composites of the files that `import` lists; a name that is defined twice is refused. Whether all could be read.
-fn imported(own: &mut Tree, source: &Arc<Source>, files: &mut Files, found: &mut Diagnostics) -> bool {
-    let Some(import) = own.get("import").cloned() else { return true };
-    let Kind::List(list) = &import.kind else {
-        let d = Diagnostic::error(Code::E0104, format!("`import` is a list of files, but {} is given", import.what()));
-        found.push(d.at(import.place.clone(), "here").help("write `import: [\"blocks/unet.ron\"]`").echo(import.kind == Kind::Fault));
-        return false;
-    };
-    found.keep(at_most(CHANGES, list.len(), "files to import", &import.place));
-    let mut all = list.len() <= CHANGES;
-    for file in list.iter().take(CHANGES) {
-        let Some(library) = found.keep(inside(source, files, |files| library(file, source, files))) else {
-            all = false;
-            continue;
-        };
-        for e in library.entries().unwrap_or_default() {
-            if e.key == "blocks" {
-                found.keep(added(own, e));
-            } else if e.key != "import" {
-                let d = Diagnostic::error(Code::E0107, format!("a file that is imported defines `blocks`, not `{}`", printable(&e.key)));
-                found.push(
-                    d.at(e.key_place.clone(), "here")
-                        .also(file.place.clone(), "imported here")
-                        .help("remove it there, or begin from that file with `extends`"),
-                );
-            }
-        }
-    }
-    all
-}
-
-/// A file of composites with those that it imports; read once, however many files import it.
-fn library(file: &Tree, source: &Arc<Source>, files: &mut Files) -> Result<Arc<Tree>> {
+/// A file whose composites are imported, with what it extends and imports itself; read once, however many files import it.
+pub(super) fn library(file: &Tree, source: &Arc<Source>, files: &mut Files) -> Result<Arc<Tree>> {
     let known = if let Kind::Str(name) = &file.kind { Some(identity(&named(name, source))) } else { None };
     if let Some(known) = known.as_ref().and_then(|path| files.libraries.get(path)) {
         return Ok(known.clone());
     }
-    let text = opened(file, source, files, "import")?;
-    let (mut tree, mut found) = parsed_as(&text, Wanted::Blocks).map_err(|d| named_at(d, file))?;
-    imported(&mut tree, &text, files, &mut found);
+    let Loaded { tree, found, .. } = inside(source, files, |files| {
+        let text = opened(file, source, files, "import")?;
+        chain(&text, files, Wanted::Base).map_err(|d| named_at(d, file))
+    })?;
     let tree = Arc::new(found.or(tree)?);
     files.libraries.extend(known.map(|path| (path, tree.clone())));
     Ok(tree)
-}
-
-fn added(own: &mut Tree, blocks: &Entry) -> Result<()> {
-    let mut found = Diagnostics::default();
-    let there: HashMap<&str, &Entry> =
-        own.get("blocks").and_then(Tree::entries).unwrap_or_default().iter().map(|o| (o.key.as_str(), o)).collect();
-    let mut new = vec![];
-    for e in blocks.value.entries().unwrap_or_default() {
-        match there.get(e.key.as_str()) {
-            // The same file may be imported by two ways.
-            Some(o)
-                if o.key_place == e.key_place
-                    || o.key_place.source.name == e.key_place.source.name && o.key_place.span == e.key_place.span => {}
-            Some(o) => found.push(
-                Diagnostic::error(Code::E0103, format!("`{}` is defined twice", printable(&e.key)))
-                    .at(o.key_place.clone(), "here")
-                    .also(e.key_place.clone(), "and in the file that is imported")
-                    .help("rename one of them"),
-            ),
-            None => new.push(e.clone()),
-        }
-    }
-    if !new.is_empty() {
-        let new = Tree { kind: Kind::Map(new), place: blocks.value.place.clone() };
-        found.keep(add(own, &Entry { value: new, key: blocks.key.clone(), key_place: blocks.key_place.clone() }));
-    }
-    found.or(())
 }
 
 /// The base with a variant's changes, those left out that are wrong.
@@ -307,7 +251,7 @@ pub(super) fn put(tree: &mut Tree, entry: Entry) {
 }
 
 /// Adds the entries of one of the variant's maps to the base's, in place of those of the same name.
-fn add(base: &mut Tree, own: &Entry) -> std::result::Result<(), Diagnostic> {
+pub(super) fn add(base: &mut Tree, own: &Entry) -> std::result::Result<(), Diagnostic> {
     let Some(new) = own.value.entries() else {
         return Err(Diagnostic::error(Code::E0104, format!("`{}` is a map, but {} is given", own.key, own.value.what()))
             .at(own.value.place.clone(), "here")

@@ -51,6 +51,8 @@ pub struct InputText {
     /// None where they could not be read, which was told.
     pub channels: Option<Tree>,
     pub size: Option<Tree>,
+    /// In how many dimensions it is, where that is said.
+    pub dims: Option<Tree>,
 }
 
 /// An input of a composite; `"texture?"` may stay unconnected, `"xs[]"` takes a list, `"xs[]?"` one that may be empty.

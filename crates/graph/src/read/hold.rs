@@ -25,7 +25,7 @@ pub(super) fn hold(node: &mut NodeText, scope: &Scope, budget: &mut Budget, foun
         Some(Value::Text(t)) if classes(t).contains(&Class::Block) => (None, t.clone()),
         Some(other) if !matches!(other, Value::Unknown) => {
             let what = match other {
-                Value::Form(_) => format!("the {} `{}`", other.kind().trim_start_matches("a "), printable(&other.to_string())),
+                Value::Form(_) => format!("the {} `{}`", other.noun(), printable(&other.to_string())),
                 other => other.kind().to_owned(),
             };
             let message = format!("`{}` is used as a block, but its value is {what}", printable(&node.block));

@@ -25,6 +25,7 @@ const CONFIG: &[&str] = &[
     "paint",
     "split",
     "patch",
+    "slices",
     "batch",
     "normalise",
     "spacing",

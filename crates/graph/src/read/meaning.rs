@@ -25,7 +25,7 @@ const FIELDS: &[&str] = &[
     "lints",
 ];
 const COMPOSITE_FIELDS: &[&str] = &["params", "inputs", "nodes", "output", "outputs", "over"];
-const INPUT_FIELDS: &[&str] = &["channels", "size"];
+const INPUT_FIELDS: &[&str] = &["channels", "size", "dims"];
 
 /// Gives a tree its meaning.
 ///
@@ -220,7 +220,8 @@ impl Reader {
             let fault = meant || e.value.kind == Kind::Fault;
             self.found.push(d.at(e.value.place.clone(), "here").help("write `(channels: 4)`").echo(fault));
         }
-        InputText { name: e.key.clone(), place: e.key_place.clone(), channels: channels.cloned(), size: e.value.get("size").cloned() }
+        let field = |name: &str| e.value.get(name).cloned();
+        InputText { name: e.key.clone(), place: e.key_place.clone(), channels: field("channels"), size: field("size"), dims: field("dims") }
     }
 
     fn nodes(&mut self, tree: &Tree) -> Vec<NodeText> {

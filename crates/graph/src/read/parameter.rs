@@ -110,7 +110,7 @@ fn of_class(name: &str, value: Value, class: Vec<Class>, tree: &Tree, declared: 
 pub fn misfit(name: &str, given: &Value, class: &[Class]) -> Diagnostic {
     let is = class.first().map_or("something else", |c| c.one());
     let what = match given {
-        Value::Form(_) | Value::Text(_) => format!("the {} `{}`", given.kind().trim_start_matches("a "), printable(&given.to_string())),
+        Value::Form(_) | Value::Text(_) => format!("the {} `{}`", given.noun(), printable(&given.to_string())),
         other => other.kind().to_owned(),
     };
     let help = class.first().map_or("", |c| c.examples());

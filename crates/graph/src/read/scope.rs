@@ -1,6 +1,6 @@
 //! The names that expressions may use, and what they may ask of the nodes and inputs around them.
 //!
-//! May use `value` beside it.
+//! May use `value` beside it and `text`.
 
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Serialize, Serializer};
 
 use super::value::Value;
+use crate::text::Place;
 
 /// So many entries of lists the expressions of one graph may go through together.
 pub const ENTRIES: u64 = 50_000_000;
@@ -45,6 +46,10 @@ pub struct Scope {
     names: BTreeMap<String, Value>,
     answers: Arc<BTreeMap<(NodeQuestion, String), Answer>>,
     inputs: Option<Arc<Vec<String>>>,
+    /// Where the values of some names were written.
+    places: Arc<BTreeMap<String, Place>>,
+    /// Of a turn of loops, their variables in words: `where s = 5`.
+    turn: Option<Arc<str>>,
     spent: Arc<AtomicU64>,
 }
 
@@ -70,6 +75,37 @@ impl Scope {
         self.answers = other.answers.clone();
         self.inputs = other.inputs.clone();
         self
+    }
+
+    /// Gives a name its value, and says where that was written.
+    pub fn set_at(&mut self, name: &str, value: Value, place: &Place) {
+        self.names.insert(name.to_owned(), value);
+        Arc::make_mut(&mut self.places).insert(name.to_owned(), place.clone());
+    }
+
+    /// Where the value of a name was written.
+    pub fn place(&self, name: &str) -> Option<&Place> {
+        self.places.get(name)
+    }
+
+    /// With the variables of loops.
+    pub fn in_turn(&self, locals: &[(String, Value)]) -> Self {
+        let mut own = self.clone();
+        let told: Vec<String> = locals.iter().filter(|(_, v)| !v.unknown()).map(|(n, v)| format!("{n} = {v}")).collect();
+        if !told.is_empty() {
+            own.turn = Some(format!("where {}", told.join(", ")).into());
+        }
+        if locals.iter().any(|(name, _)| own.places.contains_key(name)) {
+            let places = Arc::make_mut(&mut own.places);
+            locals.iter().for_each(|(name, _)| _ = places.remove(name));
+        }
+        own.extend(locals.iter().cloned());
+        own
+    }
+
+    /// The turn of loops that this is, in words.
+    pub fn turn(&self) -> Option<&str> {
+        self.turn.as_deref()
     }
 
     /// The answer to a question, if it was foreseen.

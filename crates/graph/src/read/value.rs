@@ -135,6 +135,11 @@ impl Value {
         }
     }
 
+    /// The same without its article.
+    pub fn noun(&self) -> &'static str {
+        self.kind().split_once(' ').map_or(self.kind(), |(_, noun)| noun)
+    }
+
     /// The number, for arithmetic that mixes whole numbers and others.
     pub fn number(&self) -> Option<f64> {
         match self {

@@ -1,6 +1,6 @@
-//! The classes of bare words: norms, functions and blocks. The names of norms and functions are those of their types in `block`.
+//! The classes of bare words: norms, functions, initialisations and blocks. The names of the first three are those of their types in `block`.
 
-use crate::block::{FunctionForm, NormForm};
+use crate::block::{FunctionForm, InitForm, NormForm};
 use crate::text::nearest;
 
 /// What a word stands for.
@@ -8,6 +8,7 @@ use crate::text::nearest;
 pub enum Class {
     Norm,
     Function,
+    Init,
     Block,
 }
 
@@ -17,12 +18,16 @@ pub const NORMS: &[&str] = NormForm::NAMES;
 /// The functions: `activation: leaky_relu(slope: 0.1)`.
 pub const FUNCTIONS: &[&str] = FunctionForm::NAMES;
 
+/// The initialisations: `init: kaiming(slope: 0.01)`.
+pub const INITS: &[&str] = InitForm::NAMES;
+
 impl Class {
     /// With its article, as messages speak of it.
     pub fn one(self) -> &'static str {
         match self {
             Class::Norm => "a norm",
             Class::Function => "a function",
+            Class::Init => "an initialisation",
             Class::Block => "a block",
         }
     }
@@ -32,6 +37,7 @@ impl Class {
         match name {
             "norm" => Some(Class::Norm),
             "function" => Some(Class::Function),
+            "init" => Some(Class::Init),
             "block" => Some(Class::Block),
             _ => None,
         }
@@ -42,6 +48,7 @@ impl Class {
         match self {
             Class::Norm => "`instance`, `batch`, `layer`, `group(4)`, `none`",
             Class::Function => "`relu`, `silu`, `leaky_relu(slope: 0.1)`, `none`",
+            Class::Init => "`default`, `kaiming(slope: 0.01)`, `trunc_normal(0.02)`, `zeros`",
             Class::Block => "`Conv3D(bias: false)`, or a composite by its name",
         }
     }
@@ -55,6 +62,9 @@ pub fn classes(name: &str) -> Vec<Class> {
     }
     if FUNCTIONS.contains(&name) {
         all.push(Class::Function);
+    }
+    if INITS.contains(&name) {
+        all.push(Class::Init);
     }
     // What is almost `Required` is a slip of the pen.
     if name.starts_with(char::is_uppercase) && !matches!(name, "None" | "Some") && nearest(name, ["Required", "OneOf"]).is_none() {

@@ -25,7 +25,7 @@ pub struct Augment {
     /// Probability of a reflection, for each axis.
     pub flip: Flip,
     /// Turned about a random axis, in space and not in voxels: spacings may differ. Where slices are thick (over three times the finest
-    /// spacing), about the axis across them only; `scale`, `elastic` and `low_resolution` then leave that axis alone.
+    /// spacing), or the patch is one slice, about the axis across them only; `scale`, `elastic` and `low_resolution` then leave that axis alone.
     #[serde(skip_serializing_if = "Rotate::is_off")]
     pub rotate: Rotate,
     /// Made larger (above 1) or smaller.
@@ -66,7 +66,7 @@ pub struct Augment {
 pub struct Rotate {
     pub probability: f64,
     pub degrees: f64,
-    /// The same where slices are thick; without it `degrees`.
+    /// The same where slices are thick, or the patch is one; without it `degrees`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thick_degrees: Option<f64>,
 }

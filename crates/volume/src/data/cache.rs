@@ -224,7 +224,12 @@ mod tests {
             phantom::write(root.path(), 2, [16, 18, 20], 4).unwrap();
             Self {
                 root,
-                by: Preprocess { normalise: Normalise::ZScoreNonZero, spacing: Some([2.0, 1.0, 1.3].into()), crop: true, nan: None },
+                by: Preprocess {
+                    normalise: Normalise::ZScoreNonZero,
+                    spacing: Some([2.0, 1.0, 1.3].into()),
+                    crop: true,
+                    ..Preprocess::default()
+                },
             }
         }
 
@@ -357,7 +362,7 @@ mod tests {
     /// Cases that were prepared by an earlier version ([`tests/kept`]). Their names hold where the data set lay.
     #[test]
     fn prepared_cases_that_were_kept_are_read() {
-        let by = Preprocess { normalise: Normalise::ZScore, spacing: Some([1.0, 1.0, 1.25].into()), crop: true, nan: None };
+        let by = Preprocess { normalise: Normalise::ZScore, spacing: Some([1.0, 1.0, 1.25].into()), crop: true, ..Preprocess::default() };
         let open = |cache: Option<&Path>| Dataset::open(&DatasetSpec::Msd { root: "../../tests/kept/set".into() }, by, cache).unwrap();
         let plain = open(None);
         let folder = tempfile::tempdir().unwrap();

@@ -180,14 +180,14 @@ impl Dataset {
         let Some(case) = self.description.cases.get(at) else { return Err(Diagnostics::default()) };
         if let DatasetSpec::Phantom { size, seed, .. } = self.spec {
             let made = phantom::generate(size, seed, at as u64);
-            return Ok(MatchedCase::of_phantom(made));
+            return Ok(MatchedCase::of_phantom(made, self.by.orientation));
         }
         // Both are looked at whatever the other is like: all that is wrong is said at once.
         let mut found = Diagnostics::default();
         let image = found.keep(load::image(case, &self.description, &self.by));
         let label = found.keep(load::label(case, &self.description));
         match (image, label) {
-            (Some(image), Some(label)) => Ok(load::pair(case, image, label)?),
+            (Some(image), Some(label)) => Ok(load::pair(case, image, label, self.by.orientation)?),
             _ => Err(found),
         }
     }
@@ -205,7 +205,7 @@ impl Dataset {
         })?;
         match self.spec {
             DatasetSpec::Phantom { size, seed, .. } => {
-                let made = MatchedCase::of_phantom(phantom::generate(size, seed, at as u64));
+                let made = MatchedCase::of_phantom(phantom::generate(size, seed, at as u64), self.by.orientation);
                 LoadedCase::prepared(&case.id, &made, &self.by, &self.description)
             }
             _ => {

@@ -16,12 +16,13 @@ use super::taken::{Frame, Taken};
 use crate::text::{Code, Diagnostic, several};
 use crate::volume::{Grid, Header, Orientation, Volume, corner_distance, reorient};
 
-/// The axis order in which networks see volumes, whatever that of the files is: D to the head, H to the front, W to the right.
+/// The axis order in which networks see volumes, whatever that of the files is, unless they are to see other slices: D to the head, H to the
+/// front, W to the right.
 pub const CANONICAL: Orientation = Orientation::RAS;
 /// Two grids further apart than this at a corner, in mm, are worth a warning.
 const SAME_GRID: f64 = 1e-3;
 
-/// A loaded case, turned to [`CANONICAL`] and prepared.
+/// A loaded case, turned to the network's axis order and prepared.
 #[derive(Clone, Debug)]
 pub struct LoadedCase {
     pub sample: Sample,
@@ -50,11 +51,11 @@ impl LoadedCase {
 
 /// Loads one case from its files.
 pub(super) fn load(case: &Case, description: &Description, by: &Preprocess) -> Result<LoadedCase, Diagnostic> {
-    let matched = pair(case, image(case, description, by)?, label(case, description)?)?;
+    let matched = pair(case, image(case, description, by)?, label(case, description)?, by.orientation)?;
     LoadedCase::prepared(&case.id, &matched, by, description)
 }
 
-/// The image and the label of a case on one grid, both turned to [`CANONICAL`].
+/// The image and the label of a case on one grid, both turned to the network's axis order.
 #[derive(Clone, Debug)]
 pub struct MatchedCase {
     /// Intensities as in the files.
@@ -66,14 +67,17 @@ pub struct MatchedCase {
 }
 
 impl MatchedCase {
-    /// A generated case.
-    pub(super) fn of_phantom(made: Phantom) -> Self {
+    /// A generated case in the axis order `to`.
+    pub(super) fn of_phantom(made: Phantom, to: Orientation) -> Self {
         let Phantom { image: data, label, spacing } = made;
         let (c, d, h, w) = data.dim();
         let [sd, sh, sw] = spacing;
         let affine = [[sw, 0.0, 0.0, 0.0], [0.0, sh, 0.0, 0.0], [0.0, 0.0, sd, 0.0], [0.0, 0.0, 0.0, 1.0]];
         let image = Volume { data, spacing, affine, header: Header::plain([d, h, w], c, spacing) };
-        Self { image, label, warnings: vec![] }
+        if to == CANONICAL {
+            return Self { image, label, warnings: vec![] };
+        }
+        Self { label: reorient(label.view(), CANONICAL, to), image: image.reoriented(to), warnings: vec![] }
     }
 }
 
@@ -102,8 +106,8 @@ pub(super) fn label(case: &Case, description: &Description) -> Result<Labels, Di
     read_labels(path, Some(&description.labels))
 }
 
-/// Both on one grid.
-pub(super) fn pair(case: &Case, image: Image, mut label: Labels) -> Result<MatchedCase, Diagnostic> {
+/// Both on one grid in the axis order `to`.
+pub(super) fn pair(case: &Case, image: Image, mut label: Labels, to: Orientation) -> Result<MatchedCase, Diagnostic> {
     let Image { volume: image, mut warnings } = image;
     warnings.append(&mut label.warnings);
     let first = case.image.first().map(PathBuf::as_path).unwrap_or(Path::new(""));
@@ -111,8 +115,8 @@ pub(super) fn pair(case: &Case, image: Image, mut label: Labels) -> Result<Match
     let grid = image.grid();
     let was = label.grid().orientation();
     let (label, turned) = label.along(&grid);
-    if let Some(to) = turned {
-        let message = format!("`{}` runs {was} and `{}` {to}: the label is turned", path.display(), first.display());
+    if let Some(order) = turned {
+        let message = format!("`{}` runs {was} and `{}` {order}: the label is turned", path.display(), first.display());
         warnings
             .push(Diagnostic::warning(Code::E0703, message).help("write both in one axis order to have no doubt").of(&case.id, "turned"));
     }
@@ -130,8 +134,8 @@ pub(super) fn pair(case: &Case, image: Image, mut label: Labels) -> Result<Match
         warnings.push(d.of(&case.id, "apart"));
     }
     // The label's voxels are the image's: both are turned alike, though their affines may differ by rounding.
-    let label = reorient(label.data.view(), grid.orientation(), CANONICAL);
-    Ok(MatchedCase { image: image.reoriented(CANONICAL), label, warnings })
+    let label = reorient(label.data.view(), grid.orientation(), to);
+    Ok(MatchedCase { image: image.reoriented(to), label, warnings })
 }
 
 /// The axis order that lays a grid onto that of the image, where it is the image's grid in another order.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::spacing::Spacing;
 use crate::text::{Code, Diagnostic};
-use crate::volume::{BUDGET, Grid, IntensityScale, Normalise, respaced};
+use crate::volume::{BUDGET, Grid, IntensityScale, Normalise, Orientation, respaced};
 
 /// A spacing that differs by less, relative to the wanted one, is the wanted one.
 const SAME_SPACING: f64 = 1e-3;
@@ -19,7 +19,10 @@ const SAME_SPACING: f64 = 1e-3;
 pub struct Preprocess {
     /// How intensities are brought to the scale of the network.
     pub normalise: Normalise,
-    /// The spacing in mm, along D, H, W, to which images are brought; without it they keep their own.
+    /// The axis order in which the network sees volumes: D, H, W are its k, j, i.
+    #[serde(skip_serializing_if = "Orientation::is_ras")]
+    pub orientation: Orientation,
+    /// The spacing in mm, along D, H, W of that order, to which images are brought; without it they keep their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spacing: Option<Spacing>,
     /// Whether the planes around the image that are 0 in all channels are cut away.
@@ -178,7 +181,7 @@ mod tests {
         // Zero outside, 10 to 13 within: the scale is that of the file's own voxels.
         let image = Array4::from_shape_fn((1, 8, 8, 8), |(_, z, y, x)| if x < 3 { 0.0 } else { 10.0 + ((z + y + x) % 4) as f32 });
         let own = grid([8; 3], [1.0; 3]);
-        let p = Preprocess { normalise: Normalise::ZScoreNonZero, spacing: Some([0.5; 3].into()), crop: true, nan: None };
+        let p = Preprocess { normalise: Normalise::ZScoreNonZero, spacing: Some([0.5; 3].into()), crop: true, ..Preprocess::default() };
         let at = p.extent(&channels(image.view()));
         assert_eq!(at.size, [8, 8, 5]);
         let cut = at.grid(&own);

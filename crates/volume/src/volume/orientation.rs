@@ -70,6 +70,15 @@ pub struct Orientation([Side; 3]);
 impl Orientation {
     /// i to the right, j to the front, k to the head: NIfTI's own axes.
     pub const RAS: Self = Self([Side::Right, Side::Anterior, Side::Superior]);
+    /// i to the right, j to the head, k to the front: coronal slices, one after the other.
+    pub const RSA: Self = Self([Side::Right, Side::Superior, Side::Anterior]);
+    /// i to the front, j to the head, k to the right: sagittal slices, one after the other.
+    pub const ASR: Self = Self([Side::Anterior, Side::Superior, Side::Right]);
+
+    /// Whether it is NIfTI's own.
+    pub fn is_ras(&self) -> bool {
+        *self == Self::RAS
+    }
 
     /// The sides along i, j, k, if there is one of each world axis.
     pub fn new(sides: [Side; 3]) -> Option<Self> {
@@ -106,6 +115,12 @@ impl Orientation {
     /// The sides that i, j, k run towards.
     pub fn sides(self) -> [Side; 3] {
         self.0
+    }
+}
+
+impl Default for Orientation {
+    fn default() -> Self {
+        Self::RAS
     }
 }
 

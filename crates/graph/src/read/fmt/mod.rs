@@ -10,10 +10,13 @@
 
 mod group;
 mod layout;
+mod stray;
 mod token;
 
 #[cfg(test)]
 mod tests;
+
+pub use stray::stray;
 
 use std::sync::Arc;
 

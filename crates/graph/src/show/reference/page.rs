@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::probe::Probe;
 use super::source::written;
 use crate::block::{Arity, Entry, Spec};
-use crate::block::{FunctionForm, NormForm};
+use crate::block::{FunctionForm, InitForm, NormForm};
 use crate::compile::compile;
 use crate::read::{self, Scope, Tree};
 use crate::text::{Code, Diagnostic, Diagnostics, Result, Source};
@@ -57,14 +57,17 @@ pub struct Field {
 pub enum Kind {
     /// A whole number or an expression.
     Integer,
-    /// One for all axes or three for depth, height and width.
-    Triple,
+    /// One for all axes, or depth, height and width; height and width in two dimensions.
+    #[serde(rename = "triple")]
+    Axes,
     Number,
     Bool,
     /// One of [`functions`].
     Function,
     /// One of the norms, with its fields.
     Norm,
+    /// One of the initialisations, with its fields, or a number.
+    Init,
     /// One of a few words.
     Word,
     Integers,
@@ -77,11 +80,12 @@ impl Kind {
         let inner = rust.strip_prefix("Option<").and_then(|r| r.strip_suffix('>')).unwrap_or(rust);
         Some(match inner {
             "usize" | "u64" | "u32" | "i64" => Kind::Integer,
-            "Triple" => Kind::Triple,
+            "Axes" => Kind::Axes,
             "f64" | "f32" => Kind::Number,
             "bool" => Kind::Bool,
             "FunctionForm" => Kind::Function,
             "NormForm" => Kind::Norm,
+            "InitForm" => Kind::Init,
             "Interpolation" | "PadMode" | "GlobalStatistic" | "Reduction" => Kind::Word,
             "Vec<usize>" => Kind::Integers,
             _ => return None,
@@ -92,11 +96,12 @@ impl Kind {
     pub fn title(self) -> &'static str {
         match self {
             Kind::Integer => "integer",
-            Kind::Triple => "integer or (D, H, W)",
+            Kind::Axes => "integer or (D, H, W)",
             Kind::Number => "number",
             Kind::Bool => "true or false",
             Kind::Function => "function",
             Kind::Norm => "norm",
+            Kind::Init => "initialisation",
             Kind::Word => "word",
             Kind::Integers => "list of integers",
             Kind::Any => "parameter",
@@ -125,6 +130,11 @@ pub fn norms() -> Vec<&'static str> {
     NormForm::NAMES.to_vec()
 }
 
+/// What weights may start as.
+pub fn inits() -> Vec<&'static str> {
+    InitForm::NAMES.to_vec()
+}
+
 /// The fields of a block, as reading it asks for them.
 pub fn fields(name: &str) -> Vec<&'static str> {
     Spec::read(name, Probe).and_then(|r| r.err()).unwrap_or_default().0
@@ -138,11 +148,13 @@ const USUAL: &[(&str, &str)] = &[
     ("function", "Which function."),
     ("groups", "Groups of channels that are normalised together."),
     ("hidden", "Length of the hidden vector."),
+    ("init", "What the weights start as: `kaiming(slope: 0.01)`, `trunc_normal(0.02)`, a number; PyTorch's default when not given."),
     ("kernel", "Voxels of the kernel."),
     ("layers", "How many layers."),
     ("reduction", "By how much the width between the two layers is smaller than that of the input."),
     ("scale", "By how much each axis grows."),
     ("norm", "A norm that follows: `instance`, `group(4)`, `batch`, `layer`; a number is a group norm of so many groups."),
+    ("norm_init", "What the norm's scale of each channel starts as, if it has one; 1 when not given."),
     ("stride", "Voxels of the input from one voxel of the output to the next."),
     ("width", "Channels inside."),
 ];
@@ -211,8 +223,18 @@ fn example(e: &Entry, outputs: &[String]) -> Result<Example> {
             format!("\"{name}\": (channels: {channels}, size: ({n}, {n}, {n}))")
         })
         .collect();
-    let outs: Vec<String> =
-        outputs.iter().map(|o| if o.is_empty() { "\"y\": \"node\"".to_owned() } else { format!("\"{o}\": \"node.{o}\"") }).collect();
+    let outs: Vec<String> = outputs
+        .iter()
+        .map(|o| {
+            if e.list {
+                "\"y\": [\"node\"]".to_owned()
+            } else if o.is_empty() {
+                "\"y\": \"node\"".to_owned()
+            } else {
+                format!("\"{o}\": \"node.{o}\"")
+            }
+        })
+        .collect();
     let text = format!("(inputs: {{ {} }}, nodes: {{ \"node\": {} }}, outputs: {{ {} }})", inputs.join(", "), e.example, outs.join(", "));
     let first = e.shapes.first().map(|(_, _, scale)| [(UNIT * scale).max(1); 3]);
     let p = compile(&Source::new(e.name, text), &[], first)?;

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::page::{Field, Kind, Page, functions, norms};
+use super::page::{Field, Kind, Page, functions, inits, norms};
 
 /// The schema; `composites` adds a graph's own blocks.
 pub fn schema(blocks: &[Page], composites: &[Page]) -> Value {
@@ -15,22 +15,23 @@ pub fn schema(blocks: &[Page], composites: &[Page]) -> Value {
     defs.insert("integer".into(), number("a whole number"));
     defs.insert("number".into(), number("a number"));
     defs.insert("bool".into(), json!({"description": "true, false, or an expression over the parameters", "type": ["boolean", "string"]}));
-    let three = json!({"type": "array", "items": {"$ref": "#/$defs/integer"}, "minItems": 3, "maxItems": 3});
+    let each = json!({"type": "array", "items": {"$ref": "#/$defs/integer"}, "minItems": 2, "maxItems": 3});
     defs.insert(
         "triple".into(),
-        json!({"description": "one for all axes, or depth, height and width", "anyOf": [{"$ref": "#/$defs/integer"}, three]}),
+        json!({"description": "one for all axes, or depth, height and width; height and width of a graph in two dimensions", "anyOf": [{"$ref": "#/$defs/integer"}, each]}),
     );
     let form =
         |names: Vec<&str>| json!({"anyOf": [{"enum": names}, {"type": "object", "propertyNames": {"enum": names}, "maxProperties": 1}]});
     defs.insert("function".into(), form(functions()));
     defs.insert("norm".into(), json!({"anyOf": [form(norms()), {"$ref": "#/$defs/integer"}]}));
+    defs.insert("initialisation".into(), json!({"anyOf": [form(inits()), {"$ref": "#/$defs/number"}]}));
     let reference = json!({"type": "string", "description": "a node or an input; node.port for a block with several outputs; node[2] for an entry of a list; node{last} for the last turn of a loop; a | b for the first that is there"});
     defs.insert("reference".into(), reference);
     defs.insert(
         "references".into(),
         json!({"anyOf": [{"$ref": "#/$defs/reference"}, {"type": "array", "items": {"$ref": "#/$defs/reference"}}]}),
     );
-    defs.insert("parameter".into(), json!({"description": "a number, true or false, a list, a size, a norm, a function, a block, an expression, Required, or OneOf(...)"}));
+    defs.insert("parameter".into(), json!({"description": "a number, true or false, a list, a size, a norm, a function, an initialisation, a block, an expression, Required, or OneOf(...)"}));
     defs.insert("parameters".into(), json!({"type": "object", "additionalProperties": {"$ref": "#/$defs/parameter"}}));
     for p in all() {
         defs.insert(p.name.clone(), block(p));
@@ -87,11 +88,12 @@ fn field(f: &Field) -> Value {
         Kind::Integers => json!({"type": "array", "items": {"$ref": "#/$defs/integer"}}),
         Kind::Any => json!({}),
         Kind::Integer => json!({"$ref": "#/$defs/integer"}),
-        Kind::Triple => json!({"$ref": "#/$defs/triple"}),
+        Kind::Axes => json!({"$ref": "#/$defs/triple"}),
         Kind::Number => json!({"$ref": "#/$defs/number"}),
         Kind::Bool => json!({"$ref": "#/$defs/bool"}),
         Kind::Function => json!({"$ref": "#/$defs/function"}),
         Kind::Norm => json!({"$ref": "#/$defs/norm"}),
+        Kind::Init => json!({"$ref": "#/$defs/initialisation"}),
         Kind::Word => json!({"type": "string"}),
     };
     v["description"] = f.doc.clone().into();
@@ -129,11 +131,31 @@ fn claim() -> Value {
     })
 }
 
+/// One file of `import`, of which some is taken.
+fn import() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "from": {"type": "string"},
+            "only": {"type": "array", "items": {"type": "string"}},
+            "rename": {"type": "object", "additionalProperties": {"type": "string"}},
+            "set": {"type": "object"},
+            "hash": {"type": "string", "description": "as lmsc fmt --freeze writes it"},
+        },
+        "required": ["from"],
+        "additionalProperties": false,
+    })
+}
+
 fn graph() -> Value {
     let texts = json!({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]});
     let input = json!({
         "type": "object",
-        "properties": {"channels": {"$ref": "#/$defs/integer"}, "size": {"$ref": "#/$defs/triple"}},
+        "properties": {
+            "channels": {"$ref": "#/$defs/integer"},
+            "size": {"$ref": "#/$defs/triple"},
+            "dims": {"$ref": "#/$defs/integer", "description": "2 where no size says it"},
+        },
         "required": ["channels"], "additionalProperties": false,
     });
     json!({
@@ -144,7 +166,7 @@ fn graph() -> Value {
             "name": {"type": "string"},
             "source": {"type": "string", "description": "where the network is described"},
             "extends": {"type": "string", "description": "the graph to begin with"},
-            "import": texts.clone(),
+            "import": {"type": "array", "items": {"anyOf": [{"type": "string"}, import()]}},
             "params": {"$ref": "#/$defs/parameters"},
             "inputs": {"type": "object", "additionalProperties": input},
             "blocks": {"type": "object", "additionalProperties": {"$ref": "#/$defs/composite"}},

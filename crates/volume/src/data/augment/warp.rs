@@ -19,13 +19,14 @@ pub struct Warp {
     bent: [Vec<f32>; 3],
 }
 
-/// Draws one; `None` where nothing is changed.
+/// Draws one; `None` where nothing is changed. A slice is turned, scaled and bent in its plane, as thick slices are.
 pub(super) fn drawn(augment: &Augment, size: [usize; 3], spacing: [f64; 3], rng: &mut impl Rng) -> Option<Warp> {
-    let thick = thick(spacing);
-    let axis = direction(rng, thick);
+    let slice = (0..3).find(|a| size[*a] == 1);
+    let across = slice.or_else(|| thick(spacing));
+    let axis = direction(rng, across);
     let (chance, at) = (rng.random::<f64>(), 2.0 * rng.random::<f64>() - 1.0);
     let r = augment.rotate;
-    let degrees = r.thick_degrees.filter(|_| thick.is_some()).unwrap_or(r.degrees);
+    let degrees = r.thick_degrees.filter(|_| across.is_some()).unwrap_or(r.degrees);
     let turn = (chance < r.probability && degrees > 0.0).then_some(at * degrees.to_radians());
     let scale = augment.scale.draw(rng);
     let e = augment.elastic;
@@ -34,10 +35,10 @@ pub(super) fn drawn(augment: &Augment, size: [usize; 3], spacing: [f64; 3], rng:
         return None;
     }
     // A larger picture is one of fewer voxels of the case. Thick slices are not mixed: what lies between them is not known.
-    let zoom = |axis: usize| if thick == Some(axis) { 1.0 } else { 1.0 / scale.unwrap_or(1.0) };
+    let zoom = |axis: usize| if across == Some(axis) { 1.0 } else { 1.0 / scale.unwrap_or(1.0) };
     let rotation = rotation(axis, turn.unwrap_or(0.0));
     let steps = std::array::from_fn(|r| std::array::from_fn(|c| rotation[r][c] * zoom(c) * spacing[c] / spacing[r]));
-    let mut bent = |axis: usize| if bend && thick != Some(axis) { field(size, e.grid, e.voxels, rng) } else { vec![] };
+    let mut bent = |axis: usize| if bend && across != Some(axis) { field(size, e.grid, e.voxels, rng) } else { vec![] };
     let bent = [bent(0), bent(1), bent(2)];
     Some(Warp { size, steps, bent })
 }
@@ -50,11 +51,11 @@ pub(super) fn thick([sd, sh, sw]: [f64; 3]) -> Option<usize> {
     })
 }
 
-/// A random direction along D, H, W in space; across thick slices where there are some.
-fn direction(rng: &mut impl Rng, thick: Option<usize>) -> [f64; 3] {
+/// A random direction along D, H, W in space; across slices where there are some.
+fn direction(rng: &mut impl Rng, across: Option<usize>) -> [f64; 3] {
     let (z, angle) = (2.0 * rng.random::<f64>() - 1.0, 2.0 * std::f64::consts::PI * rng.random::<f64>());
-    match thick {
-        Some(thick) => std::array::from_fn(|a| f64::from(u8::from(a == thick))),
+    match across {
+        Some(across) => std::array::from_fn(|a| f64::from(u8::from(a == across))),
         None => [z, (1.0 - z * z).sqrt() * angle.cos(), (1.0 - z * z).sqrt() * angle.sin()],
     }
 }
