@@ -201,6 +201,72 @@ fn outputs_and_gradients_are_those_of_the_public_implementations() {
     }
 }
 
+/// Trained public models: folder, file of weights, graph and map, and the parameters of the graph.
+const TRAINED: &[(&str, &str, &str, &[&str])] = &[
+    ("brainchop-model5", "weights.safetensors", "meshnet", &["norm=none"]),
+    // Under the names that PyTorch gives them.
+    ("brainchop-model5", "model.pth", "meshnet", &["norm=none"]),
+    ("brainchop-model20chan3cls", "weights.safetensors", "meshnet", &["norm=none", "act=elu", "channels=20"]),
+    ("brainchop-model30chan18cls", "weights.safetensors", "meshnet", &["norm=none", "act=elu", "channels=30", "out_channels=18"]),
+    (
+        "brainchop-model21-104class",
+        "weights.safetensors",
+        "meshnet",
+        &["norm=none", "channels=21", "out_channels=104", "dilations=[1, 2, 2, 4, 4, 8, 8, 16]"],
+    ),
+    (
+        "brainchop-mindgrab",
+        "weights.safetensors",
+        "meshnet",
+        &[
+            "norm=instance(affine: false)",
+            "act=gelu",
+            "bias=false",
+            "channels=15",
+            "out_channels=2",
+            "dilations=[16, 8, 4, 2, 1, 16, 8, 4, 2, 1, 16, 8, 4, 2, 1, 16, 8, 4, 2, 1, 16, 8, 4, 2, 1]",
+        ],
+    ),
+    (
+        "brainchop-meshnet15-bn",
+        "weights.safetensors",
+        "meshnet",
+        &["act=elu", "channels=15", "dilations=[1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 12, 8, 7, 6, 5, 4, 3, 2, 1]"],
+    ),
+    ("brainchop-sae-robust-tissue", "weights.safetensors", "autoencoder", &[]),
+    ("deepbet", "model.safetensors", "linknet", &[]),
+    ("hippodeep", "hippodeep.safetensors", "hippodeep", &[]),
+    ("deepbrain-v1", "weights.safetensors", "deepbrain", &[]),
+];
+
+/// What of a file of weights no graph has.
+const UNUSED: &str = "num_batches_tracked";
+
+#[test]
+fn trained_public_models_give_their_own_logits() {
+    for (folder, file, graph, sets) in TRAINED {
+        let Some(folder) = given::beside(&format!("models/{folder}")) else { continue };
+        let tensor = |file: &str, name: &str| read_store(&folder.join(file)).expect("a file of tensors").arrays[name].clone();
+        let (x, want) = (tensor("input.safetensors", "input"), tensor("output.safetensors", "output"));
+        let size = [x.dims[2], x.dims[3], x.dims[4]];
+        let p = program(graph, sets, size);
+        let map = NameMap::read(&Path::new("maps").join(format!("{graph}.map"))).expect("the map");
+        let theirs = read_store(&folder.join(file)).expect("the weights");
+        let known: BTreeMap<String, Vec<usize>> = p.graph.tensors().into_iter().map(|(_, n, w)| (n, w.dims)).collect();
+        let (weights, names) = map.rename(&theirs, &known, &p.params, Path::new(file)).expect("it fits");
+        let missing: Vec<&String> = known.keys().filter(|n| !weights.contains_key(*n)).collect();
+        assert!(missing.is_empty(), "{}: nothing is mapped to {missing:?}", folder.display());
+        let unused: Vec<&String> = theirs.arrays.keys().filter(|n| !n.ends_with(UNUSED) && !names.values().any(|v| v == *n)).collect();
+        assert!(unused.is_empty(), "{}: {unused:?} have no place", folder.display());
+        let mut e = Executor::new(&p, &weights).unwrap_or_else(|d| panic!("{}: {d:?}", folder.display()));
+        let got = e.run(&[&x.values], Shape { batch: 1, size }).unwrap_or_else(|d| panic!("{}: {d:?}", folder.display())).swap_remove(0);
+        assert_eq!(got.len(), want.values.len());
+        let most = want.values.iter().fold(0f32, |m, v| m.max(v.abs()));
+        let apart = got.iter().zip(&want.values).fold(0f32, |m, (a, b)| m.max((a - b).abs())) / most;
+        assert!(apart < 1e-5, "{} differs by {apart:e} of its greatest logit", folder.display());
+    }
+}
+
 /// What the graphs claim of themselves is what is counted.
 #[test]
 fn claims_hold() {
