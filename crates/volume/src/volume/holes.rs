@@ -1,6 +1,6 @@
 //! Holes of a mask: voxels outside of it from which no path over faces leads to the volume's edge.
 //!
-//! TilePart of `infer::nnunet`; depends on nothing of this crate.
+//! Depends on nothing of this crate.
 
 use ndarray::Array3;
 
@@ -10,7 +10,7 @@ const MASK: u8 = 1;
 const OUTSIDE: u8 = 2;
 
 /// The mask `[D, H, W]` with its holes filled, as `scipy.ndimage.binary_fill_holes` does with its default of six neighbours.
-pub fn filled(mask: &Array3<bool>) -> Array3<bool> {
+pub fn fill_holes(mask: &Array3<bool>) -> Array3<bool> {
     let (d, h, w) = mask.dim();
     let mut state: Vec<u8> = mask.iter().map(|m| if *m { MASK } else { INSIDE }).collect();
     // The voxels that were reached last: a wave, never as many as the volume has.
@@ -69,11 +69,11 @@ mod tests {
         for (z, y, x) in itertools(1..4, 1..4, 6..9) {
             mask[[z, y, x]] = (z, y, x) != (2, 2, 7) && (z, y, x) != (2, 2, 6);
         }
-        let full = filled(&mask);
+        let full = fill_holes(&mask);
         let added: Vec<_> = full.indexed_iter().filter(|(at, v)| **v && !mask[*at]).map(|(at, _)| at).collect();
         assert_eq!(added, [(2, 2, 2)]);
         let thin = Array3::from_elem((1, 3, 1), false);
-        assert_eq!(filled(&thin), thin);
+        assert_eq!(fill_holes(&thin), thin);
     }
 
     fn itertools(

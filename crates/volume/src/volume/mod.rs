@@ -1,10 +1,11 @@
-//! Volumes: NIfTI in and out, orientation, resampling, normalisation, components, distances, pictures of slices.
+//! Volumes: NIfTI in and out, orientation, resampling, normalisation, components, holes, distances, pictures of slices.
 //!
 //! Level 1: may use `text` only.
 
 mod affine;
 mod canvas;
 mod components;
+mod conform;
 mod datatype;
 mod distance;
 mod doubt;
@@ -13,6 +14,7 @@ mod foreign;
 mod grid;
 mod gzip;
 mod header;
+mod holes;
 mod labels;
 mod legend;
 mod lettering;
@@ -33,11 +35,13 @@ mod write;
 
 pub use affine::{Affine, corner_distance};
 pub use components::{Component, Components, Neighbours, components, drop_small, keep_largest};
+pub use conform::conform;
 pub use datatype::Datatype;
 pub use distance::distance;
 pub use doubt::doubts;
 pub use grid::Grid;
 pub use header::Header;
+pub use holes::fill_holes;
 pub use labels::{InvalidVoxels, LabelMap, MOST_VALUES, read_label_map};
 pub use name::{case_name, is_second, same_ending, split_name};
 pub use nifti::{BUDGET, Volume, read, read_grid, read_header, read_within};

@@ -10,7 +10,6 @@
 
 mod blend;
 mod decide;
-mod holes;
 mod plan;
 mod prepare;
 mod resample;

@@ -4,12 +4,11 @@
 
 use ndarray::{Array3, Array4, ArrayBase, ArrayView3, Axis, Ix3, RawData};
 
-use super::holes::filled;
 use super::plan::{Nnunet, Scheme};
 use super::resample::{resized, separate_axis, target};
 use crate::data::{Extent, Preprocess};
 use crate::text::{Code, Diagnostic, Result};
-use crate::volume::{BUDGET, Grid, Header, Orientation, turned};
+use crate::volume::{BUDGET, Grid, Header, Orientation, fill_holes, turned};
 
 /// No deviation and no range is taken to be less.
 const LEAST: f32 = 1e-8;
@@ -79,7 +78,7 @@ pub fn prepare(n: &Nnunet, channels: &[ArrayView3<'_, f32>], own: [f64; 3]) -> R
     let size = target(kept.size, own, spacing);
     fits(size, spacing)?;
     let masked = n.normalise.iter().any(|s| matches!(s, Scheme::ZScore { masked: true }));
-    let mask = masked.then(|| filled(&something(&cut)));
+    let mask = masked.then(|| fill_holes(&something(&cut)));
     let across = separate_axis(own, spacing, n.image.separate);
     let mut image = Array4::zeros((cut.len(), size[0], size[1], size[2]));
     for ((channel, scheme), mut to) in cut.iter().zip(&n.normalise).zip(image.axis_iter_mut(Axis(0))) {
