@@ -39,14 +39,11 @@ pub fn load_model(path: &Path, device: &Device) -> Result<Model> {
     if on_cpu(device) {
         return Model::load(path);
     }
-    let (trained, card) = Model::read(path)?;
-    let engine = |weights| -> Result<GpuEngine> {
-        let network = Network::from_arrays(trained.program.clone(), weights, device)?;
+    Model::load_with(path, &|program, weights, _| {
+        let network = Network::from_arrays(program.clone(), weights, device)?;
         let device = device.clone().inner();
         Ok(GpuEngine { network: CompiledNetwork::new(&network, &[0], &device)?, device })
-    };
-    let first = Model::new(engine(&trained.weights)?, card);
-    trained.more.iter().try_fold(first, |model, weights| Ok(model.and(engine(weights)?)))
+    })
 }
 
 #[derive(Debug)]
@@ -74,6 +71,10 @@ impl Engine for GpuEngine {
         let values = values.try_into_vec::<f32>().map_err(|e| lost(&format!("{e:?}")))?;
         let classes = self.network.network().program().classes();
         Array5::from_shape_vec((n, classes, d, h, w), values).map_err(|e| lost(&e.to_string()).into())
+    }
+
+    fn multiple(&self) -> [usize; 3] {
+        self.network.network().program().multiple()
     }
 }
 

@@ -10,10 +10,11 @@ use super::{Sheet, bytes, graph, number, shown, table};
 use crate::compile::Program;
 use crate::infer::Card;
 use crate::infer::nnunet::Nnunet;
+use crate::infer::pipeline::{Decision, Pipeline};
 use crate::ir::Array;
 use crate::metric::Region;
 use crate::show::stats;
-use crate::store::{FORMAT, SEMANTICS, Store, graph_of, read_store};
+use crate::store::{ATTACHED, FORMAT, SEMANTICS, Store, graph_of, read_store};
 use crate::text::{Diagnostic, Result, many, printable, several, thousands};
 use crate::volume::{Class, Normalise, VoxelSummary};
 
@@ -74,6 +75,10 @@ fn model(sheet: &mut Sheet, path: &Path, program: &Program, tensors: &Store) -> 
         .map_err(|f| Diagnostic::error(f.code, format!("`{}`: {}", program.name, f.message)).help(f.help.unwrap_or_default()))?;
     graph::rows(sheet, program, &s);
     sheet.json["stats"] = graph::short(&s);
+    if let Some(within) = tensors.metadata.get(ATTACHED).and_then(|all| serde_json::from_str::<serde_json::Value>(all).ok()) {
+        let names: Vec<String> = within.as_object().into_iter().flatten().map(|(name, _)| printable(name)).collect();
+        sheet.row("within it", names.join(", "));
+    }
     let entry = |name: &str| tensors.metadata.get(name).map(|text| printable(text));
     let version = entry("lmsc.version").map_or("an lmsc that does not name itself".into(), |version| format!("lmsc {version}"));
     sheet.row("written by", format!("{version}, semantics {SEMANTICS}"));
@@ -89,17 +94,29 @@ fn model(sheet: &mut Sheet, path: &Path, program: &Program, tensors: &Store) -> 
 
 /// The rows of a card.
 fn described(sheet: &mut Sheet, card: &Card) {
-    match &card.nnunet {
-        Some(n) => by_nnunet(sheet, card, n),
-        None => prepared(sheet, card),
+    match (&card.nnunet, &card.pipeline) {
+        (Some(n), _) => by_nnunet(sheet, card, n),
+        (None, Some(p)) => by_steps(sheet, card, p),
+        (None, None) => prepared(sheet, card),
     }
     labels(sheet, card);
-    let [d, h, w] = card.patch;
-    sheet.row("patch", format!("{d} x {h} x {w} voxels, windows overlap by {}", number(card.overlap, 3)));
+    if card.pipeline.is_none() {
+        let [d, h, w] = card.patch;
+        sheet.row("patch", format!("{d} x {h} x {w} voxels, windows overlap by {}", number(card.overlap, 3)));
+    }
     if let Some(p) = &card.postprocess {
         sheet.row("cleaned by", p.to_string());
     }
-    if card.nnunet.is_none() {
+    for (name, said) in [("source", &card.source), ("licence", &card.licence), ("to cite", &card.citation)] {
+        if let Some(said) = said {
+            sheet.row(name, printable(said));
+        }
+    }
+    if let Some(origin) = &card.origin {
+        sheet.row("imported", origin.to_string());
+    }
+    // Of a model that was imported nothing of this is known.
+    if card.nnunet.is_none() && card.origin.is_none() {
         let dice = card.validation_dice.map_or("not validated".into(), |d| format!("validation Dice {}", number(d, 4)));
         let epochs = several(card.epoch, "epoch");
         sheet.row("trained", format!("{epochs}, seed {}, {dice}", card.seed));
@@ -124,6 +141,23 @@ fn by_nnunet(sheet: &mut Sheet, card: &Card, n: &Nnunet) {
     if let Some(licence) = &n.source.licence {
         sheet.row("licence", printable(licence));
     }
+}
+
+/// The steps by which a network sees whole volumes.
+fn by_steps(sheet: &mut Sheet, card: &Card, p: &Pipeline) {
+    let names: Vec<String> = card.modalities.iter().map(|m| printable(m)).collect();
+    sheet.row("image", format!("{}: {}", several(names.len(), "channel"), names.join(", ")));
+    let steps: Vec<String> = p.steps.iter().map(ToString::to_string).collect();
+    let nan = card.nan.map(|v| format!("NaN and infinity to {}", number(v, 4)));
+    let all: Vec<String> = nan.into_iter().chain(steps).collect();
+    sheet.row("prepared by", if all.is_empty() { "nothing".to_owned() } else { all.join("; then ") });
+    sheet.row("seen in", format!("one window of any size, D H W are the volume's {}", p.axes));
+    let decided = match p.decision {
+        Decision::Argmax => "the greatest".to_owned(),
+        Decision::Softmax { channel, above } => format!("softmax of channel {channel} above {above}"),
+        Decision::Sigmoid { channel, above } => format!("sigmoid of channel {channel} above {above}"),
+    };
+    sheet.row("decided by", decided);
 }
 
 /// How a model of ours prepares images.

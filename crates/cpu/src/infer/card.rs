@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use ndarray::{Array3, ArrayView4};
 
 use super::nnunet::Nnunet;
+use super::pipeline::{Decision, Pipeline};
 use super::window::argmax;
 use super::{Origin, OutputActivation, Postprocess, Regions};
 use crate::data::{CANONICAL, Preprocess, Spacing};
@@ -64,10 +65,24 @@ pub struct Card {
     /// Where the model came from, if another program trained it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// The steps of a model that sees a whole volume in one window; `orientation`, `spacing`, `crop`, `normalise`, `patch` and `overlap` then
+    /// say nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<Pipeline>,
+    /// Where the network and its weights are from, of a model that was not trained here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The terms under which its weights may be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// What is to be cited by who uses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub citation: Option<String>,
 }
 
-/// What stands for `normalise` in the file of a model with nnU-Net's rules: no lmsc that does not know them takes it for one of its own.
-const BY_NNUNET: &str = "\"nnunet\"";
+/// What stands for `normalise` in the file of a model that is prepared by other rules: no lmsc that does not know them takes it for one of its
+/// own.
+const OTHER_RULES: [&str; 2] = ["nnunet", "pipeline"];
 
 fn canonical() -> Orientation {
     CANONICAL
@@ -96,6 +111,10 @@ impl Card {
             seed: 0,
             nnunet: None,
             origin: None,
+            pipeline: None,
+            source: None,
+            licence: None,
+            citation: None,
         }
     }
 
@@ -106,8 +125,8 @@ impl Card {
             // A struct of plain values is always an object.
             _ => BTreeMap::new(),
         };
-        if self.nnunet.is_some() {
-            entries.insert("normalise".into(), BY_NNUNET.into());
+        if let Some(rules) = OTHER_RULES.iter().find(|rules| entries.contains_key(**rules)) {
+            entries.insert("normalise".into(), format!("\"{rules}\""));
         }
         entries
     }
@@ -123,39 +142,44 @@ impl Card {
         };
         let mut fields: serde_json::Map<String, serde_json::Value> =
             entries.iter().filter_map(|(k, v)| Some((k.clone(), serde_json::from_str(v).ok()?))).collect();
-        if fields.contains_key("nnunet") && entries.get("normalise").is_some_and(|n| n == BY_NNUNET) {
+        let stands = fields.get("normalise").and_then(|n| n.as_str()).unwrap_or_default();
+        if OTHER_RULES.contains(&stands) && fields.contains_key(stands) {
             fields.insert("normalise".into(), serde_json::to_value(Normalise::default()).unwrap_or_default());
         }
         let card: Self = serde_json::from_value(serde_json::Value::Object(fields)).map_err(|e| refuse(e.to_string()))?;
         match card.fault() {
-            Some(fault) => Err(refuse(fault).into()),
+            Some((_, fault)) => Err(refuse(fault).into()),
             None => Ok(card),
         }
     }
 
-    /// What makes no sense in it.
-    fn fault(&self) -> Option<String> {
+    /// What makes no sense in it: the field and why.
+    pub(super) fn fault(&self) -> Option<(&'static str, String)> {
         let count = self.labels.len();
         let twice = |at: usize| self.labels.iter().take(at).any(|(value, _)| *value == self.labels[at].0);
         if self.patch.contains(&0) || !(0.0..1.0).contains(&self.overlap) {
-            Some(format!("its patch is {:?} and its overlap {}", self.patch, self.overlap))
+            Some(("patch", format!("its patch is {:?} and its overlap {}", self.patch, self.overlap)))
         } else if let Some(at) = (0..count).find(|at| twice(*at)) {
-            Some(format!("two of its labels have the value {}", self.labels[at].0))
+            Some(("labels", format!("two of its labels have the value {}", self.labels[at].0)))
         } else if count > MOST_VALUES {
-            Some(format!("it has {count} labels, and at most {MOST_VALUES} are told apart"))
+            Some(("labels", format!("it has {count} labels, and at most {MOST_VALUES} are told apart")))
         } else if self.colours.len() != count {
-            Some(format!("it has {} and {}", several(count, "label"), several(self.colours.len(), "colour")))
+            Some(("colours", format!("it has {} and {}", several(count, "label"), several(self.colours.len(), "colour"))))
         } else if let Some(fault) = self.regions.as_ref().and_then(|r| self.fault_of(r)) {
-            Some(fault)
+            Some(("regions", fault))
         } else if let Some(fault) = self.nnunet.as_ref().and_then(|n| n.fault(self.modalities.len(), self.patch)) {
-            Some(fault)
+            Some(("nnunet", fault))
+        } else if let Some(fault) = self.pipeline.as_ref().and_then(|p| p.fault(count)) {
+            Some(("pipeline", fault))
+        } else if self.pipeline.is_some() && self.nnunet.is_some() {
+            Some(("pipeline", "it has nnU-Net's rules and steps of its own".into()))
         } else if !self.class_dice.is_empty() && self.class_dice.len() != self.scored().len() {
             let what = if self.regions.is_some() { several(self.scored().len(), "region") } else { several(count, "label") };
-            Some(format!("it has {what} and the Dice of {}", several(self.class_dice.len(), "class")))
+            Some(("class_dice", format!("it has {what} and the Dice of {}", several(self.class_dice.len(), "class"))))
         } else {
             match self.preprocess().fault() {
-                Some(("spacing", _)) => Some(format!("its spacing is {} mm", self.spacing.unwrap_or_default())),
-                other => other.map(|(field, why)| format!("its `{field}`: {why}")),
+                Some(("spacing", _)) => Some(("spacing", format!("its spacing is {} mm", self.spacing.unwrap_or_default()))),
+                other => other.map(|(field, why)| (field, format!("its `{field}`: {why}"))),
             }
         }
     }
@@ -171,14 +195,30 @@ impl Card {
         regions.fault().or(unknown.map(|v| format!("its regions have the value {v}, which is none of its labels")))
     }
 
-    /// Channels of the network's answer.
+    /// Channels of the network's answer; of one whose channel is held against a threshold as many as there are up to it, perhaps of more.
     pub fn channels(&self) -> usize {
-        self.regions.as_ref().map_or(self.labels.len(), |r| r.channels.len())
+        match (&self.regions, self.decision()) {
+            (Some(regions), _) => regions.channels.len(),
+            (None, Decision::Argmax) => self.labels.len(),
+            (None, Decision::Softmax { channel, .. } | Decision::Sigmoid { channel, .. }) => channel.saturating_add(1),
+        }
+    }
+
+    /// Whether a network's answer of so many channels is what the card describes.
+    pub fn takes(&self, channels: usize) -> bool {
+        let own = self.channels();
+        if self.decision() == Decision::Argmax || self.regions.is_some() { channels == own } else { channels >= own }
+    }
+
+    /// How the network's answer becomes labels.
+    fn decision(&self) -> Decision {
+        self.pipeline.as_ref().map_or(Decision::Argmax, |p| p.decision)
     }
 
     /// How the network's answer becomes probabilities.
     pub fn answer(&self) -> OutputActivation {
-        if self.regions.is_some() { OutputActivation::Regions } else { OutputActivation::Classes }
+        let sigmoid = self.regions.is_some() || matches!(self.decision(), Decision::Sigmoid { .. });
+        if sigmoid { OutputActivation::Regions } else { OutputActivation::Classes }
     }
 
     /// What is scored, in label values: the regions, or every class but the background.
@@ -234,6 +274,10 @@ mod tests {
             seed: u64::MAX,
             nnunet: None,
             origin: None,
+            pipeline: None,
+            source: None,
+            licence: None,
+            citation: None,
         }
     }
 

@@ -4,9 +4,11 @@
 
 use std::fmt::Debug;
 
-use ndarray::{Array5, ArrayView5, ArrayViewMut3, Axis};
+use ndarray::{Array3, Array5, ArrayView4, ArrayView5, ArrayViewMut3, Axis};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
+use super::head::Head;
+use super::window::argmax;
 use crate::compile::Program;
 use crate::exec::{Executor, Shape};
 use crate::ir::Arrays;
@@ -32,11 +34,31 @@ pub trait Engine: Debug + Send {
     /// E0303 for a size that the network does not take.
     fn bytes(&mut self, batch: usize, size: [usize; 3]) -> Result<u64>;
 
+    /// As [`Engine::bytes`], of [`Engine::classes`].
+    ///
+    /// # Errors
+    /// As [`Engine::bytes`].
+    fn bytes_of_classes(&mut self, size: [usize; 3]) -> Result<u64> {
+        self.bytes(1, size)
+    }
+
     /// Probabilities `[N, K, D, H, W]` of the classes or regions of patches `[N, C, D, H, W]`.
     ///
     /// # Errors
     /// E0303 for a size that the network does not take, E0901 when the device fails.
     fn probabilities(&mut self, patches: ArrayView5<f32>, answer: OutputActivation) -> Result<Array5<f32>>;
+
+    /// The class of every voxel `[D, H, W]` of one patch `[C, D, H, W]`: the place of its greatest logit, the first of several. Where the engine
+    /// can it holds no more than a part of the logits at once.
+    ///
+    /// # Errors
+    /// As [`Engine::probabilities`].
+    fn classes(&mut self, patch: ArrayView4<f32>) -> Result<Array3<u8>> {
+        by_logits(self, patch)
+    }
+
+    /// What the depth, height and width of a patch must be multiples of.
+    fn multiple(&self) -> [usize; 3];
 
     /// Gives back what is kept from one time to the next, until the next time.
     fn release(&mut self) {}
@@ -44,7 +66,11 @@ pub trait Engine: Debug + Send {
 
 /// The executor on a CPU.
 #[derive(Debug)]
-pub struct CpuEngine(Executor);
+pub struct CpuEngine {
+    executor: Executor,
+    /// The network in two parts, for [`Engine::classes`].
+    head: Option<Head>,
+}
 
 impl CpuEngine {
     /// What leads to other outputs than the first one is not run.
@@ -54,7 +80,15 @@ impl CpuEngine {
     pub fn new(program: &Program, weights: &Arrays) -> Result<Self> {
         let mut program = program.clone();
         program.graph.outputs.truncate(1);
-        Ok(Self(Executor::new(&program, weights)?))
+        Ok(Self { executor: Executor::new(&program, weights)?, head: None })
+    }
+
+    /// The same, that gives classes without all logits where its last layer is a pointwise convolution. Weights are held twice.
+    ///
+    /// # Errors
+    /// As [`Executor::new`].
+    pub fn for_classes(program: &Program, weights: &Arrays) -> Result<Self> {
+        Ok(Self { head: Head::new(program, weights)?, ..Self::new(program, weights)? })
     }
 }
 
@@ -62,17 +96,17 @@ impl Engine for CpuEngine {
     fn bytes(&mut self, batch: usize, size: [usize; 3]) -> Result<u64> {
         let shape = Shape { batch, size };
         let threads = rayon::current_num_threads();
-        let outputs = self.0.outputs(shape)?.iter().filter_map(|(_, f)| f.elements().ok()).sum::<u64>();
-        let channels = self.0.program().input_channels() as u64;
+        let outputs = self.executor.outputs(shape)?.iter().filter_map(|(_, f)| f.elements().ok()).sum::<u64>();
+        let channels = self.executor.program().input_channels() as u64;
         let voxels = size.iter().fold(batch as u64, |n, d| n.saturating_mul(*d as u64));
         // The patches twice: as cut, and as the executor reads it.
-        Ok(self.0.bytes(shape, threads)?.saturating_add(4 * (outputs + 2 * channels * voxels)))
+        Ok(self.executor.bytes(shape, threads)?.saturating_add(4 * (outputs + 2 * channels * voxels)))
     }
 
     fn probabilities(&mut self, patches: ArrayView5<f32>, answer: OutputActivation) -> Result<Array5<f32>> {
         let (n, _, d, h, w) = patches.dim();
         let values: Vec<f32> = patches.iter().copied().collect();
-        let mut outputs = self.0.run(&[&values], Shape { batch: n, size: [d, h, w] })?;
+        let mut outputs = self.executor.run(&[&values], Shape { batch: n, size: [d, h, w] })?;
         if outputs.is_empty() {
             unreachable!("a compiled graph has an output");
         }
@@ -88,9 +122,34 @@ impl Engine for CpuEngine {
         Ok(p)
     }
 
-    fn release(&mut self) {
-        self.0.release();
+    fn classes(&mut self, patch: ArrayView4<f32>) -> Result<Array3<u8>> {
+        match &mut self.head {
+            Some(head) => head.classes(patch),
+            None => by_logits(self, patch),
+        }
     }
+
+    fn bytes_of_classes(&mut self, size: [usize; 3]) -> Result<u64> {
+        match &mut self.head {
+            Some(head) => head.bytes(size),
+            None => self.bytes(1, size),
+        }
+    }
+
+    fn multiple(&self) -> [usize; 3] {
+        self.executor.program().multiple()
+    }
+
+    fn release(&mut self) {
+        self.executor.release();
+        self.head.iter_mut().for_each(Head::release);
+    }
+}
+
+/// The classes of a patch from all of its logits.
+fn by_logits<E: Engine + ?Sized>(engine: &mut E, patch: ArrayView4<f32>) -> Result<Array3<u8>> {
+    let logits = engine.probabilities(patch.insert_axis(Axis(0)), OutputActivation::Logits)?;
+    Ok(argmax(logits.index_axis(Axis(0), 0)))
 }
 
 /// Softmax over the classes.
@@ -140,7 +199,7 @@ mod tests {
         let program = compile(&Source::new("two.ron", text), &[], None).unwrap();
         let weights = store::init(&program, 0).unwrap();
         let mut engine = CpuEngine::new(&program, &weights).unwrap();
-        let graph = &engine.0.program().graph;
+        let graph = &engine.executor.program().graph;
         assert!(graph.outputs.len() == 1 && !graph.values().any(|v| graph.node(v).path.starts_with("deep")));
         let patches = Array5::from_shape_fn((2, 1, 8, 8, 8), |(n, _, z, y, x)| ((5 * n + z + 2 * y + 3 * x) as f32).sin());
         let p = engine.probabilities(patches.view(), OutputActivation::Classes).unwrap();
@@ -171,6 +230,30 @@ mod tests {
             let most = row.iter().fold(f64::MIN, |a, b| a.max(*b));
             let sum: f64 = row.iter().map(|v| (v - most).exp()).sum();
             assert!((f64::from(*v) - (row[i.1] - most).exp() / sum).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn classes_are_those_of_the_greatest_logits_whether_parted_or_not() {
+        let text = |head: &str| {
+            format!(
+                r#"(inputs: {{ "image": (channels: 1, size: (8, 8, 8)) }}, nodes: {{
+                "conv": Conv(x: "image", out: 4, norm: instance(affine: false), activation: elu), "head": {head} }},
+                outputs: {{ "logits": "head" }})"#
+            )
+        };
+        for (head, parted) in [(r#"Conv(x: "conv", out: 5, kernel: 1)"#, true), (r#"Conv(x: "conv", out: 5)"#, false)] {
+            let program = compile(&Source::new("net.ron", text(head)), &[], None).unwrap();
+            let weights = store::init(&program, 3).unwrap();
+            let mut engine = CpuEngine::for_classes(&program, &weights).unwrap();
+            assert_eq!(engine.head.is_some(), parted);
+            // More voxels than one block holds, and not a whole number of blocks.
+            let size = if parted { [41, 59, 47] } else { [4, 5, 6] };
+            let patch = ndarray::Array4::from_shape_fn((1, size[0], size[1], size[2]), |(_, z, y, x)| ((5 * z + 2 * y + 3 * x * y) as f32).sin());
+            let want = by_logits(&mut engine, patch.view()).unwrap();
+            assert_eq!(engine.classes(patch.view()).unwrap(), want);
+            assert!((0..5).all(|class| want.iter().any(|c| *c == class)), "every class is somewhere");
+            assert!(engine.bytes_of_classes(size).unwrap() > 0);
         }
     }
 }

@@ -7,12 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ndarray::{Array3, Array5, ArrayView4, ArrayView5, s};
 
+use super::pipeline::Pipeline;
 use super::prepare::Prepared;
 use super::window::{Window, Windows};
 use super::{Card, CpuEngine, Engine, OutputActivation};
 use crate::compile::Program;
+use crate::ir::Arrays;
 use crate::store::{self, Trained};
-use crate::text::{Code, Diagnostic, Result, several};
+use crate::text::{Code, Diagnostic, Result, printable, several};
 
 /// The best checkpoint of a run folder.
 pub const BEST: &str = "best.safetensors";
@@ -24,12 +26,16 @@ pub const BEST: &str = "best.safetensors";
 pub fn belongs(program: &Program, card: &Card) -> std::result::Result<(), String> {
     let (own, answers) = (card.modalities.len(), card.channels());
     let what = if card.regions.is_some() { "region" } else { "label" };
-    let described = format!("{}, {} and patches of {:?}", several(own, "modality"), several(answers, what), card.patch);
-    if program.input_channels() != own || program.classes() != answers {
+    let mut described = format!("{}, {}", several(own, "modality"), several(answers, what));
+    if card.pipeline.is_none() {
+        described += &format!(" and patches of {:?}", card.patch);
+    }
+    if program.input_channels() != own || !card.takes(program.classes()) {
         let (channels, classes) = (several(program.input_channels(), "channel"), several(program.classes(), "channel"));
         return Err(format!("{described}; its graph takes {channels} and gives {classes}"));
     }
-    if card.patch.iter().zip(program.multiple()).any(|(p, m)| p % m != 0) {
+    // A whole volume is brought to sizes that the network takes.
+    if card.pipeline.is_none() && card.patch.iter().zip(program.multiple()).any(|(p, m)| p % m != 0) {
         return Err(format!("{described}; its graph takes multiples of {:?}", program.multiple()));
     }
     Ok(())
@@ -40,12 +46,14 @@ pub fn belongs(program: &Program, card: &Card) -> std::result::Result<(), String
 pub struct Model {
     engines: Vec<Arc<Mutex<dyn Engine>>>,
     card: Card,
+    /// Models that are part of it, by name.
+    attached: Vec<(String, Model)>,
 }
 
 impl Model {
     /// With what computes its probabilities.
     pub fn new(engine: impl Engine + 'static, card: Card) -> Self {
-        Self { engines: vec![Arc::new(Mutex::new(engine))], card }
+        Self { engines: vec![Arc::new(Mutex::new(engine))], card, attached: vec![] }
     }
 
     /// Adds a further set of weights of the same network.
@@ -59,9 +67,42 @@ impl Model {
     /// # Errors
     /// As [`Model::read`], and as [`CpuEngine::new`].
     pub fn load(path: &Path) -> Result<Self> {
+        Self::load_with(path, &|program, weights, classes| {
+            if classes { CpuEngine::for_classes(program, weights) } else { CpuEngine::new(program, weights) }
+        })
+    }
+
+    /// From a checkpoint, with what runs each set of its weights, and perhaps will be asked for classes alone.
+    ///
+    /// # Errors
+    /// As [`Model::read`], and what `engine` refuses.
+    pub fn load_with<E: Engine + 'static>(path: &Path, engine: &dyn Fn(&Arc<Program>, &Arrays, bool) -> Result<E>) -> Result<Self> {
         let (trained, card) = Self::read(path)?;
-        let model = Self::new(CpuEngine::new(&trained.program, &trained.weights)?, card);
-        trained.more.iter().try_fold(model, |model, weights| Ok(model.and(CpuEngine::new(&trained.program, weights)?)))
+        Self::of(path, &trained, card, engine)
+    }
+
+    fn of<E: Engine + 'static>(
+        path: &Path,
+        trained: &Trained,
+        card: Card,
+        engine: &dyn Fn(&Arc<Program>, &Arrays, bool) -> Result<E>,
+    ) -> Result<Self> {
+        let classes = card.pipeline.is_some();
+        let mut model = Self::new(engine(&trained.program, &trained.weights, classes)?, card);
+        for weights in &trained.more {
+            model = model.and(engine(&trained.program, weights, classes)?);
+        }
+        for (name, other) in &trained.attached {
+            let card = described(path, other)?;
+            model.attached.push((name.clone(), Self::of(path, other, card, engine)?));
+        }
+        let unknown = model.card.pipeline.iter().flat_map(Pipeline::models).find(|name| model.attached(name).is_none());
+        match unknown {
+            None => Ok(model),
+            Some(name) => Err(Diagnostic::error(Code::E0802, format!("`{}` has no model `{}` within it, which its steps ask for", path.display(), printable(name)))
+                .help("use the file as `lmsc import` wrote it")
+                .into()),
+        }
     }
 
     /// A checkpoint's graph, weights and card, which fit together.
@@ -70,11 +111,7 @@ impl Model {
     /// E0801, E0802 when the file is no checkpoint or does not fit together.
     pub fn read(path: &Path) -> Result<(Trained, Card)> {
         let trained = store::load(path)?;
-        let card = Card::from_entries(path, &trained.metadata)?;
-        belongs(&trained.program, &card).map_err(|why| {
-            Diagnostic::error(Code::E0802, format!("`{}` describes {why}", path.display()))
-                .help("its metadata was changed after training; use the file as `lmsc train` or `lmsc import` wrote it")
-        })?;
+        let card = described(path, &trained)?;
         Ok((trained, card))
     }
 
@@ -86,6 +123,27 @@ impl Model {
     /// How many probabilities a voxel has: of the classes, the background among them, or of the regions.
     pub fn channels(&self) -> usize {
         self.card.channels()
+    }
+
+    /// The model of this name that is part of it.
+    pub fn attached(&self, name: &str) -> Option<&Self> {
+        self.attached.iter().find(|(own, _)| own == name).map(|(_, model)| model)
+    }
+
+    /// What the depth, height and width of a patch must be multiples of.
+    ///
+    /// # Errors
+    /// E0901 of a model without weights.
+    pub fn multiple(&self) -> Result<[usize; 3]> {
+        Ok(self.engine(0)?.multiple())
+    }
+
+    /// The class of every voxel `[D, H, W]` of one patch `[C, D, H, W]`, by the first set of weights.
+    ///
+    /// # Errors
+    /// As [`Engine::classes`].
+    pub fn classes(&self, patch: ArrayView4<f32>) -> Result<Array3<u8>> {
+        self.engine(0)?.classes(patch)
     }
 
     /// How windows lie for it.
@@ -136,6 +194,15 @@ impl Model {
         self.engine(0)?.bytes(batch, self.card.patch)
     }
 
+    /// The same of one patch of `size` D, H, W, and for its classes alone where `classes` says so.
+    ///
+    /// # Errors
+    /// As [`Engine::bytes`].
+    pub fn bytes_of(&self, size: [usize; 3], classes: bool) -> Result<u64> {
+        let mut engine = self.engine(0)?;
+        if classes { engine.bytes_of_classes(size) } else { engine.bytes(1, size) }
+    }
+
     /// The class of every voxel `[D, H, W]`, a place in the card's labels, of an image `[C, D, H, W]` of any size that is prepared: in the network's axis order, normalised.
     ///
     /// # Errors
@@ -162,4 +229,14 @@ impl Model {
         let engine = self.engines.get(set).ok_or_else(none)?;
         Ok(engine.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// The card of what was read from a file, which fits its graph.
+fn described(path: &Path, trained: &Trained) -> Result<Card> {
+    let card = Card::from_entries(path, &trained.metadata)?;
+    belongs(&trained.program, &card).map_err(|why| {
+        Diagnostic::error(Code::E0802, format!("`{}` describes {why}", path.display()))
+            .help("its metadata was changed after training; use the file as `lmsc train` or `lmsc import` wrote it")
+    })?;
+    Ok(card)
 }

@@ -1,4 +1,4 @@
-//! What is done to a segmentation after the network: small pieces and all but the largest one are taken away.
+//! What is done to a segmentation after the network: small pieces and all but the largest one are taken away, holes are filled.
 //!
 //! Part of `infer`; may use `volume`.
 
@@ -7,7 +7,7 @@ use std::fmt;
 use ndarray::Array3;
 use serde::{Deserialize, Serialize};
 
-use crate::volume::{Neighbours, drop_small, keep_largest};
+use crate::volume::{Neighbours, drop_small, fill_holes, keep_largest};
 
 /// Which pieces of a segmentation stay. Voxels are of one piece when they touch at a face, an edge or a corner.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub struct Postprocess {
     pub largest_foreground: bool,
     /// Pieces of one class that are smaller than this, in mm³, go.
     pub min_mm3: f64,
+    /// Whether background that a class encloses, so that no path over faces leads out of it, becomes that class; last of all.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub fill_holes: bool,
 }
 
 impl Postprocess {
@@ -27,7 +30,7 @@ impl Postprocess {
         *self == Self::default()
     }
 
-    /// Sets what goes to 0, the background. Returns the number of voxels that were changed.
+    /// Sets what goes to 0, the background, then fills holes. Returns the number of voxels that were changed.
     ///
     /// `labels` are `[D, H, W]`, places in `values`, which are those of label files; `voxel` is the volume of one voxel in mm³. Small pieces go
     /// first.
@@ -55,6 +58,20 @@ impl Postprocess {
         if self.largest_foreground {
             cleared += only(labels, &|l| u8::from(l != 0));
         }
+        if self.fill_holes {
+            for class in (1..values.len()).filter_map(|c| u8::try_from(c).ok()) {
+                if !labels.iter().any(|l| *l == class) {
+                    continue;
+                }
+                let filled = fill_holes(&labels.mapv(|l| l == class));
+                labels.zip_mut_with(&filled, |label, inside| {
+                    if *inside && *label == 0 {
+                        *label = class;
+                        cleared += 1;
+                    }
+                });
+            }
+        }
         cleared
     }
 }
@@ -71,6 +88,9 @@ impl fmt::Display for Postprocess {
         }
         if self.largest_foreground {
             all.push("the largest piece of all classes together stays".into());
+        }
+        if self.fill_holes {
+            all.push("holes are filled".into());
         }
         f.write_str(&if all.is_empty() { "nothing".into() } else { all.join("; ") })
     }
@@ -96,12 +116,32 @@ mod tests {
             (Postprocess { largest_foreground: true, ..Default::default() }, "          133", 6),
             (Postprocess { min_mm3: 3.0, ..Default::default() }, "11   22    33", 3),
             (Postprocess { min_mm3: 3.0001, ..Default::default() }, "             ", 9),
-            (Postprocess { min_mm3: 2.0, largest: vec![2], largest_foreground: true }, "11           ", 7),
+            (Postprocess { min_mm3: 2.0, largest: vec![2], largest_foreground: true, ..Default::default() }, "11           ", 7),
+            (Postprocess { fill_holes: true, ..Default::default() }, before, 0),
         ] {
             let mut labels = row(before);
             // 1.5 mm³ a voxel: two voxels are 3 mm³.
             assert_eq!(post.apply(&mut labels, &[0, 205, 2, 3], 1.5), gone, "{post:?}");
             assert_eq!(labels, row(after), "{post:?}");
         }
+    }
+
+    #[test]
+    fn each_class_fills_what_it_encloses() {
+        // A shell of 1 around a hole and a voxel of 2, beside a shell with a window.
+        let mut labels = Array3::zeros((5, 5, 10));
+        for (z, y, x) in (1..4).flat_map(|z| (1..4).flat_map(move |y| (1..5).map(move |x| (z, y, x)))) {
+            labels[[z, y, x]] = 1u8;
+        }
+        (labels[[2, 2, 2]], labels[[2, 2, 3]]) = (0, 2);
+        for (z, y, x) in (1..4).flat_map(|z| (1..4).flat_map(move |y| (6..9).map(move |x| (z, y, x)))) {
+            labels[[z, y, x]] = 2;
+        }
+        (labels[[2, 2, 7]], labels[[2, 2, 6]]) = (0, 0);
+        let before = labels.clone();
+        let post = Postprocess { fill_holes: true, ..Default::default() };
+        assert_eq!(post.apply(&mut labels, &[0, 1, 2], 1.0), 1);
+        assert_eq!((labels[[2, 2, 2]], labels[[2, 2, 3]], labels[[2, 2, 7]]), (1, 2, 0));
+        assert_eq!(labels.iter().zip(&before).filter(|(a, b)| a != b).count(), 1);
     }
 }

@@ -8,6 +8,7 @@ use ndarray::{Array3, Array4, Array5, ArrayView3, ArrayView4, ArrayView5, Axis, 
 
 use super::need::Need;
 use super::nnunet::{self, Nnunet};
+use super::pipeline;
 use super::postprocess::Postprocess;
 use super::prepare::Prepared;
 use super::restore::Restore;
@@ -137,6 +138,7 @@ impl Predictor {
             ("rule for NaN", a.nan != b.nan),
             ("patch", a.patch != b.patch),
             ("rules of nnU-Net", !alike(a.nnunet.as_ref(), b.nnunet.as_ref())),
+            ("steps", a.pipeline != b.pipeline),
         ];
         if let Some((what, _)) = differs.iter().find(|(_, differs)| *differs) {
             return Err(Diagnostic::error(Code::E0802, format!("`{}` has other {what} than the first model", path.display()))
@@ -190,9 +192,10 @@ impl Predictor {
             grid.get_or_insert(own);
         }
         let (Some(grid), Some(first)) = (grid, files.first()) else { return Ok(Need::default()) };
-        match &self.card().nnunet {
-            Some(n) => nnunet::need(self, n, &read_header(first)?, &grid, channels),
-            None => self.need_on(&grid, channels),
+        match (&self.card().nnunet, &self.card().pipeline) {
+            (Some(n), _) => nnunet::need(self, n, &read_header(first)?, &grid, channels),
+            (None, Some(steps)) => pipeline::need(self, steps, &grid, channels),
+            (None, None) => self.need_on(&grid, channels),
         }
     }
 
@@ -246,6 +249,9 @@ impl Predictor {
     pub fn predict(&self, files: &[PathBuf], mut tick: impl FnMut()) -> Result<Prediction> {
         if let Some(n) = &self.card().nnunet {
             return nnunet::predict(self, n, files, tick);
+        }
+        if let Some(steps) = &self.card().pipeline {
+            return pipeline::predict(self, steps, files, tick);
         }
         let data::Image { volume: image, warnings } = data::read_image(files, self.card().nan.into())?;
         self.fits(files, image.data.dim().0)?;

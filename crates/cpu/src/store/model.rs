@@ -18,6 +18,8 @@ pub struct Trained {
     pub weights: Arrays,
     /// Further sets of weights of the same graph, where the file has several: the folds of a cross-validation.
     pub more: Vec<Arrays>,
+    /// Models that are part of this one, by name: what finds the box that it looks at.
+    pub attached: Vec<(String, Self)>,
     /// All of the file's metadata: how images are prepared, classes, metrics.
     pub metadata: BTreeMap<String, String>,
 }
@@ -76,6 +78,60 @@ fn sets(file: &str, t: &mut Store) -> Result<Vec<Arrays>> {
     Ok(all)
 }
 
+/// The entry with the metadata of each attached model, by its name, as JSON: the weight `W` of the model `M` is the tensor `M/W`.
+pub const ATTACHED: &str = "lmsc.models";
+/// No file has more models within it.
+const MOST_ATTACHED: usize = 16;
+
+/// Adds models to what [`save`] will write: their weights to `weights`, what they say of themselves to `meta`.
+///
+/// # Errors
+/// E0802 where a model has several sets of weights or models within it, or a name is not one of its own.
+pub fn attach(models: Vec<(String, Trained)>, weights: &mut Arrays, meta: &mut BTreeMap<String, String>) -> Result<()> {
+    let mut all: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    for (name, model) in models {
+        let refuse = |why: &str| {
+            Err(Diagnostic::error(Code::E0802, format!("the model `{}` cannot become part of another one: {why}", printable(&name)))
+                .help("use a model with one set of weights and a name of its own")
+                .into())
+        };
+        if !model.more.is_empty() || !model.attached.is_empty() {
+            return refuse("it has several sets of weights, or models within it");
+        }
+        if name.is_empty() || name.contains('/') || all.contains_key(&name) || weights.keys().any(|w| w.split('/').next() == Some(&name)) {
+            return refuse("its name is taken, or has a slash");
+        }
+        weights.extend(model.weights.into_iter().map(|(weight, array)| (format!("{name}/{weight}"), array)));
+        all.insert(name, model.metadata.into_iter().filter(|(entry, _)| entry != "lmsc.seal").collect());
+    }
+    if !all.is_empty() {
+        meta.insert(ATTACHED.into(), serde_json::to_string(&all).unwrap_or_default());
+    }
+    Ok(())
+}
+
+/// Takes the attached models out of a file's content.
+fn detach(path: &Path, t: &mut Store) -> Result<Vec<(String, Trained)>> {
+    let Some(entry) = t.metadata.get(ATTACHED) else { return Ok(vec![]) };
+    let file = path.display();
+    let read: Option<BTreeMap<String, BTreeMap<String, String>>> = serde_json::from_str(entry).ok();
+    let read = read.filter(|all| all.len() <= MOST_ATTACHED && all.values().all(|meta| !meta.contains_key(ATTACHED) && !meta.contains_key(SETS)));
+    let Some(read) = read else {
+        let message = format!("`{file}` describes the models within it in a way that cannot be read (`{ATTACHED}`)");
+        return Err(Diagnostic::error(Code::E0801, message).help("use the file as `lmsc import` wrote it").into());
+    };
+    let mut all = vec![];
+    for (name, metadata) in read {
+        let prefix = format!("{name}/");
+        let own: Vec<String> = t.arrays.keys().filter(|w| w.starts_with(&prefix)).cloned().collect();
+        let arrays = own.iter().filter_map(|w| Some((w.strip_prefix(&prefix)?.to_owned(), t.arrays.remove(w)?))).collect();
+        let mut store = Store { arrays, metadata };
+        semantics::update(&format!("{file} ({name})"), &mut store)?;
+        all.push((name, trained(path, store)?));
+    }
+    Ok(all)
+}
+
 /// Reads a file that [`save`] or [`save_sets`] wrote. Everything in the file is checked.
 ///
 /// # Errors
@@ -83,6 +139,12 @@ fn sets(file: &str, t: &mut Store) -> Result<Vec<Arrays>> {
 /// file was damaged, or a weight is no finite number.
 pub fn load(path: &Path) -> Result<Trained> {
     let mut t = read_store(path)?;
+    let attached = detach(path, &mut t)?;
+    Ok(Trained { attached, ..trained(path, t)? })
+}
+
+/// One model of a file's content.
+fn trained(path: &Path, mut t: Store) -> Result<Trained> {
     let file = path.display().to_string();
     let Some(program) = graph_of(path, &t)? else {
         return Err(Diagnostic::error(Code::E0801, format!("`{file}` holds weights but no graph"))
@@ -112,7 +174,7 @@ pub fn load(path: &Path) -> Result<Trained> {
     found.or(())?;
     let mut sets = sets.into_iter();
     let weights = sets.next().unwrap_or_default();
-    Ok(Trained { program: Arc::new(program), weights, more: sets.collect(), metadata: t.metadata })
+    Ok(Trained { program: Arc::new(program), weights, more: sets.collect(), attached: vec![], metadata: t.metadata })
 }
 
 /// The graph in a file of weights, compiled; `None` where there is none.
