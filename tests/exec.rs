@@ -183,7 +183,11 @@ fn drawn(draw: &mut Draw, batch: usize, nodes: usize) -> Program {
         let c = g.fact(a).channels;
         let k = Triple([1 + 2 * draw.below(2), 3, 3 + 2 * draw.below(2)]);
         let (op, x): (Op, Vec<Value>) = match draw.below(22) {
-            0 | 1 => (op::Conv3d::new(4 + draw.below(6), Triple::all(3)).bias(draw.below(2) == 0).into(), vec![a]),
+            0 => (op::Conv3d::new(4 + draw.below(6), Triple::all(3)).bias(draw.below(2) == 0).into(), vec![a]),
+            1 => {
+                let by = Triple::all(1 + draw.below(3));
+                (op::Conv3d { dilation: by, padding: by, ..op::Conv3d::new(4 + draw.below(6), Triple::all(3)) }.into(), vec![a])
+            }
             2 => (op::Conv3d::new(3, Triple::all(1)).into(), vec![a]),
             3 => (op::Conv3d::new(c, k).groups(c).into(), vec![a]),
             4 => (op::Conv3d::new(c, Triple::all(5)).groups(c).bias(false).into(), vec![a]),
@@ -229,6 +233,9 @@ fn windows_of_all_kinds() {
         padded(conv(6, [3, 3, 3]), [2, 1, 4]),
         padded(conv(6, [3, 3, 3]), [0, 2, 6]),
         op::Conv3d { dilation: Triple([1, 2, 3]), ..padded(conv(5, [3, 3, 3]), [1, 2, 3]) },
+        op::Conv3d { dilation: Triple([3, 4, 20]), ..padded(conv(5, [3, 3, 3]), [3, 4, 20]) },
+        op::Conv3d { dilation: Triple([2, 2, 1]), ..padded(conv(3, [5, 1, 3]), [4, 0, 1]) },
+        op::Conv3d { dilation: Triple::all(2), ..padded(conv(8, [3, 3, 3]), [2, 2, 0]) }.groups(2),
         conv(4, [5, 3, 7]),
         conv(4, [1, 1, 131]),
         padded(conv(3, [2, 4, 2]), [1, 0, 1]),
@@ -257,6 +264,30 @@ fn windows_of_all_kinds() {
             g.outputs = vec![("z".into(), z), ("a".into(), a)];
             let p = Program::from_graph("window", g, vec![("x".into(), x)]);
             agrees(&format!("{c:?}"), &p, compiled(&p), i as u64);
+        }
+    }
+}
+
+/// Stages that fall into grids within each other, some a plane or a row longer than others.
+#[test]
+fn dilated_chains() {
+    for (n, dilations) in [&[2, 2, 1, 3][..], &[1, 4, 2, 4], &[5, 1, 16]].into_iter().enumerate() {
+        for (batch, size) in [(1, [9, 11, 70]), (2, [10, 8, 19]), (1, [33, 37, 5])] {
+            let mut g: Graph<Op> = Graph::default();
+            let x = g.input("x".into(), op::Input.into(), Fact::new(batch, 4, size));
+            let mut y = x;
+            for (i, d) in dilations.iter().enumerate() {
+                let conv = op::Conv3d { dilation: Triple::all(*d), padding: Triple::all(*d), ..op::Conv3d::new(5, Triple::all(3)) };
+                y = g.add(format!("conv{i}"), conv.into(), &[y]).expect("it fits");
+                if i % 2 == 0 {
+                    y = g.add(format!("norm{i}"), op::GroupNorm::new(5).into(), &[y]).expect("it fits");
+                }
+                y = g.add(format!("act{i}"), op::Activation::from(op::Function::Elu).into(), &[y]).expect("it fits");
+            }
+            let z = g.add("head".into(), op::Conv3d::new(3, Triple::all(1)).into(), &[y]).expect("it fits");
+            g.outputs = vec![("z".into(), z)];
+            let p = Program::from_graph("chain", g, vec![("x".into(), x)]);
+            agrees(&format!("{dilations:?} at {size:?}"), &p, compiled(&p), n as u64);
         }
     }
 }

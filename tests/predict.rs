@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 use lmsc::compile::{Program, compile};
 use lmsc::data::CANONICAL;
-use lmsc::infer::{Card, CpuEngine, Model, Options, Postprocess, Predictor};
-use lmsc::ir::Arrays;
+use lmsc::infer::{Card, CpuEngine, Model, Options, Postprocess, Predictor, attached, read_card};
+use lmsc::ir::{Array, Arrays};
 use lmsc::store;
 use lmsc::text::Source;
 use lmsc::volume::{Header, Orientation, read, reorient, write_image};
@@ -304,6 +304,83 @@ fn several_models_postprocessing_and_probabilities() {
         let (code, _, err) = place.predict(&["images", "--out", "post", wrong[0]]);
         assert!(code == 2 && err.contains(wrong[1]), "{err}");
     }
+}
+
+/// A network that says of each voxel whether it is above a number, with a card file, saved with the model that finds its box.
+fn whole(place: &Place, name: &str, above: f32, card: &str) {
+    let text = r#"(inputs: { "image": (channels: 1, size: (8, 8, 8)) }, nodes: { "deep": Conv(x: "image", out: 2, kernel: 1),
+        "head": Conv(x: "deep", out: 2, kernel: 1) }, outputs: { "logits": "head" })"#;
+    let program = compile(&Source::new("above.ron", text), &[], None).expect("it compiles");
+    let array = |dims: &[usize], values: &[f32]| Array::new(dims, values.to_vec());
+    let mut weights = Arrays::from([
+        ("deep.conv.weight".to_owned(), array(&[2, 1, 1, 1, 1], &[0.0, 1.0])),
+        ("deep.conv.bias".to_owned(), array(&[2], &[0.0, -above])),
+        ("head.conv.weight".to_owned(), array(&[2, 2, 1, 1, 1], &[1.0, 0.0, 0.0, 1.0])),
+        ("head.conv.bias".to_owned(), array(&[2], &[0.0, 0.0])),
+    ]);
+    std::fs::write(place.at("card.ron"), card).expect("written");
+    let mut card = read_card(&place.at("card.ron")).unwrap_or_else(|e| panic!("{e:?}"));
+    let mut meta = std::collections::BTreeMap::new();
+    store::attach(attached(&mut card).unwrap_or_else(|e| panic!("{e:?}")), &mut weights, &mut meta).expect("it fits");
+    meta.extend(card.entries());
+    store::save(&place.at(name), &program, weights, &meta).expect("it is saved");
+}
+
+/// Whole volumes go through the steps of a card, another model finds the box, and labels lie on the image's own grid, whatever its axes.
+#[test]
+fn whole_volumes_go_through_steps_and_back() {
+    let place = Place::new(&[]);
+    let labels = r#"modalities: ["T1"], labels: [(0, "o"), (5, "x")], source: "by hand", licence: "MIT","#;
+    whole(&place, "finder.safetensors", 0.9, &format!("(pipeline: (axes: xyz, steps: [Resize(size: (10, 8, 6))]), {labels})"));
+    let finder = place.at("finder.safetensors").display().to_string();
+    let steps = format!(
+        r#"(pipeline: (axes: xyz, steps: [Orient("LPI"), MinMax, Box(model: "{finder}", margin: 2), Resize(size: (33, 40, 17)), Affine(scale: 2)]),
+            postprocess: (largest_foreground: true), {labels})"#
+    );
+    whole(&place, "model.safetensors", 0.8, &steps);
+    // 10 to 110: a bright ball with a rim that the network still takes, a pair of voxels far from it, and a bright voxel outside of the box.
+    let size = [12usize, 16, 20];
+    let image = Array3::from_shape_fn(size, |(z, y, x)| {
+        let far = [(z, 6), (y, 9), (x, 11)].iter().map(|(a, b)| (*a as f32 - *b as f32).powi(2)).sum::<f32>().sqrt();
+        if far < 2.5 {
+            110.0
+        } else if far < 3.5 {
+            60.0
+        } else {
+            10.0 + ((x + y + z) % 7) as f32
+        }
+    });
+    let header = Header::plain(size, 1, [2.0, 1.5, 1.0]);
+    let plain = place.at("images/plain.nii.gz");
+    write_image(&plain, &image.clone().insert_axis(Axis(0)), &header).expect("written");
+    let (code, out, err) = place.predict(&["images", "--out", "out", "--probabilities"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("0 o, 5 x") && err.contains("33x40x17 voxels, 1 window, needs"), "{out}{err}");
+    let written = read(&place.at("out/plain.nii.gz")).expect("labels");
+    assert_eq!((written.size(), written.affine), (size, read(&plain).expect("the image").affine));
+    let got = written.data.index_axis(Axis(0), 0).to_owned();
+    // Above 0.4 of the range: the ball with its rim. Nearest voxels out and back are the same voxels where the grid is finer.
+    let want = image.mapv(|v| if v >= 60.0 { 5.0 } else { 0.0 });
+    assert_eq!(got, want);
+    let said = read(&place.at("out/probabilities/plain.nii.gz")).expect("probabilities").data;
+    assert_eq!((said[[0, 0, 0, 0]], said[[1, 0, 0, 0]]), (1.0, 0.0), "outside of the box is background");
+    assert!((said[[1, 6, 9, 11]] - 1.0 / (1.0 + (-1.2f32).exp())).abs() < 1e-6, "2 - 0.8");
+    // Averages over mirror images take the way over probabilities: the same labels.
+    let (code, _, err) = place.predict(&["images", "--out", "flips", "--flips"]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(read(&place.at("flips/plain.nii.gz")).expect("labels").data, written.data);
+    let info = given::lmsc(place.folder.path(), &["info", "model.safetensors"]);
+    let info = given::text(&info.stdout);
+    for words in ["turned to LPI", "cut to what `finder` finds and 2 voxels more", "within it", "finder", "by hand", "MIT"] {
+        assert!(info.contains(words), "{words}: {info}");
+    }
+    // A file whose steps ask for a model that is not in it.
+    let mut store = store::read_store(&place.at("model.safetensors")).expect("a model");
+    store.arrays.retain(|name, _| !name.starts_with("finder/"));
+    store.metadata.remove(store::ATTACHED);
+    store::write_store(&place.at("model.safetensors"), &store).expect("written");
+    let (code, _, err) = place.predict(&["images", "--out", "none"]);
+    assert!(code == 1 && err.contains("has no model `finder` within it"), "{err}");
 }
 
 /// One image of the files in 48 axis orders that another project tests its viewer with.

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use super::choose::{Class, StageChoice, pieces};
 use crate::ir::{Fact, Graph, Value};
 use crate::kernel::tile::{
-    self, BufferRef as Place, ChannelConstants as Column, ChannelSources as Source, ConvWindow as Window, Isa as Form, LineBuffer as Local,
-    Matrix, Space, Stage, StageNode as Node, StageOp as Kind, VolumeDesc as Volume, pack, transform,
+    BufferRef as Place, ChannelConstants as Column, ChannelSources as Source, ConvWindow as Window, Isa as Form, LineBuffer as Local,
+    Matrix, Space, Stage, StageNode as Node, StageOp as Kind, VolumeDesc as Volume, WINOGRAD_REACH, pack, transform,
 };
 use crate::op::{Conv3d, Op};
 
@@ -245,7 +245,9 @@ impl<'a> Builder<'a> {
             let packed = pack(per * taps, outputs, form, |k, o| w[(g * outputs + o) * per * taps + k]);
             Matrix { inputs: per * taps, outputs, packed, bias }
         };
-        if plain && c.groups == 1 && c.kernel.0 == [3; 3] && c.padding.0[2] <= tile::WINOGRAD_REACH && c.out >= 4 && channels >= 2 {
+        let near = c.padding.0[2] <= WINOGRAD_REACH * c.dilation.0[2];
+        // A dilated one becomes a direct one where its stage does not fall into grids: see `tile::interleave`.
+        if c.stride.0 == [1; 3] && c.groups == 1 && c.kernel.0 == [3; 3] && near && c.out >= 4 && channels >= 2 {
             let (tall, matrices) = transform(channels, c.out, form, |o, i, d, h, k| w[((o * channels + i) * 3 + d) * 9 + h * 3 + k]);
             return Kind::Winograd { x: local, window, tall, matrices, direct: direct(0, bias) };
         }

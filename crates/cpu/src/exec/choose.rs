@@ -280,10 +280,11 @@ impl Chooser<'_> {
         self.facts[v.0].channels as f64 * volume(&self.facts[v.0])
     }
 
-    /// What a convolution's look over the rows of its tile costs if its input is made in the same stage.
+    /// What a convolution's look over the rows of its tile costs if its input is made in the same stage. Beyond all costs where the stage would
+    /// have convolutions of several dilations: it falls into grids of their rows if all are alike.
     fn halo_cost(&self, v: Value, epoch: usize) -> f64 {
         let Op::Conv3d(c) = &self.graph.node(v).op else { return 0.0 };
-        let halo = (c.kernel.0[1] - 1) * c.dilation.0[1];
+        let halo = c.kernel.0[1] - 1;
         let mut seen = BTreeSet::new();
         let mut stack = reads(self.graph, v).to_vec();
         let mut cost = 0.0;
@@ -294,6 +295,12 @@ impl Chooser<'_> {
             }
             if self.c.class[i.0] == Class::Sum {
                 cost += self.work[i.0];
+            }
+            if let Op::Conv3d(other) = &self.graph.node(i).op
+                && !other.is_pointwise()
+                && other.dilation != c.dilation
+            {
+                return f64::INFINITY;
             }
             stack.extend(reads(self.graph, i));
         }

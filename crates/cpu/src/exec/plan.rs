@@ -231,7 +231,9 @@ impl Plan {
             let st = s.sweep.stage();
             let [rows, planes, step] = s.sweep.shape();
             let scratch = s.sweep.scratch_bytes() / 1024;
-            text.push_str(&format!("{:?} {} (tiles of {rows} rows and {planes} planes by {step}, {scratch} KiB)\n", st.size, s.name));
+            let (size, [deep, high]) = s.sweep.grids();
+            let grids = if deep * high == 1 { String::new() } else { format!("{deep} x {high} grids, ") };
+            text.push_str(&format!("{size:?} {} ({grids}tiles of {rows} rows and {planes} planes by {step}, {scratch} KiB)\n", s.name));
             for n in &st.nodes {
                 let kind = format!("{:?}", n.kind);
                 let to = match n.to {

@@ -96,10 +96,9 @@ pub(super) fn check(stage: &Stage) -> Result<(), String> {
                 ensure(
                     w.kernel == [3; 3]
                         && w.stride == [1; 3]
-                        && w.dilation == [1; 3]
                         && matrices.len() == 16
                         && tall.len() == 24
-                        && w.padding[2] <= super::winograd::REACH,
+                        && w.padding[2] <= w.dilation[2] * super::winograd::REACH,
                     "not for Winograd's form",
                     name,
                 )?;

@@ -51,7 +51,7 @@ impl TileRun<'_> {
                 let (view, inputs) = (self.locals[*x], tiled.stage().locals[*x].channels);
                 let p = window.padding.map(|p| p as isize);
                 // The margin before the first column is whole vectors.
-                let start = if window.padding[2] == 0 { 0 } else { tiled.isa.lanes() };
+                let start = winograd::start(window, tiled.isa.lanes());
                 let mut d = planes.0;
                 while d + 1 < planes.1 {
                     let mut h = rows.0;
@@ -60,6 +60,7 @@ impl TileRun<'_> {
                         let block = winograd::WinogradBlock {
                             planes: std::array::from_fn(|k| view.at(0, d - p[0] + k as isize, h - p[1]).wrapping_sub(start).cast_const()),
                             lead: start - window.padding[2],
+                            dilation: window.dilation[2],
                             src_channel: view.channel,
                             src_row: view.row,
                             channels: inputs,
@@ -210,7 +211,7 @@ impl TileRun<'_> {
                 let (p, ch) = own(s);
                 let v = self.view(p);
                 if let BufferRef::Volume(k) = p
-                    && (d as usize) + 1 < self.tiled.stage().volumes[k].size[0]
+                    && (d as usize) + 1 < self.tiled.stage().volumes[k].size[0] - self.less[0]
                 {
                     ahead = v.plane;
                 }

@@ -10,6 +10,7 @@ mod combine;
 mod depthwise;
 mod functions;
 mod grids;
+mod interleave;
 mod make;
 mod memory;
 mod rows;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 
 use super::combine::fold;
+use super::interleave;
 use super::lanes;
 use super::rows::LINE;
 use super::simd::Sums;
@@ -39,7 +40,8 @@ pub fn run(tiled: &TiledKernel, bound: Bound) -> Result<Vec<Moments>, String> {
     let stage = tiled.stage();
     let mut bases = vec![];
     for v in &stage.volumes {
-        let len = [stage.batch, v.channels, v.size[0], v.size[1], v.size[2]].iter().try_fold(1usize, |a, n| a.checked_mul(*n));
+        let [d, h, w] = if tiled.grids == [1; 2] { v.size } else { tiled.whole };
+        let len = [stage.batch, v.channels, d, h, w].iter().try_fold(1usize, |a, n| a.checked_mul(*n));
         let len = len.ok_or("a volume beyond what can be addressed")?;
         // Inputs are only read (checked when the kernel was made).
         let (base, held) = match v.space {
@@ -54,7 +56,9 @@ pub fn run(tiled: &TiledKernel, bound: Bound) -> Result<Vec<Moments>, String> {
     }
     columns_fit(tiled, bound.table.len())?;
     let (bands, chunks) = tiled.tiles();
-    let tiles = stage.batch * bands * chunks;
+    // Of each batch item, the tiles of one of its grids after those of another.
+    let grids = tiled.grids[0] * tiled.grids[1];
+    let tiles = stage.batch * grids * bands * chunks;
     let table = bound.table;
     let parts: Vec<Vec<Moments>> = (0..tiles)
         .into_par_iter()
@@ -77,12 +81,13 @@ pub fn run(tiled: &TiledKernel, bound: Bound) -> Result<Vec<Moments>, String> {
                 // From a cache line's beginning, so that vectors do not lie across two.
                 let skip = (scratch.as_ptr() as usize).next_multiple_of(LINE * 4) - scratch.as_ptr() as usize;
                 let scratch = &mut scratch[skip / 4..];
-                let (n, band, chunk) = (tile / (bands * chunks), tile / chunks % bands, tile % chunks);
-                TileRun::new(tiled, &bases, table, scratch, n, band, chunk).run()
+                let (band, chunk, grid) = (tile / chunks % bands, tile % chunks, tile / (bands * chunks));
+                let place = TilePlace { n: grid / grids, grid: [grid % grids / tiled.grids[1], grid % tiled.grids[1]], band, chunk };
+                TileRun::new(tiled, &bases, table, scratch, place).run()
             })
         })
         .collect();
-    let per = bands * chunks;
+    let per = grids * bands * chunks;
     let item = |n: usize| (0..stage.moments).map(move |c| (n, c));
     let all = (0..stage.batch).flat_map(item);
     Ok(all.map(|(n, c)| parts[n * per..(n + 1) * per].iter().fold(Moments::default(), |m, p| m.join(p[c]))).collect())
@@ -119,6 +124,14 @@ fn columns_fit(tiled: &TiledKernel, len: usize) -> Result<(), String> {
     Ok(())
 }
 
+/// Which tile: of which batch item, of which of its grids along D and H, which rows and which planes.
+struct TilePlace {
+    n: usize,
+    grid: [usize; 2],
+    band: usize,
+    chunk: usize,
+}
+
 /// How a place is reached: plane `d`, row `h` of channel `c`.
 #[derive(Clone, Copy)]
 pub(super) struct RowView {
@@ -151,6 +164,8 @@ pub(super) struct TileRun<'a> {
     pub(super) rows: Vec<NeededRange>,
     pub(super) band: AxisRange,
     pub(super) planes: AxisRange,
+    /// Planes and rows that its grid has less than the largest one.
+    pub(super) less: [usize; 2],
     pub(super) room: *mut f32,
     pub(super) offsets: Vec<isize>,
     /// Matrices with an affine folded in, by node.
@@ -160,21 +175,26 @@ pub(super) struct TileRun<'a> {
 }
 
 impl<'a> TileRun<'a> {
-    fn new(tiled: &'a TiledKernel, bases: &[Shared], table: &'a [f32], scratch: &mut [f32], n: usize, band: usize, chunk: usize) -> Self {
+    fn new(tiled: &'a TiledKernel, bases: &[Shared], table: &'a [f32], scratch: &mut [f32], place: TilePlace) -> Self {
+        let TilePlace { n, grid, band, chunk } = place;
         let stage = tiled.stage();
+        let [deep, high] = tiled.grids;
+        let less = [0, 1].map(|a| interleave::less(tiled.whole[a], tiled.grids[a], grid[a]));
         let [d, h, _] = stage.size;
+        let (d, h) = (d - less[0], h - less[1]);
         let cut = |i: usize, step: usize, size: usize| ((i * step).min(size) as isize, ((i + 1) * step).min(size) as isize);
         let band = cut(band, tiled.band, h);
-        let rows = tiled.needs(1, band);
+        let rows = tiled.needs(1, band, less[1]);
         let volumes = stage.volumes.iter().zip(bases).map(|(v, b)| {
-            let plane = v.size[1] * v.size[2];
-            let channel = v.size[0] * plane;
+            let [d, h, w] = if tiled.grids == [1; 2] { v.size } else { tiled.whole };
+            let plane = h * w;
+            let channel = d * plane;
             RowView {
-                base: b.0.wrapping_add(n * v.channels * channel),
+                base: b.0.wrapping_add(n * v.channels * channel + grid[0] * plane + grid[1] * w),
                 slots: isize::MAX,
-                plane,
+                plane: deep * plane,
                 channel,
-                row: v.size[2],
+                row: high * w,
                 first: 0,
                 phase: v.size[2],
             }
@@ -215,6 +235,7 @@ impl<'a> TileRun<'a> {
             rows,
             band,
             planes: cut(chunk, tiled.chunk, d),
+            less,
             room: base.wrapping_add(tiled.room),
             offsets: vec![],
             moments: vec![Moments::default(); stage.moments],
@@ -224,11 +245,15 @@ impl<'a> TileRun<'a> {
 
     fn run(mut self) -> Vec<Moments> {
         let stage = self.tiled.stage();
+        // A grid that is shorter than the largest one may have nothing here.
+        if self.band.0 >= self.band.1 {
+            return self.moments;
+        }
         let mut have: Vec<Option<isize>> = vec![None; stage.locals.len()];
         let mut from = self.planes.0;
         while from < self.planes.1 {
             let to = (from + self.tiled.step as isize).min(self.planes.1);
-            let needs = self.tiled.needs(0, (from, to));
+            let needs = self.tiled.needs(0, (from, to), self.less[0]);
             for (i, node) in stage.nodes.iter().enumerate() {
                 let start = Instant::now();
                 match node.to {
@@ -242,10 +267,11 @@ impl<'a> TileRun<'a> {
                         let planes = (have[l].unwrap_or(need.0).max(need.0), need.1);
                         have[l] = Some(need.1);
                         let (size, view) = (stage.locals[l].size, self.locals[l]);
-                        let rows = clip(rows, size[1]);
-                        let inside = clip(planes, size[0]);
+                        let rows = clip(rows, size[1] - self.less[1]);
+                        let depth = size[0] - self.less[0];
+                        let inside = clip(planes, depth);
                         if self.tiled.layouts[l].padded {
-                            for d in (planes.0..planes.1).filter(|d| !(0..size[0] as isize).contains(d)) {
+                            for d in (planes.0..planes.1).filter(|d| !(0..depth as isize).contains(d)) {
                                 // SAFETY: a slot of this local.
                                 unsafe { view.at(0, d, view.first).sub(self.tiled.layouts[l].left).write_bytes(0, view.plane) };
                             }

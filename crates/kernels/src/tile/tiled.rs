@@ -3,6 +3,7 @@
 
 use std::sync::atomic::AtomicU64;
 
+use super::interleave;
 use super::lanes::Isa;
 use super::stage::{BufferRef, ConvWindow, Stage, StageNode, StageOp};
 
@@ -38,7 +39,11 @@ pub(super) type Mix = (usize, usize, f32);
 /// A stage with the tiles and buffers that it runs by.
 #[derive(Debug)]
 pub struct TiledKernel {
+    /// Of the largest of its grids.
     pub(super) stage: Stage,
+    /// How many grids lie within each other along D and H, and the size of all together.
+    pub(super) grids: [usize; 2],
+    pub(super) whole: [usize; 3],
     pub(super) isa: Isa,
     /// Rows and planes of a tile, and planes of a step.
     pub(super) band: usize,
@@ -63,6 +68,8 @@ impl TiledKernel {
     /// What does not fit together: a mistake of the stage's maker.
     pub fn new(stage: Stage, isa: Isa) -> Result<Self, String> {
         super::check::check(&stage)?;
+        let (grids, whole) = (interleave::grids(&stage), stage.size);
+        let stage = interleave::one_of(stage, grids);
         let mixes = stage.nodes.iter().map(|n| match &n.kind {
             StageOp::Resize { x } => {
                 let (from, to) = (source_size(&stage, x.first().map(|p| p.0)), node_size(&stage, n));
@@ -84,6 +91,8 @@ impl TiledKernel {
             room: 0,
             scratch: 0,
             spent,
+            grids,
+            whole,
             stage,
         };
         let [d, h, _] = s.stage.size;
@@ -114,10 +123,11 @@ impl TiledKernel {
         let halo = s.depth_halo();
         let least = (4 * halo).max(8);
         let (bands, mut chunks) = (h.div_ceil(band), 1);
-        while s.stage.batch * bands * chunks < TILES && d.div_ceil(chunks + 1) >= least {
+        let grids = s.stage.batch * s.grids[0] * s.grids[1];
+        while grids * bands * chunks < TILES && d.div_ceil(chunks + 1) >= least {
             chunks += 1;
         }
-        if chunks == 1 && s.stage.batch * bands == 1 && d >= 4 {
+        if chunks == 1 && grids * bands == 1 && d >= 4 {
             chunks = 2;
         }
         s.chunk = d.div_ceil(chunks).next_multiple_of(step).min(d);
@@ -127,8 +137,14 @@ impl TiledKernel {
         Ok(s)
     }
 
+    /// The stage of the largest of its grids.
     pub fn stage(&self) -> &Stage {
         &self.stage
+    }
+
+    /// D, H, W of all of its grids together, and how many lie within each other along D and H.
+    pub fn grids(&self) -> ([usize; 3], [usize; 2]) {
+        (self.whole, self.grids)
     }
 
     /// Rows of a tile, its planes, the planes of a step.
@@ -150,8 +166,8 @@ impl TiledKernel {
         (self.stage.size[1].div_ceil(self.band), self.stage.size[0].div_ceil(self.chunk))
     }
 
-    /// Places of each local that a part of the stage's grid needs.
-    pub(super) fn needs(&self, axis: usize, part: (isize, isize)) -> Vec<NeededRange> {
+    /// Places of each local that a part of the stage's grid needs, which is shorter by `less` than the largest one.
+    pub(super) fn needs(&self, axis: usize, part: (isize, isize), less: usize) -> Vec<NeededRange> {
         let mut needs: Vec<NeededRange> = vec![None; self.stage.locals.len()];
         for (i, node) in self.stage.nodes.iter().enumerate().rev() {
             let own = match node.to {
@@ -160,7 +176,7 @@ impl TiledKernel {
                     if node.keep.is_some() || node.moments.is_some() {
                         needs[l] = Some(join(needs[l], part));
                     }
-                    match needs[l].map(|(a, b)| clip((a, b), self.stage.locals[l].size[axis])) {
+                    match needs[l].map(|(a, b)| clip((a, b), self.stage.locals[l].size[axis] - less)) {
                         Some((a, b)) if a < b => (a, b),
                         _ => continue,
                     }
@@ -199,7 +215,7 @@ impl TiledKernel {
     /// How many planes of the stage's grid a tile makes twice, at most.
     fn depth_halo(&self) -> usize {
         let d = self.stage.size[0] as isize;
-        let needs = self.needs(0, (0, d));
+        let needs = self.needs(0, (0, d), 0);
         let over = needs.iter().zip(&self.stage.locals).filter_map(|(n, l)| n.map(|(a, b)| ((-a).max(b - l.size[0] as isize), l.size[0])));
         over.map(|(n, size)| (n.max(0) as usize * d as usize).div_ceil(size.max(1))).max().unwrap_or(0)
     }
@@ -212,7 +228,7 @@ impl TiledKernel {
             let mut have: Vec<Option<isize>> = vec![None; layouts.len()];
             for from in (first..(first + chunk).min(d)).step_by(step) {
                 let to = (from + step).min(first + chunk).min(d);
-                let needs = self.needs(0, (from as isize, to as isize));
+                let needs = self.needs(0, (from as isize, to as isize), 0);
                 for (i, need) in needs.into_iter().enumerate() {
                     let Some((a, b)) = need else { continue };
                     let l = &mut layouts[i];
@@ -232,7 +248,7 @@ impl TiledKernel {
         let h = self.stage.size[1];
         let mut layouts = planes.to_vec();
         for first in (0..h).step_by(band) {
-            let needs = self.needs(1, (first as isize, (first + band).min(h) as isize));
+            let needs = self.needs(1, (first as isize, (first + band).min(h) as isize), 0);
             for ((l, need), local) in layouts.iter_mut().zip(needs).zip(&self.stage.locals) {
                 if let Some((a, b)) = need {
                     l.rows = l.rows.max((b - a).max(0) as usize);
@@ -304,10 +320,10 @@ impl TiledKernel {
         let [.., w] = node_size(&self.stage, node);
         let from = |p: Option<BufferRef>| source_size(&self.stage, p)[2];
         match &node.kind {
-            StageOp::Winograd { matrices, .. } => {
+            StageOp::Winograd { matrices, window, .. } => {
                 let m = matrices.first();
                 let channels = m.map_or(0, |m| m.inputs / 3);
-                super::winograd::room(channels, m.map_or(0, |m| m.outputs), w, self.isa.lanes())
+                super::winograd::room(channels, m.map_or(0, |m| m.outputs), w, window, self.isa.lanes())
             }
             StageOp::Up { x, matrix, .. } => {
                 matrix.outputs * up_rows(from(x.first().map(|p| p.0))) * up_row(from(x.first().map(|p| p.0))) + matrix.inputs * 8

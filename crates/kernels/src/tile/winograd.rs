@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::combine::{Combine, blocks, places};
 use super::lanes::{Isa, Lanes};
-use super::stage::Matrix;
+use super::stage::{ConvWindow, Matrix};
 
 const TWO: [[f64; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
 const FOUR: [[f64; 3]; 6] = [
@@ -58,6 +58,8 @@ pub struct WinogradBlock<'a> {
     /// where vectors are aligned.
     pub planes: [*const f32; 4],
     pub lead: usize,
+    /// Columns from tap to tap.
+    pub dilation: usize,
     pub src_channel: usize,
     pub src_row: usize,
     pub channels: usize,
@@ -73,24 +75,29 @@ pub struct WinogradBlock<'a> {
     pub isa: Isa,
 }
 
-/// Columns of a row of transformed input.
-fn row(width: usize, lanes: usize) -> usize {
-    (lanes + width + 2).next_multiple_of(lanes) + lanes
+/// Columns of a row of transformed input: `lead` before the first tap, and those between the taps.
+fn row(lead: usize, width: usize, dilation: usize, lanes: usize) -> usize {
+    (lead + width + 2 * dilation).next_multiple_of(lanes) + lanes
 }
 
-/// The most columns that the convolution may reach before the first.
+/// The most times the step between taps that the convolution may reach before the first column.
 pub const REACH: usize = 4;
 
+/// Columns before the first one at which vectors are aligned and all taps have begun.
+pub fn start(window: &ConvWindow, lanes: usize) -> usize {
+    window.padding[2].next_multiple_of(lanes)
+}
+
 /// Floats that a block needs: transformed input of one frequency in depth, and all products.
-pub fn room(channels: usize, outputs: usize, width: usize, lanes: usize) -> usize {
-    (6 * channels + 24 * outputs) * row(width, lanes) + 64
+pub fn room(channels: usize, outputs: usize, width: usize, window: &ConvWindow, lanes: usize) -> usize {
+    (6 * channels + 24 * outputs) * row(start(window, lanes), width, window.dilation[2], lanes) + 64
 }
 
 impl WinogradBlock<'_> {
     /// One frequency in depth after the other, so that what is in use stays near.
     ///
     /// # Safety
-    /// The planes have two rows more than the outputs, of `lead + width + 2` columns in whole vectors, for each channel; the outputs
+    /// The planes have two rows more than the outputs, of `lead + width + 2 * dilation` columns in whole vectors, for each channel; the outputs
     /// are this call's own.
     #[inline(always)]
     pub unsafe fn run<L: Lanes>(self, offsets: &mut Vec<isize>) {
@@ -101,10 +108,10 @@ impl WinogradBlock<'_> {
     /// With `F` frequencies in height.
     #[inline(always)]
     unsafe fn high<L: Lanes, const F: usize>(self, offsets: &mut Vec<isize>) {
-        let row = row(self.width, L::N);
-        let lead = self.lead;
+        let row = row(self.lead, self.width, self.dilation, L::N);
+        let (lead, dilation) = (self.lead, self.dilation);
         offsets.clear();
-        offsets.extend((0..self.channels).flat_map(|c| (0..3).map(move |k| (c * row + lead + k) as isize)));
+        offsets.extend((0..self.channels).flat_map(|c| (0..3).map(move |k| (c * row + lead + k * dilation) as isize)));
         let v = self.room;
         // SAFETY: the caller's; rooms are as long as `room` says.
         unsafe {
@@ -131,7 +138,7 @@ impl WinogradBlock<'_> {
                 let (a, b) = (self.planes[a].add(c * self.src_channel), self.planes[b].add(c * self.src_channel));
                 let v = v.add(c * row);
                 let mut at = 0;
-                while at < self.lead + self.width + 2 {
+                while at < self.lead + self.width + 2 * self.dilation {
                     macro_rules! x {
                         ($h:literal) => {{
                             let (a, b) = (L::load(a.add($h * self.src_row + at)), L::load(b.add($h * self.src_row + at)));
