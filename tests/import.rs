@@ -18,3 +18,5 @@ mod refused;
 mod stages;
 #[path = "import/weights.rs"]
 mod weights;
+#[path = "import/weights_sound.rs"]
+mod weights_sound;

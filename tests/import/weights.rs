@@ -9,6 +9,7 @@ use lmsc::text::Source;
 
 use super::given::{beside, lmsc, text};
 use super::made::{Item, legacy, saved};
+use super::weights_sound as sound;
 
 const GRAPH: &str = r#"(
     inputs: { "image": (channels: 1, size: (8, 8, 8)) },
@@ -153,6 +154,30 @@ fn the_program_imports_predicts_and_exports_again() {
     write(place.path(), "evil.pth", &saved(&evil, &[]));
     let out = lmsc(place.path(), &["import", "weights", "evil.pth", "--graph", "net.ron", "--suggest-map"]);
     assert!(out.status.code() == Some(1) && text(&out.stderr).contains("os.system") && !place.path().join("ran").exists());
+}
+
+/// Bytes changed everywhere: tensors, or an error with a remedy, but no panic.
+#[test]
+fn broken_files_are_errors() {
+    let place = tempfile::tempdir().expect("a folder");
+    let corpus = |name: &str| -> Vec<Vec<u8>> {
+        let files = std::fs::read_dir(format!("fuzz/corpus/{name}")).expect("the corpus");
+        files.map(|e| std::fs::read(e.expect("an entry").path()).expect("a file")).collect()
+    };
+    for (name, sound) in [("weights", sound::weights as fn(&Path, &[u8]) -> bool), ("card", sound::card)] {
+        let all = corpus(name);
+        assert!(all.iter().filter(|bytes| sound(place.path(), bytes)).count() >= 2, "{name}");
+        for n in 0..600usize {
+            let mut bytes = all[n % all.len()].clone();
+            let at = (n * 2654435761) % bytes.len().max(1);
+            match n / all.len() % 3 {
+                0 => bytes[at] ^= 1 << (n / 3 % 8),
+                1 => bytes.truncate(at),
+                _ => drop(bytes.splice(at..at, [0xff; 3])),
+            }
+            sound(place.path(), &bytes);
+        }
+    }
 }
 
 #[test]
