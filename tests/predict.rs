@@ -383,6 +383,94 @@ fn whole_volumes_go_through_steps_and_back() {
     assert!(code == 1 && err.contains("has no model `finder` within it"), "{err}");
 }
 
+/// Trained public models: card, folder, file of weights, graph, its parameters.
+const PUBLIC: &[(&str, &str, &str, &str, &[&str])] = &[
+    ("brainchop-model5", "brainchop-model5", "model.pth", "meshnet", &["norm=none"]),
+    ("brainchop-model20chan3cls", "brainchop-model20chan3cls", "tfjs/model.json", "meshnet", &["norm=none", "act=elu", "channels=20"]),
+    (
+        "brainchop-model30chan18cls",
+        "brainchop-model30chan18cls",
+        "tfjs/model.json",
+        "meshnet",
+        &["norm=none", "act=elu", "channels=30", "out_channels=18"],
+    ),
+    ("brainchop-model5-finder", "brainchop-model5", "model.pth", "meshnet", &["norm=none"]),
+    (
+        "brainchop-model21-104class",
+        "brainchop-model21-104class",
+        "tfjs/model.json",
+        "meshnet",
+        &["norm=none", "channels=21", "out_channels=104", "dilations=[1, 2, 2, 4, 4, 8, 8, 16]"],
+    ),
+    (
+        "brainchop-mindgrab",
+        "brainchop-mindgrab",
+        "model.pth",
+        "meshnet",
+        &[
+            "norm=instance(affine: false)",
+            "act=gelu",
+            "bias=false",
+            "channels=15",
+            "out_channels=2",
+            "dilations=[16, 8, 4, 2, 1, 16, 8, 4, 2, 1, 16, 8, 4, 2, 1, 16, 8, 4, 2, 1, 16, 8, 4, 2, 1]",
+        ],
+    ),
+    (
+        "brainchop-meshnet15-bn",
+        "brainchop-meshnet15-bn",
+        "model.pth",
+        "meshnet",
+        &["act=elu", "channels=15", "dilations=[1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 12, 8, 7, 6, 5, 4, 3, 2, 1]"],
+    ),
+    ("brainchop-sae-robust-tissue", "brainchop-sae-robust-tissue", "model.pth", "autoencoder", &[]),
+    ("deepbet-finder", "deepbet", "bbox_model.pt.xz", "linknet", &[]),
+    ("deepbet", "deepbet", "model.pt.xz", "linknet", &[]),
+    ("deepbrain", "deepbrain-v1", "weights.safetensors", "deepbrain", &[]),
+];
+
+/// Imported by the verb and run on the whole volume on which the originals were run: their label maps.
+#[test]
+#[ignore = "takes minutes, and in a build that is not optimised an hour"]
+fn public_models_give_their_own_labels() {
+    let Some(shared) = given::beside("models") else { return };
+    let place = Place::new(&[]);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let run = |args: &[&str]| {
+        let out = given::lmsc(place.folder.path(), args);
+        assert!(out.status.success(), "{args:?}: {}", given::text(&out.stderr));
+    };
+    for (card, folder, file, graph, sets) in PUBLIC {
+        let mut weights = shared.join(folder).join(file);
+        if file.ends_with(".xz") {
+            let plain = place.at(file.trim_end_matches(".xz"));
+            let unpacked = std::process::Command::new("xz").arg("-dc").arg(&weights).output().expect("xz is there");
+            std::fs::write(&plain, unpacked.stdout).expect("written");
+            weights = plain;
+        }
+        let at = |folder: &str, name: String| root.join(folder).join(name).display().to_string();
+        let (weights, model) = (weights.display().to_string(), format!("{card}.safetensors"));
+        let (graph, map, card_file) =
+            (at("graphs", format!("{graph}.ron")), at("maps", format!("{graph}.map")), at("cards", format!("{card}.ron")));
+        let mut args = vec!["import", "weights", &weights, "--graph", &graph, "--map", &map, "--card", &card_file, "--out", &model];
+        sets.iter().for_each(|set| args.extend(["--set", set]));
+        run(&args);
+        if card.ends_with("-finder") {
+            continue;
+        }
+        let image = shared.join("volumes/t1_crop.nii.gz").display().to_string();
+        run(&["predict", &model, &image, "--out", card]);
+        let own = shared.join(folder);
+        let theirs = ["t1.labels.nii.gz", "t1.mask.nii.gz"].into_iter().map(|name| own.join(name)).find(|p| p.exists());
+        let want = read(&theirs.expect("the original's labels")).expect("labels").data;
+        let got = read(&place.at(&format!("{card}/t1_crop.nii.gz"))).expect("labels").data;
+        let apart = got.iter().zip(&want).filter(|(a, b)| a != b).count();
+        println!("{card}: {apart} of {} voxels differ", want.len());
+        // Voxels whose two best logits are nearer to each other than rounding is.
+        assert!(got.dim() == want.dim() && apart <= 20, "{card}: {apart} voxels differ");
+    }
+}
+
 /// One image of the files in 48 axis orders that another project tests its viewer with.
 #[test]
 fn files_in_48_axis_orders_have_one_segmentation_in_space() {

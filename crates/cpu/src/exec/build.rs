@@ -11,6 +11,9 @@ use crate::kernel::tile::{
 };
 use crate::op::{Conv3d, Op};
 
+/// Channels from which on dilated convolutions take Winograd's form.
+const DILATED: usize = 8;
+
 /// What stands in the table, a number a channel and batch item (separable values: `D + H + W` numbers a channel).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Entry {
@@ -246,8 +249,10 @@ impl<'a> Builder<'a> {
             Matrix { inputs: per * taps, outputs, packed, bias }
         };
         let near = c.padding.0[2] <= WINOGRAD_REACH * c.dilation.0[2];
-        // A dilated one becomes a direct one where its stage does not fall into grids: see `tile::interleave`.
-        if c.stride.0 == [1; 3] && c.groups == 1 && c.kernel.0 == [3; 3] && near && c.out >= 4 && channels >= 2 {
+        // A dilated one becomes a direct one where its stage does not fall into grids: see `tile::interleave`. Networks of dilated layers are deep and
+        // narrow: of few channels the direct sum is as fast, and nearer to the exact one.
+        let many = if plain { c.out >= 4 && channels >= 2 } else { c.out >= DILATED && channels >= DILATED };
+        if c.stride.0 == [1; 3] && c.groups == 1 && c.kernel.0 == [3; 3] && near && many {
             let (tall, matrices) = transform(channels, c.out, form, |o, i, d, h, k| w[((o * channels + i) * 3 + d) * 9 + h * 3 + k]);
             return Kind::Winograd { x: local, window, tall, matrices, direct: direct(0, bias) };
         }

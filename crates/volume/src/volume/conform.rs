@@ -16,6 +16,8 @@ const VOXELS: usize = 256;
 const BELOW: f64 = 0.98f32 as f64;
 /// Bins of the histogram by which that intensity is found.
 const BINS: usize = 1000;
+/// Negative intensities of less than this part of the voxels are rounding of what made the image, and become 0.
+const NEGATIVE: f64 = 0.02;
 /// The intensity that it becomes.
 const MOST: f32 = 255.0;
 
@@ -93,10 +95,14 @@ fn places(image: &Affine, conformed: &Affine) -> [[f32; 4]; 3] {
     [0, 1, 2].map(|r: usize| ways[r].map(|v| v as f32))
 }
 
-/// Intensities from 0 to 255: the least becomes 0, and 255 what [`BELOW`] of the voxels that are not 0 lie below.
+/// Intensities from 0 to 255: the least becomes 0 (0 itself, where few voxels are below it), and 255 what [`BELOW`] of the voxels that are not 0
+/// lie below.
 fn scaled(image: ArrayView3<'_, f32>) -> Array3<f32> {
     let mut out = image.as_standard_layout().into_owned();
-    let (least, most) = out.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), v| (a.min(*v), b.max(*v)));
+    let (mut least, most) = out.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), v| (a.min(*v), b.max(*v)));
+    if least < 0.0 && (out.iter().filter(|v| **v < 0.0).count() as f64) < NEGATIVE * out.len() as f64 {
+        least = 0.0;
+    }
     if !(least < most) {
         // One intensity, or none.
         out.mapv_inplace(|v| (v - least).clamp(0.0, MOST));
@@ -167,6 +173,16 @@ mod tests {
         let twice = conform(first.view(), &on);
         let factor = twice[[128, 128, 128]] / first[[128, 128, 128]];
         assert!((1.0..1.1).contains(&factor) && twice[[0, 0, 0]] == 0.0, "{factor}");
+    }
+
+    #[test]
+    fn few_negative_intensities_become_0_and_many_are_spread() {
+        let mut image = Array3::from_shape_fn((10, 10, 10), |(z, ..)| z as f32);
+        image[[0, 0, 0]] = -5.0;
+        assert_eq!(scaled(image.view())[[4, 4, 4]], 4.0 * MOST / 9.0 * (1.0 / 0.999));
+        image.slice_mut(ndarray::s![0, .., ..]).fill(-5.0);
+        let all = scaled(image.view());
+        assert!(all[[0, 0, 0]] == 0.0 && (all[[1, 1, 1]] - 6.0 * MOST / 14.0).abs() < 1.0, "{}", all[[1, 1, 1]]);
     }
 
     #[test]
