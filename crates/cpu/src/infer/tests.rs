@@ -339,7 +339,7 @@ fn a_network_in_two_dimensions_sees_the_slices_across_the_axis_that_its_card_nam
         let orientation = slices.orientation();
         let model = |patch| {
             let card = Card { orientation, ..Card { patch, ..card() } };
-            Model::new(CpuEngine::new(&program, &weights).unwrap(), card).unwrap()
+            Model::new(CpuEngine::new(&program, &weights).unwrap(), card)
         };
         let predicted = predict(&Predictor::new(model([1, 16, 16]), Options::default()), &both);
         // Slice by slice by hand: each alone, in the plane that is asked for.
