@@ -54,7 +54,7 @@ impl Model {
         let card = Card::from_entries(path, &trained.metadata)?;
         let program = &trained.program;
         let fits = program.input_channels() == card.modalities.len() && program.classes() == card.channels();
-        if !fits || card.patch.iter().zip(program.multiple()).any(|(p, m)| p % m != 0) {
+        if !fits || program.fits(card.patch).is_err() {
             return Err(Diagnostic::error(
                 Code::E0802,
                 format!(
