@@ -75,7 +75,7 @@ fn boxes(all: &Plans, plan: &Plan, placed: &Placed, [x, y]: [f64; 2], found: &mu
 
 #[test]
 fn the_page_of_a_graph_lays_it_out_as_the_program_does() {
-    for name in ["lightmedseg.ron", "lightmedseg-detail.ron"] {
+    for name in ["lightmedseg.ron", "lightmedseg-detail.ron", "unetpp.ron"] {
         let p = picture(name);
         let all = plans(&p);
         let page = Page::empty();

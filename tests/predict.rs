@@ -24,7 +24,7 @@ fn graph(modalities: usize) -> String {
     params: {{ "modalities": {modalities}, "classes": 3 }},
     inputs: {{ "image": (channels: "modalities", size: (16, 16, 16)) }},
     nodes: {{
-        "down": Conv3D(x: "image", out: 4, kernel: 3, stride: 2, norm: 2, activation: silu),
+        "down": Conv3D(x: "image", out: 4, kernel: 3, stride: 2, norm: group(2), activation: silu),
         "up": UpConv3D(x: "down", out: 4),
         "head": SegHead(x: "up", classes: "classes"),
     }},

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::print;
 use crate::read::fmt::format;
-use crate::read::freeze;
+use crate::read::{freeze, upgrade};
 use crate::text::{Code, Diagnostic, Diagnostics, MAX_TEXT_BYTES, Result, Source, write_text};
 
 /// Lay out graphs and configs one way, keeping comments
@@ -20,6 +20,7 @@ use crate::text::{Code, Diagnostic, Diagnostics, MAX_TEXT_BYTES, Result, Source,
 Examples:
   lmsc fmt graphs/*.ron configs/*.ron
   lmsc fmt graphs/*.ron --check             for a commit hook: fails if a file would change
+  lmsc fmt graphs/*.ron --upgrade           what older versions wrote, as it is written now
   lmsc fmt graphs/mine.ron --freeze         imports are taken as they are now, and no other
   lmsc fmt graphs/mine.ron --stdout | diff graphs/mine.ron -
   lmsc fmt - < graphs/mine.ron              for editors: the text laid out goes to standard output")]
@@ -33,6 +34,9 @@ pub struct Args {
     /// Change nothing; print the text laid out
     #[arg(long)]
     pub stdout: bool,
+    /// Write as of today what is read as before (W0102): `group(4)` for `norm: 4`, `OneOf(silu, relu)` for words in quotes
+    #[arg(long, conflicts_with = "freeze")]
+    pub upgrade: bool,
     /// Write the hash of every imported file beside it, so that another content is refused (E0110) until it is frozen again
     #[arg(long)]
     pub freeze: bool,
@@ -53,7 +57,11 @@ pub fn run(args: Args) -> Result<()> {
         if let Some(text) = source.text.strip_prefix('\u{feff}') {
             source = Source::new(source.name.clone(), text);
         }
-        let laid = if args.freeze { freeze(&source) } else { format(&source) };
+        let laid = match (args.freeze, args.upgrade) {
+            (true, _) => freeze(&source),
+            (_, true) => upgrade(&source),
+            _ => format(&source),
+        };
         let Some(text) = found.keep(laid) else { continue };
         let changed = text != source.text;
         let text = if marked { format!("\u{feff}{text}") } else { text };

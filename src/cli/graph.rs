@@ -32,7 +32,7 @@ use crate::text::{Code, Diagnostic, Diagnostics, Form, Outputs, Result, Source, 
 #[command(after_long_help = "\
 Examples:
   lmsc graph graphs/lightmedseg.ron
-  lmsc graph graphs/lightmedseg.ron --format html --out lightmedseg.html
+  lmsc graph graphs/lightmedseg.ron --out lightmedseg.html
   lmsc graph graphs/lightmedseg.ron --format svg --open enc1 --open dec4 > figure.svg
   lmsc graph graphs/lightmedseg.ron --format dot --depth 2 | dot -Tpdf > figure.pdf
   lmsc graph graphs/lightmedseg.ron --format mermaid --set anchors=16 --input 4x96x96x96
@@ -47,9 +47,9 @@ pub struct Args {
     /// The input's size, CxDxHxW or DxHxW; by default the one that the graph states
     #[arg(long, value_name = "SIZE")]
     pub input: Option<String>,
-    /// What to draw
-    #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
-    pub format: GraphFormat,
+    /// What to draw; by default what the name of --out ends with (.svg, .html, .dot, .mmd, .json), else text
+    #[arg(long, value_enum)]
+    pub format: Option<GraphFormat>,
     /// Open composites down to this level
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     pub depth: u16,
@@ -85,12 +85,27 @@ pub enum GraphFormat {
     Json,
 }
 
+impl GraphFormat {
+    /// The one that a file's name asks for.
+    fn of(file: Option<&Path>) -> Self {
+        match file.and_then(Path::extension).and_then(|e| e.to_str()) {
+            Some("svg") => Self::Svg,
+            Some("html" | "htm") => Self::Html,
+            Some("dot" | "gv") => Self::Dot,
+            Some("mmd" | "mermaid") => Self::Mermaid,
+            Some("json") => Self::Json,
+            _ => Self::Text,
+        }
+    }
+}
+
 /// Runs the verb.
 ///
 /// # Errors
 /// Everything that is wrong with the graph, and E0603 when the file cannot be written.
 pub fn run(args: Args) -> Result<()> {
-    let form = match args.format {
+    let format = args.format.unwrap_or_else(|| GraphFormat::of(args.out.as_deref()));
+    let form = match format {
         GraphFormat::Svg => Form::Svg,
         GraphFormat::Html => Form::Html,
         GraphFormat::Json => Form::Json,
@@ -104,7 +119,7 @@ pub fn run(args: Args) -> Result<()> {
         program = o.program.clone();
         optimised = Some(o);
     }
-    match (args.format, &optimised) {
+    match (format, &optimised) {
         (GraphFormat::Listing, None) => return delivery.deliver(&listing(&program)),
         (GraphFormat::Listing, Some(o)) => return delivery.deliver(&scheduled(o).map_err(|f| said(&program, f))?),
         (GraphFormat::Json, _) => return delivery.deliver(&operations_text(&program)),
@@ -126,7 +141,7 @@ pub fn run(args: Args) -> Result<()> {
             at = up;
         }
     }
-    let style = match args.format {
+    let style = match format {
         // A file has no width of its own.
         GraphFormat::Text if args.out.is_some() => Style::Text,
         GraphFormat::Text => {

@@ -7,7 +7,7 @@ use super::conv_rows::{BLOCK, ConvRows, GradWeightRows, pack};
 use super::conv3d::Geometry;
 use super::halo::{Halo, row_extent};
 use super::lanes::{Isa, run};
-use super::reduce::Split;
+use super::reduce::WorkSplit;
 use burn::backend::flex::FlexTensor;
 use std::ops::Range;
 
@@ -269,7 +269,7 @@ pub fn grad_weight(x: FlexTensor, w_dims: [usize; 5], gy: FlexTensor, geometry: 
     let pairs = Pairs::new(x.dims(), w_dims);
     let (space, out_space) = (d * h * wd, od * oh * ow);
     let taps_n: usize = geometry.kernel.iter().product();
-    let split = Split::planes(n, od, oh * ow, pairs.outputs);
+    let split = WorkSplit::planes(n, od, oh * ow, pairs.outputs);
     let isa = Isa::of(ow);
     let step =
         chunk(od, geometry.window(isa, pairs.inputs, [d, h, wd], [od, oh, ow], (0, 1)).0.plane() * pairs.inputs * geometry.stride[0]);

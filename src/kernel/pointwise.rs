@@ -3,7 +3,7 @@
 use super::buffer::{InputBuffer, OutputBuffer, each, scratch, tensor};
 use super::conv_rows::{ConvRows, GradWeightRows, pack};
 use super::lanes::{Isa, run};
-use super::reduce::Split;
+use super::reduce::WorkSplit;
 use burn::backend::flex::FlexTensor;
 
 /// Voxels copied together, so that their channels lie side by side in the first-level cache: a multiple of what the loop holds
@@ -81,7 +81,7 @@ pub fn grad_weight(x: FlexTensor, gy: FlexTensor) -> FlexTensor {
     let [n, c, d, h, w] = x.dims();
     let o = gy.dims()[1];
     let space = d * h * w;
-    let split = Split::new(n, space, o);
+    let split = WorkSplit::new(n, space, o);
     let isa = Isa::of(space);
     let tile = tile(isa, c);
     let taps: Vec<usize> = (0..c).map(|i| i * tile).collect();

@@ -58,7 +58,7 @@ impl SimdKernel for SliceSum<'_> {
 
 /// How a weight gradient is cut into tasks: by samples and places where there are many, since every part is a whole set of
 /// weights to add up; by output channels where that leaves few.
-pub struct Split {
+pub struct WorkSplit {
     samples: usize,
     places: usize,
     /// Places (planes or voxels) of a part, and parts of a sample.
@@ -71,7 +71,7 @@ pub struct Split {
 /// Tasks that keep a large machine busy.
 const TASKS: usize = 32;
 
-impl Split {
+impl WorkSplit {
     /// For `places` of `size` voxels each; at least about 4096 voxels go into a part.
     pub fn planes(samples: usize, places: usize, size: usize, outputs: usize) -> Self {
         let parts = (places * size / 4096).clamp(1, 16).min(places.max(1));
@@ -80,11 +80,11 @@ impl Split {
         let blocks = TASKS.div_ceil((samples * parts).max(1));
         // Sixteen outputs pay for the copy of the source that every task makes.
         let block = outputs.div_ceil(blocks).next_multiple_of(16);
-        Split { samples, places, step, parts, outputs, block }
+        WorkSplit { samples, places, step, parts, outputs, block }
     }
 
     pub fn new(samples: usize, voxels: usize, outputs: usize) -> Self {
-        Split::planes(samples, voxels, 1, outputs)
+        WorkSplit::planes(samples, voxels, 1, outputs)
     }
 
     /// `[outputs, len]`: sums of what `f(sample, places, outputs, total)` adds to its outputs' part, in a fixed order.

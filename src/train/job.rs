@@ -30,6 +30,10 @@ use crate::net;
 use crate::read::Set;
 use crate::text::{self, Code, Diagnostic, Diagnostics, Result, Source, several};
 
+/// What the parameters of graphs are called that say the channels of the image and of the answer.
+const MODALITIES: &[&str] = &["modalities", "in_channels", "input_channels"];
+const CLASSES: &[&str] = &["classes", "out_channels", "num_classes"];
+
 /// Everything that a run needs, checked before anything is written.
 #[derive(Clone, Debug)]
 pub struct Job {
@@ -90,10 +94,11 @@ impl Job {
         } else if let Some(all) = found.keep(heads::heads(&program, &config, source)) {
             heads = all;
         }
-        for (what, parameter, takes, names) in
-            [("modalities", "modalities", program.input_channels(), &about.modalities), (what, "classes", program.classes(), &names)]
+        for (what, parameters, takes, names) in
+            [("modalities", MODALITIES, program.input_channels(), &about.modalities), (what, CLASSES, program.classes(), &names)]
         {
             let has = names.len();
+            let parameter = parameters.iter().find(|p| program.params.contains_key(**p)).unwrap_or(&parameters[0]);
             if has != takes {
                 let message = format!("the data have {has} {what} ({}), but `{}` is built for {takes}", names.join(", "), program.name);
                 found.push(fault(source, &format!("set.{parameter}"), message).help(format!("give --set {parameter}={has}")));

@@ -249,6 +249,9 @@ fn claims_are_counted_again() {
         Some(5)
     );
     assert_eq!(checked(&body("(macs: 14848, at: (4, 4, 4))")).ok(), Some(1));
+    // All turns of an entry together: 27 x 4 weights and 4 biases, then twice 4 x 27 x 4 and 4.
+    let turns = "(inputs: { \"image\": (channels: 1, size: (8, 8, 8)) }, nodes: { \"enc{s}\": Conv(chain: \"s in 0..3\", x: \"image\", out: 4) }, outputs: { \"y\": \"enc{last}\" }, claims: [(node: \"enc{s}\", params: 984), (node: \"enc0\", params: 112)])";
+    assert_eq!(checked(turns).ok(), Some(2));
     let found = checked(&body("(params: 250), (node: \"c\", params: 232)")).expect_err("wrong");
     assert_eq!(found.0.len(), 2);
     let d = &found.0[0];
@@ -275,7 +278,7 @@ fn every_claim_of_the_projects_graphs_holds() {
 fn lints_can_be_allowed_and_denied() {
     let text = |lints: &str| {
         format!(
-            "(params: {{ \"spare\": 1 }}, inputs: {{ \"image\": (channels: 1, size: (8, 8, 8)) }}, nodes: {{ \"c\": Conv3D(x: \"image\", out: 4, norm: 4), \"dead\": Activation(x: \"c\", function: relu), \"head\": SegHead(x: \"c\", classes: 2) }}, outputs: {{ \"y\": \"head\" }}, lints: {{ {lints} }})"
+            "(params: {{ \"spare\": 1 }}, inputs: {{ \"image\": (channels: 1, size: (8, 8, 8)) }}, nodes: {{ \"c\": Conv3D(x: \"image\", out: 4, norm: group(4)), \"dead\": Activation(x: \"c\", function: relu), \"head\": SegHead(x: \"c\", classes: 2) }}, outputs: {{ \"y\": \"head\" }}, lints: {{ {lints} }})"
         )
     };
     let codes = |p: &Program| p.warnings.0.iter().map(|d| d.code.name()).collect::<Vec<_>>();

@@ -31,7 +31,7 @@
 //! graph is compiled; the batch is free.
 //!
 //! # Parameters
-//! `params` gives names to values: whole numbers, numbers, `true` or `false`, words (`"act": OneOf("silu", "relu")`, one of these, the first if
+//! `params` gives names to values: whole numbers, numbers, `true` or `false`, words (`"act": OneOf(silu, relu)`, one of these, the first if
 //! nothing else is said), sizes `(1, 2, 2)`, lists `[32, 64, 128]` whose entries are of one kind, and forms. A form is a norm (`instance`,
 //! `group(4)`, `layer(eps: 0.000001)`, `none`), a function (`relu`, `leaky_relu(slope: 0.1)`), an initialisation (`kaiming`, `trunc_normal(0.02)`)
 //! or a block (`Conv(bias: false, norm: "norm")`); its expressions are evaluated where it is written. A parameter may use others, in any order, and keeps its type or class. `--set anchors=16` changes
@@ -172,7 +172,7 @@
 //! # Variants
 //! `extends: "base.ron"` begins with another graph (a path relative to the file). The variant's entries of `params`, `inputs`, `blocks`,
 //! `nodes` and `outputs` are added to the base's or take their place. Then
-//! `replace: { "GhostConv3D": Conv3D(bias: false, norm: 4) }` exchanges a block everywhere, keeping the fields of each node;
+//! `replace: { "GhostConv3D": Conv3D(bias: false, norm: group(4)) }` exchanges a block everywhere, keeping the fields of each node;
 //! `set: { "anchors": 16, "enc1.x": "stem", "EncoderStage.se.reduction": 4 }` changes parameters, fields of nodes and fields inside composites;
 //! `drop: ["lspm"]` leaves nodes out, and what they fed is not connected; `"Stage.se"` is a node of a composite, `"outputs.deep"` an output.
 //! Turns of loops are named like nodes: `"enc2.out"` in `set`, `"enc2"` in `drop`; `"enc{s}.x"` is the entry. A node of the variant that has the

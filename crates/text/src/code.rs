@@ -71,6 +71,7 @@ codes! {
     E0901 "training cannot go on",
     E0902 "a network needs more memory than it may take",
     W0101 "a parameter is not used",
+    W0102 "a text is written as it was before",
     W0103 "an alternative is never there",
     W0104 "a composite reads a parameter of what uses it",
     W0105 "documentation stands before nothing",

@@ -13,7 +13,7 @@ const TWO: &str = r#"(
     params: { "modalities": 4, "classes": 4 },
     inputs: { "image": (channels: "modalities", size: (16, 16, 16)) },
     nodes: {
-        "down": Conv3D(x: "image", out: 8, kernel: 3, stride: 2, norm: 2, activation: silu),
+        "down": Conv3D(x: "image", out: 8, kernel: 3, stride: 2, norm: group(2), activation: silu),
         "up": UpConv3D(x: "down", out: 8),
         "head": SegHead(x: "up", classes: "classes"),
         "deep": SegHead(x: "down", classes: "classes"),

@@ -31,8 +31,8 @@ pub fn belongs(program: &Program, card: &Card) -> std::result::Result<(), String
         return Err(format!("{own} and {answers}, and its graph takes {channels} and gives {classes}"));
     }
     // A whole volume is brought to sizes that the network takes.
-    if card.pipeline.is_none() && card.patch.iter().zip(program.multiple()).any(|(p, m)| p % m != 0) {
-        return Err(format!("patches of {:?}, and its graph takes multiples of {:?}", card.patch, program.multiple()));
+    if card.pipeline.is_none() && program.fits(card.patch).is_err() {
+        return Err(format!("patches of {:?}, and its graph takes {}", card.patch, program.sizes()));
     }
     Ok(())
 }

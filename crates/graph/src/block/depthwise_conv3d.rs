@@ -41,7 +41,7 @@ impl Block for DepthwiseConv3D {
     const NAME: &'static str = "DepthwiseConv3D";
     const ALIAS: Option<&'static str> = Some("DepthwiseConv");
     const INPUTS: &'static [Port] = &[Port::one("x", "a volume")];
-    const EXAMPLE: &'static str = "DepthwiseConv3D(x: \"features\", kernel: 5, norm: 2, activation: relu)";
+    const EXAMPLE: &'static str = "DepthwiseConv3D(x: \"features\", kernel: 5, norm: group(2), activation: relu)";
     const SHAPES: &'static [(&'static str, usize, usize)] = &[("features", 8, 1)];
 
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {

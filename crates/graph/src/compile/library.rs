@@ -32,6 +32,7 @@ pub fn library(source: &Arc<Source>) -> Result<(usize, Diagnostics)> {
     l.found.0.extend(super::forms::check(&text, &params.values).0);
     l.unopened(&text.blocks, &params.values, &params.words, &|_| true);
     l.found.0.extend(read::fmt::stray(source));
+    l.found.0.extend(read::dated(&tree, source));
     l.found.dedup();
     found.0.extend(l.found.0);
     if found.has_errors() {

@@ -11,10 +11,10 @@ use crate::text::{Code, Diagnostic, Diagnostics, Severity, suggestion};
 
 /// Lints, with the level they have when the file says nothing.
 const LINTS: &[Code] =
-    &[Code::E0206, Code::W0101, Code::W0103, Code::W0104, Code::W0105, Code::W0204, Code::W0301, Code::W0302, Code::W0501];
+    &[Code::E0206, Code::W0101, Code::W0102, Code::W0103, Code::W0104, Code::W0105, Code::W0204, Code::W0301, Code::W0302, Code::W0501];
 
 /// Those that are found while the graph is read and wired.
-pub const WIRED: &[Code] = &[Code::W0103, Code::W0104, Code::W0105];
+pub const WIRED: &[Code] = &[Code::W0102, Code::W0103, Code::W0104, Code::W0105];
 
 /// A node holds most of the activations from this share on.
 const MOST: f64 = 2.0 / 3.0;

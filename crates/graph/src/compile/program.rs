@@ -181,6 +181,7 @@ fn compiled(source: &Arc<Source>, sets: &[Set], size: Option<[usize; 3]>) -> Res
         Ok(_) if found.has_errors() => Err(found.without_echoes()),
         Ok(mut program) => {
             let size = size.unwrap_or(super::DEFAULT_SIZE);
+            program.warnings.0.extend(read::dated(&tree, source));
             program.resolved.tree = Some(Arc::new(tree));
             program.multiple = divide::multiple(&program, size);
             count(&program, &text)?;

@@ -350,8 +350,7 @@ impl Reader {
         for p in &params {
             if matches!(&p.value.kind, Kind::Word(w) if w != "Required" && class(&p.value).is_none()) {
                 self.found.push(
-                    wrong(&p.value, "a value, or `Required`,")
-                        .help("write `Required`, `8`, `\"out / 2\"`, `relu` or `OneOf(\"silu\", \"relu\")`"),
+                    wrong(&p.value, "a value, or `Required`,").help("write `Required`, `8`, `\"out / 2\"`, `relu` or `OneOf(silu, relu)`"),
                 );
             }
         }

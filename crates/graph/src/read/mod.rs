@@ -7,6 +7,7 @@ mod change;
 mod choice;
 mod claim;
 mod config;
+mod dated;
 mod de;
 mod eval;
 mod expand;
@@ -34,6 +35,7 @@ mod words;
 
 pub use claim::{Claim, Figure, Quantity};
 pub use config::{Preset, Presets, config, config_fields};
+pub use dated::{dated, upgrade};
 pub use de::{Fields, Refusal, Words, fields, no_block, read as typed};
 pub use expand::{Opened, expand, filled, opened, with};
 pub use expr::{OPEN, Wrong, asked, evaluate, is_name, names};

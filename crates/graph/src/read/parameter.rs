@@ -143,7 +143,7 @@ fn written(tree: &Tree, scope: &Scope) -> Result<Value> {
         }
         Kind::Tuple(Some(n), items) if n == "OneOf" => match items.first() {
             Some(first) if word_of(first).is_some() => one(first, scope),
-            _ => Err(refuse(tree, "`OneOf` lists words, the default first".into(), "write `OneOf(\"silu\", \"relu\")`")),
+            _ => Err(refuse(tree, "`OneOf` lists words, the default first".into(), "write `OneOf(silu, relu)`")),
         },
         Kind::Word(_) | Kind::Tuple(Some(_), _) | Kind::Struct(Some(_), _) if class(tree).is_some() => form(tree, scope),
         _ => Err(refuse(
@@ -152,7 +152,7 @@ fn written(tree: &Tree, scope: &Scope) -> Result<Value> {
                 "a parameter has a number, `true`, `false`, a list, a norm, a function, a block, an expression or `OneOf(...)`, but {} is given",
                 tree.what()
             ),
-            "write `8`, `0.5`, `true`, `[32, 64]`, `\"width * 2\"`, `group(4)`, `relu` or `OneOf(\"silu\", \"relu\")`",
+            "write `8`, `0.5`, `true`, `[32, 64]`, `\"width * 2\"`, `group(4)`, `relu` or `OneOf(silu, relu)`",
         )),
     }
 }

@@ -88,6 +88,17 @@ impl Docks {
         d
     }
 
+    /// Whether a box has one output, what it takes comes from above, and nothing meets its lower side.
+    pub fn turns(&self, plan: &Plan, s: usize) -> bool {
+        let row = |t: usize| plan.slots[t].row;
+        let mut own =
+            plan.links.iter().filter(|l| l.from == s || l.to == s).map(|l| (l.to == s, row(if l.from == s { l.to } else { l.from })));
+        let value = plan.links.iter().find(|l| l.from == s).map(|l| l.value);
+        let one = plan.links.iter().filter(|l| l.from == s).all(|l| Some(l.value) == value);
+        let above = own.clone().any(|(enters, other)| enters && other < row(s));
+        one && above && own.all(|(_, other)| other <= row(s))
+    }
+
     /// The values of slots whose labels stand to the left of their lines, because one of these bends to the right.
     pub fn leftwards(&self, plan: &Plan) -> HashSet<(usize, usize)> {
         let bends = |k: &usize| {

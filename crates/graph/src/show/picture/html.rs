@@ -142,7 +142,7 @@ fn plan(p: &Plan) -> Value {
     };
     json!({
         "s": p.slots.iter().map(slot).collect::<Vec<_>>(),
-        "r": p.rows,
+        "r": p.rows, "w": p.wish,
         "l": p.links.iter().map(|l| json!([l.from, l.to, l.value, l.mark as u8])).collect::<Vec<_>>(),
     })
 }

@@ -125,12 +125,21 @@ fn across(plans: &Plans, plan: &Plan, out: &Placed) -> Vec<f64> {
         let sides = if plan.slots[a].side == plan.slots[b].side { 0.0 } else { 12.0 };
         let between = match (lane(a), lane(b)) {
             (true, true) => LANE,
+            // In a grid shapes stand between neighbours.
+            (false, false) if !plan.wish.is_empty() => 56.0,
             (false, false) => 30.0,
             _ => 20.0,
         };
         out.size[a].0 / 2.0 + out.size[b].0 / 2.0 + between + sides
     };
     let mut x = vec![0.0; n];
+    if !plan.wish.is_empty() {
+        for row in &plan.rows {
+            let wish: Vec<f64> = row.iter().map(|s| plan.wish[*s]).collect();
+            settle(row, &wish, &gap, &mut x);
+        }
+        return x;
+    }
     for row in &plan.rows {
         let mut at = 0.0;
         for (k, s) in row.iter().enumerate() {
@@ -232,6 +241,16 @@ fn settle(row: &[usize], wish: &[f64], gap: &dyn Fn(usize, usize) -> f64, x: &mu
     }
 }
 
+/// How high a link within a row bends over what stands between its ends.
+pub fn bow(plan: &Plan, from: usize, to: usize) -> f64 {
+    let row = &plan.rows[plan.slots[from].row];
+    let index = |s: usize| row.iter().position(|t| *t == s).unwrap_or(0);
+    let (a, b) = (index(from), index(to));
+    let between = &row[a.min(b) + 1..a.max(b)];
+    let items = between.iter().filter(|s| matches!(plan.slots[**s].holds, Holds::Item(_))).count();
+    ROW + 20.0 * items.saturating_sub(1).min(6) as f64
+}
+
 /// Rows from top to bottom; the gap below a row grows with how far its links lead to the side.
 fn down(plan: &Plan, out: &mut Placed) {
     let count = plan.rows.len();
@@ -248,9 +267,17 @@ fn down(plan: &Plan, out: &mut Placed) {
             reach[r] = reach[r].max((out.x[l.from] - out.x[l.to]).abs());
         }
     }
+    let mut arc = vec![0.0f64; count];
+    for l in plan.links.iter().filter(|l| plan.slots[l.from].row == plan.slots[l.to].row) {
+        let r = plan.slots[l.from].row;
+        // Above the first row there is no gap.
+        let room = if r <= 1 { 0.0 } else { ROW };
+        arc[r] = arc[r].max(0.75 * (bow(plan, l.from, l.to) - room));
+    }
     let mut y = 0.0;
     out.y = vec![0.0; out.x.len()];
     for (r, row) in plan.rows.iter().enumerate() {
+        y += arc[r];
         let height = row.iter().map(|s| out.size[*s].1).fold(0.0, f64::max);
         row.iter().for_each(|s| out.y[*s] = y + height / 2.0);
         out.rows.push((y, y + height));

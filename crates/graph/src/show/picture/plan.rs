@@ -47,6 +47,8 @@ pub struct Plan {
     pub rows: Vec<Vec<usize>>,
     pub links: Vec<PictureLink>,
     pub folded: bool,
+    /// Of a grid, about where each slot wishes to stand in its row; else empty.
+    pub wish: Vec<f64>,
     /// Of each item, in their order: every wire leads to a greater rank.
     pub rank: Vec<usize>,
 }
@@ -132,7 +134,7 @@ fn plan(p: &Picture, items: &[usize], nets: &[Net], ports: &[Port], up: bool, as
     });
     let edges: Vec<(usize, usize)> = nets.iter().filter_map(|n| Some((slot_of[&n.from?], slot_of[&n.to?]))).collect();
     let nodes: Vec<Node> = items.iter().map(|i| Node { voxels: p.items[*i].voxels, vector: p.items[*i].vector }).collect();
-    let Rows { rank, row, side, folded, count } = rows(&nodes, &edges);
+    let Rows { rank, row, side, folded, count, wish } = rows(&nodes, &edges);
 
     // Row 0 and the last row are for ports.
     let mut slots: Vec<Slot> = vec![];
@@ -180,7 +182,8 @@ fn plan(p: &Picture, items: &[usize], nets: &[Net], ports: &[Port], up: bool, as
         let to: Vec<(usize, Mark)> = to.into_iter().collect();
         run(&mut slots, &mut links, from, value, &to, longest, folded);
     }
-    let rows = order(&slots, &links, count + 2);
+    let wish = wish.map(|own| wishes(own, &slots, &links)).unwrap_or_default();
+    let rows = if wish.is_empty() { order(&slots, &links, count + 2) } else { in_order(&slots, &wish, count + 2) };
     let mut at = vec![0.0; slots.len()];
     for row in &rows {
         row.iter().enumerate().for_each(|(k, s)| at[*s] = (k as f64 + 0.5) / row.len() as f64);
@@ -199,7 +202,36 @@ fn plan(p: &Picture, items: &[usize], nets: &[Net], ports: &[Port], up: bool, as
             asked[i].push(Port { value: l.value, enters: true, top: a.row <= b.row, at: at[l.from] });
         }
     }
-    Plan { slots, rows, links, folded, rank }
+    Plan { slots, rows, links, folded, wish, rank }
+}
+
+/// From one row of a grid to the next a value goes so far to the right.
+const DRIFT: f64 = 35.0;
+
+/// Where the slots of a grid wish to stand, those of its items known: lanes and ports by what they lead from, or to.
+fn wishes(own: Vec<f64>, slots: &[Slot], links: &[PictureLink]) -> Vec<f64> {
+    let items = own.len();
+    let mut wish = own;
+    wish.resize(slots.len(), f64::NAN);
+    // The links of a way stand in order.
+    for l in links.iter().filter(|l| l.to >= items) {
+        wish[l.to] = wish[l.from] + DRIFT;
+    }
+    for l in links.iter().rev().filter(|l| l.from >= items) {
+        if wish[l.from].is_nan() {
+            wish[l.from] = wish[l.to] - DRIFT;
+        }
+    }
+    wish.iter_mut().filter(|w| w.is_nan()).for_each(|w| *w = 0.0);
+    wish
+}
+
+/// The slots of each row in the order of their wishes.
+fn in_order(slots: &[Slot], wish: &[f64], count: usize) -> Vec<Vec<usize>> {
+    let mut rows: Vec<Vec<usize>> = vec![vec![]; count];
+    (0..slots.len()).for_each(|s| rows[slots[s].row].push(s));
+    rows.iter_mut().for_each(|r| r.sort_by(|a, b| wish[*a].total_cmp(&wish[*b])));
+    rows
 }
 
 fn both(a: Mark, b: Mark) -> Mark {

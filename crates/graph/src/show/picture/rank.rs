@@ -1,7 +1,8 @@
 //! Which row each item of a scope stands in.
 //!
 //! May use nothing. Ranks are longest paths. A scope that narrows and widens again, as a U-Net does, is folded at its deepest
-//! rank: what follows stands on the right and runs upwards, each level beside its own size.
+//! rank: what follows stands on the right and runs upwards, each level beside its own size. One that widens again and again, as the nested
+//! skips of U-Net++ do, is a grid: a row for each size, and in it from left to right what follows each other.
 
 /// What the rows go by.
 #[derive(Clone, Copy, Debug)]
@@ -21,16 +22,55 @@ pub struct Rows {
     pub side: Vec<u8>,
     pub folded: bool,
     pub count: usize,
+    /// Of a grid, about where each item wishes to stand in its row, in pixels.
+    pub wish: Option<Vec<f64>>,
 }
 
 /// Rows for `nodes`; an edge leads from a smaller index to a greater one (others are passed over).
 pub fn rows(nodes: &[Node], edges: &[(usize, usize)]) -> Rows {
     let rank = ranks(nodes.len(), edges);
     let count = rank.iter().max().map_or(0, |r| r + 1);
-    match fold(nodes, edges, &rank, count) {
-        Some((row, side, count)) => Rows { rank, row, side, folded: true, count },
-        None => Rows { row: rank.clone(), side: vec![0; nodes.len()], rank, folded: false, count },
+    let side = vec![0; nodes.len()];
+    if let Some((row, wish, count)) = grid(nodes, edges, &rank) {
+        return Rows { rank, row, side, folded: false, count, wish: Some(wish) };
     }
+    match fold(nodes, edges, &rank, count) {
+        Some((row, side, count)) => Rows { rank, row, side, folded: true, count, wish: None },
+        None => Rows { row: rank.clone(), side, rank, folded: false, count, wish: None },
+    }
+}
+
+/// A grid has at most so many sizes and items.
+const MOST: (usize, usize) = (12, 200);
+
+/// About as wide is a box, and as far is the next size to the right.
+const BOX: f64 = 195.0;
+const STEP: f64 = 70.0;
+
+/// Rows by size where what has grown to a size feeds another that has.
+fn grid(nodes: &[Node], edges: &[(usize, usize)], rank: &[usize]) -> Option<(Vec<usize>, Vec<f64>, usize)> {
+    let mut levels: Vec<u64> = nodes.iter().map(|n| n.voxels).collect();
+    levels.sort_unstable_by(|a, b| b.cmp(a));
+    levels.dedup();
+    if nodes.iter().any(|n| n.vector) || levels.len() > MOST.0 || nodes.len() > MOST.1 {
+        return None;
+    }
+    let grows = |n: usize| edges.iter().any(|(a, b)| *b == n && nodes[*a].voxels < nodes[n].voxels);
+    let again = |(a, b): &(usize, usize)| nodes[*a].voxels == nodes[*b].voxels && grows(*a) && grows(*b);
+    if !edges.iter().any(again) {
+        return None;
+    }
+    let row: Vec<usize> = nodes.iter().map(|n| levels.iter().position(|l| *l == n.voxels).unwrap_or(0)).collect();
+    let mut order: Vec<usize> = (0..nodes.len()).collect();
+    order.sort_by_key(|n| rank[*n]);
+    let mut wish = vec![0.0; nodes.len()];
+    let mut end: Vec<Option<f64>> = vec![None; levels.len()];
+    for n in order {
+        let before = edges.iter().filter(|(_, b)| *b == n).map(|(a, _)| wish[*a] + if row[*a] == row[n] { BOX } else { STEP });
+        wish[n] = before.chain(end[row[n]].map(|x| x + BOX)).fold(0.0, f64::max);
+        end[row[n]] = Some(wish[n]);
+    }
+    Some((row, wish, levels.len()))
 }
 
 fn ranks(n: usize, edges: &[(usize, usize)]) -> Vec<usize> {
@@ -95,13 +135,11 @@ fn fold(nodes: &[Node], edges: &[(usize, usize)], rank: &[usize], count: usize) 
         let left: Vec<usize> = (0..=turn).filter(|r| level[*r] == l).collect();
         let right: Vec<usize> = (turn + 1..count).rev().filter(|r| level[*r] == l).collect();
         let height = left.len().max(right.len());
-        // The last stage of a level stands beside the first one that comes back to it. At the top the ends meet.
-        let shift = |n: usize| if top == 0 { 0 } else { height - n };
-        for (k, r) in left.iter().enumerate() {
-            place[*r] = top + k + if left.len() < right.len() { shift(left.len()) } else { 0 };
-        }
-        for (k, r) in right.iter().enumerate() {
-            place[*r] = top + k + shift(right.len());
+        // The last stage of a level stands beside the first one that comes back to it. At the top the ends meet, too.
+        for half in [&left, &right] {
+            for (k, r) in half.iter().enumerate() {
+                place[*r] = top + k + if top == 0 && k == 0 { 0 } else { height - half.len() };
+            }
         }
         top += height;
     }
@@ -154,6 +192,25 @@ mod tests {
     fn what_nothing_feeds_stands_by_its_reader() {
         let r = rows(&[node(8); 5], &[(0, 1), (1, 2), (3, 4), (2, 4)]);
         assert_eq!(r.rank, vec![0, 1, 2, 2, 3]);
+    }
+
+    #[test]
+    fn the_last_stages_of_the_largest_size_meet() {
+        // The input and the first stage; two layers stand between the last stage and the output.
+        let nodes = [node(64), node(64), node(32), node(16), node(32), node(64), node(64), node(64), node(64)];
+        let edges = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 7), (7, 8), (1, 5), (2, 4)];
+        assert_eq!(rows(&nodes, &edges).row, [0, 3, 4, 5, 4, 3, 2, 1, 0]);
+    }
+
+    #[test]
+    fn nested_skips_are_a_grid() {
+        // x00 x10 x20 x01 x11 x02 of U-Net++.
+        let nodes = [node(64), node(32), node(16), node(64), node(32), node(64)];
+        let edges = [(0, 1), (1, 2), (0, 3), (1, 3), (1, 4), (2, 4), (0, 5), (3, 5), (4, 5)];
+        let r = rows(&nodes, &edges);
+        let wish = r.wish.unwrap();
+        assert_eq!((r.row, r.count), (vec![0, 1, 2, 0, 1, 0], 3));
+        assert!([(0, 3), (3, 5), (1, 4)].iter().all(|(a, b)| wish[*b] - wish[*a] >= BOX) && wish[1] < wish[3] && wish[4] < wish[5]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::colour;
 use super::dock::Docks;
 use super::label;
 use super::model::{Kind, Mark, Picture};
-use super::place::{HEAD, PAD, Placed, closed, lines, place};
+use super::place::{HEAD, PAD, Placed, bow, closed, lines, place};
 use super::plan::{Holds, Plan, Plans, plans};
 
 const FONT: &str = "Inter,'Helvetica Neue',Helvetica,Arial,sans-serif";
@@ -254,7 +254,13 @@ impl Pen<'_> {
         if opened || row[lo + 1..hi].iter().any(item) {
             let own = |s: usize| y + at.y[s] - at.size[s].1 / 2.0;
             let top = y + at.rows[plan.slots[from].row].0;
-            let over = top - ROW_ARC;
+            let over = top - bow(plan, from, to);
+            // Away from the middle, where other values leave.
+            let aside = |s: usize, right: bool| match at.inside.contains_key(&s) {
+                true => 0.0,
+                false => 0.38 * at.size[s].0 * if right { 1.0 } else { -1.0 },
+            };
+            let (xa, xb) = (xa + aside(from, right), xb + aside(to, !right));
             let rise = |s: usize, to: f64| if (own(s) - top).abs() > 0.5 { format!("V{to:.1}") } else { String::new() };
             let _ = write!(
                 path,
@@ -300,16 +306,17 @@ impl Pen<'_> {
                 std::cmp::Ordering::Greater => (docks.leave[k] + 5.0, at.y[l.from] - half - 6.0),
                 std::cmp::Ordering::Equal => (at.x[l.from] + at.size[l.from].0 / 2.0 + 6.0, at.y[l.from] - 5.0),
             };
-            // Beside the line, on the side that it does not bend to.
+            // Beside the line, on the side that it does not bend to; below a box at which what comes from above turns upwards.
             let bends = leftwards.contains(&(l.from, l.value));
-            let (lx, anchor) = if bends { (lx - 10.0, " text-anchor=\"end\"") } else { (lx, "") };
+            let (lx, ly, anchor) = match (a > b && docks.turns(plan, l.from), bends) {
+                (true, _) => (at.x[l.from], at.y[l.from] + half + 13.0, " text-anchor=\"middle\""),
+                (false, true) => (lx - 10.0, ly, " text-anchor=\"end\""),
+                (false, false) => (lx, ly, ""),
+            };
             let _ = writeln!(self.out, "<text class=\"shape\"{anchor} x=\"{:.1}\" y=\"{:.1}\">{}</text>", x + lx, y + ly, escape(&text));
         }
     }
 }
-
-/// How high a link within a row bends over its neighbours.
-const ROW_ARC: f64 = 34.0;
 
 /// A text that may stand in XML, in an attribute too; what XML cannot hold is left out.
 pub fn escape(text: &str) -> String {

@@ -57,7 +57,9 @@ function beside(plan, at, from, to, x, y, xa, xb) {
   const row = plan.r[plan.s[from][2]], a = row.indexOf(from), b = row.indexOf(to);
   const between = row.slice(Math.min(a, b) + 1, Math.max(a, b)).some(s => plan.s[s][0] === ITEM);
   if (between || at.inside.has(from) || at.inside.has(to)) {
-    const own = s => y + at.y[s] - at.h[s] / 2, top = y + at.rows[plan.s[from][2]][0], over = f1(top - 34);
+    const own = s => y + at.y[s] - at.h[s] / 2, top = y + at.rows[plan.s[from][2]][0], over = f1(top - bow(plan, from, to));
+    const aside = (s, right) => at.inside.has(s) ? 0 : 0.38 * at.w[s] * (right ? 1 : -1);
+    [xa, xb] = [xa + aside(from, b > a), xb + aside(to, b < a)];
     const rise = (s, end) => Math.abs(own(s) - top) > 0.5 ? `V${f1(end)}` : '';
     return `M${f1(xa)} ${f1(own(from))}${rise(from, top)}C${f1(xa)} ${over} ${f1(xb)} ${over} ${f1(xb)} ${f1(top)}${rise(to, own(to))}`;
   }
@@ -80,6 +82,13 @@ function node(parent, i, x, y, boxes) {
   boxes.set(i, { g, x: l, y: t, w, h });
 }
 
+// Whether a box has one output, what it takes comes from above, and nothing meets its lower side.
+function turns(plan, s) {
+  const row = t => plan.s[t][2], out = plan.l.filter(([from]) => from === s), into = plan.l.filter(([, to]) => to === s);
+  return out.every(([,, value]) => value === out[0][2]) && into.some(([from]) => row(from) < row(s))
+    && out.every(([, to]) => row(to) <= row(s)) && into.every(([from]) => row(from) <= row(s));
+}
+
 function shapes(parent, plan, at, d, x, y) {
   const seen = new Set(), leftwards = new Set();
   plan.l.forEach(([from, to, value], k) => {
@@ -93,8 +102,10 @@ function shapes(parent, plan, at, d, x, y) {
     if (!out) return;
     const other = plan.s[to][2], half = at.h[from] / 2;
     let [lx, ly] = row < other ? [d.leave[k] + 5, at.y[from] + half + 12] : row > other ? [d.leave[k] + 5, at.y[from] - half - 6] : [at.x[from] + at.w[from] / 2 + 6, at.y[from] - 5];
-    const bends = leftwards.has(from + ':' + value);
+    const turned = row > other && turns(plan, from), bends = !turned && leftwards.has(from + ':' + value);
     if (bends) lx -= 10;
-    el(parent, 'text', { class: 'shape', x: f1(x + lx), y: f1(y + ly), ...(bends ? { 'text-anchor': 'end' } : {}) }, (out[0] ? out[0] + ' ' : '') + out[2]);
+    if (turned) [lx, ly] = [at.x[from], at.y[from] + half + 13];
+    const anchor = turned ? { 'text-anchor': 'middle' } : bends ? { 'text-anchor': 'end' } : {};
+    el(parent, 'text', { class: 'shape', x: f1(x + lx), y: f1(y + ly), ...anchor }, (out[0] ? out[0] + ' ' : '') + out[2]);
   });
 }

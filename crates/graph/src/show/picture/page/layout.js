@@ -50,9 +50,14 @@ function across(plan, at) {
   }
   const gap = (a, b) => {
     const la = plan.s[a][0] !== ITEM, lb = plan.s[b][0] !== ITEM;
-    return at.w[a] / 2 + at.w[b] / 2 + (la && lb ? LANE : !la && !lb ? 30 : 20) + (plan.s[a][3] === plan.s[b][3] ? 0 : 12);
+    return at.w[a] / 2 + at.w[b] / 2 + (la && lb ? LANE : !la && !lb ? (plan.w.length ? 56 : 30) : 20) + (plan.s[a][3] === plan.s[b][3] ? 0 : 12);
   };
   const x = new Array(n).fill(0);
+  if (plan.w.length) {
+    for (const row of plan.r) settle(row, row.map(s => plan.w[s]), gap, x);
+    at.x = x;
+    return;
+  }
   for (const row of plan.r) {
     let sum = 0;
     row.forEach((s, k) => { sum += k ? gap(row[k - 1], s) : 0; x[s] = sum; });
@@ -115,6 +120,13 @@ function settle(row, wish, gap, x) {
   for (const [at, count] of blocks) for (let i = 0; i < count; i++, k++) x[row[k]] = at + ahead[k];
 }
 
+// How high a link within a row bends over what stands between its ends.
+function bow(plan, from, to) {
+  const row = plan.r[plan.s[from][2]], a = row.indexOf(from), b = row.indexOf(to);
+  const items = row.slice(Math.min(a, b) + 1, Math.max(a, b)).filter(s => plan.s[s][0] === ITEM).length;
+  return ROW + 20 * Math.min(Math.max(items - 1, 0), 6);
+}
+
 function down(plan, at) {
   const n = at.x.length, count = plan.r.length;
   let left = Infinity;
@@ -125,8 +137,14 @@ function down(plan, at) {
     const a = plan.s[from][2], b = plan.s[to][2];
     if (Math.abs(a - b) === 1) reach[Math.min(a, b)] = Math.max(reach[Math.min(a, b)], Math.abs(at.x[from] - at.x[to]));
   }
+  const arc = new Array(count).fill(0);
+  for (const [from, to] of plan.l) {
+    const r = plan.s[from][2];
+    if (r === plan.s[to][2]) arc[r] = Math.max(arc[r], 0.75 * (bow(plan, from, to) - (r <= 1 ? 0 : ROW)));
+  }
   let y = 0;
   plan.r.forEach((row, r) => {
+    y += arc[r];
     const height = row.reduce((h, s) => Math.max(h, at.h[s]), 0);
     row.forEach(s => { at.y[s] = y + height / 2; });
     at.rows.push([y, y + height]);
