@@ -323,7 +323,7 @@ fn what_a_model_says_of_itself_must_make_sense() {
     }
     with(Code::E0801, "two of its labels have the value 4", "labels", Some(r#"[[4,"a"],[4,"b"]]"#));
     with(Code::E0801, "3 labels and 2 colours", "labels", Some(r#"[[0,"a"],[1,"b"],[2,"c"]]"#));
-    with(Code::E0802, "which its graph does not take", "modalities", Some(r#"["T1","T2"]"#));
+    with(Code::E0802, "and its graph", "modalities", Some(r#"["T1","T2"]"#));
     let (_folder, path) = saved(GRAPH);
     changed(&path, |t| {
         t.metadata.insert("labels".into(), r#"[[0,"a"],[1,"b"],[2,"c"]]"#.into());

@@ -14,12 +14,12 @@ use crate::text::{Code, Diagnostic, Form, Result, several};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Example:
-  lmsc man ~/.local/share/man/man1
+  lmsc man --out ~/.local/share/man/man1
       then `man lmsc-predict`")]
 pub struct Args {
     /// The folder to write to
-    #[arg(value_name = "FOLDER")]
-    folder: PathBuf,
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
 
     #[command(flatten)]
     overwrite: Overwrite,
@@ -31,14 +31,14 @@ pub struct Args {
 /// E0603 when a page cannot be written.
 pub fn run(args: Args) -> Result<()> {
     let mut outputs = args.overwrite.outputs("man");
-    outputs.folder(&args.folder)?;
+    outputs.folder(&args.out)?;
     let mut command = Cli::command();
     command.build();
     let mut pages = vec![(String::from("lmsc.1"), command.clone())];
     collect(&command, "lmsc", &mut pages);
     let count = pages.len();
     for (name, command) in pages {
-        let path = args.folder.join(name);
+        let path = args.out.join(name);
         let mut page = vec![];
         clap_mangen::Man::new(command)
             .render(&mut page)
@@ -46,7 +46,7 @@ pub fn run(args: Args) -> Result<()> {
         outputs.claim(&path, Form::Plain)?;
         outputs.write(&path, Form::Plain, &String::from_utf8_lossy(&page))?;
     }
-    print_lines(&format!("{} in {}\n", several(count, "page"), args.folder.display()));
+    print_lines(&format!("{} in {}\n", several(count, "page"), args.out.display()));
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use crate::cli::output::{Overwrite, graph_inputs};
 use crate::cli::{print, print_lines};
 use crate::compile::{Program, compile};
 use crate::import::weights::{Foreign, fit, read, suggest};
-use crate::infer::{self, Card, Origin};
+use crate::infer::{self, Card, ModelOrigin};
 use crate::ir::Arrays;
 use crate::read::Set;
 use crate::store::{self, NameMap, Trained};
@@ -115,11 +115,11 @@ fn save(out: &Path, program: &Program, mut arrays: Arrays, card: &Card, within: 
     store::save(out, program, arrays, &meta)
 }
 
-fn origin(args: &Args, card: &Path, foreign: &Foreign) -> Origin {
+fn origin(args: &Args, card: &Path, foreign: &Foreign) -> ModelOrigin {
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let within = if foreign.key.is_empty() { String::new() } else { format!(" (its `{}`)", foreign.key) };
     let sets = args.set.iter().map(|s| format!(" --set {s}")).collect::<String>();
-    Origin {
+    ModelOrigin {
         weights: foreign.files.iter().map(|(file, digest)| (name(file), digest.clone())).collect(),
         form: format!("{}{within}", foreign.form),
         graph: name(&args.graph) + &sets,

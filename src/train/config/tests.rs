@@ -35,6 +35,8 @@ fn the_list_of_fields_is_that_of_the_struct() {
     c.nan = Some(0.0);
     (c.spacing, c.cache) = (Some([1.0; 3].into()), Some("y".into()));
     (c.regions, c.paint) = (Some(NamedRegions::default()), Some(vec![]));
+    (c.initial, c.map, c.freeze) = (Some("m".into()), Some("m".into()), vec!["enc*".into()]);
+    (c.rates, c.frozen_statistics, c.slices) = ([("dec*".to_owned(), 0.1)].into(), true, crate::data::SlicePlane::Coronal);
     let value = serde_json::to_value(&c).unwrap();
     let fields: Vec<&String> = value.as_object().unwrap().keys().collect();
     assert_eq!(fields, FIELDS);

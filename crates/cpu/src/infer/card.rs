@@ -12,7 +12,7 @@ use ndarray::{Array3, ArrayView4};
 use super::nnunet::Nnunet;
 use super::pipeline::{Decision, Pipeline};
 use super::window::argmax;
-use super::{Origin, OutputActivation, Postprocess, Regions};
+use super::{ModelOrigin, OutputActivation, Postprocess, Regions};
 use crate::data::{CANONICAL, Preprocess, Spacing};
 use crate::metric::Region;
 use crate::text::{Code, Diagnostic, Result, several};
@@ -64,7 +64,7 @@ pub struct Card {
     pub nnunet: Option<Nnunet>,
     /// Where the model came from, if another program trained it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub origin: Option<Origin>,
+    pub origin: Option<ModelOrigin>,
     /// The steps of a model that sees a whole volume in one window; `orientation`, `spacing`, `crop`, `normalise`, `patch` and `overlap` then
     /// say nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]

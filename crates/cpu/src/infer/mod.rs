@@ -32,7 +32,7 @@ pub use flips::Flips;
 pub use model::{BEST, Model, belongs};
 pub use named_regions::NamedRegions;
 pub use need::Need;
-pub use origin::Origin;
+pub use origin::ModelOrigin;
 pub use postprocess::Postprocess;
 pub use predict::{Options, Prediction, Predictor};
 pub use prepare::Prepared;

@@ -32,7 +32,7 @@ pub fn belongs(program: &Program, card: &Card) -> std::result::Result<(), String
     }
     // A whole volume is brought to sizes that the network takes.
     if card.pipeline.is_none() && program.fits(card.patch).is_err() {
-        return Err(format!("patches of {:?}, and its graph takes {}", card.patch, program.sizes()));
+        return Err(format!("patches of {:?}, and its graph: {}", card.patch, program.sizes()));
     }
     Ok(())
 }

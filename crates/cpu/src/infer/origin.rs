@@ -9,7 +9,7 @@ use crate::text::printable;
 /// The sources of a model whose weights another program trained: each thing that the model holds, and what said it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Origin {
+pub struct ModelOrigin {
     /// The files of weights by name, and the SHA-256 of each in hexadecimal digits.
     pub weights: Vec<(String, String)>,
     /// What they are: `a checkpoint of PyTorch`, with the way to the tensors within it.
@@ -21,7 +21,7 @@ pub struct Origin {
     pub card: String,
 }
 
-impl std::fmt::Display for Origin {
+impl std::fmt::Display for ModelOrigin {
     /// `model.pth, a checkpoint of PyTorch; graph meshnet.ron, names by meshnet.map, card mindgrab.ron`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let files: Vec<String> = self.weights.iter().map(|(file, _)| printable(file)).collect();

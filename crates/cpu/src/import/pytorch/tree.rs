@@ -18,7 +18,7 @@ const PARTS: [&str; 3] = ["_parameters", "_buffers", "_modules"];
 
 /// The weights of a file.
 #[derive(Debug, Default)]
-pub struct Tree {
+pub struct WeightTree {
     /// The way to them from the root, joined by dots; empty for the root itself.
     pub key: String,
     /// Name and tensor, in the file's order.
@@ -33,7 +33,7 @@ pub struct Tree {
 ///
 /// # Errors
 /// Why there are none, or none that is the one meant, in words, and what helps.
-pub fn find(pickle: &Pickle, key: Option<&str>) -> Result<Tree, (String, String)> {
+pub fn find(pickle: &Pickle, key: Option<&str>) -> Result<WeightTree, (String, String)> {
     if let Some(key) = key {
         let way = key.split('.').filter(|part| !part.is_empty());
         let mut at = Some(pickle.root);
@@ -100,8 +100,8 @@ fn places(pickle: &Pickle) -> Vec<(String, Id, usize)> {
 }
 
 /// All tensors below a value, their names joined by dots.
-fn flat(pickle: &Pickle, root: Id, key: &str) -> Tree {
-    let mut tree = Tree { key: key.trim_matches('.').to_owned(), ..Tree::default() };
+fn flat(pickle: &Pickle, root: Id, key: &str) -> WeightTree {
+    let mut tree = WeightTree { key: key.trim_matches('.').to_owned(), ..WeightTree::default() };
     let mut open = vec![(String::new(), root, 0)];
     let mut looked = 0;
     // Depth first in the file's order: the last of the list is the next.

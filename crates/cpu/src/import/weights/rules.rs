@@ -4,7 +4,7 @@
 
 /// A foreign name and the graph's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pair {
+pub struct NamePair {
     pub theirs: String,
     pub ours: String,
 }
@@ -42,11 +42,11 @@ struct Group {
     ours: Vec<String>,
     /// Numbers on the left and on the right, of each pair.
     numbers: Vec<(Vec<i64>, Vec<i64>)>,
-    pairs: Vec<Pair>,
+    pairs: Vec<NamePair>,
 }
 
 /// The rules, in the order of their first pairs.
-pub fn generalised(pairs: &[Pair]) -> Vec<String> {
+pub fn generalised(pairs: &[NamePair]) -> Vec<String> {
     let mut groups: Vec<Group> = vec![];
     for pair in pairs {
         let ((theirs, left), (ours, right)) = (skeleton(&pair.theirs), skeleton(&pair.ours));
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn pairs_become_rules() {
-        let pair = |theirs: &str, ours: &str| Pair { theirs: theirs.into(), ours: ours.into() };
+        let pair = |theirs: &str, ours: &str| NamePair { theirs: theirs.into(), ours: ours.into() };
         let all = [
             pair("model.0.0.weight", "conv1.conv.weight"),
             pair("model.0.0.bias", "conv1.conv.bias"),

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::Foreign;
-use super::rules::{self, Pair};
+use super::rules::{self, NamePair};
 use crate::compile::Program;
 use crate::text::printable;
 
@@ -102,7 +102,7 @@ pub fn suggest(program: &Program, foreign: &Foreign) -> Proposal {
 }
 
 /// Pairs of the same shape and kind, in the graph's order.
-fn aligned(ours: &[Entry], theirs: &[Entry]) -> Vec<Pair> {
+fn aligned(ours: &[Entry], theirs: &[Entry]) -> Vec<NamePair> {
     let mut pairs = BTreeMap::new();
     let mut left: Vec<usize> = (0..ours.len().min(MOST)).collect();
     let mut right: Vec<usize> = (0..theirs.len().min(MOST)).collect();
@@ -115,7 +115,7 @@ fn aligned(ours: &[Entry], theirs: &[Entry]) -> Vec<Pair> {
         left.retain(|i| !found.iter().any(|(own, _)| own == i));
         right.retain(|j| !found.iter().any(|(_, other)| other == j));
     }
-    pairs.into_iter().map(|(i, j)| Pair { ours: ours[i].name.to_owned(), theirs: theirs[j].name.to_owned() }).collect()
+    pairs.into_iter().map(|(i, j)| NamePair { ours: ours[i].name.to_owned(), theirs: theirs[j].name.to_owned() }).collect()
 }
 
 /// The row of pairs that fit best, both lists in their order.

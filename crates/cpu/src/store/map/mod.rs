@@ -106,6 +106,10 @@ impl NameMap {
                 ),
             }
         }
+        if !found.has_errors() && map.rules.is_empty() && map.prefixes.is_empty() && map.ignored.is_empty() {
+            let d = Diagnostic::error(Code::E0102, format!("`{}` has no rule", path.display()));
+            found.push(d.help("write one a line, as `foreign.{i}.{*} -> ours{i + 1}.{*}`; names that are the graph's own need no map"));
+        }
         found.or(map)
     }
 
