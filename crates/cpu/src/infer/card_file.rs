@@ -211,7 +211,7 @@ mod tests {
             ("patch: (8, 8, 8), paint: [1],", "paint", "without `regions`"),
             ("patch: (8, 0, 8),", "patch", "its patch is [8, 0, 8]"),
             ("patch: (8, 8, 8), colours: [\"#000000\"],", "colours", "2 labels and 1 colour"),
-            ("patch: (8, 8, 8), licence: 3,", "3", "licence"),
+            ("patch: (8, 8, 8), citation: 3,", "3", "citation"),
         ] {
             let text = format!("({text}\n{STEPS})");
             let found = read(&text).err().unwrap_or_else(|| panic!("{text} is taken"));
@@ -219,7 +219,7 @@ mod tests {
             let place = &d.labels.first().unwrap_or_else(|| panic!("{d:?} has no place")).place;
             assert_eq!(d.severity, Severity::Error);
             let shown = format!("{} {}", d.message, d.help.join(" "));
-            assert!(shown.contains(words) || words == "licence", "{shown}");
+            assert!(shown.contains(words) || words == "citation", "{shown}");
             assert!(text[place.span.start..].starts_with(at), "{text}: {:?}", &text[place.span.start..]);
         }
         assert!(read("(labels: [], modalities: [])").is_err(), "where it is from must be said");
