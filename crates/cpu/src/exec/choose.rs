@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ir::{Fact, Graph, Operator, Value};
-use crate::op::{Interpolation, Op};
+use crate::op::{Conv3d, Interpolation, Op};
 
 /// How a value is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +82,25 @@ pub fn reads(graph: &Graph<Op>, v: Value) -> &[Value] {
 
 pub fn is_vector(fact: &Fact) -> bool {
     fact.is_vector()
+}
+
+/// Whether a convolution's stage falls into grids of every so manieth plane or row.
+fn is_dilated(c: &Conv3d) -> bool {
+    let [d, h, _] = c.dilation.0;
+    !c.is_pointwise() && (d > 1 || h > 1)
+}
+
+/// The values that a dilated convolution makes, and what follows it voxel by voxel.
+fn by_dilated(graph: &Graph<Op>, class: &[Class]) -> Vec<bool> {
+    let mut all = vec![false; graph.len()];
+    for v in graph.values() {
+        let follows = graph.inputs(v).iter().any(|x| all[x.0]);
+        all[v.0] = match &graph.node(v).op {
+            Op::Conv3d(c) => is_dilated(c) || c.is_pointwise() && follows,
+            _ => class[v.0] == Class::Point && follows,
+        };
+    }
+    all
 }
 
 fn classify(graph: &Graph<Op>, facts: &[Fact]) -> Vec<Class> {
@@ -182,6 +201,11 @@ pub fn choose(graph: &Graph<Op>, facts: &[Fact]) -> StageChoice {
     // What is computed by itself takes its inputs from memory.
     for v in graph.values().filter(|v| class[v.0] == Class::Whole) {
         reads(graph, v).iter().filter(|i| volume(**i)).for_each(|i| kept[i.0] = true);
+    }
+    // A stage on another grid would take a dilated convolution into itself, where it is slow.
+    let dilated = by_dilated(graph, &class);
+    for v in graph.values().filter(|v| class[v.0] == Class::Sum) {
+        reads(graph, v).iter().filter(|x| facts[x.0].size != facts[v.0].size).for_each(|x| kept[x.0] |= dilated[x.0]);
     }
     let mut measured = BTreeSet::new();
     for v in graph.values() {
@@ -296,10 +320,12 @@ impl Chooser<'_> {
             if self.c.class[i.0] == Class::Sum {
                 cost += self.work[i.0];
             }
-            if let Op::Conv3d(other) = &self.graph.node(i).op
-                && !other.is_pointwise()
-                && other.dilation != c.dilation
-            {
+            // So it does not where something comes from another grid.
+            let alike = match &self.graph.node(i).op {
+                Op::Conv3d(other) => other.is_pointwise() || other.dilation == c.dilation,
+                _ => self.c.class[i.0] != Class::Sum || !is_dilated(c),
+            };
+            if !alike {
                 return f64::INFINITY;
             }
             stack.extend(reads(self.graph, i));

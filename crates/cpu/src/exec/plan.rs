@@ -151,8 +151,8 @@ fn order(graph: &Graph<Op>, choice: &StageChoice) -> Vec<Order> {
     all
 }
 
-/// Until an output is written its memory is lent to volumes that are read for the last time before, the largest first; one at a time.
-/// `made` gives the step that makes a value.
+/// Until an output is written its memory is lent to volumes that are read for the last time before, the largest first and of these the latest; one
+/// at a time. So of a chain every second one before the output is there, and the others share one place. `made` gives the step that makes a value.
 fn lend(lives: &mut Vec<(Value, Life)>, spaces: &mut HashMap<Value, Space>, facts: &[Fact], made: impl Fn(Value) -> Option<usize>) {
     let mut outputs: Vec<(usize, Value)> =
         spaces.iter().filter_map(|(v, s)| if let Space::Output(i) = s { Some((*i, *v)) } else { None }).collect();
@@ -163,7 +163,7 @@ fn lend(lives: &mut Vec<(Value, Life)>, spaces: &mut HashMap<Value, Space>, fact
         let mut taken: Vec<Life> = vec![];
         let mut wish: Vec<(Value, Life)> =
             lives.iter().filter(|(v, l)| floats(*v) <= floats(output) && l.last < written).copied().collect();
-        wish.sort_by_key(|(v, l)| (std::cmp::Reverse(l.bytes), *v));
+        wish.sort_by_key(|(v, l)| (std::cmp::Reverse((l.bytes, l.last)), *v));
         for (v, life) in wish {
             if taken.iter().all(|t| t.last < life.first || life.last < t.first) {
                 taken.push(life);

@@ -5,14 +5,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use lmsc_graph::read::{Scope, Tree, parse, typed};
+use lmsc_graph::read::{Scope, Tree, parse, recognise, typed};
 use serde::Deserialize;
 
 use super::pipeline::{Pipeline, PipelineStep};
 use super::{Card, Model, NamedRegions, Postprocess};
 use crate::data::{CANONICAL, Spacing};
 use crate::store::Trained;
-use crate::text::{Code, Diagnostic, Diagnostics, Result, Source};
+use crate::text::{Code, Diagnostic, Diagnostics, FileKind, Result, Source};
 use crate::volume::{Colour, Normalise, Orientation};
 
 /// The fields of a card file.
@@ -42,9 +42,20 @@ struct CardText {
 /// Reads a card file.
 ///
 /// # Errors
-/// E0101 when it cannot be read; everything that is wrong with its text or a value, each at its place.
+/// E0101 when it cannot be read, E0110 for a graph and files of other kinds; everything that is wrong with its text or a value, each at its
+/// place.
 pub fn read_card(path: &Path) -> Result<Card> {
-    of(&Source::read(path)?)
+    let source = Source::read(path)?;
+    let card = of(&source);
+    // Of a graph it would be told field by field that it is no card.
+    match recognise(path) {
+        kind @ (FileKind::Graph | FileKind::Config(_) | FileKind::Blocks | FileKind::Json)
+            if card.is_err() && parse(&source).is_ok_and(|tree| tree.get("modalities").is_none()) =>
+        {
+            Err(kind.instead_of("a card", path).into())
+        }
+        _ => card,
+    }
 }
 
 fn of(source: &Arc<Source>) -> Result<Card> {
@@ -200,7 +211,7 @@ mod tests {
             ("patch: (8, 8, 8), paint: [1],", "paint", "without `regions`"),
             ("patch: (8, 0, 8),", "patch", "its patch is [8, 0, 8]"),
             ("patch: (8, 8, 8), colours: [\"#000000\"],", "colours", "2 labels and 1 colour"),
-            ("patch: (8, 8, 8), licence: 3,", "3", "licence"),
+            ("patch: (8, 8, 8), citation: 3,", "3", "citation"),
         ] {
             let text = format!("({text}\n{STEPS})");
             let found = read(&text).err().unwrap_or_else(|| panic!("{text} is taken"));
@@ -208,9 +219,23 @@ mod tests {
             let place = &d.labels.first().unwrap_or_else(|| panic!("{d:?} has no place")).place;
             assert_eq!(d.severity, Severity::Error);
             let shown = format!("{} {}", d.message, d.help.join(" "));
-            assert!(shown.contains(words) || words == "licence", "{shown}");
+            assert!(shown.contains(words) || words == "citation", "{shown}");
             assert!(text[place.span.start..].starts_with(at), "{text}: {:?}", &text[place.span.start..]);
         }
         assert!(read("(labels: [], modalities: [])").is_err(), "where it is from must be said");
+        let graph = concat!(env!("CARGO_MANIFEST_DIR"), "/../../graphs/meshnet.ron");
+        let found = read_card(Path::new(graph)).expect_err("a graph");
+        assert!(found.0.len() == 1 && found.0[0].message.ends_with("is a graph, not a card"), "{found:?}");
+    }
+
+    #[test]
+    fn the_cards_of_the_project_are_read() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../cards");
+        let all: Vec<_> = std::fs::read_dir(folder).expect("the cards").map(|e| e.expect("a file").path()).collect();
+        assert!(all.len() >= 11);
+        for path in all {
+            let card = read_card(&path).unwrap_or_else(|e| panic!("{}: {e:?}", path.display()));
+            assert!(card.pipeline.is_some() && card.licence.is_some(), "{}", path.display());
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::fmt::Debug;
 use ndarray::{Array3, Array5, ArrayView4, ArrayView5, ArrayViewMut3, Axis};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-use super::head::Head;
+use super::last_layer::LastLayer;
 use super::window::argmax;
 use crate::compile::Program;
 use crate::exec::{Executor, Shape};
@@ -69,7 +69,7 @@ pub trait Engine: Debug + Send {
 pub struct CpuEngine {
     executor: Executor,
     /// The network in two parts, for [`Engine::classes`].
-    head: Option<Head>,
+    head: Option<LastLayer>,
 }
 
 impl CpuEngine {
@@ -88,7 +88,7 @@ impl CpuEngine {
     /// # Errors
     /// As [`Executor::new`].
     pub fn for_classes(program: &Program, weights: &Arrays) -> Result<Self> {
-        Ok(Self { head: Head::new(program, weights)?, ..Self::new(program, weights)? })
+        Ok(Self { head: LastLayer::new(program, weights)?, ..Self::new(program, weights)? })
     }
 }
 
@@ -142,7 +142,7 @@ impl Engine for CpuEngine {
 
     fn release(&mut self) {
         self.executor.release();
-        self.head.iter_mut().for_each(Head::release);
+        self.head.iter_mut().for_each(LastLayer::release);
     }
 }
 

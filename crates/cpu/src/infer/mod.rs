@@ -11,7 +11,7 @@ mod card;
 mod card_file;
 mod engine;
 mod flips;
-mod head;
+mod last_layer;
 mod model;
 mod named_regions;
 pub mod need;

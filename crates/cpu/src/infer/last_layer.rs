@@ -21,7 +21,7 @@ const SHARE: usize = 1024;
 
 /// A network in two parts.
 #[derive(Debug)]
-pub struct Head {
+pub struct LastLayer {
     /// All but the last layer.
     features: Executor,
     last: Executor,
@@ -29,7 +29,7 @@ pub struct Head {
     classes: usize,
 }
 
-impl Head {
+impl LastLayer {
     /// Of a program whose first output is made by a pointwise convolution; none of another.
     ///
     /// # Errors
