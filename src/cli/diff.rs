@@ -38,7 +38,7 @@ pub struct Args {
     /// Change one of the second graph
     #[arg(long, value_name = "NAME=VALUE")]
     pub set_b: Vec<String>,
-    /// The input's size, CxDxHxW or DxHxW; by default the one that each graph states
+    /// The input's size, CxDxHxW or DxHxW, HxW in two dimensions; by default the one that each graph states
     #[arg(long, value_name = "SIZE")]
     pub input: Option<String>,
     /// How to show it

@@ -44,7 +44,7 @@ pub struct Args {
     /// Change a parameter or a field of the graph
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
-    /// The input's size, CxDxHxW or DxHxW; by default the one that the graph states
+    /// The input's size, CxDxHxW or DxHxW, HxW in two dimensions; by default the one that the graph states
     #[arg(long, value_name = "SIZE")]
     pub input: Option<String>,
     /// What to draw; by default what the name of --out ends with (.svg, .html, .dot, .mmd, .json), else text

@@ -35,7 +35,7 @@ pub struct Args {
     /// Change a parameter or a field of the graph; `anchors=8,16,32` compares three
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
-    /// The input's size, CxDxHxW or DxHxW; by default the one that the graph states
+    /// The input's size, CxDxHxW or DxHxW, HxW in two dimensions; by default the one that the graph states
     #[arg(long, value_name = "SIZE")]
     pub input: Option<String>,
     /// How to print

@@ -38,7 +38,7 @@ impl<'de> de::EnumAccess<'de> for Choice<'de, '_> {
         let place = self.0.tree.name_place();
         let key: de::value::StrDeserializer<Refusal> = name.into_deserializer();
         let variant = seed.deserialize(key);
-        Ok((variant.map_err(|r| Refusal { word: parameter.cloned(), echo: unknown, ..r }.at(&place))?, self))
+        Ok((variant.map_err(|r| Refusal { word: parameter.map(|p| p.as_str().into()), echo: unknown, ..r }.at(&place))?, self))
     }
 }
 

@@ -23,18 +23,23 @@ pub struct Refusal {
     /// The field that is missing, or that a field of an unknown name was most likely meant to be.
     pub(super) field: Option<&'static str>,
     /// The parameter whose word does not fit here.
-    pub(super) word: Option<String>,
+    pub(super) word: Option<Box<str>>,
     /// Whether it may only follow from an error that was told before.
     pub(super) echo: bool,
-    /// What to write at its place.
-    pub(super) label: Option<String>,
-    /// Another place, and what to write there.
-    pub(super) also: Option<(Place, String)>,
+    /// What is written at its place and at another, where that is more than usual.
+    pub(super) labels: Option<Box<Labels>>,
+}
+
+/// What is written at the place of a refusal, and at another.
+#[derive(Debug)]
+pub(super) struct Labels {
+    here: String,
+    also: Option<(Place, String)>,
 }
 
 impl Refusal {
     fn new(code: Code, message: String) -> Self {
-        Self { code, message, help: None, place: None, field: None, word: None, echo: false, label: None, also: None }
+        Self { code, message, help: None, place: None, field: None, word: None, echo: false, labels: None }
     }
 
     pub(super) fn at(mut self, place: &Place) -> Self {
@@ -47,13 +52,13 @@ impl Refusal {
     pub fn diagnostic(self, whole: &Place, words: &Words) -> Diagnostic {
         let place = self.place.unwrap_or_else(|| whole.clone());
         let d = Diagnostic::error(self.code, self.message).echo(self.echo);
-        let d = match self.word.as_ref().and_then(|name| words.get(name)) {
+        let d = match self.word.as_ref().and_then(|name| words.get(&**name)) {
             Some(given) => d.at(given.clone(), "given here").also(place, "used here"),
-            None => d.at(place, self.label.unwrap_or_else(|| "here".into())),
-        };
-        let d = match self.also {
-            Some((place, text)) => d.also(place, text),
-            None => d,
+            None => match self.labels.map(|l| *l) {
+                Some(Labels { here, also: Some((other, text)) }) => d.at(place, here).also(other, text),
+                Some(Labels { here, also: None }) => d.at(place, here),
+                None => d.at(place, "here"),
+            },
         };
         d.help(self.help.unwrap_or_else(|| "write the kind of value that is expected".into()))
     }
@@ -170,11 +175,10 @@ impl<'a, 'n> De<'a, 'n> {
 
     fn evaluated(&self, text: &str) -> Result<Value, Refusal> {
         evaluate(text, self.scope).map_err(|w| Refusal {
-            label: Some(w.label()),
+            labels: Some(Box::new(Labels { here: w.label(), also: w.list.map(|list| (list.1, format!("`{}` is set here", list.0))) })),
             help: Some(w.help),
             place: Some(self.tree.place.clone()),
             echo: w.echo,
-            also: w.list.map(|(name, place)| (place, format!("`{name}` is set here"))),
             ..Refusal::new(Code::E0105, w.message)
         })
     }

@@ -36,7 +36,7 @@ pub(super) fn value(e: &Expr, scope: &Scope) -> std::result::Result<Value, Wrong
     Eval { scope }.value(e).map_err(|stop| match stop {
         Stop::Fault((message, help)) => wrong(message, help, false),
         Stop::Entry((message, help), list) => {
-            let list = scope.place(&list).cloned().map(|place| (list, place));
+            let list = scope.place(&list).cloned().map(|place| Box::new((list, place)));
             Wrong { list, ..wrong(message, help, false) }
         }
         Stop::Unknown => wrong("the expression uses a parameter that is not known".into(), "mend that first".into(), true),

@@ -22,7 +22,7 @@ pub struct Wrong {
     /// Whether it uses a parameter in which an error was found.
     pub echo: bool,
     /// The list that has no such entry, and where it was written.
-    pub list: Option<(String, Place)>,
+    pub list: Option<Box<(String, Place)>>,
     /// The turn of loops in which it stands: `where s = 5`.
     pub turn: Option<String>,
 }
@@ -33,7 +33,7 @@ impl Wrong {
         let here = self.label();
         let d = Diagnostic::error(Code::E0105, self.message).at(place.clone(), here).help(self.help).echo(self.echo);
         match self.list {
-            Some((name, place)) => d.also(place, format!("`{name}` is set here")),
+            Some(list) => d.also(list.1, format!("`{}` is set here", list.0)),
             None => d,
         }
     }
