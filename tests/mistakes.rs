@@ -388,8 +388,7 @@ fn of_a_run_config_every_mistake_is_told_and_none_takes_a_field_away() {
     assert_eq!(read(text, &["spacing=Some((2, 2, 2))"]).expect("a config").spacing, Some([2.0; 3].into()));
     let refused = read(text, &["patch=None"]).expect_err("a patch is needed");
     assert_eq!(refused.0.len(), 1, "{}", shown(&refused));
-    let text =
-        "(graph: 5, data: Phantom(case: 4), patch: (32, 32, 32, 32), epoch: 1, optimiser: (kind: adam, lr: \"fast\", clp: 1), loss: (dice: true))";
+    let text = "(graph: 5, data: Phantom(case: 4), patch: (32, 32, 32, 32), epoch: 1, optimiser: (kind: adam, lr: \"fast\", clp: 1), loss: (dice: true))";
     let refused = read(text, &["schedule.kind=cosin"]).expect_err("many mistakes");
     assert_eq!(refused.0.len(), 9, "{}", shown(&refused));
 }
