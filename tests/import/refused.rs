@@ -65,6 +65,34 @@ fn a_folder_becomes_a_model_that_predicts() {
     }
 }
 
+/// Of more labels than channels that they are made of, the channels are averaged over tiles: the labels are those of the logits.
+#[test]
+fn many_labels_are_made_at_the_end() {
+    let place = tempfile::tempdir().expect("a folder");
+    let (mut all, mut about) = (shapes(), dataset());
+    let count = all.len();
+    (all[count - 2].1, all[count - 1].1) = (vec![40, 2, 1, 1, 1], vec![40]);
+    let names = (0..40).map(|n| (if n == 0 { "background".into() } else { format!("part {n}") }, json!(n)));
+    about["labels"] = Value::Object(names.collect());
+    folder(place.path(), &plans(), &about, &[("fold_0", checkpoint(&all, |_| ()))]);
+    let file = place.path().join("many.safetensors");
+    import(place.path(), &Choice::default()).expect("it is imported").save(&file, []).expect("written");
+    let model = Model::load(&file).expect("it is read");
+    assert_eq!(model.feature_channels(), Some(2));
+    let image = place.path().join("case_0000.nii.gz");
+    let data = Array4::from_shape_fn((1, 9, 12, 11), |(_, z, y, x)| ((z * 5 + y * 3 + x) % 13) as f32);
+    write_image(&image, &data, &Header::plain([9, 12, 11], 1, [2.0, 1.0, 0.8])).expect("written");
+    let said = |probabilities| {
+        let options = Options { probabilities, ..Options::default() };
+        Predictor::new(model.clone(), options).predict(std::slice::from_ref(&image), || ()).expect("it predicts").labels
+    };
+    let (few, whole) = (said(false), said(true));
+    let kinds: std::collections::HashSet<u8> = whole.iter().copied().collect();
+    assert!(kinds.len() > 2, "{kinds:?}");
+    let other = few.iter().zip(&whole).filter(|(a, b)| a != b).count();
+    assert!(other <= 2, "{other} voxels differ, of {}", whole.len());
+}
+
 #[test]
 fn the_program_imports_and_predicts() {
     let place = tempfile::tempdir().expect("a folder");

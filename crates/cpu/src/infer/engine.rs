@@ -57,6 +57,27 @@ pub trait Engine: Debug + Send {
         by_logits(self, patch)
     }
 
+    /// Channels `F` of what its last layer reads, where that layer can be done afterwards, by [`Engine::classes_of`].
+    fn feature_channels(&self) -> Option<usize> {
+        None
+    }
+
+    /// What the last layer reads, `[N, F, D, H, W]`, of patches `[N, C, D, H, W]`; of an engine with [`Engine::feature_channels`].
+    ///
+    /// # Errors
+    /// As [`Engine::probabilities`].
+    fn features(&mut self, patches: ArrayView5<f32>) -> Result<Array5<f32>> {
+        self.probabilities(patches, OutputActivation::Logits)
+    }
+
+    /// The class of every voxel `[D, H, W]` from what the last layer reads, `[F, D, H, W]`.
+    ///
+    /// # Errors
+    /// As [`Engine::probabilities`].
+    fn classes_of(&mut self, features: ArrayView4<f32>) -> Result<Array3<u8>> {
+        Ok(argmax(features))
+    }
+
     /// What the depth, height and width of a patch must be multiples of.
     fn multiple(&self) -> [usize; 3];
 
@@ -126,6 +147,25 @@ impl Engine for CpuEngine {
         match &mut self.head {
             Some(head) => head.classes(patch),
             None => by_logits(self, patch),
+        }
+    }
+
+    fn feature_channels(&self) -> Option<usize> {
+        self.head.as_ref().and_then(|_| LastLayer::channels(self.executor.program()))
+    }
+
+    fn features(&mut self, patches: ArrayView5<f32>) -> Result<Array5<f32>> {
+        match &mut self.head {
+            Some(head) => head.features(patches),
+            None => self.probabilities(patches, OutputActivation::Logits),
+        }
+    }
+
+    fn classes_of(&mut self, features: ArrayView4<f32>) -> Result<Array3<u8>> {
+        let (_, d, h, w) = features.dim();
+        match &mut self.head {
+            Some(head) => head.classes_of(&features.iter().copied().collect::<Vec<f32>>(), [d, h, w]),
+            None => Ok(argmax(features)),
         }
     }
 
@@ -253,6 +293,9 @@ mod tests {
                 ndarray::Array4::from_shape_fn((1, size[0], size[1], size[2]), |(_, z, y, x)| ((5 * z + 2 * y + 3 * x * y) as f32).sin());
             let want = by_logits(&mut engine, patch.view()).unwrap();
             assert_eq!(engine.classes(patch.view()).unwrap(), want);
+            let features = engine.features(patch.view().insert_axis(Axis(0))).unwrap();
+            assert_eq!(features.dim().1, engine.feature_channels().unwrap_or(5));
+            assert_eq!(engine.classes_of(features.index_axis(Axis(0), 0)).unwrap(), want);
             assert!((0..5).all(|class| want.iter().any(|c| *c == class)), "every class is somewhere");
             assert!(engine.bytes_of_classes(size).unwrap() > 0);
         }

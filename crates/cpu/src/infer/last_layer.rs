@@ -1,16 +1,17 @@
-//! The last layer of a network by itself, where it is a pointwise convolution: each voxel's class without all logits.
+//! The last layer of a network by itself, where it is a pointwise convolution: each voxel's class without all logits. What it reads may be averaged over
+//! windows and resampled before, as the logits would be: all three are linear.
 //!
 //! Part of `infer`; may use `compile`, `exec`, `ir`, `op`, `text`. Of 104 classes the logits of 256^3 voxels take 6.5 GiB; the 21 channels of which
 //! they are made take 1.3, and logits of a few thousand voxels at a time stay in the cache.
 
-use ndarray::{Array3, ArrayView4};
+use ndarray::{Array3, Array5, ArrayView4, ArrayView5, ShapeError};
 use rayon::prelude::*;
 
 use crate::compile::Program;
 use crate::exec::{Executor, Shape};
 use crate::ir::{Arrays, Fact, Graph};
 use crate::op::{Input, Op};
-use crate::text::{Code, Diagnostic, Result};
+use crate::text::{Code, Diagnostic, Diagnostics, Result};
 
 /// Logits that are held at once, at the most: 2 MiB of them.
 const LOGITS: usize = 1 << 19;
@@ -39,11 +40,10 @@ impl LastLayer {
         features.graph.outputs.truncate(1);
         let Some((_, output)) = features.graph.outputs.first().cloned() else { return Ok(None) };
         let node = features.graph.node(output).clone();
-        let (Op::Conv3d(conv), [x]) = (&node.op, node.inputs.as_slice()) else { return Ok(None) };
-        let (x, channels, classes) = (*x, features.graph.fact(*x).channels, conv.out);
-        if !conv.is_pointwise() || conv.groups != 1 || features.graph.inputs(x).is_empty() {
+        let (Some(channels), Op::Conv3d(conv), [x]) = (Self::channels(&features), &node.op, node.inputs.as_slice()) else {
             return Ok(None);
-        }
+        };
+        let (x, classes) = (*x, conv.out);
         let path = node.shares.map_or(node.path.clone(), |owner| features.graph.node(owner).path.clone());
         let mut graph: Graph<Op> = Graph::default();
         let seen = graph.input("x".into(), Input.into(), Fact { channels, size: block(classes), ..features.graph.fact(x) });
@@ -53,6 +53,26 @@ impl LastLayer {
         let last = Program::from_graph("head", graph, vec![("x".into(), seen)]);
         features.graph.outputs[0].1 = x;
         Ok(Some(Self { features: Executor::new(&features, weights)?, last: Executor::new(&last, weights)?, channels, classes }))
+    }
+
+    /// Channels of what the last layer of a program reads, where it can stand by itself.
+    pub fn channels(program: &Program) -> Option<usize> {
+        let graph = &program.graph;
+        let node = graph.node(graph.outputs.first()?.1);
+        let (Op::Conv3d(conv), [x]) = (&node.op, node.inputs.as_slice()) else { return None };
+        let alone = conv.is_pointwise() && conv.groups == 1 && !graph.inputs(*x).is_empty();
+        alone.then(|| graph.fact(*x).channels)
+    }
+
+    /// What the last layer reads, `[N, F, D, H, W]`, of patches `[N, C, D, H, W]`.
+    ///
+    /// # Errors
+    /// E0303 for a size that the network does not take; memory that cannot be had.
+    pub fn features(&mut self, patches: ArrayView5<f32>) -> Result<Array5<f32>> {
+        let (n, _, d, h, w) = patches.dim();
+        let values: Vec<f32> = patches.iter().copied().collect();
+        let made = self.features.run(&[&values], Shape { batch: n, size: [d, h, w] })?;
+        Array5::from_shape_vec((n, self.channels, d, h, w), made.into_iter().next().unwrap_or_default()).map_err(other_size)
     }
 
     /// Bytes that a patch of `size` D, H, W takes.
@@ -78,7 +98,14 @@ impl LastLayer {
         let made = self.features.run(&[&values], Shape { batch: 1, size: [d, h, w] })?;
         drop(values);
         self.features.release();
-        let features = made.into_iter().next().unwrap_or_default();
+        self.classes_of(&made.into_iter().next().unwrap_or_default(), [d, h, w])
+    }
+
+    /// The same of what the last layer reads, `[F, D, H, W]` in a row.
+    ///
+    /// # Errors
+    /// As [`LastLayer::classes`].
+    pub fn classes_of(&mut self, features: &[f32], [d, h, w]: [usize; 3]) -> Result<Array3<u8>> {
         let all = features.len() / self.channels.max(1);
         let size = block(self.classes);
         let step: usize = size.iter().product();
@@ -94,9 +121,7 @@ impl LastLayer {
             let parts = labels.par_chunks_mut(SHARE).enumerate();
             parts.for_each(|(n, labels)| greatest(&logits, step, n * SHARE, labels));
         }
-        Array3::from_shape_vec((d, h, w), labels).map_err(|e| {
-            Diagnostic::error(Code::E0901, format!("the network's answer has another size than what it was given: {e}")).into()
-        })
+        Array3::from_shape_vec((d, h, w), labels).map_err(other_size)
     }
 
     /// Gives back the memory that is kept from one time to the next.
@@ -104,6 +129,10 @@ impl LastLayer {
         self.features.release();
         self.last.release();
     }
+}
+
+fn other_size(e: ShapeError) -> Diagnostics {
+    Diagnostic::error(Code::E0901, format!("the network's answer has another size than what it was given: {e}")).into()
 }
 
 /// D, H, W of the voxels whose logits are made at once.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ndarray::{Array3, Array5, ArrayView4, ArrayView5, s};
 
+use super::last_layer::LastLayer;
 use super::pipeline::Pipeline;
 use super::prepare::Prepared;
 use super::window::{Window, Windows};
@@ -83,7 +84,9 @@ impl Model {
         card: Card,
         engine: &dyn Fn(&Arc<Program>, &Arrays, bool) -> Result<E>,
     ) -> Result<Self> {
-        let classes = card.pipeline.is_some();
+        // Of many classes, what is averaged over windows is what they are made of.
+        let many = card.nnunet.is_some() && LastLayer::channels(&trained.program).is_some_and(|own| own < card.channels());
+        let classes = card.pipeline.is_some() || many && trained.more.is_empty();
         let mut model = Self::new(engine(&trained.program, &trained.weights, classes)?, card);
         for weights in &trained.more {
             model = model.and(engine(&trained.program, weights, classes)?);
@@ -176,6 +179,29 @@ impl Model {
     /// As [`Engine::probabilities`].
     pub fn logits(&self, set: usize, patches: ArrayView5<f32>) -> Result<Array5<f32>> {
         self.engine(set)?.probabilities(patches, OutputActivation::Logits)
+    }
+
+    /// Channels of what is averaged over windows in the place of logits, where only classes are asked for and these channels are fewer: what the last
+    /// layer reads, of a model with one set of weights.
+    pub fn feature_channels(&self) -> Option<usize> {
+        let few = |own: &usize| *own < self.channels() && self.sets() == 1 && self.card.regions.is_none();
+        self.engine(0).ok()?.feature_channels().filter(few)
+    }
+
+    /// What the last layer reads, `[N, F, d, h, w]`, of patches `[N, C, d, h, w]`.
+    ///
+    /// # Errors
+    /// As [`Engine::features`].
+    pub fn features(&self, patches: ArrayView5<f32>) -> Result<Array5<f32>> {
+        self.engine(0)?.features(patches)
+    }
+
+    /// The class of every voxel `[d, h, w]` from what the last layer reads, `[F, d, h, w]`.
+    ///
+    /// # Errors
+    /// As [`Engine::classes_of`].
+    pub fn classes_of(&self, features: ArrayView4<f32>) -> Result<Array3<u8>> {
+        self.engine(0)?.classes_of(features)
     }
 
     /// Gives back the memory that a set of weights keeps from one time to the next.

@@ -1,7 +1,7 @@
 //! How the logits of overlapping tiles are averaged: a Gaussian weight for each voxel of a tile, and sums in float32, or in float16 as nnU-Net
 //! has them.
 //!
-//! TilePart of `infer::nnunet`; depends on nothing of this crate.
+//! Part of `infer::nnunet`; depends on nothing of this crate.
 
 use half::f16;
 use ndarray::{Array3, Array4, ArrayView3, ArrayView4, ArrayViewMut3, Axis, s};

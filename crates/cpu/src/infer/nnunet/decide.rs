@@ -1,6 +1,6 @@
 //! From logits to labels and probabilities.
 //!
-//! TilePart of `infer::nnunet`; may use `regions` and `window` around it.
+//! Part of `infer::nnunet`; may use `regions` and `window` around it.
 
 use ndarray::{Array3, Array4, ArrayView4, Axis, Zip};
 

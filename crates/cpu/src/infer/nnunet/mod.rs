@@ -1,7 +1,7 @@
 //! Prediction by nnU-Net's own rules, for models that `lmsc import nnunet` made: the same steps in the same order, so that the same voxels
 //! come out.
 //!
-//! TilePart of `infer`. [`Nnunet`] is what the card says of it (`plan`). An image is turned, cropped and normalised (`prepare`), brought to the
+//! Part of `infer`. [`Nnunet`] is what the card says of it (`plan`). An image is turned, cropped and normalised (`prepare`), brought to the
 //! network's spacing (`resample`), gone over in tiles (`tiles`), whose logits are blended (`blend`); finished planes go back to the image's
 //! grid (`restore`) and become labels (`decide`). Only the planes that are at work are held, whatever the number of classes.
 //!

@@ -1,6 +1,6 @@
 //! What an imported model says of its preparation and prediction: the part of nnU-Net's plans that inference reads.
 //!
-//! TilePart of `infer::nnunet`; may use `data`.
+//! Part of `infer::nnunet`; may use `data`.
 
 use serde::{Deserialize, Serialize};
 

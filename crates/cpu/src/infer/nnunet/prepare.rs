@@ -1,6 +1,6 @@
 //! From the voxels of a file to what the network sees: transposed, cropped to what is not 0, normalised, resampled.
 //!
-//! TilePart of `infer::nnunet`; may use `data`, `volume`. nnU-Net normalises before it resamples, in float32.
+//! Part of `infer::nnunet`; may use `data`, `volume`. nnU-Net normalises before it resamples, in float32.
 
 use ndarray::{Array3, Array4, ArrayBase, ArrayView3, Axis, Ix3, RawData};
 

@@ -1,7 +1,7 @@
 //! An array brought to another size as nnU-Net does it: `skimage.transform.resize` with edges that go on, and slices by themselves where they are
 //! thick.
 //!
-//! TilePart of `infer::nnunet`; may use `volume`. An array of n voxels becomes one of m over the same length, so voxel j lies at
+//! Part of `infer::nnunet`; may use `volume`. An array of n voxels becomes one of m over the same length, so voxel j lies at
 //! (j + 1/2) n / m - 1/2 of the old one. The cubic spline is that of `scipy.ndimage.zoom(mode="nearest", grid_mode=True)`: the line is made
 //! longer by copies of its edge before its coefficients are taken, and no place is held within the line, so that beyond the middle of the
 //! outermost voxel the spline swings; what leaves the range of the input is brought back to it.

@@ -1,6 +1,6 @@
 //! Logits from the network's grid back onto the image's, plane by plane.
 //!
-//! TilePart of `infer::nnunet`; may use `resample` beside it. Linear between voxels, or the nearest slice across the axis that is resampled by itself; a
+//! Part of `infer::nnunet`; may use `resample` beside it. Linear between voxels, or the nearest slice across the axis that is resampled by itself; a
 //! plane is given as soon as those on both its sides are known.
 
 use half::f16;

@@ -1,6 +1,6 @@
 //! From image files to labels by nnU-Net's rules, and the memory that this takes.
 //!
-//! TilePart of `infer::nnunet`; may use `data`, `volume`, `text`, and what runs networks around it.
+//! Part of `infer::nnunet`; may use `data`, `volume`, `text`, and what runs networks around it.
 
 use std::path::PathBuf;
 
@@ -24,6 +24,14 @@ fn sets(p: &Predictor) -> Vec<(&Model, usize)> {
     p.models().flat_map(|model| (0..model.sets()).map(move |set| (model, set))).collect()
 }
 
+/// The model whose last layer is done at the end: only labels are asked for, and there are more of them than channels that they are made of. Sums
+/// over tiles, mirror images and linear resampling commute with a pointwise convolution.
+fn by_features(p: &Predictor) -> Option<(&Model, usize)> {
+    let mut models = p.models();
+    let only = models.next().filter(|_| models.next().is_none() && !p.options().exact && !p.options().probabilities)?;
+    only.feature_channels().map(|channels| (only, channels))
+}
+
 /// As [`Predictor::predict`], of a model with nnU-Net's rules.
 pub fn predict(p: &Predictor, n: &Nnunet, files: &[PathBuf], mut tick: impl FnMut()) -> Result<Prediction> {
     let data::Image { volume: image, warnings } = data::read_image(files, p.card().nan.into())?;
@@ -36,6 +44,8 @@ pub fn predict(p: &Predictor, n: &Nnunet, files: &[PathBuf], mut tick: impl FnMu
 
     let mut labels = Array3::zeros(image.size());
     let mut all = options.probabilities.then(|| outside(p, &image));
+    let by_features = by_features(p);
+    let summed = by_features.map_or(card.channels(), |(_, channels)| channels);
     let mut give = |first: usize, logits: ArrayView4<f32>| {
         let range = first..first + logits.dim().1;
         if logits.iter().any(|v| !v.is_finite()) {
@@ -43,7 +53,11 @@ pub fn predict(p: &Predictor, n: &Nnunet, files: &[PathBuf], mut tick: impl FnMu
             return Err(Diagnostic::error(Code::E0901, message).help("look at the image's intensities, or leave out --exact").into());
         }
         let part = s![range, .., ..];
-        kept.of(layout.view(labels.view_mut())).slice_mut(part).assign(&decide::classes(card, logits));
+        let classes = match by_features {
+            Some((model, _)) => model.classes_of(logits)?,
+            None => decide::classes(card, logits),
+        };
+        kept.of(layout.view(labels.view_mut())).slice_mut(part).assign(&classes);
         if let Some(all) = &mut all {
             let said = decide::probabilities(card, logits);
             for (mut to, said) in all.axis_iter_mut(Axis(0)).zip(said.axis_iter(Axis(0))) {
@@ -58,7 +72,7 @@ pub fn predict(p: &Predictor, n: &Nnunet, files: &[PathBuf], mut tick: impl FnMu
     let slab = tiles.slab();
     let mut blend: Box<dyn Blend> = match options.exact {
         true => Box::new(Sums::<f16>::new(card.patch, card.channels(), slab, sets.len(), true)),
-        false => Box::new(Sums::<f32>::new(card.patch, card.channels(), slab, sets.len(), false)),
+        false => Box::new(Sums::<f32>::new(card.patch, summed, slab, sets.len(), false)),
     };
     let (mut at_work, mut passed) = (0, 0);
     tiles.sweep(
@@ -72,7 +86,10 @@ pub fn predict(p: &Predictor, n: &Nnunet, files: &[PathBuf], mut tick: impl FnMu
                 at_work = set;
             }
             let (model, own) = sets[set];
-            let said = p.flips().average(patches, |patches| model.logits(own, patches));
+            let said = p.flips().average(patches, |patches| match by_features {
+                Some((model, _)) => model.features(patches),
+                None => model.logits(own, patches),
+            });
             for _ in 0..patches.dim().0 {
                 passed += 1;
                 if passed % sets.len() == 0 {
@@ -111,7 +128,7 @@ pub fn need(p: &Predictor, n: &Nnunet, header: &Header, grid: &Grid, channels: u
     let seen = target(size, own, spacing);
     let tiles = tiles(p, seen);
     let count = |n: [usize; 3]| n.iter().fold(1u64, |all, n| all.saturating_mul(*n as u64));
-    let classes = p.card().channels() as u64;
+    let classes = by_features(p).map_or(p.card().channels(), |(_, channels)| channels) as u64;
     let sets = sets(p);
     let number: u64 = if p.options().exact { 2 * sets.len() as u64 } else { 4 };
     // The sums and what was finished of them, twice where planes wait for the next ones; labels and the best logit so far.

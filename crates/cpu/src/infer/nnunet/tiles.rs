@@ -1,6 +1,6 @@
 //! Where the tiles lie, and the sweep over them: plane by plane along D, so that of the logits only the planes at work are held.
 //!
-//! TilePart of `infer::nnunet`; knows arrays and a function of patches, not the network.
+//! Part of `infer::nnunet`; knows arrays and a function of patches, not the network.
 
 use ndarray::{Array4, Array5, ArrayView5, Axis};
 
