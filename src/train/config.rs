@@ -287,6 +287,8 @@ fn patch<'de, D: Deserializer<'de>>(d: D) -> std::result::Result<[usize; 3], D::
     match all[..] {
         [h, w] => Ok([1, h, w]),
         [d, h, w] => Ok([d, h, w]),
+        // Also what stands in for a size that was refused before; the check tells of none.
+        [] => Ok([0; 3]),
         _ => Err(de::Error::invalid_length(all.len(), &"a size (D, H, W), or (H, W) of slices,")),
     }
 }
