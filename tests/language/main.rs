@@ -73,6 +73,25 @@ fn a_choice_is_one_of_its_words() {
 }
 
 #[test]
+fn what_is_written_as_before_is_rewritten() {
+    let old = REPEATED.replace(
+        "like: \"image\"),\n        \"join\"",
+        "like: \"image\"),\n        \"f\": Conv(x: \"image\", out: 4, norm: None, activation: \"tanh\"),\n        \"join\"",
+    );
+    let old = old.replace("[\"up{1..=stages}\"]", "[\"f\", \"up{1..=stages}\"]");
+    let p = build(&old, &[]).expect("it compiles");
+    let dated: Vec<&str> = p.warnings.0.iter().filter(|d| d.code == Code::W0102).map(|d| d.help[0].as_str()).collect();
+    assert_eq!(dated, ["`lmsc fmt --upgrade` rewrites it and 4 others"]);
+    let new = lmsc::read::upgrade(&Source::new("test.ron", old)).expect("a text");
+    for part in ["OneOf(silu, relu)", "norm: group(4)", "norm: none", "activation: tanh", "activation: \"act\""] {
+        assert!(new.contains(part), "{part}: {new}");
+    }
+    let again = build(&new, &[]).expect("it compiles");
+    assert_eq!(again.hash(), p.hash());
+    assert!(again.warnings.0.iter().all(|d| d.code != Code::W0102), "{:?}", again.warnings);
+}
+
+#[test]
 fn a_parameter_keeps_its_type() {
     for (set, expected) in
         [("stages=true", "whole number"), ("deep=3", "`true` or `false`"), ("share=[1]", "a number"), ("stages=1.5", "whole number")]

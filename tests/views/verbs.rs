@@ -9,7 +9,7 @@ fn the_verbs_write_whole_files_and_say_what_differs() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("light.svg");
     let shown = out.to_str().expect("a path");
-    let o = lmsc(&["graph", "graphs/lightmedseg.ron", "--format", "svg", "--open", "enc1", "--out", shown]);
+    let o = lmsc(&["graph", "graphs/lightmedseg.ron", "--open", "enc1", "--out", shown]);
     assert!(o.status.success() && o.stdout.is_empty());
     assert!(std::fs::read_to_string(&out).expect("written").contains("data-path=\"enc1.ghost1\""));
     assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 1, "nothing is left beside it");
