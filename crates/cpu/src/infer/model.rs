@@ -19,6 +19,9 @@ use crate::text::{Code, Diagnostic, Result, printable, several};
 /// The best checkpoint of a run folder.
 pub const BEST: &str = "best.safetensors";
 
+/// What runs a network with a set of weights, and whether it will be asked for classes alone.
+pub type MakeEngine<'a, E> = dyn Fn(&Arc<Program>, &Arrays, bool) -> Result<E> + 'a;
+
 /// Whether a network takes what a card describes.
 ///
 /// # Errors
@@ -72,17 +75,12 @@ impl Model {
     ///
     /// # Errors
     /// As [`Model::read`], and what `engine` refuses.
-    pub fn load_with<E: Engine + 'static>(path: &Path, engine: &dyn Fn(&Arc<Program>, &Arrays, bool) -> Result<E>) -> Result<Self> {
+    pub fn load_with<E: Engine + 'static>(path: &Path, engine: &MakeEngine<E>) -> Result<Self> {
         let (trained, card) = Self::read(path)?;
         Self::of(path, &trained, card, engine)
     }
 
-    fn of<E: Engine + 'static>(
-        path: &Path,
-        trained: &Trained,
-        card: Card,
-        engine: &dyn Fn(&Arc<Program>, &Arrays, bool) -> Result<E>,
-    ) -> Result<Self> {
+    fn of<E: Engine + 'static>(path: &Path, trained: &Trained, card: Card, engine: &MakeEngine<E>) -> Result<Self> {
         let classes = card.pipeline.is_some();
         let mut model = Self::new(engine(&trained.program, &trained.weights, classes)?, card);
         for weights in &trained.more {
