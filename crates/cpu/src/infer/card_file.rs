@@ -204,6 +204,7 @@ mod tests {
             ("pipeline: (steps: [Box(margin: 3)]),", "pipeline", "step 1 (Box): either `above` or `model`"),
             ("pipeline: (steps: [Quantiles(low: 0.9, high: 0.1)]),", "pipeline", "from 0 to 1 and the lower one comes first"),
             ("pipeline: (steps: [Resize(size: (0, 1, 1))]),", "pipeline", "from 1 to 2048 voxels"),
+            ("pipeline: (steps: [Resize(size: (2048, 2048, 2048))]),", "pipeline", "within 2048 MiB"),
             ("pipeline: (steps: [Orient(\"RAR\")]),", "\"RAR\"", "RAR"),
             ("pipeline: (decision: softmax(channel: 1, above: 1.5)),", "pipeline", "above a number from 0 to 1"),
             ("pipeline: (), patch: (8, 8, 8),", "patch", "`patch` is for a network that goes over a volume in windows"),

@@ -20,6 +20,9 @@ use crate::text::{Code, Diagnostic, Result, printable, several};
 /// The best checkpoint of a run folder.
 pub const BEST: &str = "best.safetensors";
 
+/// What runs a network with a set of weights, and whether it will be asked for classes alone.
+pub type MakeEngine<'a, E> = dyn Fn(&Arc<Program>, &Arrays, bool) -> Result<E> + 'a;
+
 /// Whether a network takes what a card describes.
 ///
 /// # Errors
@@ -73,17 +76,12 @@ impl Model {
     ///
     /// # Errors
     /// As [`Model::read`], and what `engine` refuses.
-    pub fn load_with<E: Engine + 'static>(path: &Path, engine: &dyn Fn(&Arc<Program>, &Arrays, bool) -> Result<E>) -> Result<Self> {
+    pub fn load_with<E: Engine + 'static>(path: &Path, engine: &MakeEngine<E>) -> Result<Self> {
         let (trained, card) = Self::read(path)?;
         Self::of(path, &trained, card, engine)
     }
 
-    fn of<E: Engine + 'static>(
-        path: &Path,
-        trained: &Trained,
-        card: Card,
-        engine: &dyn Fn(&Arc<Program>, &Arrays, bool) -> Result<E>,
-    ) -> Result<Self> {
+    fn of<E: Engine + 'static>(path: &Path, trained: &Trained, card: Card, engine: &MakeEngine<E>) -> Result<Self> {
         // Of many classes, what is averaged over windows is what they are made of.
         let many = card.nnunet.is_some() && LastLayer::channels(&trained.program).is_some_and(|own| own < card.channels());
         let classes = card.pipeline.is_some() || many && trained.more.is_empty();

@@ -103,7 +103,7 @@ fn scaled(image: ArrayView3<'_, f32>) -> Array3<f32> {
     if least < 0.0 && (out.iter().filter(|v| **v < 0.0).count() as f64) < NEGATIVE * out.len() as f64 {
         least = 0.0;
     }
-    if !(least < most) {
+    if least >= most {
         // One intensity, or none.
         out.mapv_inplace(|v| (v - least).clamp(0.0, MOST));
         return out;

@@ -85,7 +85,7 @@ fn found(model: &Model, name: &str, rule: &BoxRule, work: &Work<'_>, warnings: &
         let message = format!("the model has no other one called `{}` within it", printable(name));
         return Err(Diagnostic::error(Code::E0802, message).help("use the file as `lmsc import` wrote it").into());
     };
-    let mut there = work.from_here();
+    let mut there = work.as_it_is();
     walk(finder, pipeline, &mut there, warnings)?;
     let mut labels = match answer(&[finder], Flips::default(), pipeline, &there, false)? {
         Answer::Labels(labels) => labels,

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::text::printable;
-use crate::volume::Orientation;
+use crate::volume::{BUDGET, Orientation};
 
 /// How a whole volume is prepared for a network that sees it in one window, and how the answer becomes labels.
 ///
@@ -254,14 +254,15 @@ impl PipelineStep {
     }
 
     fn fault(&self) -> Option<String> {
-        let sized = |size: &[usize; 3]| size.iter().all(|n| (1..=MOST).contains(n));
+        let sized = |size: &[usize; 3]| size.iter().all(|n| (1..=MOST).contains(n)) && 4 * size.iter().product::<usize>() as u64 <= BUDGET;
         let wrong = match self {
             Self::Quantiles { low, high, .. } if !(0.0 <= *low && low < high && *high <= 1.0) => {
                 format!("quantiles go from 0 to 1 and the lower one comes first, not {low} and {high}")
             }
             Self::Quantiles { add, .. } if !(add.is_finite() && *add >= 0.0) => format!("what is added is 0 or more, not {add}"),
             Self::Quantiles { of: Some(size), .. } | Self::Resize { size, .. } if !sized(size) => {
-                format!("a size is from 1 to {MOST} voxels along each axis, not {size:?}")
+                let most = format!("a size is from 1 to {MOST} voxels along each axis, and within {} MiB", BUDGET >> 20);
+                format!("{most}, not {size:?}")
             }
             Self::Divide(Divisor::By(v)) if !(v.is_finite() && *v != 0.0) => format!("nothing is divided by {v}"),
             Self::Affine { scale, shift } if !(scale.is_finite() && shift.is_finite()) => "its numbers are not finite".into(),

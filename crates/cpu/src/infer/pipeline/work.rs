@@ -25,7 +25,7 @@ pub struct Work<'a> {
 #[derive(Clone, Debug)]
 enum Back {
     /// From the first grid onto the second one.
-    Conformed(Grid, Grid),
+    Conformed(Box<[Grid; 2]>),
     /// From the first order to the second one.
     Turned(Orientation, Orientation),
     /// The part that was kept of so many voxels.
@@ -41,7 +41,7 @@ impl<'a> Work<'a> {
     }
 
     /// The same volume for another network: what changes its grid from here on leads back to it as it is now.
-    pub fn from_here(&self) -> Work<'_> {
+    pub fn as_it_is(&self) -> Work<'_> {
         Work { image: CowArray::from(self.image.view()), grid: self.grid, back: vec![] }
     }
 
@@ -58,7 +58,7 @@ impl<'a> Work<'a> {
             PipelineStep::Conform => {
                 let (from, onto) = (self.grid, self.grid.conformed());
                 self.each(|channel| conform(channel, &from));
-                self.back.push(Back::Conformed(from, onto));
+                self.back.push(Back::Conformed(Box::new([from, onto])));
                 self.grid = onto;
             }
             PipelineStep::Orient(to) => {
@@ -109,7 +109,7 @@ impl<'a> Work<'a> {
                     spans.iter_mut().enumerate().for_each(|(a, s)| *s = s.map(|v| v * from[a] as f64 / onto[a] as f64));
                 }
                 // A model that finds a box turns and conforms nothing (`fault_of_finder`).
-                Back::Conformed(..) | Back::Turned(..) => {}
+                Back::Conformed(_) | Back::Turned(..) => {}
             }
         }
         self.grown(spans, rule)
@@ -146,7 +146,7 @@ impl<'a> Work<'a> {
     pub fn labels_back(&self, mut labels: Array3<u8>, conformed: bool) -> Array3<u8> {
         for back in self.ways(conformed) {
             labels = match back {
-                Back::Conformed(from, onto) => resample_labels(labels.view(), onto, from, LabelInterpolation::Nearest),
+                Back::Conformed(grids) => nearest_labels(&labels, grids),
                 Back::Turned(from, to) => reorient(labels.view(), *to, *from),
                 Back::Cut(kept, size) => within(labels, kept, *size, 0),
                 Back::Resized(size, ..) => nearest(labels.view(), *size),
@@ -159,8 +159,9 @@ impl<'a> Work<'a> {
     pub fn numbers_back(&self, mut numbers: Array3<f32>, outside: f32, conformed: bool) -> Array3<f32> {
         for back in self.ways(conformed) {
             numbers = match back {
-                Back::Conformed(from, onto) => {
-                    let mut all = resample((numbers - outside).view(), onto, from);
+                Back::Conformed(grids) => {
+                    let [from, onto] = **grids;
+                    let mut all = resample((numbers - outside).view(), &onto, &from);
                     all.mapv_inplace(|v| v + outside);
                     all
                 }
@@ -186,10 +187,15 @@ impl<'a> Work<'a> {
     /// Labels on the conformed grid, on the image's own.
     pub fn labels_home(&self, labels: Array3<u8>) -> Array3<u8> {
         match self.back.first() {
-            Some(Back::Conformed(from, onto)) => resample_labels(labels.view(), onto, from, LabelInterpolation::Nearest),
+            Some(Back::Conformed(grids)) => nearest_labels(&labels, grids),
             _ => labels,
         }
     }
+}
+
+/// Labels on the second grid as they are on the first one.
+fn nearest_labels(labels: &Array3<u8>, [from, onto]: &[Grid; 2]) -> Array3<u8> {
+    resample_labels(labels.view(), onto, from, LabelInterpolation::Nearest)
 }
 
 fn within<T: Copy>(part: Array3<T>, kept: &Extent, size: [usize; 3], outside: T) -> Array3<T> {
@@ -244,7 +250,7 @@ mod tests {
     #[test]
     fn what_another_network_finds_is_brought_to_the_grid_before_it() {
         let work = Work::new(Array4::zeros((1, 12, 8, 20)).into(), grid([12, 8, 20]));
-        let mut there = work.from_here();
+        let mut there = work.as_it_is();
         there.cut(Extent { start: [2, 0, 4], size: [8, 8, 16] });
         there.step(&PipelineStep::Resize { size: [4, 4, 4], by: ResizeRule::Nearest });
         let mut labels = Array3::zeros((4, 4, 4));
