@@ -114,7 +114,7 @@ fn described(sheet: &mut Sheet, card: &Card) {
     }
     for (name, said) in [("source", &card.source), ("licence", &card.licence), ("to cite", &card.citation)] {
         if let Some(said) = said {
-            sheet.row(name, printable(said));
+            sheet.row(name, said.split(' ').map(printable).collect::<Vec<_>>().join(" "));
         }
     }
     // Of a model that was imported nothing of this is known.

@@ -25,7 +25,9 @@ impl std::fmt::Display for ModelOrigin {
     /// `model.pth, a checkpoint of PyTorch; graph meshnet.ron, names by meshnet.map, card mindgrab.ron`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let files: Vec<String> = self.weights.iter().map(|(file, _)| printable(file)).collect();
-        write!(f, "{}, {}; graph {}", files.join(" and "), printable(&self.form), printable(&self.graph))?;
+        // Word by word: what is printable is also cut where it is long.
+        let graph: Vec<String> = self.graph.split(' ').map(printable).collect();
+        write!(f, "{}, {}; graph {}", files.join(" and "), printable(&self.form), graph.join(" "))?;
         if let Some(map) = &self.map {
             write!(f, ", names by {}", printable(map))?;
         }

@@ -41,10 +41,11 @@ pub fn fit(program: &Program, foreign: &Foreign, map: &NameMap) -> Result<Fitted
     }
     let file = foreign.path.display();
     let mut found = Diagnostics::default();
-    let mut missing = vec![];
+    let (mut missing, mut misshapen) = (vec![], vec![]);
     for (name, own) in &known {
         match arrays.get(name) {
             None => missing.push(name),
+            Some(array) if array.dims != *own && found.0.len() >= NAMED => misshapen.push(name.as_str()),
             Some(array) if array.dims != *own => {
                 let theirs = names.get(name).map_or("", String::as_str);
                 let message = format!("`{name}` is {own:?} in the graph, and `{}` is {:?} in `{file}`", printable(theirs), array.dims);
@@ -54,6 +55,10 @@ pub fn fit(program: &Program, foreign: &Foreign, map: &NameMap) -> Result<Fitted
             }
             Some(_) => {}
         }
+    }
+    if !misshapen.is_empty() {
+        let message = format!("{} more weights of the graph have other shapes in `{file}`: {}", misshapen.len(), a_few(&misshapen, NAMED));
+        found.push(Diagnostic::error(Code::E0802, message).help("the weights belong to other parameters of the graph, or to another one"));
     }
     for name in missing.iter().take(NAMED) {
         let own = &known[*name];
