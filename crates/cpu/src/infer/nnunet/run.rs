@@ -13,7 +13,7 @@ use super::plan::Nnunet;
 use super::prepare::{Layout, Seen, prepare};
 use super::resample::{separate_axis, target};
 use super::restore::NnunetRestore;
-use super::tiles::Tiles;
+use super::tiles::{PLANES, Tiles};
 use crate::data;
 use crate::infer::{Model, Need, Prediction, Predictor, Prepared};
 use crate::text::{Code, Diagnostic, Result};
@@ -133,9 +133,11 @@ pub fn need(p: &Predictor, n: &Nnunet, header: &Header, grid: &Grid, channels: u
     let number: u64 = if p.options().exact { 2 * sets.len() as u64 } else { 4 };
     // The sums and what was finished of them, twice where planes wait for the next ones; labels and the best logit so far.
     let across = separate_axis(spacing, own, n.logits.separate);
-    let back = NnunetRestore::new(seen, size, across, &n.logits, false).planes(tiles.depth());
+    let back = NnunetRestore::new(seen, size, across, &n.logits, false).planes(tiles.depth().min(PLANES));
     let made = count([back, size[1], size[2]]);
-    let slab = classes.saturating_mul(count(tiles.slab())).saturating_mul(number + 12);
+    let [deep, high, wide] = tiles.slab();
+    let finished = count([deep.min(PLANES), high, wide]);
+    let slab = classes.saturating_mul(count(tiles.slab()).saturating_mul(number).saturating_add(finished.saturating_mul(12)));
     let slab = slab.saturating_add(made.saturating_mul(4 * classes + 6));
     let batch = p.options().batch.min(tiles.layer());
     let mut network = (8 * classes * batch as u64).saturating_mul(count(p.card().patch));

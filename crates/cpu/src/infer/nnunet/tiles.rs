@@ -16,6 +16,9 @@ pub fn starts(size: usize, patch: usize, step: f64) -> Vec<usize> {
     (0..=gaps).map(|i| (apart * i as f64).round_ties_even() as usize).collect()
 }
 
+/// So many planes are finished at once.
+pub const PLANES: usize = 16;
+
 /// The tiles on a volume, which is padded with zeros where it is smaller than one.
 #[derive(Clone, Debug)]
 pub struct Tiles {
@@ -88,10 +91,7 @@ impl Tiles {
         let mut first = 0;
         for &z in &self.starts[0] {
             let begin = z.max(0).unsigned_abs();
-            if begin > first {
-                take(first, blend.finish(begin - first))?;
-                first = begin;
-            }
+            finished(blend, &mut first, begin, &mut take)?;
             let layer: Vec<[isize; 3]> = self.starts[1].iter().flat_map(|y| self.starts[2].iter().map(move |x| [z, *y, *x])).collect();
             // One set of weights after the other: each takes its memory anew.
             for set in 0..sets {
@@ -110,6 +110,16 @@ impl Tiles {
                 }
             }
         }
-        take(first, blend.finish(self.size[0] - first))
+        finished(blend, &mut first, self.size[0], &mut take)
     }
+}
+
+/// Gives the planes from `first` up to `end` to `take`, a few at a time: they are held twice.
+fn finished(blend: &mut dyn Blend, first: &mut usize, end: usize, take: &mut impl FnMut(usize, Array4<f32>) -> Result<()>) -> Result<()> {
+    while *first < end {
+        let planes = (end - *first).min(PLANES);
+        take(*first, blend.finish(planes))?;
+        *first += planes;
+    }
+    Ok(())
 }
