@@ -39,6 +39,8 @@ pub enum FileKind {
     Config(Option<PathBuf>),
     /// Composites in RON, for `import`.
     Blocks,
+    /// What a model says beside its graph and weights, in RON.
+    Card,
     /// Any other text.
     Text,
     /// None of these.
@@ -191,6 +193,7 @@ impl FileKind {
             FileKind::Graph => "a graph",
             FileKind::Config(_) => "a run config",
             FileKind::Blocks => "a file of blocks for `import`",
+            FileKind::Card => "a card of a model",
             FileKind::Text => "a text",
             FileKind::Unknown => "neither a text nor of a known format",
         }
@@ -218,6 +221,7 @@ impl FileKind {
             FileKind::Config(Some(graph)) => format!("to check its graph: lmsc check {}; to train by it: lmsc train {p}", graph.display()),
             FileKind::Config(None) => format!("to train by it: lmsc train {p}"),
             FileKind::Blocks => format!("a graph uses its blocks with `import: [\"{p}\"]`"),
+            FileKind::Card => format!("weights become a model with it: lmsc import weights FILE --graph GRAPH --card {p} --out MODEL"),
             FileKind::Text => "`lmsc new FILE` starts a graph; check the path".into(),
             FileKind::Unknown => "check the path".into(),
         }

@@ -235,6 +235,7 @@ mod tests {
         let all: Vec<_> = std::fs::read_dir(folder).expect("the cards").map(|e| e.expect("a file").path()).collect();
         assert!(all.len() >= 11);
         for path in all {
+            assert_eq!(recognise(&path), FileKind::Card, "{}", path.display());
             let card = read_card(&path).unwrap_or_else(|e| panic!("{}: {e:?}", path.display()));
             assert!(card.pipeline.is_some() && card.licence.is_some(), "{}", path.display());
         }

@@ -1,4 +1,4 @@
-//! Which kind of file a RON text is: a graph, a run config, or blocks to import; and the one sentence where another was expected.
+//! Which kind of file a RON text is: a graph, a run config, a card, or blocks to import; and the one sentence where another was expected.
 //!
 //! May use `tree` beside it and `text`.
 
@@ -51,6 +51,9 @@ const CONFIG: &[&str] = &[
     "device",
 ];
 
+/// Fields that every card has, and neither a graph nor a run config.
+const CARD: &[&str] = &["modalities", "labels"];
+
 /// What the file at `path` is; [`FileKind::Unknown`] where it cannot be read.
 pub fn recognise(path: &Path) -> FileKind {
     match FileKind::of(path) {
@@ -69,7 +72,9 @@ fn of_tree(tree: &Tree, source: &Source) -> FileKind {
     let keys: Vec<&str> = tree.entries().unwrap_or_default().iter().map(|e| e.key.as_str()).collect();
     let count = |names: &[&str]| keys.iter().filter(|k| names.contains(k)).count();
     let (graph, config) = (count(GRAPH), count(CONFIG));
-    if config > graph {
+    if count(CARD) == CARD.len() {
+        FileKind::Card
+    } else if config > graph {
         let named = match tree.get("graph").map(|t| &t.kind) {
             Some(Kind::Str(graph)) => Some(plain(&Path::new(&source.name).parent().unwrap_or(Path::new("")).join(graph))),
             _ => None,
@@ -98,7 +103,9 @@ pub(super) fn parsed_as(source: &Arc<Source>, wanted: Wanted) -> crate::text::Re
     }
     let (tree, found) = result?;
     match of_tree(&tree, source) {
-        kind @ (FileKind::Graph | FileKind::Config(_) | FileKind::Blocks) if !wanted.takes(&kind) => Err(other(kind).into()),
+        kind @ (FileKind::Graph | FileKind::Config(_) | FileKind::Blocks | FileKind::Card) if !wanted.takes(&kind) => {
+            Err(other(kind).into())
+        }
         _ => Ok((tree, found)),
     }
 }
