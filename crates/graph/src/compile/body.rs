@@ -70,9 +70,9 @@ pub fn body<'n, 't>(n: &'n NodeText, around: &Surroundings<'_, 't>, budget: &mut
             false => built_in(n, entry, around, found),
         };
     }
-    let names: Vec<&str> = Spec::LIST.iter().map(|e| e.name).chain(around.composites.keys().copied()).collect();
     let d = Diagnostic::error(Code::E0201, format!("there is no block `{}`", printable(&n.block))).at(n.block_place.clone(), "used here");
-    found.push(d.help(suggestion(&n.block, names.iter().copied(), "blocks")).echo(!around.all_blocks));
+    found.push(d.help(block::no_such_block(&n.block, around.composites.keys().copied())).echo(!around.all_blocks));
+    let names: Vec<&str> = Spec::LIST.iter().map(|e| e.name).chain(around.composites.keys().copied()).collect();
     // Most likely another composite was meant: what is inside of it is looked at as well.
     let near = nearest(&n.block, names.iter().copied()).and_then(|near| around.composites.get(near));
     if let Some(c) = near.filter(|c| !around.within.contains(&c.name.as_str()) && around.within.len() < NESTING) {
@@ -191,8 +191,12 @@ fn built_in<'n, 't>(
             if d.code == Code::E0107 {
                 let place = d.labels.first().map(|l| &l.place);
                 refused.extend(rest.iter().filter(|e| Some(&e.key_place) == place).map(|e| e.key.clone()));
+                let foreign = refused.last().and_then(|key| block::field_meant(key, entry.inputs.iter().map(|p| p.name)));
                 let ports: Vec<String> = entry.inputs.iter().map(|p| format!("`{}`", p.name)).collect();
-                d = d.help(format!("inputs of `{}`: {}", n.block, ports.join(", ")));
+                d = match foreign {
+                    Some(input) => Diagnostic { help: vec![format!("it is called `{input}` here")], ..d },
+                    None => d.help(format!("inputs of `{}`: {}", n.block, ports.join(", "))),
+                };
             }
             if let (Code::E0106, Some(form)) = (d.code, &n.form) {
                 d = d.also(form.clone(), "the block is written here").help("add it at one of the two");
@@ -246,7 +250,11 @@ fn composite<'n, 't>(
     for e in &strange {
         let d = Diagnostic::error(Code::E0107, format!("`{}` has no input or parameter `{}`", c.name, printable(&e.key)));
         let d = d.at(e.key_place.clone(), "here").also(c.place.clone(), "defined here");
-        found.push(d.help(suggestion(&e.key, names.iter().copied(), "inputs and parameters")).echo(!c.whole));
+        let help = match block::field_meant(&e.key, names.iter().copied()) {
+            Some(meant) => format!("it is called `{meant}` here"),
+            None => suggestion(&e.key, names.iter().copied(), "inputs and parameters"),
+        };
+        found.push(d.help(help).echo(!c.whole));
         sound = false;
     }
     let outer = with(around.params, &n.locals);

@@ -38,7 +38,7 @@ pub use config::{Preset, Presets, config, config_fields};
 pub use dated::{dated, upgrade};
 pub use de::{Fields, Refusal, Words, fields, no_block, read as typed};
 pub use expand::{Opened, expand, filled, opened, with};
-pub use expr::{OPEN, Wrong, asked, evaluate, is_name, names};
+pub use expr::{OPEN, Wrong, asked, calls, evaluate, is_name, names};
 pub use extend::{Loaded, blocks, files, load, loaded};
 pub use fill::{LAST, fill};
 pub use graph::{Changes, Composite, GraphText, InputText, NodeText, OutputText, Param, PortText};

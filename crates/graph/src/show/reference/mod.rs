@@ -3,6 +3,7 @@
 //! May use `text`, `ir`, `op`, `block`, `read`, `compile`.
 
 mod composite;
+mod language;
 mod page;
 mod probe;
 mod render;
@@ -11,6 +12,7 @@ mod source;
 mod template;
 
 pub use composite::composites;
+pub use language::language;
 pub use page::{Example, Field, Input, Kind, Page, UNIT, fields, functions, page};
 pub use render::{list, print};
 pub use schema::schema;

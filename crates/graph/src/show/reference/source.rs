@@ -55,6 +55,48 @@ pub fn written(source: &str, name: &str) -> Written {
     w
 }
 
+/// A choice of an enum: its name in snake case, what is said of it, and its fields.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WrittenChoice {
+    pub name: String,
+    pub doc: String,
+    pub fields: Vec<String>,
+}
+
+/// The choices of the enum called `name`, as the file that defines it writes them.
+pub fn choices(source: &str, name: &str) -> Vec<WrittenChoice> {
+    let head = format!("pub enum {name} {{");
+    let mut all: Vec<WrittenChoice> = vec![];
+    let mut docs: Vec<&str> = vec![];
+    let mut open = false;
+    for line in source.lines().skip_while(|l| !l.starts_with(&head)).skip(1).take_while(|l| *l != "}").map(str::trim) {
+        if let Some(doc) = line.strip_prefix("///") {
+            docs.push(doc);
+        } else if line == "}," {
+            open = false;
+        } else if let (true, Some((field, _)), Some(last)) = (open, line.split_once(": "), all.last_mut()) {
+            last.fields.push(field.into());
+        } else if !line.starts_with('#') && !line.is_empty() {
+            open = line.ends_with('{');
+            let name = line.split([',', ' ', '(']).next().unwrap_or_default();
+            all.push(WrittenChoice { name: snake(name), doc: paragraphs(docs.drain(..)).join(" "), fields: vec![] });
+        }
+    }
+    all
+}
+
+/// `leaky_relu` of `LeakyRelu`.
+fn snake(name: &str) -> String {
+    let mut out = String::new();
+    for (i, c) in name.char_indices() {
+        if c.is_uppercase() && i > 0 {
+            out.push('_');
+        }
+        out.extend(c.to_lowercase());
+    }
+    out
+}
+
 /// Lines joined to paragraphs.
 fn paragraphs<'s>(lines: impl Iterator<Item = &'s str>) -> Vec<String> {
     let mut all = vec![String::new()];
