@@ -6,10 +6,10 @@ use super::wire::{Ask, State, Surroundings, Wired};
 use crate::block::{self, Spec};
 use crate::read::budget::{Budget, Limit, NESTING};
 use crate::read::{
-    Composite, Entry, Kind, NodeQuestion, NodeText, OPEN, Reference, Scope, Tree, Value, Words, asked, fields, given, no_block, required,
-    value, with, with_values,
+    COMMAND_LINE, Composite, Entry, Kind, NodeQuestion, NodeText, OPEN, Reference, Scope, Tree, Value, Words, asked, fields, given, names,
+    no_block, required, value, with, with_values,
 };
-use crate::text::{Code, Diagnostic, Diagnostics, nearest, printable, suggestion};
+use crate::text::{Code, Diagnostic, Diagnostics, Place, nearest, printable, suggestion};
 
 /// What a node is.
 pub enum Body<'t> {
@@ -195,9 +195,13 @@ fn built_in<'n, 't>(
                 let ports: Vec<String> = entry.inputs.iter().map(|p| format!("`{}`", p.name)).collect();
                 d = match foreign {
                     Some(input) => Diagnostic { help: vec![format!("it is called `{input}` here")], ..d },
+                    // A field under its name elsewhere was told.
+                    None if d.help.iter().any(|h| h.starts_with("it is called")) => d,
                     None => d.help(format!("inputs of `{}`: {}", n.block, ports.join(", "))),
                 };
             }
+            let place = d.labels.first().map(|l| l.place.clone());
+            d = with_outside(d, rest.iter().copied().find(|e| Some(&e.value.place) == place.as_ref()), &scope);
             if let (Code::E0106, Some(form)) = (d.code, &n.form) {
                 d = d.also(form.clone(), "the block is written here").help("add it at one of the two");
             }
@@ -207,6 +211,22 @@ fn built_in<'n, 't>(
     });
     let sound = spec.is_ok();
     Wired { text: n, body: Body::Block(spec, entry), inputs, asks: vec![], unclear: vec![], sound }
+}
+
+/// Where a value that comes from the command line was given there.
+fn outside<'s>(tree: &Tree, scope: &'s Scope) -> impl Iterator<Item = (String, &'s Place)> {
+    let text = if let Kind::Str(text) = &tree.kind { text.as_str() } else { "" };
+    let used: Vec<String> = names(text).map(str::to_owned).collect();
+    used.into_iter().filter_map(|name| scope.place(&name).filter(|p| p.source.name == COMMAND_LINE).map(|p| (name, p)))
+}
+
+/// An error in the value of a field, with the places on the command line that it comes from.
+pub(super) fn with_outside(d: Diagnostic, entry: Option<&Entry>, scope: &Scope) -> Diagnostic {
+    let Some(entry) = entry else { return d };
+    outside(&entry.value, scope).fold(d, |d, (name, place)| match d.labels.iter().any(|l| l.place == *place) {
+        true => d,
+        false => d.also(place.clone(), format!("`{}` is set here", printable(&name))),
+    })
 }
 
 /// Whether a composite may be opened here: it does not contain itself, and is not too deep inside of others.
@@ -284,7 +304,8 @@ fn composite<'n, 't>(
                 words.remove(&p.name);
             }
         }
-        params.set_at(&p.name, value, own.map_or(&p.value.place, |e| &e.value.place));
+        let written = own.map_or(&p.value.place, |e| outside(&e.value, &outer).next().map_or(&e.value.place, |(_, place)| place));
+        params.set_at(&p.name, value, written);
     }
     let inputs = references(&connections, found);
     let refused = strange.iter().map(|e| e.key.clone()).collect();

@@ -5,7 +5,7 @@
 use super::body::{Body, Target};
 use super::wire::{Wired, told};
 use crate::block::Arity;
-use crate::read::{Absent, Entry, Kind, PortText, Reference};
+use crate::read::{Absent, Entry, Kind, PortText, Reference, Value};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, nearest};
 
 /// How many values an input takes.
@@ -101,8 +101,11 @@ fn emptied(w: &Wired, port: &str, defined: Option<&Place>) -> Option<Diagnostic>
     let locals: Vec<String> = w.text.locals.iter().map(|(name, value)| format!("{name} = {value}")).collect();
     let turn = if locals.is_empty() { String::new() } else { format!(", where {}", locals.join(", ")) };
     let message = format!("the list for the input `{port}` of `{}` is empty here{turn}", w.text.id);
-    let when = w.text.locals.first().map_or("the condition".to_owned(), |(name, _)| format!("{name} > 0"));
-    let mut help = format!("leave the node out where there is nothing to take, as by `when: \"{when}\"`");
+    let when = match w.text.locals.first() {
+        Some((name, value @ Value::Int(_))) => format!(", as by `when: \"{name} > {value}\"`"),
+        _ => String::new(),
+    };
+    let mut help = format!("leave the node out where there is nothing to take{when}");
     if defined.is_some() {
         help.push_str(&format!(", or declare the input as \"{port}[]?\", a list that may be empty"));
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::expr::is_name;
 use super::extend::put;
 use super::parameter::{choices, class, misfit};
+use super::set::COMMAND_LINE;
 use super::tree::{Entry, Kind, Tree};
 use super::value::{FormValue, Value};
 use super::words::classes;
@@ -69,7 +70,7 @@ fn assign(slot: &mut Tree, name: &str, place: &Place, value: &Tree, known: &dyn 
     let mut value = value.clone();
     // A bare word of a command line is read as a text.
     if let Kind::Str(w) = &value.kind
-        && value.place.source.name == "--set"
+        && value.place.source.name == COMMAND_LINE
         && !classes(w).is_empty()
     {
         value.kind = Kind::Word(w.clone());
@@ -107,7 +108,7 @@ fn assign(slot: &mut Tree, name: &str, place: &Place, value: &Tree, known: &dyn 
     }
     // A bare word of a command line that is no parameter is no expression either.
     if let Kind::Str(w) = &value.kind
-        && value.place.source.name == "--set"
+        && value.place.source.name == COMMAND_LINE
         && is_name(w)
         && !known(w)
     {

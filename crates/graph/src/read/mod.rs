@@ -48,7 +48,7 @@ pub use meaning::{graph, meaning};
 pub use parameter::{choices, given, literal, required, uses, value, with_values};
 pub use reference::{Name, Reference};
 pub use scope::{Answer, NodeQuestion, Scope};
-pub use set::Set;
+pub use set::{COMMAND_LINE, Set};
 pub use sweep::{Variant, variants};
 pub use tree::{Entry, Kind, Tree, parse};
 pub use turns::{Absent, Last, Loop};

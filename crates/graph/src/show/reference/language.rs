@@ -3,6 +3,7 @@
 use super::source::choices;
 use crate::block::{FunctionForm, InitForm, NormForm, Spec};
 use crate::read::{self, Scope};
+use crate::show::format::written;
 use crate::text::{Source, Topic, columns};
 
 const FORMS: &str = include_str!("../../block/forms.rs");
@@ -34,7 +35,7 @@ fn blocks() -> String {
 /// Each word of a class with the values that its fields have when they are not given, and what is said of it.
 fn forms<T: serde::de::DeserializeOwned + serde::Serialize>(source: &str, name: &str) -> Vec<(String, String)> {
     let all = choices(source, name);
-    all.into_iter().map(|c| (with_defaults::<T>(&c.name, &c.fields), c.doc)).collect()
+    all.into_iter().map(|c| (with_defaults::<T>(&c.name, &c.fields.iter().map(|f| f.name.clone()).collect::<Vec<_>>()), c.doc)).collect()
 }
 
 /// `leaky_relu(slope: 0.01)`; a field without a default is shown with a number that it could have.
@@ -47,7 +48,7 @@ fn with_defaults<T: serde::de::DeserializeOwned + serde::Serialize>(name: &str, 
     };
     let value = read(name).or_else(|| first.as_deref().and_then(read));
     let values = value.as_ref().and_then(|v| v.get(name)).and_then(serde_json::Value::as_object);
-    let shown: Vec<String> = fields.iter().filter_map(|f| Some(format!("{f}: {}", values?.get(f)?))).collect();
+    let shown: Vec<String> = fields.iter().filter_map(|f| Some(format!("{f}: {}", written(values?.get(f)?)))).collect();
     if shown.is_empty() { name.to_owned() } else { format!("{name}({})", shown.join(", ")) }
 }
 
