@@ -320,4 +320,3 @@ fn sizes_are_told_with_their_reason() {
     assert_eq!((d.code, d.message.as_str()), (Code::E0303, "the height 72 is not a multiple of 16"));
     assert_eq!(d.help, ["use 64x80x64", "D, H and W are multiples of 16, because stem, pool1, pool2 and pool3 make them smaller"]);
 }
-

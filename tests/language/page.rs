@@ -52,11 +52,13 @@ fn every_example_compiles() {
     );
     std::fs::write(folder.path().join("base.ron"), base).expect("written");
     let all = fences(&page);
-    let blocks: String = all.iter().filter(|(kind, _)| kind == "blocks").flat_map(|(_, text)| lines(text)).map(|l| format!("{l},")).collect();
+    let blocks: String =
+        all.iter().filter(|(kind, _)| kind == "blocks").flat_map(|(_, text)| lines(text)).map(|l| format!("{l},")).collect();
     let mut seen = 0;
     for (kind, text) in &all {
         let (kind, shown) = kind.split_once(' ').unwrap_or((kind, ""));
-        let one = |params: &str, nodes: &str, outputs: &str, fields: &str| holds(folder.path(), &graph(params, &blocks, nodes, outputs, fields));
+        let one =
+            |params: &str, nodes: &str, outputs: &str, fields: &str| holds(folder.path(), &graph(params, &blocks, nodes, outputs, fields));
         match kind {
             "ron" => holds(folder.path(), text),
             "params" => {

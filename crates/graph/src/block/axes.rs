@@ -7,7 +7,7 @@ use serde::ser::SerializeTuple;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::ir::{Fault, Triple};
-use crate::text::Code;
+use crate::text::{Code, several};
 
 /// `3` for every axis, `(3, 3)` for height and width of a graph in two dimensions, `(1, 3, 3)` for depth, height and width. In two dimensions
 /// the depth is 1, and where it is not given it has the number of the field that changes nothing there.
@@ -107,7 +107,8 @@ impl<'de> Deserialize<'de> for Axes {
                 }
                 // One number in a list is no number.
                 if all.given < 2 {
-                    return Err(de::Error::invalid_length(all.given, &self));
+                    let given = format!("{} in a list", several(all.given, "value"));
+                    return Err(de::Error::invalid_type(de::Unexpected::Other(&given), &self));
                 }
                 Ok(all)
             }

@@ -16,31 +16,15 @@ pub enum NormForm {
     /// No norm.
     None,
     /// Each channel of a sample by itself, over its voxels (InstanceNorm).
-    Instance {
-        affine: bool,
-        eps: f64,
-    },
+    Instance { affine: bool, eps: f64 },
     /// Groups of channels of a sample, over their voxels (GroupNorm).
-    Group {
-        groups: usize,
-        affine: bool,
-        eps: f64,
-    },
+    Group { groups: usize, affine: bool, eps: f64 },
     /// Each channel over the batch and its voxels; by running statistics in prediction (BatchNorm).
-    Batch {
-        affine: bool,
-        eps: f64,
-        momentum: f64,
-    },
+    Batch { affine: bool, eps: f64, momentum: f64 },
     /// The channels of each voxel by themselves (LayerNorm over C).
-    Layer {
-        affine: bool,
-        eps: f64,
-    },
+    Layer { affine: bool, eps: f64 },
     /// Channels by their share of the response of all (GRN of ConvNeXt V2); begins as the identity.
-    Response {
-        eps: f64,
-    },
+    Response { eps: f64 },
 }
 
 /// The choices as they are written.

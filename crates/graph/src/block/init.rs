@@ -35,13 +35,9 @@ pub enum InitForm {
         mean: f64,
     },
     /// Normal with that deviation, drawn again beyond 2.
-    TruncNormal {
-        std: f64,
-    },
+    TruncNormal { std: f64 },
     /// That number; a number alone is the same.
-    Constant {
-        value: f64,
-    },
+    Constant { value: f64 },
     /// 0
     Zeros,
     /// 1

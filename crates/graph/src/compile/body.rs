@@ -271,8 +271,8 @@ fn composite<'n, 't>(
         let d = Diagnostic::error(Code::E0107, format!("`{}` has no input or parameter `{}`", c.name, printable(&e.key)));
         let d = d.at(e.key_place.clone(), "here").also(c.place.clone(), "defined here");
         let help = match block::field_meant(&e.key, names.iter().copied()) {
-            Some(meant) => format!("it is called `{meant}` here"),
-            None => suggestion(&e.key, names.iter().copied(), "inputs and parameters"),
+            Some(meant) if nearest(&e.key, names.iter().copied()).is_none() => format!("it is called `{meant}` here"),
+            _ => suggestion(&e.key, names.iter().copied(), "inputs and parameters"),
         };
         found.push(d.help(help).echo(!c.whole));
         sound = false;

@@ -114,12 +114,13 @@ impl de::Error for Refusal {
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         let message = format!("there is no field `{}` here", printable(field));
+        let near = nearest(field, expected.iter().copied());
         let foreign = field_meant(field, expected.iter().copied());
-        let help = match foreign {
-            Some(own) => format!("it is called `{own}` here"),
-            None => crate::text::suggestion(field, expected.iter().copied(), "fields"),
+        let help = match (near, foreign) {
+            (None, Some(own)) => format!("it is called `{own}` here"),
+            _ => crate::text::suggestion(field, expected.iter().copied(), "fields"),
         };
-        let meant = foreign.or(nearest(field, expected.iter().copied())).and_then(|n| expected.iter().find(|e| **e == n)).copied();
+        let meant = near.or(foreign).and_then(|n| expected.iter().find(|e| **e == n)).copied();
         Self { help: Some(help), field: meant, ..Self::new(Code::E0107, message) }
     }
 

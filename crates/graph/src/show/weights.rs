@@ -30,9 +30,14 @@ pub fn weights(all: &[Program], format: Format, width: usize) -> String {
     let pages = all.iter().map(|p| {
         let tensors = tensors(p);
         let numbers: u64 = tensors.iter().filter(|t| t.learned).map(Tensor::numbers).sum();
-        let heading = format!("{}: {}, {} numbers", p.name, several(tensors.iter().filter(|t| t.learned).count(), "weight"), thousands(numbers));
-        let mut columns =
-            vec![Column::new("weight", false, 0), Column::new("shape", true, 0), Column::new("numbers", true, 2), Column::new("", false, 1)];
+        let heading =
+            format!("{}: {}, {} numbers", p.name, several(tensors.iter().filter(|t| t.learned).count(), "weight"), thousands(numbers));
+        let mut columns = vec![
+            Column::new("weight", false, 0),
+            Column::new("shape", true, 0),
+            Column::new("numbers", true, 2),
+            Column::new("", false, 1),
+        ];
         let mut rows: Vec<Vec<String>> =
             tensors.iter().map(|t| vec![t.name.clone(), shape(t), thousands(t.numbers()), learned(t).to_owned()]).collect();
         let width = if markdown { usize::MAX } else { width };

@@ -94,6 +94,8 @@ fn kind(rust: &str) -> String {
         "PathBuf" => "path".into(),
         "[usize; 3]" => "size".into(),
         "[f64; 2]" => "two numbers".into(),
-        _ => rust.chars().flat_map(|c| c.is_uppercase().then_some(' ').into_iter().chain(c.to_lowercase())).collect::<String>().trim().into(),
+        _ => {
+            rust.chars().flat_map(|c| c.is_uppercase().then_some(' ').into_iter().chain(c.to_lowercase())).collect::<String>().trim().into()
+        }
     }
 }

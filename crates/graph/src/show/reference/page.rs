@@ -186,7 +186,17 @@ pub fn page(e: &Entry) -> Result<Page> {
     let inputs = e.inputs.iter().map(|p| Input { name: p.name.into(), arity: arity(p.arity), doc: p.doc.into() }).collect();
     let outputs = spec.outputs();
     let example = Some(example(e, &outputs)?);
-    Ok(Page { name: e.name.into(), older: e.older, summary: w.summary, text: w.text, inputs, outputs, fields: all, example, built_in: true })
+    Ok(Page {
+        name: e.name.into(),
+        older: e.older,
+        summary: w.summary,
+        text: w.text,
+        inputs,
+        outputs,
+        fields: all,
+        example,
+        built_in: true,
+    })
 }
 
 fn unknown(e: &Entry, field: &str) -> Diagnostics {

@@ -93,7 +93,14 @@ pub fn choices(source: &str, name: &str) -> Vec<WrittenChoice> {
             default = false;
             open = line.ends_with('{');
             let inside = line.split_once("{ ").and_then(|(_, rest)| rest.split_once(" }")).map_or("", |(inside, _)| inside);
-            let field = |f: &str| f.split_once(": ").map(|(name, rust)| WrittenField { name: name.into(), rust: rust.into(), doc: String::new(), required: true });
+            let field = |f: &str| {
+                f.split_once(": ").map(|(name, rust)| WrittenField {
+                    name: name.into(),
+                    rust: rust.into(),
+                    doc: String::new(),
+                    required: true,
+                })
+            };
             let fields = inside.split(", ").filter_map(field).collect();
             all.push(WrittenChoice {
                 name: named(line.split([',', ' ', '(']).next().unwrap_or_default()),
