@@ -218,6 +218,7 @@ fn fields_of_a_config_come_from_the_files_that_define_them() {
         ("data", "DatasetSpec", include_str!("../crates/volume/src/data/dataset.rs")),
         ("slices", "SlicePlane", include_str!("../crates/volume/src/data/slices.rs")),
         ("augment", "Augment", augment),
+        ("augment.scale", "RandomRange", augment),
         ("optimiser", "OptimiserConfig", source),
         ("optimiser.kind", "OptimiserKind", source),
     ]
@@ -235,6 +236,7 @@ fn fields_of_a_config_come_from_the_files_that_define_them() {
         "- `lr`: number, `0.001`. The learning rate",
         "- `betas`: two numbers, `(0.9, 0.999)`. Of AdamW.",
         "- `clip`: number. Gradient clipping",
+        "- `gamma`: a group as `augment.scale`. Intensities",
         "- `coronal`: D to the front",
         "- `adamw`: Adam with decoupled weight decay.",
         "- `Nnunet(root)`: A folder in the raw format of nnU-Net v2",

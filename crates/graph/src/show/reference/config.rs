@@ -53,7 +53,10 @@ fn item(t: &WrittenType, f: &WrittenField, whole: bool, types: &[WrittenType], d
     let kind = match own {
         Some(o) if choices(o.source, o.name).is_empty() => "a group, below".to_owned(),
         Some(_) => "a choice, below".to_owned(),
-        None => kind(&f.rust),
+        None => match types.iter().find(|o| o.name == f.rust) {
+            Some(same) => format!("a group as `{}`", same.field),
+            None => kind(&f.rust),
+        },
     };
     let value = path.split('.').try_fold(defaults, |v, key| v.get(key)).filter(|v| !v.is_null());
     let default = match value {
