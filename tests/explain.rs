@@ -187,7 +187,7 @@ fn topics_have_pages() {
     for topic in Topic::ALL {
         let here = match topic {
             Topic::Language => true,
-            Topic::Map => cfg!(feature = "predict"),
+            Topic::Map | Topic::Card => cfg!(feature = "predict"),
             Topic::Config => cfg!(feature = "train"),
         };
         let (status, out, err) = lmsc(None, &["explain", topic.name()]);

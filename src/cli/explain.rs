@@ -19,7 +19,8 @@ const WIDEST: usize = 100;
 /// Explain an error by its code, or a topic; or list both
 ///
 /// The page of a code says what the error means, shows a graph that has it and what is said of it, and how to mend it. Topics are references: `language`
-/// of graph files, `config` of run configs, `map` of maps of weights.
+/// of graph files, `config` of run configs, `map` of maps of weights, `card`
+/// of cards of trained networks.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:\n  lmsc explain\n  lmsc explain language\n  lmsc explain E0204\n  lmsc explain w0302")]
 pub struct Args {
@@ -39,7 +40,7 @@ pub enum Subject {
 fn topics() -> impl Iterator<Item = Topic> {
     let here = |t: &Topic| match t {
         Topic::Language => true,
-        Topic::Map => cfg!(feature = "predict"),
+        Topic::Map | Topic::Card => cfg!(feature = "predict"),
         Topic::Config => cfg!(feature = "train"),
     };
     Topic::ALL.iter().copied().filter(here)
@@ -151,6 +152,8 @@ fn page(name: &str, summary: &str, text: &str, pen: &Pen) -> String {
     out.push(String::new());
     let mut paragraph = String::new();
     let mut fenced = false;
+    // The headings of the table that is read.
+    let mut headings: Vec<&str> = vec![];
     for line in text.lines().chain([""]) {
         let fence = line.starts_with("```");
         if fenced {
@@ -160,6 +163,18 @@ fn page(name: &str, summary: &str, text: &str, pen: &Pen) -> String {
             fenced = !fence;
             continue;
         }
+        if let Some(row) = line.strip_prefix("| ").and_then(|l| l.strip_suffix('|')).filter(|_| !fenced) {
+            let cells: Vec<&str> = row.split(" | ").map(str::trim).collect();
+            match headings.is_empty() {
+                true => headings = cells,
+                false => out.extend(filled(&as_item(&headings, &cells), pen.width)),
+            }
+            continue;
+        }
+        if line.starts_with("|---") {
+            continue;
+        }
+        headings.clear();
         let item = line.starts_with("- ");
         if (line.is_empty() || fence || item || line.starts_with('#')) && !paragraph.is_empty() {
             out.extend(filled(&paragraph, pen.width));
@@ -177,6 +192,15 @@ fn page(name: &str, summary: &str, text: &str, pen: &Pen) -> String {
     }
     out.dedup_by(|a, b| a.is_empty() && b.is_empty());
     out.join("\n").trim_end().to_owned() + "\n"
+}
+
+/// A row of a table as an item of a list: `- first: second (third heading: third)`.
+fn as_item(headings: &[&str], cells: &[&str]) -> String {
+    let mut item = format!("- {}", cells.iter().take(2).copied().collect::<Vec<_>>().join(": "));
+    for (heading, cell) in headings.iter().zip(cells).skip(2).filter(|(_, cell)| !cell.is_empty()) {
+        item.push_str(&format!(" ({heading}: {cell})"));
+    }
+    item
 }
 
 /// The lines of a paragraph; those of an item of a list stand under its text.

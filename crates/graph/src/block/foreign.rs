@@ -105,7 +105,7 @@ pub fn no_such_block<'a>(name: &str, composites: impl IntoIterator<Item = &'a st
     }
     let own = match composites.as_slice() {
         [] => String::new(),
-        [few @ ..] if few.len() <= 8 => {
+        few if few.len() <= 8 => {
             let mut few: Vec<String> = few.iter().map(|c| format!("`{c}`")).collect();
             few.sort();
             format!(", and this graph has {}", few.join(", "))
