@@ -35,7 +35,14 @@ fn bad_input_is_exit_code_one_with_its_name_and_a_remedy() {
         (&["stats", "graphs/lightmedseg.ron", "--input", "big"], &["not the size of an input"]),
         (&["stats", "graphs/lightmedseg.ron", "--set", "anchor=16"], &["there is no parameter `anchor`", "did you mean `anchors`?"]),
         (&["stats", "graphs/lightmedseg.ron", "--set", "anchors"], &["name=value"]),
-        (&["stats", "graphs/lightmedseg.ron", "--set", "anchors=many"], &["there is no parameter `many`"]),
+        (&["stats", "graphs/lightmedseg.ron", "--set", "anchors=many"], &["`anchors` is a whole number", "there is no parameter `many`"]),
+        (&["stats", "graphs/lightmedseg.ron", "--set", "width=-1"], &["-1 is negative", "`width` is set here"]),
+        (&["stats", "graphs/nnunet.ron", "--set", "deep_supervision=maybe"], &["is `true` or `false`, but `maybe` is given"]),
+        (&["blocks", "Upsample"], &["write `Resize(x: \"...\", scale: 2)`"]),
+        (&["blocks", "BatchNorm3d"], &["write `Norm(x: \"...\", kind: batch)`"]),
+        (&["blocks", "LeakyReLU"], &["function: leaky_relu"]),
+        (&["blocks", "conv2d"], &["did you mean `Conv`?"]),
+        (&["blocks", "Flurb"], &["help: `lmsc blocks` lists them\n"]),
     ] {
         let (code, _, err) = lmsc(args);
         assert_eq!(code, 1, "{args:?}: {err}");
@@ -55,8 +62,65 @@ fn one_graph_has_a_table_and_a_sweep_a_comparison() {
     for n in ["482778", "493554", "515106"] {
         assert!(out.contains(n), "{out}");
     }
+    let (_, out, _) = lmsc(&["stats", "graphs/nnunet.ron", "--weights"]);
+    assert!(out.starts_with("nnunet: ") && out.contains("32x4x3x3x3"), "{out}");
     let (_, out, _) = lmsc(&["stats", "graphs/lightmedseg.ron", "--input", "4x96x96x96", "--depth", "2"]);
     assert!(out.contains("ghost1") && out.contains("8x48³"), "{out}");
+}
+
+/// Both names of a block lead to its page, and so do they in graphs, where a variant may exchange it under either.
+#[test]
+fn a_block_is_found_under_its_older_name() {
+    let (code, out, _) = lmsc(&["blocks", "MaxPool3D"]);
+    assert!(code == 0 && out.starts_with("MaxPool\n") && out.contains("`MaxPool3D` is read for it"), "{out}");
+    let (_, out, _) = lmsc(&["blocks"]);
+    assert!(out.lines().any(|l| l.starts_with("MaxPool ")) && out.contains("Before: MaxPool3D."), "{out}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+    file(
+        "base.ron",
+        r#"(inputs: { "image": (channels: 1, size: (8, 8, 8)) }, nodes: { "p": MaxPool3D(x: "image") }, outputs: { "y": "p" })"#,
+    );
+    file("own.ron", r#"(extends: "base.ron", replace: { "MaxPool": AvgPool })"#);
+    let own = folder.path().join("own.ron");
+    let (code, out, err) = lmsc(&["graph", own.to_str().expect("a path"), "--format", "listing"]);
+    assert!(code == 0 && out.contains("avg_pool3d(kernel: 2"), "{out}{err}");
+}
+
+/// What is written for a port or a size by habit is told with what it should be.
+#[test]
+fn habits_are_told_what_to_write() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("habits.ron");
+    let text = r#"(
+    inputs: { "image": (channels: 4, size: (16, 16, 16)) },
+    blocks: { "Join": (inputs: ["x", "above?[]"], output: "c", nodes: { "c": Conv(x: "x", out: 8) }) },
+    nodes: {
+        "a": Conv(in: "image", out_channels: 4, kernel_size: 3, pad: 1),
+        "b": Activation(x: "image", function: lrelu),
+        "c": Conv(x: "image", out: 8, padding: same),
+        "e{i}": Conv(for: "i in 0..=2", x: "image", out: 8),
+        "f{i}": Concat(for: "i in 1..=2", x: ["e{1..i}"]),
+    },
+    outputs: { "y": ["a", "b", "c", "f1", "f2"] },
+)"#;
+    std::fs::write(&file, text).expect("written");
+    let (code, _, err) = lmsc(&["check", file.to_str().expect("a path")]);
+    assert_eq!(code, 1);
+    let words = [
+        "write \"above[]?\" for a list",
+        "called `x` here",
+        "called `out` here",
+        "called `kernel` here",
+        "called `padding` here",
+        "called `leaky_relu` here",
+        "one for each axis, as (1, 2, 2), is expected, but `same` is given",
+        "the list for the input `x` of `f1` is empty here, where i = 1",
+    ];
+    for word in words {
+        assert!(err.replace("\n          ", " ").contains(word), "{word}\n{err}");
+    }
+    assert!(err.contains("\n8 errors;"), "{err}");
 }
 
 #[cfg(feature = "train")]

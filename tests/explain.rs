@@ -2,7 +2,8 @@
 
 use assert_cmd::Command;
 use lmsc::compile::{compile, verify};
-use lmsc::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, columns, render};
+use lmsc::show::reference::{WrittenType, config_fields};
+use lmsc::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, Topic, columns, render};
 
 /// The width at which pages show messages.
 const WIDTH: usize = 76;
@@ -179,4 +180,69 @@ fn an_unknown_code_is_a_fault_of_usage_with_the_nearest_one() {
     let (status, _, err) = lmsc(None, &["explain", "nonsense"]);
     assert_eq!(status, 2);
     assert!(err.contains("`lmsc explain` lists them"), "{err}");
+}
+
+#[test]
+fn topics_have_pages() {
+    for topic in Topic::ALL {
+        let here = match topic {
+            Topic::Language => true,
+            Topic::Map | Topic::Card => cfg!(feature = "predict"),
+            Topic::Config => cfg!(feature = "train"),
+        };
+        let (status, out, err) = lmsc(None, &["explain", topic.name()]);
+        assert_eq!(status, if here { 0 } else { 2 }, "{topic:?}: {err}");
+        assert!(!here || out.starts_with(topic.name()) && !out.contains("```") && !out.lines().any(|l| l.starts_with('{')), "{out}");
+        for line in out.lines().filter(|l| !l.starts_with("    ")) {
+            assert!(columns(line) <= WIDTH, "{topic:?}: {line}");
+        }
+        let (_, list, _) = lmsc(None, &["explain"]);
+        assert_eq!(list.contains(&format!("  {} ", topic.name())), here, "{list}");
+    }
+    #[cfg(feature = "train")]
+    {
+        let (_, page, _) = lmsc(None, &["explain", "config"]);
+        for field in lmsc::train::FIELDS {
+            assert!(page.contains(&format!("- `{field}`: ")), "{field}");
+        }
+        assert!(page.contains("- `lr`: number, `0.001`. The learning rate"), "{page}");
+    }
+}
+
+#[test]
+fn fields_of_a_config_come_from_the_files_that_define_them() {
+    let source = include_str!("../src/train/config.rs");
+    let augment = include_str!("../crates/volume/src/data/augment.rs");
+    let types = [
+        ("", "RunConfig", source),
+        ("data", "DatasetSpec", include_str!("../crates/volume/src/data/dataset.rs")),
+        ("slices", "SlicePlane", include_str!("../crates/volume/src/data/slices.rs")),
+        ("augment", "Augment", augment),
+        ("augment.scale", "RandomRange", augment),
+        ("optimiser", "OptimiserConfig", source),
+        ("optimiser.kind", "OptimiserKind", source),
+    ]
+    .map(|(field, name, source)| WrittenType { field, name, source });
+    let defaults = serde_json::json!({"batch": 2, "slices": "axial", "optimiser": {"lr": 1e-3, "betas": [0.9, 0.999], "clip": null}});
+    let page = config_fields(&types, &defaults);
+    for line in [
+        "- `graph`: path, required. The graph file; a relative path starts at the config's folder.",
+        "- `patch`: size, required. Size of the patches",
+        "- `batch`: whole number, `2`. Patches in a batch.",
+        "- `slices`: a choice, below, `axial`. The planes",
+        "- `budget`: text. The time that the run may take",
+        "- `set`: map from names to values. Parameters of the graph.",
+        "- `optimiser`: a group, below. The optimiser.",
+        "- `lr`: number, `0.001`. The learning rate",
+        "- `betas`: two numbers, `(0.9, 0.999)`. Of AdamW.",
+        "- `clip`: number. Gradient clipping",
+        "- `gamma`: a group as `augment.scale`. Intensities",
+        "- `coronal`: D to the front",
+        "- `adamw`: Adam with decoupled weight decay.",
+        "- `Nnunet(root)`: A folder in the raw format of nnU-Net v2",
+        "- `Files(root, modalities, label, labels, subject)`: Any folder whose files are named by a rule. `modalities`: Name and pattern",
+        "- `Acdc(root)`: A folder of ACDC",
+    ] {
+        assert!(page.contains(&format!("\n{line}")), "{line}\n{page}");
+    }
 }

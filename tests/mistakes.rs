@@ -426,7 +426,7 @@ fn helps() -> Vec<(String, String)> {
 
 #[test]
 fn help_names_blocks_that_there_are() {
-    let known: Vec<&str> = lmsc::block::Spec::LIST.iter().map(|e| e.name).collect();
+    let known: Vec<&str> = lmsc::block::Spec::LIST.iter().flat_map(|e| [Some(e.name), e.older]).flatten().collect();
     // Names of other things that look like blocks, and those that examples of mistakes and of composites use.
     let others = ["OneOf", "Required", "None", "Some", "Block", "Stage", "EncoderStage", "DecoderStage", "Act", "Twice", "Phantom"];
     let helps = helps();

@@ -1,12 +1,13 @@
 //! `lmsc blocks`: what there is to build with.
 //!
-//! May use `show`, `text`.
+//! May use `block`, `show`, `text`.
 
 use std::path::PathBuf;
 
 use super::output::{print, width};
+use crate::block::no_such_block;
 use crate::show::reference::{Page, composites, list, pages, print as page, schema};
-use crate::text::{Code, Diagnostic, Result, Source, suggestion};
+use crate::text::{Code, Diagnostic, Result, Source};
 
 /// Lines of a page are at most this long. The list has a line a block where it goes to no terminal, for `grep`.
 const WIDEST: usize = 100;
@@ -74,9 +75,9 @@ pub fn run(args: Args) -> Result<()> {
         return Ok(());
     };
     let all = || own.iter().chain(&built_in);
-    let Some(found) = all().find(|p| p.name == *name) else {
+    let Some(found) = all().find(|p| p.name == *name || p.older == Some(name)) else {
         let d = Diagnostic::error(Code::E0201, format!("there is no block `{}`", crate::text::printable(name)));
-        return Err(d.help(suggestion(name, all().map(|p| p.name.as_str()).collect::<Vec<_>>(), "blocks")).into());
+        return Err(d.help(no_such_block(name, own.iter().map(|p| p.name.as_str()))).into());
     };
     print(&if args.format == BlocksFormat::Json { json(found) } else { page(found, lines(WIDEST).map(|w| w.min(WIDEST))) });
     Ok(())

@@ -21,14 +21,7 @@ The file of --input holds the tensor `input` (or one named as the graph's input)
 outputs as `out/<name>`, with --taps the value of every node as `out/<node>` (several outputs: `out/<node>.<port>`), with --probe the \
 gradient of mean(output * probe) for every weight as `grad/<weight>`; its metadata `names` gives the foreign name of each weight.
 
-Rules of a map, one a line, the first that leads to a weight of the graph is taken:
-  prefix param/                                            # taken off where it stands
-  ignore *.num_batches_tracked decoder.encoder.*           # left out
-  encoder.{i}.conv.{j}.norm.{*} -> enc{i+1}.ghost{j/2+1}.norm.{*}
-  decoder.{i}.{*}               -> dec{levels-1-i}.{*}       # the graph's parameters are known
-  model{n*.1.submodule}.0.{*}   -> down{n}.{*}               # a text as often as it stands there
-  out.weight                    -> head.conv.weight transposed
-Dimensions of 1 may differ; `reshaped` at the end of a rule reads the numbers in other dimensions.
+`lmsc explain map` has the rules of a map.
 
 Example:
   lmsc forward graphs/lightmedseg.ron --weights w.safetensors --map maps/reference.map --input in.safetensors --out out.safetensors --taps --probe")]

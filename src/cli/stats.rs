@@ -9,7 +9,7 @@ use super::size;
 use crate::compile::memory::{Optimiser, Precision};
 use crate::compile::{Program, compile};
 use crate::read::{Variant, variants};
-use crate::show::{self, Convention, Format, Question, Sort, Stats, compare};
+use crate::show::{self, Convention, Format, Question, Sort, Stats, compare, weights};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, Span, several};
 
 /// Count parameters, MACs, FLOPs, activations and memory of graphs
@@ -27,7 +27,15 @@ Examples:
   lmsc stats graphs/lightmedseg.ron --precision bf16 --batch 2 --fit 24GiB
   lmsc stats graphs/lightmedseg.ron --checkpointing --fit 24GiB
   lmsc stats graphs/lightmedseg.ron --convention fvcore
-  lmsc stats graphs --format markdown")]
+  lmsc stats graphs/lightmedseg.ron --weights
+  lmsc stats graphs --format markdown
+
+Columns:
+  MMAC     multiply-accumulates in millions, of convolutions, linear layers and products; GFLOP are 2 x MACs, in thousands of millions
+  other M  operations that are no MAC, in millions: additions, activations, comparisons, interpolation
+  act MiB  all values that the node's operations give; what is alive at once is under the table
+  op/B     FLOPs and other operations for each byte that is read or written, weights included: a small number is bound by memory
+  share    of the MACs of the whole graph")]
 pub struct Args {
     /// Graphs (.ron), or folders of them; in a folder, files that only define blocks are passed over
     #[arg(value_name = "FILE", required = true)]
@@ -68,6 +76,9 @@ pub struct Args {
     /// Count the memory of a forward pass after all passes of the compiler, as lmsc runs it on a CPU (see `lmsc graph --after`)
     #[arg(long)]
     pub optimised: bool,
+    /// List the weights instead: names, as files of weights and maps have them, and shapes
+    #[arg(long, conflicts_with_all = ["depth", "sort", "filter", "convention", "batch", "precision", "optimiser", "checkpointing", "optimised", "fit"])]
+    pub weights: bool,
     /// Find the largest input that fits into a memory, as in 24GiB
     #[arg(long, value_name = "MEMORY")]
     pub fit: Option<String>,
@@ -151,12 +162,14 @@ pub fn run(args: Args) -> Result<()> {
     let single = files.len() == 1 && variants.len() == 1;
     let mut found = Diagnostics::default();
     let mut all: Vec<Stats> = vec![];
+    let mut programs: Vec<Program> = vec![];
     for file in in_order(&files) {
         for Variant { sets, .. } in &variants {
             let program = Source::read(file).map_err(Diagnostics::from).and_then(|s| compile(&s, sets, input.map(|i| i.size)));
             let Some(p) = found.keep(program) else { continue };
             match input.and_then(|i| i.channels_differ(&p)) {
                 Some(d) => found.push(d),
+                None if args.weights => programs.push(p),
                 None => {
                     question.set = sets.iter().map(|s| format!("{}={}", s.path, s.value)).collect();
                     if !single {
@@ -170,9 +183,12 @@ pub fn run(args: Args) -> Result<()> {
         }
     }
     found.or(())?;
+    // What goes to no terminal is as wide as it is.
+    let width = width(&std::io::stdout(), usize::MAX);
     print(&match all.as_slice() {
-        [one] => one.print_within(format, width(&std::io::stdout(), show::WIDTH)),
-        many => compare(many, format, width(&std::io::stdout(), show::WIDTH)),
+        _ if args.weights => weights(&programs, format, width),
+        [one] => one.print_within(format, width),
+        many => compare(many, format, width),
     });
     Ok(())
 }

@@ -103,6 +103,7 @@ pub struct RunConfig {
     pub optimiser: OptimiserConfig,
     #[serde(default)]
     pub schedule: ScheduleConfig,
+    /// Epochs of the run; with `budget` at most so many. One of the two is needed.
     #[serde(default)]
     pub epochs: usize,
     /// The time that the run may take, as `12h` or `1h30m`: so many epochs are made, at most `epochs` where that is given, as a measured step
@@ -231,6 +232,7 @@ pub struct OptimiserConfig {
     pub kind: OptimiserKind,
     /// The learning rate at the end of the warmup.
     pub lr: f64,
+    /// Weight decay: decoupled with AdamW, added to the gradients with SGD.
     pub weight_decay: f64,
     /// Of AdamW.
     pub betas: [f64; 2],

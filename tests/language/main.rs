@@ -4,6 +4,7 @@
 mod given;
 mod invalid;
 mod networks;
+mod page;
 mod valid;
 
 use std::path::Path;
@@ -318,19 +319,4 @@ fn sizes_are_told_with_their_reason() {
     let d = compile(&source, &[], Some([64, 72, 64])).expect_err("72 is no multiple of 16").0.remove(0);
     assert_eq!((d.code, d.message.as_str()), (Code::E0303, "the height 72 is not a multiple of 16"));
     assert_eq!(d.help, ["use 64x80x64", "D, H and W are multiples of 16, because stem, pool1, pool2 and pool3 make them smaller"]);
-}
-
-#[test]
-fn the_page_of_the_language_compiles() {
-    let page: String = include_str!("../../crates/graph/src/lib.rs")
-        .lines()
-        .filter_map(|l| l.strip_prefix("//!"))
-        .map(|l| format!("{}\n", l.trim_start()))
-        .collect();
-    let examples: Vec<&str> = page.split("```ron\n").skip(1).filter_map(|s| s.split("```").next()).collect();
-    assert_eq!(examples.len(), 3);
-    for e in examples {
-        let p = build(e, &[]).unwrap_or_else(|found| panic!("{e}\n{found:?}"));
-        assert!(p.warnings.0.is_empty(), "{e}\n{:?}", p.warnings);
-    }
 }

@@ -14,6 +14,7 @@ mod output;
 mod printable;
 pub mod render;
 mod source;
+mod topic;
 mod write;
 
 pub use code::Code;
@@ -26,6 +27,7 @@ pub use number::{a_few, list, many, several, thousands};
 pub use output::{Form, Outputs};
 pub use printable::{columns, printable};
 pub use source::{MAX_TEXT_BYTES, Place, Source, Span};
+pub use topic::Topic;
 pub use write::{Staged, probe, read_marked, reason, unwritable, write_text, write_whole};
 
 /// What a phase gives back: its result, or everything it found wrong.

@@ -31,7 +31,7 @@ Examples:
   lmsc import weights last.ckpt --key state_dict --graph net.ron --map net.map --card net-card.ron --out net.safetensors
       of a file with several dictionaries of tensors, one
 
-A map has one rule a line; `lmsc forward --help` has its page. docs/models.md has the fields of a card.")]
+`lmsc explain map` has the rules of a map, one a line. `lmsc explain card` has the fields of a card.")]
 pub struct Args {
     /// The weights
     #[arg(value_name = "FILE")]

@@ -1,10 +1,10 @@
-//! The loss section of a run config.
+//! The loss section of a run config; the module above has the formulas.
 //!
 //! Part of `train::loss`; depends on nothing of this crate.
 
 use serde::{Deserialize, Serialize};
 
-/// The weights of the loss terms, and their parameters. The module has the formulas.
+/// The weights of the loss terms, and their parameters.
 ///
 /// A term that a config's `loss` does not name weighs nothing, and classes are weighed alike unless it says otherwise. Without any `loss` it
 /// is Dice and cross-entropy, each with weight 1.

@@ -18,10 +18,10 @@ fn two() -> Axes {
 }
 
 impl Block for AvgPool3D {
-    const NAME: &'static str = "AvgPool3D";
-    const ALIAS: Option<&'static str> = Some("AvgPool");
+    const NAME: &'static str = "AvgPool";
+    const OLDER: Option<&'static str> = Some("AvgPool3D");
     const INPUTS: &'static [Port] = &[Port::one("x", "a volume")];
-    const EXAMPLE: &'static str = "AvgPool3D(x: \"features\", kernel: 2)";
+    const EXAMPLE: &'static str = "AvgPool(x: \"features\", kernel: 2)";
     const SHAPES: &'static [(&'static str, usize, usize)] = &[("features", 8, 1)];
 
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {

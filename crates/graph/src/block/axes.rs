@@ -89,7 +89,7 @@ impl<'de> Deserialize<'de> for Axes {
         impl<'de> Visitor<'de> for V {
             type Value = Axes;
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("an integer, or one for each axis")
+                f.write_str("a whole number, or one for each axis, as (1, 2, 2),")
             }
             fn visit_u64<E: de::Error>(self, n: u64) -> Result<Axes, E> {
                 usize::try_from(n).map(Axes::all).map_err(E::custom)
@@ -107,8 +107,8 @@ impl<'de> Deserialize<'de> for Axes {
                 }
                 // One number in a list is no number.
                 if all.given < 2 {
-                    let given = several(all.given, "value");
-                    return Err(de::Error::custom(format!("an integer is expected, or one for each axis, but {given} in a list")));
+                    let given = format!("{} in a list", several(all.given, "value"));
+                    return Err(de::Error::invalid_type(de::Unexpected::Other(&given), &self));
                 }
                 Ok(all)
             }

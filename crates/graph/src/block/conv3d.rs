@@ -52,10 +52,10 @@ fn yes() -> bool {
 }
 
 impl Block for Conv3D {
-    const NAME: &'static str = "Conv3D";
-    const ALIAS: Option<&'static str> = Some("Conv");
+    const NAME: &'static str = "Conv";
+    const OLDER: Option<&'static str> = Some("Conv3D");
     const INPUTS: &'static [Port] = &[Port::one("x", "a volume")];
-    const EXAMPLE: &'static str = "Conv3D(x: \"image\", out: 8, stride: 2, norm: group(4), activation: silu)";
+    const EXAMPLE: &'static str = "Conv(x: \"image\", out: 8, stride: 2, norm: group(4), activation: silu)";
     const SHAPES: &'static [(&'static str, usize, usize)] = &[("image", 4, 1)];
 
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {

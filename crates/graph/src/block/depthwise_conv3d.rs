@@ -38,10 +38,10 @@ fn yes() -> bool {
 }
 
 impl Block for DepthwiseConv3D {
-    const NAME: &'static str = "DepthwiseConv3D";
-    const ALIAS: Option<&'static str> = Some("DepthwiseConv");
+    const NAME: &'static str = "DepthwiseConv";
+    const OLDER: Option<&'static str> = Some("DepthwiseConv3D");
     const INPUTS: &'static [Port] = &[Port::one("x", "a volume")];
-    const EXAMPLE: &'static str = "DepthwiseConv3D(x: \"features\", kernel: 5, norm: group(2), activation: relu)";
+    const EXAMPLE: &'static str = "DepthwiseConv(x: \"features\", kernel: 5, norm: group(2), activation: relu)";
     const SHAPES: &'static [(&'static str, usize, usize)] = &[("features", 8, 1)];
 
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {

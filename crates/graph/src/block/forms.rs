@@ -13,33 +13,18 @@ use crate::op::{self, Function};
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NormForm {
+    /// No norm.
     None,
-    /// Each channel of a sample by itself.
-    Instance {
-        affine: bool,
-        eps: f64,
-    },
-    /// Groups of channels of a sample.
-    Group {
-        groups: usize,
-        affine: bool,
-        eps: f64,
-    },
-    /// Each channel over the batch; by running statistics in prediction.
-    Batch {
-        affine: bool,
-        eps: f64,
-        momentum: f64,
-    },
-    /// The channels of each voxel.
-    Layer {
-        affine: bool,
-        eps: f64,
-    },
-    /// Channels by their share of the response of all (ConvNeXt V2).
-    Response {
-        eps: f64,
-    },
+    /// Each channel of a sample by itself, over its voxels (InstanceNorm).
+    Instance { affine: bool, eps: f64 },
+    /// Groups of channels of a sample, over their voxels (GroupNorm).
+    Group { groups: usize, affine: bool, eps: f64 },
+    /// Each channel over the batch and its voxels; by running statistics in prediction (BatchNorm).
+    Batch { affine: bool, eps: f64, momentum: f64 },
+    /// The channels of each voxel by themselves (LayerNorm over C).
+    Layer { affine: bool, eps: f64 },
+    /// Channels by their share of the response of all (GRN of ConvNeXt V2); begins as the identity.
+    Response { eps: f64 },
 }
 
 /// The choices as they are written.
@@ -156,13 +141,18 @@ impl<'de> Deserialize<'de> for NormForm {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum FunctionForm {
+    /// No function.
     None,
+    /// `x * sigmoid(x)`, also called swish.
     Silu,
+    /// `max(x, 0)`
     Relu,
+    /// `x` above 0, `slope * x` below.
     LeakyRelu {
         #[serde(default = "slope")]
         slope: f64,
     },
+    /// `x` above 0, `alpha * (exp(x) - 1)` below.
     Elu {
         #[serde(default = "alpha")]
         alpha: f64,
@@ -172,15 +162,25 @@ pub enum FunctionForm {
         #[serde(default = "yes")]
         shared: bool,
     },
+    /// The exact form, by the error function.
     Gelu,
+    /// The form by the hyperbolic tangent.
     GeluTanh,
+    /// `1 / (1 + exp(-x))`
     Sigmoid,
+    /// The hyperbolic tangent.
     Tanh,
+    /// `|x|`
     Abs,
+    /// `log(1 + exp(x))`
     Softplus,
+    /// `x * tanh(softplus(x))`
     Mish,
+    /// `min(max(x, 0), 6)`
     Relu6,
+    /// `min(max(x + 3, 0), 6) / 6`
     HardSigmoid,
+    /// `x * hard_sigmoid(x)`
     HardSwish,
 }
 

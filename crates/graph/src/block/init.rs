@@ -13,6 +13,7 @@ use crate::ir::{Fault, Initialisation, Value};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self", rename_all = "snake_case", deny_unknown_fields)]
 pub enum InitForm {
+    /// As PyTorch's layers start.
     #[default]
     Default,
     /// Normal with variance `2 / (1 + slope^2) / fan in`, or by the fan out.
@@ -27,19 +28,19 @@ pub enum InitForm {
         #[serde(default = "one")]
         gain: f64,
     },
+    /// Normal with that deviation and mean.
     Normal {
         std: f64,
         #[serde(default)]
         mean: f64,
     },
-    /// Normal, drawn again beyond 2.
-    TruncNormal {
-        std: f64,
-    },
-    Constant {
-        value: f64,
-    },
+    /// Normal with that deviation, drawn again beyond 2.
+    TruncNormal { std: f64 },
+    /// That number; a number alone is the same.
+    Constant { value: f64 },
+    /// 0
     Zeros,
+    /// 1
     Ones,
 }
 

@@ -24,10 +24,10 @@ fn two() -> Axes {
 }
 
 impl Block for MaxPool3D {
-    const NAME: &'static str = "MaxPool3D";
-    const ALIAS: Option<&'static str> = Some("MaxPool");
+    const NAME: &'static str = "MaxPool";
+    const OLDER: Option<&'static str> = Some("MaxPool3D");
     const INPUTS: &'static [Port] = &[Port::one("x", "a volume")];
-    const EXAMPLE: &'static str = "MaxPool3D(x: \"features\", kernel: 2)";
+    const EXAMPLE: &'static str = "MaxPool(x: \"features\", kernel: 2)";
     const SHAPES: &'static [(&'static str, usize, usize)] = &[("features", 8, 1)];
 
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {

@@ -19,6 +19,7 @@ mod crop;
 mod depthwise_conv3d;
 mod drop_path;
 mod dropout;
+mod foreign;
 mod forms;
 mod ghost_conv3d;
 mod global_pool;
@@ -49,6 +50,7 @@ mod up_conv3d;
 
 pub use axes::Axes;
 pub use builder::Builder;
+pub use foreign::{field_meant, no_such_block, word_meant};
 pub use forms::{FunctionForm, NormForm};
 pub use global_pool::GlobalStatistic;
 pub use init::InitForm;
@@ -61,8 +63,8 @@ use serde::{Deserialize, Serialize};
 pub trait Block {
     /// As written in a graph: `GhostConv3D`.
     const NAME: &'static str;
-    /// Another name that is read for it.
-    const ALIAS: Option<&'static str> = None;
+    /// The name that it had before, which is still read.
+    const OLDER: Option<&'static str> = None;
     /// What flows in.
     const INPUTS: &'static [Port];
     /// A node that uses it, in RON, for `size`-free inputs that [`Block::SHAPES`] gives.
@@ -87,8 +89,10 @@ pub trait Block {
 /// What is known of a block without a node of it: a row of the list.
 pub struct Entry {
     pub name: &'static str,
-    /// Another name that is read for it.
-    pub alias: Option<&'static str>,
+    /// The name that it had before, which is still read.
+    pub older: Option<&'static str>,
+    /// The struct that holds its fields.
+    pub spec: &'static str,
     pub inputs: &'static [Port],
     pub example: &'static str,
     pub shapes: &'static [(&'static str, usize, usize)],
@@ -99,9 +103,14 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The block of that name, or of that other name.
+    /// The block that is called so, or was.
     pub fn find(name: &str) -> Option<&'static Entry> {
-        Spec::LIST.iter().find(|e| e.name == name || e.alias == Some(name))
+        Spec::LIST.iter().find(|e| e.name == name || e.older == Some(name))
+    }
+
+    /// A block's name where it is one that a block had before; else the name itself.
+    pub fn current(name: &str) -> &str {
+        Self::find(name).map_or(name, |e| e.name)
     }
 }
 
@@ -117,7 +126,8 @@ macro_rules! blocks {
             /// Every block, in the order of the documentation.
             pub const LIST: &'static [Entry] = &[$(Entry {
                 name: <$name as Block>::NAME,
-                alias: <$name as Block>::ALIAS,
+                older: <$name as Block>::OLDER,
+                spec: stringify!($name),
                 inputs: <$name as Block>::INPUTS,
                 example: <$name as Block>::EXAMPLE,
                 shapes: <$name as Block>::SHAPES,
@@ -131,7 +141,7 @@ macro_rules! blocks {
             /// The deserializer's.
             pub fn read<'de, D: serde::Deserializer<'de>>(name: &str, fields: D) -> Option<Result<Spec, D::Error>> {
                 match name {
-                    $(_ if name == <$name as Block>::NAME || Some(name) == <$name as Block>::ALIAS => Some($name::deserialize(fields).map(Spec::$name)),)*
+                    $(_ if name == <$name as Block>::NAME || Some(name) == <$name as Block>::OLDER => Some($name::deserialize(fields).map(Spec::$name)),)*
                     _ => None,
                 }
             }

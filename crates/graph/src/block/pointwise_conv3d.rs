@@ -28,10 +28,10 @@ fn yes() -> bool {
 }
 
 impl Block for PointwiseConv3D {
-    const NAME: &'static str = "PointwiseConv3D";
-    const ALIAS: Option<&'static str> = Some("PointwiseConv");
+    const NAME: &'static str = "PointwiseConv";
+    const OLDER: Option<&'static str> = Some("PointwiseConv3D");
     const INPUTS: &'static [Port] = &[Port::one("x", "a volume")];
-    const EXAMPLE: &'static str = "PointwiseConv3D(x: \"features\", out: 4)";
+    const EXAMPLE: &'static str = "PointwiseConv(x: \"features\", out: 4)";
     const SHAPES: &'static [(&'static str, usize, usize)] = &[("features", 8, 1)];
 
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {

@@ -23,7 +23,7 @@ impl Block for SegHead {
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
         if self.classes < 2 {
             return Err(Fault::field("classes", format!("`classes` is {}: the background counts, so there are two or more", self.classes))
-                .help("use 2 or more, with 0 for the background; for one region alone PointwiseConv3D(out: 1) is the head"));
+                .help("use 2 or more, with 0 for the background; for one region alone PointwiseConv(out: 1) is the head"));
         }
         let y = b.pointwise("conv", self.classes, x.one("x")?)?;
         self.init.begin(b, "init", y)?;

@@ -48,7 +48,7 @@ impl Block for TextureRouting {
             let message = format!("`texture` is a map of one channel, but {} are given", b.channels(texture));
             return Err(Fault::new(crate::text::Code::E0302, message)
                 .on("texture")
-                .help("make it one channel with `PointwiseConv3D(out: 1)`"));
+                .help("make it one channel with `PointwiseConv(out: 1)`"));
         }
         let t = b.op("texture", Resize::LIKE, &[texture, v])?;
         let rest = b.op("rest", ScaleShift::ONE_MINUS, &[t])?;

@@ -56,10 +56,10 @@ fn yes() -> bool {
 }
 
 impl Block for UpConv3D {
-    const NAME: &'static str = "UpConv3D";
-    const ALIAS: Option<&'static str> = Some("UpConv");
+    const NAME: &'static str = "UpConv";
+    const OLDER: Option<&'static str> = Some("UpConv3D");
     const INPUTS: &'static [Port] = &[Port::one("x", "a volume")];
-    const EXAMPLE: &'static str = "UpConv3D(x: \"features\", out: 4)";
+    const EXAMPLE: &'static str = "UpConv(x: \"features\", out: 4)";
     const SHAPES: &'static [(&'static str, usize, usize)] = &[("features", 8, 1)];
 
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {

@@ -6,10 +6,10 @@ use super::wire::{Ask, State, Surroundings, Wired};
 use crate::block::{self, Spec};
 use crate::read::budget::{Budget, Limit, NESTING};
 use crate::read::{
-    Composite, Entry, Kind, NodeQuestion, NodeText, OPEN, Reference, Scope, Tree, Value, Words, asked, fields, given, no_block, required,
-    value, with, with_values,
+    COMMAND_LINE, Composite, Entry, Kind, NodeQuestion, NodeText, OPEN, Reference, Scope, Tree, Value, Words, asked, fields, given, names,
+    no_block, required, value, with, with_values,
 };
-use crate::text::{Code, Diagnostic, Diagnostics, nearest, printable, suggestion};
+use crate::text::{Code, Diagnostic, Diagnostics, Place, nearest, printable, suggestion};
 
 /// What a node is.
 pub enum Body<'t> {
@@ -70,9 +70,9 @@ pub fn body<'n, 't>(n: &'n NodeText, around: &Surroundings<'_, 't>, budget: &mut
             false => built_in(n, entry, around, found),
         };
     }
-    let names: Vec<&str> = Spec::LIST.iter().map(|e| e.name).chain(around.composites.keys().copied()).collect();
     let d = Diagnostic::error(Code::E0201, format!("there is no block `{}`", printable(&n.block))).at(n.block_place.clone(), "used here");
-    found.push(d.help(suggestion(&n.block, names.iter().copied(), "blocks")).echo(!around.all_blocks));
+    found.push(d.help(block::no_such_block(&n.block, around.composites.keys().copied())).echo(!around.all_blocks));
+    let names: Vec<&str> = Spec::LIST.iter().map(|e| e.name).chain(around.composites.keys().copied()).collect();
     // Most likely another composite was meant: what is inside of it is looked at as well.
     let near = nearest(&n.block, names.iter().copied()).and_then(|near| around.composites.get(near));
     if let Some(c) = near.filter(|c| !around.within.contains(&c.name.as_str()) && around.within.len() < NESTING) {
@@ -191,9 +191,17 @@ fn built_in<'n, 't>(
             if d.code == Code::E0107 {
                 let place = d.labels.first().map(|l| &l.place);
                 refused.extend(rest.iter().filter(|e| Some(&e.key_place) == place).map(|e| e.key.clone()));
+                let foreign = refused.last().and_then(|key| block::field_meant(key, entry.inputs.iter().map(|p| p.name)));
                 let ports: Vec<String> = entry.inputs.iter().map(|p| format!("`{}`", p.name)).collect();
-                d = d.help(format!("inputs of `{}`: {}", n.block, ports.join(", ")));
+                d = match foreign {
+                    Some(input) => Diagnostic { help: vec![format!("it is called `{input}` here")], ..d },
+                    // A field under its name elsewhere was told.
+                    None if d.help.iter().any(|h| h.starts_with("it is called")) => d,
+                    None => d.help(format!("inputs of `{}`: {}", n.block, ports.join(", "))),
+                };
             }
+            let place = d.labels.first().map(|l| l.place.clone());
+            d = with_outside(d, rest.iter().copied().find(|e| Some(&e.value.place) == place.as_ref()), &scope);
             if let (Code::E0106, Some(form)) = (d.code, &n.form) {
                 d = d.also(form.clone(), "the block is written here").help("add it at one of the two");
             }
@@ -203,6 +211,22 @@ fn built_in<'n, 't>(
     });
     let sound = spec.is_ok();
     Wired { text: n, body: Body::Block(spec, entry), inputs, asks: vec![], unclear: vec![], sound }
+}
+
+/// Where a value that comes from the command line was given there.
+fn outside<'s>(tree: &Tree, scope: &'s Scope) -> impl Iterator<Item = (String, &'s Place)> {
+    let text = if let Kind::Str(text) = &tree.kind { text.as_str() } else { "" };
+    let used: Vec<String> = names(text).map(str::to_owned).collect();
+    used.into_iter().filter_map(|name| scope.place(&name).filter(|p| p.source.name == COMMAND_LINE).map(|p| (name, p)))
+}
+
+/// An error in the value of a field, with the places on the command line that it comes from.
+pub(super) fn with_outside(d: Diagnostic, entry: Option<&Entry>, scope: &Scope) -> Diagnostic {
+    let Some(entry) = entry else { return d };
+    outside(&entry.value, scope).fold(d, |d, (name, place)| match d.labels.iter().any(|l| l.place == *place) {
+        true => d,
+        false => d.also(place.clone(), format!("`{}` is set here", printable(&name))),
+    })
 }
 
 /// Whether a composite may be opened here: it does not contain itself, and is not too deep inside of others.
@@ -246,7 +270,11 @@ fn composite<'n, 't>(
     for e in &strange {
         let d = Diagnostic::error(Code::E0107, format!("`{}` has no input or parameter `{}`", c.name, printable(&e.key)));
         let d = d.at(e.key_place.clone(), "here").also(c.place.clone(), "defined here");
-        found.push(d.help(suggestion(&e.key, names.iter().copied(), "inputs and parameters")).echo(!c.whole));
+        let help = match block::field_meant(&e.key, names.iter().copied()) {
+            Some(meant) if nearest(&e.key, names.iter().copied()).is_none() => format!("it is called `{meant}` here"),
+            _ => suggestion(&e.key, names.iter().copied(), "inputs and parameters"),
+        };
+        found.push(d.help(help).echo(!c.whole));
         sound = false;
     }
     let outer = with(around.params, &n.locals);
@@ -276,7 +304,8 @@ fn composite<'n, 't>(
                 words.remove(&p.name);
             }
         }
-        params.set_at(&p.name, value, own.map_or(&p.value.place, |e| &e.value.place));
+        let written = own.map_or(&p.value.place, |e| outside(&e.value, &outer).next().map_or(&e.value.place, |(_, place)| place));
+        params.set_at(&p.name, value, written);
     }
     let inputs = references(&connections, found);
     let refused = strange.iter().map(|e| e.key.clone()).collect();

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::answers::{asked, inputs};
-use super::body::{Body, Target, read_now};
+use super::body::{Body, Target, read_now, with_outside};
 use super::flow::{Connection, Flow, FlowOutput, FlowValues, find, flat, flows, picked, several_for};
 use super::program::Row;
 use super::wire::{Surroundings, Wired, wire};
@@ -330,7 +330,8 @@ impl<'t> Lowering<'t> {
         // Where the connections are labelled with their shapes, the block is what does not take them.
         let entry = entry.filter(|e| !(shapes && x.iter().any(|(port, ..)| *port == e.key)));
         let place = entry.map_or(&w.text.block_place, |e| &e.value.place);
-        let mut d = Diagnostic::error(fault.code, fault.message).at(place.clone(), format!("in `{path}` ({})", w.text.block));
+        let d = Diagnostic::error(fault.code, fault.message).at(place.clone(), format!("in `{path}` ({})", w.text.block));
+        let mut d = with_outside(d, entry, s.params);
         if shapes {
             for (_, r, v) in x {
                 d = d.also(r.place.clone(), format!("this is {}", self.graph.fact(*v)));

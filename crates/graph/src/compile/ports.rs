@@ -5,7 +5,7 @@
 use super::body::{Body, Target};
 use super::wire::{Wired, told};
 use crate::block::Arity;
-use crate::read::{Absent, Entry, PortText, Reference};
+use crate::read::{Absent, Entry, Kind, PortText, Reference, Value};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, nearest};
 
 /// How many values an input takes.
@@ -63,6 +63,10 @@ pub fn arity(w: &Wired, lacks: &[Lack], known: &dyn Fn(&str) -> bool, found: &mu
                     }
                     continue;
                 }
+                if let Some(d) = emptied(w, name, defined) {
+                    found.push(if let Some(p) = defined { d.also(p.clone(), "this input") } else { d });
+                    continue;
+                }
                 let message = format!("nothing is connected to the input `{name}` of `{node}`");
                 let d = Diagnostic::error(Code::E0204, message).at(w.text.block_place.clone(), "here");
                 d.help(format!("add `{name}: \"...\"`")).echo(w.text.entries.iter().any(|e| meant(e, name, w, &ports, known)))
@@ -88,6 +92,24 @@ pub fn arity(w: &Wired, lacks: &[Lack], known: &dyn Fn(&str) -> bool, found: &mu
         found.push(d.help(format!("connect `{}` to a node that is there, or leave it out as well", w.text.id)));
     }
     sound
+}
+
+/// That the list which is written for a port has no entry in this turn.
+fn emptied(w: &Wired, port: &str, defined: Option<&Place>) -> Option<Diagnostic> {
+    let e = w.text.entries.iter().find(|e| e.key == port)?;
+    let Kind::List(items) = &e.value.kind else { return None };
+    let locals: Vec<String> = w.text.locals.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+    let turn = if locals.is_empty() { String::new() } else { format!(", where {}", locals.join(", ")) };
+    let message = format!("the list for the input `{port}` of `{}` is empty here{turn}", w.text.id);
+    let when = match w.text.locals.first() {
+        Some((name, value @ Value::Int(_))) => format!(", as by `when: \"{name} > {value}\"`"),
+        _ => String::new(),
+    };
+    let mut help = format!("leave the node out where there is nothing to take{when}");
+    if defined.is_some() {
+        help.push_str(&format!(", or declare the input as \"{port}[]?\", a list that may be empty"));
+    }
+    items.is_empty().then(|| Diagnostic::error(Code::E0204, message).at(e.value.place.clone(), "this has no entry").help(help))
 }
 
 /// That a node's turns cannot feed each other, as its input `x` takes a list or is not there.

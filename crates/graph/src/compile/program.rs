@@ -352,7 +352,7 @@ fn twice(outputs: &[(String, ir::Value)], text: &GraphText) -> Result<()> {
 /// A composite may not take the name of a block, nor give one name to an input and a parameter.
 pub(super) fn check_composites(text: &GraphText, found: &mut Diagnostics) {
     for c in &text.blocks {
-        if crate::block::Spec::LIST.iter().any(|e| e.name == c.name) {
+        if crate::block::Entry::find(&c.name).is_some() {
             found.push(
                 Diagnostic::error(Code::E0103, format!("`{}` is already a block", c.name))
                     .at(c.place.clone(), "defined again here")

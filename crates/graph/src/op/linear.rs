@@ -31,7 +31,7 @@ impl Operator for Linear {
         }
         if !x.is_vector() {
             return Err(Fault::new(Code::E0301, format!("a linear layer takes a vector but is given a volume, {x}"))
-                .help("use `PointwiseConv3D`, which is the same at each voxel of a volume"));
+                .help("use `PointwiseConv`, which is the same at each voxel of a volume"));
         }
         Ok(Fact::vector(x.batch, self.out))
     }

@@ -2,10 +2,13 @@
 //!
 //! May use `parameter`, `value`, `words`, `tree` beside it and `text`.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::expr::is_name;
 use super::extend::put;
 use super::parameter::{choices, class, misfit};
+use super::set::COMMAND_LINE;
 use super::tree::{Entry, Kind, Tree};
 use super::value::{FormValue, Value};
 use super::words::classes;
@@ -19,14 +22,18 @@ pub(super) fn apply(graph: &mut Tree, path: &str, place: &Place, value: &Tree) -
             .help(suggestion(name, among.iter().map(|e| e.key.as_str()), what))
     };
     let parts: Vec<&str> = path.split('.').collect();
+    // The parameters that an expression may use: those of the graph, and of a composite its own.
+    let own = parts.first().and_then(|block| graph.get("blocks")?.get(block)).map_or(&[][..], |c| among(c, "params"));
+    let names: HashSet<String> = among(graph, "params").iter().chain(own).map(|e| e.key.clone()).collect();
+    let known = |word: &str| matches!(word, "true" | "false") || names.contains(word);
     match parts.as_slice() {
-        [name] => match field(graph, "params").and_then(|p| slot(p, name, place, value)) {
+        [name] => match field(graph, "params").and_then(|p| slot(p, name, place, value, &known)) {
             Some(result) => result,
             None => Err(refuse("parameter", name, among(graph, "params"))),
         },
         [block, name] if graph.get("blocks").is_some_and(|b| b.get(block).is_some()) => {
             let Some(composite) = field(graph, "blocks").and_then(|b| field(b, block)) else { return Ok(()) };
-            match field(composite, "params").and_then(|p| slot(p, name, place, value)) {
+            match field(composite, "params").and_then(|p| slot(p, name, place, value, &known)) {
                 Some(result) => result,
                 None => Err(refuse("parameter", name, among(composite, "params"))),
             }
@@ -54,8 +61,8 @@ pub(super) fn apply(graph: &mut Tree, path: &str, place: &Place, value: &Tree) -
     }
 }
 
-/// Gives a parameter another value of its type.
-fn assign(slot: &mut Tree, name: &str, place: &Place, value: &Tree) -> std::result::Result<(), Diagnostic> {
+/// Gives a parameter another value of its type. `known` says which parameters there are.
+fn assign(slot: &mut Tree, name: &str, place: &Place, value: &Tree, known: &dyn Fn(&str) -> bool) -> std::result::Result<(), Diagnostic> {
     let here = |d: Diagnostic, slot: &Tree| d.at(place.clone(), "set here").also(slot.place.clone(), "declared here");
     let refuse = |expected: &str, slot: &Tree| {
         here(Diagnostic::error(Code::E0207, format!("`{name}` is {expected}, but {} is given", value.what())), slot)
@@ -63,7 +70,7 @@ fn assign(slot: &mut Tree, name: &str, place: &Place, value: &Tree) -> std::resu
     let mut value = value.clone();
     // A bare word of a command line is read as a text.
     if let Kind::Str(w) = &value.kind
-        && value.place.source.name == "--set"
+        && value.place.source.name == COMMAND_LINE
         && !classes(w).is_empty()
     {
         value.kind = Kind::Word(w.clone());
@@ -99,6 +106,26 @@ fn assign(slot: &mut Tree, name: &str, place: &Place, value: &Tree) -> std::resu
         *slot = value;
         return Ok(());
     }
+    // A bare word of a command line that is no parameter is no expression either.
+    if let Kind::Str(w) = &value.kind
+        && value.place.source.name == COMMAND_LINE
+        && is_name(w)
+        && !known(w)
+    {
+        let (kind, example) = match &slot.kind {
+            Kind::Int(_) => ("a whole number", format!("write `{name}=8`")),
+            Kind::Float(_) => ("a number", format!("write `{name}=0.5`")),
+            Kind::Bool(_) => ("`true` or `false`", format!("write `{name}=true`")),
+            Kind::List(_) => ("a list", format!("write `{name}=[16, 32]`")),
+            Kind::Tuple(None, _) => ("a size", format!("write `{name}=(1, 2, 2)`")),
+            _ => ("", String::new()),
+        };
+        if !kind.is_empty() {
+            let message = format!("`{name}` is {kind}, but `{}` is given", printable(w));
+            let help = format!("{example}; there is no parameter `{}` either", printable(w));
+            return Err(here(Diagnostic::error(Code::E0207, message), slot).help(help));
+        }
+    }
     // Whole numbers and sizes are one kind, and so is a number for each level in place of one for all.
     match (&slot.kind, &value.kind) {
         (Kind::Int(_), Kind::Int(_) | Kind::Str(_) | Kind::Tuple(None, _) | Kind::List(_))
@@ -120,15 +147,27 @@ fn assign(slot: &mut Tree, name: &str, place: &Place, value: &Tree) -> std::resu
 }
 
 /// Gives the parameter of that name, or an entry of it, another value; nothing where there is no such parameter.
-fn slot(params: &mut Tree, name: &str, place: &Place, value: &Tree) -> Option<std::result::Result<(), Diagnostic>> {
+fn slot(
+    params: &mut Tree,
+    name: &str,
+    place: &Place,
+    value: &Tree,
+    known: &dyn Fn(&str) -> bool,
+) -> Option<std::result::Result<(), Diagnostic>> {
     match field(params, name) {
-        Some(slot) => Some(assign(slot, name, place, value)),
-        None => assign_entry(params, name, place, value),
+        Some(slot) => Some(assign(slot, name, place, value, known)),
+        None => assign_entry(params, name, place, value, known),
     }
 }
 
 /// Gives an entry of a parameter that is a list another value: `features[1]`.
-fn assign_entry(params: &mut Tree, path: &str, place: &Place, value: &Tree) -> Option<std::result::Result<(), Diagnostic>> {
+fn assign_entry(
+    params: &mut Tree,
+    path: &str,
+    place: &Place,
+    value: &Tree,
+    known: &dyn Fn(&str) -> bool,
+) -> Option<std::result::Result<(), Diagnostic>> {
     let (name, rest) = path.split_once('[')?;
     let index = rest.strip_suffix(']')?.trim();
     let slot = field(params, name.trim())?;
@@ -142,7 +181,7 @@ fn assign_entry(params: &mut Tree, path: &str, place: &Place, value: &Tree) -> O
         return refuse(format!("`{name}` has {}, {range}, and entry {index} is set", several(n, "entry")), "set the whole list", slot);
     };
     let (Kind::List(items) | Kind::Tuple(None, items)) = &mut slot.kind else { return None };
-    Some(assign(&mut items[i], path, place, value))
+    Some(assign(&mut items[i], path, place, value, known))
 }
 
 /// Whether a name may be that of a turn of a loop, which is known when the loop opens.

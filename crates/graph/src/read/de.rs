@@ -11,6 +11,7 @@ use super::scope::Scope;
 use super::tree::{Entry, Kind, Tree};
 use super::value::{AS_TEXT, Value};
 use super::words::classes;
+use crate::block::{field_meant, word_meant};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, nearest, printable, several};
 
 /// What serde refused, and where.
@@ -86,6 +87,26 @@ impl de::Error for Refusal {
         Self { help: Some(help), ..Self::custom(format!("{given}, but {expected} is expected")) }
     }
 
+    fn invalid_type(given: de::Unexpected, expected: &dyn de::Expected) -> Self {
+        let given = match given {
+            de::Unexpected::Str(word) => format!("`{}`", printable(word)),
+            de::Unexpected::Float(f) => format!("{f:?}"),
+            de::Unexpected::Signed(n) => n.to_string(),
+            de::Unexpected::Unsigned(n) => n.to_string(),
+            de::Unexpected::Bool(b) => format!("`{b}`"),
+            de::Unexpected::Seq => "a list".into(),
+            de::Unexpected::Map => "a group of fields".into(),
+            other => other.to_string(),
+        };
+        let expected = expected.to_string();
+        let help = format!("write {}", expected.trim_end_matches(','));
+        Self { help: Some(help), ..Self::custom(format!("{expected} is expected, but {given} is given")) }
+    }
+
+    fn invalid_value(given: de::Unexpected, expected: &dyn de::Expected) -> Self {
+        Self::invalid_type(given, expected)
+    }
+
     fn missing_field(field: &'static str) -> Self {
         let message = format!("the field `{field}` is missing");
         Self { help: Some(format!("add `{field}: ...`")), field: Some(field), ..Self::new(Code::E0106, message) }
@@ -93,17 +114,24 @@ impl de::Error for Refusal {
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         let message = format!("there is no field `{}` here", printable(field));
-        let help = crate::text::suggestion(field, expected.iter().copied(), "fields");
-        let meant = nearest(field, expected.iter().copied()).and_then(|n| expected.iter().find(|e| **e == n)).copied();
+        let near = nearest(field, expected.iter().copied());
+        let foreign = field_meant(field, expected.iter().copied());
+        let help = match (near, foreign) {
+            (None, Some(own)) => format!("it is called `{own}` here"),
+            _ => crate::text::suggestion(field, expected.iter().copied(), "fields"),
+        };
+        let meant = near.or(foreign).and_then(|n| expected.iter().find(|e| **e == n)).copied();
         Self { help: Some(help), field: meant, ..Self::new(Code::E0107, message) }
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
         let message = format!("`{}` is not one of the choices here", printable(variant));
         let all = expected.iter().map(|e| format!("`{e}`")).collect::<Vec<_>>().join(", ");
-        let help = match nearest(variant, expected.iter().copied()) {
-            Some(n) => format!("did you mean `{n}`? choices: {all}"),
-            None => format!("choices: {all}"),
+        let foreign = word_meant(variant).filter(|own| own.split('(').next().is_some_and(|word| expected.contains(&word)));
+        let help = match (foreign, nearest(variant, expected.iter().copied())) {
+            (Some(own), _) => format!("it is called `{own}` here"),
+            (None, Some(n)) => format!("did you mean `{n}`? choices: {all}"),
+            (None, None) => format!("choices: {all}"),
         };
         Self { help: Some(help), ..Self::new(Code::E0104, message) }
     }

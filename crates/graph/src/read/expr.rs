@@ -86,31 +86,35 @@ pub(super) enum Function {
 }
 
 impl Function {
+    /// Every function: its name, how it is called, and what it gives.
+    const ALL: [(&'static str, Self, &'static str, &'static str); 7] = [
+        ("if", Self::If, "if(condition, a, b)", "`a` where the condition holds, `b` elsewhere; the other is not evaluated"),
+        ("len", Self::Len, "len(list)", "how many entries a list has, or values an input that takes a list"),
+        ("sum", Self::Sum, "sum(list)", "the sum of the entries"),
+        ("last", Self::Last, "last(list)", "the last entry"),
+        ("rev", Self::Rev, "rev(list)", "the list backwards"),
+        ("min", Self::Min, "min(a, b)", "the least of any number of values; of one list its least entry"),
+        ("max", Self::Max, "max(a, b)", "the greatest of any number of values; of one list its greatest entry"),
+    ];
+
     fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "len" => Self::Len,
-            "sum" => Self::Sum,
-            "last" => Self::Last,
-            "rev" => Self::Rev,
-            "min" => Self::Min,
-            "max" => Self::Max,
-            "if" => Self::If,
-            _ => return None,
-        })
+        Self::ALL.iter().find(|(own, ..)| *own == name).map(|(_, f, ..)| *f)
     }
 
     /// How it is called.
     fn form(self) -> &'static str {
-        match self {
-            Self::Len => "len(list)",
-            Self::Sum => "sum(list)",
-            Self::Last => "last(list)",
-            Self::Rev => "rev(list)",
-            Self::Min => "min(a, b)",
-            Self::Max => "max(a, b)",
-            Self::If => "if(condition, a, b)",
-        }
+        Self::ALL.iter().find(|(_, f, ..)| *f == self).map_or("", |(_, _, form, _)| form)
     }
+}
+
+/// How everything is called that an expression can call or ask, and what it gives.
+pub fn calls() -> Vec<(&'static str, &'static str)> {
+    let functions = Function::ALL.iter().map(|(_, _, form, about)| (*form, *about));
+    let questions = [
+        ("channels(node)", "the channels of a node or an input; of a list one number for each"),
+        ("connected(input)", "whether something is connected to an input that may stay unconnected"),
+    ];
+    functions.chain(questions).collect()
 }
 
 /// Evaluates an expression.

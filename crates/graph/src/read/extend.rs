@@ -13,6 +13,7 @@ use super::import::imported;
 use super::kind::{Wanted, parsed_as};
 use super::set::Set;
 use super::tree::{Entry, Kind, Tree};
+use crate::block;
 use crate::text::{Code, Diagnostic, Diagnostics, Result, Source, printable, suggestion};
 
 /// Chains of `extends` may be this long.
@@ -295,7 +296,7 @@ fn add_list(base: &mut Tree, own: &Entry) -> std::result::Result<(), Diagnostic>
 fn replace(base: &mut Tree, changes: &Tree, found: &mut Diagnostics) {
     let Some(all) = changes.entries() else {
         let d = Diagnostic::error(Code::E0104, format!("`replace` is a map from blocks to blocks, but {} is given", changes.what()));
-        found.push(d.at(changes.place.clone(), "here").help("write `replace: { \"GhostConv3D\": Conv3D(bias: false) }`"));
+        found.push(d.at(changes.place.clone(), "here").help("write `replace: { \"GhostConv3D\": Conv(bias: false) }`"));
         return;
     };
     found.keep(at_most(CHANGES, all.len(), "blocks to replace", &changes.place));
@@ -304,13 +305,13 @@ fn replace(base: &mut Tree, changes: &Tree, found: &mut Diagnostics) {
             found.push(
                 Diagnostic::error(Code::E0104, format!("a block is expected, but {} is given", e.value.what()))
                     .at(e.value.place.clone(), "here")
-                    .help("write `replace: { \"GhostConv3D\": Conv3D(bias: false) }`"),
+                    .help("write `replace: { \"GhostConv3D\": Conv(bias: false) }`"),
             );
             continue;
         };
         let mut changed = 0;
         each_node(base, &mut |node| {
-            if node.name() == Some(&e.key) {
+            if node.name().map(block::Entry::current) == Some(block::Entry::current(&e.key)) {
                 changed += 1;
                 let old = node.entries().unwrap_or_default().to_vec();
                 let added = extra.iter().filter(|x| old.iter().all(|o| o.key != x.key)).cloned();

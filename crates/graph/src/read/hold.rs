@@ -29,7 +29,7 @@ pub(super) fn hold(node: &mut NodeText, scope: &Scope, budget: &mut Budget, foun
                 other => other.kind().to_owned(),
             };
             let message = format!("`{}` is used as a block, but its value is {what}", printable(&node.block));
-            found.push(refuse(message, "give it a block: `Conv3D(bias: false)`, or the name of a composite"));
+            found.push(refuse(message, "give it a block: `Conv(bias: false)`, or the name of a composite"));
             return unknown(node);
         }
         _ => return unknown(node),
@@ -40,7 +40,7 @@ pub(super) fn hold(node: &mut NodeText, scope: &Scope, budget: &mut Budget, foun
     match &tree.kind {
         Kind::Tuple(_, items) if !items.is_empty() => {
             let message = format!("the fields of a block have names, but `{}` has none", printable(&tree.on_a_line()));
-            found.push(Diagnostic::error(Code::E0104, message).at(tree.place.clone(), "here").help("write `Conv3D(kernel: 1)`"));
+            found.push(Diagnostic::error(Code::E0104, message).at(tree.place.clone(), "here").help("write `Conv(kernel: 1)`"));
             unknown(node);
         }
         _ => {

@@ -338,6 +338,20 @@ impl Reader {
                 let text = r.text.trim();
                 let one = text.trim_end_matches('?');
                 let name = one.strip_suffix("[]").unwrap_or(one);
+                if !is_name(name) {
+                    let bare = name.trim_end_matches(['?', '[', ']']);
+                    let help = match is_name(bare) {
+                        true => format!(
+                            "write \"{bare}[]?\" for a list that may be empty, \"{bare}[]\" for one that may not, \"{bare}?\" for one or none"
+                        ),
+                        false => {
+                            "a name has letters, digits and `_`, and begins with a letter; `?` behind it: one or none; `[]`: a list".into()
+                        }
+                    };
+                    let d = Diagnostic::error(Code::E0109, format!("`{}` cannot be the name of an input", printable(text)));
+                    self.found.push(d.at(r.place.clone(), "here").help(help));
+                    continue;
+                }
                 inputs.push(PortText { name: name.to_owned(), optional: one != text, list: name != one, place: r.place });
             }
         }

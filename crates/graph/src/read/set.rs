@@ -5,6 +5,9 @@ use std::sync::Arc;
 use super::tree::{Kind, Tree, parse};
 use crate::text::{Code, Diagnostic, Place, Result, Source, Span};
 
+/// What the text of a change calls its source.
+pub const COMMAND_LINE: &str = "--set";
+
 /// One change: a path and the value that it gets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Set {
@@ -19,7 +22,7 @@ impl Set {
     /// # Errors
     /// E0207 when there is no `=` or no path.
     pub fn parse(text: &str) -> Result<Set> {
-        let source = Source::new("--set", text);
+        let source = Source::new(COMMAND_LINE, text);
         let whole = Place::new(&source, Span::new(0, text.len()));
         let refuse = |why: &str| {
             Diagnostic::error(Code::E0207, why).at(whole.clone(), "here").help("write `--set name=value`, as in `--set anchors=16`")
@@ -44,7 +47,7 @@ impl Set {
 
 fn value_at(text: &str, place: Place) -> Tree {
     let as_text = || Tree { kind: Kind::Str(text.to_owned()), place: place.clone() };
-    let own: Arc<Source> = Source::new("--set", text);
+    let own: Arc<Source> = Source::new(COMMAND_LINE, text);
     match parse(&own) {
         // A bare word is most often a file or a name; fields that take a choice accept a text as well. `None` takes a value away.
         Ok(Tree { kind: Kind::Word(w), .. }) if w != "None" => as_text(),

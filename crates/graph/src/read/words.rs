@@ -49,7 +49,7 @@ impl Class {
             Class::Norm => "`instance`, `batch`, `layer`, `group(4)`, `none`",
             Class::Function => "`relu`, `silu`, `leaky_relu(slope: 0.1)`, `none`",
             Class::Init => "`default`, `kaiming(slope: 0.01)`, `trunc_normal(0.02)`, `zeros`",
-            Class::Block => "`Conv3D(bias: false)`, or a composite by its name",
+            Class::Block => "`Conv(bias: false)`, or a composite by its name",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Numbers for people, and the formats of results.
 
+use serde_json::{Map, Value as Json};
+
 use crate::text::thousands;
 
 /// How rows are printed.
@@ -41,6 +43,34 @@ pub fn bar(share: f64, width: usize) -> String {
     let part = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'][eighths % 8];
     let whole = "█".repeat(eighths / 8);
     if eighths.is_multiple_of(8) { whole } else { format!("{whole}{part}") }
+}
+
+/// `leaky_relu` of `LeakyRelu`.
+pub fn snake(name: &str) -> String {
+    let mut out = String::new();
+    for (i, c) in name.char_indices() {
+        if c.is_uppercase() && i > 0 {
+            out.push('_');
+        }
+        out.extend(c.to_lowercase());
+    }
+    out
+}
+
+/// A value as a graph's file has it: `1e-5`, `(1, 2, 2)`, `silu`, `relu(slope: 0.1)`.
+pub fn written(value: &Json) -> String {
+    let fields = |all: &Map<String, Json>| all.iter().map(|(k, v)| format!("{k}: {}", written(v))).collect::<Vec<_>>().join(", ");
+    match value {
+        Json::Null => "none".into(),
+        Json::String(s) => s.clone(),
+        Json::Number(n) if n.is_f64() => n.as_f64().map_or_else(String::new, |f| format!("{f:?}")),
+        Json::Array(all) => format!("({})", all.iter().map(written).collect::<Vec<_>>().join(", ")),
+        Json::Object(all) => match all.iter().next() {
+            Some((name, Json::Object(inner))) if all.len() == 1 => format!("{name}({})", fields(inner)),
+            _ => fields(all),
+        },
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]

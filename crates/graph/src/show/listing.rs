@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::format::mebibytes;
+use super::format::{mebibytes, snake, written};
 use crate::compile::Program;
 use crate::compile::memory::{Precision, plan};
 use crate::compile::passes::Optimised;
@@ -18,8 +18,7 @@ pub fn listing(program: &Program) -> String {
     let mut out = format!("{} {}\n", program.name, program.hash());
     for v in g.values() {
         let n = g.node(v);
-        let inputs: Vec<String> = g.inputs(v).iter().map(|i| format!("%{}", i.0)).collect();
-        out.push_str(&format!("%{} {} = {}({}) -> {}{}\n", v.0, n.path, spec(&n.op), inputs.join(", "), n.fact, shares(g, v)));
+        out.push_str(&format!("%{} {} = {} -> {}{}\n", v.0, n.path, called(g, v), n.fact, shares(g, v)));
     }
     for (name, v) in &g.outputs {
         out.push_str(&format!("output {name} = %{}\n", v.0));
@@ -54,8 +53,7 @@ pub fn scheduled(optimised: &Optimised) -> Result<String, Fault> {
                 None => format!("{:>12} {:>12}", "|", ""),
             };
             let mark = if optimised.in_place.get(v.0).is_some_and(Option::is_some) { "=" } else { " " };
-            let inputs: Vec<String> = g.inputs(*v).iter().map(|i| format!("%{}", i.0)).collect();
-            let line = format!("{place} {mark}%{} {} = {}({}) -> {}", v.0, n.path, spec(&n.op), inputs.join(", "), n.fact);
+            let line = format!("{place} {mark}%{} {} = {} -> {}", v.0, n.path, called(g, *v), n.fact);
             out.push_str(&format!("{line}{}\n", shares(g, *v)));
         }
     }
@@ -65,8 +63,21 @@ pub fn scheduled(optimised: &Optimised) -> Result<String, Fault> {
     Ok(out)
 }
 
-fn spec(op: &Op) -> String {
-    ron::to_string(op).unwrap_or_default()
+/// An operation with its fields and its inputs: `conv3d(out: 8, kernel: 3)(%0)`, `add(%1, %2)`, `input`.
+fn called(g: &Graph<Op>, v: Value) -> String {
+    let op = &g.node(v).op;
+    let (name, fields) = match serde_json::to_value(op) {
+        Ok(Json::Object(all)) => all.into_iter().next().unwrap_or_default(),
+        _ => (op.kind().to_owned(), Json::Null),
+    };
+    // What is called after its fields, as an activation after its function, is called after its type here.
+    let same = op.kind().replace('_', "") == name.to_lowercase();
+    let name = if same { op.kind().to_owned() } else { snake(&name) };
+    let fields = if fields.is_object() { written(&fields) } else { String::new() };
+    let fields = if fields.is_empty() { fields } else { format!("({fields})") };
+    let inputs: Vec<String> = g.inputs(v).iter().map(|i| format!("%{}", i.0)).collect();
+    let inputs = if inputs.is_empty() { String::new() } else { format!("({})", inputs.join(", ")) };
+    format!("{name}{fields}{inputs}")
 }
 
 fn shares(g: &Graph<Op>, v: Value) -> String {

@@ -12,6 +12,7 @@ pub mod reference;
 mod sheet;
 mod stats;
 mod table;
+mod weights;
 
 pub use convention::Convention;
 pub use format::{Format, millions};
@@ -19,4 +20,6 @@ pub use listing::{listing, operations, operations_text, scheduled};
 pub use panels::panels;
 pub use sheet::{WIDTH, compare};
 pub use stats::{Fitting, Line, Memory, Question, Sort, Stats, measure, stats};
+
 pub use table::{Column, csv, fit, left_out, quoted, table};
+pub use weights::weights;

@@ -55,6 +55,7 @@ pub struct Augment {
     /// of the factors are below 1, likewise.
     #[serde(skip_serializing_if = "RandomRange::is_off")]
     pub contrast: RandomRange,
+    /// Gaussian noise: a number, from 0 to which its deviation is drawn for every patch, or `(probability: 0.1, low: 0, high: 0.1)`.
     pub noise: Noise,
     /// Of every patch: largest relative change of contrast, and largest shift of brightness in units of normalised intensity, per channel.
     pub intensity: f64,

@@ -37,6 +37,7 @@ fn page(c: &Composite) -> Page {
     let inside = format!("Inside: {}.", nodes.join(", "));
     Page {
         name: c.name.clone(),
+        older: None,
         summary: first_sentence(&doc),
         text: [doc, inside].into_iter().filter(|t| !t.is_empty()).collect(),
         inputs: inputs.collect(),

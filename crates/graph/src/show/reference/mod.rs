@@ -3,6 +3,8 @@
 //! May use `text`, `ir`, `op`, `block`, `read`, `compile`.
 
 mod composite;
+mod config;
+mod language;
 mod page;
 mod probe;
 mod render;
@@ -11,6 +13,8 @@ mod source;
 mod template;
 
 pub use composite::composites;
+pub use config::{WrittenType, config_fields};
+pub use language::language;
 pub use page::{Example, Field, Input, Kind, Page, UNIT, fields, functions, page};
 pub use render::{list, print};
 pub use schema::schema;

@@ -18,6 +18,9 @@ pub const UNIT: usize = 32;
 #[derive(Clone, Debug, Serialize)]
 pub struct Page {
     pub name: String,
+    /// The name that it had before, which is still read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub older: Option<&'static str>,
     pub summary: String,
     /// What it computes: paragraphs.
     pub text: Vec<String>,
@@ -164,7 +167,7 @@ const USUAL: &[(&str, &str)] = &[
 /// # Errors
 /// None for a block whose example compiles and whose fields have known types, which tests see to.
 pub fn page(e: &Entry) -> Result<Page> {
-    let w = written(e.source, e.name);
+    let w = written(e.source, e.spec);
     let (spec, defaults) = spec(e)?;
     let mut all = vec![];
     for name in fields(e.name) {
@@ -183,7 +186,17 @@ pub fn page(e: &Entry) -> Result<Page> {
     let inputs = e.inputs.iter().map(|p| Input { name: p.name.into(), arity: arity(p.arity), doc: p.doc.into() }).collect();
     let outputs = spec.outputs();
     let example = Some(example(e, &outputs)?);
-    Ok(Page { name: e.name.into(), summary: w.summary, text: w.text, inputs, outputs, fields: all, example, built_in: true })
+    Ok(Page {
+        name: e.name.into(),
+        older: e.older,
+        summary: w.summary,
+        text: w.text,
+        inputs,
+        outputs,
+        fields: all,
+        example,
+        built_in: true,
+    })
 }
 
 fn unknown(e: &Entry, field: &str) -> Diagnostics {
@@ -193,12 +206,12 @@ fn unknown(e: &Entry, field: &str) -> Diagnostics {
 /// The example's spec, and what its fields are when only those without a default are given.
 fn spec(e: &Entry) -> Result<(Spec, Map<String, Value>)> {
     let tree = read::parse(&Source::new(e.name, e.example))?;
-    let required: Vec<_> = written(e.source, e.name).fields.into_iter().filter(|f| f.required).map(|f| f.name).collect();
+    let required: Vec<_> = written(e.source, e.spec).fields.into_iter().filter(|f| f.required).map(|f| f.name).collect();
     let is_port = |k: &str| e.inputs.iter().any(|p| p.name == k);
     let example = build(e, &tree, &|k| !is_port(k))?;
     let least = build(e, &tree, &|k| required.iter().any(|r| r == k))?;
     let defaults = match serde_json::to_value(&least) {
-        Ok(Value::Object(mut o)) => match o.remove(least.name()) {
+        Ok(Value::Object(mut o)) => match o.remove(e.spec) {
             Some(Value::Object(fields)) => fields,
             _ => Map::new(),
         },

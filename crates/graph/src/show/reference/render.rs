@@ -8,7 +8,7 @@ const ROOM: usize = 24;
 
 /// Name, ports and first sentence of each block, in lines of at most `width` columns; with no `width` as Markdown.
 pub fn list(pages: &[Page], width: Option<usize>) -> String {
-    let rows: Vec<[String; 3]> = pages.iter().map(|p| [p.name.clone(), ports(p), p.summary.clone()]).collect();
+    let rows: Vec<[String; 3]> = pages.iter().map(|p| [p.name.clone(), ports(p), summary(p)]).collect();
     let Some(width) = width else {
         let lines = rows.iter().map(|[name, ports, text]| format!("| `{name}` | `{ports}` | {text} |\n"));
         return format!("| block | ports | |\n|---|---|---|\n{}", lines.collect::<String>());
@@ -16,6 +16,14 @@ pub fn list(pages: &[Page], width: Option<usize>) -> String {
     let heads: Vec<Vec<String>> = rows.iter().map(|[name, ports, _]| vec![name.clone(), ports.clone()]).collect();
     let texts: Vec<&str> = rows.iter().map(|r| r[2].as_str()).collect();
     described(&heads, &texts, 0, width)
+}
+
+/// What a block is, and the name that it had before.
+fn summary(p: &Page) -> String {
+    match p.older {
+        Some(older) => format!("{} Before: {older}.", p.summary),
+        None => p.summary.clone(),
+    }
 }
 
 /// Cells in columns with a text beside each row, or below it where there is no room beside it. All behind `indent` blanks.
@@ -64,7 +72,8 @@ pub fn print(p: &Page, width: Option<usize>) -> String {
     let mut out = if markdown { format!("# {}\n", p.name) } else { format!("{}\n", p.name) };
     // What is said of a composite begins with its summary.
     let summary = Some(&p.summary).filter(|s| !s.is_empty() && !p.text.iter().any(|t| t.starts_with(s.as_str())));
-    for t in summary.into_iter().chain(&p.text) {
+    let older = p.older.map(|older| format!("`{older}` is read for it, too."));
+    for t in summary.into_iter().chain(&p.text).chain(&older) {
         out.push('\n');
         out.push_str(&if markdown { format!("{t}\n") } else { wrapped(t, 2) });
     }

@@ -36,9 +36,12 @@ pub fn schema(blocks: &[Page], composites: &[Page]) -> Value {
     for p in all() {
         defs.insert(p.name.clone(), block(p));
     }
-    let one = all().map(|p| json!({"type": "object", "properties": {p.name.clone(): {"$ref": format!("#/$defs/{}", p.name)}}, "required": [p.name], "additionalProperties": false}));
+    // A block under its name, and under the one that it had before.
+    let named: Vec<(&str, &str)> =
+        all().flat_map(|p| std::iter::once(p.name.as_str()).chain(p.older).map(|name| (name, p.name.as_str()))).collect();
+    let one = named.iter().map(|(name, block)| json!({"type": "object", "properties": {*name: {"$ref": format!("#/$defs/{block}")}}, "required": [name], "additionalProperties": false}));
     let mut one: Vec<Value> = one.collect();
-    let names: Vec<&str> = all().map(|p| p.name.as_str()).collect();
+    let names: Vec<&str> = named.iter().map(|(name, _)| *name).collect();
     one.push(json!({
         "description": "a composite of this graph",
         "type": "object", "minProperties": 1, "maxProperties": 1,

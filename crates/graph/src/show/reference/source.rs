@@ -1,5 +1,7 @@
 //! The documentation of a block, read from the file that defines it.
 
+use crate::show::format::snake;
+
 /// What a block's file says of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Written {
@@ -53,6 +55,67 @@ pub fn written(source: &str, name: &str) -> Written {
         }
     }
     w
+}
+
+/// A choice of an enum.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WrittenChoice {
+    /// As files have it.
+    pub name: String,
+    pub doc: String,
+    pub fields: Vec<WrittenField>,
+}
+
+/// The choices of the enum called `name`, as the file that defines it writes them.
+pub fn choices(source: &str, name: &str) -> Vec<WrittenChoice> {
+    let head = format!("pub enum {name} {{");
+    let attributes = attributes(source, &head);
+    let named = |name: &str| match () {
+        _ if attributes.contains("\"snake_case\"") => snake(name),
+        _ if attributes.contains("\"lowercase\"") => name.to_lowercase(),
+        _ => name.to_owned(),
+    };
+    let mut all: Vec<WrittenChoice> = vec![];
+    let mut docs: Vec<&str> = vec![];
+    let (mut open, mut default) = (false, false);
+    for line in source.lines().skip_while(|l| !l.starts_with(&head)).skip(1).take_while(|l| *l != "}").map(str::trim) {
+        if let Some(doc) = line.strip_prefix("///") {
+            docs.push(doc);
+        } else if line.starts_with('#') {
+            default |= line.contains("default");
+        } else if line == "}," {
+            open = false;
+        } else if let (true, Some((field, rust)), Some(last)) = (open, line.split_once(": "), all.last_mut()) {
+            let doc = paragraphs(docs.drain(..)).join(" ");
+            let required = !std::mem::take(&mut default) && !rust.starts_with("Option<");
+            last.fields.push(WrittenField { name: field.into(), rust: rust.trim_end_matches(',').into(), doc, required });
+        } else if !line.is_empty() {
+            default = false;
+            open = line.ends_with('{');
+            let inside = line.split_once("{ ").and_then(|(_, rest)| rest.split_once(" }")).map_or("", |(inside, _)| inside);
+            let field = |f: &str| {
+                f.split_once(": ").map(|(name, rust)| WrittenField {
+                    name: name.into(),
+                    rust: rust.into(),
+                    doc: String::new(),
+                    required: true,
+                })
+            };
+            let fields = inside.split(", ").filter_map(field).collect();
+            all.push(WrittenChoice {
+                name: named(line.split([',', ' ', '(']).next().unwrap_or_default()),
+                doc: paragraphs(docs.drain(..)).join(" "),
+                fields,
+            });
+        }
+    }
+    all
+}
+
+/// The lines with attributes before the line that begins as `head`.
+pub fn attributes(source: &str, head: &str) -> String {
+    let before: Vec<&str> = source.lines().take_while(|l| !l.starts_with(head)).collect();
+    before.into_iter().rev().take_while(|l| l.starts_with("#[")).collect()
 }
 
 /// Lines joined to paragraphs.
