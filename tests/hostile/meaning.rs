@@ -64,8 +64,8 @@ fn ports_that_are_not_there() {
 fn too_many_and_too_few_inputs() {
     refused(Code::E0204, &graph("\"a\": «Conv3D(out: 1)", "a"));
     refused(Code::E0204, &graph("\"a\": Conv3D(x: [\"image\", «\"image\"], out: 1)", "a"));
-    refused(Code::E0204, &graph("\"a\": «Conv3D(x: [], out: 1)", "a"));
-    refused(Code::E0204, &graph("\"a\": «Concat(x: [])", "a"));
+    refused(Code::E0204, &graph("\"a\": Conv3D(x: «[], out: 1)", "a"));
+    refused(Code::E0204, &graph("\"a\": Concat(x: «[])", "a"));
     refused(Code::E0204, &graph("\"a\": Add(x: «[\"image\"])", "a"));
     refused(Code::E0107, &graph("\"a\": Conv3D(x: \"image\", «y: \"image\", out: 1)", "a"));
 }
@@ -215,7 +215,7 @@ fn a_value_that_thousands_use() {
 
 #[test]
 fn gates_of_no_and_of_one_path() {
-    refused(Code::E0204, &graph("\"g\": «MultiPathGate(x: \"image\", paths: [])", "g"));
+    refused(Code::E0204, &graph("\"g\": MultiPathGate(x: \"image\", paths: «[])", "g"));
     refused(Code::E0204, &graph("\"g\": «MultiPathGate(x: \"image\")", "g"));
     let p = compiled(&graph("\"g\": MultiPathGate(x: \"image\", paths: [\"image\"])", "g")).expect("one path is sound");
     assert_eq!(p.warnings.0.iter().map(|d| d.code).collect::<Vec<_>>(), [Code::W0204]);

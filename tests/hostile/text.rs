@@ -98,7 +98,7 @@ fn unknown_names_come_with_the_nearest() {
         let d = refused(code, text);
         assert!(d.help.iter().any(|h| h.contains(&format!("did you mean `{meant}`?"))), "{d:?}");
     };
-    near(Code::E0201, &graph("\"a\": «Conv3d(x: \"image\", out: 1)", "a"), "Conv3D");
+    near(Code::E0201, &graph("\"a\": «Conv3d(x: \"image\", out: 1)", "a"), "Conv");
     near(Code::E0202, &graph("\"a\": Conv3D(x: «\"imag\", out: 1)", "a"), "image");
     near(Code::E0107, &graph("\"a\": Conv3D(x: \"image\", out: 1, «strid: 2)", "a"), "stride");
     near(Code::E0107, "(«node: {}, inputs: {}, nodes: {}, outputs: {})", "nodes");
