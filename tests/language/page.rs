@@ -16,7 +16,7 @@ fn fences(page: &str) -> Vec<(String, String)> {
     inside.map(|part| part.split_once('\n').map(|(head, text)| (head.to_owned(), text.to_owned())).expect("lines")).collect()
 }
 
-fn lines<'a>(text: &'a str) -> impl Iterator<Item = &'a str> {
+fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(|l| l.split("//").next().unwrap_or_default().trim()).filter(|l| !l.is_empty())
 }
 
