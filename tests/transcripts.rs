@@ -51,9 +51,10 @@ fn holds(page: &str, folder: &Path) {
     let all = shown(&text_of);
     assert!(all.len() > 1, "{page} has commands");
     // A config stands in the page, below its name.
-    if let Some((_, after)) = text_of.split_once("`fine.ron`:\n\n") {
+    for (before, after) in text_of.match_indices(".ron`:\n\n").map(|(at, end)| (&text_of[..at], &text_of[at + end.len()..])) {
+        let name = before.rsplit('`').next().expect("a name");
         let lines: Vec<&str> = after.lines().take_while(|l| l.starts_with("    ")).collect();
-        std::fs::write(folder.join("fine.ron"), lines.join("\n")).expect("written");
+        std::fs::write(folder.join(format!("{name}.ron")), lines.join("\n")).expect("written");
     }
     for Shown { words, lines } in all {
         let words: Vec<&str> = words.iter().map(|w| w.trim_matches('\'')).collect();
@@ -65,8 +66,8 @@ fn holds(page: &str, folder: &Path) {
         // Each line stands in what was printed, in this order; `...` is any number of lines.
         for line in lines.iter().filter(|l| !l.is_empty() && l.trim() != "...") {
             let wanted = steady(line);
-            let (begin, cut) = (wanted.trim_end_matches("...").trim_end().to_owned(), wanted.ends_with("..."));
-            let at = said[from..].iter().position(|l| if cut { l.starts_with(&begin) } else { *l == wanted });
+            let begin = wanted.split_once("...").map(|(begin, _)| begin.trim_end());
+            let at = said[from..].iter().position(|l| begin.map_or(*l == wanted, |begin| l.starts_with(begin)));
             let at =
                 at.unwrap_or_else(|| panic!("lmsc {} does not print\n  {wanted}\nbut\n  {}", words.join(" "), said[from..].join("\n  ")));
             from += at + 1;
@@ -117,8 +118,22 @@ fn bring_a_pytorch_network() {
 #[test]
 #[ignore = "slow"]
 fn fine_tune() {
-    let (Some(models), Some(data)) = (beside("nnunet/models/hippo-plain"), beside("data/Task04_Hippocampus")) else { return };
+    let (Some(models), Some(data), Some(mesh)) =
+        (beside("nnunet/models/hippo-plain"), beside("data/Task04_Hippocampus"), beside("models/brainchop-model5/model.pth"))
+    else {
+        return;
+    };
     let place = tempfile::tempdir().expect("a folder");
-    links(place.path(), &[("nnUNetTrainer__nnUNetPlans__3d_fullres", models), ("Task04_Hippocampus", data)]);
+    let own = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    links(
+        place.path(),
+        &[
+            ("nnUNetTrainer__nnUNetPlans__3d_fullres", models),
+            ("Task04_Hippocampus", data),
+            ("model.pth", mesh),
+            ("graphs", own("graphs")),
+            ("maps", own("maps")),
+        ],
+    );
     holds("finetuning.md", place.path());
 }
