@@ -176,6 +176,7 @@ fn a_case_that_fails_does_not_stop_the_others() {
 }
 
 /// What is trained on by a layout is predicted and compared by it: channels of a case in files of their own, a run config with its parts.
+#[cfg(feature = "train")]
 #[test]
 fn a_data_set_is_predicted_by_its_cases_and_found_by_eval() {
     let place = Place::new(&[]);
