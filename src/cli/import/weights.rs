@@ -22,7 +22,7 @@ use crate::text::{Code, Diagnostic, Form, Outputs, Result, Source, a_few, printa
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
-  lmsc import weights model.pth --graph graphs/meshnet.ron --map maps/meshnet.map --card cards/mindgrab.ron --out mindgrab.safetensors
+  lmsc import weights model.pth --graph graphs/meshnet.ron --map maps/meshnet.map --card cards/brainchop-mindgrab.ron --out mindgrab.safetensors
       then `lmsc predict mindgrab.safetensors SCAN`
 
   lmsc import weights model.pth --graph net.ron --suggest-map > net.map
