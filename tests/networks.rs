@@ -201,42 +201,20 @@ fn outputs_and_gradients_are_those_of_the_public_implementations() {
     }
 }
 
-/// Trained public models: folder, file of weights, graph and map, and the parameters of the graph.
-const TRAINED: &[(&str, &str, &str, &[&str])] = &[
-    ("brainchop-model5", "weights.safetensors", "meshnet", &["norm=none"]),
+/// Trained public models: folder and file of weights.
+const TRAINED: &[(&str, &str)] = &[
+    ("brainchop-model5", "weights.safetensors"),
     // Under the names that PyTorch gives them.
-    ("brainchop-model5", "model.pth", "meshnet", &["norm=none"]),
-    ("brainchop-model20chan3cls", "weights.safetensors", "meshnet", &["norm=none", "act=elu", "channels=20"]),
-    ("brainchop-model30chan18cls", "weights.safetensors", "meshnet", &["norm=none", "act=elu", "channels=30", "out_channels=18"]),
-    (
-        "brainchop-model21-104class",
-        "weights.safetensors",
-        "meshnet",
-        &["norm=none", "channels=21", "out_channels=104", "dilations=[1, 2, 2, 4, 4, 8, 8, 16]"],
-    ),
-    (
-        "brainchop-mindgrab",
-        "weights.safetensors",
-        "meshnet",
-        &[
-            "norm=instance(affine: false)",
-            "act=gelu",
-            "bias=false",
-            "channels=15",
-            "out_channels=2",
-            "dilations=[16, 8, 4, 2, 1, 16, 8, 4, 2, 1, 16, 8, 4, 2, 1, 16, 8, 4, 2, 1, 16, 8, 4, 2, 1]",
-        ],
-    ),
-    (
-        "brainchop-meshnet15-bn",
-        "weights.safetensors",
-        "meshnet",
-        &["act=elu", "channels=15", "dilations=[1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 12, 8, 7, 6, 5, 4, 3, 2, 1]"],
-    ),
-    ("brainchop-sae-robust-tissue", "weights.safetensors", "autoencoder", &[]),
-    ("deepbet", "model.safetensors", "linknet", &[]),
-    ("hippodeep", "hippodeep.safetensors", "hippodeep", &[]),
-    ("deepbrain-v1", "weights.safetensors", "deepbrain", &[]),
+    ("brainchop-model5", "model.pth"),
+    ("brainchop-model20chan3cls", "weights.safetensors"),
+    ("brainchop-model30chan18cls", "weights.safetensors"),
+    ("brainchop-model21-104class", "weights.safetensors"),
+    ("brainchop-mindgrab", "weights.safetensors"),
+    ("brainchop-meshnet15-bn", "weights.safetensors"),
+    ("brainchop-sae-robust-tissue", "weights.safetensors"),
+    ("deepbet", "model.safetensors"),
+    ("hippodeep", "hippodeep.safetensors"),
+    ("deepbrain-v1", "weights.safetensors"),
 ];
 
 /// What of a file of weights no graph has.
@@ -244,7 +222,8 @@ const UNUSED: &str = "num_batches_tracked";
 
 #[test]
 fn trained_public_models_give_their_own_logits() {
-    for (folder, file, graph, sets) in TRAINED {
+    for (folder, file) in TRAINED {
+        let (graph, sets) = given::public_model(folder);
         let Some(folder) = given::beside(&format!("models/{folder}")) else { continue };
         let tensor = |file: &str, name: &str| read_store(&folder.join(file)).expect("a file of tensors").arrays[name].clone();
         let (x, want) = (tensor("input.safetensors", "input"), tensor("output.safetensors", "output"));

@@ -384,50 +384,19 @@ fn whole_volumes_go_through_steps_and_back() {
     assert!(code == 1 && err.contains("has no model `finder` within it"), "{err}");
 }
 
-/// Trained public models: card, folder, file of weights, graph, its parameters.
-const PUBLIC: &[(&str, &str, &str, &str, &[&str])] = &[
-    ("brainchop-model5", "brainchop-model5", "model.pth", "meshnet", &["norm=none"]),
-    ("brainchop-model20chan3cls", "brainchop-model20chan3cls", "tfjs/model.json", "meshnet", &["norm=none", "act=elu", "channels=20"]),
-    (
-        "brainchop-model30chan18cls",
-        "brainchop-model30chan18cls",
-        "tfjs/model.json",
-        "meshnet",
-        &["norm=none", "act=elu", "channels=30", "out_channels=18"],
-    ),
-    ("brainchop-model5-finder", "brainchop-model5", "model.pth", "meshnet", &["norm=none"]),
-    (
-        "brainchop-model21-104class",
-        "brainchop-model21-104class",
-        "tfjs/model.json",
-        "meshnet",
-        &["norm=none", "channels=21", "out_channels=104", "dilations=[1, 2, 2, 4, 4, 8, 8, 16]"],
-    ),
-    (
-        "brainchop-mindgrab",
-        "brainchop-mindgrab",
-        "model.pth",
-        "meshnet",
-        &[
-            "norm=instance(affine: false)",
-            "act=gelu",
-            "bias=false",
-            "channels=15",
-            "out_channels=2",
-            "dilations=[16, 8, 4, 2, 1, 16, 8, 4, 2, 1, 16, 8, 4, 2, 1, 16, 8, 4, 2, 1, 16, 8, 4, 2, 1]",
-        ],
-    ),
-    (
-        "brainchop-meshnet15-bn",
-        "brainchop-meshnet15-bn",
-        "model.pth",
-        "meshnet",
-        &["act=elu", "channels=15", "dilations=[1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 12, 8, 7, 6, 5, 4, 3, 2, 1]"],
-    ),
-    ("brainchop-sae-robust-tissue", "brainchop-sae-robust-tissue", "model.pth", "autoencoder", &[]),
-    ("deepbet-finder", "deepbet", "bbox_model.pt.xz", "linknet", &[]),
-    ("deepbet", "deepbet", "model.pt.xz", "linknet", &[]),
-    ("deepbrain", "deepbrain-v1", "weights.safetensors", "deepbrain", &[]),
+/// Trained public models: card, folder, file of weights. What finds a box for another comes before it.
+const PUBLIC: &[(&str, &str, &str)] = &[
+    ("brainchop-model5", "brainchop-model5", "model.pth"),
+    ("brainchop-model20chan3cls", "brainchop-model20chan3cls", "tfjs/model.json"),
+    ("brainchop-model30chan18cls", "brainchop-model30chan18cls", "tfjs/model.json"),
+    ("brainchop-model5-finder", "brainchop-model5", "model.pth"),
+    ("brainchop-model21-104class", "brainchop-model21-104class", "tfjs/model.json"),
+    ("brainchop-mindgrab", "brainchop-mindgrab", "model.pth"),
+    ("brainchop-meshnet15-bn", "brainchop-meshnet15-bn", "model.pth"),
+    ("brainchop-sae-robust-tissue", "brainchop-sae-robust-tissue", "model.pth"),
+    ("deepbet-finder", "deepbet", "bbox_model.pt.xz"),
+    ("deepbet", "deepbet", "model.pt.xz"),
+    ("deepbrain", "deepbrain-v1", "weights.safetensors"),
 ];
 
 /// Imported by the verb and run on the whole volume on which the originals were run: their label maps.
@@ -441,7 +410,8 @@ fn public_models_give_their_own_labels() {
         let out = given::lmsc(place.folder.path(), args);
         assert!(out.status.success(), "{args:?}: {}", given::text(&out.stderr));
     };
-    for (card, folder, file, graph, sets) in PUBLIC {
+    for (card, folder, file) in PUBLIC {
+        let (graph, sets) = given::public_model(folder);
         let mut weights = shared.join(folder).join(file);
         if file.ends_with(".xz") {
             let plain = place.at(file.trim_end_matches(".xz"));

@@ -32,6 +32,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     let mut outputs = args.overwrite.outputs("man");
     outputs.folder(&args.out)?;
+    outputs.make(&args.out)?;
     let mut command = Cli::command();
     command.build();
     let mut pages = vec![(String::from("lmsc.1"), command.clone())];

@@ -90,6 +90,37 @@ pub fn beside(file: &str) -> Option<PathBuf> {
     None
 }
 
+/// The graph of a trained public model by its folder beside the checkout, and the parameters that its weights were trained with.
+pub fn public_model(folder: &str) -> (&'static str, &'static [&'static str]) {
+    match folder {
+        "brainchop-model5" => ("meshnet", &["norm=none"]),
+        "brainchop-model20chan3cls" => ("meshnet", &["norm=none", "act=elu", "channels=20"]),
+        "brainchop-model30chan18cls" => ("meshnet", &["norm=none", "act=elu", "channels=30", "out_channels=18"]),
+        "brainchop-model21-104class" => {
+            ("meshnet", &["norm=none", "channels=21", "out_channels=104", "dilations=[1, 2, 2, 4, 4, 8, 8, 16]"])
+        }
+        "brainchop-mindgrab" => (
+            "meshnet",
+            &[
+                "norm=instance(affine: false)",
+                "act=gelu",
+                "bias=false",
+                "channels=15",
+                "out_channels=2",
+                "dilations=[16, 8, 4, 2, 1, 16, 8, 4, 2, 1, 16, 8, 4, 2, 1, 16, 8, 4, 2, 1, 16, 8, 4, 2, 1]",
+            ],
+        ),
+        "brainchop-meshnet15-bn" => {
+            ("meshnet", &["act=elu", "channels=15", "dilations=[1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 12, 8, 7, 6, 5, 4, 3, 2, 1]"])
+        }
+        "brainchop-sae-robust-tissue" => ("autoencoder", &[]),
+        "deepbet" => ("linknet", &[]),
+        "hippodeep" => ("hippodeep", &[]),
+        "deepbrain-v1" => ("deepbrain", &[]),
+        other => panic!("no graph is known for {other}"),
+    }
+}
+
 /// The device of `LMSC_TEST_DEVICE`, or the CPU.
 #[cfg(feature = "train")]
 pub fn device() -> burn::tensor::Device {

@@ -14,6 +14,7 @@ mod semantics;
 pub use file::{Store, read_store, write_store};
 pub use init::init;
 pub use map::{Exported, NameMap, fits};
+pub(crate) use map::{bare, is_counter};
 pub use model::{ATTACHED, SETS, Trained, attach, check_shapes, graph_of, load, save, save_sets};
 pub use seal::FORMAT;
 pub use semantics::SEMANTICS;

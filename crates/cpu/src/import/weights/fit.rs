@@ -7,13 +7,11 @@ use std::collections::{BTreeMap, HashSet};
 use super::Foreign;
 use crate::compile::Program;
 use crate::ir::Arrays;
-use crate::store::NameMap;
+use crate::store::{NameMap, bare, is_counter};
 use crate::text::{Code, Diagnostic, Diagnostics, Result, a_few, nearest, printable};
 
 /// So many weights of a kind of mistake are named one by one.
 const NAMED: usize = 6;
-/// PyTorch's batch norms count the batches that they have seen; no network computes with it.
-const COUNTER: &str = "num_batches_tracked";
 
 /// Weights by the graph's names.
 #[derive(Clone, Debug)]
@@ -36,8 +34,7 @@ pub fn fit(program: &Program, foreign: &Foreign, map: &NameMap) -> Result<Fitted
     let taken: HashSet<&str> = names.values().map(String::as_str).collect();
     let (mut ignored, mut unused) = (vec![], vec![]);
     for name in foreign.order.iter().filter(|name| !taken.contains(name.as_str())) {
-        let counter = name.rsplit(['.', '/']).next() == Some(COUNTER);
-        if counter || map.ignores(name) { ignored.push(name.clone()) } else { unused.push(name.as_str()) }
+        if is_counter(name) || map.ignores(name) { ignored.push(name.clone()) } else { unused.push(name.as_str()) }
     }
     let file = foreign.path.display();
     let mut found = Diagnostics::default();
@@ -90,7 +87,6 @@ fn told(count: usize) -> String {
 
 /// What may be meant: of what is of no use, what has the same shape and the nearest name.
 fn candidate(name: &str, own: &[usize], unused: &[&str], foreign: &Foreign) -> String {
-    let bare = |dims: &[usize]| dims.iter().copied().filter(|n| *n != 1).collect::<Vec<_>>();
     let alike: Vec<&str> =
         unused.iter().copied().filter(|other| foreign.store.arrays.get(*other).is_some_and(|a| bare(&a.dims) == bare(own))).collect();
     let last = |name: &str| name.rsplit(['.', '/']).next().unwrap_or_default().to_owned();

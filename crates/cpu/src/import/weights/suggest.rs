@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::Foreign;
 use super::rules::{self, NamePair};
 use crate::compile::Program;
+use crate::store::{bare, is_counter};
 use crate::text::printable;
 
 /// Lists longer than that are not aligned.
@@ -65,13 +66,12 @@ fn in_order(name: &str) -> (Vec<(String, u64)>, Option<Kind>) {
 pub fn suggest(program: &Program, foreign: &Foreign) -> Proposal {
     let mut tensors = program.graph.tensors();
     tensors.sort_by_key(|(value, ..)| *value);
-    let bare = |dims: &[usize]| dims.iter().copied().filter(|n| *n != 1).collect::<Vec<_>>();
     let ours: Vec<Entry> = tensors.iter().map(|(_, name, w)| Entry { name, dims: bare(&w.dims), kind: kind(name) }).collect();
     let mut theirs: Vec<Entry> = foreign
         .order
         .iter()
         .filter_map(|name| Some(Entry { name, dims: bare(&foreign.store.arrays.get(name)?.dims), kind: kind(name) }))
-        .filter(|e| !e.name.ends_with("num_batches_tracked"))
+        .filter(|e| !is_counter(e.name))
         .collect();
     if foreign.form == super::SAFETENSORS {
         // Such a file is sorted by name, letter by letter; the order of the network is nearer to that of the numbers.

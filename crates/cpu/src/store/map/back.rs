@@ -8,7 +8,7 @@ use std::path::Path;
 
 use lmsc_graph::read::{Scope, Value, evaluate};
 
-use super::{Layout, NameMap, Part, Rule, bare, fill, laid_out};
+use super::{Layout, NameMap, Part, Rule, bare, fill, is_counter, laid_out};
 use crate::ir::{Array, Arrays};
 use crate::store::Store;
 use crate::text::{Code, Diagnostic, Diagnostics, Result, a_few, printable};
@@ -19,8 +19,6 @@ const NUMBERS: i64 = 256;
 const MOST: usize = 8;
 /// So many weights of a kind of mistake are named.
 const NAMED: usize = 6;
-/// PyTorch's batch norms count the batches that they have seen.
-const COUNTER: &str = "num_batches_tracked";
 
 /// Weights under foreign names.
 #[derive(Clone, Debug, Default)]
@@ -88,7 +86,7 @@ impl NameMap {
                 placed.keys().find(|other| like.arrays.get(**other).is_some_and(|a| a.dims == theirs.dims && a.values == theirs.values));
             match copy.and_then(|other| out.arrays.get(*other)).cloned() {
                 Some(array) => drop(out.arrays.insert(foreign.clone(), array)),
-                None if foreign.rsplit(['.', '/']).next() == Some(COUNTER) => drop(out.arrays.insert(foreign.clone(), theirs.clone())),
+                None if is_counter(foreign) => drop(out.arrays.insert(foreign.clone(), theirs.clone())),
                 None => out.left_out.push(foreign.clone()),
             }
         }

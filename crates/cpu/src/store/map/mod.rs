@@ -168,7 +168,7 @@ impl NameMap {
 }
 
 /// The dimensions that are not 1.
-fn bare(dims: &[usize]) -> Vec<usize> {
+pub(crate) fn bare(dims: &[usize]) -> Vec<usize> {
     dims.iter().copied().filter(|n| *n != 1).collect()
 }
 
@@ -192,6 +192,11 @@ fn laid_out(array: &Array, wanted: &[usize], layout: Layout) -> Array {
         }
         _ => array.clone(),
     }
+}
+
+/// Whether a tensor counts the batches that a batch norm of PyTorch's has seen: no network computes with it.
+pub(crate) fn is_counter(name: &str) -> bool {
+    name.rsplit(['.', '/']).next() == Some("num_batches_tracked")
 }
 
 /// Whether a name is what a pattern with `*` for anything says.
