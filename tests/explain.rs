@@ -248,3 +248,18 @@ fn fields_of_a_config_come_from_the_files_that_define_them() {
         assert!(page.contains(&format!("\n{line}")), "{line}\n{page}");
     }
 }
+
+/// The page of a card's fields, which is that of the documentation, names every field that a card file may have.
+#[test]
+fn every_field_of_a_card_stands_on_its_page() {
+    let source = std::fs::read_to_string("crates/cpu/src/infer/card_file.rs").expect("the source");
+    let (_, after) = source.split_once("struct CardText {").expect("the fields of a card file");
+    let (fields, _) = after.split_once("\n}").expect("the end of it");
+    let names: Vec<&str> =
+        fields.lines().filter(|l| !l.trim().starts_with("//")).filter_map(|l| l.trim().split_once(':').map(|(n, _)| n)).collect();
+    assert!(names.len() >= 17, "{names:?}");
+    let page = std::fs::read_to_string("docs/models.md").expect("the page");
+    for name in names {
+        assert!(page.contains(&format!("`{name}`")), "docs/models.md does not name `{name}`");
+    }
+}
