@@ -4,6 +4,7 @@ mod given;
 
 use std::path::Path;
 
+use lmsc::compile::memory::facts_at;
 use lmsc::compile::{Program, compile};
 use lmsc::read::Set;
 use lmsc::text::{Source, render};
@@ -124,4 +125,26 @@ fn compiled_graphs_and_stats_are_as_kept() {
             insta::assert_snapshot!(format!("{name}.stats"), stats);
         });
     }
+}
+
+#[test]
+fn an_input_follows_the_first_unless_it_states_its_size() {
+    let two = |size: &str| {
+        let text = format!(
+            r#"(name: "two", inputs: {{ "a": (channels: 1, size: (16, 16, 16)), "b": (channels: 1{size}) }},
+               nodes: {{ "down": Conv3D(x: "b", out: 2, kernel: 2, stride: 2), "up": Resize(x: "down", scale: 2),
+                        "y": Concat(x: ["a", "up"]) }}, outputs: {{ "y": "y" }})"#
+        );
+        compile(&Source::new("two.ron", text), &[], None).unwrap_or_else(|d| panic!("{d:?}"))
+    };
+    // Stated and equal by chance: the size of the first input alone may not change it.
+    let (follows, stated) = (two(""), two(", size: (16, 16, 16)"));
+    let sizes = |p: &Program| p.inputs_at(2, [8, 24, 16]).iter().map(|f| (f.batch, f.size)).collect::<Vec<_>>();
+    assert_eq!(sizes(&follows), [(2, [8, 24, 16]); 2]);
+    assert_eq!(sizes(&stated), [(2, [8, 24, 16]), (2, [16; 3])]);
+    let at = |p: &Program| facts_at(p, 1, Some([8, 24, 16])).is_ok();
+    assert!(at(&follows) && !at(&stated));
+    assert_eq!(follows.multiple(), [2; 3]);
+    assert!(follows.inputs.iter().all(|(_, v)| follows.follows(*v)));
+    assert!(!stated.follows(stated.inputs[1].1));
 }

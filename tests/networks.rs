@@ -9,10 +9,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use burn::tensor::{Tensor, TensorData};
+use lmsc::compile::memory::Segments;
 use lmsc::compile::{Program, compile, verify};
 use lmsc::exec::{Executor, Shape};
 use lmsc::ir::{Array, Arrays, Volume64, evaluate};
-use lmsc::net::Network;
+use lmsc::net::{Network, TrainingPass};
 use lmsc::read::Set;
 use lmsc::store::{NameMap, Store, read_store};
 use lmsc::text::Source;
@@ -198,6 +199,57 @@ fn outputs_and_gradients_are_those_of_the_public_implementations() {
         }
         let file_has = theirs.keys().filter(|k| k.starts_with("grad.")).count();
         assert!(given == file_has && compared >= 3, "{file}: {compared} of {given} gradients were compared, the file has {file_has}");
+    }
+}
+
+/// Batch norms by the statistics of the batch: outputs, gradients and running statistics of the specification in training mode, which
+/// `tests/given/train_mode.py` wrote.
+#[test]
+fn batch_statistics_give_the_outputs_and_gradients_of_the_specification() {
+    for file in ["vnet", "attentionunet"] {
+        let Some(path) = given::beside(&format!("networks/A-{file}.safetensors")) else { continue };
+        let (_, graph, map, sets) = REFERENCES.iter().find(|(name, ..)| *name == file).expect("it is listed");
+        let (theirs, training) = (read_store(&path).expect("the reference").arrays, format!("tests/given/train-mode-{file}.safetensors"));
+        let training = read_store(Path::new(&training)).expect("the reference in training mode").arrays;
+        // The second sample of the batch is the first one turned over along D.
+        let twice = |a: &Array| -> Vec<f32> {
+            let plane = a.dims[3] * a.dims[4];
+            let channels = a.values.chunks_exact(a.dims[2] * plane);
+            let turned = channels.flat_map(|c| c.chunks_exact(plane).rev().flatten().copied());
+            a.values.iter().copied().chain(turned).collect()
+        };
+        let (x, probe) = (&theirs["input"], &theirs["probe"]);
+        let p = program(graph, sets, [x.dims[2], x.dims[3], x.dims[4]]);
+        let map = NameMap::read(&Path::new("maps").join(format!("{map}.map"))).expect("the map");
+        let device = given::device().autodiff();
+        let mut net =
+            Network::from_arrays(Arc::new(p.clone()), &ported(&p, &map, &theirs, ""), &device).unwrap_or_else(|d| panic!("{d:?}"));
+        let tensor =
+            |a: &Array| Tensor::<5>::from_data(TensorData::new(twice(a), [2, a.dims[1], a.dims[2], a.dims[3], a.dims[4]]), &device);
+        let near = |got: &[f32], want: &Array, what: &str| {
+            let error = relative(got, &want.values);
+            assert!(error < 1e-4, "{file}, {what}: {error:e}");
+        };
+        let pass = net.pass(tensor(x), &[0], &Segments::whole(), TrainingPass::new(0, 0));
+        let y = pass.outputs()[0].clone();
+        near(&y.clone().into_data().try_into_vec::<f32>().expect("numbers"), &training["output"], "the output");
+        let grads = (y * tensor(probe)).mean().backward();
+        let gradients = ported(&p, &map, &training, "grad.");
+        assert!(gradients.len() >= 5);
+        for (name, w) in net.weights() {
+            let Some(want) = gradients.get(name) else { continue };
+            let own = w.grad(&grads).unwrap_or_else(|| panic!("{file}: {name} has no gradient"));
+            near(&own.into_data().try_into_vec::<f32>().expect("numbers"), want, &format!("the gradient of {name}"));
+        }
+        let counts = Tensor::from_data(TensorData::new(vec![1f32], [1]), &device.clone().inner());
+        net.observe(pass.observed(), &counts);
+        let running = ported(&p, &map, &training, "");
+        let mut compared = 0;
+        for (name, b) in net.buffers() {
+            near(&b.clone().into_data().try_into_vec::<f32>().expect("numbers"), &running[name], name);
+            compared += 1;
+        }
+        assert_eq!(compared, training.keys().filter(|k| k.contains(".running_")).count(), "{file}");
     }
 }
 

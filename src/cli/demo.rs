@@ -86,12 +86,12 @@ pub fn run(args: Args) -> Result<()> {
 
 /// Writes a generated case as files; gives the files' name and the labels.
 fn write_case(job: &Job, case: usize, images: &Path, labels: &Path) -> Result<(String, ndarray::Array3<u8>)> {
-    let DatasetSpec::Phantom { size, seed, .. } = job.config.data else {
+    let DatasetSpec::Phantom { size, seed, channels, classes, .. } = job.config.data else {
         return Err(Diagnostic::error(Code::E0701, "the demo's data are not generated")
             .help("this is a fault of the program; please report it")
             .into());
     };
-    let made = phantom::generate(size, seed, case as u64);
+    let made = phantom::generate(size, seed, case as u64).reduced(channels, classes);
     let id = job.store.ids().get(case).cloned().unwrap_or_default();
     let name = format!("{id}.nii.gz");
     write_image(&images.join(&name), &made.image, &Header::plain(size, made.image.dim().0, made.spacing))?;

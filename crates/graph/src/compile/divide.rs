@@ -24,22 +24,20 @@ pub fn multiple(program: &Program, size: [usize; 3]) -> [usize; 3] {
         let works = |n: usize| sound(program, size, with(n));
         let first = |works: &dyn Fn(usize) -> bool| CANDIDATES.into_iter().find(|m| FACTORS.iter().all(|k| works(m * k)));
         // Outputs of a network without padding have no proportion to keep.
-        let passes = |n: usize| inferred(program, size, with(n)).is_some();
+        let passes = |n: usize| inferred(program, with(n)).is_some();
         first(&works).or_else(|| first(&passes)).unwrap_or(size[axis])
     })
 }
 
-/// Every fact at `other`, if the graph infers there.
-fn inferred(program: &Program, base: [usize; 3], other: [usize; 3]) -> Option<Vec<Fact>> {
-    let inputs = program.inputs.iter().map(|(_, v)| program.graph.fact(*v));
-    let facts: Vec<Fact> = inputs.map(|f| if f.size == base { Fact { size: other, ..f } } else { f }).collect();
-    program.graph.infer_at(&facts).ok()
+/// Every fact at `size`, if the graph infers there.
+fn inferred(program: &Program, size: [usize; 3]) -> Option<Vec<Fact>> {
+    program.graph.infer_at(&program.inputs_at(1, size)).ok()
 }
 
 /// Whether the graph infers at `other`, with outputs that keep their proportion to the input.
 fn sound(program: &Program, base: [usize; 3], other: [usize; 3]) -> bool {
     let g = &program.graph;
-    let Some(all) = inferred(program, base, other) else { return false };
+    let Some(all) = inferred(program, other) else { return false };
     g.outputs.iter().all(|(_, v)| {
         let (then, now) = (g.fact(*v).size, all[v.0].size);
         (0..3).all(|a| then[a].checked_mul(other[a]) == now[a].checked_mul(base[a]) || then[a] == 1)

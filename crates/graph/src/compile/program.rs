@@ -8,7 +8,7 @@ use super::divide;
 use super::flow::{Flow, FlowOutput};
 use super::inputs;
 use super::lower::{Inside, Lowering};
-use crate::ir::{self, Cost, Fault, Graph, Hash};
+use crate::ir::{self, Cost, Fact, Fault, Graph, Hash};
 use crate::op::Op;
 use crate::read::{self, Claim, GraphText, Scope, Set, Tree, Value, Words};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Severity, Source};
@@ -52,14 +52,19 @@ pub struct Program {
     /// What is sound but rarely meant.
     pub warnings: Diagnostics,
     resolved: Resolved,
+    /// Which inputs state a size of their own, in their order; the others have the first one's.
+    own_size: Vec<bool>,
     multiple: [usize; 3],
     flat: bool,
 }
 
 impl Program {
-    /// A program around an op graph that was made by hand, without a text.
+    /// A program around an op graph that was made by hand, without a text. Inputs of another size than the first one's keep theirs.
     pub fn from_graph(name: impl Into<String>, graph: Graph<Op>, inputs: Vec<(String, ir::Value)>) -> Self {
+        let size = |v: &ir::Value| graph.fact(*v).size;
+        let own_size = inputs.iter().map(|(_, v)| inputs.first().is_some_and(|(_, first)| size(first) != size(v))).collect();
         Self {
+            own_size,
             name: name.into(),
             graph,
             rows: vec![],
@@ -96,6 +101,19 @@ impl Program {
     /// In words, what sizes must be and which nodes ask for it.
     pub fn sizes(&self) -> String {
         super::reason::sentence(self)
+    }
+
+    /// The facts of its inputs for a batch, where the first one has the size `[D, H, W]`: inputs that state a size of their own keep it.
+    pub fn inputs_at(&self, batch: usize, size: [usize; 3]) -> Vec<Fact> {
+        let own = self.own_size.iter().copied().chain(std::iter::repeat(false));
+        let facts = self.inputs.iter().map(|(_, v)| self.graph.fact(*v)).zip(own);
+        facts.map(|(f, own)| Fact { batch, size: if own { f.size } else { size }, ..f }).collect()
+    }
+
+    /// Whether an input always has the size of the first one; so has the first.
+    pub fn follows(&self, input: ir::Value) -> bool {
+        let at = self.inputs.iter().position(|(_, v)| *v == input);
+        at.is_some_and(|at| !self.own_size.get(at).copied().unwrap_or(false))
     }
 
     /// Channels of the first input.
@@ -264,9 +282,10 @@ fn at(text: &GraphText, params: &Parameters, (all_blocks, flat): (bool, bool), s
     check_composites(text, &mut l.found);
     l.found.0.extend(super::forms::check(text, &params.values).0);
     let mut flows = HashMap::new();
-    let mut named = vec![];
+    let (mut named, mut own_size) = (vec![], vec![]);
     for (k, i) in text.inputs.iter().enumerate() {
         let v = inputs::input(i, &params.values, size, k == 0, &mut l);
+        own_size.push(k > 0 && i.size.is_some());
         named.extend(v.map(|v| (i.name.clone(), v)));
         flows.insert(i.name.clone(), v.map_or(Flow::Unknown, Flow::Value));
     }
@@ -322,6 +341,7 @@ fn at(text: &GraphText, params: &Parameters, (all_blocks, flat): (bool, bool), s
         graph,
         rows,
         inputs: named,
+        own_size,
         params: params.values.clone(),
         claims: text.claims.clone(),
         warnings,

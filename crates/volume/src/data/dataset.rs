@@ -56,7 +56,7 @@ pub enum DatasetSpec {
         labels: Vec<(u32, String)>,
         cases: Vec<CaseEntry>,
     },
-    /// Generated volumes: how many, their D, H, W, and the seed.
+    /// Generated volumes: how many, their D, H, W, the seed, and what a network sees and tells apart.
     Phantom {
         #[serde(default = "phantom::default_cases")]
         cases: usize,
@@ -64,6 +64,12 @@ pub enum DatasetSpec {
         size: [usize; 3],
         #[serde(default)]
         seed: u64,
+        /// Contrasts of the image, 1 to 4: flair, then t1ce, t2, t1.
+        #[serde(default = "phantom::all")]
+        channels: usize,
+        /// Classes of the label, 2 to 4: the innermost ones belong to what they lie in.
+        #[serde(default = "phantom::all")]
+        classes: usize,
     },
 }
 
@@ -178,8 +184,8 @@ impl Dataset {
     /// As [`Dataset::load`]: all that is wrong with its image and its label.
     pub fn raw(&self, at: usize) -> Result<MatchedCase, Diagnostics> {
         let Some(case) = self.description.cases.get(at) else { return Err(Diagnostics::default()) };
-        if let DatasetSpec::Phantom { size, seed, .. } = self.spec {
-            let made = phantom::generate(size, seed, at as u64);
+        if let DatasetSpec::Phantom { size, seed, channels, classes, .. } = self.spec {
+            let made = phantom::generate(size, seed, at as u64).reduced(channels, classes);
             return Ok(MatchedCase::of_phantom(made, self.by.orientation));
         }
         // Both are looked at whatever the other is like: all that is wrong is said at once.
@@ -204,8 +210,9 @@ impl Dataset {
                 .help(crate::text::suggestion(id, known, "cases"))
         })?;
         match self.spec {
-            DatasetSpec::Phantom { size, seed, .. } => {
-                let made = MatchedCase::of_phantom(phantom::generate(size, seed, at as u64), self.by.orientation);
+            DatasetSpec::Phantom { size, seed, channels, classes, .. } => {
+                let made = phantom::generate(size, seed, at as u64).reduced(channels, classes);
+                let made = MatchedCase::of_phantom(made, self.by.orientation);
                 LoadedCase::prepared(&case.id, &made, &self.by, &self.description)
             }
             _ => {
@@ -244,12 +251,13 @@ impl Dataset {
 mod tests {
     use super::*;
     use crate::volume::Normalise;
+    use ndarray::Axis;
 
     #[test]
     fn specs_read_as_they_stand_in_a_config() {
         let read = |t: &str| ron::from_str::<DatasetSpec>(t);
         assert_eq!(read(r#"Msd(root: "a/b")"#).unwrap(), DatasetSpec::Msd { root: "a/b".into() });
-        let phantom = DatasetSpec::Phantom { cases: 4, size: [32, 40, 48], seed: 9 };
+        let phantom = DatasetSpec::Phantom { cases: 4, size: [32, 40, 48], seed: 9, channels: 4, classes: 4 };
         assert_eq!(read("Phantom(cases: 4, size: (32, 40, 48), seed: 9)").unwrap(), phantom);
         assert!(read("Phantom()").is_ok());
         assert!(read("Phantom(cases: 4, sizes: (32, 40, 48))").is_err());
@@ -257,9 +265,28 @@ mod tests {
     }
 
     #[test]
+    fn a_phantom_has_the_channels_and_classes_that_are_asked_for() {
+        let open = |channels, classes| {
+            let spec = DatasetSpec::Phantom { cases: 1, size: [24; 3], seed: 5, channels, classes };
+            Dataset::open(&spec, Preprocess::default(), None)
+        };
+        let (all, two) = (open(4, 4).unwrap(), open(2, 3).unwrap());
+        assert_eq!(two.description.modalities, ["t1ce", "flair"]);
+        assert_eq!(two.description.labels.iter().map(|l| l.1.as_str()).collect::<Vec<_>>(), ["background", "edema", "core"]);
+        let (all, two) = (all.raw(0).unwrap(), two.raw(0).unwrap());
+        assert_eq!(two.image.data.dim().0, 2);
+        assert_eq!(two.image.data.index_axis(Axis(0), 1), all.image.data.index_axis(Axis(0), 3), "flair");
+        assert!(all.label.iter().any(|c| *c == 3));
+        assert_eq!(two.label, all.label.mapv(|c| c.min(2)));
+        for (channels, classes) in [(0, 4), (5, 4), (4, 1), (4, 5)] {
+            assert_eq!(open(channels, classes).err().unwrap().0[0].code, Code::E0601, "{channels}, {classes}");
+        }
+    }
+
+    #[test]
     fn a_phantom_set_loads_the_same_in_any_order() {
         let set = Dataset::open(
-            &DatasetSpec::Phantom { cases: 3, size: [24, 24, 24], seed: 5 },
+            &DatasetSpec::Phantom { cases: 3, size: [24, 24, 24], seed: 5, channels: 4, classes: 4 },
             Preprocess { normalise: Normalise::ZScoreNonZero, ..Preprocess::default() },
             None,
         )

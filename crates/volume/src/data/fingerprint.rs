@@ -119,7 +119,12 @@ mod tests {
 
     #[test]
     fn a_generated_set_is_known_whole() {
-        let set = Dataset::open(&DatasetSpec::Phantom { cases: 3, size: [24, 20, 16], seed: 2 }, Preprocess::default(), None).unwrap();
+        let set = Dataset::open(
+            &DatasetSpec::Phantom { cases: 3, size: [24, 20, 16], seed: 2, channels: 4, classes: 4 },
+            Preprocess::default(),
+            None,
+        )
+        .unwrap();
         let f = Fingerprint::of(&set.description, &set.survey(|| ()));
         assert_eq!((f.cases, f.of, f.classes.len(), f.intensities.len()), (3, 3, 4, 4));
         assert!(f.spacing.iter().all(|s| s.min == s.max && s.median == s.min));
@@ -143,7 +148,9 @@ mod tests {
 
     #[test]
     fn nothing_gives_zeros() {
-        let set = Dataset::open(&DatasetSpec::Phantom { cases: 1, size: [16; 3], seed: 2 }, Preprocess::default(), None).unwrap();
+        let set =
+            Dataset::open(&DatasetSpec::Phantom { cases: 1, size: [16; 3], seed: 2, channels: 4, classes: 4 }, Preprocess::default(), None)
+                .unwrap();
         let f = Fingerprint::of(&set.description, &[]);
         assert_eq!((f.cases, f.voxels, f.size[0]), (0, 0, ValueRange::default()));
     }

@@ -20,14 +20,8 @@ pub enum Aspect {
 /// The operation that refuses, and why.
 pub fn facts_at(program: &Program, batch: usize, size: Option<[usize; 3]>) -> Result<Vec<Fact>, (Value, Fault)> {
     let g = &program.graph;
-    let base = program.inputs.first().map(|(_, v)| g.fact(*v).size);
-    let facts: Vec<Fact> = program
-        .inputs
-        .iter()
-        .map(|(_, v)| g.fact(*v))
-        .map(|f| Fact { batch, size: size.filter(|_| Some(f.size) == base).unwrap_or(f.size), ..f })
-        .collect();
-    g.infer_at(&facts)
+    let size = size.or_else(|| program.inputs.first().map(|(_, v)| g.fact(*v).size)).unwrap_or_default();
+    g.infer_at(&program.inputs_at(batch, size))
 }
 
 /// No axis is tried beyond this.

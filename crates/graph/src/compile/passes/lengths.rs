@@ -10,8 +10,6 @@ use crate::ir::{Length, Operator};
 pub fn lengths(program: &Program) -> Vec<[Length; 3]> {
     let g = &program.graph;
     let multiple = program.multiple();
-    let first = program.inputs.first().map(|(_, v)| *v);
-    let base = first.map(|v| g.fact(v).size);
     let mut all: Vec<[Length; 3]> = Vec::with_capacity(g.len());
     for v in g.values() {
         let x: Vec<[Length; 3]> = g.inputs(v).iter().map(|i| all[i.0]).collect();
@@ -21,12 +19,12 @@ pub fn lengths(program: &Program) -> Vec<[Length; 3]> {
                 let along: Vec<Length> = x.iter().map(|l| l[a]).collect();
                 return g.node(v).op.length(&along, a).unwrap_or(unknown);
             }
-            match base {
-                _ if Some(v) == first => Length::Line { per: multiple[a] as i128, plus: 0 },
-                // An input of another size than the first's has stated its own; one of the same may follow the first.
-                Some(size) if g.fact(v).size != size => Length::Line { per: 0, plus: g.fact(v).size[a] as i128 },
-                _ => unknown,
+            if program.follows(v) {
+                return Length::Line { per: multiple[a] as i128, plus: 0 };
             }
+            // An input with a size of its own; what is made of none has a length of its own.
+            let input = program.inputs.iter().any(|(_, i)| *i == v);
+            if input { Length::Line { per: 0, plus: g.fact(v).size[a] as i128 } } else { unknown }
         };
         let l = [axis(0), axis(1), axis(2)];
         all.push(l);

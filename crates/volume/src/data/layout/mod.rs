@@ -78,7 +78,7 @@ fn found(spec: &DatasetSpec, want: Want) -> Result<Description, Diagnostics> {
             files::describe(root, modalities, label, labels, subject.as_ref(), want)
         }
         DatasetSpec::List { root, modalities, labels, cases } => list::describe(root, modalities, labels, cases, want),
-        DatasetSpec::Phantom { cases, size, .. } => Ok(phantom::describe(*cases, *size)?),
+        DatasetSpec::Phantom { cases, size, channels, classes, .. } => Ok(phantom::describe(*cases, *size, *channels, *classes)?),
     }
 }
 

@@ -2,11 +2,12 @@
 //!
 //! May use `field` and `rng`.
 
-use ndarray::{Array3, Array4};
+use ndarray::{Array3, Array4, Axis};
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 
 use super::super::rng::{RngStream, draw};
+use super::contrasts;
 use super::field::{Field, Point, blur, step};
 
 /// A made-up case.
@@ -18,6 +19,17 @@ pub struct Phantom {
     pub label: Array3<u8>,
     /// mm along D, H, W.
     pub spacing: [f64; 3],
+}
+
+impl Phantom {
+    /// The same case as a scanner of fewer contrasts and a reader of fewer classes give it: the innermost classes belong to what they
+    /// lie in.
+    #[must_use]
+    pub fn reduced(self, channels: usize, classes: usize) -> Self {
+        let image = self.image.select(Axis(0), &contrasts(channels));
+        let most = u8::try_from(classes).unwrap_or(u8::MAX).saturating_sub(1);
+        Self { image, label: self.label.mapv_into(|c| c.min(most)), ..self }
+    }
 }
 
 /// Brightness in the four contrasts.

@@ -15,7 +15,7 @@ use crate::volume::{Header, write_image, write_labels};
 /// # Errors
 /// E0601 for a phantom that cannot be; E0603 when a file cannot be written.
 pub fn write(root: &Path, cases: usize, size: [usize; 3], seed: u64) -> Result<(), Diagnostic> {
-    let description = describe(cases, size)?;
+    let description = describe(cases, size, MODALITIES.len(), LABELS.len())?;
     for folder in ["imagesTr", "labelsTr"] {
         let folder = root.join(folder);
         std::fs::create_dir_all(&folder).map_err(|e| unwritable(&folder, &e))?;
@@ -49,7 +49,8 @@ mod tests {
         super::write(root.path(), 2, [16, 18, 20], 4).unwrap();
         let by = Preprocess { normalise: Normalise::ZScoreNonZero, ..Preprocess::default() };
         let files = Dataset::open(&DatasetSpec::Msd { root: root.path().into() }, by, None).unwrap();
-        let made = Dataset::open(&DatasetSpec::Phantom { cases: 2, size: [16, 18, 20], seed: 4 }, by, None).unwrap();
+        let made =
+            Dataset::open(&DatasetSpec::Phantom { cases: 2, size: [16, 18, 20], seed: 4, channels: 4, classes: 4 }, by, None).unwrap();
         assert_eq!((&files.description.labels, files.description.ids()), (&made.description.labels, made.description.ids()));
         for id in made.description.ids() {
             let (a, b) = (files.load(&id).unwrap(), made.load(&id).unwrap());
