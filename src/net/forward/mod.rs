@@ -2,6 +2,7 @@
 //!
 //! Part of `net`; may use `op` and `kernel`.
 
+mod deformable;
 mod expanded;
 mod lazy;
 mod moves;
@@ -238,6 +239,9 @@ macro_rules! dispatch {
             Op::ConcatVoxels($o) => $call,
             Op::ClassToken($o) => $call,
             Op::SliceHeads($o) => $call,
+            Op::StandardisedConv3d($o) => $call,
+            Op::SinePosition($o) => $call,
+            Op::DeformableAttention($o) => $call,
             Op::Other($o) => $other,
         }
     };

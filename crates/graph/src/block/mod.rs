@@ -19,6 +19,7 @@ mod concat;
 mod concat_voxels;
 mod conv3d;
 mod crop;
+mod deformable_attention;
 mod depth_to_space;
 mod depthwise_conv3d;
 mod drop_path;
@@ -46,6 +47,7 @@ mod repeat;
 mod resize;
 mod scale;
 mod seg_head;
+mod sine_position;
 mod skip_router;
 mod slice;
 mod softmax;
@@ -233,4 +235,6 @@ blocks! {
     unflatten::Unflatten,
     concat_voxels::ConcatVoxels,
     subsample::Subsample,
+    sine_position::SinePosition,
+    deformable_attention::DeformableAttention,
 }

@@ -17,6 +17,7 @@ mod concat;
 mod conv3d;
 mod conv_transpose3d;
 mod crop;
+mod deformable_attention;
 mod dropout;
 mod global_avg_pool;
 mod global_reduce;
@@ -35,20 +36,24 @@ mod resize;
 mod response_norm;
 mod scale_shift;
 mod sequence;
+mod sine_position;
 mod slice;
 mod slice_heads;
 mod softmax;
 mod space_to_depth;
+mod standardised_conv3d;
 mod sub;
 mod voxel_linear;
 
 pub use activation::Function;
 pub use attention::{AttentionBias, MASKED};
+pub use deformable_attention::SampleCorners;
 pub use dropout::DropScope;
 pub use global_reduce::Statistic;
 pub use pad::PadMode;
 pub use reduce_channels::Reduction;
 pub use resize::Interpolation;
+pub(crate) use standardised_conv3d::standardised;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -197,4 +202,7 @@ ops! {
     sequence::ConcatVoxels,
     sequence::ClassToken,
     slice_heads::SliceHeads,
+    standardised_conv3d::StandardisedConv3d,
+    sine_position::SinePosition,
+    deformable_attention::DeformableAttention,
 }

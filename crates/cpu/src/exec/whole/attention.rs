@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::TensorView;
 use crate::ir::Fact;
-use crate::op::{Attention, ChannelAttention, MASKED};
+use crate::op::{Attention, ChannelAttention, DeformableAttention, MASKED};
 
 /// Queries of a task where there are no windows.
 const QUERIES: usize = 64;
@@ -203,6 +203,36 @@ pub fn channels(c: &ChannelAttention, temperature: &[f32], [q, k, v]: [TensorVie
             to.iter_mut().zip(v.channel(n, first + j)).for_each(|(y, v)| *y += share * v);
         }
     })
+}
+
+/// Samples of the levels at places that the network found: `x` as the operation takes it.
+pub fn deformable(a: &DeformableAttention, x: &[TensorView], y: Fact) -> Vec<f32> {
+    let [offsets, logits, levels @ ..] = x else { return vec![] };
+    let (own, d, per) = (a.own_places(y.size), y.channels / a.heads, levels.len() * a.points);
+    let voxels = own.len();
+    let mut out = vec![0.0; y.batch * y.channels * voxels];
+    // A sample and a head at a time.
+    out.par_chunks_mut((d * voxels).max(1)).enumerate().for_each(|(i, to)| {
+        let (n, head) = (i / a.heads, i % a.heads);
+        let mut shares = vec![0.0f32; per];
+        for (at, place) in own.iter().enumerate() {
+            shares.iter_mut().enumerate().for_each(|(s, to)| *to = logits.channel(n, head * per + s)[at]);
+            let top = shares.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            shares.iter_mut().for_each(|s| *s = exp(*s - top));
+            let whole = 1.0 / sum(&shares);
+            for (s, share) in shares.iter().enumerate() {
+                let level = levels[s / a.points];
+                let offset = std::array::from_fn(|k| f64::from(offsets.channel(n, (head * per + s) * 3 + k)[at]));
+                for (corner, part) in DeformableAttention::corners(level.fact.size, *place, offset) {
+                    let part = part as f32 * share * whole;
+                    if part != 0.0 {
+                        (0..d).for_each(|c| to[c * voxels + at] += part * level.channel(n, head * d + c)[corner]);
+                    }
+                }
+            }
+        }
+    });
+    out
 }
 
 #[cfg(test)]

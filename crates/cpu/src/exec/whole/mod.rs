@@ -64,6 +64,8 @@ pub fn is_fast(op: &Op) -> bool {
             | Op::ConcatVoxels(_)
             | Op::ClassToken(_)
             | Op::SliceHeads(_)
+            | Op::SinePosition(_)
+            | Op::DeformableAttention(_)
     )
 }
 
@@ -117,6 +119,8 @@ pub fn evaluate<'w>(op: &Op, weight: &dyn Fn(&str) -> &'w [f32], x: &[TensorView
         (Op::Regrid(_), [x, _]) => Some(x.data.to_vec()),
         (Op::ConcatVoxels(_), parts) => Some(tokens::concat_voxels(parts, y)),
         (Op::ClassToken(_), [x]) => Some(tokens::class_token(weight("weight"), *x, y)),
+        (Op::SinePosition(s), _) => Some(tokens::sine_position(s, weight("weight"), y)),
+        (Op::DeformableAttention(a), x) => Some(attention::deformable(a, x, y)),
         (Op::SliceHeads(s), [x]) => Some(tokens::slice_heads(s, *x, y)),
         _ => None,
     };

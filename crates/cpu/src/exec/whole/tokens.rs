@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::attention::dot;
 use super::{TensorView, per_channel};
 use crate::ir::Fact;
-use crate::op::{DepthToSpace, LayerNorm, NormaliseVoxels, Reread, SliceHeads, SpaceToDepth, VoxelLinear};
+use crate::op::{DepthToSpace, LayerNorm, NormaliseVoxels, Reread, SinePosition, SliceHeads, SpaceToDepth, VoxelLinear};
 
 /// Voxels that a layer norm takes at once.
 const BLOCK: usize = 512;
@@ -135,4 +135,17 @@ pub fn class_token(weight: &[f32], x: TensorView, y: Fact) -> Vec<f32> {
 
 pub fn slice_heads(s: &SliceHeads, x: TensorView, y: Fact) -> Vec<f32> {
     per_channel(y, |n, c, to| to.copy_from_slice(x.channel(n, s.source(x.fact.channels, c))))
+}
+
+/// `weight` is `[levels, C]`.
+pub fn sine_position(s: &SinePosition, weight: &[f32], y: Fact) -> Vec<f32> {
+    let along = s.along(y.channels, y.size);
+    let [_, h, w] = y.size;
+    per_channel(y, |_, c, to| {
+        let (axis, values) = &along[c];
+        let learned = weight[s.level * y.channels + c];
+        for (at, to) in to.iter_mut().enumerate() {
+            *to = values[[at / (h * w), at / w % h, at % w][*axis]] as f32 + learned;
+        }
+    })
 }
