@@ -61,6 +61,7 @@ pub fn around(e: &Entry, node: &str) -> String {
         .collect();
     let outputs = match e.name {
         "LSPM" => "\"a\": \"node.texture\", \"b\": \"node.features\"",
+        "PairedAttention" => "\"a\": \"node.spatial\", \"b\": \"node.channel\"",
         "SkipRouter" => "\"a\": \"node.s1\", \"b\": \"node.s2\"",
         _ if e.list => "\"y\": [\"node\"]",
         _ => "\"y\": \"node\"",

@@ -79,6 +79,7 @@ codes! {
     W0301 "a norm has one channel in each group",
     W0302 "a norm follows a convolution with a bias",
     W0501 "one node holds most of the activations",
+    W0502 "attention takes more than a day",
 }
 
 /// What the first two digits of a code say.

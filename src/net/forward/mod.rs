@@ -2,11 +2,13 @@
 //!
 //! Part of `net`; may use `op` and `kernel`.
 
+mod deformable;
 mod expanded;
 mod lazy;
 mod moves;
 mod norms;
 mod ops;
+mod tokens;
 mod training;
 
 use burn::module::{Module, Param, ParamId};
@@ -225,6 +227,21 @@ macro_rules! dispatch {
             Op::ReduceChannels($o) => $call,
             Op::GlobalReduce($o) => $call,
             Op::Dropout($o) => $call,
+            Op::Attention($o) => $call,
+            Op::ChannelAttention($o) => $call,
+            Op::LearnedVolume($o) => $call,
+            Op::VoxelLinear($o) => $call,
+            Op::NormaliseVoxels($o) => $call,
+            Op::Reread($o) => $call,
+            Op::SpaceToDepth($o) => $call,
+            Op::DepthToSpace($o) => $call,
+            Op::Regrid($o) => $call,
+            Op::ConcatVoxels($o) => $call,
+            Op::ClassToken($o) => $call,
+            Op::SliceHeads($o) => $call,
+            Op::StandardisedConv3d($o) => $call,
+            Op::SinePosition($o) => $call,
+            Op::DeformableAttention($o) => $call,
             Op::Other($o) => $other,
         }
     };

@@ -43,6 +43,7 @@ impl Forward for Pad {
         for (a, n) in own.into_iter().enumerate() {
             let (before, after) = match (self.like, self.multiple) {
                 (true, _) => (0, like[a] - n),
+                (_, Some(m)) if self.clamp && n <= m.0[a] => (0, 0),
                 (_, Some(m)) => (0, n.next_multiple_of(m.0[a]) - n),
                 _ => (self.before.0[a], self.after.0[a]),
             };

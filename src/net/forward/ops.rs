@@ -113,7 +113,13 @@ impl Forward for Input {
 
 impl Forward for Linear {
     fn forward(&self, w: &Weights, x: Vec<Tensor<5>>) -> Tensor<5> {
-        kernel::linear(first(x), w.get("weight"), w.find("bias"))
+        let (x, weight) = (first(x), w.get::<2>("weight"));
+        let ([_, c, size @ ..], bias) = (x.dims(), w.find("bias"));
+        if size == [1; 3] {
+            return kernel::linear(x, weight, bias);
+        }
+        // On voxels it is a convolution of one of them.
+        kernel::conv3d(x, weight.reshape([self.out, c, 1, 1, 1]), bias, [1; 3], [0; 3], [1; 3], 1)
     }
 }
 

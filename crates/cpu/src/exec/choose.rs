@@ -112,7 +112,9 @@ fn classify(graph: &Graph<Op>, facts: &[Fact]) -> Vec<Class> {
         let vectors = !x.is_empty() && x.iter().all(is_vector);
         let op = &graph.node(v).op;
         let c = match op {
-            _ if x.is_empty() => Class::Input,
+            _ if graph.inputs(v).is_empty() => Class::Input,
+            // It takes the shape of its input alone.
+            _ if x.is_empty() => Class::Whole,
             _ if is_vector(&y) && (vectors || matches!(op, Op::GlobalAvgPool(_))) => Class::Vector,
             _ if is_vector(&y) || (vectors && !matches!(op, Op::PositionMap(_))) => Class::Whole,
             // A value of another batch stands for all: rare.

@@ -25,7 +25,7 @@ pub struct Shape {
 
 /// What the executor runs as it is; the passes before it bring batch norms into other weights.
 fn has_kernel(op: &Op) -> bool {
-    !matches!(op, Op::LayerNorm(_) | Op::ResponseNorm(_) | Op::PRelu(_) | Op::Dropout(_) | Op::Other(_))
+    !matches!(op, Op::Linear(_) | Op::ResponseNorm(_) | Op::PRelu(_) | Op::Dropout(_) | Op::Other(_))
 }
 
 /// Plans that are held for sizes that come again.

@@ -83,6 +83,11 @@ impl<'a> Builder<'a> {
         self.graph.fact(v).channels
     }
 
+    /// The voxels of a value along each axis at the size that the graph is compiled for: for what is learned for one size alone.
+    pub fn size(&self, v: Value) -> [usize; 3] {
+        self.graph.fact(v).size
+    }
+
     /// A block used inside a block, under its own name.
     ///
     /// # Errors

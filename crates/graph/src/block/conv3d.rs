@@ -29,6 +29,9 @@ pub struct Conv3D {
     pub norm: Option<NormForm>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub activation: Option<FunctionForm>,
+    /// Whether each output channel's kernels are brought to mean 0 and variance 1: the small number beside the variance, 0.00001 as a rule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standardise: Option<f64>,
     #[serde(default, skip_serializing_if = "InitForm::is_default")]
     pub init: InitForm,
     #[serde(default, skip_serializing_if = "InitForm::is_default")]
@@ -65,7 +68,11 @@ impl Block for Conv3D {
         let padding = b.maybe_axes("padding", self.padding, 0)?.unwrap_or_else(|| op::Conv3d::same(kernel, dilation));
         let (groups, bias) = (self.groups, self.bias);
         let conv = op::Conv3d { stride, padding, dilation, groups, bias, ..op::Conv3d::new(self.out, kernel) };
-        let y = b.op("conv", conv, &[x.one("x")?])?;
+        let x = x.one("x")?;
+        let y = match self.standardise {
+            Some(eps) => b.op("conv", op::StandardisedConv3d { conv, eps }, &[x])?,
+            None => b.op("conv", conv, &[x])?,
+        };
         self.init.begin(b, "init", y)?;
         Ok(vec![follow(b, y, self.norm.as_ref(), self.norm_init, self.activation)?])
     }

@@ -22,6 +22,12 @@ const LAYERS: &[(&[&str], &str)] = &[
     (&["stochasticdepth"], "DropPath(x: \"...\")"),
     (&["zeropad", "constantpad", "replicationpad", "reflectionpad"], "Pad(x: \"...\")"),
     (&["chunk"], "Split(x: \"...\")"),
+    (&["multiheadattention", "selfattention", "scaleddotproductattention"], "Attention(q: \"...\", k: \"...\", v: \"...\", heads: 4)"),
+    (&["windowattention", "swinattention"], "Attention(q: \"...\", k: \"...\", v: \"...\", heads: 4, window: 7)"),
+    (&["patchembed", "patchembedding"], "Conv(x: \"...\", out: 96, kernel: 4, stride: 4, padding: 0)"),
+    (&["positionalencoding", "positionembedding", "positionalembedding", "learnedposition"], "LearnedVolume(x: \"...\")"),
+    (&["patchmerging", "pixelunshuffle"], "SpaceToDepth(x: \"...\", block: 2)"),
+    (&["patchexpand", "pixelshuffle"], "DepthToSpace(x: \"...\", block: 2)"),
     (&["output", "outconv", "classifier"], "SegHead(x: \"...\", classes: 2)"),
 ];
 
@@ -65,6 +71,9 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("channels", &["out"]),
     ("num_classes", &["classes"]),
     ("num_groups", &["groups"]),
+    ("num_heads", &["heads"]),
+    ("window_size", &["window"]),
+    ("shift_size", &["shift"]),
     ("scale_factor", &["scale"]),
     ("act", &["activation", "function"]),
     ("nonlin", &["activation", "function"]),

@@ -8,23 +8,30 @@ mod activation;
 mod add;
 mod anchor_detector;
 mod anchor_film;
+mod attention;
 mod avg_pool3d;
 mod axes;
 mod builder;
 mod channel_pool;
 mod channel_scale;
+mod class_token;
 mod concat;
+mod concat_voxels;
 mod conv3d;
 mod crop;
+mod deformable_attention;
+mod depth_to_space;
 mod depthwise_conv3d;
 mod drop_path;
 mod dropout;
+mod flatten;
 mod foreign;
 mod forms;
 mod ghost_conv3d;
 mod global_pool;
 mod group_norm;
 mod init;
+mod learned_volume;
 mod linear;
 mod lspm;
 mod max_pool3d;
@@ -32,6 +39,7 @@ mod multi_path_gate;
 mod multiply;
 mod norm;
 mod pad;
+mod paired_attention;
 mod pointwise_conv3d;
 mod ports;
 mod position_bias;
@@ -39,15 +47,21 @@ mod repeat;
 mod resize;
 mod scale;
 mod seg_head;
+mod sine_position;
 mod skip_router;
 mod slice;
 mod softmax;
+mod space_to_depth;
 mod split;
+mod split_heads;
 mod squeeze_excite;
+mod subsample;
 mod subtract;
 mod texture_routing;
+mod unflatten;
 mod up_conv3d;
 
+pub use attention::AttentionBiasKind;
 pub use axes::Axes;
 pub use builder::Builder;
 pub use foreign::{field_meant, no_such_block, word_meant};
@@ -210,4 +224,17 @@ blocks! {
     channel_pool::ChannelPool,
     dropout::Dropout,
     drop_path::DropPath,
+    attention::Attention,
+    paired_attention::PairedAttention,
+    split_heads::SplitHeads,
+    learned_volume::LearnedVolume,
+    class_token::ClassToken,
+    space_to_depth::SpaceToDepth,
+    depth_to_space::DepthToSpace,
+    flatten::Flatten,
+    unflatten::Unflatten,
+    concat_voxels::ConcatVoxels,
+    subsample::Subsample,
+    sine_position::SinePosition,
+    deformable_attention::DeformableAttention,
 }

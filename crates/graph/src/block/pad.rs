@@ -19,6 +19,9 @@ pub struct Pad {
     /// The size becomes a multiple of this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub multiple: Option<Axes>,
+    /// Whether an axis of no more voxels than `multiple` stays as it is, as a window there does that is no longer than it (`Attention`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub clamp: bool,
     /// `zeros`, or `replicate` for the outermost voxel again.
     #[serde(default)]
     pub mode: PadMode,
@@ -37,10 +40,16 @@ impl Block for Pad {
             let message = "more than one of `before` and `after`, `multiple` and `like` says how much is padded";
             return Err(Fault::new(Code::E0401, message).help("keep one of them"));
         }
+        if self.clamp && self.multiple.is_none() {
+            return Err(
+                Fault::field("clamp", "`clamp` is for a `multiple`, and there is none").help("give `multiple`, or leave `clamp` out")
+            );
+        }
         let pad = op::Pad {
             before: b.axes("before", self.before, 0)?,
             after: b.axes("after", self.after, 0)?,
             multiple: b.maybe_axes("multiple", self.multiple, 1)?,
+            clamp: self.clamp,
             like: like.is_some(),
             mode: self.mode,
         };

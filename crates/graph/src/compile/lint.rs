@@ -7,17 +7,20 @@ use crate::block::{Block, MultiPathGate};
 use crate::ir::{Operator, Value};
 use crate::op::Op;
 use crate::read::{self, GraphText, Kind, NodeText, OutputText, Tree};
-use crate::text::{Code, Diagnostic, Diagnostics, Severity, suggestion};
+use crate::text::{Code, Diagnostic, Diagnostics, Severity, many, suggestion, thousands};
 
 /// Lints, with the level they have when the file says nothing.
 const LINTS: &[Code] =
-    &[Code::E0206, Code::W0101, Code::W0102, Code::W0103, Code::W0104, Code::W0105, Code::W0204, Code::W0301, Code::W0302, Code::W0501];
+    &[Code::E0206, Code::W0101, Code::W0102, Code::W0103, Code::W0104, Code::W0105, Code::W0204, Code::W0301, Code::W0302, Code::W0501, Code::W0502];
 
 /// Those that are found while the graph is read and wired.
 pub const WIRED: &[Code] = &[Code::W0102, Code::W0103, Code::W0104, Code::W0105];
 
 /// A node holds most of the activations from this share on.
 const MOST: f64 = 2.0 / 3.0;
+
+/// Multiply-accumulates of a day, at 50 billion a second.
+const DAY: u64 = 50_000_000_000 * 60 * 60 * 24;
 
 /// That each lint which the file names is one.
 pub fn names(text: &GraphText, found: &mut Diagnostics) {
@@ -37,6 +40,7 @@ pub fn lint(program: &Program, text: &GraphText) -> Diagnostics {
     gates(program, &mut raised);
     norms(program, &mut raised);
     dominated(program, &mut raised);
+    attention(program, &mut raised);
     let levels: HashMap<&str, &str> = text.lints.iter().map(|(n, _, level)| (n.as_str(), level.as_str())).collect();
     for mut d in raised {
         let level = levels.get(d.code.name()).copied().unwrap_or("warn");
@@ -172,6 +176,22 @@ fn dominated(program: &Program, raised: &mut Vec<Diagnostic>) {
             );
         }
     }
+}
+
+/// W0502: attention between so many voxels that no machine does it.
+fn attention(program: &Program, raised: &mut Vec<Diagnostic>) {
+    let g = &program.graph;
+    let all: Vec<(Value, u64)> = g
+        .values()
+        .filter(|v| matches!(g.node(*v).op, Op::Attention(_)))
+        .map(|v| (v, g.cost(v).map_or(u64::MAX, |c| c.macs)))
+        .collect();
+    let total = all.iter().fold(0u64, |sum, (_, macs)| sum.saturating_add(*macs));
+    let Some((v, _)) = all.iter().max_by_key(|(v, macs)| (*macs, std::cmp::Reverse(*v))).filter(|_| total > DAY) else { return };
+    let voxels = g.fact(*v).size.iter().fold(1u64, |n, a| n.saturating_mul(*a as u64));
+    let message = format!("attention takes {} multiply-accumulates in one pass, here between {}", thousands(total), many(voxels, "voxel"));
+    let d = at(program, *v, Diagnostic::warning(Code::W0502, message));
+    raised.push(d.help("that is more than a day on a processor; give it a `window`, or let it work at a coarser size"));
 }
 
 /// The innermost node that an operation belongs to, as the place of a diagnostic.

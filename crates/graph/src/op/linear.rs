@@ -1,11 +1,14 @@
-//! A linear layer on vectors.
+//! A linear layer on the channels of each voxel.
 
-use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Init, Length, Operator, SavedForBackward, Volume64, Weight, Weights64, count};
-use crate::text::Code;
+use super::{Conv3d, Examples, arity::exactly};
+use crate::ir::{
+    Cost, Expanded, Expansion, Fact, Fault, Init, Length, Operator, SavedForBackward, Triple, Volume64, Weight, WeightView, Weights64,
+    count,
+};
 use serde::{Deserialize, Serialize};
 
-/// `y = W x + b` on `[N, C, 1, 1, 1]`.
+/// `y = W x + b` on the channels of each voxel: of a vector `[N, C, 1, 1, 1]`, or of each token of a volume. `weight [out, C]`, `bias [out]`. MACs:
+/// voxels times `C` times `out`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Linear {
     pub out: usize,
@@ -29,11 +32,7 @@ impl Operator for Linear {
         if self.out == 0 {
             return Err(Fault::field("out", "`out` is 0: a linear layer needs at least one output").help("use 1 or more"));
         }
-        if !x.is_vector() {
-            return Err(Fault::new(Code::E0301, format!("a linear layer takes a vector but is given a volume, {x}"))
-                .help("use `PointwiseConv`, which is the same at each voxel of a volume"));
-        }
-        Ok(Fact::vector(x.batch, self.out))
+        Ok(Fact { channels: self.out, ..x })
     }
 
     fn weights(&self, x: &[Fact]) -> Vec<Weight> {
@@ -48,7 +47,7 @@ impl Operator for Linear {
 
     fn work(&self, x: &[Fact], y: &Fact) -> Result<Cost, Fault> {
         let [x] = exactly::<1>(self.kind(), x)?;
-        let macs = count(&[x.batch, x.channels, self.out])?;
+        let macs = count(&[x.batch, x.channels, self.out, x.size[0], x.size[1], x.size[2]])?;
         Ok(Cost { macs, other: if self.bias { y.elements()? } else { 0 }, ..Cost::default() })
     }
 
@@ -56,8 +55,8 @@ impl Operator for Linear {
         SavedForBackward::input()
     }
 
-    fn length(&self, _: &[Length], _: usize) -> Option<Length> {
-        Some(Length::ONE)
+    fn length(&self, x: &[Length], _: usize) -> Option<Length> {
+        x.first().copied()
     }
 
     fn ptflops(&self, _: &[Fact], y: &Fact) -> Result<u64, Fault> {
@@ -70,16 +69,34 @@ impl Operator for Linear {
         let mut out = Volume64::zeros(y);
         for n in 0..y.batch {
             for c in 0..y.channels {
-                let sum: f64 = (0..inputs).map(|i| w[c * inputs + i] * x.channel(n, i)[0]).sum();
-                out.channel_mut(n, c)[0] = sum + if self.bias { b[c] } else { 0.0 };
+                let to = out.channel_mut(n, c);
+                to.fill(if self.bias { b[c] } else { 0.0 });
+                for i in 0..inputs {
+                    to.iter_mut().zip(x.channel(n, i)).for_each(|(y, x)| *y += w[c * inputs + i] * x);
+                }
             }
         }
         Some(out)
+    }
+
+    /// A convolution of one voxel, whose weight is the same with other dimensions.
+    fn expand(&self, x: &[Fact]) -> Option<Expansion> {
+        let inputs = x.first()?.channels;
+        let mut e = Expansion::default();
+        let view = |of: &'static str, dims: Vec<usize>| (of, WeightView { of, start: 0, rows: self.out, dims });
+        let bias = self.bias.then(|| view("bias", vec![self.out]));
+        let weights = std::iter::once(view("weight", vec![self.out, inputs, 1, 1, 1])).chain(bias).collect();
+        e.with("conv", Conv3d::new(self.out, Triple::all(1)).bias(self.bias), &[Expanded::Input(0)], weights);
+        Some(e)
     }
 }
 
 impl Examples for Linear {
     fn examples() -> Vec<(Self, Vec<Fact>)> {
-        vec![(Linear::new(5), vec![Fact::vector(2, 7)]), (Linear { out: 1, bias: false }, vec![Fact::vector(1, 3)])]
+        vec![
+            (Linear::new(5), vec![Fact::vector(2, 7)]),
+            (Linear { out: 1, bias: false }, vec![Fact::vector(1, 3)]),
+            (Linear::new(3), vec![Fact::new(2, 4, [2, 1, 3])]),
+        ]
     }
 }

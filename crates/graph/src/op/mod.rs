@@ -8,19 +8,23 @@ mod activation;
 mod add;
 mod affine;
 mod arity;
+mod attention;
 mod avg_pool3d;
 mod batch_norm;
 mod channel_affine;
+mod channel_attention;
 mod concat;
 mod conv3d;
 mod conv_transpose3d;
 mod crop;
+mod deformable_attention;
 mod dropout;
 mod global_avg_pool;
 mod global_reduce;
 mod group_norm;
 mod input;
 mod layer_norm;
+mod learned_volume;
 mod linear;
 mod max_pool3d;
 mod mul;
@@ -31,16 +35,25 @@ mod reduce_channels;
 mod resize;
 mod response_norm;
 mod scale_shift;
+mod sequence;
+mod sine_position;
 mod slice;
+mod slice_heads;
 mod softmax;
+mod space_to_depth;
+mod standardised_conv3d;
 mod sub;
+mod voxel_linear;
 
 pub use activation::Function;
+pub use attention::{AttentionBias, MASKED};
+pub use deformable_attention::SampleCorners;
 pub use dropout::DropScope;
 pub use global_reduce::Statistic;
 pub use pad::PadMode;
 pub use reduce_channels::Reduction;
 pub use resize::Interpolation;
+pub(crate) use standardised_conv3d::standardised;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -177,4 +190,19 @@ ops! {
     reduce_channels::ReduceChannels,
     global_reduce::GlobalReduce,
     dropout::Dropout,
+    attention::Attention,
+    channel_attention::ChannelAttention,
+    learned_volume::LearnedVolume,
+    voxel_linear::VoxelLinear,
+    voxel_linear::NormaliseVoxels,
+    channel_attention::Reread,
+    space_to_depth::SpaceToDepth,
+    space_to_depth::DepthToSpace,
+    sequence::Regrid,
+    sequence::ConcatVoxels,
+    sequence::ClassToken,
+    slice_heads::SliceHeads,
+    standardised_conv3d::StandardisedConv3d,
+    sine_position::SinePosition,
+    deformable_attention::DeformableAttention,
 }

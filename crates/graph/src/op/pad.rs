@@ -26,6 +26,9 @@ pub struct Pad {
     /// The size becomes a multiple of this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub multiple: Option<Triple>,
+    /// An axis of no more voxels than `multiple` stays as it is.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub clamp: bool,
     /// The size becomes that of the second input.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub like: bool,
@@ -71,6 +74,7 @@ impl Operator for Pad {
         for (a, n) in size.iter_mut().enumerate() {
             *n = match self.multiple {
                 Some(m) if m.0[a] == 0 => return Err(Fault::field("multiple", "`multiple` is 0").help("use 1 or more")),
+                Some(m) if self.clamp && *n <= m.0[a] => *n,
                 Some(m) => n.checked_next_multiple_of(m.0[a]).ok_or_else(too_large)?,
                 None => n.checked_add(self.before.0[a]).and_then(|n| n.checked_add(self.after.0[a])).ok_or_else(too_large)?,
             };
@@ -89,6 +93,7 @@ impl Operator for Pad {
     fn length(&self, x: &[Length], axis: usize) -> Option<Length> {
         match (self.like, self.multiple) {
             (true, _) => x.get(1).copied(),
+            (_, Some(_)) if self.clamp => None,
             (_, Some(m)) => match *x.first()? {
                 same @ Length::Line { per, plus } if per % m.0[axis].max(1) as i128 == 0 && plus % m.0[axis].max(1) as i128 == 0 => {
                     Some(same)
@@ -119,6 +124,7 @@ impl Examples for Pad {
             (Pad { before: Triple([1, 0, 2]), after: Triple([0, 1, 1]), ..Pad::default() }, vec![x]),
             (Pad { after: Triple::all(1), mode: PadMode::Replicate, ..Pad::default() }, vec![x]),
             (Pad { multiple: Some(Triple([2, 4, 3])), ..Pad::default() }, vec![x]),
+            (Pad { multiple: Some(Triple([4, 3, 2])), clamp: true, ..Pad::default() }, vec![x]),
             (Pad { like: true, mode: PadMode::Replicate, ..Pad::default() }, vec![x, Fact::new(2, 1, [4, 4, 3])]),
         ]
     }

@@ -3,8 +3,10 @@
 //!
 //! May use `ir` and `op`.
 
+mod attention;
 mod conv_transpose;
 mod places;
+mod tokens;
 
 use rayon::prelude::*;
 
@@ -49,6 +51,21 @@ pub fn is_fast(op: &Op) -> bool {
             | Op::Add(_)
             | Op::Sub(_)
             | Op::Mul(_)
+            | Op::LayerNorm(_)
+            | Op::Attention(_)
+            | Op::ChannelAttention(_)
+            | Op::LearnedVolume(_)
+            | Op::VoxelLinear(_)
+            | Op::NormaliseVoxels(_)
+            | Op::Reread(_)
+            | Op::SpaceToDepth(_)
+            | Op::DepthToSpace(_)
+            | Op::Regrid(_)
+            | Op::ConcatVoxels(_)
+            | Op::ClassToken(_)
+            | Op::SliceHeads(_)
+            | Op::SinePosition(_)
+            | Op::DeformableAttention(_)
     )
 }
 
@@ -89,6 +106,22 @@ pub fn evaluate<'w>(op: &Op, weight: &dyn Fn(&str) -> &'w [f32], x: &[TensorView
         (Op::Add(_), [a, b]) => Some(zip(*a, *b, y, |a, b| a + b)),
         (Op::Sub(_), [a, b]) => Some(zip(*a, *b, y, |a, b| a - b)),
         (Op::Mul(_), [a, b]) => Some(zip(*a, *b, y, |a, b| a * b)),
+        (Op::LayerNorm(l), [x]) => Some(tokens::layer_norm(l, weight("weight"), weight("bias"), *x, y)),
+        (Op::Attention(a), [q, k, v]) => Some(attention::run(a, weight, [*q, *k, *v], y)),
+        (Op::ChannelAttention(c), [q, k, v]) => Some(attention::channels(c, weight("temperature"), [*q, *k, *v], y)),
+        (Op::LearnedVolume(_), [x]) => Some(tokens::learned_volume(weight("weight"), *x, y)),
+        (Op::VoxelLinear(l), [x]) => Some(tokens::voxel_linear(l, weight("weight"), weight("bias"), *x, y)),
+        (Op::NormaliseVoxels(l), [x]) => Some(tokens::normalise_voxels(l, *x, y)),
+        (Op::Reread(r), [x]) => Some(tokens::reread(r, *x, y)),
+        (Op::SpaceToDepth(s), [x]) => Some(tokens::space_to_depth(s, *x, y)),
+        (Op::DepthToSpace(s), [x]) => Some(tokens::depth_to_space(s, *x, y)),
+        (Op::Regrid(_), [x]) => Some(x.data.to_vec()),
+        (Op::Regrid(_), [x, _]) => Some(x.data.to_vec()),
+        (Op::ConcatVoxels(_), parts) => Some(tokens::concat_voxels(parts, y)),
+        (Op::ClassToken(_), [x]) => Some(tokens::class_token(weight("weight"), *x, y)),
+        (Op::SinePosition(s), _) => Some(tokens::sine_position(s, weight("weight"), y)),
+        (Op::DeformableAttention(a), x) => Some(attention::deformable(a, x, y)),
+        (Op::SliceHeads(s), [x]) => Some(tokens::slice_heads(s, *x, y)),
         _ => None,
     };
     fast.unwrap_or_else(|| by_definition(op, weight, x, y))

@@ -22,6 +22,7 @@ mod resizes;
 mod rewrite;
 mod scales;
 mod shrinks;
+mod standardise;
 mod sweeps;
 
 pub use legalise::legalise;
@@ -63,6 +64,7 @@ pub struct Pass {
 /// The passes in the order in which they are run.
 pub const PASSES: &[Pass] = &[
     Pass { name: "dead", about: "operations that no output needs are left out", run: dead::run },
+    Pass { name: "standardise", about: "standardised kernels become the weights of a plain convolution", run: standardise::run },
     Pass {
         name: "batch-norms",
         about: "a batch norm by running statistics goes into the convolution before it, or is a scale and a shift",

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::ir::{Array, Arrays, Fault, Graph};
-use crate::op::Op;
+use crate::op::{Op, standardised};
 use crate::text::Code;
 
 /// A weight as an expression over trained weights. Shapes are PyTorch's: a kernel is `[out, in, kD, kH, kW]`, that of a transposed
@@ -37,6 +37,8 @@ pub enum Refit {
     Columns { of: Box<Refit>, by: Box<Refit> },
     /// `1 / sqrt(of + eps)`, number by number.
     Rsqrt { of: Box<Refit>, eps: f64 },
+    /// Each row along the first dimension less its mean, divided by the root of its biased variance and `eps`.
+    Standardised { of: Box<Refit>, eps: f64 },
     /// Rows `start .. start + rows` of the first dimension, read in other dimensions; one number is repeated to fill them.
     View { of: Box<Refit>, start: usize, rows: usize, dims: Vec<usize> },
 }
@@ -101,6 +103,7 @@ impl Refit {
             | Refit::Transposed(of)
             | Refit::Taps(of)
             | Refit::Rsqrt { of, .. }
+            | Refit::Standardised { of, .. }
             | Refit::View { of, .. } => of.names(),
             Refit::Sum(all) => all.iter().flat_map(Refit::names).collect(),
             Refit::Product { left: a, right: b }
@@ -119,6 +122,7 @@ impl Refit {
             | Refit::Transposed(of)
             | Refit::Taps(of)
             | Refit::Rsqrt { of, .. }
+            | Refit::Standardised { of, .. }
             | Refit::View { of, .. } => of.depth(),
             Refit::Sum(all) => all.iter().map(Refit::depth).max().unwrap_or(0),
             Refit::Product { left: a, right: b }
@@ -223,6 +227,11 @@ impl Refit {
             Refit::Rsqrt { of, eps } => {
                 let (dims, mut values) = of.value(trained)?;
                 values.iter_mut().for_each(|x| *x = 1.0 / (*x + eps).sqrt());
+                (dims, values)
+            }
+            Refit::Standardised { of, eps } => {
+                let (dims, mut values) = of.value(trained)?;
+                standardised(&mut values, dims.first().copied().unwrap_or(1), *eps);
                 (dims, values)
             }
             Refit::View { of, start, rows, dims } => {

@@ -1,0 +1,92 @@
+//! Fixed positions.
+
+use super::{Examples, arity::exactly};
+use crate::ir::{Cost, Fact, Fault, Init, Length, Operator, Volume64, Weight, Weights64, places};
+use crate::text::{Code, several};
+use serde::{Deserialize, Serialize};
+
+/// A volume like its input in which every voxel stands for its place: sines and cosines of the place along depth, height and width, each in a third
+/// of the channels, and a learned number for each channel and level (CoTr: Xie et al. 2021).
+///
+/// Channel `c` of an axis with `w` channels and `n` places is the sine (even `c`) or the cosine of `2 pi (i + 1/2) / (n + 1e-6) / 10000^(3 floor(c / 3) / w)`.
+/// `weight [levels, C]`; a volume of level `level` takes that row. What the input holds is not read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SinePosition {
+    pub levels: usize,
+    pub level: usize,
+}
+
+impl SinePosition {
+    /// Channels of depth, height and width, of `channels` in all.
+    fn widths(channels: usize) -> [usize; 3] {
+        let third = channels / 3;
+        [third + channels % 3, third, third]
+    }
+
+    /// For each channel its axis, and its number at every place along that axis.
+    pub fn along(&self, channels: usize, size: [usize; 3]) -> Vec<(usize, Vec<f64>)> {
+        let one = |axis: usize, c: usize, width: usize| {
+            let frequency = 10000f64.powf((3 * (c / 3)) as f64 / width as f64);
+            let place = |i: usize| (i as f64 + 0.5) / (size[axis] as f64 + 1e-6) * std::f64::consts::TAU / frequency;
+            (axis, (0..size[axis]).map(|i| if c % 2 == 0 { place(i).sin() } else { place(i).cos() }).collect())
+        };
+        let widths = Self::widths(channels);
+        (0..3).flat_map(|axis| (0..widths[axis]).map(move |c| one(axis, c, widths[axis])).collect::<Vec<_>>()).collect()
+    }
+}
+
+impl Operator for SinePosition {
+    fn kind(&self) -> &'static str {
+        "sine_position"
+    }
+
+    fn infer(&self, x: &[Fact]) -> Result<Fact, Fault> {
+        let [x] = exactly::<1>(self.kind(), x)?;
+        if self.level >= self.levels {
+            return Err(Fault::field("level", format!("there is no level {} of {}", self.level, self.levels)).help("levels count from 0"));
+        }
+        if Self::widths(x.channels).iter().any(|w| w % 2 != 0 || *w == 0) {
+            let message = format!("{} cannot hold as many sines as cosines of three axes", several(x.channels, "channel"));
+            return Err(Fault::new(Code::E0302, message).on("x").help("use a multiple of 6"));
+        }
+        Ok(x)
+    }
+
+    fn weights(&self, x: &[Fact]) -> Vec<Weight> {
+        vec![Weight::new("weight", [self.levels, x.first().map_or(0, |f| f.channels)], Init::Normal { mean: 0.0, deviation: 1.0 })]
+    }
+
+    fn work(&self, _: &[Fact], y: &Fact) -> Result<Cost, Fault> {
+        Ok(Cost { other: y.elements()?, ..Cost::default() })
+    }
+
+    fn reads(&self, _: usize) -> bool {
+        false
+    }
+
+    fn length(&self, x: &[Length], _: usize) -> Option<Length> {
+        x.first().copied()
+    }
+
+    fn reference(&self, weights: &Weights64, _: &[&Volume64], y: Fact) -> Option<Volume64> {
+        let (weight, along) = (weights("weight"), self.along(y.channels, y.size));
+        let mut out = Volume64::zeros(y);
+        for n in 0..y.batch {
+            for (c, (axis, values)) in along.iter().enumerate() {
+                let learned = weight[self.level * y.channels + c];
+                let to = out.channel_mut(n, c);
+                places(y.size).for_each(|(at, p)| to[at] = values[p[*axis]] + learned);
+            }
+        }
+        Some(out)
+    }
+}
+
+impl Examples for SinePosition {
+    fn examples() -> Vec<(Self, Vec<Fact>)> {
+        vec![
+            (Self { levels: 1, level: 0 }, vec![Fact::new(2, 6, [2, 3, 1])]),
+            (Self { levels: 1, level: 0 }, vec![Fact::new(1, 8, [1, 2, 3])]),
+        ]
+    }
+}
