@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 #[cfg(feature = "train")]
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData, s};
 #[cfg(feature = "train")]
 use lmsc::compile::memory::Segments;
 use lmsc::compile::{Program, compile, memory::facts_at, verify};
@@ -403,10 +403,11 @@ impl Reference<'_> {
 #[cfg(feature = "train")]
 #[test]
 fn batch_statistics_give_the_outputs_and_gradients_of_the_specification() {
-    for file in ["vnet", "attentionunet"] {
-        let Some(path) = given::beside(&format!("networks/A-{file}.safetensors")) else { continue };
-        let (_, graph, map, sets) = REFERENCES.iter().find(|(name, ..)| name.strip_prefix("A-") == Some(file)).expect("it is listed");
-        let (theirs, training) = (read_store(&path).expect("the reference").arrays, format!("tests/given/train-mode-{file}.safetensors"));
+    for file in ["A-vnet", "A-attentionunet", "B-segformer3d", "B-transbts"] {
+        let Some(path) = given::beside(&format!("networks/{file}.safetensors")) else { continue };
+        let (_, graph, map, sets) = REFERENCES.iter().find(|(name, ..)| *name == file).expect("it is listed");
+        let (theirs, training) =
+            (read_store(&path).expect("the reference").arrays, format!("tests/given/train-mode-{}.safetensors", &file[2..]));
         let training = read_store(Path::new(&training)).expect("the reference in training mode").arrays;
         // The second sample of the batch is the first one turned over along D.
         let twice = |a: &Array| -> Vec<f32> {
@@ -429,15 +430,20 @@ fn batch_statistics_give_the_outputs_and_gradients_of_the_specification() {
         };
         let pass = net.pass(tensor(x), &[0], &Segments::whole(), TrainingPass::new(0, 0));
         let y = pass.outputs()[0].clone();
-        near(&y.clone().into_data().try_into_vec::<f32>().expect("numbers"), &training["output"], "the output");
+        let sampled = y.clone().slice(s![.., .., ..;4, ..;4, ..;4]);
+        near(&sampled.into_data().try_into_vec::<f32>().expect("numbers"), &training["output"], "the output");
         let grads = (y * tensor(probe)).mean().backward();
         let gradients = ported(&p, &map, &training, "grad.");
-        assert!(gradients.len() >= 5);
+        // A bias before a batch norm has a gradient of rounding alone.
+        let largest = gradients.values().flat_map(|g| &g.values).fold(0.0f32, |m, v| m.max(v.abs()));
+        let mut compared = 0;
         for (name, w) in net.weights() {
-            let Some(want) = gradients.get(name) else { continue };
+            let Some(want) = gradients.get(name).filter(|g| g.values.iter().any(|v| v.abs() >= 1e-5 * largest)) else { continue };
+            compared += 1;
             let own = w.grad(&grads).unwrap_or_else(|| panic!("{file}: {name} has no gradient"));
             near(&own.into_data().try_into_vec::<f32>().expect("numbers"), want, &format!("the gradient of {name}"));
         }
+        assert!(compared >= 4, "{file}: {compared} gradients were compared");
         let counts = Tensor::from_data(TensorData::new(vec![1f32], [1]), &device.clone().inner());
         net.observe(pass.observed(), &counts);
         let running = ported(&p, &map, &training, "");

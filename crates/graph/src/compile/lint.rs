@@ -10,8 +10,19 @@ use crate::read::{self, GraphText, Kind, NodeText, OutputText, Tree};
 use crate::text::{Code, Diagnostic, Diagnostics, Severity, many, suggestion, thousands};
 
 /// Lints, with the level they have when the file says nothing.
-const LINTS: &[Code] =
-    &[Code::E0206, Code::W0101, Code::W0102, Code::W0103, Code::W0104, Code::W0105, Code::W0204, Code::W0301, Code::W0302, Code::W0501, Code::W0502];
+const LINTS: &[Code] = &[
+    Code::E0206,
+    Code::W0101,
+    Code::W0102,
+    Code::W0103,
+    Code::W0104,
+    Code::W0105,
+    Code::W0204,
+    Code::W0301,
+    Code::W0302,
+    Code::W0501,
+    Code::W0502,
+];
 
 /// Those that are found while the graph is read and wired.
 pub const WIRED: &[Code] = &[Code::W0102, Code::W0103, Code::W0104, Code::W0105];
@@ -181,11 +192,8 @@ fn dominated(program: &Program, raised: &mut Vec<Diagnostic>) {
 /// W0502: attention between so many voxels that no machine does it.
 fn attention(program: &Program, raised: &mut Vec<Diagnostic>) {
     let g = &program.graph;
-    let all: Vec<(Value, u64)> = g
-        .values()
-        .filter(|v| matches!(g.node(*v).op, Op::Attention(_)))
-        .map(|v| (v, g.cost(v).map_or(u64::MAX, |c| c.macs)))
-        .collect();
+    let all: Vec<(Value, u64)> =
+        g.values().filter(|v| matches!(g.node(*v).op, Op::Attention(_))).map(|v| (v, g.cost(v).map_or(u64::MAX, |c| c.macs))).collect();
     let total = all.iter().fold(0u64, |sum, (_, macs)| sum.saturating_add(*macs));
     let Some((v, _)) = all.iter().max_by_key(|(v, macs)| (*macs, std::cmp::Reverse(*v))).filter(|_| total > DAY) else { return };
     let voxels = g.fact(*v).size.iter().fold(1u64, |n, a| n.saturating_mul(*a as u64));
