@@ -1,7 +1,9 @@
 //! A linear layer on vectors.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Init, Length, Operator, SavedForBackward, Volume64, Weight, Weights64, count};
+use crate::ir::{
+    Cost, Fact, Fault, Init, Length, OnnxBuilder, OnnxValue, Operator, SavedForBackward, Triple, Volume64, Weight, Weights64, count,
+};
 use crate::text::Code;
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +77,14 @@ impl Operator for Linear {
             }
         }
         Some(out)
+    }
+
+    /// On volumes of one voxel a convolution, so that values keep their rank.
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let (channels, x) = (n.channels(0), n.x(0));
+        let mut inputs = vec![x, n.weight_as("weight", [self.out, channels, 1, 1, 1])];
+        inputs.extend(self.bias.then(|| n.weight("bias")));
+        Some(n.node("Conv", &inputs, vec![("kernel_shape", Triple::all(1).into())]))
     }
 }
 

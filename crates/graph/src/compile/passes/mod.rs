@@ -24,7 +24,7 @@ mod scales;
 mod shrinks;
 mod sweeps;
 
-pub use legalise::legalise;
+pub use legalise::{expand, legalise};
 pub use refit::{Refit, Refits};
 
 use super::Program;

@@ -1,0 +1,1 @@
+//! Exported networks run by tract, beside the executor of lmsc.
