@@ -1,1 +1,3 @@
-//! Exported networks run by tract, beside the executor of lmsc.
+//! Exported networks run by tract, beside the executor of lmsc: `cargo test -p lmsc-engines --release -- --nocapture`.
+
+pub mod given;
