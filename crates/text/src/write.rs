@@ -164,9 +164,9 @@ impl StagedFolder {
         let in_use = |what: &str| {
             Diagnostic::error(Code::E0603, format!("`{}` is {what}", target.display())).help("give another folder, or remove it first")
         };
-        match std::fs::read_dir(target) {
-            Ok(mut all) if all.next().is_some() => return Err(in_use("a folder that has files in it")),
-            Ok(_) => {}
+        match std::fs::read_dir(target).map(|mut all| all.next().is_some()) {
+            Ok(true) => return Err(in_use("a folder that has files in it")),
+            Ok(false) => {}
             Err(e) if e.kind() == io::ErrorKind::NotFound && std::fs::symlink_metadata(target).is_err() => {}
             Err(e) if e.kind() == io::ErrorKind::NotADirectory || target.is_file() => return Err(in_use("a file")),
             Err(e) => return Err(unwritable(target, &e)),

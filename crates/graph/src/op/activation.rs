@@ -214,10 +214,11 @@ impl Operator for Activation {
 
     fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
         let x = n.x(0);
-        let plain = |n: &mut OnnxBuilder<'_>, op_type| n.node(op_type, &[x.clone()], vec![]);
-        let tuned = |n: &mut OnnxBuilder<'_>, op_type| n.node(op_type, &[x.clone()], vec![("alpha", self.parameter().into())]);
-        let hard_sigmoid =
-            |n: &mut OnnxBuilder<'_>| n.node("HardSigmoid", &[x.clone()], vec![("alpha", (1.0 / 6.0).into()), ("beta", 0.5.into())]);
+        let plain = |n: &mut OnnxBuilder<'_>, op_type| n.node(op_type, std::slice::from_ref(&x), vec![]);
+        let tuned = |n: &mut OnnxBuilder<'_>, op_type| n.node(op_type, std::slice::from_ref(&x), vec![("alpha", self.parameter().into())]);
+        let hard_sigmoid = |n: &mut OnnxBuilder<'_>| {
+            n.node("HardSigmoid", std::slice::from_ref(&x), vec![("alpha", (1.0 / 6.0).into()), ("beta", 0.5.into())])
+        };
         Some(match self.function {
             Function::Silu => {
                 let gate = plain(n, "Sigmoid");
