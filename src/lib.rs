@@ -24,7 +24,7 @@ pub mod report;
 pub mod train;
 
 #[cfg(feature = "predict")]
-pub use lmsc_cpu::{exec, host, import, infer, store};
+pub use lmsc_cpu::{exec, export, host, import, infer, store};
 pub use lmsc_graph::{block, compile, ir, op, read, show};
 pub use lmsc_text as text;
 #[cfg(feature = "predict")]

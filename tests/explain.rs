@@ -9,7 +9,7 @@ use lmsc::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, Topic, co
 const WIDTH: usize = 76;
 
 /// Pages whose command asks for volumes or weights that a page cannot show.
-const SAID_ONLY: &[Code] = &[Code::E0703, Code::E0704, Code::E0802, Code::E0803, Code::E0804, Code::E0901, Code::E0902];
+const SAID_ONLY: &[Code] = &[Code::E0703, Code::E0704, Code::E0802, Code::E0803, Code::E0804, Code::E0805, Code::E0901, Code::E0902];
 
 /// A fenced block of a page.
 #[derive(Debug)]

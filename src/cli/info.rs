@@ -10,6 +10,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::{output, print};
+use crate::infer::Card;
 use crate::read::recognise;
 use crate::text::{Diagnostics, FileKind, Result, Source, columns, printable, wrap};
 
@@ -72,6 +73,13 @@ fn sheet(path: &Path, tensors: bool) -> Result<Sheet> {
         (FileKind::Empty | FileKind::Unknown, _) => volume(),
         (kind, _) => Err(kind.instead_of("a volume, a model or a graph", path).into()),
     }
+}
+
+/// What a card says, as rows of a name and its lines.
+pub(super) fn card_rows(card: &Card) -> Vec<(&'static str, Vec<String>)> {
+    let mut sheet = Sheet { title: String::new(), rows: vec![], doubts: vec![], json: serde_json::Value::Null };
+    model::described(&mut sheet, card);
+    sheet.rows
 }
 
 /// Whether a file starts as gzip does; what cannot be read does not.
@@ -161,7 +169,7 @@ fn number(v: f64, digits: i32) -> String {
 }
 
 /// `1.4 MiB`.
-fn bytes(n: u64) -> String {
+pub(super) fn bytes(n: u64) -> String {
     let units = ["KiB", "MiB", "GiB", "TiB"];
     let mut v = n as f64;
     let mut unit = "bytes";

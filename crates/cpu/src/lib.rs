@@ -1,7 +1,9 @@
 //! Segmentation networks on a CPU: weights and model files ([`store`]), the executor of compiled programs
-//! ([`exec`]), prediction over whole volumes ([`infer`]), and models of other programs ([`import`]). Knows nothing of Burn.
+//! ([`exec`]), prediction over whole volumes ([`infer`]), models of other programs ([`import`]), and models for
+//! them ([`export`]). Knows nothing of Burn.
 
 pub mod exec;
+pub mod export;
 pub mod host;
 pub mod import;
 pub mod infer;

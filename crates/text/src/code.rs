@@ -68,6 +68,7 @@ codes! {
     E0802 "weights do not fit the graph",
     E0803 "a model file was damaged or changed",
     E0804 "a model of another program cannot be imported",
+    E0805 "a model cannot be exported",
     E0901 "training cannot go on",
     E0902 "a network needs more memory than it may take",
     W0101 "a parameter is not used",

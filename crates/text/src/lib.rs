@@ -28,7 +28,7 @@ pub use output::{Form, Outputs};
 pub use printable::{columns, printable};
 pub use source::{MAX_TEXT_BYTES, Place, Source, Span};
 pub use topic::Topic;
-pub use write::{Staged, probe, read_marked, reason, unwritable, write_text, write_whole};
+pub use write::{Staged, StagedFolder, probe, read_marked, reason, unwritable, write_text, write_whole};
 
 /// What a phase gives back: its result, or everything it found wrong.
 pub type Result<T, E = Diagnostics> = std::result::Result<T, E>;

@@ -30,6 +30,8 @@ pub enum Form {
     Png,
     /// Tensors: the entry `lmsc.by` of the metadata is `lmsc forward`.
     Tensors,
+    /// A network as ONNX: its producer is `lmsc`, whatever the verb.
+    Onnx,
     /// What people write in (graphs, configs, scripts) or what has no room for a mark: never replaced unasked.
     Plain,
 }
@@ -44,6 +46,8 @@ impl Form {
             Form::Csv(columns) => columns.to_owned(),
             Form::Png => "Software\0lmsc".to_owned(),
             Form::Tensors => format!("\"lmsc.by\":\"{by}\""),
+            // The field 2 of the message, four bytes long, and the tag of the next.
+            Form::Onnx => "\x12\x04lmsc\x1a".to_owned(),
             Form::Plain => return None,
         })
     }

@@ -148,6 +148,58 @@ impl Staged {
     }
 }
 
+/// A folder that is written beside its place and takes it when it is whole. Dropped, it is removed with what is in it.
+#[derive(Debug)]
+pub struct StagedFolder {
+    folder: tempfile::TempDir,
+    target: PathBuf,
+}
+
+impl StagedFolder {
+    /// For the folder `target`, which is not there yet or is empty.
+    ///
+    /// # Errors
+    /// E0603 where something is there, or it cannot be made.
+    pub fn new(target: &Path) -> Result<Self, Diagnostic> {
+        let in_use = |what: &str| {
+            Diagnostic::error(Code::E0603, format!("`{}` is {what}", target.display())).help("give another folder, or remove it first")
+        };
+        match std::fs::read_dir(target).map(|mut all| all.next().is_some()) {
+            Ok(true) => return Err(in_use("a folder that has files in it")),
+            Ok(false) => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound && std::fs::symlink_metadata(target).is_err() => {}
+            Err(e) if e.kind() == io::ErrorKind::NotADirectory || target.is_file() => return Err(in_use("a file")),
+            Err(e) => return Err(unwritable(target, &e)),
+        }
+        if target.file_name().is_none() {
+            return Err(unwritable(target, &io::Error::other("it is no name of a folder")));
+        }
+        let mut name = tempfile::Builder::new();
+        name.prefix(WRITING);
+        if let Some(open) = open_folder() {
+            name.permissions(open);
+        }
+        let folder = name.tempdir_in(folder_of(target)).map_err(|e| unwritable(target, &e))?;
+        Ok(Self { folder, target: target.to_owned() })
+    }
+
+    /// Where to write for now.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Moves it to its place.
+    ///
+    /// # Errors
+    /// E0603 when it cannot be moved.
+    pub fn publish(self) -> Result<(), Diagnostic> {
+        std::fs::rename(self.folder.path(), &self.target).map_err(|e| unwritable(&self.target, &e))?;
+        // It is no longer there under its first name.
+        let _ = self.folder.keep();
+        Ok(())
+    }
+}
+
 fn filled(file: File, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<File> {
     let mut out = BufWriter::new(file);
     fill(&mut out)?;
@@ -162,6 +214,18 @@ fn open_to_readers() -> Option<Permissions> {
 
 #[cfg(not(unix))]
 fn open_to_readers() -> Option<Permissions> {
+    None
+}
+
+/// Those of a folder that other users may look into.
+#[cfg(unix)]
+fn open_folder() -> Option<Permissions> {
+    use std::os::unix::fs::PermissionsExt;
+    Some(Permissions::from_mode(0o777))
+}
+
+#[cfg(not(unix))]
+fn open_folder() -> Option<Permissions> {
     None
 }
 
@@ -181,6 +245,29 @@ mod tests {
         assert!(e.unwrap_err().message.ends_with("a.txt`: no space left"));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_is_there_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("bundle");
+        let staged = StagedFolder::new(&target).unwrap();
+        std::fs::write(staged.path().join("a.txt"), "half").unwrap();
+        drop(staged);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        for empty in [false, true] {
+            let target = dir.path().join(format!("{empty}"));
+            if empty {
+                std::fs::create_dir(&target).unwrap();
+            }
+            let staged = StagedFolder::new(&target).unwrap();
+            std::fs::write(staged.path().join("a.txt"), "whole").unwrap();
+            staged.publish().unwrap();
+            assert_eq!(std::fs::read_to_string(target.join("a.txt")).unwrap(), "whole");
+            assert!(StagedFolder::new(&target).unwrap_err().message.ends_with("is a folder that has files in it"));
+            assert!(StagedFolder::new(&target.join("a.txt")).unwrap_err().message.ends_with("is a file"));
+        }
+        assert!(StagedFolder::new(&dir.path().join("none/bundle")).is_err());
     }
 
     #[test]

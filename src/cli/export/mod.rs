@@ -1,7 +1,10 @@
 //! `lmsc export`: what was trained here, for other programs.
 //!
-//! May use `import`, `infer`, `store`, `text`.
+//! May use `export`, `import`, `infer`, `show`, `store`, `text`.
 
+mod bundle;
+mod card;
+mod onnx;
 mod weights;
 
 use crate::text::Result;
@@ -15,6 +18,8 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
+    Onnx(onnx::Args),
+    Bundle(bundle::Args),
     Weights(weights::Args),
 }
 
@@ -24,6 +29,8 @@ enum What {
 /// What is wrong with the files, or where the result cannot be written.
 pub fn run(args: Args) -> Result<()> {
     match args.what {
+        What::Onnx(args) => onnx::run(args),
+        What::Bundle(args) => bundle::run(args),
         What::Weights(args) => weights::run(args),
     }
 }

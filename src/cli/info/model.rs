@@ -93,7 +93,7 @@ fn model(sheet: &mut Sheet, path: &Path, program: &Program, tensors: &Store) -> 
 }
 
 /// The rows of a card.
-fn described(sheet: &mut Sheet, card: &Card) {
+pub(super) fn described(sheet: &mut Sheet, card: &Card) {
     match (&card.nnunet, &card.pipeline) {
         (Some(n), _) => by_nnunet(sheet, card, n),
         (None, Some(p)) => by_steps(sheet, card, p),

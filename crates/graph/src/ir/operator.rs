@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use super::{Cost, Fact, Fault, Init, Length, Volume64, Weights64, count};
+use super::{Cost, Fact, Fault, Init, Length, OnnxBuilder, OnnxValue, Volume64, Weights64, count};
 
 /// One learned tensor, laid out as PyTorch lays it out.
 #[derive(Clone, Debug, PartialEq)]
@@ -224,6 +224,12 @@ pub trait Operator: Any + Debug + Send + Sync {
     /// The operations it stands for, for inputs that `infer` accepted; `None` for a primitive. A target that has no kernel for it runs
     /// these.
     fn expand(&self, _x: &[Fact]) -> Option<Expansion> {
+        None
+    }
+
+    /// Its node in ONNX, or the few that it is there, for inputs that `infer` accepted; its output. `None` where the operator set has none: its
+    /// expansion is then written.
+    fn onnx(&self, _n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
         None
     }
 

@@ -4,7 +4,7 @@ use super::{
     Examples,
     arity::{elementwise, exactly},
 };
-use crate::ir::{Access, Cost, Fact, Fault, Operator, SavedForBackward, Volume64, Weights64};
+use crate::ir::{Access, Cost, Fact, Fault, OnnxBuilder, OnnxValue, Operator, SavedForBackward, Volume64, Weights64};
 use serde::{Deserialize, Serialize};
 
 /// Which function.
@@ -138,6 +138,29 @@ impl Activation {
             Function::Sqrt => x.sqrt(),
         }
     }
+
+    /// `x / 2 (1 + f)` for the operator sets without a node of its own, `f` the error function or the hyperbolic tangent.
+    fn gelu(&self, n: &mut OnnxBuilder<'_>, x: OnnxValue) -> OnnxValue {
+        let times = |n: &mut OnnxBuilder<'_>, a: &OnnxValue, factor: f64| {
+            let factor = n.scalar(factor);
+            n.node("Mul", &[a.clone(), factor], vec![])
+        };
+        let f = if self.function == Function::Gelu {
+            let scaled = times(n, &x, std::f64::consts::FRAC_1_SQRT_2);
+            n.node("Erf", &[scaled], vec![])
+        } else {
+            let square = n.node("Mul", &[x.clone(), x.clone()], vec![]);
+            let cube = n.node("Mul", &[square, x.clone()], vec![]);
+            let small = times(n, &cube, 0.044715);
+            let sum = n.node("Add", &[x.clone(), small], vec![]);
+            let scaled = times(n, &sum, (2.0 / std::f64::consts::PI).sqrt());
+            n.node("Tanh", &[scaled], vec![])
+        };
+        let one = n.scalar(1.0);
+        let gate = n.node("Add", &[f, one], vec![]);
+        let product = n.node("Mul", &[x, gate], vec![]);
+        times(n, &product, 0.5)
+    }
 }
 
 impl Operator for Activation {
@@ -187,6 +210,52 @@ impl Operator for Activation {
 
     fn reference(&self, _: &Weights64, x: &[&Volume64], _: Fact) -> Option<Volume64> {
         Some(x.first()?.map(|v| self.of(v)))
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let x = n.x(0);
+        let plain = |n: &mut OnnxBuilder<'_>, op_type| n.node(op_type, std::slice::from_ref(&x), vec![]);
+        let tuned = |n: &mut OnnxBuilder<'_>, op_type| n.node(op_type, std::slice::from_ref(&x), vec![("alpha", self.parameter().into())]);
+        let hard_sigmoid = |n: &mut OnnxBuilder<'_>| {
+            n.node("HardSigmoid", std::slice::from_ref(&x), vec![("alpha", (1.0 / 6.0).into()), ("beta", 0.5.into())])
+        };
+        Some(match self.function {
+            Function::Silu => {
+                let gate = plain(n, "Sigmoid");
+                n.node("Mul", &[x, gate], vec![])
+            }
+            Function::Relu => plain(n, "Relu"),
+            Function::LeakyRelu => tuned(n, "LeakyRelu"),
+            Function::Elu => tuned(n, "Elu"),
+            Function::Gelu if n.opset() >= 20 => plain(n, "Gelu"),
+            Function::GeluTanh if n.opset() >= 20 => n.node("Gelu", &[x], vec![("approximate", "tanh".into())]),
+            Function::Gelu | Function::GeluTanh => self.gelu(n, x),
+            Function::Sigmoid => plain(n, "Sigmoid"),
+            Function::Tanh => plain(n, "Tanh"),
+            Function::Abs => plain(n, "Abs"),
+            Function::Softplus => plain(n, "Softplus"),
+            Function::Mish if n.opset() >= 18 => plain(n, "Mish"),
+            Function::Mish => {
+                let softplus = plain(n, "Softplus");
+                let gate = n.node("Tanh", &[softplus], vec![]);
+                n.node("Mul", &[x, gate], vec![])
+            }
+            Function::Relu6 => {
+                let (low, high) = (n.scalar(0.0), n.scalar(6.0));
+                n.node("Clip", &[x, low, high], vec![])
+            }
+            Function::HardSigmoid => hard_sigmoid(n),
+            Function::HardSwish if n.opset() >= 14 => plain(n, "HardSwish"),
+            Function::HardSwish => {
+                let gate = hard_sigmoid(n);
+                n.node("Mul", &[x, gate], vec![])
+            }
+            Function::Rsqrt => {
+                let root = plain(n, "Sqrt");
+                n.node("Reciprocal", &[root], vec![])
+            }
+            Function::Sqrt => plain(n, "Sqrt"),
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
     arity::exactly,
     max_pool3d::{window, windows},
 };
-use crate::ir::{Cost, Fact, Fault, Length, Operator, Triple, Volume64, Weights64, count, places};
+use crate::ir::{Cost, Fact, Fault, Length, OnnxBuilder, OnnxValue, Operator, Triple, Volume64, Weights64, count, places};
 use serde::{Deserialize, Serialize};
 
 /// The mean of each block of `kernel` voxels; what is left over at the far edge is dropped.
@@ -45,6 +45,10 @@ impl Operator for AvgPool3d {
                 to[at] = window(x.fact.size, self.kernel, self.kernel, Triple::all(0), p).map(|i| from[i]).sum::<f64>() / n;
             }
         }))
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        Some(n.node("AveragePool", &n.inputs(), vec![("kernel_shape", self.kernel.into()), ("strides", self.kernel.into())]))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Batch normalisation.
 
 use super::{Examples, affine, arity::exactly};
-use crate::ir::{Access, Cost, Fact, Fault, Init, Operator, SavedForBackward, Volume64, Weight, Weights64};
+use crate::ir::{Access, Cost, Fact, Fault, Init, OnnxBuilder, OnnxValue, Operator, SavedForBackward, Volume64, Weight, Weights64};
 use serde::{Deserialize, Serialize};
 
 /// Each channel is brought to mean 0 and variance 1 over the batch and its voxels, then scaled and shifted (Ioffe and Szegedy 2015).
@@ -75,6 +75,17 @@ impl Operator for BatchNorm {
             let (a, b) = if self.affine { (scale[c], shift[c]) } else { (1.0, 0.0) };
             to.iter_mut().zip(from).for_each(|(y, v)| *y = (v - mean[c]) * factor * a + b);
         }))
+    }
+
+    /// By the running statistics.
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let channels = n.channels(0);
+        let (scale, shift) = match self.affine {
+            true => (n.weight("weight"), n.weight("bias")),
+            false => (n.floats([channels], vec![1.0; channels]), n.floats([channels], vec![0.0; channels])),
+        };
+        let inputs = [n.x(0), scale, shift, n.weight("running_mean"), n.weight("running_var")];
+        Some(n.node("BatchNormalization", &inputs, vec![("epsilon", self.eps.into())]))
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     Examples,
     arity::{elementwise, exactly},
 };
-use crate::ir::{Cost, Fact, Fault, Init, Length, Operator, SavedForBackward, Volume64, Weight, Weights64};
+use crate::ir::{Cost, Fact, Fault, Init, Length, OnnxBuilder, OnnxValue, Operator, SavedForBackward, Volume64, Weight, Weights64};
 use serde::{Deserialize, Serialize};
 
 /// `weight[c] * x + bias[c]`, either of them left out where it is not asked for.
@@ -60,6 +60,19 @@ impl Operator for ChannelAffine {
             let (a, b) = (if self.scale { scale[c] } else { 1.0 }, if self.bias { shift[c] } else { 0.0 });
             to.iter_mut().zip(from).for_each(|(y, v)| *y = a * v + b);
         }))
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let mut y = n.x(0);
+        if self.scale {
+            let scale = n.weight_by_channel("weight");
+            y = n.node("Mul", &[y, scale], vec![]);
+        }
+        if self.bias {
+            let shift = n.weight_by_channel("bias");
+            y = n.node("Add", &[y, shift], vec![]);
+        }
+        Some(y)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Channels of several values, one after the other.
 
 use super::Examples;
-use crate::ir::{Cost, Fact, Fault, Length, Operator, Volume64, Weights64};
+use crate::ir::{Cost, Fact, Fault, Length, OnnxBuilder, OnnxValue, Operator, Volume64, Weights64};
 use crate::text::Code;
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,10 @@ impl Operator for Concat {
             }
         }
         Some(out)
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        Some(n.node("Concat", &n.inputs(), vec![("axis", 1usize.into())]))
     }
 }
 

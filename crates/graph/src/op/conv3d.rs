@@ -1,7 +1,10 @@
 //! Convolution in three dimensions, dense, grouped or depthwise.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Init, Length, Operator, SavedForBackward, Triple, Volume64, Weight, Weights64, count, place, places};
+use crate::ir::{
+    Cost, Fact, Fault, Init, Length, OnnxAttribute, OnnxBuilder, OnnxValue, Operator, SavedForBackward, Triple, Volume64, Weight,
+    Weights64, count, place, places,
+};
 use crate::text::{Code, several};
 use serde::{Deserialize, Serialize};
 
@@ -169,6 +172,19 @@ impl Operator for Conv3d {
             }
         }
         Some(out)
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let mut inputs = vec![n.x(0), n.weight("weight")];
+        inputs.extend(self.bias.then(|| n.weight("bias")));
+        let attributes = vec![
+            ("kernel_shape", self.kernel.into()),
+            ("strides", self.stride.into()),
+            ("dilations", self.dilation.into()),
+            ("pads", OnnxAttribute::both_sides(self.padding)),
+            ("group", self.groups.into()),
+        ];
+        Some(n.node("Conv", &inputs, attributes))
     }
 }
 

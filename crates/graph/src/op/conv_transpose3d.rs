@@ -1,7 +1,10 @@
 //! Transposed convolution in three dimensions.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Init, Length, Operator, SavedForBackward, Triple, Volume64, Weight, Weights64, count, place, places};
+use crate::ir::{
+    Cost, Fact, Fault, Init, Length, OnnxAttribute, OnnxBuilder, OnnxValue, Operator, SavedForBackward, Triple, Volume64, Weight,
+    Weights64, count, place, places,
+};
 use crate::text::{Code, several};
 use serde::{Deserialize, Serialize};
 
@@ -169,6 +172,19 @@ impl Operator for ConvTranspose3d {
             }
         }
         Some(out)
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let mut inputs = vec![n.x(0), n.weight("weight")];
+        inputs.extend(self.bias.then(|| n.weight("bias")));
+        let attributes = vec![
+            ("kernel_shape", self.kernel.into()),
+            ("strides", self.stride.into()),
+            ("pads", OnnxAttribute::both_sides(self.padding)),
+            ("output_padding", self.output_padding.into()),
+            ("group", self.groups.into()),
+        ];
+        Some(n.node("ConvTranspose", &inputs, attributes))
     }
 }
 

@@ -1,7 +1,7 @@
 //! A part of a volume.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Length, Operator, Triple, Volume64, Weights64, place, places};
+use crate::ir::{Cost, Fact, Fault, Length, OnnxBuilder, OnnxValue, Operator, Triple, Volume64, Weights64, place, places};
 use crate::text::Code;
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +68,22 @@ impl Operator for Crop {
                 to[at] = from[place(x.fact.size, std::array::from_fn(|a| p[a] + start[a]))];
             }
         }))
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let start = self.start.0;
+        let end = match (self.like, n.fixed_size(0)) {
+            (true, _) if start == [0; 3] => n.size(1),
+            (true, _) => {
+                let (start, size) = (n.triple(start), n.size(1));
+                n.node("Add", &[start, size], vec![])
+            }
+            (false, Some(size)) => n.triple(std::array::from_fn(|a| size[a].saturating_sub(self.end.0[a]))),
+            // Counted from the far end; the greatest number is the end itself.
+            (false, None) => n.ints(&self.end.0.map(|e| i64::try_from(e).ok().filter(|e| *e > 0).map_or(i64::MAX, |e| -e))),
+        };
+        let x = n.x(0);
+        Some(n.voxels(x, start, end))
     }
 }
 

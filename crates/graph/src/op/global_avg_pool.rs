@@ -1,7 +1,7 @@
 //! The mean of each channel.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Length, Operator, Volume64, Weights64};
+use crate::ir::{Cost, Fact, Fault, Length, OnnxBuilder, OnnxValue, Operator, Volume64, Weights64};
 use serde::{Deserialize, Serialize};
 
 /// `[N, C, D, H, W]` to `[N, C, 1, 1, 1]`.
@@ -36,6 +36,10 @@ impl Operator for GlobalAvgPool {
             }
         }
         Some(out)
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        Some(n.node("GlobalAveragePool", &n.inputs(), vec![]))
     }
 }
 

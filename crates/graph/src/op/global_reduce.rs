@@ -1,7 +1,7 @@
 //! One number of all voxels of a channel, other than their mean.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Length, Operator, SavedForBackward, Volume64, Weights64};
+use crate::ir::{Cost, Fact, Fault, Length, OnnxBuilder, OnnxValue, Operator, SavedForBackward, Volume64, Weights64};
 use serde::{Deserialize, Serialize};
 
 /// Which number. The mean is [`super::GlobalAvgPool`].
@@ -54,6 +54,16 @@ impl Operator for GlobalReduce {
                 Statistic::Max => from.iter().copied().fold(f64::NEG_INFINITY, f64::max),
             };
         }))
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        Some(match self.by {
+            Statistic::Sum => {
+                let inputs = [n.x(0), n.ints(&[2, 3, 4])];
+                n.node("ReduceSum", &inputs, vec![])
+            }
+            Statistic::Max => n.node("GlobalMaxPool", &n.inputs(), vec![]),
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Group normalisation.
 
 use super::{Examples, affine, arity::exactly};
-use crate::ir::{Access, Cost, Fact, Fault, Operator, SavedForBackward, Volume64, Weight, Weights64};
+use crate::ir::{Access, Cost, Fact, Fault, OnnxBuilder, OnnxValue, Operator, SavedForBackward, Volume64, Weight, Weights64};
 use crate::text::{Code, several};
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +93,37 @@ impl Operator for GroupNorm {
             }
         }
         Some(out)
+    }
+
+    /// Where each channel is a group, an instance norm. The operator sets before 21 have no group norm with a scale for each channel: there the
+    /// groups are the channels of an instance norm.
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let (channels, eps) = (n.channels(0), ("epsilon", self.eps.into()));
+        let number = |n: &mut OnnxBuilder<'_>, value: f32, count: usize| n.floats([count], vec![value; count]);
+        if self.groups == channels || n.opset() >= 21 {
+            let (scale, shift) = match self.affine {
+                true => (n.weight("weight"), n.weight("bias")),
+                false => (number(n, 1.0, channels), number(n, 0.0, channels)),
+            };
+            let inputs = [n.x(0), scale, shift];
+            return Some(match self.groups == channels {
+                true => n.node("InstanceNormalization", &inputs, vec![eps]),
+                false => n.node("GroupNormalization", &inputs, vec![eps, ("num_groups", self.groups.into())]),
+            });
+        }
+        let x = n.x(0);
+        let grouped = n.ints(&[0, i64::try_from(self.groups).ok()?, -1]);
+        let groups = n.node("Reshape", &[x.clone(), grouped], vec![]);
+        let (scale, shift) = (number(n, 1.0, self.groups), number(n, 0.0, self.groups));
+        let normed = n.node("InstanceNormalization", &[groups, scale, shift], vec![eps]);
+        let shape = n.node("Shape", &[x], vec![]);
+        let mut y = n.node("Reshape", &[normed, shape], vec![]);
+        if self.affine {
+            let (scale, shift) = (n.weight_by_channel("weight"), n.weight_by_channel("bias"));
+            y = n.node("Mul", &[y, scale], vec![]);
+            y = n.node("Add", &[y, shift], vec![]);
+        }
+        Some(y)
     }
 }
 

@@ -1,7 +1,10 @@
 //! Layer normalisation: over the channels of each voxel.
 
 use super::{Activation, ChannelAffine, Examples, Function, Mul, ReduceChannels, Reduction, ScaleShift, Sub, affine, arity::exactly};
-use crate::ir::{Access, Cost, Expanded, Expansion, Fact, Fault, Operator, SavedForBackward, Volume64, Weight, WeightView, Weights64};
+use crate::ir::{
+    Access, Cost, Expanded, Expansion, Fact, Fault, OnnxAttribute, OnnxBuilder, OnnxValue, Operator, SavedForBackward, Volume64, Weight,
+    WeightView, Weights64,
+};
 use serde::{Deserialize, Serialize};
 
 /// The channels of each voxel are brought to mean 0 and variance 1, then scaled and shifted per channel (Ba et al. 2016; `LayerNorm` over
@@ -90,6 +93,23 @@ impl Operator for LayerNorm {
             e.with("affine", ChannelAffine::FULL, &[normed], vec![view("weight"), view("bias")]);
         }
         Some(e)
+    }
+
+    /// The node normalises the last axes, so the channels are brought there and back.
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        if n.opset() < 17 {
+            return None;
+        }
+        let channels = n.channels(0);
+        let (scale, shift) = match self.affine {
+            true => (n.weight("weight"), n.weight("bias")),
+            false => (n.floats([channels], vec![1.0; channels]), n.floats([channels], vec![0.0; channels])),
+        };
+        let x = n.x(0);
+        let last = n.node("Transpose", &[x], vec![("perm", OnnxAttribute::Ints(vec![0, 2, 3, 4, 1]))]);
+        let attributes = vec![("axis", OnnxAttribute::Int(-1)), ("epsilon", self.eps.into())];
+        let normed = n.node("LayerNormalization", &[last, scale, shift], attributes);
+        Some(n.node("Transpose", &[normed], vec![("perm", OnnxAttribute::Ints(vec![0, 4, 1, 2, 3]))]))
     }
 }
 

@@ -1,7 +1,10 @@
 //! Max pooling.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Length, Operator, SavedForBackward, Triple, Volume64, Weights64, count, place, places};
+use crate::ir::{
+    Cost, Fact, Fault, Length, OnnxAttribute, OnnxBuilder, OnnxValue, Operator, SavedForBackward, Triple, Volume64, Weights64, count,
+    place, places,
+};
 use crate::text::Code;
 use serde::{Deserialize, Serialize};
 
@@ -113,6 +116,12 @@ impl Operator for MaxPool3d {
                 to[at] = all.fold(f64::NEG_INFINITY, |m, v| if v > m || v.is_nan() { v } else { m });
             }
         }))
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let attributes =
+            vec![("kernel_shape", self.kernel.into()), ("strides", self.step().into()), ("pads", OnnxAttribute::both_sides(self.padding))];
+        Some(n.node("MaxPool", &n.inputs(), attributes))
     }
 }
 

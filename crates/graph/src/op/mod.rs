@@ -58,7 +58,9 @@ pub(crate) use standardised_conv3d::standardised;
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::ir::{Access, Cost, Expansion, Fact, Fault, Length, Operator, SavedForBackward, Volume64, Weight, Weights64};
+use crate::ir::{
+    Access, Cost, Expansion, Fact, Fault, Length, OnnxBuilder, OnnxValue, Operator, SavedForBackward, Volume64, Weight, Weights64,
+};
 use serde::{Deserialize, Serialize};
 
 /// A worked example of an operation: the laws are checked on it and on mutations of it.
@@ -159,6 +161,7 @@ forward! {
     thop(x: &[Fact], y: &Fact) -> Result<Option<u64>, Fault>;
     reference(weights: &Weights64, x: &[&Volume64], y: Fact) -> Option<Volume64>;
     expand(x: &[Fact]) -> Option<Expansion>;
+    onnx(n: &mut OnnxBuilder<'_>) -> Option<OnnxValue>;
 }
 
 ops! {

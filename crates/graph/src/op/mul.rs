@@ -4,7 +4,7 @@ use super::{
     Examples,
     arity::{elementwise, exactly},
 };
-use crate::ir::{Access, Cost, Fact, Fault, Operator, SavedForBackward, Volume64, Weights64};
+use crate::ir::{Access, Cost, Fact, Fault, OnnxBuilder, OnnxValue, Operator, SavedForBackward, Volume64, Weights64};
 use serde::{Deserialize, Serialize};
 
 /// `a * b`; a dimension of 1 is repeated.
@@ -50,6 +50,10 @@ impl Operator for Mul {
 
     fn reference(&self, _: &Weights64, x: &[&Volume64], y: Fact) -> Option<Volume64> {
         Some(x.first()?.zip(x.get(1)?, y, |a, b| a * b))
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        Some(n.node("Mul", &n.inputs(), vec![]))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Voxels added around a volume.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Length, Operator, Triple, Volume64, Weights64, place, places};
+use crate::ir::{Cost, Fact, Fault, Length, OnnxBuilder, OnnxValue, Operator, Triple, Volume64, Weights64, place, places};
 use crate::text::Code;
 use serde::{Deserialize, Serialize};
 
@@ -114,6 +114,45 @@ impl Operator for Pad {
                 }
             }
         }))
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let sizes = n.sizes(0).to_vec();
+        let after = match (self.like, self.multiple) {
+            (true, _) if n.sizes(1) == sizes => return Some(n.x(0)),
+            (true, _) => match (n.fixed_size(0), n.fixed_size(1)) {
+                (Some(own), Some(like)) => n.triple(std::array::from_fn(|a| like[a].saturating_sub(own[a]))),
+                _ => {
+                    let (own, like) = (n.size(0), n.size(1));
+                    n.node("Sub", &[like, own], vec![])
+                }
+            },
+            (_, Some(m)) => {
+                let lacks = |size: [usize; 3]| std::array::from_fn(|a| size[a].next_multiple_of(m.0[a].max(1)).saturating_sub(size[a]));
+                match n.fixed_size(0).map(lacks) {
+                    _ if sizes.iter().all(|s| lacks(*s) == [0; 3]) => return Some(n.x(0)),
+                    Some(after) => n.triple(after),
+                    // What is left over of the multiple, and nothing where it is the multiple itself.
+                    None => {
+                        let (size, multiple) = (n.size(0), n.triple(m.0));
+                        let over = n.node("Mod", &[size, multiple.clone()], vec![]);
+                        let rest = n.node("Sub", &[multiple.clone(), over], vec![]);
+                        n.node("Mod", &[rest, multiple], vec![])
+                    }
+                }
+            }
+            _ => n.triple(self.after.0),
+        };
+        // Before and after each of the five axes.
+        let [d, h, w] = self.before().map(|p| i64::try_from(p).unwrap_or(i64::MAX));
+        let before = n.ints(&[0, 0, d, h, w, 0, 0]);
+        let pads = n.join(&[before, after]);
+        let mode = match self.mode {
+            PadMode::Zeros => "constant",
+            PadMode::Replicate => "edge",
+        };
+        let x = n.x(0);
+        Some(n.node("Pad", &[x, pads], vec![("mode", mode.into())]))
     }
 }
 

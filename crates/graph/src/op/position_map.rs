@@ -1,7 +1,7 @@
 //! How far each voxel lies from each anchor (arXiv 2603.07228, equation 14).
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Length, Operator, Volume64, Weights64, places};
+use crate::ir::{Cost, Fact, Fault, Length, OnnxAttribute, OnnxBuilder, OnnxValue, Operator, Triple, Volume64, Weights64, places};
 use crate::text::Code;
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,49 @@ impl Operator for PositionMap {
         }
         Some(out)
     }
+
+    /// The sum of three ramps, less the sums of the anchors' coordinates. Of a free length the ramp is made when the network runs.
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let mut grid: Option<OnnxValue> = None;
+        for axis in 0..3 {
+            let ramp = match n.fixed_size(1) {
+                Some(size) => {
+                    let mut dims = vec![1; 5];
+                    dims[axis + 2] = size[axis];
+                    let values = (0..size[axis]).map(|i| (i as f64 / size[axis] as f64) as f32).collect();
+                    n.floats(dims, values)
+                }
+                None => ramp(n, axis),
+            };
+            grid = Some(match grid {
+                None => ramp,
+                Some(sum) => n.node("Add", &[sum, ramp], vec![]),
+            });
+        }
+        let anchors = n.channels(0) / 3;
+        let ones = n.floats([anchors, 3, 1, 1, 1], vec![1.0; 3 * anchors]);
+        let x = n.x(0);
+        let attributes = vec![("kernel_shape", Triple::all(1).into()), ("group", anchors.into())];
+        let sums = n.node("Conv", &[x, ones], attributes);
+        Some(n.node("Sub", &[grid?, sums], vec![]))
+    }
+}
+
+/// `0, 1/n, 2/n, ...` along an axis of the second input, `n` its length.
+fn ramp(n: &mut OnnxBuilder<'_>, axis: usize) -> OnnxValue {
+    let (like, at) = (n.x(1), n.int(axis as i64 + 2));
+    let shape = n.node("Shape", &[like], vec![]);
+    let length = n.node("Gather", &[shape, at], vec![]);
+    let (zero, one) = (n.int(0), n.int(1));
+    let places = n.node("Range", &[zero, length.clone(), one], vec![]);
+    // 1 is float32.
+    let places = n.node("Cast", &[places], vec![("to", OnnxAttribute::Int(1))]);
+    let length = n.node("Cast", &[length], vec![("to", OnnxAttribute::Int(1))]);
+    let ramp = n.node("Div", &[places, length], vec![]);
+    let mut dims = [1; 5];
+    dims[axis + 2] = -1;
+    let dims = n.ints(&dims);
+    n.node("Reshape", &[ramp, dims], vec![])
 }
 
 impl Examples for PositionMap {

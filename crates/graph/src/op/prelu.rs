@@ -5,7 +5,8 @@ use super::{
     arity::{elementwise, exactly},
 };
 use crate::ir::{
-    Cost, Expanded, Expansion, Fact, Fault, Init, Length, Operator, SavedForBackward, Volume64, Weight, WeightView, Weights64,
+    Cost, Expanded, Expansion, Fact, Fault, Init, Length, OnnxBuilder, OnnxValue, Operator, SavedForBackward, Volume64, Weight, WeightView,
+    Weights64,
 };
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +66,11 @@ impl Operator for PRelu {
         let below = e.with("slope", ChannelAffine::SCALE, &[below], vec![("weight", view)]);
         e.add("sum", Add, &[above, below]);
         Some(e)
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let inputs = [n.x(0), n.weight_by_channel("weight")];
+        Some(n.node("PRelu", &inputs, vec![]))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Resampling to another size.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Length, Operator, Triple, Volume64, Weights64, place, places};
+use crate::ir::{Cost, Fact, Fault, Length, OnnxBuilder, OnnxValue, Operator, Triple, Volume64, Weights64, place, places};
 use crate::text::Code;
 use serde::{Deserialize, Serialize};
 
@@ -155,6 +155,60 @@ impl Operator for Resize {
             }
         }))
     }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let (from, x) = (n.sizes(0).to_vec(), n.x(0));
+        let to: Vec<[usize; 3]> =
+            if self.is_like() { n.sizes(1).to_vec() } else { from.iter().map(|s| self.target(*s)).collect::<Result<_, _>>().ok()? };
+        if from == to {
+            return Some(x);
+        }
+        let attributes = match (self.mode, self.align_corners) {
+            (Interpolation::Nearest, _) => {
+                vec![("mode", "nearest".into()), ("coordinate_transformation_mode", "asymmetric".into()), ("nearest_mode", "floor".into())]
+            }
+            (Interpolation::Trilinear, true) => {
+                vec![("mode", "linear".into()), ("coordinate_transformation_mode", "align_corners".into())]
+            }
+            (Interpolation::Trilinear, false) => {
+                vec![("mode", "linear".into()), ("coordinate_transformation_mode", "half_pixel".into())]
+            }
+        };
+        if let Some([d, h, w]) = factors(&from, &to) {
+            let scales = n.floats([5], vec![1.0, 1.0, d, h, w]);
+            return Some(n.node("Resize", &[x, OnnxValue::none(), scales], attributes));
+        }
+        let fixed = to.split_first().filter(|(first, rest)| rest.iter().all(|s| s == *first)).map(|(first, _)| *first);
+        let size = match (fixed, self.scale, self.divide) {
+            (Some(size), ..) => n.triple(size),
+            (_, Some(scale), _) => {
+                let (size, scale) = (n.size(0), n.triple(scale.0));
+                n.node("Mul", &[size, scale], vec![])
+            }
+            (_, _, Some(divide)) => {
+                let (size, divide) = (n.size(0), n.triple(divide.0));
+                n.node("Div", &[size, divide], vec![])
+            }
+            _ => n.size(1),
+        };
+        let channels = n.channels(0);
+        let shape = n.shape(channels, size);
+        Some(n.node("Resize", &[x, OnnxValue::none(), OnnxValue::none(), shape], attributes))
+    }
+}
+
+/// What the lengths are multiplied with, where that is the same for all sizes and float32 holds it exactly; then no engine rounds a length.
+fn factors(from: &[[usize; 3]], to: &[[usize; 3]]) -> Option<[f32; 3]> {
+    let ((first, target), mut all) = (from.first().zip(to.first())?, [0.0; 3]);
+    for (a, factor) in all.iter_mut().enumerate() {
+        let exact = target[a] as f64 / first[a] as f64;
+        *factor = exact as f32;
+        let holds = from.iter().zip(to).all(|(from, to)| from[a] as f64 * exact == to[a] as f64);
+        if f64::from(*factor) != exact || !holds {
+            return None;
+        }
+    }
+    Some(all)
 }
 
 impl Examples for Resize {

@@ -4,7 +4,7 @@ use super::{
     Examples,
     arity::{elementwise, exactly},
 };
-use crate::ir::{Access, Cost, Fact, Fault, Operator, Volume64, Weights64};
+use crate::ir::{Access, Cost, Fact, Fault, OnnxBuilder, OnnxValue, Operator, Volume64, Weights64};
 use serde::{Deserialize, Serialize};
 
 /// `scale * x + shift`, both constants.
@@ -42,6 +42,23 @@ impl Operator for ScaleShift {
 
     fn reference(&self, _: &Weights64, x: &[&Volume64], _: Fact) -> Option<Volume64> {
         Some(x.first()?.map(|v| self.scale * v + self.shift))
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let mut y = n.x(0);
+        if self.scale == -1.0 {
+            let shift = n.scalar(self.shift);
+            return Some(n.node("Sub", &[shift, y], vec![]));
+        }
+        if self.scale != 1.0 {
+            let scale = n.scalar(self.scale);
+            y = n.node("Mul", &[y, scale], vec![]);
+        }
+        if self.shift != 0.0 {
+            let shift = n.scalar(self.shift);
+            y = n.node("Add", &[y, shift], vec![]);
+        }
+        Some(y)
     }
 }
 

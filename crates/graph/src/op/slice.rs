@@ -1,7 +1,7 @@
 //! Some channels of a value.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Length, Operator, Volume64, Weights64};
+use crate::ir::{Cost, Fact, Fault, Length, OnnxBuilder, OnnxValue, Operator, Volume64, Weights64};
 use crate::text::Code;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,13 @@ impl Operator for Slice {
 
     fn reference(&self, _: &Weights64, x: &[&Volume64], y: Fact) -> Option<Volume64> {
         Some(x.first()?.sliced(self.start, y))
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let at = |v: usize| i64::try_from(v).unwrap_or(i64::MAX);
+        let (start, end) = (at(self.start), at(self.start.saturating_add(self.channels)));
+        let inputs = [n.x(0), n.ints(&[start]), n.ints(&[end]), n.ints(&[1])];
+        Some(n.node("Slice", &inputs, vec![]))
     }
 }
 

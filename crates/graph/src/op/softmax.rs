@@ -4,7 +4,7 @@ use super::{
     Examples,
     arity::{elementwise, exactly},
 };
-use crate::ir::{Access, Cost, Fact, Fault, Operator, SavedForBackward, Volume64, Weights64};
+use crate::ir::{Access, Cost, Fact, Fault, OnnxBuilder, OnnxValue, Operator, SavedForBackward, Volume64, Weights64};
 use serde::{Deserialize, Serialize};
 
 /// `exp(x_c) / sum over c`.
@@ -44,6 +44,10 @@ impl Operator for Softmax {
             }
         }
         Some(out)
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        Some(n.node("Softmax", &n.inputs(), vec![("axis", 1usize.into())]))
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     Examples,
     arity::{elementwise, exactly},
 };
-use crate::ir::{Access, Cost, Fact, Fault, Operator, Volume64, Weights64};
+use crate::ir::{Access, Cost, Fact, Fault, OnnxBuilder, OnnxValue, Operator, Volume64, Weights64};
 use serde::{Deserialize, Serialize};
 
 /// `a - b`; a dimension of 1 is repeated.
@@ -31,6 +31,10 @@ impl Operator for Sub {
 
     fn reference(&self, _: &Weights64, x: &[&Volume64], y: Fact) -> Option<Volume64> {
         Some(x.first()?.zip(x.get(1)?, y, |a, b| a - b))
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        Some(n.node("Sub", &n.inputs(), vec![]))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::rewrite::{Change, Made, Source, again, rewrite};
 use super::{Optimised, Refit};
-use crate::ir::{Expanded, Fault, Operator, Value};
+use crate::ir::{Expanded, Fact, Fault, Operator, Value};
 use crate::op::Op;
 use crate::text::Code;
 
@@ -12,7 +12,7 @@ use crate::text::Code;
 /// # Errors
 /// E0302 for an operation that has neither a kernel nor an expansion.
 pub fn legalise(o: Optimised, has_kernel: fn(&Op) -> bool) -> Result<Optimised, Fault> {
-    let o = again(o, |o| round(o, has_kernel))?;
+    let o = expand(o, &|op, _| has_kernel(op))?;
     let g = &o.program.graph;
     match g.values().find(|v| !has_kernel(&g.node(*v).op)) {
         None => Ok(o),
@@ -21,13 +21,21 @@ pub fn legalise(o: Optimised, has_kernel: fn(&Op) -> bool) -> Result<Optimised, 
     }
 }
 
-fn round(o: &Optimised, has_kernel: fn(&Op) -> bool) -> Result<Option<Optimised>, Fault> {
+/// Expands what a target has no kernel for, given an operation and the facts of its inputs; what has no expansion either is left as it is.
+///
+/// # Errors
+/// A fault when an expansion does not fit its operation.
+pub fn expand(o: Optimised, has_kernel: &dyn Fn(&Op, &[Fact]) -> bool) -> Result<Optimised, Fault> {
+    again(o, |o| round(o, has_kernel))
+}
+
+fn round(o: &Optimised, has_kernel: &dyn Fn(&Op, &[Fact]) -> bool) -> Result<Option<Optimised>, Fault> {
     let g = &o.program.graph;
-    let expands = |v: Value| !has_kernel(&g.node(v).op) && g.node(v).op.expand(&g.input_facts(v)).is_some();
-    if !g.values().any(expands) {
+    let lacks = |v: Value| !has_kernel(&g.node(v).op, &g.input_facts(v));
+    if !g.values().any(|v| lacks(v) && g.node(v).op.expand(&g.input_facts(v)).is_some()) {
         return Ok(None);
     }
-    rewrite(o, |v| if has_kernel(&g.node(v).op) { Change::Keep } else { expanded(o, v).unwrap_or(Change::Keep) }).map(Some)
+    rewrite(o, |v| if lacks(v) { expanded(o, v).unwrap_or(Change::Keep) } else { Change::Keep }).map(Some)
 }
 
 fn expanded(o: &Optimised, v: Value) -> Option<Change> {

@@ -25,7 +25,7 @@ mod shrinks;
 mod standardise;
 mod sweeps;
 
-pub use legalise::legalise;
+pub use legalise::{expand, legalise};
 pub use refit::{Refit, Refits};
 
 use super::Program;

@@ -1,0 +1,133 @@
+//! Writes a graph as ONNX with weights drawn from a seed, and what the executor makes of numbers drawn from one: for `benches/onnx.py` and
+//! `engines/`, which run the files in other engines.
+//!
+//!     cargo run --no-default-features --features predict --example onnx -- graphs/unet.ron FOLDER 17 21
+//!
+//! FOLDER/17.onnx and so on, FOLDER/17.optimised.onnx after the passes; FOLDER/0.safetensors and FOLDER/1.safetensors have inputs (`in/NAME`) and
+//! outputs (`out/NAME`) of two sizes. Prints which sizes are free.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+
+use lmsc::compile::{Program, compile};
+use lmsc::exec::{Executor, Shape};
+use lmsc::export::onnx::{INLINE_BYTES, OnnxOptions, export};
+use lmsc::ir::{Array, Arrays, Init, Value, Weight};
+use lmsc::store::{Store, write_store};
+use lmsc::text::{Result, Source};
+
+/// Numbers drawn from a seed.
+#[derive(Debug)]
+struct Draw(u64);
+
+impl Draw {
+    /// Between -1 and 1.
+    fn number(&mut self) -> f32 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as f32 / (1u64 << 30) as f32 - 1.0
+    }
+
+    /// So many.
+    fn numbers(&mut self, n: usize) -> Vec<f32> {
+        (0..n).map(|_| self.number()).collect()
+    }
+}
+
+/// A graph, compiled at the smallest size of 32 voxels and more along each axis that it takes.
+fn small(file: &Path) -> Result<Program> {
+    let source = Source::read(file)?;
+    let whole = compile(&source, &[], None)?;
+    let m = whole.multiple();
+    let size = std::array::from_fn(|a| if whole.flat() && a == 0 { 1 } else { 32usize.next_multiple_of(m[a]) });
+    compile(&source, &[], Some(size)).or(Ok(whole))
+}
+
+/// Weights about as large as a trained network's, so that values keep their size from layer to layer.
+fn weights(program: &Program) -> Arrays {
+    let mut draw = Draw(5);
+    let one = |(_, name, w): (Value, String, Weight)| {
+        let fan: usize = w.dims.iter().skip(1).product::<usize>().max(1);
+        let scale = if w.dims.len() == 1 { 0.5 } else { (3.0 / fan as f32).sqrt() };
+        let base = if w.init == Init::Ones { 1.0 } else { 0.0 };
+        let numbers = draw.numbers(w.dims.iter().product());
+        (name, Array::new(w.dims, numbers.into_iter().map(|v| base + scale * v).collect()))
+    };
+    program.graph.tensors().into_iter().map(one).collect()
+}
+
+/// One pass of the executor: inputs and outputs by name, `[N, C, D, H, W]` each.
+#[derive(Debug)]
+struct Pass {
+    inputs: Vec<(String, Array)>,
+    outputs: Vec<(String, Array)>,
+}
+
+/// The shapes that a network is run at: another size than the one that it was compiled for, and two samples at once. A network with a fixed size runs
+/// at that.
+fn shapes(program: &Program, free: [bool; 3]) -> [Shape; 2] {
+    let size = program.inputs.first().map_or([1; 3], |(_, v)| program.graph.fact(*v).size);
+    let mut longer = size;
+    if free[2] {
+        longer[2] += program.multiple()[2];
+    }
+    [Shape { batch: 1, size: longer }, Shape { batch: 2, size }]
+}
+
+/// Runs the executor on numbers drawn from a seed.
+fn pass(executor: &mut Executor, program: &Program, shape: Shape) -> Result<Pass> {
+    let mut draw = Draw(9);
+    let base = program.inputs.first().map(|(_, v)| program.graph.fact(*v).size);
+    let input = |(name, v): &(String, Value)| {
+        let fact = program.graph.fact(*v);
+        let [d, h, w] = if Some(fact.size) == base { shape.size } else { fact.size };
+        let dims = [shape.batch, fact.channels, d, h, w];
+        (name.clone(), Array::new(dims, draw.numbers(dims.iter().product())))
+    };
+    let inputs: Vec<(String, Array)> = program.inputs.iter().map(input).collect();
+    let slices: Vec<&[f32]> = inputs.iter().map(|(_, a)| a.values.as_slice()).collect();
+    let made = executor.run(&slices, shape)?;
+    let facts = executor.outputs(shape)?;
+    let outputs = facts.into_iter().zip(made).map(|((name, fact), values)| (name, Array::new(fact.dims(), values))).collect();
+    Ok(Pass { inputs, outputs })
+}
+
+fn written(graph: &Path, folder: &Path, opsets: &[u32]) -> Result<()> {
+    let program = small(graph)?;
+    let trained = weights(&program);
+    let mut free = [false; 3];
+    for (opset, optimised) in opsets.iter().flat_map(|opset| [(*opset, false), (*opset, true)]) {
+        let options = OnnxOptions { opset, optimised, fixed: None };
+        let model = export(&program, &trained, &BTreeMap::new(), &options)?;
+        let end = if optimised { ".optimised" } else { "" };
+        model.write(&folder.join(format!("{opset}{end}.onnx")), INLINE_BYTES)?;
+        free = model.sizes.free;
+        if !optimised {
+            println!("{}", model.sizes);
+        }
+    }
+    let mut executor = Executor::new(&program, &trained)?;
+    for (n, shape) in shapes(&program, free).into_iter().enumerate() {
+        let pass = pass(&mut executor, &program, shape)?;
+        let named = |side: &str, all: Vec<_>| all.into_iter().map(|(name, a)| (format!("{side}/{name}"), a)).collect::<Vec<_>>();
+        let arrays = named("in", pass.inputs).into_iter().chain(named("out", pass.outputs)).collect();
+        write_store(&folder.join(format!("{n}.safetensors")), &Store { arrays, metadata: BTreeMap::new() })?;
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [graph, folder, opsets @ ..] = arguments.as_slice() else {
+        eprintln!("onnx GRAPH FOLDER OPSET...");
+        return ExitCode::from(2);
+    };
+    let opsets: Vec<u32> = opsets.iter().filter_map(|o| o.parse().ok()).collect();
+    match written(Path::new(graph), Path::new(folder), &opsets) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(found) => {
+            found.0.iter().for_each(|d| eprintln!("{}", lmsc::text::render::concise(d)));
+            ExitCode::FAILURE
+        }
+    }
+}

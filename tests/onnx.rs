@@ -1,0 +1,422 @@
+//! Exported networks, read back: every graph and every operation is written soundly at every operator set, the same model as the same bytes, and what
+//! cannot be written is refused before a file is there. What engines compute with them: `engines/`, `benches/onnx.py`.
+#![cfg(feature = "predict")]
+
+mod given;
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use lmsc::compile::{Program, compile};
+use lmsc::export::onnx::proto::{DimensionValue, ModelProto, TensorProto, ValueInfoProto};
+use lmsc::export::onnx::{INLINE_BYTES, OPSETS, OnnxModel, OnnxOptions, export};
+use lmsc::ir::{Array, Arrays, Cost, Expanded, Expansion, Fact, Fault, Graph, Init, Operator, Weight, WeightView};
+use lmsc::op::{self, Op};
+use lmsc::text::{Code, Diagnostics, Source};
+use prost::Message;
+
+const EDGES: [u32; 5] = [13, 17, 20, 21, 23];
+
+/// Weights that are all 0.5.
+fn weights(p: &Program) -> Arrays {
+    p.graph.tensors().into_iter().map(|(_, name, w)| (name, Array::new(w.dims.clone(), vec![0.5; w.dims.iter().product()]))).collect()
+}
+
+fn small(file: &Path) -> Program {
+    let whole = given::graph_at(file, None);
+    let m = whole.multiple();
+    let size = std::array::from_fn(|a| if whole.flat() && a == 0 { 1 } else { 32usize.next_multiple_of(m[a]) });
+    compile(&Source::read(file).expect("it can be read"), &[], Some(size)).unwrap_or(whole)
+}
+
+fn at(opset: u32) -> OnnxOptions {
+    OnnxOptions { opset, ..OnnxOptions::default() }
+}
+
+fn made(p: &Program, options: &OnnxOptions) -> OnnxModel {
+    export(p, &weights(p), &BTreeMap::new(), options).unwrap_or_else(|e| panic!("{}: {e:?}", p.name))
+}
+
+fn decoded(model: &OnnxModel) -> ModelProto {
+    let (bytes, beside) = model.encode("model.onnx.data", INLINE_BYTES).expect("weights are there");
+    assert!(beside.is_none());
+    ModelProto::decode(bytes.as_slice()).expect("it is read back")
+}
+
+/// The operator set in which a node came, of those that came after 13, and one with another meaning before.
+fn since(op_type: &str) -> u32 {
+    match op_type {
+        "HardSwish" => 14,
+        "LayerNormalization" => 17,
+        "Mish" => 18,
+        "Gelu" => 20,
+        "GroupNormalization" => 21,
+        "Abs"
+        | "Add"
+        | "AveragePool"
+        | "BatchNormalization"
+        | "Cast"
+        | "Clip"
+        | "Concat"
+        | "Conv"
+        | "ConvTranspose"
+        | "Div"
+        | "Elu"
+        | "Erf"
+        | "Gather"
+        | "GlobalAveragePool"
+        | "GlobalMaxPool"
+        | "HardSigmoid"
+        | "Identity"
+        | "InstanceNormalization"
+        | "LeakyRelu"
+        | "MaxPool"
+        | "Mod"
+        | "Mul"
+        | "PRelu"
+        | "Pad"
+        | "Range"
+        | "Reciprocal"
+        | "ReduceMax"
+        | "ReduceMean"
+        | "ReduceSum"
+        | "Relu"
+        | "Reshape"
+        | "Resize"
+        | "Shape"
+        | "Sigmoid"
+        | "Slice"
+        | "Softmax"
+        | "Softplus"
+        | "Sqrt"
+        | "Sub"
+        | "Tanh"
+        | "Transpose" => 13,
+        other => panic!("{other} is not a node of ONNX that is known here"),
+    }
+}
+
+fn dims(v: &ValueInfoProto) -> Vec<String> {
+    let shape = v.r#type.as_ref().and_then(|t| t.tensor_type.as_ref()).and_then(|t| t.shape.as_ref()).expect("a shape");
+    let one = |d: &lmsc::export::onnx::proto::DimensionProto| match d.value.clone().expect("a length") {
+        DimensionValue::Length(n) => n.to_string(),
+        DimensionValue::Name(name) => name,
+    };
+    shape.dim.iter().map(one).collect()
+}
+
+/// That a file's nodes have what they take before they run, names stand once, and tensors hold what their shapes say.
+fn sound(name: &str, model: &ModelProto) {
+    let graph = model.graph.as_ref().expect("a graph");
+    let opset = u32::try_from(model.opset_import[0].version.expect("a version")).expect("a set");
+    let mut known: HashSet<&str> = HashSet::new();
+    let numbers = |t: &TensorProto| t.dims.iter().product::<i64>() as usize;
+    for t in &graph.initializer {
+        let width = if t.data_type == Some(1) { 4 } else { 8 };
+        assert_eq!(t.raw_data.as_ref().map(Vec::len), Some(numbers(t) * width), "{name}: {:?}", t.name);
+    }
+    let outside = graph.input.iter().map(|i| i.name.as_deref()).chain(graph.initializer.iter().map(|t| t.name.as_deref()));
+    for own in outside {
+        assert!(known.insert(own.expect("a name")), "{name}: {own:?} stands twice");
+    }
+    for n in &graph.node {
+        let op_type = n.op_type.as_deref().expect("a type");
+        assert!(since(op_type) <= opset, "{name}: {op_type} at operator set {opset}");
+        assert!(n.input.iter().all(|i| i.is_empty() || known.contains(i.as_str())), "{name}: {:?} takes {:?}", n.name, n.input);
+        assert!(n.output.iter().all(|o| known.insert(o)), "{name}: {:?} stands twice", n.output);
+    }
+    let read: HashSet<&String> = graph.node.iter().flat_map(|n| &n.input).collect();
+    for t in &graph.initializer {
+        assert!(read.contains(t.name.as_ref().expect("a name")), "{name}: {:?} is of no use", t.name);
+    }
+    assert!(!graph.output.is_empty() && graph.output.iter().all(|o| known.contains(o.name.as_deref().expect("a name"))), "{name}");
+}
+
+#[test]
+fn every_graph_is_written_soundly() {
+    for file in given::ron_files("graphs") {
+        let p = small(&file);
+        let name = &p.name;
+        let params = p.cost(0..p.graph.len()).expect("it fits").params;
+        for opset in EDGES {
+            let model = made(&p, &at(opset));
+            let proto = decoded(&model);
+            sound(name, &proto);
+            let graph = proto.graph.as_ref().expect("a graph");
+            // Batch norms hold two numbers a channel beside their parameters.
+            let buffers: u64 = p.graph.buffers().iter().map(|(_, _, w)| w.dims.iter().product::<usize>() as u64).sum();
+            assert_eq!(model.parameters(), params + buffers, "{name}");
+            let free = if p.flat() { ["N", "1", "H", "W"] } else { ["N", "D", "H", "W"] };
+            let shape = dims(&graph.input[0]);
+            assert_eq!([&shape[0], &shape[2], &shape[3], &shape[4]], free, "{name}: {}", model.sizes);
+            let outputs: Vec<&str> = graph.output.iter().filter_map(|o| o.name.as_deref()).collect();
+            assert_eq!(outputs, p.graph.outputs.iter().map(|(n, _)| n.as_str()).collect::<Vec<_>>(), "{name}");
+            assert_eq!(graph.input[0].name, Some(p.inputs[0].0.clone()), "{name}");
+        }
+        sound(name, &decoded(&made(&p, &OnnxOptions { optimised: true, ..at(17) })));
+        let size = p.graph.fact(p.inputs[0].1).size;
+        let fixed = decoded(&made(&p, &OnnxOptions { fixed: Some(size), ..at(17) }));
+        sound(name, &fixed);
+        let graph = fixed.graph.expect("a graph");
+        assert!(graph.input.iter().chain(&graph.output).flat_map(dims).all(|d| d.parse::<usize>().is_ok()), "{name}");
+        let dynamic = ["Range", "Gather", "Cast"];
+        assert!(graph.node.iter().all(|n| !dynamic.contains(&n.op_type.as_deref().unwrap_or_default())), "{name}: lengths are constants");
+    }
+}
+
+#[test]
+fn every_operation_is_written_at_every_operator_set() {
+    let mut kinds: BTreeMap<&str, HashSet<String>> = BTreeMap::new();
+    for example in Op::examples() {
+        let p = given::alone(&example);
+        for opset in OPSETS {
+            if matches!(example.op, Op::Input(_)) {
+                continue;
+            }
+            let proto = decoded(&made(&p, &at(opset)));
+            sound(example.op.kind(), &proto);
+            let nodes = proto.graph.expect("a graph").node.into_iter().filter_map(|n| n.op_type);
+            kinds.entry(example.op.kind()).or_default().extend(nodes);
+        }
+    }
+    for (kind, op_type) in [
+        ("conv3d", "Conv"),
+        ("conv_transpose3d", "ConvTranspose"),
+        ("group_norm", "GroupNormalization"),
+        ("layer_norm", "LayerNormalization"),
+        ("gelu", "Gelu"),
+        ("mish", "Mish"),
+        ("resize", "Resize"),
+        ("pad", "Pad"),
+        ("max_pool3d", "MaxPool"),
+        ("batch_norm", "BatchNormalization"),
+        ("prelu", "PRelu"),
+        ("softmax", "Softmax"),
+    ] {
+        assert!(kinds[kind].contains(op_type), "{kind}: {:?}", kinds[kind]);
+    }
+}
+
+#[test]
+fn equal_models_are_equal_bytes() {
+    let p = small(Path::new("graphs/lightmedseg.ron"));
+    let metadata = BTreeMap::from([("labels".to_owned(), "[[0,\"background\"]]".to_owned())]);
+    let bytes = |w: &Arrays| export(&p, w, &metadata, &at(17)).expect("it fits").encode("x", INLINE_BYTES).expect("there").0;
+    let w = weights(&p);
+    assert_eq!(bytes(&w), bytes(&w.clone()));
+    let proto = ModelProto::decode(bytes(&w).as_slice()).expect("it is read back");
+    let said: BTreeMap<String, String> = proto.metadata_props.into_iter().filter_map(|e| Some((e.key?, e.value?))).collect();
+    assert_eq!(said["labels"], "[[0,\"background\"]]");
+    assert_eq!(said["lmsc.hash"], p.hash().to_string());
+    assert_eq!(said["lmsc.sizes"], "D is a multiple of 16, H is a multiple of 16, W is a multiple of 16");
+    assert_eq!((proto.producer_name.as_deref(), proto.ir_version), (Some("lmsc"), Some(8)));
+}
+
+#[test]
+fn large_weights_lie_in_a_file_beside() {
+    let p = small(Path::new("graphs/unet.ron"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("unet.onnx");
+    let model = made(&p, &at(17));
+    model.write(&path, 1000).expect("written");
+    let proto = ModelProto::decode(std::fs::read(&path).expect("a file").as_slice()).expect("it is read back");
+    let data = std::fs::read(folder.path().join("unet.onnx.data")).expect("a file beside");
+    let mut ends = 0;
+    for t in proto.graph.expect("a graph").initializer {
+        if t.data_location != Some(1) {
+            assert!(t.raw_data.is_some_and(|raw| raw.len() < 1024));
+            continue;
+        }
+        let of =
+            |key: &str| t.external_data.iter().find(|e| e.key.as_deref() == Some(key)).and_then(|e| e.value.clone()).expect("an entry");
+        let number = |key: &str| of(key).parse::<usize>().expect("a number");
+        assert_eq!(of("location"), "unet.onnx.data");
+        let (from, length) = (number("offset"), number("length"));
+        assert!(from >= ends && from % 4096 == 0 && length == 4 * t.dims.iter().product::<i64>() as usize);
+        ends = from + length;
+        let constant = t.name.is_some_and(|name| name.starts_with("constant"));
+        assert!(constant || data[from..ends].chunks_exact(4).all(|b| b == 0.5f32.to_le_bytes()));
+    }
+    assert_eq!(ends, data.len());
+}
+
+/// `x * sigmoid(w x)`, an operation that is not in the list; without an expansion it cannot be written.
+#[derive(Clone, Debug)]
+struct LearnedSwish {
+    expands: bool,
+}
+
+impl Operator for LearnedSwish {
+    fn kind(&self) -> &'static str {
+        "learned_swish"
+    }
+
+    fn infer(&self, x: &[Fact]) -> Result<Fact, Fault> {
+        x.first().copied().ok_or_else(|| Fault::new(Code::E0204, "it takes one value"))
+    }
+
+    fn weights(&self, x: &[Fact]) -> Vec<Weight> {
+        vec![Weight::new("weight", [x[0].channels], Init::Ones)]
+    }
+
+    fn work(&self, _: &[Fact], _: &Fact) -> Result<Cost, Fault> {
+        Ok(Cost::default())
+    }
+
+    fn expand(&self, x: &[Fact]) -> Option<Expansion> {
+        let c = x.first().filter(|_| self.expands)?.channels;
+        let mut e = Expansion::default();
+        let view = WeightView { of: "weight", start: 0, rows: c, dims: vec![c] };
+        let scaled = e.with("scale", op::ChannelAffine::SCALE, &[Expanded::Input(0)], vec![("weight", view)]);
+        let gate = e.add("gate", op::Activation::SIGMOID, &[scaled]);
+        e.add("product", op::Mul, &[Expanded::Input(0), gate]);
+        Some(e)
+    }
+}
+
+fn swish(expands: bool) -> Program {
+    let mut g: Graph<Op> = Graph::default();
+    let x = g.input("x".into(), op::Input.into(), Fact::new(1, 3, [4, 5, 6]));
+    let y = g.add("swish".into(), Op::Other(Arc::new(LearnedSwish { expands })), &[x]).expect("it fits");
+    g.outputs = vec![("y".into(), y), ("again".into(), y), ("x".into(), x)];
+    Program::from_graph("swish", g, vec![("x".into(), x)])
+}
+
+#[test]
+fn an_operation_of_ones_own_is_written_as_its_expansion() {
+    let proto = decoded(&made(&swish(true), &at(17)));
+    sound("swish", &proto);
+    let graph = proto.graph.expect("a graph");
+    let kinds: Vec<&str> = graph.node.iter().filter_map(|n| n.op_type.as_deref()).collect();
+    assert_eq!(kinds, ["Mul", "Sigmoid", "Mul", "Identity", "Identity"]);
+    let outputs: Vec<&str> = graph.output.iter().filter_map(|o| o.name.as_deref()).collect();
+    assert_eq!(outputs, ["y", "again", "x_2"], "an output that is an input has a name of its own");
+    let e = export(&swish(false), &weights(&swish(false)), &BTreeMap::new(), &at(17)).expect_err("it has no node");
+    refused(&e, "has no node for `swish` (learned_swish)");
+}
+
+#[test]
+fn lengths_that_are_fixed_say_why() {
+    let text = "(inputs: { \"image\": (channels: 1, size: (8, 8, 8)) }, nodes: { \"pool\": AvgPool(x: \"image\", kernel: 8), \
+                \"fc\": Linear(x: \"pool\", out: 3) }, outputs: { \"y\": \"fc\" })";
+    let p = compile(&Source::new("a.ron", text), &[], None).unwrap_or_else(|e| panic!("{e:?}"));
+    let model = made(&p, &at(17));
+    assert_eq!(model.sizes.free, [false; 3]);
+    let said = model.sizes.to_string();
+    assert!(said.starts_with("D is 8, H is 8, W is 8; the depth is fixed: `fc.linear`: a linear layer takes a vector"), "{said}");
+    sound("fixed", &decoded(&model));
+}
+
+fn refused(found: &Diagnostics, words: &str) {
+    let d = &found.0[0];
+    assert!(d.code == Code::E0805 && d.message.contains(words) && !d.help.is_empty(), "{d:?}");
+}
+
+#[test]
+fn other_operator_sets_are_refused() {
+    let p = swish(true);
+    for opset in [0, 12, 24, u32::MAX] {
+        let e = export(&p, &weights(&p), &BTreeMap::new(), &at(opset)).expect_err("it is refused");
+        refused(&e, "only those from 13 to 23");
+    }
+}
+
+/// What the program prints, and its exit code.
+fn said(folder: &Path, args: &[&str]) -> (Option<i32>, String) {
+    let out = given::lmsc(folder, args);
+    (out.status.code(), format!("{}{}", given::text(&out.stdout), given::text(&out.stderr)))
+}
+
+fn entries(folder: &Path) -> Vec<String> {
+    let mut all: Vec<String> =
+        std::fs::read_dir(folder).expect("a folder").map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    all.sort();
+    all
+}
+
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/hippocampus.safetensors");
+
+#[test]
+fn a_model_is_written_by_the_program() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let here = folder.path();
+    for name in ["a.onnx", "b.onnx", "a.onnx"] {
+        let (code, text) = said(here, &["export", "onnx", MODEL, "--out", name]);
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.contains("368,645 parameters") && text.contains("input  image N x 1 x D x H x W"), "{text}");
+    }
+    let bytes = std::fs::read(here.join("a.onnx")).expect("a file");
+    assert!(bytes == std::fs::read(here.join("b.onnx")).expect("a file"));
+    let proto = ModelProto::decode(bytes.as_slice()).expect("it is read back");
+    let meta: BTreeMap<String, String> = proto.metadata_props.iter().cloned().filter_map(|e| Some((e.key?, e.value?))).collect();
+    assert_eq!(meta["labels"], r#"[[0,"background"],[1,"Anterior"],[2,"Posterior"]]"#);
+    assert_eq!((meta["normalise"].as_str(), meta["orientation"].as_str(), meta["patch"].as_str()), ("\"ZScore\"", "\"RAS\"", "[40,56,40]"));
+    assert!(meta["preprocessing"].contains("mean 0 and deviation 1") && meta["axes"].contains("k, j, i once it is turned to RAS"));
+    assert!(meta.contains_key("lmsc.graph") && meta["lmsc.seal"].len() == 64, "{meta:?}");
+    // Written over only what is known to be its own.
+    std::fs::write(here.join("notes.onnx"), "my notes").expect("written");
+    let (code, text) = said(here, &["export", "onnx", MODEL, "--out", "notes.onnx"]);
+    assert!(code == Some(1) && text.contains("is there already"), "{text}");
+    assert_eq!(entries(here), ["a.onnx", "b.onnx", "notes.onnx"]);
+}
+
+#[test]
+fn what_cannot_be_written_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let here = folder.path();
+    let p = swish(true);
+    let store = lmsc::store::Store { arrays: weights(&p), metadata: BTreeMap::new() };
+    lmsc::store::write_store(&here.join("weights.safetensors"), &store).expect("written");
+    let graph = small(Path::new("graphs/lightmedseg-small.ron"));
+    lmsc::store::save(&here.join("no-card.safetensors"), &graph, weights(&graph), &BTreeMap::new()).expect("written");
+    let before = entries(here);
+    for (args, words) in [
+        (&["onnx", MODEL, "--out", "a.onnx", "--opset", "12"][..], &["E0805", "only those from 13 to 23", "leave out --opset"][..]),
+        (&["onnx", MODEL, "--out", "a.onnx", "--static", "1x40x56x41"], &["E0303", "is not a multiple of 8", "use 40x56x48"]),
+        (&["onnx", MODEL, "--out", "a.onnx", "--static", "2x40x56x40"], &["E0302", "--static has 2 channels, but the model takes 1"]),
+        (&["onnx", MODEL, "--out", "a.onnx", "--static", "large"], &["E0303", "this is not the size of an input"]),
+        (&["onnx", "weights.safetensors", "--out", "a.onnx"], &["E0801", "holds weights but no graph"]),
+        (&["onnx", "no-card.safetensors", "--out", "a.onnx"], &["E0801", "does not say how images are prepared", "help"]),
+        (&["onnx", MODEL, "--out", "none/a.onnx"], &["E0603", "its folder is not there"]),
+        (&["onnx", "no-card.safetensors", "--out", "no-card.safetensors"], &["E0603", "is an input of this command"]),
+        (&["bundle", "no-card.safetensors", "--out", "b"], &["E0801", "does not say how images are prepared"]),
+        (&["bundle", MODEL, "--out", "b", "--opset", "99"], &["E0805"]),
+        (&["bundle", MODEL, "--out", "."], &["E0603", "is a folder that has files in it", "give another folder"]),
+        (&["bundle", MODEL, "--out", "weights.safetensors"], &["E0603", "is a file"]),
+    ] {
+        let (code, text) = said(here, &[&["export"], args].concat());
+        assert_eq!(code, Some(1), "{args:?}: {text}");
+        assert!(words.iter().all(|w| text.contains(w)), "{args:?}: {text}");
+        assert_eq!(entries(here), before, "{args:?}");
+    }
+}
+
+#[test]
+fn a_bundle_has_all_that_is_needed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (code, text) = said(folder.path(), &["export", "bundle", MODEL, "--out", "hippocampus"]);
+    assert_eq!(code, Some(0), "{text}");
+    let bundle = folder.path().join("hippocampus");
+    assert_eq!(entries(&bundle), ["README.md", "graph.ron", "graph.svg", "model.onnx", "model.safetensors"]);
+    let read = |name: &str| std::fs::read(bundle.join(name)).expect("a file");
+    assert!(read("model.safetensors") == std::fs::read(MODEL).expect("a model"));
+    sound("bundle", &ModelProto::decode(read("model.onnx").as_slice()).expect("it is read back"));
+    assert!(compile(&Source::read(&bundle.join("graph.ron")).expect("a graph"), &[], None).is_ok());
+    let card = given::text(&read("README.md"));
+    for words in ["## Data and training", "## Metrics", "## Preprocessing", "## Limits", "## Licence", "CC-BY-SA 4.0", "| 2 | Posterior |"]
+    {
+        assert!(card.contains(words), "{words}: {card}");
+    }
+    for name in ["graph.ron", "graph.svg", "model.onnx", "model.safetensors"] {
+        let hash = blake3_of(&read(name));
+        assert!(card.contains(&hash), "{name} {hash}: {card}");
+    }
+    // Once more it is in use.
+    let (code, text) = said(folder.path(), &["export", "bundle", MODEL, "--out", "hippocampus"]);
+    assert!(code == Some(1) && text.contains("has files in it"), "{text}");
+}
+
+fn blake3_of(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().to_string()
+}
