@@ -19,7 +19,7 @@ use lmsc::ir::{Array, Arrays, Volume64, evaluate};
 #[cfg(feature = "train")]
 use lmsc::net::{Network, TrainingPass};
 use lmsc::read::Set;
-use lmsc::store::{NameMap, Store, read_store};
+use lmsc::store::{NameMap, Store, init, read_store};
 use lmsc::text::Source;
 
 /// File, graph, map and the configuration of each reference, as `--set` takes it.
@@ -518,5 +518,27 @@ fn claims_hold() {
         let p = compile(&source, &[], None).unwrap_or_else(|found| panic!("{}: {found:?}", path.display()));
         let found = verify(&source, &p);
         assert!(found.is_ok(), "{}: {found:?}", path.display());
+    }
+}
+
+/// Positions, biases by distance and projections of voxels: the program was compiled for one size, and says so at another.
+#[test]
+fn what_is_learned_for_one_size_is_refused_at_another() {
+    for (file, other, told) in [
+        ("A-unetr", [32, 32, 32], "the positions were learned for 2x1x3 voxels, but there are 2x2x2"),
+        ("B-unetrpp-tumor", [64, 64, 64], "the positions were learned for 8x8x8 voxels, but there are 16x16x16"),
+        ("B-levitunet", [1, 128, 128], "the biases were learned for keys on 1x6x6, but they lie on 1x8x8"),
+    ] {
+        let (_, graph, _, sets) = REFERENCES.iter().find(|r| r.0 == file).expect("listed");
+        let size = match file {
+            "A-unetr" => [32, 16, 48],
+            "B-levitunet" => [1, 96, 96],
+            _ => [32; 3],
+        };
+        let p = program(graph, sets, size);
+        let mut e = Executor::new(&p, &init(&p, 1).expect("weights")).unwrap_or_else(|d| panic!("{file}: {d:?}"));
+        e.prepare(Shape { batch: 1, size }).unwrap_or_else(|d| panic!("{file}: {d:?}"));
+        let found = e.prepare(Shape { batch: 1, size: other }).expect_err("another size is refused");
+        assert!(found.0[0].message.contains(told), "{file}: {}", found.0[0].message);
     }
 }

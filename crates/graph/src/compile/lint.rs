@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::program::Program;
+use super::program::{Program, Row};
 use crate::block::{Block, MultiPathGate};
 use crate::ir::{Operator, Value};
 use crate::op::Op;
@@ -198,15 +198,21 @@ fn attention(program: &Program, raised: &mut Vec<Diagnostic>) {
     let Some((v, _)) = all.iter().max_by_key(|(v, macs)| (*macs, std::cmp::Reverse(*v))).filter(|_| total > DAY) else { return };
     let voxels = g.fact(*v).size.iter().fold(1u64, |n, a| n.saturating_mul(*a as u64));
     let message = format!("attention takes {} multiply-accumulates in one pass, here between {}", thousands(total), many(voxels, "voxel"));
-    let d = at(program, *v, Diagnostic::warning(Code::W0502, message));
+    let d = Diagnostic::warning(Code::W0502, message);
+    let d = innermost(program, *v).map_or(d.clone(), |r| d.at(r.place.clone(), "this node"));
     raised.push(d.help("that is more than a day on a processor; give it a `window`, or let it work at a coarser size"));
+}
+
+/// The innermost node that an operation belongs to.
+fn innermost(program: &Program, v: Value) -> Option<&Row> {
+    // Rows begin one after the other, each before those inside it.
+    let begun = program.rows.partition_point(|r| r.values.start <= v.0);
+    program.rows.iter().take(begun).rev().find(|r| r.values.contains(&v.0))
 }
 
 /// The innermost node that an operation belongs to, as the place of a diagnostic.
 fn at(program: &Program, v: Value, d: Diagnostic) -> Diagnostic {
-    // Rows begin one after the other, each before those inside it.
-    let begun = program.rows.partition_point(|r| r.values.start <= v.0);
-    match program.rows.iter().take(begun).rev().find(|r| r.values.contains(&v.0)) {
+    match innermost(program, v) {
         Some(r) => d.at(r.place.clone(), format!("in `{}` ({}), a {}", r.path, r.block, program.graph.node(v).op.kind())),
         None => d,
     }
