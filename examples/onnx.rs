@@ -1,4 +1,4 @@
-//! Writes a graph as ONNX with weights drawn from a seed, and what the executor makes of numbers drawn from one: for `benches/onnx.py` and
+//! Writes a graph as ONNX with weights drawn from a seed, and what the executor makes of numbers drawn from one: for `benches/engines.py` and
 //! `engines/`, which run the files in other engines.
 //!
 //!     cargo run --no-default-features --features predict --example onnx -- graphs/unet.ron FOLDER 17 21

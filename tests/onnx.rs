@@ -1,5 +1,5 @@
 //! Exported networks, read back: every graph and every operation is written soundly at every operator set, the same model as the same bytes, and what
-//! cannot be written is refused before a file is there. What engines compute with them: `engines/`, `benches/onnx.py`.
+//! cannot be written is refused before a file is there. What engines compute with them: `engines/`, `benches/engines.py`.
 #![cfg(feature = "predict")]
 
 mod given;

@@ -127,8 +127,9 @@ fn data(t: &mut String, trained: &Trained, card: &Card) {
     if !said {
         t.push_str("- The model says nothing of it.\n");
     }
+    // It was checked when the model was read: these are the digits of a hash.
     if let Some(seal) = trained.metadata.get("lmsc.seal") {
-        let _ = writeln!(t, "- seal of model.safetensors: `{}`", words(seal));
+        let _ = writeln!(t, "- seal of model.safetensors: `{seal}`");
     }
     t.push('\n');
 }

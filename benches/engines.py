@@ -1,7 +1,7 @@
 """Exported graphs in other engines: onnx.checker, ONNX Runtime and OpenVINO on the CPU.
 
     cargo build --release --no-default-features --features predict --example onnx
-    python benches/onnx.py [--engines onnxruntime,openvino] [--opsets 13,17,21,23] [GRAPH...]
+    python benches/engines.py [--engines onnxruntime,openvino] [--opsets 13,17,21,23] [GRAPH...]
 
 Every graph of graphs/ is written with weights drawn from a seed, at each operator set, as it stands and after the passes (`examples/onnx.rs`), and run
 at two sizes: another one than it was written at, and with two samples at once. A cell is the greatest difference to the outputs of the executor, as a part
