@@ -256,6 +256,12 @@ impl OnnxBuilder<'_> {
         self.graph.tensor("constant", OnnxTensor::Ints { dims: vec![values.len()], values: values.to_vec() })
     }
 
+    /// Whole numbers in some dimensions.
+    pub fn indices(&mut self, dims: impl Into<Vec<usize>>, values: impl IntoIterator<Item = usize>) -> OnnxValue {
+        let values = values.into_iter().map(int).collect();
+        self.graph.tensor("constant", OnnxTensor::Ints { dims: dims.into(), values })
+    }
+
     /// One whole number.
     pub fn int(&mut self, value: i64) -> OnnxValue {
         self.graph.tensor("constant", OnnxTensor::Ints { dims: vec![], values: vec![value] })
@@ -316,5 +322,39 @@ impl OnnxBuilder<'_> {
     pub fn voxels(&mut self, x: OnnxValue, start: [usize; 3], end: OnnxValue) -> OnnxValue {
         let (start, axes) = (self.triple(start), self.ints(&[2, 3, 4]));
         self.node("Slice", &[x, start, end, axes], vec![])
+    }
+
+    /// The same numbers in other dimensions: 0 stands for that of the value in its place, -1 for what is left.
+    pub fn reshape(&mut self, x: OnnxValue, dims: &[i64]) -> OnnxValue {
+        let dims = self.ints(dims);
+        self.node("Reshape", &[x, dims], vec![])
+    }
+
+    /// Axes in another order.
+    pub fn transpose(&mut self, x: OnnxValue, order: &[i64]) -> OnnxValue {
+        self.node("Transpose", &[x], vec![("perm", OnnxAttribute::Ints(order.to_vec()))])
+    }
+
+    /// A volume `[N, C, D, H, W]` as heads `[N, heads, C / heads, voxels]`.
+    pub fn heads(&mut self, slot: usize, heads: usize) -> OnnxValue {
+        let d = self.channels(slot) / heads.max(1);
+        let x = self.x(slot);
+        self.reshape(x, &[0, int(heads), int(d), -1])
+    }
+
+    /// Numbers in the order of memory as a volume `[N, channels, D, H, W]` on the grid of an input.
+    pub fn volume(&mut self, x: OnnxValue, channels: usize, like: usize) -> OnnxValue {
+        let size = self.size(like);
+        let shape = self.shape(channels, size);
+        self.node("Reshape", &[x, shape], vec![])
+    }
+
+    /// Sums or means over some axes, which stay with a length of 1. The axes became an input with set 18; those of sums with set 13.
+    pub fn reduce(&mut self, op_type: &'static str, x: OnnxValue, axes: &[i64]) -> OnnxValue {
+        if self.opset() < 18 && op_type != "ReduceSum" {
+            return self.node(op_type, &[x], vec![("axes", OnnxAttribute::Ints(axes.to_vec()))]);
+        }
+        let axes = self.ints(axes);
+        self.node(op_type, &[x, axes], vec![])
     }
 }

@@ -233,6 +233,11 @@ pub trait Operator: Any + Debug + Send + Sync {
         None
     }
 
+    /// Why its nodes in ONNX are for volumes of one size, where they are; else lengths may be free.
+    fn fixed_in_onnx(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The whole cost: [`Operator::work`], the parameters and the bytes moved.
     ///
     /// # Errors

@@ -1,7 +1,9 @@
 //! Attention between the channels of each head, and the order in which UNETR++ reads what its attention between voxels gives.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Init, Length, Operator, SavedForBackward, Volume64, Weight, Weights64};
+use crate::ir::{
+    Cost, Fact, Fault, Init, Length, OnnxAttribute, OnnxBuilder, OnnxValue, Operator, SavedForBackward, Volume64, Weight, Weights64,
+};
 use crate::text::{Code, several};
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +78,16 @@ impl Operator for ChannelAttention {
         }
         Some(out)
     }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let [q, k, v] = [0, 1, 2].map(|slot| n.heads(slot, self.heads));
+        let k = n.transpose(k, &[0, 1, 3, 2]);
+        let (products, temperature) = (n.node("MatMul", &[q, k], vec![]), n.weight_as("temperature", [self.heads, 1, 1]));
+        let logits = n.node("Mul", &[products, temperature], vec![]);
+        let shares = n.node("Softmax", &[logits], vec![("axis", OnnxAttribute::Int(-1))]);
+        let sums = n.node("MatMul", &[shares, v], vec![]);
+        Some(n.volume(sums, n.channels(2), 0))
+    }
 }
 
 impl Examples for ChannelAttention {
@@ -138,6 +150,15 @@ impl Operator for Reread {
             }
         }
         Some(out)
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let channels = i64::try_from(n.channels(0)).ok()?;
+        let by_head = n.heads(0, self.heads);
+        let by_channel = n.transpose(by_head, &[0, 2, 1, 3]);
+        let read = n.reshape(by_channel, &[0, -1, channels]);
+        let back = n.transpose(read, &[0, 2, 1]);
+        Some(n.volume(back, n.channels(0), 0))
     }
 }
 

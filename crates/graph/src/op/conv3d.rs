@@ -175,7 +175,15 @@ impl Operator for Conv3d {
     }
 
     fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
-        let mut inputs = vec![n.x(0), n.weight("weight")];
+        let weight = n.weight("weight");
+        Some(self.node(n, weight))
+    }
+}
+
+impl Conv3d {
+    /// Its node in ONNX with a weight `[O, C / groups, kernel]`.
+    pub(super) fn node(&self, n: &mut OnnxBuilder<'_>, weight: OnnxValue) -> OnnxValue {
+        let mut inputs = vec![n.x(0), weight];
         inputs.extend(self.bias.then(|| n.weight("bias")));
         let attributes = vec![
             ("kernel_shape", self.kernel.into()),
@@ -184,7 +192,7 @@ impl Operator for Conv3d {
             ("pads", OnnxAttribute::both_sides(self.padding)),
             ("group", self.groups.into()),
         ];
-        Some(n.node("Conv", &inputs, attributes))
+        n.node("Conv", &inputs, attributes)
     }
 }
 

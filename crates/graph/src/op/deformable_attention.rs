@@ -1,7 +1,9 @@
 //! Attention that looks at a few places which it finds itself.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Length, Operator, SavedForBackward, Volume64, Weights64, count, places};
+use crate::ir::{
+    Cost, Fact, Fault, Length, OnnxAttribute, OnnxBuilder, OnnxValue, Operator, SavedForBackward, Volume64, Weights64, count, places,
+};
 use crate::text::{Code, several};
 use serde::{Deserialize, Serialize};
 
@@ -130,6 +132,82 @@ impl Operator for DeformableAttention {
         }
         Some(out)
     }
+
+    /// Corners are gathered one by one, since a sampler of volumes is in few engines.
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let (own, points) = (self.own_places(n.fixed_size(0)?), self.points);
+        let int = |v: usize| i64::try_from(v).unwrap_or(i64::MAX);
+        let (offsets, logits) = (n.heads(0, self.heads), n.heads(1, self.heads));
+        let shares = n.node("Softmax", &[logits], vec![("axis", 2usize.into())]);
+        let part = |n: &mut OnnxBuilder<'_>, x: &OnnxValue, from: usize, to: usize, step: usize| {
+            let inputs = [x.clone(), n.ints(&[int(from)]), n.ints(&[int(to)]), n.ints(&[2]), n.ints(&[int(step)])];
+            n.node("Slice", &inputs, vec![])
+        };
+        let mut sum: Option<OnnxValue> = None;
+        for level in 0..n.inputs().len().checked_sub(2)? {
+            let [d, h, w] = n.fixed_size(level + 2)?;
+            let values = n.heads(level + 2, self.heads);
+            let share = part(n, &shares, level * points, (level + 1) * points, 1);
+            // Along width, height and depth of the level: by which length an offset is divided, see the operation.
+            let axes = [(w, d), (h, w), (d, h)].into_iter().enumerate().map(|(k, (to, by))| {
+                let offset = part(n, &offsets, 3 * level * points + k, 3 * (level + 1) * points, 3);
+                let (factor, places) = (n.scalar(to as f64 / by as f64), own.iter().map(|p| (p[k] * to as f64 - 0.5) as f32).collect());
+                let places = n.floats([own.len()], places);
+                let moved = n.node("Mul", &[offset, factor], vec![]);
+                let at = n.node("Add", &[moved, places], vec![]);
+                neighbours(n, at, to)
+            });
+            let axes: Vec<[(OnnxValue, OnnxValue); 2]> = axes.collect();
+            for corner in 0..8usize {
+                let [(x, p), (y, q), (z, r)] = [&axes[0][corner & 1], &axes[1][corner >> 1 & 1], &axes[2][corner >> 2]].map(Clone::clone);
+                let (high, wide) = (n.scalar(h as f64), n.scalar(w as f64));
+                let rows = n.node("Mul", &[z, high], vec![]);
+                let rows = n.node("Add", &[rows, y], vec![]);
+                let places = n.node("Mul", &[rows, wide], vec![]);
+                let places = n.node("Add", &[places, x], vec![]);
+                let places = n.node("Cast", &[places], vec![("to", OnnxAttribute::Int(INT64))]);
+                let places = n.reshape(places, &[0, 0, 1, -1]);
+                let all = n.ints(&[1, 1, int(n.channels(2) / self.heads.max(1)), 1]);
+                let places = n.node("Expand", &[places, all], vec![]);
+                let taken = n.node("GatherElements", &[values.clone(), places], vec![("axis", 3usize.into())]);
+                let weight = n.node("Mul", &[p, q], vec![]);
+                let weight = n.node("Mul", &[weight, r], vec![]);
+                let weight = n.node("Mul", &[weight, share.clone()], vec![]);
+                let weight = n.reshape(weight, &[0, 0, 1, -1]);
+                let own = n.node("Mul", &[taken, weight], vec![]);
+                sum = Some(match sum {
+                    None => own,
+                    Some(before) => n.node("Add", &[before, own], vec![]),
+                });
+            }
+        }
+        let apart = n.reshape(sum?, &[0, 0, 0, int(points), -1]);
+        let sums = n.reduce("ReduceSum", apart, &[3]);
+        Some(n.volume(sums, n.channels(2), 0))
+    }
+
+    fn fixed_in_onnx(&self) -> Option<&'static str> {
+        Some("its places are laid out for one size")
+    }
+}
+
+/// ONNX's numbers of the types that are cast to.
+const FLOAT: i64 = 1;
+const INT64: i64 = 7;
+
+/// The voxels on both sides of a place along an axis of `len`, with their shares: outside there is none, of the voxel that is nearest.
+fn neighbours(n: &mut OnnxBuilder<'_>, at: OnnxValue, len: usize) -> [(OnnxValue, OnnxValue); 2] {
+    let near = n.node("Floor", &[at.clone()], vec![]);
+    let beyond = n.node("Sub", &[at, near.clone()], vec![]);
+    let (one, zero, last) = (n.scalar(1.0), n.scalar(0.0), n.scalar(len.saturating_sub(1) as f64));
+    let before = n.node("Sub", &[one.clone(), beyond.clone()], vec![]);
+    let far = n.node("Add", &[near.clone(), one], vec![]);
+    [(near, before), (far, beyond)].map(|(place, share)| {
+        let held = n.node("Clip", &[place.clone(), zero.clone(), last.clone()], vec![]);
+        let inside = n.node("Equal", &[held.clone(), place], vec![]);
+        let inside = n.node("Cast", &[inside], vec![("to", OnnxAttribute::Int(FLOAT))]);
+        (held, n.node("Mul", &[share, inside], vec![]))
+    })
 }
 
 impl Examples for DeformableAttention {

@@ -4,7 +4,7 @@ use super::{
     Examples,
     arity::{elementwise, exactly},
 };
-use crate::ir::{Access, Cost, Fact, Fault, Init, Operator, Triple, Volume64, Weight, Weights64, count};
+use crate::ir::{Access, Cost, Fact, Fault, Init, OnnxBuilder, OnnxValue, Operator, Triple, Volume64, Weight, Weights64, count};
 use crate::text::Code;
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +60,15 @@ impl Operator for LearnedVolume {
         Some(x.first()?.each_channel(y, |_, c, from, to| {
             to.iter_mut().zip(from).enumerate().for_each(|(at, (y, x))| *y = x + weight[at * channels + c]);
         }))
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let [d, h, w] = self.size.0.map(|v| i64::try_from(v).unwrap_or(i64::MAX));
+        let weight = n.weight("weight");
+        let by_channel = n.transpose(weight, &[1, 0]);
+        let table = n.reshape(by_channel, &[0, d, h, w]);
+        let x = n.x(0);
+        Some(n.node("Add", &[x, table], vec![]))
     }
 }
 

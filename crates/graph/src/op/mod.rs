@@ -162,6 +162,7 @@ forward! {
     reference(weights: &Weights64, x: &[&Volume64], y: Fact) -> Option<Volume64>;
     expand(x: &[Fact]) -> Option<Expansion>;
     onnx(n: &mut OnnxBuilder<'_>) -> Option<OnnxValue>;
+    fixed_in_onnx() -> Option<&'static str>;
 }
 
 ops! {

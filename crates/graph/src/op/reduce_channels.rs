@@ -1,7 +1,7 @@
 //! One number of all channels of a voxel.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Length, OnnxAttribute, OnnxBuilder, OnnxValue, Operator, SavedForBackward, Volume64, Weights64};
+use crate::ir::{Cost, Fact, Fault, Length, OnnxBuilder, OnnxValue, Operator, SavedForBackward, Volume64, Weights64};
 use serde::{Deserialize, Serialize};
 
 /// How many numbers become one.
@@ -68,12 +68,8 @@ impl Operator for ReduceChannels {
             Reduction::Mean => "ReduceMean",
             Reduction::Max => "ReduceMax",
         };
-        // The axes became an input with set 18.
-        if n.opset() < 18 {
-            return Some(n.node(op_type, &n.inputs(), vec![("axes", OnnxAttribute::Ints(vec![1]))]));
-        }
-        let inputs = [n.x(0), n.ints(&[1])];
-        Some(n.node(op_type, &inputs, vec![]))
+        let x = n.x(0);
+        Some(n.reduce(op_type, x, &[1]))
     }
 }
 

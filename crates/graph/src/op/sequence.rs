@@ -1,7 +1,7 @@
 //! Volumes as sequences of tokens, `[N, C, 1, 1, L]`, and back.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Init, Length, Operator, Volume64, Weight, Weights64};
+use crate::ir::{Cost, Fact, Fault, Init, Length, OnnxBuilder, OnnxValue, Operator, Volume64, Weight, Weights64};
 use crate::text::{Code, several};
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +55,11 @@ impl Operator for Regrid {
 
     fn reference(&self, _: &Weights64, x: &[&Volume64], y: Fact) -> Option<Volume64> {
         Some(Volume64 { fact: y, values: x.first()?.values.clone() })
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let x = n.x(0);
+        Some(if self.like { n.volume(x, n.channels(0), 1) } else { n.reshape(x, &[0, 0, 1, 1, -1]) })
     }
 }
 
@@ -121,6 +126,10 @@ impl Operator for ConcatVoxels {
         }
         Some(out)
     }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        Some(n.node("Concat", &n.inputs(), vec![("axis", 4usize.into())]))
+    }
 }
 
 impl Examples for ConcatVoxels {
@@ -168,6 +177,16 @@ impl Operator for ClassToken {
             to[0] = weight[c];
             to[1..].copy_from_slice(from);
         }))
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let channels = n.channels(0);
+        let token = n.weight_as("weight", [1, channels, 1, 1, 1]);
+        let one = n.triple([1; 3]);
+        let shape = n.shape(channels, one);
+        let tokens = n.node("Expand", &[token, shape], vec![]);
+        let x = n.x(0);
+        Some(n.node("Concat", &[tokens, x], vec![("axis", 4usize.into())]))
     }
 }
 

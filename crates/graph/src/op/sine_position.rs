@@ -1,7 +1,7 @@
 //! Fixed positions.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Init, Length, Operator, Volume64, Weight, Weights64, places};
+use crate::ir::{Cost, Fact, Fault, Init, Length, OnnxBuilder, OnnxValue, Operator, Volume64, Weight, Weights64, places};
 use crate::text::{Code, several};
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +79,35 @@ impl Operator for SinePosition {
             }
         }
         Some(out)
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let (channels, size) = (n.channels(0), n.fixed_size(0)?);
+        let along = self.along(channels, size);
+        let int = |v: usize| i64::try_from(v).unwrap_or(i64::MAX);
+        // The channels of each axis, which have a number for each of its places.
+        let axes: Vec<OnnxValue> = (0..3)
+            .map(|axis| {
+                let own: Vec<&Vec<f64>> = along.iter().filter(|(a, _)| *a == axis).map(|(_, values)| values).collect();
+                let mut dims = vec![own.len(), 1, 1, 1];
+                dims[axis + 1] = size[axis];
+                let waves = n.floats(dims, own.iter().flat_map(|v| v.iter().map(|v| *v as f32)).collect());
+                let whole = n.ints(&[int(own.len()), int(size[0]), int(size[1]), int(size[2])]);
+                n.node("Expand", &[waves, whole], vec![])
+            })
+            .collect();
+        let waves = n.node("Concat", &axes, vec![("axis", 0usize.into())]);
+        let (weight, first, end, axis) = (n.weight("weight"), n.ints(&[int(self.level)]), n.ints(&[int(self.level) + 1]), n.ints(&[0]));
+        let row = n.node("Slice", &[weight, first, end, axis], vec![]);
+        let row = n.reshape(row, &[int(channels), 1, 1, 1]);
+        let one = n.node("Add", &[waves, row], vec![]);
+        let size = n.triple(size);
+        let shape = n.shape(channels, size);
+        Some(n.node("Expand", &[one, shape], vec![]))
+    }
+
+    fn fixed_in_onnx(&self) -> Option<&'static str> {
+        Some("its waves are laid out for one size")
     }
 }
 

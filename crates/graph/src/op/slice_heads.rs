@@ -1,7 +1,7 @@
 //! The same part of every head's channels.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Length, Operator, Volume64, Weights64};
+use crate::ir::{Cost, Fact, Fault, Length, OnnxBuilder, OnnxValue, Operator, Volume64, Weights64};
 use crate::text::{Code, several};
 use serde::{Deserialize, Serialize};
 
@@ -57,6 +57,14 @@ impl Operator for SliceHeads {
             (0..y.channels).for_each(|c| out.channel_mut(n, c).copy_from_slice(x.channel(n, self.source(x.fact.channels, c))));
         }
         Some(out)
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let int = |v: usize| i64::try_from(v).unwrap_or(i64::MAX);
+        let by_head = n.heads(0, self.heads);
+        let inputs = [by_head, n.ints(&[int(self.start)]), n.ints(&[int(self.start.saturating_add(self.channels))]), n.ints(&[2])];
+        let part = n.node("Slice", &inputs, vec![]);
+        Some(n.volume(part, self.heads * self.channels, 0))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Blocks of voxels as channels, and back.
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Length, Operator, Triple, Volume64, Weights64, place, places};
+use crate::ir::{Cost, Fact, Fault, Length, OnnxBuilder, OnnxValue, Operator, Triple, Volume64, Weights64, place, places};
 use crate::text::{Code, several};
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +86,19 @@ impl Operator for SpaceToDepth {
         }
         Some(out)
     }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let (ends, axes, steps) = (n.ints(&[i64::MAX; 3]), n.ints(&[2, 3, 4]), n.triple(self.block.0));
+        let taken: Vec<OnnxValue> = self
+            .taken()
+            .into_iter()
+            .map(|offset| {
+                let inputs = [n.x(0), n.triple(offset), ends.clone(), axes.clone(), steps.clone()];
+                n.node("Slice", &inputs, vec![])
+            })
+            .collect();
+        Some(n.node("Concat", &taken, vec![("axis", 1usize.into())]))
+    }
 }
 
 fn too_large() -> Fault {
@@ -150,6 +163,26 @@ impl Operator for DepthToSpace {
             }
         }
         Some(out)
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let voxels = self.block.0.iter().product::<usize>().max(1);
+        let channels = i64::try_from(n.channels(0) / voxels).ok()?;
+        let [a, b, c] = self.block.0.map(|v| i64::try_from(v).unwrap_or(i64::MAX));
+        let (x, blocks, size) = (n.x(0), n.ints(&[-1, a, b, c, channels]), n.size(0));
+        let dims = n.join(&[blocks, size.clone()]);
+        let apart = n.node("Reshape", &[x, dims], vec![]);
+        let beside = n.transpose(apart, &[0, 4, 5, 1, 6, 2, 7, 3]);
+        let size = match n.fixed_size(0) {
+            Some(size) => n.triple(std::array::from_fn(|axis| size[axis] * self.block.0[axis])),
+            None => {
+                let block = n.triple(self.block.0);
+                n.node("Mul", &[size, block], vec![])
+            }
+        };
+        let first = n.ints(&[-1, channels]);
+        let shape = n.join(&[first, size]);
+        Some(n.node("Reshape", &[beside, shape], vec![]))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Convolution whose kernels are standardised.
 
 use super::{Conv3d, Examples};
-use crate::ir::{Cost, Fact, Fault, Length, Operator, SavedForBackward, Triple, Volume64, Weight, Weights64};
+use crate::ir::{Cost, Fact, Fault, Length, OnnxBuilder, OnnxValue, Operator, SavedForBackward, Triple, Volume64, Weight, Weights64};
 use serde::{Deserialize, Serialize};
 
 /// A convolution with `(w - mean) / sqrt(var + eps)` in place of the kernels `w`, mean and biased variance of each output channel's (Qiao et al.
@@ -62,6 +62,18 @@ impl Operator for StandardisedConv3d {
             values
         };
         self.conv.reference(&own, x, y)
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let (weight, axes) = (n.weight("weight"), [1, 2, 3, 4]);
+        let mean = n.reduce("ReduceMean", weight.clone(), &axes);
+        let centred = n.node("Sub", &[weight, mean], vec![]);
+        let square = n.node("Mul", &[centred.clone(), centred.clone()], vec![]);
+        let (variance, eps) = (n.reduce("ReduceMean", square, &axes), n.scalar(self.eps));
+        let shifted = n.node("Add", &[variance, eps], vec![]);
+        let deviation = n.node("Sqrt", &[shifted], vec![]);
+        let weight = n.node("Div", &[centred, deviation], vec![]);
+        Some(self.conv.node(n, weight))
     }
 }
 

@@ -5,7 +5,9 @@ use super::{
     arity::{elementwise, exactly},
     learned_volume::check_size,
 };
-use crate::ir::{Access, Cost, Fact, Fault, Init, Operator, SavedForBackward, Triple, Volume64, Weight, Weights64, count};
+use crate::ir::{
+    Access, Cost, Fact, Fault, Init, OnnxBuilder, OnnxValue, Operator, SavedForBackward, Triple, Volume64, Weight, Weights64, count,
+};
 use serde::{Deserialize, Serialize};
 
 /// A linear layer whose inputs are the voxels of a channel, the same for every channel: `y[c, p] = sum of weight[p, v] x[c, v] + bias[p]`, from
@@ -65,6 +67,18 @@ impl Operator for VoxelLinear {
             }
         }))
     }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let (x, weight) = (n.x(0), n.weight("weight"));
+        let rows = n.reshape(x, &[0, 0, -1]);
+        let weight = n.transpose(weight, &[1, 0]);
+        let mut y = n.node("MatMul", &[rows, weight], vec![]);
+        if self.bias {
+            let bias = n.weight("bias");
+            y = n.node("Add", &[y, bias], vec![]);
+        }
+        Some(n.reshape(y, &[0, 0, 1, 1, -1]))
+    }
 }
 
 impl Examples for VoxelLinear {
@@ -107,6 +121,13 @@ impl Operator for NormaliseVoxels {
             let norm = from.iter().map(|x| x * x).sum::<f64>().sqrt().max(self.eps);
             to.iter_mut().zip(from).for_each(|(y, x)| *y = x / norm);
         }))
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let (x, eps) = (n.x(0), n.scalar(self.eps));
+        let length = n.reduce("ReduceL2", x.clone(), &[2, 3, 4]);
+        let length = n.node("Max", &[length, eps], vec![]);
+        Some(n.node("Div", &[x, length], vec![]))
     }
 }
 

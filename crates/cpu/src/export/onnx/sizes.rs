@@ -63,6 +63,11 @@ impl FreeSizes {
     pub fn of(program: &Program) -> Self {
         let size = program.inputs.first().map_or([1; 3], |(_, v)| program.graph.fact(*v).size);
         let (multiple, mut why) = (program.multiple(), vec![]);
+        let bound = program.graph.values().find_map(|v| Some((program.graph.node(v), program.graph.node(v).op.fixed_in_onnx()?)));
+        if let Some((node, reason)) = bound {
+            let why = vec![format!("the size is fixed by `{}`: {reason}", printable(&node.path))];
+            return Self { batch: true, free: [false; 3], size, multiple, why, probes: vec![size] };
+        }
         let mut free = [true; 3];
         for axis in 0..3 {
             if program.flat() && axis == 0 {

@@ -1,9 +1,12 @@
 //! Attention between the voxels of volumes: every voxel is a token.
 
 mod grid;
+mod onnx;
 
 use super::{Examples, arity::exactly};
-use crate::ir::{Cost, Fact, Fault, Init, Length, Operator, SavedForBackward, Triple, Volume64, Weight, Weights64, count};
+use crate::ir::{
+    Cost, Fact, Fault, Init, Length, OnnxBuilder, OnnxValue, Operator, SavedForBackward, Triple, Volume64, Weight, Weights64, count,
+};
 use crate::text::{Code, several};
 use serde::{Deserialize, Serialize};
 
@@ -294,6 +297,20 @@ impl Operator for Attention {
             }
         }
         Some(out)
+    }
+
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        onnx::write(self, n)
+    }
+
+    fn fixed_in_onnx(&self) -> Option<&'static str> {
+        if self.window.is_some() {
+            Some("its windows are cut for one size")
+        } else if self.bias != AttentionBias::None {
+            Some("its biases are laid out for one size")
+        } else {
+            None
+        }
     }
 }
 
