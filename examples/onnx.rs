@@ -34,12 +34,13 @@ impl Draw {
     }
 }
 
-/// A graph, compiled at the smallest size of 32 voxels and more along each axis that it takes.
+/// A graph, compiled at a small size that it takes: 32 voxels along each axis, or more where fewer than two were left at the end of its strides. A norm
+/// over one or two voxels gives the signs of their difference, and with them the noise of rounding.
 fn small(file: &Path) -> Result<Program> {
     let source = Source::read(file)?;
     let whole = compile(&source, &[], None)?;
     let m = whole.multiple();
-    let size = std::array::from_fn(|a| if whole.flat() && a == 0 { 1 } else { 32usize.next_multiple_of(m[a]) });
+    let size = std::array::from_fn(|a| if whole.flat() && a == 0 { 1 } else { 32usize.next_multiple_of(m[a]).max(2 * m[a]) });
     compile(&source, &[], Some(size)).or(Ok(whole))
 }
 

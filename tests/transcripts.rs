@@ -117,6 +117,14 @@ fn bring_a_pytorch_network() {
 
 #[test]
 #[ignore = "slow"]
+fn export_and_deploy() {
+    let place = tempfile::tempdir().expect("a folder");
+    links(place.path(), &[("models", Path::new(env!("CARGO_MANIFEST_DIR")).join("models"))]);
+    holds("export.md", place.path());
+}
+
+#[test]
+#[ignore = "slow"]
 fn fine_tune() {
     let (Some(models), Some(data), Some(mesh)) =
         (beside("nnunet/models/hippo-plain"), beside("data/Task04_Hippocampus"), beside("models/brainchop-model5/model.pth"))

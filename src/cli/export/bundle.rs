@@ -58,6 +58,9 @@ pub fn run(args: Args) -> Result<()> {
         let own = Card::from_entries(&args.model, &within.metadata)?;
         let model: OnnxModel = exported(within, &own, &args.form.options(&within.program)?)?;
         model.write(&folder.path().join(&file), INLINE_BYTES)?;
+        if model.needs_data(INLINE_BYTES) {
+            files.push((format!("{file}.data"), "its weights, which are too large for one file".into()));
+        }
         files.push((file, "the network that finds the box that the other one looks at".into()));
     }
     let weights = folder.path().join("model.safetensors");
