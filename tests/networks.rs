@@ -13,7 +13,9 @@ use std::sync::Arc;
 use burn::tensor::{Tensor, TensorData};
 use lmsc::compile::{Program, compile, memory::facts_at, verify};
 use lmsc::exec::{Executor, Shape};
-use lmsc::ir::{Array, Arrays, Volume64, evaluate};
+#[cfg(feature = "train")]
+use lmsc::ir::Array;
+use lmsc::ir::{Arrays, Volume64, evaluate};
 #[cfg(feature = "train")]
 use lmsc::net::Network;
 use lmsc::read::Set;
