@@ -15,7 +15,9 @@ use burn::tensor::{Tensor, TensorData, s};
 use lmsc::compile::memory::Segments;
 use lmsc::compile::{Program, compile, memory::facts_at, verify};
 use lmsc::exec::{Executor, Shape};
-use lmsc::ir::{Array, Arrays, Volume64, evaluate};
+#[cfg(feature = "train")]
+use lmsc::ir::Array;
+use lmsc::ir::{Arrays, Volume64, evaluate};
 #[cfg(feature = "train")]
 use lmsc::net::{Network, TrainingPass};
 use lmsc::read::Set;

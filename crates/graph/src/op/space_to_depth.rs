@@ -49,7 +49,7 @@ impl Operator for SpaceToDepth {
             let (axis, by) = (["depth", "height", "width"][a], self.block.0[a]);
             if *n % by != 0 {
                 let message = format!("a {axis} of {n} does not fall into blocks of {}", several(by, "voxel"));
-                return Err(Fault::new(Code::E0301, message).on("block").help("pad before it: `Pad(x: \"...\", multiple: 2)`"));
+                return Err(Fault::new(Code::E0301, message).on("block").help(format!("pad before it: `Pad(x: \"...\", multiple: {by})`")));
             }
             if let Some(o) = self.offsets.iter().find(|o| o.0[a] >= by) {
                 let message = format!("an offset of {} in {axis} lies outside of a block of {}", o.0[a], several(by, "voxel"));

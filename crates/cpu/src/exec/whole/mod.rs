@@ -72,6 +72,15 @@ pub fn is_fast(op: &Op) -> bool {
 /// The value of an operation. Facts are those that `infer` accepts and gives; `weight` finds a learned tensor by its last name.
 pub fn evaluate<'w>(op: &Op, weight: &dyn Fn(&str) -> &'w [f32], x: &[TensorView], y: Fact) -> Vec<f32> {
     let fast = match (op, x) {
+        // A linear layer on a vector: sums in float64, as its definition has them.
+        (Op::Conv3d(c), [x]) if c.is_pointwise() && x.fact.is_vector() => {
+            let (w, b, ins) = (weight("weight"), weight("bias"), x.fact.channels);
+            Some(per_channel(y, |n, o, to| {
+                let start = if c.bias { f64::from(b[o]) } else { 0.0 };
+                let products = w[o * ins..(o + 1) * ins].iter().zip(&x.data[n * ins..(n + 1) * ins]);
+                to[0] = products.fold(start, |sum, (w, x)| sum + f64::from(*w) * f64::from(*x)) as f32;
+            }))
+        }
         (Op::ConvTranspose3d(c), [x]) => Some(conv_transpose::run(c, weight("weight"), weight("bias"), *x, y)),
         (Op::MaxPool3d(p), [x]) => Some(places::max_pool(p, *x, y)),
         (Op::AvgPool3d(p), [x]) => Some(places::avg_pool(p, *x, y)),

@@ -110,7 +110,9 @@ impl Attention {
             }
             if size[a].checked_rem(w[a]) != Some(0) {
                 let message = format!("a {axis} of {} does not fall into windows of {}", size[a], several(w[a], "voxel"));
-                return Err(Fault::new(Code::E0301, message).on("window").help("pad before it: `Pad(x: \"...\", multiple: 7)`"));
+                return Err(Fault::new(Code::E0301, message)
+                    .on("window")
+                    .help(format!("pad before it: `Pad(x: \"...\", multiple: {})`", w[a])));
             }
             if s[a] >= w[a] && s[a] > 0 {
                 return Err(Fault::field("shift", format!("a shift of {} moves a window of {} beyond itself", s[a], w[a]))

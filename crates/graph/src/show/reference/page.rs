@@ -74,6 +74,8 @@ pub enum Kind {
     /// One of a few words.
     Word,
     Integers,
+    /// A list whose entries are as [`Kind::Axes`].
+    Sizes,
     /// A parameter of a composite.
     Any,
 }
@@ -89,8 +91,9 @@ impl Kind {
             "FunctionForm" => Kind::Function,
             "NormForm" => Kind::Norm,
             "InitForm" => Kind::Init,
-            "Interpolation" | "PadMode" | "GlobalStatistic" | "Reduction" => Kind::Word,
+            "Interpolation" | "PadMode" | "GlobalStatistic" | "Reduction" | "AttentionBiasKind" => Kind::Word,
             "Vec<usize>" => Kind::Integers,
+            "Vec<Axes>" => Kind::Sizes,
             _ => return None,
         })
     }
@@ -107,6 +110,7 @@ impl Kind {
             Kind::Init => "initialisation",
             Kind::Word => "word",
             Kind::Integers => "list of integers",
+            Kind::Sizes => "list of (D, H, W)",
             Kind::Any => "parameter",
         }
     }

@@ -89,6 +89,7 @@ fn block(p: &Page) -> Value {
 fn field(f: &Field) -> Value {
     let mut v = match f.kind {
         Kind::Integers => json!({"type": "array", "items": {"$ref": "#/$defs/integer"}}),
+        Kind::Sizes => json!({"type": "array", "items": {"$ref": "#/$defs/triple"}}),
         Kind::Any => json!({}),
         Kind::Integer => json!({"$ref": "#/$defs/integer"}),
         Kind::Axes => json!({"$ref": "#/$defs/triple"}),
