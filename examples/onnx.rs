@@ -1,5 +1,5 @@
 //! Writes a graph as ONNX with weights drawn from a seed, and what the executor makes of numbers drawn from one: for `benches/engines.py` and
-//! `engines/`, which run the files in other engines.
+//! `tests/engines/`, which run the files in other engines.
 //!
 //!     cargo run --no-default-features --features predict --example onnx -- graphs/unet.ron FOLDER 17 21
 //!
@@ -14,6 +14,7 @@ use lmsc::compile::{Program, compile};
 use lmsc::exec::{Executor, Shape};
 use lmsc::export::onnx::{INLINE_BYTES, OnnxOptions, export};
 use lmsc::ir::{Array, Arrays, Init, Value, Weight};
+use lmsc::read::Set;
 use lmsc::store::{Store, write_store};
 use lmsc::text::{Result, Source};
 
@@ -41,7 +42,7 @@ fn small(file: &Path) -> Result<Program> {
     let whole = compile(&source, &[], None)?;
     let m = whole.multiple();
     let size = std::array::from_fn(|a| if whole.flat() && a == 0 { 1 } else { 32usize.next_multiple_of(m[a]).max(2 * m[a]) });
-    compile(&source, &[], Some(size)).or(Ok(whole))
+    compile(&source, &sets, Some(size)).or(Ok(whole))
 }
 
 /// Weights about as large as a trained network's, so that values keep their size from layer to layer.

@@ -1,5 +1,5 @@
 //! Exported networks, read back: every graph and every operation is written soundly at every operator set, the same model as the same bytes, and what
-//! cannot be written is refused before a file is there. What engines compute with them: `engines/`, `benches/engines.py`.
+//! cannot be written is refused before a file is there. What engines compute with them: `tests/engines/`, `benches/engines.py`.
 #![cfg(feature = "predict")]
 
 mod given;
@@ -24,10 +24,11 @@ fn weights(p: &Program) -> Arrays {
 }
 
 fn small(file: &Path) -> Program {
-    let whole = given::graph_at(file, None);
+    let (source, sets) = (Source::read(file).expect("it can be read"), given::small_sets(file));
+    let whole = compile(&source, &sets, None).unwrap_or_else(|found| panic!("{}: {found:?}", file.display()));
     let m = whole.multiple();
     let size = std::array::from_fn(|a| if whole.flat() && a == 0 { 1 } else { 32usize.next_multiple_of(m[a]) });
-    compile(&Source::read(file).expect("it can be read"), &[], Some(size)).unwrap_or(whole)
+    compile(&source, &sets, Some(size)).unwrap_or(whole)
 }
 
 fn at(opset: u32) -> OnnxOptions {
@@ -63,14 +64,20 @@ fn since(op_type: &str) -> u32 {
         | "ConvTranspose"
         | "Div"
         | "Elu"
+        | "Equal"
         | "Erf"
+        | "Expand"
+        | "Floor"
         | "Gather"
+        | "GatherElements"
         | "GlobalAveragePool"
         | "GlobalMaxPool"
         | "HardSigmoid"
         | "Identity"
         | "InstanceNormalization"
         | "LeakyRelu"
+        | "MatMul"
+        | "Max"
         | "MaxPool"
         | "Mod"
         | "Mul"
@@ -78,6 +85,7 @@ fn since(op_type: &str) -> u32 {
         | "Pad"
         | "Range"
         | "Reciprocal"
+        | "ReduceL2"
         | "ReduceMax"
         | "ReduceMean"
         | "ReduceSum"
@@ -92,7 +100,8 @@ fn since(op_type: &str) -> u32 {
         | "Sqrt"
         | "Sub"
         | "Tanh"
-        | "Transpose" => 13,
+        | "Transpose"
+        | "Where" => 13,
         other => panic!("{other} is not a node of ONNX that is known here"),
     }
 }

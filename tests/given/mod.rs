@@ -2,12 +2,14 @@
 //! the checkout.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use lmsc::block::Entry;
 use lmsc::compile::{Program, compile};
 use lmsc::ir::Graph;
 use lmsc::op::{Example, Input, Op};
+use lmsc::read::Set;
 use lmsc::text::{Diagnostics, Source};
 
 /// The project's own network and its variants, by name.
@@ -31,6 +33,13 @@ pub fn ron_files(folder: &str) -> Vec<PathBuf> {
     all.retain(|p| p.extension().is_some_and(|e| e == "ron"));
     all.sort();
     all
+}
+
+/// What of a network of others is set so that it is small, where its own widths are too large for a test: `small.json`.
+pub fn small_sets(file: &Path) -> Vec<Set> {
+    let all: BTreeMap<String, Vec<String>> = serde_json::from_str(include_str!("small.json")).expect("a table of sets");
+    let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    all.get(&name).into_iter().flatten().map(|s| Set::parse(s).expect("a change")).collect()
 }
 
 /// A graph, compiled at a size or its own.

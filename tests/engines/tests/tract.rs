@@ -10,7 +10,7 @@ const OPSETS: [&str; 4] = ["13", "17", "21", "23"];
 
 /// The graphs, by name; `LMSC_GRAPHS=unet,vnet` for some of them.
 fn graphs() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../graphs");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../graphs");
     let mut all: Vec<PathBuf> = std::fs::read_dir(folder).expect("the graphs").map(|e| e.expect("an entry").path()).collect();
     let only = std::env::var("LMSC_GRAPHS").ok();
     let named = |p: &Path| {
