@@ -83,7 +83,7 @@ impl Pass {
 
 /// The example that writes exports: `LMSC_ONNX_WRITER`, or where it is built.
 pub fn writer() -> Option<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let built = ["release", "debug"].map(|profile| root.join("target").join(profile).join("examples/onnx"));
     std::env::var_os("LMSC_ONNX_WRITER").map(PathBuf::from).or_else(|| built.into_iter().find(|p| p.exists()))
 }
