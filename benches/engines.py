@@ -3,7 +3,7 @@
     cargo build --release --no-default-features --features predict --example onnx
     python benches/engines.py [--engines onnxruntime,openvino] [--opsets 13,17,21,23] [GRAPH...]
 
-Every graph of graphs/ is written with weights drawn from a seed, at each operator set, as it stands and after the passes (`examples/onnx.rs`), and run
+Every worked example of an operation (the row `operations` has the worst) and every graph of graphs/ is written with weights drawn from a seed, at each operator set, as it stands and after the passes (`examples/onnx.rs`), and run
 at two sizes: another one than it was written at, and with two samples at once. A cell is the greatest difference to the outputs of the executor, as a part
 of their greatest value, over both sizes and both ways of writing; `-` where the engine refuses, and standard error says why. Ends with 1 where a
 difference is above 1e-4 or onnx.checker finds fault. Needs onnx, onnxruntime, openvino and numpy.
@@ -79,40 +79,50 @@ def cell(engine, files, cases):
     return worst
 
 
+def checked(file):
+    """What onnx.checker says of a file; nothing where it is sound."""
+    import onnx
+
+    try:
+        onnx.checker.check_model(str(file), full_check=True)
+    except Exception as e:
+        return str(e)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("graphs", nargs="*", type=Path, help="graphs; by default all of graphs/")
+    parser.add_argument("graphs", nargs="*", help="graphs, or `operations`; by default these and all of graphs/")
     parser.add_argument("--writer", type=Path, default=ROOT / "target/release/examples/onnx", help="the example `onnx`, built")
     parser.add_argument("--opsets", default="13,17,21,23")
     parser.add_argument("--engines", default=",".join(ENGINES))
     options = parser.parse_args()
     opsets, engines = options.opsets.split(","), [e for e in options.engines.split(",") if e]
-    import onnx
-
     used = ["onnx", *engines]
     print(", ".join(f"{name} {importlib.metadata.version(name)}" for name in used) + "\n")
     print("| graph | " + " | ".join(f"{NAMES[e]} {opset}" for e in engines for opset in opsets) + " |")
     print("|---" * (1 + len(engines) * len(opsets)) + "|", flush=True)
     wrong = []
-    for graph in options.graphs or sorted((ROOT / "graphs").glob("*.ron")):
+    for graph in options.graphs or ["operations", *sorted((ROOT / "graphs").glob("*.ron"))]:
         with tempfile.TemporaryDirectory() as folder:
             folder = Path(folder)
             subprocess.run([options.writer, graph, folder, *opsets], check=True, stdout=subprocess.DEVNULL)
-            cases = [read(folder / f"{n}.safetensors") for n in range(2)]
-            files = {opset: [folder / f"{opset}.onnx", folder / f"{opset}.optimised.onnx"] for opset in opsets}
-            for file in sum(files.values(), []):
-                try:
-                    onnx.checker.check_model(str(file), full_check=True)
-                except Exception as e:
-                    wrong.append(f"{graph.stem}, {file.name}: {e}")
-            row = []
-            for engine in engines:
+            worst = {}
+            for own in sorted(p.parent for p in folder.rglob("0.safetensors")):
+                name = Path(graph).stem if own == folder else own.name
+                cases = [read(own / f"{n}.safetensors") for n in range(2)]
                 for opset in opsets:
-                    found = cell(engine, files[opset], cases)
-                    row.append("-" if found is None else f"{found:.0e}")
-                    if found is not None and not found <= TOLERANCE:
-                        wrong.append(f"{graph.stem}, {NAMES[engine]}, operator set {opset}: {found:.2e}")
-            print(f"| {graph.stem} | " + " | ".join(row) + " |", flush=True)
+                    files = [own / f"{opset}.onnx", own / f"{opset}.optimised.onnx"]
+                    wrong += [f"{name}, {file.name}: {fault}" for file in files if (fault := checked(file))]
+                    for engine in engines:
+                        found = cell(engine, files, cases)
+                        if found is None:
+                            print(f"{name}: refused", file=sys.stderr, flush=True)
+                        elif not found <= TOLERANCE:
+                            wrong.append(f"{name}, {NAMES[engine]}, operator set {opset}: {found:.2e}")
+                        before = worst.get((engine, opset), 0.0)
+                        worst[engine, opset] = None if found is None or before is None else max(found, before)
+            row = [worst[engine, opset] for engine in engines for opset in opsets]
+            print(f"| {Path(graph).stem} | " + " | ".join("-" if found is None else f"{found:.0e}" for found in row) + " |", flush=True)
     print("\n".join(wrong), file=sys.stderr)
     sys.exit(bool(wrong))
 

@@ -3,6 +3,8 @@
 //!
 //!     cargo run --no-default-features --features predict --example onnx -- graphs/unet.ron FOLDER 17 21
 //!
+//! `operations` in the place of a graph: each worked example of an operation, in a folder of its own.
+//!
 //! FOLDER/17.onnx and so on, FOLDER/17.optimised.onnx after the passes; FOLDER/0.safetensors and FOLDER/1.safetensors have inputs (`in/NAME`) and
 //! outputs (`out/NAME`) of two sizes. Prints which sizes are free.
 
@@ -13,10 +15,11 @@ use std::process::ExitCode;
 use lmsc::compile::{Program, compile};
 use lmsc::exec::{Executor, Shape};
 use lmsc::export::onnx::{INLINE_BYTES, OnnxOptions, export};
-use lmsc::ir::{Array, Arrays, Init, Value, Weight};
+use lmsc::ir::{Array, Arrays, Graph, Init, Operator, Value, Weight};
+use lmsc::op::{Example, Input, Op};
 use lmsc::read::Set;
 use lmsc::store::{Store, write_store};
-use lmsc::text::{Result, Source};
+use lmsc::text::{Result, Source, unwritable};
 
 /// Numbers drawn from a seed.
 #[derive(Debug)]
@@ -35,11 +38,18 @@ impl Draw {
     }
 }
 
+/// What is set of a graph that is too large at its own widths.
+fn sets(file: &Path) -> Result<Vec<Set>> {
+    let all: BTreeMap<String, Vec<String>> = serde_json::from_str(include_str!("../tests/given/small.json")).unwrap_or_default();
+    let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(all.get(&name).into_iter().flatten().map(|s| Set::parse(s)).collect::<std::result::Result<_, _>>()?)
+}
+
 /// A graph, compiled at a small size that it takes: 32 voxels along each axis, or more where fewer than two were left at the end of its strides. A norm
 /// over one or two voxels gives the signs of their difference, and with them the noise of rounding.
 fn small(file: &Path) -> Result<Program> {
-    let source = Source::read(file)?;
-    let whole = compile(&source, &[], None)?;
+    let (source, sets) = (Source::read(file)?, sets(file)?);
+    let whole = compile(&source, &sets, None)?;
     let m = whole.multiple();
     let size = std::array::from_fn(|a| if whole.flat() && a == 0 { 1 } else { 32usize.next_multiple_of(m[a]).max(2 * m[a]) });
     compile(&source, &sets, Some(size)).or(Ok(whole))
@@ -94,13 +104,39 @@ fn pass(executor: &mut Executor, program: &Program, shape: Shape) -> Result<Pass
     Ok(Pass { inputs, outputs })
 }
 
-fn written(graph: &Path, folder: &Path, opsets: &[u32]) -> Result<()> {
-    let program = small(graph)?;
-    let trained = weights(&program);
+/// A program for each worked example of an operation, by a name of its own.
+fn operations() -> Vec<(String, Program)> {
+    let alone = |(n, e): (usize, Example)| {
+        let mut graph: Graph<Op> = Graph::default();
+        let inputs: Vec<_> =
+            e.inputs.iter().enumerate().map(|(i, f)| (format!("x{i}"), graph.input(format!("x{i}"), Input.into(), *f))).collect();
+        let values: Vec<Value> = inputs.iter().map(|(_, v)| *v).collect();
+        let kind = e.op.kind();
+        let y = graph.add("op".into(), e.op, &values).ok()?;
+        graph.outputs.push(("y".into(), y));
+        Some((format!("{n:02}-{kind}"), Program::from_graph(kind, graph, inputs)))
+    };
+    Op::examples().into_iter().enumerate().filter(|(_, e)| !matches!(e.op, Op::Input(_))).filter_map(alone).collect()
+}
+
+fn all_written(graph: &str, folder: &Path, opsets: &[u32]) -> Result<()> {
+    if graph != "operations" {
+        return written(&small(Path::new(graph))?, folder, opsets);
+    }
+    for (name, program) in operations() {
+        let own = folder.join(name);
+        std::fs::create_dir_all(&own).map_err(|e| unwritable(&own, &e))?;
+        written(&program, &own, opsets)?;
+    }
+    Ok(())
+}
+
+fn written(program: &Program, folder: &Path, opsets: &[u32]) -> Result<()> {
+    let trained = weights(program);
     let mut free = [false; 3];
     for (opset, optimised) in opsets.iter().flat_map(|opset| [(*opset, false), (*opset, true)]) {
         let options = OnnxOptions { opset, optimised, fixed: None };
-        let model = export(&program, &trained, &BTreeMap::new(), &options)?;
+        let model = export(program, &trained, &BTreeMap::new(), &options)?;
         let end = if optimised { ".optimised" } else { "" };
         model.write(&folder.join(format!("{opset}{end}.onnx")), INLINE_BYTES)?;
         free = model.sizes.free;
@@ -108,9 +144,9 @@ fn written(graph: &Path, folder: &Path, opsets: &[u32]) -> Result<()> {
             println!("{}", model.sizes);
         }
     }
-    let mut executor = Executor::new(&program, &trained)?;
-    for (n, shape) in shapes(&program, free).into_iter().enumerate() {
-        let pass = pass(&mut executor, &program, shape)?;
+    let mut executor = Executor::new(program, &trained)?;
+    for (n, shape) in shapes(program, free).into_iter().enumerate() {
+        let pass = pass(&mut executor, program, shape)?;
         let named = |side: &str, all: Vec<_>| all.into_iter().map(|(name, a)| (format!("{side}/{name}"), a)).collect::<Vec<_>>();
         let arrays = named("in", pass.inputs).into_iter().chain(named("out", pass.outputs)).collect();
         write_store(&folder.join(format!("{n}.safetensors")), &Store { arrays, metadata: BTreeMap::new() })?;
@@ -125,7 +161,7 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let opsets: Vec<u32> = opsets.iter().filter_map(|o| o.parse().ok()).collect();
-    match written(Path::new(graph), Path::new(folder), &opsets) {
+    match all_written(graph, Path::new(folder), &opsets) {
         Ok(()) => ExitCode::SUCCESS,
         Err(found) => {
             found.0.iter().for_each(|d| eprintln!("{}", lmsc::text::render::concise(d)));
