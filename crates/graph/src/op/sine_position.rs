@@ -28,7 +28,7 @@ impl SinePosition {
         let one = |axis: usize, c: usize, width: usize| {
             let frequency = 10000f64.powf((3 * (c / 3)) as f64 / width as f64);
             let place = |i: usize| (i as f64 + 0.5) / (size[axis] as f64 + 1e-6) * std::f64::consts::TAU / frequency;
-            (axis, (0..size[axis]).map(|i| if c % 2 == 0 { place(i).sin() } else { place(i).cos() }).collect())
+            (axis, (0..size[axis]).map(|i| if c.is_multiple_of(2) { place(i).sin() } else { place(i).cos() }).collect())
         };
         let widths = Self::widths(channels);
         (0..3).flat_map(|axis| (0..widths[axis]).map(move |c| one(axis, c, widths[axis])).collect::<Vec<_>>()).collect()
