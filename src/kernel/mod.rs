@@ -28,7 +28,7 @@ mod softmax;
 mod update;
 mod vector;
 
-pub use activation::{sigmoid, silu};
+pub use activation::{leaky_relu, sigmoid, silu};
 pub use backward_from::backward_from;
 pub use bits::{Packed, unpack, volumes};
 pub use conv_transpose::conv_transpose3d;

@@ -246,6 +246,9 @@ fn activations() {
     for [d, h, w] in VOLUMES {
         let x = [random([2, 3, d, h, w]) * 8.0];
         same("silu", &x, &[], |t, _| silu(t[0].clone()), |t, _| burn::tensor::activation::silu(t[0].clone()));
+        same("relu", &x, &[], |t, _| leaky_relu(t[0].clone(), 0.0), |t, _| burn::tensor::activation::relu(t[0].clone()));
+        let theirs = |t: &[Tensor<5>], _: &[Tensor<1>]| burn::tensor::activation::leaky_relu(t[0].clone(), 0.1);
+        same("leaky relu", &x, &[], |t, _| leaky_relu(t[0].clone(), 0.1), theirs);
         same("sigmoid", &x, &[], |t, _| sigmoid(t[0].clone()), |t, _| burn::tensor::activation::sigmoid(t[0].clone()));
     }
 }

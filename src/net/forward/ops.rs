@@ -19,8 +19,8 @@ impl Forward for Activation {
         match self.function {
             Function::Silu => kernel::silu(x),
             Function::Sigmoid => kernel::sigmoid(x),
-            Function::Relu => activation::relu(x),
-            Function::LeakyRelu => activation::leaky_relu(x, self.parameter()),
+            Function::Relu => kernel::leaky_relu(x, 0.0),
+            Function::LeakyRelu => kernel::leaky_relu(x, self.parameter() as f32),
             Function::Elu => activation::elu(x, self.parameter()),
             Function::Gelu => activation::gelu(x),
             Function::GeluTanh => activation::gelu_approximate(x),
