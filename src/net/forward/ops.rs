@@ -2,7 +2,6 @@
 //!
 //! Part of `net`; may use `op` and `kernel`.
 
-use burn::tensor::ops::ConvTransposeOptions;
 use burn::tensor::{Tensor, activation};
 
 use super::super::device::tracked;
@@ -72,11 +71,13 @@ impl Forward for Conv3d {
 impl Forward for ConvTranspose3d {
     fn forward(&self, w: &Weights, x: Vec<Tensor<5>>) -> Tensor<5> {
         let (x, weight, bias) = (first(x), w.get("weight"), w.find("bias"));
-        if self.padding.is_zero() && self.output_padding.is_zero() && self.groups == 1 {
-            return kernel::conv_transpose3d(x, weight, bias, self.stride.0);
-        }
-        let options = ConvTransposeOptions::new(self.stride.0, self.padding.0, self.output_padding.0, [1; 3], self.groups);
-        burn::tensor::module::conv_transpose3d(x, weight, bias, options)
+        let window = kernel::TransposeWindow {
+            stride: self.stride.0,
+            padding: self.padding.0,
+            output_padding: self.output_padding.0,
+            groups: self.groups,
+        };
+        kernel::conv_transpose3d(x, weight, bias, window)
     }
 }
 
