@@ -311,13 +311,16 @@ fn an_operation_of_ones_own_is_written_as_its_expansion() {
 
 #[test]
 fn lengths_that_are_fixed_say_why() {
-    let text = "(inputs: { \"image\": (channels: 1, size: (8, 8, 8)) }, nodes: { \"pool\": AvgPool(x: \"image\", kernel: 8), \
-                \"fc\": Linear(x: \"pool\", out: 3) }, outputs: { \"y\": \"fc\" })";
+    let text = "(inputs: { \"image\": (channels: 1, size: (8, 8, 8)) }, nodes: { \"place\": LearnedVolume(x: \"image\") }, \
+                outputs: { \"y\": \"place\" })";
     let p = compile(&Source::new("a.ron", text), &[], None).unwrap_or_else(|e| panic!("{e:?}"));
     let model = made(&p, &at(17));
     assert_eq!(model.sizes.free, [false; 3]);
     let said = model.sizes.to_string();
-    assert!(said.starts_with("D is 8, H is 8, W is 8; the depth is fixed: `fc.linear`: a linear layer takes a vector"), "{said}");
+    assert!(
+        said.starts_with("D is 8, H is 8, W is 8; the depth is fixed: `place.position`: the positions were learned for 8x8x8 voxels"),
+        "{said}"
+    );
     sound("fixed", &decoded(&model));
 }
 

@@ -1,4 +1,5 @@
-//! SiLU and the logistic function, with a vectorised exponential; backward from the input (SiLU) or the output (logistic).
+//! SiLU and the logistic function, with a vectorised exponential, and ReLU with and without a leak; backward from the input (SiLU, leaky
+//! ReLU) or the output (logistic, ReLU).
 
 use super::buffer::{InputBuffer, OutputBuffer, each};
 use super::formula::{Formula, FormulaMap, logistic, silu_grad};
@@ -29,10 +30,33 @@ pub fn sigmoid<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     if on_cpu(&x) { Tensor::from_dispatch(Dispatch::activate(x.into_dispatch(), ActivationKind::Sigmoid)) } else { activation::sigmoid(x) }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// `x` above zero, `slope * x` elsewhere; with a slope of 0 ReLU.
+pub fn leaky_relu(x: Tensor<5>, slope: f32) -> Tensor<5> {
+    if on_cpu(&x) {
+        Tensor::from_dispatch(Dispatch::activate(x.into_dispatch(), ActivationKind::LeakyRelu(slope)))
+    } else if slope == 0.0 {
+        activation::relu(x)
+    } else {
+        activation::leaky_relu(x, f64::from(slope))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ActivationKind {
     Silu,
     Sigmoid,
+    LeakyRelu(f32),
+}
+
+impl ActivationKind {
+    /// Whether the backward pass takes the input, not the output.
+    fn keeps_input(self) -> bool {
+        match self {
+            ActivationKind::Silu => true,
+            ActivationKind::Sigmoid => false,
+            ActivationKind::LeakyRelu(slope) => slope != 0.0,
+        }
+    }
 }
 
 #[backend_extension(Flex, Autodiff)]
@@ -45,6 +69,7 @@ impl ActivationExt for Flex {
         match curve {
             ActivationKind::Silu => map([x], |[x]| Silu(x)),
             ActivationKind::Sigmoid => map([x], |[x]| Sigmoid(x)),
+            ActivationKind::LeakyRelu(slope) => map([x], |[x]| LeakyRelu(x, slope)),
         }
     }
 }
@@ -55,7 +80,7 @@ impl<C: CheckpointStrategy> ActivationExt for Autodiff<Flex, C> {
             OpsKind::Tracked(prep) => {
                 let x = x.into_primitive();
                 let y = Flex::activate(x.clone(), curve);
-                prep.finish(if curve == ActivationKind::Silu { x } else { y.clone() }, y)
+                prep.finish(if curve.keeps_input() { x } else { y.clone() }, y)
             }
             OpsKind::UnTracked(prep) => prep.finish(Flex::activate(x.into_primitive(), curve)),
         }
@@ -66,7 +91,7 @@ impl<C: CheckpointStrategy> ActivationExt for Autodiff<Flex, C> {
 struct ActivationBackward(ActivationKind);
 
 impl Backward<Flex, 1> for ActivationBackward {
-    /// The input of SiLU, the output of the logistic function.
+    /// The input or the output: see [`ActivationKind::keeps_input`].
     type State = FlexTensor;
 
     fn backward(self, ops: Ops<FlexTensor, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
@@ -76,6 +101,7 @@ impl Backward<Flex, 1> for ActivationBackward {
             let dx = match self.0 {
                 ActivationKind::Silu => map([kept, gy], |[x, gy]| SiluGradient(x, gy)),
                 ActivationKind::Sigmoid => map([kept, gy], |[y, gy]| SigmoidGradient(y, gy)),
+                ActivationKind::LeakyRelu(slope) => map([kept, gy], |[x, gy]| LeakyReluGradient(x, gy, slope)),
             };
             grads.register::<Flex>(node.id, dx);
         }
@@ -119,6 +145,29 @@ impl Formula for Silu {
         let x = load(self.0);
         // SAFETY: the caller's.
         unsafe { x.mul(logistic(x)) }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct LeakyRelu(*const f32, f32);
+impl Formula for LeakyRelu {
+    #[inline(always)]
+    unsafe fn at<L: Lanes>(self, load: impl Fn(*const f32) -> L) -> L {
+        let x = load(self.0);
+        // SAFETY: the caller's.
+        unsafe { x.where_negative(x.mul(L::splat(self.1)), x) }
+    }
+}
+
+/// `gy` where `x` is above zero, `slope * gy` elsewhere.
+#[derive(Clone, Copy)]
+struct LeakyReluGradient(*const f32, *const f32, f32);
+impl Formula for LeakyReluGradient {
+    #[inline(always)]
+    unsafe fn at<L: Lanes>(self, load: impl Fn(*const f32) -> L) -> L {
+        let (x, gy) = (load(self.0), load(self.1));
+        // SAFETY: the caller's.
+        unsafe { x.where_beats(L::splat(0.0), gy, gy.mul(L::splat(self.2))) }
     }
 }
 

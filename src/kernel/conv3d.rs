@@ -3,7 +3,7 @@
 
 #[cfg(feature = "gpu")]
 use super::gpu;
-use super::{dense, depthwise, on_cpu, pointwise, reduce};
+use super::{blocked, dense, depthwise, on_cpu, pointwise, reduce};
 use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::CheckpointStrategy};
 use burn::backend::autodiff::grads::Gradients;
@@ -42,13 +42,14 @@ impl Geometry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {
     Depthwise,
+    /// Few channels: lanes along the width.
     Dense,
+    /// Many channels: lanes along the channels.
+    Blocked,
     Pointwise,
 }
 
-/// Most channels on either side for which the direct kernels beat a blocked matrix product.
-const DIRECT_CHANNELS: usize = 256;
-/// Most weights of a pointwise convolution for each voxel; above, packing them costs more than it brings.
+/// Most weights of a pointwise convolution for each voxel; above, voxels are too few to lie along the lanes.
 const WEIGHTS_PER_VOXEL: usize = 16;
 
 /// Whether the shapes fit together and nothing is empty.
@@ -61,17 +62,18 @@ fn sound(x: [usize; 5], w: [usize; 5], groups: usize, geometry: &Geometry) -> bo
 fn route(x: [usize; 5], w: [usize; 5], groups: usize, geometry: &Geometry) -> Option<Route> {
     let (inputs, outputs) = (x[1], w[0]);
     if !sound(x, w, groups, geometry) {
-        None
-    } else if groups == 1 && geometry.is_pointwise() {
-        let voxels = x[0] * x[2] * x[3] * x[4];
-        (inputs * outputs <= WEIGHTS_PER_VOXEL * voxels).then_some(Route::Pointwise)
-    } else if groups == inputs && outputs == inputs && depthwise::fits(geometry) {
-        Some(Route::Depthwise)
-    } else if inputs / groups <= DIRECT_CHANNELS && outputs / groups <= DIRECT_CHANNELS {
-        Some(Route::Dense)
-    } else {
-        None
+        return None;
     }
+    let voxels = x[0] * x[2] * x[3] * x[4];
+    Some(if groups == 1 && geometry.is_pointwise() && inputs * outputs <= WEIGHTS_PER_VOXEL * voxels {
+        Route::Pointwise
+    } else if groups == inputs && outputs == inputs && depthwise::fits(geometry) {
+        Route::Depthwise
+    } else if blocked::fits(inputs / groups, outputs / groups, x[4]) {
+        Route::Blocked
+    } else {
+        Route::Dense
+    })
 }
 
 /// Convolution as `torch.nn.functional.conv3d`: `x [N, C, D, H, W]`, `w [O, C / groups, kD, kH, kW]`, `bias [O]`.
@@ -135,6 +137,7 @@ fn forward(x: FlexTensor, w: FlexTensor, bias: Option<FlexTensor>, route: Route,
     match route {
         Route::Depthwise => depthwise::forward(x, w, bias, &geometry),
         Route::Dense => dense::forward(x, w, bias, &geometry),
+        Route::Blocked => blocked::forward(x, w, bias, &geometry),
         Route::Pointwise => pointwise::forward(x, w, bias),
     }
 }
@@ -205,6 +208,7 @@ impl Backward<Flex, 3> for Conv3dBackward {
             let dw = match route {
                 Route::Depthwise => depthwise::grad_weight(x, gy.clone(), &geometry),
                 Route::Dense => dense::grad_weight(x, w_dims, gy.clone(), &geometry),
+                Route::Blocked => blocked::grad_weight(x, w_dims, gy.clone(), &geometry),
                 Route::Pointwise => pointwise::grad_weight(x, gy.clone()),
             };
             grads.register::<Flex>(node.id, dw);
@@ -216,6 +220,7 @@ impl Backward<Flex, 3> for Conv3dBackward {
             let dx = match route {
                 Route::Depthwise => depthwise::grad_input(w, gy, &geometry),
                 Route::Dense => dense::grad_input(x_dims, w, gy, &geometry),
+                Route::Blocked => blocked::grad_input(x_dims, w, gy, None, &geometry),
                 Route::Pointwise => pointwise::grad_input(w, gy),
             };
             grads.register::<Flex>(node.id, dx);

@@ -8,6 +8,7 @@
 mod activation;
 mod backward_from;
 mod bits;
+mod blocked;
 mod buffer;
 mod conv3d;
 mod conv_rows;
@@ -28,10 +29,10 @@ mod softmax;
 mod update;
 mod vector;
 
-pub use activation::{sigmoid, silu};
+pub use activation::{leaky_relu, sigmoid, silu};
 pub use backward_from::backward_from;
 pub use bits::{Packed, unpack, volumes};
-pub use conv_transpose::conv_transpose3d;
+pub use conv_transpose::{TransposeWindow, conv_transpose3d};
 pub use conv3d::conv3d;
 pub use gate::{Branch, gate, gates};
 #[cfg(feature = "gpu")]

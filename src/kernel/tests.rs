@@ -190,6 +190,21 @@ fn dense_convolutions() {
 }
 
 #[test]
+fn convolutions_of_many_channels() {
+    afresh();
+    for [d, h, w] in VOLUMES {
+        check_conv([2, 9, d, h, w], 17, cube(3, 1, 1), 1);
+        check_conv([1, 16, d, h, w], 8, cube(3, 2, 1), 1);
+    }
+    check_conv([1, 17, 8, 15, 16], 33, cube(3, 1, 1), 1);
+    check_conv([1, 8, 9, 12, 16], 12, Geometry { dilation: [2; 3], ..cube(3, 1, 2) }, 1);
+    check_conv([1, 260, 2, 3, 2], 264, cube(3, 1, 1), 1);
+    check_conv([1, 64, 2, 2, 2], 96, cube(1, 1, 0), 1);
+    check_conv([1, 32, 3, 4, 5], 24, cube(2, 2, 0), 2);
+    check_conv([1, 10, 7, 8, 9], 12, cube(5, 1, 2), 1);
+}
+
+#[test]
 fn pointwise_convolutions() {
     afresh();
     for [d, h, w] in VOLUMES {
@@ -212,6 +227,7 @@ fn lanes_of_every_form_compute_the_same() {
             assert_eq!(Isa::widest(), isa);
             depthwise_convolutions();
             dense_convolutions();
+            convolutions_of_many_channels();
             pointwise_convolutions();
             transposed_convolutions();
             group_norm::group_norms();
@@ -246,6 +262,9 @@ fn activations() {
     for [d, h, w] in VOLUMES {
         let x = [random([2, 3, d, h, w]) * 8.0];
         same("silu", &x, &[], |t, _| silu(t[0].clone()), |t, _| burn::tensor::activation::silu(t[0].clone()));
+        same("relu", &x, &[], |t, _| leaky_relu(t[0].clone(), 0.0), |t, _| burn::tensor::activation::relu(t[0].clone()));
+        let theirs = |t: &[Tensor<5>], _: &[Tensor<1>]| burn::tensor::activation::leaky_relu(t[0].clone(), 0.1);
+        same("leaky relu", &x, &[], |t, _| leaky_relu(t[0].clone(), 0.1), theirs);
         same("sigmoid", &x, &[], |t, _| sigmoid(t[0].clone()), |t, _| burn::tensor::activation::sigmoid(t[0].clone()));
     }
 }
@@ -347,21 +366,29 @@ fn a_nan_wins_the_pool() {
     assert!(max_pool3d(x, [1, 2, 2]).into_scalar::<f32>().is_nan());
 }
 
+fn check_transposed(x: [usize; 5], outputs: usize, kernel: [usize; 3], window: TransposeWindow) {
+    let leaves = [random(x), random([x[1], outputs / window.groups, kernel[0], kernel[1], kernel[2]])];
+    same(
+        &format!("transposed {kernel:?} of {x:?} -> {outputs}, {window:?}"),
+        &leaves,
+        &[random([outputs])],
+        |t, v| conv_transpose3d(t[0].clone(), t[1].clone(), Some(v[0].clone()), window),
+        |t, v| super::conv_transpose::portable(t[0].clone(), t[1].clone(), Some(v[0].clone()), window),
+    );
+}
+
 #[test]
 fn transposed_convolutions() {
     afresh();
     for [d, h, w] in VOLUMES {
         for (kernel, stride) in [([2, 2, 2], [2, 2, 2]), ([2, 1, 3], [2, 1, 3]), ([3, 3, 3], [2, 2, 2]), ([1, 2, 2], [2, 3, 1])] {
-            let leaves = [random([2, 3, d, h, w]), random([3, 4, kernel[0], kernel[1], kernel[2]])];
-            let what = format!("transposed {kernel:?} by {stride:?} of {:?}", [d, h, w]);
-            same(
-                &what,
-                &leaves,
-                &[random([4])],
-                |t, v| conv_transpose3d(t[0].clone(), t[1].clone(), Some(v[0].clone()), stride),
-                |t, v| super::conv_transpose::portable(t[0].clone(), t[1].clone(), Some(v[0].clone()), stride),
-            );
+            check_transposed([2, 3, d, h, w], 4, kernel, TransposeWindow::of(stride));
+            check_transposed([1, 17, d, h, w], 18, kernel, TransposeWindow::of(stride));
         }
+        let padded = TransposeWindow { padding: [1; 3], output_padding: [1; 3], ..TransposeWindow::of([2; 3]) };
+        check_transposed([1, 3, d, h, w], 4, [3; 3], padded);
+        check_transposed([1, 20, d, h, w], 16, [3; 3], padded);
+        check_transposed([1, 6, d, h, w], 6, [3; 3], TransposeWindow { groups: 6, ..padded });
     }
 }
 

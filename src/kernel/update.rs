@@ -3,6 +3,7 @@
 #[cfg(feature = "gpu")]
 use super::gpu;
 use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
 
 /// The optimiser's update of a weight by its gradient. All that changes from step to step is in [`UpdateScalars`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,33 +59,42 @@ impl UpdateScalars {
 pub fn update<const D: usize>(
     weight: Tensor<D>,
     gradient: Tensor<D>,
-    moments: &[Tensor<1>],
+    moments: Vec<Tensor<1>>,
     control: Tensor<1>,
     rule: UpdateRule,
 ) -> (Tensor<D>, Vec<Tensor<1>>) {
     #[cfg(feature = "gpu")]
     if gpu::takes(&weight) {
-        return (gpu::update(weight, gradient, moments, control, rule), moments.to_vec());
+        return (gpu::update(weight, gradient, &moments, control, rule), moments);
     }
-    let Some(c) = UpdateScalars::of(&numbers(control)).filter(|c| c.apply != 0.0) else { return (weight, moments.to_vec()) };
+    let Some(c) = UpdateScalars::of(&numbers(control)).filter(|c| c.apply != 0.0) else { return (weight, moments) };
     let (device, dims) = (weight.device(), weight.dims());
     let (mut w, g) = (numbers(weight), numbers(gradient));
-    let mut m: Vec<Vec<f32>> = moments.iter().map(|m| numbers(m.clone())).collect();
+    // Numbers that nobody else holds are not copied.
+    let mut m: Vec<Vec<f32>> = moments.into_iter().map(numbers).collect();
     match (rule, m.as_mut_slice()) {
         (UpdateRule::Adam { betas: [b, d], epsilon, decay }, [first, second]) => {
-            for (((w, g), m), v) in w.iter_mut().zip(&g).zip(first).zip(second) {
-                let g = g * c.scale;
-                *m = *m * b + g * (1.0 - b);
-                *v = *v * d + g * g * (1.0 - d);
-                *w = *w * (1.0 - c.rate * decay) - c.rate * (*m * c.bias_correction[0]) / ((*v * c.bias_correction[1]).sqrt() + epsilon);
-            }
+            let blocks = w.par_chunks_mut(BLOCK).zip(g.par_chunks(BLOCK));
+            let moments = first.par_chunks_mut(BLOCK).zip(second.par_chunks_mut(BLOCK));
+            blocks.zip(moments).for_each(|((w, g), (first, second))| {
+                for (((w, g), m), v) in w.iter_mut().zip(g).zip(first).zip(second) {
+                    let g = g * c.scale;
+                    *m = *m * b + g * (1.0 - b);
+                    *v = *v * d + g * g * (1.0 - d);
+                    *w =
+                        *w * (1.0 - c.rate * decay) - c.rate * (*m * c.bias_correction[0]) / ((*v * c.bias_correction[1]).sqrt() + epsilon);
+                }
+            });
         }
         (UpdateRule::Momentum { momentum, nesterov, decay }, [velocity]) => {
-            for ((w, g), v) in w.iter_mut().zip(&g).zip(velocity) {
-                let g = g * c.scale + *w * decay;
-                *v = *v * momentum + g;
-                *w -= c.rate * if nesterov { g + *v * momentum } else { *v };
-            }
+            let blocks = w.par_chunks_mut(BLOCK).zip(g.par_chunks(BLOCK)).zip(velocity.par_chunks_mut(BLOCK));
+            blocks.for_each(|((w, g), velocity)| {
+                for ((w, g), v) in w.iter_mut().zip(g).zip(velocity) {
+                    let g = g * c.scale + *w * decay;
+                    *v = *v * momentum + g;
+                    *w -= c.rate * if nesterov { g + *v * momentum } else { *v };
+                }
+            });
         }
         _ => unreachable!("a weight has the moments of its rule"),
     }
@@ -163,7 +173,7 @@ impl SquaredNorm {
         if gpu::takes(&x) {
             return self.parts.add(x);
         }
-        self.sum += numbers(x).into_iter().map(|x| f64::from(x) * f64::from(x)).sum::<f64>();
+        self.sum += squares(&numbers(x));
     }
 
     /// The sum, `[1]`.
@@ -174,6 +184,26 @@ impl SquaredNorm {
         }
         Tensor::from_data(TensorData::new(vec![self.sum as f32], [1]), &self.device)
     }
+}
+
+/// Numbers of a task.
+const BLOCK: usize = 1 << 14;
+
+/// The sum of squares, the same for any number of threads: blocks, added in order.
+fn squares(x: &[f32]) -> f64 {
+    let of = |block: &[f32]| {
+        let mut sums = [0f64; 8];
+        let mut parts = block.chunks_exact(8);
+        for part in &mut parts {
+            for (sum, x) in sums.iter_mut().zip(part) {
+                *sum += f64::from(*x) * f64::from(*x);
+            }
+        }
+        let rest: f64 = parts.remainder().iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
+        sums.iter().sum::<f64>() + rest
+    };
+    let blocks: Vec<f64> = x.par_chunks(BLOCK).map(of).collect();
+    blocks.into_iter().sum()
 }
 
 fn numbers<const D: usize>(x: Tensor<D>) -> Vec<f32> {

@@ -222,7 +222,7 @@ impl TrainState {
             };
             w.map_flat(|weight| {
                 let device = weight.device();
-                let (weight, updated) = update(weight.inner(), gradient, moments, control, rule);
+                let (weight, updated) = update(weight.inner(), gradient, std::mem::take(moments), control, rule);
                 *moments = updated;
                 tracked(weight, &device).require_grad()
             });

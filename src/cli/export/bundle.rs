@@ -30,7 +30,7 @@ pub struct Args {
     model: PathBuf,
 
     /// The folder to make; it must not be there yet, or be empty
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "DIR")]
     out: PathBuf,
 
     #[command(flatten)]

@@ -33,7 +33,7 @@ fn steps(rule: UpdateRule, betas: [f32; 2], theirs: &impl Optimizer) {
             for apply in [0.0, 1.0] {
                 let before = w.to_data();
                 let numbers = control(t as i32 + 1, betas, 0.5, apply, &device);
-                (w, moments) = update(w, g.clone(), &moments, numbers, rule);
+                (w, moments) = update(w, g.clone(), moments, numbers, rule);
                 if apply == 0.0 {
                     close("what does not apply", w.to_data(), before, 0.0);
                 }

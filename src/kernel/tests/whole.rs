@@ -26,7 +26,7 @@ fn everything(leaves: &[Tensor<5>], vector: &Tensor<1>) -> Vec<Vec<f32>> {
     let y = conv3d(y, depthwise, None, [1; 3], [2; 3], [1; 3], 8);
     let y = sigmoid(conv3d(max_pool3d(y, [2; 3]), pointwise, Some(v.clone()), [1; 3], [0; 3], [1; 3], 1));
     let y = gated(y, wider);
-    let y = conv_transpose3d(y, transposed, Some(v.clone()), [2; 3]);
+    let y = conv_transpose3d(y, transposed, Some(v.clone()), TransposeWindow::of([2; 3]));
     let y = softmax_channels(resize_trilinear(y * 5.0, [31, 20, 45]));
     let grads = (y.clone() * y.clone()).sum().backward();
     let mut all = vec![y.to_data().try_to_vec().unwrap(), v.grad(&grads).unwrap().to_data().try_to_vec().unwrap()];

@@ -12,7 +12,7 @@ mod tokens;
 mod training;
 
 use burn::module::{Module, Param, ParamId};
-use burn::tensor::{DType, Device, Gradients, Tensor, TensorData};
+use burn::tensor::{DType, Device, Gradients, Shape, Tensor, TensorData};
 
 pub use lazy::LazyTensor;
 pub use training::{Observed, TrainingPass};
@@ -95,7 +95,15 @@ impl Parameter {
 
     /// Takes other numbers, of a function of the ones it has, `[n]`.
     pub fn map_flat(&mut self, change: impl FnOnce(Tensor<1>) -> Tensor<1>) {
-        let (id, value, mapper) = self.value.clone().consume();
+        // The numbers are held by nobody else meanwhile, so that `change` may write over them.
+        let nothing = Param::uninitialized(
+            self.value.id,
+            |device: &Device, _| Tensor::zeros([0], device),
+            self.value.val().device(),
+            false,
+            Shape::from([0]),
+        );
+        let (id, value, mapper) = std::mem::replace(&mut self.value, nothing).consume();
         self.value = Param::from_mapped_value(id, change(value), mapper);
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! Part of `net`; may use `op` and `kernel`.
 
-use burn::tensor::ops::ConvTransposeOptions;
 use burn::tensor::{Tensor, activation};
 
 use super::super::device::tracked;
@@ -19,8 +18,8 @@ impl Forward for Activation {
         match self.function {
             Function::Silu => kernel::silu(x),
             Function::Sigmoid => kernel::sigmoid(x),
-            Function::Relu => activation::relu(x),
-            Function::LeakyRelu => activation::leaky_relu(x, self.parameter()),
+            Function::Relu => kernel::leaky_relu(x, 0.0),
+            Function::LeakyRelu => kernel::leaky_relu(x, self.parameter() as f32),
             Function::Elu => activation::elu(x, self.parameter()),
             Function::Gelu => activation::gelu(x),
             Function::GeluTanh => activation::gelu_approximate(x),
@@ -72,11 +71,13 @@ impl Forward for Conv3d {
 impl Forward for ConvTranspose3d {
     fn forward(&self, w: &Weights, x: Vec<Tensor<5>>) -> Tensor<5> {
         let (x, weight, bias) = (first(x), w.get("weight"), w.find("bias"));
-        if self.padding.is_zero() && self.output_padding.is_zero() && self.groups == 1 {
-            return kernel::conv_transpose3d(x, weight, bias, self.stride.0);
-        }
-        let options = ConvTransposeOptions::new(self.stride.0, self.padding.0, self.output_padding.0, [1; 3], self.groups);
-        burn::tensor::module::conv_transpose3d(x, weight, bias, options)
+        let window = kernel::TransposeWindow {
+            stride: self.stride.0,
+            padding: self.padding.0,
+            output_padding: self.output_padding.0,
+            groups: self.groups,
+        };
+        kernel::conv_transpose3d(x, weight, bias, window)
     }
 }
 
