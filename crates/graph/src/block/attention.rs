@@ -92,8 +92,7 @@ impl Block for Attention {
         Port::one("k", "keys of as many channels"),
         Port::one("v", "values on the grid of the keys"),
     ];
-    const EXAMPLE: &'static str =
-        "Attention(q: \"features\", k: \"features\", v: \"values\", heads: 2, window: 2, shift: 1, bias: relative)";
+    const EXAMPLE: &'static str = "Attention(q: \"features\", k: \"features\", v: \"values\", heads: 2, window: 2, bias: relative)";
     const SHAPES: &'static [(&'static str, usize, usize)] = &[("features", 8, 1), ("values", 4, 1)];
 
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
