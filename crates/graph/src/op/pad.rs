@@ -128,7 +128,12 @@ impl Operator for Pad {
                 }
             },
             (_, Some(m)) => {
-                let lacks = |size: [usize; 3]| std::array::from_fn(|a| size[a].next_multiple_of(m.0[a].max(1)).saturating_sub(size[a]));
+                let lacks = |size: [usize; 3]| {
+                    std::array::from_fn(|a| match size[a] {
+                        n if self.clamp && n <= m.0[a] => 0,
+                        n => n.next_multiple_of(m.0[a].max(1)).saturating_sub(n),
+                    })
+                };
                 match n.fixed_size(0).map(lacks) {
                     _ if sizes.iter().all(|s| lacks(*s) == [0; 3]) => return Some(n.x(0)),
                     Some(after) => n.triple(after),
@@ -153,6 +158,10 @@ impl Operator for Pad {
         };
         let x = n.x(0);
         Some(n.node("Pad", &[x, pads], vec![("mode", mode.into())]))
+    }
+
+    fn fixed_in_onnx(&self) -> Option<&'static str> {
+        self.clamp.then_some("whether it pads depends on the size")
     }
 }
 
