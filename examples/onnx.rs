@@ -51,7 +51,12 @@ fn small(file: &Path) -> Result<Program> {
     let (source, sets) = (Source::read(file)?, sets(file)?);
     let whole = compile(&source, &sets, None)?;
     let m = whole.multiple();
-    let size = std::array::from_fn(|a| if whole.flat() && a == 0 { 1 } else { 32usize.next_multiple_of(m[a]).max(2 * m[a]) });
+    let size = std::array::from_fn(|a| match m[a] {
+        _ if whole.flat() && a == 0 => 1,
+        // What is learned for one size is learned for this one.
+        m if m >= 64 => 32,
+        m => 32usize.next_multiple_of(m).max(2 * m),
+    });
     compile(&source, &sets, Some(size)).or(Ok(whole))
 }
 
