@@ -42,7 +42,7 @@ impl Draw {
 fn sets(file: &Path) -> Result<Vec<Set>> {
     let all: BTreeMap<String, Vec<String>> = serde_json::from_str(include_str!("../tests/given/small.json")).unwrap_or_default();
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(all.get(&name).into_iter().flatten().map(|s| Set::parse(s)).collect::<std::result::Result<_, _>>()?)
+    all.get(&name).into_iter().flatten().map(|s| Set::parse(s)).collect()
 }
 
 /// A graph, compiled at a small size that it takes: 32 voxels along each axis, or more where fewer than two were left at the end of its strides. A norm

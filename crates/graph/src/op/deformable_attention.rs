@@ -197,7 +197,7 @@ const INT64: i64 = 7;
 
 /// The voxels on both sides of a place along an axis of `len`, with their shares: outside there is none, of the voxel that is nearest.
 fn neighbours(n: &mut OnnxBuilder<'_>, at: OnnxValue, len: usize) -> [(OnnxValue, OnnxValue); 2] {
-    let near = n.node("Floor", &[at.clone()], vec![]);
+    let near = n.node("Floor", std::slice::from_ref(&at), vec![]);
     let beyond = n.node("Sub", &[at, near.clone()], vec![]);
     let (one, zero, last) = (n.scalar(1.0), n.scalar(0.0), n.scalar(len.saturating_sub(1) as f64));
     let before = n.node("Sub", &[one.clone(), beyond.clone()], vec![]);
