@@ -6,9 +6,9 @@
 
 Each run builds the original with random weights, saves its state dict as it is, and has `lmsc forward --probe` run the graph with the map of the
 project. Compared are the norms of the differences over the norms of what the original gives in float64; gradients below 1e-4 of the largest, which may be
-rounding alone, are left out. Exit code 1 where one is above 1e-4.
+rounding alone, are left out. Exit code 1 where one is above 1e-4, and above three times what the original itself gives in float32.
 """
-import argparse, json, os, random, subprocess, sys, tempfile
+import argparse, copy, json, os, random, subprocess, sys, tempfile
 
 import numpy as np
 import torch
@@ -123,7 +123,7 @@ def swinunetr(r):
     from monai.networks.nets import SwinUNETR
     c = dict(in_channels=r.randint(1, 3), out_channels=r.randint(2, 4), feature_size=12, depths=[r.choice([1, 2, 3]) for _ in range(4)],
              num_heads=r.choice([[1, 2, 4, 8], [3, 3, 6, 12], [2, 2, 4, 4]]), window_size=r.choice([2, 3, 4, 7]))
-    return SwinUNETR(**c), "swinunetr", "swinunetr", c, c["in_channels"], [32 * r.randint(1, 3) for _ in range(3)]
+    return SwinUNETR(**c), "swinunetr", "swinunetr", c, c["in_channels"], [32 * r.randint(1, 2) for _ in range(3)]
 
 
 NETWORKS = dict(unet=unet, basicunet=basicunet, dynunet=dynunet, attentionunet=attentionunet, segresnet=segresnet, mednext=mednext, nnunet=nnunet,
@@ -169,6 +169,19 @@ def run(name, seed, lmsc, folder):
     return False
 
 
+def own_rounding(net, x, probe):
+    """How far the gradients in float32 are from those in float64, at most."""
+    exact = [p.grad for p in net.parameters() if p.grad is not None]
+    largest = max(float(g.norm()) for g in exact)
+    other = copy.deepcopy(net).float()
+    other.zero_grad()
+    y = other(x.float())
+    y = y[0] if isinstance(y, (list, tuple)) else y
+    (y * probe.float()).mean().backward()
+    rounded = [p.grad.double() for p in other.parameters() if p.grad is not None]
+    return max(float((a - b).norm() / b.norm()) for a, b in zip(rounded, exact) if float(b.norm()) > 1e-4 * largest)
+
+
 def compare(net, graph, rules, config, channels, extent, lmsc, folder):
     """Whether the graph gives what the module does on some input, and a line that says how near it is."""
     net.zero_grad()
@@ -200,8 +213,14 @@ def compare(net, graph, rules, config, channels, extent, lmsc, folder):
     ours = [w.ravel() for k, v in got.items() if k.startswith("grad") for w in ([v, v.swapaxes(0, 1)] if v.ndim == 5 else [v])]
     off = max(min((relative(o, g) for o in ours if o.size == g.size), default=float("nan")) for g in theirs)
     good = error < 1e-4 and off < 1e-4
+    if error < 1e-4 and not good:
+        # Many activations, many corners: what the original itself gives in float32 says how much of it is rounding.
+        single = own_rounding(net, x, probe)
+        good, off = off < 3 * single, f"{off:.1e} (the original's own in float32 {single:.1e})"
+    else:
+        off = f"{off:.1e}"
     parameters = sum(p.numel() for p in net.parameters())
-    return good, f"{parameters} parameters, output {error:.1e}, gradients {off:.1e} ({len(theirs)} tensors)"
+    return good, f"{parameters} parameters, output {error:.1e}, gradients {off} ({len(theirs)} tensors)"
 
 
 def main():
