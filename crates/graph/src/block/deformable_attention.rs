@@ -23,9 +23,8 @@ impl Block for DeformableAttention {
         Port::one("logits", "heads * levels * points channels there"),
         Port::many("values", "the levels, projected"),
     ];
-    const EXAMPLE: &'static str =
-        "DeformableAttention(offsets: \"offsets\", logits: \"logits\", values: [\"features\", \"logits\"], heads: 2, points: 1)";
-    const SHAPES: &'static [(&'static str, usize, usize)] = &[("offsets", 12, 1), ("logits", 4, 1), ("features", 4, 1)];
+    const EXAMPLE: &'static str = "DeformableAttention(offsets: \"d\", logits: \"w\", values: [\"x\", \"w\"], heads: 2, points: 1)";
+    const SHAPES: &'static [(&'static str, usize, usize)] = &[("d", 12, 1), ("w", 4, 1), ("x", 4, 1)];
 
     fn lower(&self, b: &mut Builder, x: &Connected) -> Result<Vec<Value>, Fault> {
         let mut inputs = vec![x.one("offsets")?, x.one("logits")?];
