@@ -1,6 +1,6 @@
 //! Dense convolutions of planar volumes and their gradients, for any number of channels: forward, gradient of the input (which is the
-//! transposed convolution) and gradient of the weights. Kernels of 3 at stride 1 go by Winograd's form ([`winograd`], [`few_tiles`]) but for
-//! the smallest volumes, all others by sums over taps ([`direct`]). Channels lie innermost while a block of places is worked on, so that narrow
+//! transposed convolution) and gradient of the weights. Kernels of 3 at stride 1 go by Winograd's form (`winograd`, `few_tiles`) but for
+//! the smallest volumes, all others by sums over taps (`direct`). Channels lie innermost while a block of places is worked on, so that narrow
 //! volumes fill the vectors too. Results do not depend on the number of threads.
 
 mod direct;
