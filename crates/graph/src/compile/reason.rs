@@ -42,6 +42,9 @@ pub fn sentence(program: &Program) -> String {
     if multiple == [1; 3] {
         return if flat { "any height and width" } else { "any depth, height and width" }.into();
     }
+    if let Some(only) = one_size(program, multiple) {
+        return only;
+    }
     let reasons = shrinking(program);
     // The axes that it has.
     let first = usize::from(flat);
@@ -52,6 +55,18 @@ pub fn sentence(program: &Program) -> String {
     }
     let each = ["D", "H", "W"].iter().zip(multiple).zip(&reasons).filter(|((_, m), _)| *m > 1);
     each.map(|((n, m), r)| format!("{n} is a multiple of {m}{}", because(r, "it"))).collect::<Vec<_>>().join("; ")
+}
+
+/// That a network takes its own size alone, where something in it was learned for that.
+fn one_size(program: &Program, multiple: [usize; 3]) -> Option<String> {
+    let size = program.graph.fact(program.inputs.first()?.1).size;
+    if multiple != size {
+        return None;
+    }
+    let [d, h, w] = size;
+    let twice = [if program.flat() { d } else { d.saturating_mul(2) }, h.saturating_mul(2), w.saturating_mul(2)];
+    let (v, fault) = program.graph.infer_at(&program.inputs_at(1, twice)).err()?;
+    Some(format!("{d}x{h}x{w} alone, because of {}: {}", program.graph.node(v).path, fault.message))
 }
 
 fn because(nodes: &[String], what: &str) -> String {
