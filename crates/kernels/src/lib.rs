@@ -9,4 +9,4 @@ pub mod lanes;
 mod reuse;
 pub mod tile;
 
-pub use reuse::ReuseAllocator;
+pub use reuse::{ReuseAllocator, release_idle};

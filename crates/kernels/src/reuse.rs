@@ -1,6 +1,6 @@
 //! A global allocator that keeps large blocks for the next request of their size. Volumes come and go with every operation;
 //! from the system each would be fresh pages, which cost more to map and clear than most operations take. What is kept and what
-//! is in use never exceed what was in use at most by more than a quarter. Uses nothing of the crate.
+//! is in use never exceed what was in use at most by more than a quarter; [`release_idle`] gives back what is kept. Uses nothing of the crate.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::ptr;
@@ -10,7 +10,24 @@ use mimalloc::MiMalloc;
 
 /// The allocator. A program takes it with `#[global_allocator] static MEMORY: ReuseAllocator = ReuseAllocator::new();`.
 pub struct ReuseAllocator {
-    kept: Mutex<Kept>,
+    kept: &'static Mutex<Kept>,
+}
+
+/// Of the one allocator that a program can have.
+static KEPT: Mutex<Kept> = Mutex::new(Kept::NONE);
+
+/// Gives what is kept back to the system, and begins to count anew what is in use at most. To be called when something large is over and what
+/// follows asks for blocks of other sizes: a model has been read, a case is done. Does nothing in a program with another allocator.
+pub fn release_idle() {
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    kept.trim(0);
+    kept.peak = kept.live;
+    unsafe extern "C" {
+        // Of mimalloc, which is linked: what it holds itself is given back at once, not after a while.
+        fn mi_collect(force: bool);
+    }
+    // SAFETY: the function takes any flag at any time.
+    unsafe { mi_collect(true) };
 }
 
 /// Smaller blocks are mimalloc's alone.
@@ -58,6 +75,13 @@ fn bytes_of(class: usize) -> usize {
 }
 
 impl Kept {
+    const NONE: Self = Kept { heads: [ptr::null_mut(); CLASSES], idle: 0, live: 0, peak: 0 };
+
+    /// Bytes of idle blocks that may be kept.
+    fn room(&self) -> usize {
+        (self.peak + self.peak / 4).saturating_sub(self.live)
+    }
+
     fn pop(&mut self, class: usize) -> Option<*mut u8> {
         let head = self.heads[class];
         if head.is_null() {
@@ -76,9 +100,8 @@ impl Kept {
         self.idle += bytes_of(class);
     }
 
-    /// Returns idle blocks to the system, the largest first, until there is room for what may be kept.
-    fn trim(&mut self) {
-        let room = (self.peak + self.peak / 4).saturating_sub(self.live);
+    /// Returns idle blocks to the system, the largest first, until no more than `room` bytes of them are left.
+    fn trim(&mut self, room: usize) {
         for class in (0..CLASSES).rev() {
             while self.idle > room {
                 let Some(old) = self.pop(class) else { break };
@@ -91,7 +114,7 @@ impl Kept {
 
 impl ReuseAllocator {
     pub const fn new() -> Self {
-        ReuseAllocator { kept: Mutex::new(Kept { heads: [ptr::null_mut(); CLASSES], idle: 0, live: 0, peak: 0 }) }
+        ReuseAllocator { kept: &KEPT }
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
@@ -105,7 +128,8 @@ impl ReuseAllocator {
         kept.live += bytes;
         kept.peak = kept.peak.max(kept.live);
         if found.is_none() {
-            kept.trim();
+            let room = kept.room();
+            kept.trim(room);
         }
         found
     }
@@ -154,7 +178,8 @@ unsafe impl GlobalAlloc for ReuseAllocator {
                 let mut kept = self.kept();
                 kept.live -= bytes;
                 kept.push(class, pointer);
-                kept.trim();
+                let room = kept.room();
+                kept.trim(room);
             }
         }
     }
@@ -209,7 +234,7 @@ mod tests {
 
     #[test]
     fn blocks_never_overlap_and_what_is_kept_is_bounded() {
-        let memory = ReuseAllocator::new();
+        let memory = ReuseAllocator { kept: Box::leak(Box::new(Mutex::new(Kept::NONE))) };
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
         let mut held: Vec<(*mut u8, Layout, u8)> = Vec::new();
         for round in 0..4000u32 {
@@ -249,8 +274,7 @@ mod tests {
         }
         let mut kept = memory.kept();
         assert_eq!(kept.live, 0);
-        kept.peak = 0;
-        kept.trim();
+        kept.trim(0);
         assert_eq!(kept.idle, 0);
     }
 }

@@ -7,7 +7,7 @@ use super::choose::{Class, StageChoice, pieces};
 use crate::ir::{Fact, Graph, Value};
 use crate::kernel::tile::{
     BufferRef as Place, ChannelConstants as Column, ChannelSources as Source, ConvWindow as Window, Isa as Form, LineBuffer as Local,
-    Matrix, Space, Stage, StageNode as Node, StageOp as Kind, VolumeDesc as Volume, WINOGRAD_REACH, pack, transform,
+    Matrix, Space, Stage, StageNode as Node, StageOp as Kind, VolumeDesc as Volume, WINOGRAD_REACH, WinogradKernel, pack,
 };
 use crate::op::{Conv3d, Op};
 
@@ -253,8 +253,7 @@ impl<'a> Builder<'a> {
         // narrow: of few channels the direct sum is as fast, and nearer to the exact one.
         let many = if plain { c.out >= 4 && channels >= 2 } else { c.out >= DILATED && channels >= DILATED };
         if c.stride.0 == [1; 3] && c.groups == 1 && c.kernel.0 == [3; 3] && near && many {
-            let (tall, matrices) = transform(channels, c.out, form, |o, i, d, h, k| w[((o * channels + i) * 3 + d) * 9 + h * 3 + k]);
-            return Kind::Winograd { x: local, window, tall, matrices, direct: direct(0, bias) };
+            return Kind::Winograd { x: local, window, kernel: WinogradKernel::new(channels, c.out, w.to_vec(), bias) };
         }
         let part = |g: usize| if bias.is_empty() { vec![] } else { bias[g * outputs..(g + 1) * outputs].to_vec() };
         Kind::Dense { x: local, window, matrices: (0..c.groups).map(|g| direct(g, part(g))).collect() }

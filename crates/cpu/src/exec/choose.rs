@@ -209,6 +209,7 @@ pub fn choose(graph: &Graph<Op>, facts: &[Fact]) -> StageChoice {
     for v in graph.values().filter(|v| class[v.0] == Class::Sum) {
         reads(graph, v).iter().filter(|x| facts[x.0].size != facts[v.0].size).for_each(|x| kept[x.0] |= dilated[x.0]);
     }
+    let fixed = kept.clone();
     let mut measured = BTreeSet::new();
     for v in graph.values() {
         let reduces = match graph.node(v).op {
@@ -230,6 +231,7 @@ pub fn choose(graph: &Graph<Op>, facts: &[Fact]) -> StageChoice {
             break;
         }
     }
+    chooser.drop_unread(&fixed);
     chooser.c
 }
 
@@ -395,6 +397,24 @@ impl Chooser<'_> {
         true
     }
 
+    /// Takes from memory what no stage reads there: a value is kept for a convolution that does not fuse, and by that the convolution may fuse. What
+    /// is `fixed` stays.
+    fn drop_unread(&mut self, fixed: &[bool]) {
+        let mut found = Found { seen: vec![false; self.graph.len()], made: vec![], read: vec![] };
+        let mut read = vec![false; self.graph.len()];
+        for ((epoch, _), sinks) in &self.c.stages {
+            sinks.iter().for_each(|v| self.closure(*v, true, *epoch, &mut found));
+            found.read.iter().for_each(|v| read[v.0] = true);
+            found.forget();
+        }
+        for v in self.graph.values().filter(|v| !fixed[v.0] && !read[v.0]) {
+            self.c.kept[v.0] = false;
+        }
+        let (kept, measured) = (&self.c.kept, &self.c.measured);
+        self.c.stages.values_mut().for_each(|sinks| sinks.retain(|v| kept[v.0] || measured.contains(v)));
+        self.c.stages.retain(|_, sinks| !sinks.is_empty());
+    }
+
     /// Whether something that does not run in its stage looks at a value, itself or as part of a concatenation.
     fn looked_at(&self, v: Value) -> bool {
         self.graph.users(v).any(|u| match &self.graph.node(u).op {
@@ -403,5 +423,33 @@ impl Chooser<'_> {
             Op::Concat(_) | Op::Slice(_) => self.looked_at(u),
             _ => false,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compile::compile;
+    use crate::text::Source;
+
+    /// A fine level of a U-Net's decoder: what is brought up is as large as what it joins.
+    #[test]
+    fn what_a_stage_reads_as_it_makes_it_is_not_in_memory() {
+        let text = r#"(inputs: { "image": (channels: 32, size: (128, 128, 128)) }, nodes: {
+            "down": Conv(x: "image", out: 64, stride: 2, norm: instance),
+            "up": UpConv(x: "down", out: 32),
+            "join": Concat(x: ["up", "image"]),
+            "conv1": Conv(x: "join", out: 32, norm: instance, activation: leaky_relu),
+            "conv2": Conv(x: "conv1", out: 32, norm: instance, activation: leaky_relu),
+        }, outputs: { "y": "conv2" })"#;
+        let program = compile(&Source::new("level.ron", text), &[], None).unwrap();
+        let graph = &program.graph;
+        let facts = graph.facts();
+        let c = choose(graph, &facts);
+        let of = |path: &str| graph.values().find(|v| graph.node(*v).path == path).unwrap();
+        let (up, conv) = (of("up.conv"), of("conv1.conv"));
+        assert!(!c.kept[up.0] && c.kept[conv.0]);
+        assert_eq!(c.epoch[up.0], c.epoch[conv.0]);
+        assert!(c.stages.values().all(|sinks| !sinks.is_empty() && !sinks.contains(&up)));
     }
 }

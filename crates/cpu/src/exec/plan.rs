@@ -8,7 +8,7 @@ use super::build::{Builder, Entry, StageContext, Table, Weights};
 use super::choose::{Class, StageChoice, choose, is_vector, reads};
 use crate::compile::memory::{ALIGNMENT, Life, place};
 use crate::ir::{Fact, Graph, Value};
-use crate::kernel::tile::{BufferRef as Place, Isa as Form, Space, TiledKernel as Sweep};
+use crate::kernel::tile::{BufferRef as Place, Isa as Form, Space, TiledKernel};
 use crate::op::Op;
 
 /// One thing after the other.
@@ -25,7 +25,7 @@ pub enum Step {
 
 #[derive(Debug)]
 pub struct StageStep {
-    pub sweep: Sweep,
+    pub sweep: TiledKernel,
     pub moments: Vec<(Value, usize)>,
     pub asks: Vec<Entry>,
     pub name: String,
@@ -102,7 +102,7 @@ pub fn plan(graph: &Graph<Op>, inputs: &[Value], facts: Vec<Fact>, weights: &dyn
                 let bytes = built.stage.volumes.iter().map(|v| 4 * (batch * v.channels * v.size.iter().product::<usize>()) as u64).sum();
                 let names: Vec<&str> = sinks.iter().map(|v| graph.node(*v).path.as_str()).collect();
                 let name = names.join(", ");
-                let sweep = Sweep::new(built.stage, form).map_err(|e| format!("{name}: {e}"))?;
+                let sweep = TiledKernel::new(built.stage, form).map_err(|e| format!("{name}: {e}"))?;
                 let macs = macs(graph, &facts, &sweep);
                 Step::Stage(Box::new(StageStep { sweep, moments: built.moments, asks: built.asks, name, macs, bytes }))
             }
@@ -113,7 +113,7 @@ pub fn plan(graph: &Graph<Op>, inputs: &[Value], facts: Vec<Fact>, weights: &dyn
 }
 
 /// Multiply-accumulates of a stage's nodes, those of a node that is made in several stages in each.
-fn macs(graph: &Graph<Op>, facts: &[Fact], sweep: &Sweep) -> u64 {
+fn macs(graph: &Graph<Op>, facts: &[Fact], sweep: &TiledKernel) -> u64 {
     use crate::ir::Operator;
     let by_path: HashMap<&str, Value> = graph.values().map(|v| (graph.node(v).path.as_str(), v)).collect();
     let one = |path: &str| {
@@ -217,10 +217,11 @@ fn lives(graph: &Graph<Op>, choice: &StageChoice, facts: &[Fact], spaces: &HashM
 }
 
 impl Plan {
-    /// Bytes of the arena and the table, and of the scratch of one thread.
+    /// Bytes of the arena, the table and the weights as tiles read them, and of the scratch of one thread.
     pub fn bytes(&self) -> (usize, usize) {
-        let scratch = self.steps.iter().map(|s| if let Step::Stage(s) = s { s.sweep.scratch_bytes() } else { 0 }).max().unwrap_or(0);
-        ((self.arena + self.table.len) * 4, scratch)
+        let stages = || self.steps.iter().filter_map(|s| if let Step::Stage(s) = s { Some(&s.sweep) } else { None });
+        let scratch = stages().map(TiledKernel::scratch_bytes).max().unwrap_or(0);
+        ((self.arena + self.table.len) * 4 + stages().map(TiledKernel::weight_bytes).sum::<usize>(), scratch)
     }
 
     /// Where a stage reads or writes, for those who look at plans.

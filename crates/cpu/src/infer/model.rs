@@ -78,7 +78,11 @@ impl Model {
     /// As [`Model::read`], and what `engine` refuses.
     pub fn load_with<E: Engine + 'static>(path: &Path, engine: &MakeEngine<E>) -> Result<Self> {
         let (trained, card) = Self::read(path)?;
-        Self::of(path, &trained, card, engine)
+        let model = Self::of(path, &trained, card, engine);
+        drop(trained);
+        // The file's weights as they were read have no further use, and what follows asks for blocks of other sizes.
+        crate::kernel::release_idle();
+        model
     }
 
     fn of<E: Engine + 'static>(path: &Path, trained: &Trained, card: Card, engine: &MakeEngine<E>) -> Result<Self> {

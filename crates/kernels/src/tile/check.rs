@@ -90,20 +90,23 @@ pub(super) fn check(stage: &Stage) -> Result<(), String> {
                 ensure(inputs.is_multiple_of(groups) && channels % groups == 0, "groups", name)?;
                 matrices.iter().try_for_each(|m| matrix(m, inputs / groups * w.taps(), channels / groups))?;
             }
-            StageOp::Winograd { x, window: w, tall, matrices, direct } => {
+            StageOp::Winograd { x, window: w, kernel } => {
                 window(*x, w)?;
                 let inputs = stage.locals[*x].channels;
                 ensure(
-                    w.kernel == [3; 3]
-                        && w.stride == [1; 3]
-                        && matrices.len() == 16
-                        && tall.len() == 24
-                        && w.padding[2] <= w.dilation[2] * super::winograd::REACH,
+                    w.kernel == [3; 3] && w.stride == [1; 3] && w.padding[2] <= w.dilation[2] * super::winograd::REACH,
                     "not for Winograd's form",
                     name,
                 )?;
-                tall.iter().chain(matrices).try_for_each(|m| matrix(m, inputs * 3, channels))?;
-                matrix(direct, inputs * 27, channels)?;
+                let numbers = inputs.checked_mul(channels).and_then(|n| n.checked_mul(27));
+                ensure(
+                    kernel.inputs == inputs
+                        && kernel.outputs == channels
+                        && numbers == Some(kernel.weight.len())
+                        && (kernel.bias.is_empty() || kernel.bias.len() == channels),
+                    "weights",
+                    name,
+                )?;
             }
             StageOp::Depthwise { x, window: w, weights, bias } => {
                 window(*x, w)?;

@@ -2,6 +2,7 @@
 //! grids of every second plane and row, none of which looks at another. Each is gone over by itself, as if nothing were dilated, so that what is
 //! looked at again lies near, and Winograd's form fits. Along the width taps stay apart: there are no more than columns between them.
 
+use super::lanes::Isa;
 use super::stage::{ConvWindow, Operand, Stage, StageOp};
 use super::tiled::size_of;
 
@@ -34,7 +35,7 @@ fn gcd(a: usize, b: usize) -> usize {
 }
 
 /// The stage of the largest of the grids. Convolutions in Winograd's form that are still dilated become direct ones.
-pub fn one_of(mut stage: Stage, [planes, rows]: [usize; 2]) -> Stage {
+pub fn one_of(mut stage: Stage, [planes, rows]: [usize; 2], isa: Isa) -> Stage {
     let size = |[d, h, w]: [usize; 3]| [d.div_ceil(planes), h.div_ceil(rows), w];
     if [planes, rows] != [1; 2] {
         stage.size = size(stage.size);
@@ -52,8 +53,8 @@ pub fn one_of(mut stage: Stage, [planes, rows]: [usize; 2]) -> Stage {
             };
         }
         let dense = match &mut n.kind {
-            StageOp::Winograd { x, window, direct, .. } if window.dilation[..2] != [1; 2] => {
-                StageOp::Dense { x: *x, window: *window, matrices: vec![std::mem::take(direct)] }
+            StageOp::Winograd { x, window, kernel } if window.dilation[..2] != [1; 2] => {
+                StageOp::Dense { x: *x, window: *window, matrices: vec![kernel.packed(isa)] }
             }
             _ => continue,
         };

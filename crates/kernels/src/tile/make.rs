@@ -2,6 +2,7 @@
 
 use super::combine::Combine;
 use super::depthwise::Depthwise;
+use super::forms::WinogradKernel as Kernel;
 use super::lanes;
 use super::rows::TermRow;
 use super::run::{AxisRange, RowView, TileRun};
@@ -47,8 +48,10 @@ impl TileRun<'_> {
                     }
                 }
             }
-            StageOp::Winograd { x, window, tall, matrices, direct } => {
-                let (view, inputs) = (self.locals[*x], tiled.stage().locals[*x].channels);
+            StageOp::Winograd { x, window, kernel } => {
+                let (view, inputs) = (self.locals[*x], kernel.inputs);
+                let Kernel { four, two, direct, bias, .. } = kernel;
+                let direct = || direct.as_ref().unwrap_or_else(|| unreachable!("the form of single rows was made where tiles have some"));
                 let p = window.padding.map(|p| p as isize);
                 // The margin before the first column is whole vectors.
                 let start = winograd::start(window, tiled.isa.lanes());
@@ -56,7 +59,7 @@ impl TileRun<'_> {
                 while d + 1 < planes.1 {
                     let mut h = rows.0;
                     while h + 1 < rows.1 {
-                        let (count, matrices) = if h + 3 < rows.1 { (4, tall) } else { (2, matrices) };
+                        let (count, matrices) = if h + 3 < rows.1 { (4, four) } else { (2, two) };
                         let block = winograd::WinogradBlock {
                             planes: std::array::from_fn(|k| view.at(0, d - p[0] + k as isize, h - p[1]).wrapping_sub(start).cast_const()),
                             lead: start - window.padding[2],
@@ -65,7 +68,7 @@ impl TileRun<'_> {
                             src_row: view.row,
                             channels: inputs,
                             matrices,
-                            bias: &direct.bias,
+                            bias,
                             dst: [to.at(0, d, h), to.at(0, d + 1, h)],
                             dst_channel: to.channel,
                             dst_row: to.row,
@@ -79,13 +82,13 @@ impl TileRun<'_> {
                     }
                     if h < rows.1 {
                         for d in [d, d + 1] {
-                            self.dense(*x, 0, inputs, window, direct, to, 0, d, (h, rows.1), width);
+                            self.dense(*x, 0, inputs, window, direct(), to, 0, d, (h, rows.1), width);
                         }
                     }
                     d += 2;
                 }
                 if d < planes.1 {
-                    self.dense(*x, 0, inputs, window, direct, to, 0, d, rows, width);
+                    self.dense(*x, 0, inputs, window, direct(), to, 0, d, rows, width);
                 }
             }
             StageOp::Depthwise { x, window, weights, bias } => {

@@ -8,6 +8,7 @@ mod blends;
 mod check;
 mod combine;
 mod depthwise;
+mod forms;
 mod functions;
 mod grids;
 mod interleave;
@@ -23,6 +24,7 @@ mod winograd;
 use super::lanes;
 
 pub use combine::pack;
+pub use forms::WinogradKernel;
 pub use lanes::Isa;
 pub use memory::{Arena, zeros};
 pub use run::{Bound, run};
@@ -31,7 +33,7 @@ pub use stage::{
     Space, Stage, StageNode, StageOp, UnaryFunction, VolumeDesc,
 };
 pub use tiled::TiledKernel;
-pub use winograd::{REACH as WINOGRAD_REACH, transform};
+pub use winograd::REACH as WINOGRAD_REACH;
 
 #[cfg(test)]
 mod tests;

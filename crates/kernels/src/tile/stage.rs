@@ -4,6 +4,7 @@
 //! cache and holds, of the rows of one tile, as many planes as its readers look at together. Locals have zeros where a convolution
 //! looks over an edge of the volume. Nothing here is unsafe; [`super::tiled`] runs it.
 
+use super::forms::WinogradKernel;
 use crate::op;
 
 /// Where the numbers of a volume are, `[N, C, D, H, W]` without gaps.
@@ -142,14 +143,12 @@ pub enum StageOp {
         window: ConvWindow,
         matrices: Vec<Matrix>,
     },
-    /// A convolution of kernel 3, stride 1, by Winograd's form: matrices for blocks of four rows (`tall`) and of two, each of
-    /// `channels * 3` inputs; a last plane or row of an odd number by the `direct` one.
+    /// A convolution of kernel 3, stride 1, by Winograd's form: in blocks of two planes by four rows, or by two; a last plane or row of an odd
+    /// number by the direct sum.
     Winograd {
         x: usize,
         window: ConvWindow,
-        tall: Vec<Matrix>,
-        matrices: Vec<Matrix>,
-        direct: Matrix,
+        kernel: WinogradKernel,
     },
     /// One kernel a channel, stride 1: `[C, kD, kW, kH]`.
     Depthwise {
@@ -254,6 +253,18 @@ impl StageOp {
         });
         all.dedup();
         all
+    }
+
+    /// Numbers of its weights, in the forms in which it holds them.
+    pub(super) fn weight_numbers(&self) -> usize {
+        let of = |m: &Matrix| m.packed.len() + m.bias.len();
+        match self {
+            StageOp::Pointwise { matrix, .. } | StageOp::Up { matrix, .. } => of(matrix),
+            StageOp::Dense { matrices, .. } => matrices.iter().map(of).sum(),
+            StageOp::Winograd { kernel, .. } => kernel.numbers(),
+            StageOp::Depthwise { weights, bias, .. } => weights.len() + bias.len(),
+            _ => 0,
+        }
     }
 
     /// The window of a convolution that pads.

@@ -69,7 +69,8 @@ impl TiledKernel {
     pub fn new(stage: Stage, isa: Isa) -> Result<Self, String> {
         super::check::check(&stage)?;
         let (grids, whole) = (interleave::grids(&stage), stage.size);
-        let stage = interleave::one_of(stage, grids);
+        let isa = isa.available();
+        let stage = interleave::one_of(stage, grids, isa);
         let mixes = stage.nodes.iter().map(|n| match &n.kind {
             StageOp::Resize { x } => {
                 let (from, to) = (source_size(&stage, x.first().map(|p| p.0)), node_size(&stage, n));
@@ -82,7 +83,7 @@ impl TiledKernel {
         let spent = stage.nodes.iter().map(|_| AtomicU64::new(0)).collect();
         let mut s = Self {
             mixes: mixes.collect(),
-            isa: isa.available(),
+            isa,
             band: 0,
             chunk: 0,
             step: 0,
@@ -134,6 +135,7 @@ impl TiledKernel {
         s.step = step;
         let planes = s.lay_planes(s.chunk, step);
         s.lay(band, &planes);
+        s.make_forms();
         Ok(s)
     }
 
@@ -155,6 +157,11 @@ impl TiledKernel {
     /// Bytes of scratch that each thread takes.
     pub fn scratch_bytes(&self) -> usize {
         self.scratch * 4
+    }
+
+    /// Bytes of the weights in the forms that tiles read.
+    pub fn weight_bytes(&self) -> usize {
+        self.stage.nodes.iter().map(|n| n.kind.weight_numbers()).sum::<usize>() * 4
     }
 
     /// Seconds that each node has taken since the last call, over all threads.
@@ -320,11 +327,7 @@ impl TiledKernel {
         let [.., w] = node_size(&self.stage, node);
         let from = |p: Option<BufferRef>| source_size(&self.stage, p)[2];
         match &node.kind {
-            StageOp::Winograd { matrices, window, .. } => {
-                let m = matrices.first();
-                let channels = m.map_or(0, |m| m.inputs / 3);
-                super::winograd::room(channels, m.map_or(0, |m| m.outputs), w, window, self.isa.lanes())
-            }
+            StageOp::Winograd { kernel, window, .. } => super::winograd::room(kernel.inputs, kernel.outputs, w, window, self.isa.lanes()),
             StageOp::Up { x, matrix, .. } => {
                 matrix.outputs * up_rows(from(x.first().map(|p| p.0))) * up_row(from(x.first().map(|p| p.0))) + matrix.inputs * 8
             }

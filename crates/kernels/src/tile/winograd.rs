@@ -8,8 +8,10 @@ use super::combine::{Combine, blocks, places};
 use super::lanes::{Isa, Lanes};
 use super::stage::{ConvWindow, Matrix};
 
-const TWO: [[f64; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
-const FOUR: [[f64; 3]; 6] = [
+/// Two rows from four.
+pub(super) const TWO: [[f64; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
+/// Four rows from six.
+pub(super) const FOUR: [[f64; 3]; 6] = [
     [0.25, 0.0, 0.0],
     [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
     [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
@@ -18,15 +20,15 @@ const FOUR: [[f64; 3]; 6] = [
     [0.0, 0.0, 1.0],
 ];
 
-/// The transformed kernels for blocks of four rows and of two, 4 in depth by 6 or 4 in height, each `[channel, kW]` by output;
-/// `weight(output, channel, kd, kh, kw)`.
-pub fn transform(
+/// The transformed kernels for blocks of two planes by the rows that `high` is for: 4 frequencies in depth by those of `high`, each
+/// `[channel, kW]` by output; `weight(output, channel, kd, kh, kw)`.
+pub(super) fn transform(
+    high: &[[f64; 3]],
     inputs: usize,
     outputs: usize,
     isa: Isa,
     weight: impl Fn(usize, usize, usize, usize, usize) -> f32 + Sync,
-) -> (Vec<Matrix>, Vec<Matrix>) {
-    let high: Vec<&[f64; 3]> = FOUR.iter().chain(&TWO).collect();
+) -> Vec<Matrix> {
     let one = |deep: &[f64; 3]| {
         let mut packed: Vec<Vec<f32>> = high.iter().map(|_| Vec::with_capacity(inputs * 3 * places(outputs, isa))).collect();
         let blocks = blocks(outputs, isa).flat_map(|(first, b)| (0..inputs * 3).flat_map(move |k| (first..first + b).map(move |o| (k, o))));
@@ -34,19 +36,14 @@ pub fn transform(
             // First along the depth, then along the height.
             let row = |h: usize| (0..3).map(|d| deep[d] * f64::from(weight(o, k / 3, d, h, k % 3))).sum::<f64>();
             let rows = if o < outputs { [row(0), row(1), row(2)] } else { [0.0; 3] };
-            for (packed, high) in packed.iter_mut().zip(&high) {
+            for (packed, high) in packed.iter_mut().zip(high) {
                 packed.push((high[0] * rows[0] + high[1] * rows[1] + high[2] * rows[2]) as f32);
             }
         }
         packed.into_iter().map(|packed| Matrix { inputs: inputs * 3, outputs, packed, bias: vec![] }).collect::<Vec<_>>()
     };
     let all: Vec<Vec<Matrix>> = if inputs * outputs < ALONE { TWO.iter().map(one).collect() } else { TWO.par_iter().map(one).collect() };
-    let (mut tall, mut low) = (vec![], vec![]);
-    for mut matrices in all {
-        low.extend(matrices.drain(FOUR.len()..));
-        tall.append(&mut matrices);
-    }
-    (tall, low)
+    all.into_iter().flatten().collect()
 }
 
 /// From so many channels by channels on, all threads transform.
