@@ -276,7 +276,8 @@ impl Work<'_> {
     }
 
     fn need(&self, files: &[PathBuf]) -> Result<Need> {
-        Ok(Need { program: self.held, ..self.predictor.need(files)? })
+        let picture = if self.args.overlay { need::PICTURE } else { 0 };
+        Ok(Need { program: self.held, picture, ..self.predictor.need(files)? })
     }
 
     fn one(&self, at: usize, name: &str, files: &[PathBuf]) -> Result<CaseReport> {
@@ -299,6 +300,8 @@ impl Work<'_> {
             return Err(memory::above(name, &need, limit).into());
         }
         self.progress.begin(at, name, need.windows);
+        // What the case before took is of other sizes.
+        lmsc_cpu::kernel::release_idle();
         memory::restart_peak();
         let prediction = self.predictor.predict(files, || self.progress.tick())?;
         self.doubts.borrow_mut().0.extend(prediction.warnings.clone());

@@ -228,6 +228,7 @@ impl Predictor {
             size: seen.size,
             windows: windows.count(),
             program: 0,
+            picture: 0,
             image: (4 * channels).saturating_mul(count(own.size)).saturating_add(other.map_or(0, |g| {
                 // One channel after the other is brought to the spacing, axis by axis.
                 let between = count([0, 1, 2].map(|a| own.size[a].max(g.size[a])));

@@ -149,6 +149,7 @@ pub fn need(p: &Predictor, n: &Nnunet, header: &Header, grid: &Grid, channels: u
         size: seen,
         windows: tiles.count(),
         program: 0,
+        picture: 0,
         // As read and as the network sees it; one channel after the other is normalised and brought to the spacing, axis by axis.
         image: (4 * channels).saturating_mul(count(size).saturating_add(count(seen))).saturating_add(8 * between),
         labels: count(size),

@@ -255,6 +255,7 @@ pub fn need(p: &Predictor, pipeline: &Pipeline, grid: &Grid, channels: u64) -> R
         size,
         windows: 1,
         program: 0,
+        picture: 0,
         // As read, between two steps, and along the network's axes.
         image: (4 * channels).saturating_mul(count(grid.size).saturating_add(count(size).saturating_mul(3))),
         labels: 2 * count(grid.size) + 2 * count(size),
