@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from contest import HERE, PEERS, called, on_gpu, prepared, say
+import networks
 from tables import SAME, case_lines, ceilings, heading, operations
 
 # Size of the input, batch, parameters of the graph, whether it is a training step.
@@ -39,6 +40,7 @@ def main():
     parser.add_argument("--commit", default="of an unknown commit")
     parser.add_argument("--room", type=int, default=60, help="gigabytes of a GPU's memory that PyTorch may take while it gets ready")
     parser.add_argument("--patience", type=float, help="seconds after which peers that are not ready on a GPU are left out")
+    parser.add_argument("--networks", nargs="*", choices=list(networks.NETWORKS), metavar="NAME", help="networks of others too, a line each; all where none is named")
     parser.add_argument("--quick", action="store_true", help="small sizes and few runs: does everything work?")
     options = parser.parse_args()
     if options.device != "cpu" and not options.device.startswith("cuda"):
@@ -47,8 +49,13 @@ def main():
     if on_gpu(options):
         options.peers = [p for p in options.peers if p in ("eager", "compiled")]
         cases = [(*case, precision) for case in (QUICK if options.quick else GPU_CASES) for precision in options.precisions]
-    options.out = options.out or HERE / ("RESULTS-gpu.md" if on_gpu(options) else "RESULTS.md")
+    if options.networks is not None and on_gpu(options):
+        parser.error("--networks is of a CPU")
+    name = "RESULTS-gpu.md" if on_gpu(options) else "RESULTS.md" if options.networks is None else "RESULTS-networks.md"
+    options.out = options.out or HERE / name
     load = os.getloadavg()
+    if options.networks is not None:
+        return many(options, load)
     lines, results, single = [], [], []
 
     def write():
@@ -68,6 +75,24 @@ def main():
         write()
     if not (results or single):
         raise SystemExit(f"--only: no case is called `{options.only}`")
+    say(f"written to {options.out}")
+
+
+def many(options, load):
+    """A table of networks."""
+    options.work.mkdir(parents=True, exist_ok=True)
+    names = options.networks or list(networks.NETWORKS)
+    lines, found, results = [], [], []
+    for name, size, contest in networks.contests(names, options, HERE.parent / "graphs"):
+        results.append(contest.run())
+        text, ratios = networks.line(name, size, results[-1])
+        say(text)
+        lines.append(text)
+        found += [ratios] * (ratios is not None)
+        (options.work / "networks.json").write_text(json.dumps(results, indent=1))
+        head = heading(options, ceilings(results, options.work), load)
+        head[2] = head[2].replace(f"`{options.graph}`", "each network with drawn weights; least of the runs")
+        options.out.write_text("\n".join(head + networks.HEAD + lines + networks.means(found)).rstrip() + "\n")
     say(f"written to {options.out}")
 
 

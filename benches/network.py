@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 ACTIVATIONS = {
     "silu": "F.silu({})",
     "relu": "F.relu({})",
-    "leaky_relu": "F.leaky_relu({}, 0.01)",
+    "leaky_relu": "F.leaky_relu({}, {parameter})",
+    "elu": "F.elu({}, {parameter})",
     "gelu": "F.gelu({})",
     "sigmoid": "torch.sigmoid({})",
     "tanh": "torch.tanh({})",
@@ -34,6 +35,27 @@ def position_map(anchors, size):
     return total
 
 
+# What an activation takes where its graph says nothing.
+USUAL = {"leaky_relu": 0.01, "elu": 1.0}
+
+
+def attention(q, k, v, heads, scale):
+    """Of volumes `[N, C, D, H, W]`, whose voxels are tokens and whose channels are heads after heads."""
+    tokens = lambda x: x.flatten(2).unflatten(1, (heads, -1)).transpose(2, 3)
+    y = F.scaled_dot_product_attention(tokens(q), tokens(k), tokens(v), scale=scale)
+    return y.transpose(2, 3).reshape(q.shape[0], -1, *q.shape[2:])
+
+
+def padded(x, before, after, mode, like):
+    """Zeros or copies of the last voxels around a volume, or as many behind it as another one has more."""
+    triple = lambda n: list(n) if isinstance(n, (list, tuple)) else [n] * 3
+    before, after = triple(before), triple(after)
+    if like is not None:
+        after = [b - a for a, b in zip(x.shape[2:], like.shape[2:])]
+    sides = [n for axis in (2, 1, 0) for n in (before[axis], after[axis])]
+    return F.pad(x, sides, mode="replicate") if mode == "replicate" else F.pad(x, sides)
+
+
 def scaled(x, scale, shift):
     """The shortest way to write scale * x + shift."""
     if scale == -1.0:
@@ -51,25 +73,45 @@ def expression(op, shapes):
     b = op["place"].get("bias")
     bias = "None" if b is None else f"w[{b}]"
     n, c, d, h, wide = op["shape"]
+    def plain(v):
+        return tuple(v) if isinstance(v, list) else v
+
     if kind == "Conv3d":
-        def plain(v):
-            return tuple(v) if isinstance(v, list) else v
         return (f"F.conv3d({x[0]}, w[{w}], {bias}, stride={plain(field['stride'])}, padding={plain(field['padding'])}, "
                 f"dilation={plain(field['dilation'])}, groups={field['groups']})")
     if kind == "ConvTranspose3d":
-        stride = tuple(field["stride"]) if isinstance(field["stride"], list) else field["stride"]
-        return f"F.conv_transpose3d({x[0]}, w[{w}], {bias}, stride={stride})"
+        more = "".join(f", {name}={plain(field[name])}" for name in ("padding", "output_padding", "groups") if name in field)
+        return f"F.conv_transpose3d({x[0]}, w[{w}], {bias}, stride={plain(field['stride'])}{more})"
     if kind == "Linear":
-        return f"F.linear({x[0]}.flatten(1), w[{w}], {bias}).reshape({n}, {c}, 1, 1, 1)"
+        return f"F.linear({x[0]}.movedim(1, -1), w[{w}], {bias}).movedim(-1, 1)"
+    if kind == "LayerNorm":
+        scale = "None" if w is None else f"w[{w}]"
+        return f"F.layer_norm({x[0]}.movedim(1, -1), ({c},), {scale}, {bias}, {field['eps']!r}).movedim(-1, 1)"
     if kind == "GroupNorm":
-        return f"F.group_norm({x[0]}, {field['groups']}, w[{w}], {bias}, {field['eps']!r})"
+        scale = "None" if w is None else f"w[{w}]"
+        if field.get("instance"):
+            return f"F.instance_norm({x[0]}, weight={scale}, bias={bias}, eps={field['eps']!r})"
+        return f"F.group_norm({x[0]}, {field['groups']}, {scale}, {bias}, {field['eps']!r})"
+    if kind == "BatchNorm":
+        # Drawn networks have running means of 0 and variances of 1.
+        return f"F.batch_norm({x[0]}, *self.running({c}), w[{w}], {bias}, self.training, {field['momentum']!r}, {field['eps']!r})"
     if kind == "Activation":
-        return ACTIVATIONS[field["function"]].format(x[0])
+        return ACTIVATIONS[field["function"]].format(x[0], parameter=field.get("parameter", USUAL.get(field["function"])))
+    if kind == "PRelu":
+        return f"F.prelu({x[0]}, w[{w}])"
+    if kind == "Attention" and not set(field) - {"heads", "scale", "bias"} and field["bias"] == "none":
+        return f"attention({', '.join(x)}, {field['heads']}, {field['scale']!r})"
+    if kind == "Pad":
+        like = x[1] if field.get("like") else None
+        return f"padded({x[0]}, {plain(field['before'])}, {plain(field['after'])}, {field['mode']!r}, {like})"
     if kind == "Softmax":
         return f"torch.softmax({x[0]}, 1)"
     if kind == "MaxPool3d":
-        kernel = tuple(field["kernel"]) if isinstance(field["kernel"], list) else field["kernel"]
-        return f"F.max_pool3d({x[0]}, {kernel})"
+        more = "".join(f", {name}={plain(field[name])}" for name in ("stride", "padding") if name in field)
+        return f"F.max_pool3d({x[0]}, {plain(field['kernel'])}{more})"
+    if kind == "AvgPool3d":
+        more = "".join(f", {name}={plain(field[name])}" for name in ("stride", "padding") if name in field)
+        return f"F.avg_pool3d({x[0]}, {plain(field['kernel'])}{more})"
     if kind == "GlobalAvgPool":
         return f"{x[0]}.mean((2, 3, 4), keepdim=True)"
     if kind == "Resize":
@@ -118,7 +160,7 @@ def source(graph):
 def build(graph, weights):
     """A module that computes the graph; `weights` are tensors by name."""
     text, names = source(graph)
-    scope = {"torch": torch, "F": F, "position_map": position_map}
+    scope = {"torch": torch, "F": F, "position_map": position_map, "attention": attention, "padded": padded}
     exec(compile(text, graph["name"], "exec"), scope)
 
     class Network(torch.nn.Module):
@@ -127,6 +169,13 @@ def build(graph, weights):
         def __init__(self):
             super().__init__()
             self.weights = torch.nn.ParameterList([torch.nn.Parameter(weights[n].clone()) for n in names])
+            self.statistics = {}
+
+        def running(self, channels):
+            """Running mean and variance of a batch norm: one pair for all of a width will do for timing."""
+            if channels not in self.statistics:
+                self.statistics[channels] = (torch.zeros(channels), torch.ones(channels))
+            return self.statistics[channels]
 
     return Network()
 

@@ -2,16 +2,25 @@
 
 use unicode_width::UnicodeWidthChar;
 
-/// A user's name made safe for a message: hidden characters are escaped, long ones cut.
+/// The most characters of a name in a message.
+const MOST: usize = 60;
+/// Of a longer one, so many at its end: paths and names of weights differ there.
+const END: usize = 28;
+
+/// A user's name made safe for a message: hidden characters are escaped, long ones lose their middle.
 pub fn printable(name: &str) -> String {
     let mut out = String::new();
-    for (i, c) in name.chars().enumerate() {
-        if i == 60 {
-            out.push('…');
-            break;
-        }
-        show(c, &mut out);
+    // No more is looked at than is shown: a name may be a whole file by mistake.
+    let start: Vec<char> = name.chars().take(MOST + 1).collect();
+    if start.len() <= MOST {
+        start.into_iter().for_each(|c| show(c, &mut out));
+        return out;
     }
+    let mut end: Vec<char> = name.chars().rev().take(END).collect();
+    end.reverse();
+    start[..MOST - END].iter().for_each(|c| show(*c, &mut out));
+    out.push('…');
+    end.into_iter().for_each(|c| show(c, &mut out));
     out
 }
 
