@@ -23,6 +23,7 @@ mod winograd;
 
 use super::lanes;
 
+pub(crate) use combine::Combine;
 pub use combine::pack;
 pub use forms::WinogradKernel;
 pub use lanes::Isa;
