@@ -6,9 +6,10 @@
 //! - `choose` decides which values are volumes and in which epoch each can be had.
 //! - `build` draws each stage from the values that it gives, `terms` what is a sum of values number by number.
 //! - `table` computes vectors and norms' affine functions between stages.
-//! - `whole` is what runs by itself, on whole volumes.
+//! - `whole` is what runs by itself, on whole volumes; [`attention`] of it, with its backward pass.
 //! - [`Executor`] plans once for a size and runs.
 
+pub mod attention;
 mod build;
 mod choose;
 mod executor;
@@ -21,3 +22,4 @@ mod whole;
 pub use crate::kernel::tile::Isa;
 pub use executor::{Executor, Shape};
 pub use report::{NodeReport, StageReport};
+pub use whole::TensorView;

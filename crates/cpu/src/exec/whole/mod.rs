@@ -10,6 +10,7 @@ mod tokens;
 
 use rayon::prelude::*;
 
+use super::attention::Learned;
 use crate::ir::{Fact, Operator, Volume64};
 use crate::op::{Op, Reduction, Statistic};
 
@@ -22,7 +23,7 @@ pub struct TensorView<'a> {
 
 impl<'a> TensorView<'a> {
     /// Voxels of a channel.
-    fn voxels(&self) -> usize {
+    pub(super) fn voxels(&self) -> usize {
         self.fact.size.iter().product()
     }
 
@@ -116,7 +117,10 @@ pub fn evaluate<'w>(op: &Op, weight: &dyn Fn(&str) -> &'w [f32], x: &[TensorView
         (Op::Sub(_), [a, b]) => Some(zip(*a, *b, y, |a, b| a - b)),
         (Op::Mul(_), [a, b]) => Some(zip(*a, *b, y, |a, b| a * b)),
         (Op::LayerNorm(l), [x]) => Some(tokens::layer_norm(l, weight("weight"), weight("bias"), *x, y)),
-        (Op::Attention(a), [q, k, v]) => Some(attention::run(a, weight, [*q, *k, *v], y)),
+        (Op::Attention(a), [q, k, v]) => {
+            let learned = Learned { table: weight("table"), temperature: weight("temperature") };
+            Some(super::attention::forward(a, learned, [*q, *k, *v], false).out)
+        }
         (Op::ChannelAttention(c), [q, k, v]) => Some(attention::channels(c, weight("temperature"), [*q, *k, *v], y)),
         (Op::LearnedVolume(_), [x]) => Some(tokens::learned_volume(weight("weight"), *x, y)),
         (Op::VoxelLinear(l), [x]) => Some(tokens::voxel_linear(l, weight("weight"), weight("bias"), *x, y)),
