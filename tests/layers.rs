@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const CRATES: &[(&str, &[(&str, u8)])] = &[
     ("crates/graph/src", &[("text", 0), ("ir", 1), ("op", 2), ("block", 3), ("read", 4), ("compile", 5), ("show", 6)]),
     ("crates/volume/src", &[("text", 0), ("volume", 1), ("data", 2), ("metric", 2)]),
-    ("crates/kernels/src", &[("op", 0), ("ceiling", 1), ("lanes", 1), ("reuse", 1), ("tile", 2), ("conv", 3)]),
+    ("crates/kernels/src", &[("op", 0), ("ceiling", 1), ("lanes", 1), ("reuse", 1), ("tile", 2), ("attention", 3), ("conv", 3)]),
     (
         "crates/cpu/src",
         &[

@@ -20,6 +20,10 @@ impl InputBuffer {
     pub fn data(&self) -> &[f32] {
         self.0.as_slice().unwrap_or(&[])
     }
+    /// Dimensions of a tensor of any rank.
+    pub fn shape(&self) -> Vec<usize> {
+        self.0.layout().shape().iter().copied().collect()
+    }
     /// Dimensions of a tensor of rank 5: `[N, C, D, H, W]`.
     pub fn dims(&self) -> [usize; 5] {
         self.0.layout().shape().dims()

@@ -6,6 +6,7 @@
 //! Level 1: uses Burn and rayon, nothing of the crate. The only folder with `unsafe` code.
 
 mod activation;
+mod attention;
 mod backward_from;
 mod bits;
 mod blocked;
@@ -30,6 +31,7 @@ mod update;
 mod vector;
 
 pub use activation::{leaky_relu, sigmoid, silu};
+pub use attention::attention;
 pub use backward_from::backward_from;
 pub use bits::{Packed, unpack, volumes};
 pub use conv_transpose::{TransposeWindow, conv_transpose3d};

@@ -6,6 +6,7 @@ use burn::tensor::{Int, Tensor, TensorData, activation};
 
 use super::super::device::tracked;
 use super::{Forward, Weights, first};
+use crate::kernel;
 use crate::op::{
     Attention, AttentionBias, ChannelAttention, ClassToken, ConcatVoxels, DepthToSpace, LearnedVolume, MASKED, NormaliseVoxels, Regrid,
     Reread, SliceHeads, SpaceToDepth, VoxelLinear,
@@ -50,6 +51,10 @@ fn gathered(x: Tensor<5>, heads: usize, tokens: &[Vec<usize>], plain: bool) -> T
 impl Forward for Attention {
     fn forward(&self, w: &Weights, x: Vec<Tensor<5>>) -> Tensor<5> {
         let [q, k, v] = three(x);
+        let learned = (w.find::<2>("table"), w.find::<1>("temperature"));
+        if let Some(y) = kernel::attention(self, [q.clone(), k.clone(), v.clone()], learned.0, learned.1) {
+            return y;
+        }
         let (grid, keys, heads) = (size(&q), size(&k), self.heads);
         let [n, c, ..] = q.dims();
         let out = v.dims()[1];

@@ -5,7 +5,7 @@
 
 use rayon::prelude::*;
 
-use super::{Layout, Learned, Part, blocks, columns, forward::Attended, head, seen};
+use super::{Layout, Learned, Part, blocks, columns, head, seen};
 use crate::exec::TensorView;
 use crate::kernel::attention::{HeadBlock, HeadGradients};
 use crate::kernel::lanes::Isa;
@@ -36,8 +36,8 @@ struct Cut {
     temperature: f32,
 }
 
-/// From `q`, `k` and `v`, what [`super::forward`] gave with its logarithms, and the gradient of its output.
-pub fn backward(a: &Attention, learned: Learned, x: [TensorView; 3], found: &Attended, from: &[f32]) -> Flows {
+/// From `q`, `k` and `v`, the output and the logarithms that [`super::forward`] gave, and the gradient of the output.
+pub fn backward(a: &Attention, learned: Learned, x: [TensorView; 3], found: (&[f32], &[f32]), from: &[f32]) -> Flows {
     let layout = Layout::new(a, learned, &x);
     let [q, k, v] = x;
     let (batch, heads, parts) = (q.fact.batch, a.heads, layout.parts());
@@ -84,7 +84,7 @@ pub fn backward(a: &Attention, learned: Learned, x: [TensorView; 3], found: &Att
 struct Given<'a> {
     layout: &'a Layout<'a>,
     x: [TensorView<'a>; 3],
-    found: &'a Attended,
+    found: (&'a [f32], &'a [f32]),
     from: &'a [f32],
 }
 
@@ -95,8 +95,8 @@ impl Given<'_> {
         let (d, e, voxels, heads) = (layout.d, layout.e, layout.own, layout.a.heads);
         let (factor, isa) = (layout.factor(h), Isa::widest());
         let of_head = (n * heads + h) * e * voxels;
-        let (out, from) = (&self.found.out[of_head..][..e * voxels], &self.from[of_head..][..e * voxels]);
-        let logs = &self.found.logs[(n * heads + h) * voxels..][..voxels];
+        let (out, from) = (&self.found.0[of_head..][..e * voxels], &self.from[of_head..][..e * voxels]);
+        let logs = &self.found.1[(n * heads + h) * voxels..][..voxels];
         let windowed = layout.windows.is_some();
         let (all_k, all_v) = (head(k, n, h, d), head(v, n, h, e));
         let first_row = if windowed { 0 } else { layout.row(begin, 0) };

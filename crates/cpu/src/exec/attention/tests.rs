@@ -60,7 +60,7 @@ impl Given {
         let off = found.out.iter().zip(&want.values).map(|(g, w)| (f64::from(*g) - w).abs()).fold(0.0, f64::max);
         assert!(off < 2e-6 && found.out.len() == want.values.len(), "{what}: {off}");
         assert_eq!(forward(&self.a, learned, x, false).out, found.out);
-        let flows = backward(&self.a, learned, x, &found, &self.probe);
+        let flows = backward(&self.a, learned, x, (&found.out, &found.logs), &self.probe);
         for (i, flow) in [&flows.q, &flows.k, &flows.v, &flows.table, &flows.temperature].into_iter().enumerate() {
             assert_eq!(flow.len(), self.numbers[i].len(), "{what}: {i}");
             for step in [0.91, 0.173] {
@@ -75,7 +75,7 @@ impl Given {
         }
         // Whatever the threads.
         let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
-        let alone = one.install(|| backward(&self.a, learned, x, &found, &self.probe));
+        let alone = one.install(|| backward(&self.a, learned, x, (&found.out, &found.logs), &self.probe));
         assert!(alone.q == flows.q && alone.k == flows.k && alone.v == flows.v && alone.table == flows.table);
     }
 }

@@ -250,14 +250,12 @@ impl Operator for Attention {
         Ok(Cost { macs, other: pairs.saturating_mul(self.heads as u64).saturating_mul(6), ..Cost::default() })
     }
 
-    /// The exponentials and the shares of every pair, as a composition of tensor operations holds them.
+    /// Inputs and output, and for each query of a head the logarithm of the sum of its exponentials, as the CPU's kernel holds them. A composition of
+    /// tensor operations, as on a GPU, holds the exponentials and the shares of every pair.
     fn saved(&self, x: &[Fact], _: &[bool]) -> SavedForBackward {
-        let pairs = match x {
-            [q, k, _] => q.voxels().ok().and_then(|n| n.checked_mul(self.seen(q, k).ok()?)).map(|n| n.saturating_mul(q.batch as u64)),
-            _ => None,
-        };
-        let bytes = pairs.unwrap_or(u64::MAX).saturating_mul(self.heads as u64).saturating_mul(8);
-        SavedForBackward { inputs: vec![0, 1, 2], output: false, bytes }
+        let queries = x.first().and_then(|q| q.voxels().ok()?.checked_mul(q.batch as u64));
+        let bytes = queries.unwrap_or(u64::MAX).saturating_mul(self.heads as u64).saturating_mul(4);
+        SavedForBackward { inputs: vec![0, 1, 2], output: true, bytes }
     }
 
     fn length(&self, x: &[Length], _: usize) -> Option<Length> {
