@@ -1,7 +1,9 @@
 //! Writes a graph as ONNX with weights drawn from a seed, and what the executor makes of numbers drawn from one: for `benches/engines.py` and
 //! `tests/engines/`, which run the files in other engines.
 //!
-//!     cargo run --no-default-features --features predict --example onnx -- graphs/unet.ron FOLDER 17 21
+//!     cargo run --no-default-features --features predict --example onnx -- graphs/unet.ron FOLDER 17 21 [NAME=VALUE...]
+//!
+//! NAME=VALUE sets what `lmsc stats --set` sets, beside what `tests/given/small.json` has for the graph.
 //!
 //! `operations` in the place of a graph: each worked example of an operation, in a folder of its own. `folds`: a network with three sets of weights, whose
 //! mean is exported; they lie in a file beside.
@@ -48,8 +50,8 @@ fn sets(file: &Path) -> Result<Vec<Set>> {
 
 /// A graph, compiled at a small size that it takes: 32 voxels along each axis, or more where fewer than two were left at the end of its strides. A norm
 /// over one or two voxels gives the signs of their difference, and with them the noise of rounding.
-fn small(file: &Path) -> Result<Program> {
-    let (source, sets) = (Source::read(file)?, sets(file)?);
+fn small(file: &Path, more: &[Set]) -> Result<Program> {
+    let (source, sets) = (Source::read(file)?, [sets(file)?, more.to_vec()].concat());
     let whole = compile(&source, &sets, None)?;
     let m = whole.multiple();
     let size = std::array::from_fn(|a| match m[a] {
@@ -138,11 +140,11 @@ fn operations() -> Vec<(String, Program)> {
     Op::examples().into_iter().enumerate().filter(|(_, e)| !matches!(e.op, Op::Input(_))).filter_map(alone).collect()
 }
 
-fn all_written(graph: &str, folder: &Path, opsets: &[u32]) -> Result<()> {
+fn all_written(graph: &str, folder: &Path, opsets: &[u32], sets: &[Set]) -> Result<()> {
     match graph {
         "operations" => {}
-        "folds" => return written(&small(Path::new(FOLDS))?, folder, opsets, 3, 0),
-        file => return written(&small(Path::new(file))?, folder, opsets, 1, INLINE_BYTES),
+        "folds" => return written(&small(Path::new(FOLDS), sets)?, folder, opsets, 3, 0),
+        file => return written(&small(Path::new(file), sets)?, folder, opsets, 1, INLINE_BYTES),
     }
     for (name, program) in operations() {
         let own = folder.join(name);
@@ -183,12 +185,13 @@ fn written(program: &Program, folder: &Path, opsets: &[u32], folds: u64, inline:
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [graph, folder, opsets @ ..] = arguments.as_slice() else {
-        eprintln!("onnx GRAPH FOLDER OPSET...");
+    let [graph, folder, rest @ ..] = arguments.as_slice() else {
+        eprintln!("onnx GRAPH FOLDER OPSET... [NAME=VALUE...]");
         return ExitCode::from(2);
     };
-    let opsets: Vec<u32> = opsets.iter().filter_map(|o| o.parse().ok()).collect();
-    match all_written(graph, Path::new(folder), &opsets) {
+    let opsets: Vec<u32> = rest.iter().filter_map(|o| o.parse().ok()).collect();
+    let sets = rest.iter().filter(|text| text.contains('=')).map(|text| Set::parse(text)).collect::<Result<Vec<Set>>>();
+    match sets.and_then(|sets| all_written(graph, Path::new(folder), &opsets, &sets)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(found) => {
             found.0.iter().for_each(|d| eprintln!("{}", lmsc::text::render::concise(d)));
