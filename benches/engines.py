@@ -91,7 +91,7 @@ def checked(file):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("graphs", nargs="*", help="graphs, or `operations`; by default these and all of graphs/")
+    parser.add_argument("graphs", nargs="*", help="graphs, `operations`, or `folds` (three sets of weights in one file); by default these and all of graphs/")
     parser.add_argument("--writer", type=Path, default=ROOT / "target/release/examples/onnx", help="the example `onnx`, built")
     parser.add_argument("--opsets", default="13,17,21,23")
     parser.add_argument("--engines", default=",".join(ENGINES))
@@ -102,7 +102,7 @@ def main():
     print("| graph | " + " | ".join(f"{NAMES[e]} {opset}" for e in engines for opset in opsets) + " |")
     print("|---" * (1 + len(engines) * len(opsets)) + "|", flush=True)
     wrong = []
-    for graph in options.graphs or ["operations", *sorted((ROOT / "graphs").glob("*.ron"))]:
+    for graph in options.graphs or ["operations", "folds", *sorted((ROOT / "graphs").glob("*.ron"))]:
         with tempfile.TemporaryDirectory() as folder:
             folder = Path(folder)
             subprocess.run([options.writer, graph, folder, *opsets], check=True, stdout=subprocess.DEVNULL)

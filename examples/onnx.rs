@@ -1,9 +1,12 @@
 //! Writes a graph as ONNX with weights drawn from a seed, and what the executor makes of numbers drawn from one: for `benches/engines.py` and
 //! `tests/engines/`, which run the files in other engines.
 //!
-//!     cargo run --no-default-features --features predict --example onnx -- graphs/unet.ron FOLDER 17 21
+//!     cargo run --no-default-features --features predict --example onnx -- graphs/unet.ron FOLDER 17 21 [NAME=VALUE...]
 //!
-//! `operations` in the place of a graph: each worked example of an operation, in a folder of its own.
+//! NAME=VALUE sets what `lmsc stats --set` sets, beside what `tests/given/small.json` has for the graph.
+//!
+//! `operations` in the place of a graph: each worked example of an operation, in a folder of its own. `folds`: a network with three sets of weights, whose
+//! mean is exported; they lie in a file beside.
 //!
 //! FOLDER/17.onnx and so on, FOLDER/17.optimised.onnx after the passes; FOLDER/0.safetensors and FOLDER/1.safetensors have inputs (`in/NAME`) and
 //! outputs (`out/NAME`) of two sizes. Prints which sizes are free.
@@ -14,7 +17,7 @@ use std::process::ExitCode;
 
 use lmsc::compile::{Program, compile};
 use lmsc::exec::{Executor, Shape};
-use lmsc::export::onnx::{INLINE_BYTES, OnnxOptions, export};
+use lmsc::export::onnx::{INLINE_BYTES, OnnxOptions, export_mean};
 use lmsc::ir::{Array, Arrays, Graph, Init, Operator, Value, Weight};
 use lmsc::op::{Example, Input, Op};
 use lmsc::read::Set;
@@ -47,8 +50,8 @@ fn sets(file: &Path) -> Result<Vec<Set>> {
 
 /// A graph, compiled at a small size that it takes: 32 voxels along each axis, or more where fewer than two were left at the end of its strides. A norm
 /// over one or two voxels gives the signs of their difference, and with them the noise of rounding.
-fn small(file: &Path) -> Result<Program> {
-    let (source, sets) = (Source::read(file)?, sets(file)?);
+fn small(file: &Path, more: &[Set]) -> Result<Program> {
+    let (source, sets) = (Source::read(file)?, [sets(file)?, more.to_vec()].concat());
     let whole = compile(&source, &sets, None)?;
     let m = whole.multiple();
     let size = std::array::from_fn(|a| match m[a] {
@@ -61,8 +64,8 @@ fn small(file: &Path) -> Result<Program> {
 }
 
 /// Weights about as large as a trained network's, so that values keep their size from layer to layer.
-fn weights(program: &Program) -> Arrays {
-    let mut draw = Draw(5);
+fn weights(program: &Program, seed: u64) -> Arrays {
+    let mut draw = Draw(seed);
     let one = |(_, name, w): (Value, String, Weight)| {
         let fan: usize = w.dims.iter().skip(1).product::<usize>().max(1);
         let scale = if w.dims.len() == 1 { 0.5 } else { (3.0 / fan as f32).sqrt() };
@@ -109,6 +112,19 @@ fn pass(executor: &mut Executor, program: &Program, shape: Shape) -> Result<Pass
     Ok(Pass { inputs, outputs })
 }
 
+/// The mean of the outputs of passes over the same inputs.
+fn mean(passes: Vec<Pass>) -> Option<Pass> {
+    let count = passes.len() as f32;
+    let mut mean = passes.into_iter().reduce(|mut sum, pass| {
+        for ((_, sum), (_, own)) in sum.outputs.iter_mut().zip(pass.outputs) {
+            sum.values.iter_mut().zip(own.values).for_each(|(sum, v)| *sum += v);
+        }
+        sum
+    })?;
+    mean.outputs.iter_mut().for_each(|(_, a)| a.values.iter_mut().for_each(|v| *v /= count));
+    Some(mean)
+}
+
 /// A program for each worked example of an operation, by a name of its own.
 fn operations() -> Vec<(String, Program)> {
     let alone = |(n, e): (usize, Example)| {
@@ -124,34 +140,42 @@ fn operations() -> Vec<(String, Program)> {
     Op::examples().into_iter().enumerate().filter(|(_, e)| !matches!(e.op, Op::Input(_))).filter_map(alone).collect()
 }
 
-fn all_written(graph: &str, folder: &Path, opsets: &[u32]) -> Result<()> {
-    if graph != "operations" {
-        return written(&small(Path::new(graph))?, folder, opsets);
+fn all_written(graph: &str, folder: &Path, opsets: &[u32], sets: &[Set]) -> Result<()> {
+    match graph {
+        "operations" => {}
+        "folds" => return written(&small(Path::new(FOLDS), sets)?, folder, opsets, 3, 0),
+        file => return written(&small(Path::new(file), sets)?, folder, opsets, 1, INLINE_BYTES),
     }
     for (name, program) in operations() {
         let own = folder.join(name);
         std::fs::create_dir_all(&own).map_err(|e| unwritable(&own, &e))?;
-        written(&program, &own, opsets)?;
+        written(&program, &own, opsets, 1, INLINE_BYTES)?;
     }
     Ok(())
 }
 
-fn written(program: &Program, folder: &Path, opsets: &[u32]) -> Result<()> {
-    let trained = weights(program);
+/// The graph of `folds`.
+const FOLDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/graphs/lightmedseg-small.ron");
+
+/// With so many sets of weights, of which so many bytes may be in the file itself.
+fn written(program: &Program, folder: &Path, opsets: &[u32], folds: u64, inline: u64) -> Result<()> {
+    let trained: Vec<Arrays> = (0..folds).map(|fold| weights(program, 5 + fold)).collect();
+    let sets: Vec<(String, &Arrays)> = trained.iter().enumerate().map(|(n, w)| (format!("fold_{n}"), w)).collect();
     let mut free = [false; 3];
     for (opset, optimised) in opsets.iter().flat_map(|opset| [(*opset, false), (*opset, true)]) {
         let options = OnnxOptions { opset, optimised, fixed: None };
-        let model = export(program, &trained, &BTreeMap::new(), &options)?;
+        let model = export_mean(program, &sets, &BTreeMap::new(), &options)?;
         let end = if optimised { ".optimised" } else { "" };
-        model.write(&folder.join(format!("{opset}{end}.onnx")), INLINE_BYTES)?;
+        model.write(&folder.join(format!("{opset}{end}.onnx")), inline)?;
         free = model.sizes.free;
         if !optimised {
             println!("{}", model.sizes);
         }
     }
-    let mut executor = Executor::new(program, &trained)?;
+    let mut executors = trained.iter().map(|w| Executor::new(program, w)).collect::<Result<Vec<_>>>()?;
     for (n, shape) in shapes(program, free).into_iter().enumerate() {
-        let pass = pass(&mut executor, program, shape)?;
+        let passes = executors.iter_mut().map(|executor| pass(executor, program, shape)).collect::<Result<Vec<_>>>()?;
+        let Some(pass) = mean(passes) else { continue };
         let named = |side: &str, all: Vec<_>| all.into_iter().map(|(name, a)| (format!("{side}/{name}"), a)).collect::<Vec<_>>();
         let arrays = named("in", pass.inputs).into_iter().chain(named("out", pass.outputs)).collect();
         write_store(&folder.join(format!("{n}.safetensors")), &Store { arrays, metadata: BTreeMap::new() })?;
@@ -161,12 +185,13 @@ fn written(program: &Program, folder: &Path, opsets: &[u32]) -> Result<()> {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [graph, folder, opsets @ ..] = arguments.as_slice() else {
-        eprintln!("onnx GRAPH FOLDER OPSET...");
+    let [graph, folder, rest @ ..] = arguments.as_slice() else {
+        eprintln!("onnx GRAPH FOLDER OPSET... [NAME=VALUE...]");
         return ExitCode::from(2);
     };
-    let opsets: Vec<u32> = opsets.iter().filter_map(|o| o.parse().ok()).collect();
-    match all_written(graph, Path::new(folder), &opsets) {
+    let opsets: Vec<u32> = rest.iter().filter_map(|o| o.parse().ok()).collect();
+    let sets = rest.iter().filter(|text| text.contains('=')).map(|text| Set::parse(text)).collect::<Result<Vec<Set>>>();
+    match sets.and_then(|sets| all_written(graph, Path::new(folder), &opsets, &sets)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(found) => {
             found.0.iter().for_each(|d| eprintln!("{}", lmsc::text::render::concise(d)));

@@ -5,11 +5,12 @@
 use std::path::{Path, PathBuf};
 
 use super::card::{self, BundleFile};
+use super::fold;
 use super::onnx::{NetworkForm, exported, read};
 use crate::cli::graph::picture;
 use crate::cli::print_lines;
 use crate::export::onnx::{INLINE_BYTES, OnnxModel};
-use crate::infer::Card;
+use crate::infer::{Card, Model};
 use crate::show::picture::{Style, draw};
 use crate::text::{Form, Outputs, Result, StagedFolder, several, unwritable};
 
@@ -23,7 +24,9 @@ use crate::text::{Form, Outputs, Result, StagedFolder, several, unwritable};
 Examples:
   lmsc export bundle models/hippocampus.safetensors --out hippocampus
       then hand hippocampus/ to a colleague; hippocampus/README.md says what it is
-  lmsc export bundle runs/liver/best.safetensors --out liver --opset 21 --static 1x96x96x96")]
+  lmsc export bundle runs/liver/best.safetensors --out liver --opset 21 --static 1x96x96x96
+  lmsc export bundle liver.safetensors --out liver-fold0 --fold 0
+      of a model of several folds this one, in model.safetensors too")]
 pub struct Args {
     /// The model (.safetensors)
     #[arg(value_name = "MODEL")]
@@ -43,7 +46,15 @@ pub struct Args {
 /// What is wrong with the model; E0805 for what cannot be exported; E0603 where the folder is in use or cannot be made.
 pub fn run(args: Args) -> Result<()> {
     let folder = StagedFolder::new(&args.out)?;
-    let (trained, said) = read(&args.model)?;
+    let weights = folder.path().join("model.safetensors");
+    let (mut trained, mut said) = read(&args.model, args.form.fold.as_deref())?;
+    if args.form.fold.is_some() {
+        fold::write(&weights, &trained)?;
+        // With the seal that it has now.
+        (trained, said) = Model::read(&weights)?;
+    } else {
+        std::fs::copy(&args.model, &weights).map_err(|e| unwritable(&weights, &e))?;
+    }
     let mut outputs = Outputs::new("export", None);
     let mut files = vec![];
     let network = exported(&trained, &said, &args.form.options(&trained.program)?)?;
@@ -63,8 +74,6 @@ pub fn run(args: Args) -> Result<()> {
         }
         files.push((file, "the network that finds the box that the other one looks at".into()));
     }
-    let weights = folder.path().join("model.safetensors");
-    std::fs::copy(&args.model, &weights).map_err(|e| unwritable(&weights, &e))?;
     files.push(("model.safetensors".into(), "the model, for `lmsc predict`".into()));
     let program = &trained.program;
     let drawn = picture(program, &[])?;

@@ -11,7 +11,7 @@ use crate::export::onnx::OnnxModel;
 use crate::infer::Card;
 use crate::show::stats;
 use crate::store::Trained;
-use crate::text::{Diagnostic, Result, printable, thousands, unwritable};
+use crate::text::{Diagnostic, Result, printable, several, thousands, unwritable};
 
 /// A file of the folder.
 pub struct BundleFile {
@@ -54,11 +54,15 @@ pub fn markdown(trained: &Trained, card: &Card, network: &OnnxModel, files: &[Bu
         .map_err(|f| Diagnostic::error(f.code, format!("`{}`: {}", program.name, f.message)).help(f.help.unwrap_or_default()))?;
     let mut t = format!("# {}\n\n", words(&program.name));
     let modalities: Vec<String> = card.modalities.iter().map(|m| words(m)).collect();
-    let names: Vec<String> = card.labels.iter().skip(1).map(|(_, name)| words(name)).collect();
+    let names: Vec<String> = card.scored().iter().map(|region| words(&region.name)).collect();
     let _ = writeln!(t, "Segments {} in {}.\n", names.join(", "), modalities.join(", "));
+    let folds = match trained.more.len() {
+        0 => String::new(),
+        more => format!("{}, whose logits are averaged; each has ", several(more + 1, "fold")),
+    };
     let _ = writeln!(
         t,
-        "{} parameters, {} multiply-accumulates at {}. ![the network](graph.svg)\n",
+        "{folds}{} parameters, {} multiply-accumulates at {}.\n\n![the network](graph.svg)\n",
         thousands(costs.total.params),
         thousands(costs.total.macs),
         program.inputs.iter().map(|(name, v)| format!("{} {}", words(name), program.graph.fact(*v))).collect::<Vec<_>>().join(", ")
@@ -137,7 +141,13 @@ fn data(t: &mut String, trained: &Trained, card: &Card) {
 fn metrics(t: &mut String, card: &Card) {
     t.push_str("## Metrics\n\n");
     let Some(mean) = card.validation_dice else {
-        t.push_str("The model carries none. Measure it on cases of your own: `lmsc eval --pred predictions --ref labels`.\n\n");
+        let why = match (&card.nnunet, &card.source) {
+            (Some(_), _) => "nnU-Net's validation is not among what was imported",
+            (None, Some(_)) => "it was imported as weights, without a validation",
+            (None, None) => "its training validated nothing",
+        };
+        let _ =
+            writeln!(t, "The model carries none: {why}. Measure it on cases of your own: `lmsc eval --pred predictions --ref labels`.\n");
         return;
     };
     t.push_str("On the validation cases of its training, which are of the same data set:\n\n| | Dice |\n|---|--:|\n");

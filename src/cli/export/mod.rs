@@ -4,6 +4,7 @@
 
 mod bundle;
 mod card;
+mod fold;
 mod onnx;
 mod weights;
 

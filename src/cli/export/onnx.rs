@@ -4,20 +4,22 @@
 
 use std::path::{Path, PathBuf};
 
+use super::fold;
 use crate::cli::info;
 use crate::cli::output::Overwrite;
 use crate::cli::print_lines;
 use crate::compile::Program;
-use crate::export::onnx::{DEFAULT_OPSET, INLINE_BYTES, OnnxModel, OnnxOptions, export, metadata};
+use crate::export::onnx::{DEFAULT_OPSET, INLINE_BYTES, OnnxModel, OnnxOptions, export_mean, metadata};
 use crate::infer::{Card, Model};
 use crate::store::Trained;
-use crate::text::{Code, Diagnostic, Form, Place, Result, Source, Span, several, thousands};
+use crate::text::{Code, Diagnostic, Form, Place, Result, Source, Span, list, printable, several, thousands};
 
 /// Write a model as ONNX, which other engines run
 ///
 /// The batch is free, and so are depth, height and width where the network takes them in any length. Inputs and outputs keep their names. What
 /// the network alone does not say is in the file's metadata: modalities, labels, how images are prepared, axis order, patch, licence, graph and
-/// seal of the model. The same model gives the same bytes. Weights beyond 1.9 GB lie in a file beside, `OUT.data`.
+/// seal of the model. Several folds are one file, which gives the mean of their logits. The same model gives the same bytes. Weights beyond 1.9 GB lie in a
+/// file beside, `OUT.data`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -26,6 +28,8 @@ Examples:
       with the nodes that came later, such as GroupNormalization
   lmsc export onnx runs/brats/best.safetensors --out brats.onnx --static 4x128x128x128 --optimised
       for engines that want all lengths beforehand; norms by running statistics and further operations go into convolutions
+  lmsc export onnx liver.safetensors --out liver.onnx --fold 0
+      of a model of several folds this one, instead of the mean of their logits
 
 docs/export.md shows how the file is run with ONNX Runtime, and which engine runs which operator set.")]
 pub struct Args {
@@ -58,6 +62,10 @@ pub struct NetworkForm {
     /// Write the network as it runs here, after the passes of the compiler
     #[arg(long)]
     optimised: bool,
+
+    /// Of a model of several folds this one alone: 0, 1, ..., all; without it the mean of their logits
+    #[arg(long, value_name = "FOLD")]
+    pub fold: Option<String>,
 }
 
 impl NetworkForm {
@@ -79,7 +87,7 @@ pub fn run(args: Args) -> Result<()> {
     let mut outputs = args.overwrite.outputs("export");
     outputs.input(&args.model);
     outputs.claim(&args.out, Form::Onnx)?;
-    let (trained, card) = read(&args.model)?;
+    let (trained, card) = read(&args.model, args.form.fold.as_deref())?;
     let model = exported(&trained, &card, &args.form.options(&trained.program)?)?;
     if model.needs_data(INLINE_BYTES) {
         outputs.claim(&OnnxModel::data_path(&args.out), Form::Plain)?;
@@ -93,29 +101,35 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// A model with its card, and with one set of weights.
+/// A model with its card, with one `fold` of it or with all of them.
 ///
 /// # Errors
-/// As [`Model::read`]; E0805 where it has several sets.
-pub fn read(path: &Path) -> Result<(Trained, Card)> {
+/// As [`Model::read`]; E0805 where it has no such fold, or sets of weights whose logits are not averaged in prediction.
+pub fn read(path: &Path, fold: Option<&str>) -> Result<(Trained, Card)> {
     let (trained, card) = Model::read(path)?;
-    if trained.more.is_empty() {
+    if let Some(fold) = fold {
+        return fold::one(path, trained, card, fold);
+    }
+    // As `infer` has it: logits are averaged by nnU-Net's rules, probabilities without them.
+    if trained.more.is_empty() || card.nnunet.is_some() {
         return Ok((trained, card));
     }
-    let message = format!("`{}` holds {} sets of weights, and one is exported", path.display(), trained.more.len() + 1);
-    Err(Diagnostic::error(Code::E0805, message).help("import one fold alone (--fold 0), and export that").into())
+    let names = list(trained.sets().into_iter().map(|(name, _)| printable(&name)), 4);
+    let message =
+        format!("`{}` averages the probabilities of its sets of weights ({names}), and an exported network gives logits", path.display());
+    Err(Diagnostic::error(Code::E0805, message).help("export one of the sets: --fold NAME").into())
 }
 
 /// The network with what its file says beside it.
 ///
 /// # Errors
-/// As [`export`].
+/// As [`export_mean`].
 pub fn exported(trained: &Trained, card: &Card, options: &OnnxOptions) -> Result<OnnxModel> {
     let mut said = metadata(trained, card);
     let prepared = info::card_rows(card).into_iter().filter(|(name, _)| PREPARATION.contains(name));
     let prepared: Vec<String> = prepared.map(|(name, lines)| format!("{name}: {}", lines.join(" "))).collect();
     said.insert("preprocessing".into(), prepared.join("; "));
-    export(&trained.program, &trained.weights, &said, options)
+    export_mean(&trained.program, &trained.sets(), &said, options)
 }
 
 /// The rows of `lmsc info` that say what is done with an image and with the answer.
@@ -125,7 +139,7 @@ pub const PREPARATION: [&str; 7] = ["image", "prepared by", "seen in", "patch", 
 pub fn told(model: &OnnxModel, bytes: u64) -> String {
     let mut text = format!(
         "{} in operator set {}, {}, {} parameters, {}",
-        crate::text::printable(&model.name),
+        printable(&model.name),
         model.graph.opset,
         several(model.graph.nodes.len(), "node"),
         thousands(model.parameters()),
@@ -133,6 +147,9 @@ pub fn told(model: &OnnxModel, bytes: u64) -> String {
     );
     model.inputs.iter().for_each(|p| text.push_str(&format!("\n  input  {p}")));
     model.outputs.iter().for_each(|p| text.push_str(&format!("\n  output {p}")));
+    if !model.sets.is_empty() {
+        text.push_str(&format!("\n  the mean of the logits of {}", list(model.sets.iter().map(|name| printable(name)), 12)));
+    }
     text + &format!("\n  {}", model.sizes)
 }
 

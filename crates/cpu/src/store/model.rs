@@ -24,6 +24,25 @@ pub struct Trained {
     pub metadata: BTreeMap<String, String>,
 }
 
+impl Trained {
+    /// Its sets of weights by their names, in the file's order: `fold_0`, `fold_1`. The only one of a file that names none has the empty name.
+    pub fn sets(&self) -> Vec<(String, &Arrays)> {
+        let names: Vec<String> = self.metadata.get(SETS).and_then(|names| serde_json::from_str(names).ok()).unwrap_or_default();
+        let mut names = names.into_iter();
+        std::iter::once(&self.weights).chain(&self.more).map(|weights| (names.next().unwrap_or_default(), weights)).collect()
+    }
+
+    /// The model with one of its sets of weights alone, by its place in [`Trained::sets`]; the first where there are fewer.
+    pub fn only(mut self, set: usize) -> Self {
+        if let Some(n) = set.checked_sub(1).filter(|n| *n < self.more.len()) {
+            self.weights = self.more.swap_remove(n);
+        }
+        self.more.clear();
+        self.metadata.remove(SETS);
+        self
+    }
+}
+
 /// Writes weights with `meta` beside the graph's own metadata (`lmsc.graph`, `lmsc.params`, `lmsc.hash`,
 /// `lmsc.semantics`).
 ///

@@ -2,8 +2,8 @@
 
 use super::{Conv3d, Examples, arity::exactly};
 use crate::ir::{
-    Cost, Expanded, Expansion, Fact, Fault, Init, Length, Operator, SavedForBackward, Triple, Volume64, Weight, WeightView, Weights64,
-    count,
+    Cost, Expanded, Expansion, Fact, Fault, Init, Length, OnnxBuilder, OnnxValue, Operator, SavedForBackward, Triple, Volume64, Weight,
+    WeightView, Weights64, count,
 };
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,11 @@ impl Linear {
     /// With a bias.
     pub fn new(out: usize) -> Self {
         Self { out, bias: true }
+    }
+
+    /// The convolution of one voxel that it is.
+    fn pointwise(&self) -> Conv3d {
+        Conv3d::new(self.out, Triple::all(1)).bias(self.bias)
     }
 }
 
@@ -86,8 +91,14 @@ impl Operator for Linear {
         let view = |of: &'static str, dims: Vec<usize>| (of, WeightView { of, start: 0, rows: self.out, dims });
         let bias = self.bias.then(|| view("bias", vec![self.out]));
         let weights = std::iter::once(view("weight", vec![self.out, inputs, 1, 1, 1])).chain(bias).collect();
-        e.with("conv", Conv3d::new(self.out, Triple::all(1)).bias(self.bias), &[Expanded::Input(0)], weights);
+        e.with("conv", self.pointwise(), &[Expanded::Input(0)], weights);
         Some(e)
+    }
+
+    /// That convolution, which takes the weight under its own name.
+    fn onnx(&self, n: &mut OnnxBuilder<'_>) -> Option<OnnxValue> {
+        let weight = n.weight_as("weight", [self.out, n.channels(0), 1, 1, 1]);
+        Some(self.pointwise().node(n, weight))
     }
 }
 

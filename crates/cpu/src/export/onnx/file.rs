@@ -2,6 +2,8 @@
 //!
 //! May use `ir` and `text`, and `proto` beside it.
 
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use prost::Message;
@@ -22,6 +24,64 @@ const SMALL: usize = 1024;
 
 /// Where each tensor of the file beside begins: engines map pages into memory.
 const PAGE: usize = 4096;
+
+/// The numbers of a tensor, which a file has with the least significant byte first.
+#[derive(Clone, Copy, Debug)]
+enum Numbers<'a> {
+    Floats(&'a [f32]),
+    Ints(&'a [i64]),
+}
+
+impl Numbers<'_> {
+    fn element(self) -> ElementType {
+        match self {
+            Self::Floats(_) => ElementType::Float32,
+            Self::Ints(_) => ElementType::Int64,
+        }
+    }
+
+    /// How many bytes they take.
+    fn length(self) -> usize {
+        match self {
+            Self::Floats(all) => size_of_val(all),
+            Self::Ints(all) => size_of_val(all),
+        }
+    }
+
+    /// Writes them part by part: there is no second copy of large weights.
+    fn write(self, to: &mut dyn Write) -> io::Result<()> {
+        const PART: usize = 1 << 16;
+        match self {
+            Self::Floats(all) => {
+                all.chunks(PART).try_for_each(|part| to.write_all(&part.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>()))
+            }
+            Self::Ints(all) => {
+                all.chunks(PART).try_for_each(|part| to.write_all(&part.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>()))
+            }
+        }
+    }
+}
+
+/// The file beside, as far as it is written.
+struct DataFile<'a> {
+    /// What it is called in the file with the graph.
+    name: &'a str,
+    /// Where it will be, for people.
+    path: &'a Path,
+    to: &'a mut dyn Write,
+    bytes: usize,
+}
+
+impl DataFile<'_> {
+    /// Adds a tensor at the beginning of a page, and says where that is.
+    fn add(&mut self, numbers: Numbers<'_>) -> Result<Vec<StringStringEntryProto>> {
+        let at = self.bytes.next_multiple_of(PAGE);
+        let padding = vec![0; at - self.bytes];
+        self.to.write_all(&padding).and_then(|()| numbers.write(self.to)).map_err(|e| unwritable(self.path, &e))?;
+        self.bytes = at + numbers.length();
+        Ok(vec![entry("location", self.name), entry("offset", at.to_string()), entry("length", numbers.length().to_string())])
+    }
+}
 
 /// The version of the format that came with an operator set.
 fn ir_version(opset: u32) -> i64 {
@@ -104,10 +164,19 @@ impl OnnxModel {
     /// # Errors
     /// E0802 where a weight is missing.
     pub fn encode(&self, data: &str, inline: u64) -> Result<(Vec<u8>, Option<Vec<u8>>)> {
-        let mut beside = self.needs_data(inline).then(Vec::new);
+        if !self.needs_data(inline) {
+            return Ok((self.graph_file(None)?, None));
+        }
+        let mut bytes = vec![];
+        let model = self.graph_file(Some(&mut DataFile { name: data, path: Path::new(data), to: &mut bytes, bytes: 0 }))?;
+        Ok((model, Some(bytes)))
+    }
+
+    /// The bytes of the file with the graph; large tensors go into the one beside, where there is one.
+    fn graph_file(&self, mut beside: Option<&mut DataFile<'_>>) -> Result<Vec<u8>> {
         let mut initializer = Vec::with_capacity(self.graph.tensors.len());
         for (name, tensor) in &self.graph.tensors {
-            initializer.push(self.tensor(name, tensor, data, &mut beside)?);
+            initializer.push(self.tensor(name, tensor, beside.as_deref_mut())?);
         }
         let graph = GraphProto {
             node: self.graph.nodes.iter().map(node).collect(),
@@ -125,35 +194,34 @@ impl OnnxModel {
             opset_import: vec![set],
             metadata_props: self.metadata.iter().map(|(key, value)| entry(key, value.clone())).collect(),
         };
-        Ok((model.encode_to_vec(), beside))
+        Ok(model.encode_to_vec())
     }
 
-    fn tensor(&self, name: &str, tensor: &OnnxTensor, data: &str, beside: &mut Option<Vec<u8>>) -> Result<TensorProto> {
-        let (dims, kind, bytes): (&[usize], _, Vec<u8>) = match tensor {
+    fn tensor(&self, name: &str, tensor: &OnnxTensor, beside: Option<&mut DataFile<'_>>) -> Result<TensorProto> {
+        let (dims, numbers) = match tensor {
             OnnxTensor::Weight { of, dims } => {
                 let array = self.weights.get(of).ok_or_else(|| {
                     let message = format!("the weight `{}` is not there", printable(of));
                     Diagnostic::error(Code::E0802, message).help("the weights belong to another graph or to other parameters of it")
                 })?;
-                (dims, ElementType::Float32, array.values.iter().flat_map(|v| v.to_le_bytes()).collect())
+                (dims, Numbers::Floats(&array.values))
             }
-            OnnxTensor::Floats { dims, values } => (dims, ElementType::Float32, values.iter().flat_map(|v| v.to_le_bytes()).collect()),
-            OnnxTensor::Ints { dims, values } => (dims, ElementType::Int64, values.iter().flat_map(|v| v.to_le_bytes()).collect()),
+            OnnxTensor::Floats { dims, values } => (dims, Numbers::Floats(values)),
+            OnnxTensor::Ints { dims, values } => (dims, Numbers::Ints(values)),
         };
         let proto = TensorProto {
             dims: dims.iter().map(|n| length(*n)).collect(),
-            data_type: Some(kind as i32),
+            data_type: Some(numbers.element() as i32),
             name: Some(name.to_owned()),
             ..TensorProto::default()
         };
         Ok(match beside {
-            Some(all) if bytes.len() >= SMALL => {
-                all.resize(all.len().next_multiple_of(PAGE), 0);
-                let place = vec![entry("location", data), entry("offset", all.len().to_string()), entry("length", bytes.len().to_string())];
-                all.extend(bytes);
-                TensorProto { external_data: place, data_location: Some(1), ..proto }
+            Some(data) if numbers.length() >= SMALL => TensorProto { external_data: data.add(numbers)?, data_location: Some(1), ..proto },
+            _ => {
+                let mut bytes = Vec::with_capacity(numbers.length());
+                numbers.write(&mut bytes).map_err(|e| unwritable(Path::new(name), &e))?;
+                TensorProto { raw_data: Some(bytes), ..proto }
             }
-            _ => TensorProto { raw_data: Some(bytes), ..proto },
         })
     }
 
@@ -164,17 +232,23 @@ impl OnnxModel {
     /// E0603 where it cannot be written; E0802 where a weight is missing.
     pub fn write(&self, path: &Path, inline: u64) -> Result<u64> {
         let beside = Self::data_path(path);
-        let (model, data) = self.encode(&beside.file_name().unwrap_or_default().to_string_lossy(), inline)?;
-        let size = (model.len() + data.as_ref().map_or(0, Vec::len)) as u64;
-        let staged = |target: &Path, bytes: &[u8]| -> Result<Staged> {
-            let staged = Staged::new(target)?;
-            std::fs::write(staged.path(), bytes).map_err(|e| unwritable(target, &e))?;
-            Ok(staged)
+        let name = beside.file_name().unwrap_or_default().to_string_lossy();
+        let data = self.needs_data(inline).then(|| Staged::new(&beside)).transpose()?;
+        let (model, more) = match &data {
+            None => (self.graph_file(None)?, 0),
+            Some(staged) => {
+                let told = |e: io::Error| unwritable(&beside, &e);
+                let mut to = BufWriter::new(File::create(staged.path()).map_err(told)?);
+                let mut file = DataFile { name: &name, path: &beside, to: &mut to, bytes: 0 };
+                let (model, bytes) = (self.graph_file(Some(&mut file))?, file.bytes);
+                to.flush().map_err(told)?;
+                (model, bytes)
+            }
         };
-        let data = data.map(|bytes| staged(&beside, &bytes)).transpose()?;
-        let model = staged(path, &model)?;
+        let staged = Staged::new(path)?;
+        std::fs::write(staged.path(), &model).map_err(|e| unwritable(path, &e))?;
         data.map_or(Ok(()), Staged::publish)?;
-        model.publish()?;
-        Ok(size)
+        staged.publish()?;
+        Ok((model.len() + more) as u64)
     }
 }

@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 
 use crate::infer::{Card, OutputActivation};
 use crate::store::Trained;
+use crate::text::several;
 
 /// Each field of the card as JSON, as in a model file; axis order and meaning of the output in words; version, graph and seal of the model.
 pub fn metadata(trained: &Trained, card: &Card) -> BTreeMap<String, String> {
-    let mut all: BTreeMap<String, String> = card.entries().into_iter().filter(|(_, value)| value != "null").collect();
+    let mut all: BTreeMap<String, String> =
+        card.entries().into_iter().filter(|(_, value)| !matches!(value.as_str(), "null" | "[]")).collect();
     let order = match (&card.nnunet, &card.pipeline) {
         (Some(_), _) => "D, H, W are the axes that nnU-Net's plans name (`nnunet`), the slowest first".to_owned(),
         (None, Some(p)) => format!("D, H, W are the volume's {}", p.axes),
@@ -20,7 +22,11 @@ pub fn metadata(trained: &Trained, card: &Card) -> BTreeMap<String, String> {
         OutputActivation::Regions => "logits: their sigmoid is the probability of each channel",
         _ => "logits: their softmax over C is the probability of each class, in the order of `labels`",
     };
-    all.insert("answer".into(), answer.into());
+    let answer = match trained.more.len() {
+        0 => answer.to_owned(),
+        more => format!("{answer}; these logits are the mean over {}", several(more + 1, "set of weights")),
+    };
+    all.insert("answer".into(), answer);
     all.insert("lmsc.graph".into(), trained.program.resolved().into());
     for entry in ["lmsc.version", "lmsc.seal", "lmsc.semantics"] {
         all.extend(trained.metadata.get(entry).map(|value| (entry.to_owned(), value.clone())));

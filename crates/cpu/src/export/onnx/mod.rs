@@ -2,10 +2,12 @@
 //!
 //! Each operation says which nodes it is ([`Operator::onnx`](crate::ir::Operator::onnx)), or is written as what it expands to. The batch is free, and
 //! so are depth, height and width where the network takes them in any length (`sizes`). How images are prepared, classes, axis order and provenance
-//! stand in the file's metadata, under the names that a model file has for them (`metadata`). Equal models give equal bytes.
+//! stand in the file's metadata, under the names that a model file has for them (`metadata`). Several sets of weights, the folds of a cross-validation,
+//! are one graph that gives the mean of their outputs (`mean`). Equal models give equal bytes.
 
 mod draw;
 mod file;
+mod mean;
 mod metadata;
 pub mod proto;
 mod sizes;
@@ -17,6 +19,7 @@ use crate::compile::Program;
 use crate::compile::passes::{Optimised, expand, optimise_from};
 use crate::ir::{Arrays, Fact, Fault, OnnxGraph};
 use crate::op::Op;
+use crate::store::SETS;
 use crate::text::{Code, Diagnostic, Result};
 pub use file::INLINE_BYTES;
 pub use metadata::metadata;
@@ -84,6 +87,8 @@ pub struct OnnxModel {
     pub sizes: FreeSizes,
     /// What the file says beside the graph, by name.
     pub metadata: BTreeMap<String, String>,
+    /// The names of the sets of weights whose outputs are averaged; empty where there is one.
+    pub sets: Vec<String>,
     weights: Arrays,
 }
 
@@ -93,6 +98,20 @@ pub struct OnnxModel {
 /// E0805 for an operator set that cannot be written, or an operation that it has no node for; E0303 for a size that the network does not take; E0802
 /// for a weight that is missing or has another shape.
 pub fn export(program: &Program, trained: &Arrays, metadata: &BTreeMap<String, String>, options: &OnnxOptions) -> Result<OnnxModel> {
+    export_mean(program, &[(String::new(), trained)], metadata, options)
+}
+
+/// As [`export`], of a network with several sets of weights by their names: each output is the mean of the outputs that the sets give. Weights and
+/// nodes of a set are called after it, `fold_0.enc1.conv.weight`. The only one of a list has no need of its name.
+///
+/// # Errors
+/// As [`export`].
+pub fn export_mean(
+    program: &Program,
+    sets: &[(String, &Arrays)],
+    metadata: &BTreeMap<String, String>,
+    options: &OnnxOptions,
+) -> Result<OnnxModel> {
     let opset = options.opset;
     if !OPSETS.contains(&opset) {
         let message = format!("ONNX's operator set {opset} cannot be written, only those from {} to {}", OPSETS.start(), OPSETS.end());
@@ -110,10 +129,20 @@ pub fn export(program: &Program, trained: &Arrays, metadata: &BTreeMap<String, S
     if options.optimised {
         o = optimise_from(o).map_err(told)?;
     }
-    let drawn = draw::draw(&o.program, &sizes, opset)?;
-    let weights = o.refits.weights(&o.program.graph, trained).map_err(|f| Diagnostic::error(Code::E0802, f.message))?;
+    let mut drawn = draw::draw(&o.program, &sizes, opset)?;
+    let mut weights = Arrays::new();
+    for (n, (_, trained)) in sets.iter().enumerate() {
+        let own = o.refits.weights(&o.program.graph, trained).map_err(|f| Diagnostic::error(Code::E0802, f.message))?;
+        weights.extend(own.into_iter().map(|(name, array)| (if sets.len() > 1 { mean::weight(n, &name) } else { name }, array)));
+    }
     let mut metadata = metadata.clone();
+    let sets: Vec<String> = if sets.len() > 1 { sets.iter().map(|(name, _)| name.clone()).collect() } else { vec![] };
+    if !sets.is_empty() {
+        drawn = mean::mean(drawn, &sets);
+        metadata.insert(SETS.into(), serde_json::to_string(&sets).unwrap_or_default());
+    }
     metadata.insert("lmsc.hash".into(), program.hash().to_string());
     metadata.insert("lmsc.sizes".into(), sizes.to_string());
-    Ok(OnnxModel { name: program.name.clone(), inputs: drawn.inputs, outputs: drawn.outputs, graph: drawn.graph, sizes, metadata, weights })
+    let draw::Drawn { graph, inputs, outputs } = drawn;
+    Ok(OnnxModel { name: program.name.clone(), inputs, outputs, graph, sizes, metadata, sets, weights })
 }
