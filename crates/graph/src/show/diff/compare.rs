@@ -162,8 +162,8 @@ struct Compare<'p> {
     a: Side<'p>,
     b: Side<'p>,
     nodes: Vec<NodeChange>,
-    /// What was listed inside a composite, by its text before and after: the first node that has it.
-    told: HashMap<(String, String), String>,
+    /// What was listed inside a composite, as [`Compare::node`] gives it: the first node that has it.
+    told: HashMap<String, String>,
 }
 
 /// The children of both in one order: what is only in the first stands before the next that both have.
@@ -188,18 +188,19 @@ pub(super) fn weave(a: &[String], b: &[String]) -> Vec<String> {
 }
 
 impl Compare<'_> {
-    fn scope(&mut self, a: Option<usize>, b: Option<usize>, depth: usize) {
+    /// The changes of a scope as a text of what is written differently, names relative to it.
+    fn scope(&mut self, a: Option<usize>, b: Option<usize>, depth: usize) -> String {
         let (in_a, in_b) = (self.a.children(a), self.b.children(b));
         let (pa, pb) = (self.a.p, self.b.p);
         let at_a: HashMap<&str, usize> = in_a.iter().map(|i| (pa.items[*i].path.as_str(), *i)).collect();
         let at_b: HashMap<&str, usize> = in_b.iter().map(|i| (pb.items[*i].path.as_str(), *i)).collect();
         let paths = |p: &'_ [Item], all: &[usize]| -> Vec<String> { all.iter().map(|i| p[*i].path.clone()).collect() };
-        for path in weave(&paths(&pa.items, &in_a), &paths(&pb.items, &in_b)) {
-            self.node(&path, at_a.get(path.as_str()).copied(), at_b.get(path.as_str()).copied(), depth);
-        }
+        let all = weave(&paths(&pa.items, &in_a), &paths(&pb.items, &in_b));
+        all.iter().map(|path| self.node(path, at_a.get(path.as_str()).copied(), at_b.get(path.as_str()).copied(), depth)).collect()
     }
 
-    fn node(&mut self, path: &str, a: Option<usize>, b: Option<usize>, depth: usize) {
+    /// The changes of a node and inside of it, listed or not, as a text; empty where nothing is written differently.
+    fn node(&mut self, path: &str, a: Option<usize>, b: Option<usize>, depth: usize) -> String {
         let (pa, pb) = (self.a.p, self.b.p);
         let (ia, ib) = (a.map(|i| &pa.items[i]), b.map(|i| &pb.items[i]));
         let of = |i: Option<&Item>, f: fn(&Item) -> String| i.map(f).unwrap_or_default();
@@ -219,8 +220,9 @@ impl Compare<'_> {
         };
         let (Some(a), Some(b), Some(ia), Some(ib)) = (a, b, ia, ib) else {
             change.status = if b.is_some() { Status::Added } else { Status::Removed };
+            let text = own_text(&change);
             self.nodes.push(change);
-            return;
+            return text;
         };
         let (na, nb) = (connections(ia), connections(ib));
         for port in na.keys().chain(nb.keys().filter(|k| !na.contains_key(*k))) {
@@ -235,26 +237,40 @@ impl Compare<'_> {
         let own = ia.block != ib.block || written(ia) != written(ib) || !change.inputs.is_empty() || !change.fields.is_empty();
         let consequence = change.output[0] != change.output[1] || ia.cost != ib.cost;
         if !own && alike && !consequence {
-            return;
+            return String::new();
         }
         change.status = match (own, alike) {
             (true, _) => Status::Changed,
             (false, false) => Status::Inside,
             (false, true) => Status::Affected,
         };
-        if alike {
-            self.nodes.push(change);
-            return;
-        }
-        let key = (self.a.inside[a].clone(), self.b.inside[b].clone());
-        change.same_as = self.told.get(&key).cloned();
-        let told = change.same_as.is_some();
+        let text = own_text(&change);
+        let at = self.nodes.len();
         self.nodes.push(change);
-        if !told {
-            self.told.insert(key, path.to_owned());
-            self.scope(Some(a), Some(b), depth + 1);
+        if alike {
+            return text;
         }
+        let inside = self.scope(Some(a), Some(b), depth + 1);
+        match self.told.get(&inside).cloned() {
+            None => _ = self.told.insert(inside.clone(), path.to_owned()),
+            // Where nothing is written differently, nothing was listed.
+            _ if inside.is_empty() => {}
+            first => {
+                self.nodes.truncate(at + 1);
+                self.nodes[at].same_as = first;
+            }
+        }
+        format!("{text}{{{inside}}}")
     }
+}
+
+/// What is written differently of a node; empty where nothing is.
+fn own_text(n: &NodeChange) -> String {
+    if n.status == Status::Affected {
+        return String::new();
+    }
+    let name = n.path.rsplit('.').next().unwrap_or_default();
+    format!("{name}{:?}{:?}{:?}{:?}", n.status, n.block, n.fields, n.inputs)
 }
 
 fn connections(i: &Item) -> BTreeMap<&str, Vec<String>> {
