@@ -98,7 +98,10 @@ pub fn wire<'n, 't>(
             found.push(d.at(n.id_place.clone(), "a node of that name").help("rename the node"));
         }
     }
-    let there = |node: &str| index.contains_key(node) || matches!(around.inputs.get(node), Some(None));
+    // What a loop may make whose turns are not known is taken, so that nothing else is in its place.
+    let there = |node: &str| {
+        index.contains_key(node) || matches!(around.inputs.get(node), Some(None)) || around.loops.iter().any(|l| l.unclear(node))
+    };
     for r in outputs.iter_mut().flat_map(|o| &mut o.from) {
         never(r, &index, around, found);
         settle(r, &there, around.lasts);
@@ -197,6 +200,7 @@ pub fn wire<'n, 't>(
     }
 
     let mut ends: Vec<usize> = vec![];
+    let mut sound = all.iter().all(|w| w.sound && !w.text.faulty);
     for o in outputs.iter_mut() {
         let (name, list) = (o.name.as_str(), o.list);
         o.from.retain(|r| match names.source(r) {
@@ -212,12 +216,15 @@ pub fn wire<'n, 't>(
                 names.found.push(d);
                 true
             }
-            Source::Unclear => true,
+            Source::Unclear => {
+                sound = false;
+                true
+            }
         });
     }
     let mut left_out = vec![false; nodes.len()];
     // What is wrong may be what keeps a node from its output.
-    if !outputs.is_empty() && around.whole.1 && around.clean && names.found.errors() == told {
+    if !outputs.is_empty() && sound && around.whole.1 && around.clean && names.found.errors() == told {
         let dead = dead(&graph, &ends);
         // Errors in a node that is refused anyway are told along with it.
         dead.iter().for_each(|i| left_out[*i] = around.dead != Some(Severity::Error));

@@ -133,7 +133,7 @@ fn assign(slot: &mut Tree, name: &str, place: &Place, value: &Tree, known: &dyn 
         let (kind, example) = match &slot.kind {
             Kind::Int(_) => ("a whole number", format!("write `{name}=8`")),
             Kind::Float(_) => ("a number", format!("write `{name}=0.5`")),
-            Kind::Bool(_) => ("`true` or `false`", format!("write `{name}=true`")),
+            Kind::Bool(_) => ("`true` or `false`", format!("write `{name}={}`", !w.eq_ignore_ascii_case("false"))),
             Kind::List(_) => ("a list", format!("write `{name}=[16, 32]`")),
             Kind::Tuple(None, _) => ("a size", format!("write `{name}=(1, 2, 2)`")),
             _ => ("", String::new()),

@@ -8,6 +8,7 @@ use super::budget::{CHANGES, NAME, PARAMETERS, PORTS, at_most};
 use super::claim::Claim;
 use super::expr::{is_name, used};
 use super::graph::{Changes, Composite, Dropped, GraphText, InputText, NodeText, OutputText, Param, PortText, Whole};
+use super::habit;
 use super::parameter::class;
 use super::reference::Reference;
 use super::tree::{Entry, Kind, Tree};
@@ -394,10 +395,12 @@ impl Reader {
         let named = self.found.0.len() == before;
         let params = self.params(tree);
         for p in &params {
-            if matches!(&p.value.kind, Kind::Word(w) if w != "Required" && class(&p.value).is_none()) {
-                self.found.push(
-                    wrong(&p.value, "a value, or `Required`,").help("write `Required`, `8`, `\"out / 2\"`, `relu` or `OneOf(silu, relu)`"),
-                );
+            if let Kind::Word(w) = &p.value.kind
+                && w != "Required"
+                && class(&p.value).is_none()
+            {
+                let forms = || "write `Required`, `8`, `\"out / 2\"`, `relu` or `OneOf(silu, relu)`".to_owned();
+                self.found.push(wrong(&p.value, "a value, or `Required`,").help(habit::word(w, true, false).unwrap_or_else(forms)));
             }
         }
         let outputs = match (fields, tree.get("output")) {

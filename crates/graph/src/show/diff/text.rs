@@ -68,7 +68,9 @@ fn lines(c: &Comparison, width: usize) -> String {
             out.push_str(&format!("{indent}output: {a} → {b}\n"));
         }
         if let Some(same) = &n.same_as {
-            out.push_str(&format!("{indent}inside, as in {same}\n"));
+            let but = if n.but.is_empty() { "" } else { ", but" };
+            out.push_str(&format!("{indent}inside, as in {same}{but}\n"));
+            n.but.iter().for_each(|f| out.push_str(&format!("{indent}  {}\n", f.sentence())));
         }
     }
     let t = &c.total;
