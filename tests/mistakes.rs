@@ -360,6 +360,44 @@ fn where_something_else_is_expected_too() {
 }
 
 #[test]
+fn what_is_given_on_the_command_line_is_told_as_it_is_written_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let graph = |channels: &str| {
+        format!(
+            r#"(
+    params: {{ "bands": 4, "half": 2, "out": 8, "wide": [4, 8], "deep": true, "mode": OneOf(add, cat) }},
+    inputs: {{ "scan": (channels: {channels}, size: (16, 16, 16)) }},
+    nodes: {{ "a": Conv(x: "scan", out: "out + wide[0] + half + bands"), "b": Conv(when: "deep && mode != 'cat'", x: "a", out: 8), "c": SegHead(x: "b | a", classes: 2) }},
+    outputs: {{ "y": "c" }},
+)"#
+        )
+    };
+    let told = |channels: &str, args: &[&str]| {
+        std::fs::write(folder.path().join("net.ron"), graph(channels)).expect("written");
+        let (code, all) = lmsc(folder.path(), &[&["check", "net.ron"], args].concat());
+        assert_eq!((code != 0, all.lines().filter(|l| l.contains("\"error\"")).count()), (!all.is_empty(), usize::from(code != 0)), "{all}");
+        all.replace("\\\"", "\"")
+    };
+    for (channels, args, parts) in [
+        ("\"bands\"", ["--input", "2x16x16x16"], &["`--set bands=2`"][..]),
+        ("\"2 * half\"", ["--input", "2x16x16x16"], &["they are `2 * half` in the graph: set `half`"]),
+        ("4", ["--input", "2x16x16x16"], &["channels of `scan` as a number"]),
+        ("4", ["--set", "out=8,16"], &["takes one value here, but 2 are given", "`out=[8,16]`", "`lmsc stats`"]),
+        ("4", ["--set", "wide=8,16"], &["`wide=[8,16]`"]),
+        ("4", ["--set", "a.kernel=1,3"], &["`a.kernel=[1,3]`"]),
+        ("4", ["--set", "mode=cats"], &["did you mean `cat`?"]),
+        ("4", ["--set", "deep=False"], &["write `deep=false`"]),
+        ("4", ["--set", "deep=yes"], &["write `deep=true`"]),
+    ] {
+        let all = told(channels, &args);
+        assert!(parts.iter().all(|p| all.contains(p)), "{args:?}: {all}");
+    }
+    for set in ["wide=[8,16]", "wide=(8, 16)", "a.kernel=(1, 3, 3)", "a.activation=leaky_relu(slope: 0.1)"] {
+        assert_eq!(told("4", &["--set", set]), "", "{set}");
+    }
+}
+
+#[test]
 fn of_a_variant_every_change_that_is_wrong_is_told() {
     let folder = folder();
     let text = r#"(

@@ -30,6 +30,40 @@ fn every_block_and_field_is_described() {
 }
 
 #[test]
+fn composites_have_pages_whatever_file_defines_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
+    let blocks = r#"blocks: {
+        // Puts them together.
+        "Join": (
+            params: { "norm": instance(affine: false, eps: 0.001), "mode": "if(len(above) == 0, 'one', 'more')" },
+            inputs: ["x", "skip?", "xs[]", "above[]?"],
+            output: "y",
+            nodes: { "y": Concat(x: ["x", "xs", "above"]) },
+        ),
+    }"#;
+    std::fs::write(at("parts.ron"), format!("({blocks})")).expect("written");
+    let graph = format!("({blocks}, inputs: {{ \"i\": (channels: 1) }}, nodes: {{ \"n\": Join(x: \"i\", xs: [\"i\"]) }}, outputs: {{ \"y\": \"n\" }})");
+    std::fs::write(at("graph.ron"), graph).expect("written");
+    std::fs::write(at("user.ron"), "(import: [\"parts.ron\"], inputs: { \"i\": (channels: 1) }, nodes: { \"n\": Join(x: \"i\", xs: [\"i\"]) }, outputs: { \"y\": \"n\" })").expect("written");
+    for file in ["parts.ron", "graph.ron", "user.ron"] {
+        let (ok, list) = lmsc(&["blocks", "--in", &at(file)]);
+        let line = list.lines().find(|l| l.starts_with("Join ")).unwrap_or_default();
+        assert!(ok && line.contains("x, skip?, xs[], above[]?"), "{file}: {line}");
+        let (ok, page) = lmsc(&["blocks", "Join", "--in", &at(file)]);
+        let has = |line: &str| page.lines().any(|l| l.split_whitespace().collect::<Vec<_>>().join(" ") == line);
+        assert!(ok && has("above a list, which may be empty") && has("xs a list") && has("skip one or none"), "{file}: {page}");
+        assert!(has("norm parameter instance(affine: false, eps: 0.001)"), "{file}: {page}");
+        assert!(has("mode parameter if(len(above) == 0, 'one', 'more')"), "{file}: {page}");
+        let (ok, json) = lmsc(&["blocks", "Join", "--in", &at(file), "--format", "json"]);
+        let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        assert!(ok && json["inputs"][3]["arity"] == "any", "{json}");
+    }
+    std::fs::write(at("run.ron"), "(graph: \"graph.ron\", data: Phantom(cases: 4), patch: (32, 32, 32), epochs: 1)").expect("written");
+    assert!(!lmsc(&["blocks", "--in", &at("run.ron")]).0);
+}
+
+#[test]
 fn the_schema_names_every_block() {
     let (ok, out) = lmsc(&["blocks", "--schema"]);
     assert!(ok);

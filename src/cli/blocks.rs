@@ -15,7 +15,7 @@ const WIDEST: usize = 100;
 /// List the blocks, or print the page of one
 ///
 /// A page says what the block computes, its inputs, outputs and fields, and an example with its cost. Ports in the list: `x` takes one
-/// value, `anchors?` one or none, `paths[]` a list; outputs with names stand after `->`.
+/// value, `anchors?` one or none, `paths[]` a list, `above[]?` one that may be empty; outputs with names stand after `->`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -35,7 +35,7 @@ pub struct Args {
     /// The block; all of them when not given
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
-    /// Add the blocks that this graph defines
+    /// Add the blocks that this graph, or file of blocks, defines
     #[arg(long = "in", value_name = "FILE")]
     pub graph: Option<PathBuf>,
     /// How to print

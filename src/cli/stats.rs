@@ -8,9 +8,9 @@ use super::output::{print, width};
 use super::size;
 use crate::compile::memory::{Optimiser, Precision};
 use crate::compile::{Program, compile};
-use crate::read::{Variant, variants};
+use crate::read::{self, Kind, Tree, Variant, variants};
 use crate::show::{self, Convention, Format, Question, Sort, Stats, compare, weights};
-use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, Span, several};
+use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, Span, list, several};
 
 /// Count parameters, MACs, FLOPs, activations and memory of graphs
 ///
@@ -284,10 +284,22 @@ impl InputSize {
     pub fn channels_differ(&self, p: &Program) -> Option<Diagnostic> {
         let c = self.channels.filter(|c| *c != p.input_channels())?;
         let message = format!("--input has {}, but `{}` takes {}", several(c, "channel"), p.name, p.input_channels());
-        Some(
-            Diagnostic::error(Code::E0302, message)
-                .help(format!("set the graph's parameter, as in `--set modalities={c}`, or leave the channels out")),
-        )
+        Some(Diagnostic::error(Code::E0302, message).help(format!("{}, or leave them out of --input", channels_set(p, c))))
+    }
+}
+
+/// How the channels of the first input are set to `c`.
+fn channels_set(p: &Program, c: usize) -> String {
+    let text = read::parse(&Source::new("resolved", p.resolved())).and_then(|tree| read::graph(&tree)).ok();
+    let channels = text.and_then(|text| text.inputs.into_iter().next()?.channels);
+    let Some(Tree { kind: Kind::Str(expression), .. }) = channels else {
+        let input = p.inputs.first().map_or("", |(name, _)| name);
+        return format!("the graph writes the channels of `{input}` as a number: change it there");
+    };
+    let used: Vec<&str> = read::names(&expression).filter(|name| p.params.contains_key(*name)).collect();
+    match used.as_slice() {
+        [one] if *one == expression.trim() => format!("set the graph's parameter, `--set {one}={c}`"),
+        _ => format!("they are `{expression}` in the graph: set {}", list(used.iter().map(|name| format!("`{name}`")), used.len())),
     }
 }
 

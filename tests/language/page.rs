@@ -6,7 +6,7 @@ use lmsc::block::{FunctionForm, InitForm, NormForm, Spec};
 use lmsc::compile::{compile, verify};
 use lmsc::read::{Answer, NodeQuestion, Scope, Value, calls, evaluate};
 use lmsc::show::reference::{language, pages, schema};
-use lmsc::text::{Result, Source, render};
+use lmsc::text::{Code, Result, Source, render};
 
 /// The fences of the page: what stands behind the opening one, and the lines inside.
 fn fences(page: &str) -> Vec<(String, String)> {
@@ -108,6 +108,7 @@ fn everything_is_named() {
     let page = language();
     for (form, _) in calls() {
         assert!(page.contains(form), "{form}");
+        assert!(Code::E0105.page().contains(form), "{form}");
     }
     for name in NormForm::NAMES.iter().chain(FunctionForm::NAMES).chain(InitForm::NAMES) {
         let row = page.lines().find(|l| l.starts_with(&format!("{name} ")) || l.starts_with(&format!("{name}(")));

@@ -53,6 +53,17 @@ fn lists_of_numbers_and_sizes() {
 }
 
 #[test]
+fn slices_and_joined_lists() {
+    let p = compiled(
+        "\"depths\": [1, 2, 3], \"wide\": \"concat(depths, [8], depths[0..2])\", \"odd\": \"wide[[5, 3, 0]]\"",
+        "",
+        "\"c{i}\": Conv(for: \"i in 0..3\", x: \"image\", out: \"1 + sum(depths[0..i])\"), \"d{w}\": Conv(for: \"w in odd\", x: \"image\", out: \"w\"), \"all\": Concat(x: [\"c{0..3}\", \"d{odd}\"])",
+        "\"y\": \"all\"",
+    );
+    assert_eq!(["c0", "c1", "c2", "d2", "d8", "d1"].map(|n| channels(&p, n)), [1, 2, 4, 2, 8, 1]);
+}
+
+#[test]
 fn loops_over_words_and_within_loops() {
     let p = compiled(
         "",

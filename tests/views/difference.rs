@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use lmsc::show::diff::{Comparison, Status, compare, page, text as diff_text};
+use lmsc::show::diff::{Comparison, FieldChange, Status, compare, page, text as diff_text};
 
 use super::{SMALL, data, file, picture_of};
 
@@ -45,6 +45,34 @@ fn differences_are_found_where_they_are_written() {
     // Differences of the parts are those of the whole.
     let lines: i128 = c.nodes.iter().filter(|n| n.depth == 0).map(|n| i128::from(n.params[1]) - i128::from(n.params[0])).sum();
     assert_eq!(lines, i128::from(b.total.params) - i128::from(a.total.params));
+}
+
+#[test]
+fn what_differs_in_values_is_not_as_in_another() {
+    let text = |r: &str| {
+        format!(
+            r#"(
+    params: {{ "r": {r} }},
+    inputs: {{ "image": (channels: 4, size: (8, 8, 8)) }},
+    blocks: {{
+        "B": (params: {{ "rate": Required }}, inputs: ["x"], output: "d | c", nodes: {{
+            "c": Conv(x: "x", out: 4),
+            "d": Dropout(when: "rate > 0", x: "c", rate: "rate"),
+        }}),
+        "S": (params: {{ "k": Required }}, inputs: ["x"], output: "b", nodes: {{ "b": B(x: "x", rate: "r * k") }}),
+    }},
+    nodes: {{ "s{{i}}": S(chain: "i in 0..3", x: "image", k: "max(i, 1)"), "h": SegHead(x: "s{{last}}", classes: 2) }},
+    outputs: {{ "logits": "h" }},
+)"#
+        )
+    };
+    let c = compare(&picture_of(&text("0.0")), &picture_of(&text("0.125")));
+    let of = |path: &str| c.nodes.iter().find(|n| n.path == path);
+    let same = |path: &str| of(path).and_then(|n| n.same_as.as_deref());
+    assert_eq!([same("s0"), same("s1"), same("s2")], [None, Some("s0"), Some("s0")], "{}", diff_text(&c));
+    let but = |path: &str| of(path).map(|n| n.but.iter().map(FieldChange::sentence).collect::<Vec<_>>());
+    assert_eq!((but("s1"), but("s2")), (Some(vec![]), Some(vec!["b.rate: 0.0 → 0.25".to_owned()])));
+    assert!(diff_text(&c).contains("    inside, as in s0, but\n      b.rate: 0.0 → 0.25\n"), "{}", diff_text(&c));
 }
 
 #[test]

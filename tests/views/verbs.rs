@@ -29,3 +29,22 @@ fn the_verbs_write_whole_files_and_say_what_differs() {
     assert!(String::from_utf8_lossy(&o.stderr).trim().is_empty(), "a difference is no error");
     assert_eq!(lmsc(&["diff", a, b, "--set-a", "anchors=16", "--exit-code"]).status.code(), Some(0));
 }
+
+#[test]
+fn amounts_of_memory_are_written_alike() {
+    let out = |args: &[&str]| {
+        let o = assert_cmd::Command::new(env!("CARGO_BIN_EXE_lmsc")).args(args).env("COLUMNS", "200").output().expect("it runs");
+        String::from_utf8(o.stdout).expect("a text")
+    };
+    let graph = "graphs/lightmedseg.ron";
+    let stats = out(&["stats", graph]);
+    let line = stats.lines().find_map(|l| l.strip_prefix("activations")).expect("the activations");
+    let amount = line.split('(').next().unwrap_or_default().trim();
+    assert!(amount.ends_with(" MiB") && amount.contains('.') && amount.contains(','), "{amount}");
+    for format in ["svg", "html"] {
+        let picture = out(&["graph", graph, "--format", format]);
+        assert!(picture.contains(&format!("activations {amount}")), "{format} has no {amount}");
+    }
+    let page = out(&["diff", graph, graph, "--set-b", "anchors=16", "--format", "html"]);
+    assert!(page.contains(&format!("activations {} →", amount.trim_end_matches(" MiB"))), "the difference has no {amount}");
+}

@@ -121,6 +121,11 @@ impl Diagnostics {
         self.0.iter().any(|d| d.severity == Severity::Error)
     }
 
+    /// How many of them are errors.
+    pub fn errors(&self) -> usize {
+        self.0.iter().filter(|d| d.severity == Severity::Error).count()
+    }
+
     /// Keeps a result's value, and its diagnostics here.
     pub fn keep<T>(&mut self, r: Result<T, impl Into<Diagnostics>>) -> Option<T> {
         match r {

@@ -15,7 +15,7 @@ pub struct Conv3D {
     pub kernel: Axes,
     #[serde(default = "one")]
     pub stride: Axes,
-    /// Zeros on each side; half the kernel when not given.
+    /// Zeros on each side; when not given `(kernel - 1) / 2`, rounded down, times the dilation: at stride 1 an odd kernel keeps the size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub padding: Option<Axes>,
     #[serde(default = "one")]

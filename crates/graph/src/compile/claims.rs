@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::program::{Program, Row, TOLD, compile};
+use super::program::{Program, Row, TOLD, claimed};
 use crate::ir::Cost;
 use crate::read::{Claim, Figure, Quantity};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, printable, suggestion, thousands};
@@ -44,7 +44,7 @@ pub fn verify(source: &Arc<Source>, program: &Program) -> Result<usize> {
         }
         let other = match (first.set.is_empty(), first.at) {
             (true, None) => None,
-            (_, at) => match compile(source, &first.set, at) {
+            (_, at) => match claimed(source, &first.set, at) {
                 Ok(p) => Some(p),
                 Err(found) => {
                     told.push((setting[0], found));

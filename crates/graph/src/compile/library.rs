@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::lower::Lowering;
 use super::program::{check_composites, parameters, told};
-use crate::read::{self, Entry, Kind, Tree};
+use crate::read;
 use crate::text::{Diagnostics, Result, Source};
 
 /// Checks the composites of a file that only defines `blocks`, those that it imports among them; gives how many there are, and what is sound but
@@ -15,22 +15,14 @@ use crate::text::{Diagnostics, Result, Source};
 /// # Errors
 /// Everything that is wrong with them, each at its place.
 pub fn library(source: &Arc<Source>) -> Result<(usize, Diagnostics)> {
-    let read::Loaded { mut tree, mut found, imported } = read::blocks(source)?;
-    let place = tree.place.clone();
-    if let Some(entries) = tree.entries_mut() {
-        // What a graph has beside its blocks.
-        for key in ["inputs", "nodes", "outputs"] {
-            let value = Tree { kind: Kind::Map(vec![]), place: place.clone() };
-            entries.push(Entry { key: key.into(), key_place: place.clone(), value });
-        }
-    }
+    let read::Loaded { tree, mut found, imported } = read::blocks(source)?;
     let (text, more) = read::meaning(&tree)?;
     found.0.extend(more.0);
-    let mut l = Lowering::new(&text.blocks, text.whole.blocks && imported, None, false);
+    let mut l = Lowering::new(&text, text.whole.blocks && imported, !found.has_errors(), None, false);
     check_composites(&text, &mut l.found);
     let params = parameters(&text, &mut l.found);
     l.found.0.extend(super::forms::check(&text, &params.values).0);
-    l.unopened(&text.blocks, &params.values, &params.words, &|_| true);
+    l.unopened(&params.values, &params.words, &|_| true);
     l.found.0.extend(read::fmt::stray(source));
     l.found.0.extend(read::dated(&tree, source));
     l.found.dedup();

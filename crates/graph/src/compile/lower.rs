@@ -12,7 +12,7 @@ use crate::block::{Builder, Connected};
 use crate::ir::{Fault, Graph, Value};
 use crate::op::Op;
 use crate::read::budget::{Budget, Limit};
-use crate::read::{Absent, Changes, Composite, NodeText, Opened, OutputText, Reference, Scope, Words, filled, opened, required, value};
+use crate::read::{Absent, Changes, Composite, GraphText, NodeText, Opened, OutputText, Reference, Scope, Words, filled, opened, required, value};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Severity};
 
 /// What lowering a graph builds up.
@@ -26,6 +26,9 @@ pub struct Lowering<'t> {
     seen: HashSet<&'t str>,
     all_blocks: bool,
     dead: Option<Severity>,
+    text: &'t GraphText,
+    /// Whether no error was told of the graph's text.
+    clean: bool,
     /// Whether the graph is in two dimensions.
     pub flat: bool,
 }
@@ -55,17 +58,20 @@ pub struct Inside<'s, 't> {
 }
 
 impl<'t> Lowering<'t> {
-    /// `all_blocks`: whether all composites could be read. `dead`: how bad a node is that reaches no output.
-    pub fn new(composites: &'t [Composite], all_blocks: bool, dead: Option<Severity>, flat: bool) -> Self {
+    /// `all_blocks`: whether all composites could be read. `clean`: whether no error was told so far. `dead`: how bad a node is that
+    /// reaches no output.
+    pub fn new(text: &'t GraphText, all_blocks: bool, clean: bool, dead: Option<Severity>, flat: bool) -> Self {
         Self {
             graph: Graph::default(),
             rows: vec![],
             found: Diagnostics::default(),
             budget: Budget::default(),
-            composites: Rc::new(composites.iter().map(|c| (c.name.as_str(), c)).collect()),
+            composites: Rc::new(text.blocks.iter().map(|c| (c.name.as_str(), c)).collect()),
             seen: HashSet::new(),
             all_blocks,
             dead,
+            text,
+            clean,
             flat,
         }
     }
@@ -75,6 +81,7 @@ impl<'t> Lowering<'t> {
         if self.budget.spent() {
             return vec![];
         }
+        let told = self.found.errors();
         let nothing = |f: &Flow| if let Flow::Nothing(absent) = f { Some(absent.clone()) } else { None };
         let known: HashMap<String, Option<Absent>> = s.inputs.iter().map(|(n, f)| (n.clone(), nothing(f))).collect();
         let params = s.params.answering(inputs(&s.inputs, &self.graph), Some(s.names.to_vec()));
@@ -104,6 +111,8 @@ impl<'t> Lowering<'t> {
             lasts: &lasts,
             whole: s.whole,
             within: s.within,
+            graph: self.text,
+            clean: self.clean && self.found.errors() == told,
             dead: self.dead,
         };
         let wired = wire(&nodes, &mut outputs, &around, &mut self.budget, &mut self.found);
@@ -184,11 +193,12 @@ impl<'t> Lowering<'t> {
         FlowOutput::Many(all)
     }
 
-    /// Looks into the composites that no node uses, with parameters and inputs of which nothing is known. What only follows from that is not
-    /// told. `imported`: whether names that are not known may be those of the graph that a composite was written for.
-    pub fn unopened(&mut self, composites: &'t [Composite], params: &Scope, words: &Words, imported: &dyn Fn(&Place) -> bool) {
+    /// Looks into the composites that no node uses, with inputs of which nothing is known and parameters of which the kind alone counts. What
+    /// only follows from that is not told. `imported`: whether names that are not known may be those of the graph that a composite was written for.
+    pub fn unopened(&mut self, params: &Scope, words: &Words, imported: &dyn Fn(&Place) -> bool) {
         let (rows, dead) = (self.rows.len(), self.dead.take());
-        for c in composites {
+        let params = &params.varying();
+        for c in &self.text.blocks {
             if self.budget.spent() || self.seen.contains(c.name.as_str()) {
                 continue;
             }

@@ -94,10 +94,19 @@ pub fn dead(graph: &BlockGraph, outputs: &[usize]) -> Vec<usize> {
         if std::mem::replace(&mut alive[i], true) {
             continue;
         }
-        let feeding = graph.edges_directed(NodeIndex::new(i), Direction::Incoming).filter(|e| *e.weight() == Link::Feeds);
-        open.extend(feeding.map(|e| e.source().index()).filter(|from| !alive[*from]));
+        open.extend(feeding(graph, i).filter(|from| !alive[*from]));
     }
     (0..alive.len()).filter(|i| !alive[*i]).collect()
+}
+
+/// The nodes whose values flow into a node.
+pub fn feeding(graph: &BlockGraph, node: usize) -> impl Iterator<Item = usize> + '_ {
+    graph.edges_directed(NodeIndex::new(node), Direction::Incoming).filter(|e| *e.weight() == Link::Feeds).map(|e| e.source().index())
+}
+
+/// The nodes into which the value of a node flows.
+pub fn fed(graph: &BlockGraph, node: usize) -> impl Iterator<Item = usize> + '_ {
+    graph.edges_directed(NodeIndex::new(node), Direction::Outgoing).filter(|e| *e.weight() == Link::Feeds).map(|e| e.target().index())
 }
 
 /// Whether one node only asks something of the other.

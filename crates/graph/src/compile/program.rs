@@ -154,7 +154,12 @@ impl Program {
 /// # Errors
 /// Everything that is wrong with it, each at its place.
 pub fn compile(source: &Arc<Source>, sets: &[Set], size: Option<[usize; 3]>) -> Result<Program> {
-    compiled(source, sets, size).map_err(told)
+    compiled(source, sets, size, true).map_err(told)
+}
+
+/// The same graph with other changes, for a claim: nothing is said of claims.
+pub(super) fn claimed(source: &Arc<Source>, sets: &[Set], size: Option<[usize; 3]>) -> Result<Program> {
+    compiled(source, sets, size, false).map_err(told)
 }
 
 /// So many errors, or warnings, are told of one graph: more have few causes, and each is shown with its lines.
@@ -173,9 +178,11 @@ pub(super) fn told(mut found: Diagnostics) -> Diagnostics {
     found
 }
 
-fn compiled(source: &Arc<Source>, sets: &[Set], size: Option<[usize; 3]>) -> Result<Program> {
+/// `claims`: whether what is wrong with claims is told.
+fn compiled(source: &Arc<Source>, sets: &[Set], size: Option<[usize; 3]>, claims: bool) -> Result<Program> {
+    let as_written = sets.is_empty() && size.is_none();
     let read::Loaded { tree, mut found, imported } = read::loaded(source, sets)?;
-    let text = match read::meaning(&tree) {
+    let mut text = match read::meaning(&tree) {
         Ok((text, more)) => {
             found.0.extend(more.0);
             text
@@ -185,6 +192,7 @@ fn compiled(source: &Arc<Source>, sets: &[Set], size: Option<[usize; 3]>) -> Res
             return Err(found.without_echoes());
         }
     };
+    let unread = if claims { std::mem::take(&mut text.unread) } else { Diagnostics::default() };
     super::lint::names(&text, &mut found);
     let params = parameters(&text, &mut found);
     let stated = found.keep(inputs::stated(&text, &params.values));
@@ -194,9 +202,13 @@ fn compiled(source: &Arc<Source>, sets: &[Set], size: Option<[usize; 3]>) -> Res
     }
     let size = size.or(stated.map(|s| s.size));
     let known = text.whole.blocks && imported;
-    let at = |size: Option<[usize; 3]>| at(&text, &params, (known, flat), size);
+    let clean = !found.has_errors();
+    let at = |size: Option<[usize; 3]>| at(&text, &params, (known, clean, flat), size);
     match at(size) {
-        Ok(_) if found.has_errors() => Err(found.without_echoes()),
+        Ok(_) if found.has_errors() => {
+            found.0.extend(unread.0);
+            Err(found.without_echoes())
+        }
         Ok(mut program) => {
             let size = size.unwrap_or(super::DEFAULT_SIZE);
             program.warnings.0.extend(read::dated(&tree, source));
@@ -211,10 +223,18 @@ fn compiled(source: &Arc<Source>, sets: &[Set], size: Option<[usize; 3]>) -> Res
             }
             program.warnings.0.extend(found.0);
             program.warnings = told(program.warnings);
+            if unread.has_errors() {
+                let mut found = unread;
+                if as_written {
+                    found.keep(super::claims::verify(source, &program));
+                }
+                return Err(found);
+            }
             Ok(program)
         }
         Err(more) => {
             found.0.extend(more.0);
+            found.0.extend(unread.0);
             let found = found.without_echoes();
             let Some(size) = size else { return Err(found) };
             Err(divide::explain(found, size, flat, |s| {
@@ -257,9 +277,11 @@ pub(super) fn parameters(text: &GraphText, found: &mut Diagnostics) -> Parameter
         values.insert(read::OPEN.to_owned(), Value::Unknown);
     }
     for p in in_order(text) {
+        // One that is declared and has no value yet uses this one.
+        let ring = read::uses(&p.value).iter().any(|name| text.params.iter().any(|other| other.name == *name) && !values.contains_key(*name));
         let value = found.keep(
             read::value(&p.value, &values)
-                .map_err(|d| if d.code == Code::E0105 { d.help("a parameter may use others, but none that uses it") } else { d }),
+                .map_err(|d| if ring && d.code == Code::E0105 { d.help("a parameter may use others, but none that uses it") } else { d }),
         );
         if let Some(Value::Text(_)) = value {
             words.insert(p.name.clone(), super::body::chosen(&p.value).place.clone());
@@ -270,15 +292,15 @@ pub(super) fn parameters(text: &GraphText, found: &mut Diagnostics) -> Parameter
 }
 
 /// The program at a size; without one, nothing is known of what flows in, and there is none.
-/// `all_blocks`: whether all composites could be read. `flat`: whether it is in two dimensions.
-fn at(text: &GraphText, params: &Parameters, (all_blocks, flat): (bool, bool), size: Option<[usize; 3]>) -> Result<Program> {
+/// `all_blocks`: whether all composites could be read. `clean`: whether no error was told so far. `flat`: whether it is in two dimensions.
+fn at(text: &GraphText, params: &Parameters, (all_blocks, clean, flat): (bool, bool, bool), size: Option<[usize; 3]>) -> Result<Program> {
     let dead = text.lints.iter().rev().find(|(n, ..)| n == "E0206").map_or("deny", |(_, _, level)| level);
     let dead = match dead {
         "allow" => None,
         "warn" => Some(Severity::Warning),
         _ => Some(Severity::Error),
     };
-    let mut l = Lowering::new(&text.blocks, all_blocks, dead, flat);
+    let mut l = Lowering::new(text, all_blocks, clean, dead, flat);
     check_composites(text, &mut l.found);
     l.found.0.extend(super::forms::check(text, &params.values).0);
     let mut flows = HashMap::new();
@@ -313,7 +335,7 @@ fn at(text: &GraphText, params: &Parameters, (all_blocks, flat): (bool, bool), s
         used: &[],
     };
     let outputs = l.scope(inside);
-    l.unopened(&text.blocks, &params.values, &params.words, &|place| place.source.name != text.place.source.name);
+    l.unopened(&params.values, &params.words, &|place| place.source.name != text.place.source.name);
     l.found.dedup();
     let Lowering { mut graph, rows, mut found, .. } = l;
     // What may only be meant otherwise is told of a graph that compiles.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use super::wire::Surroundings;
 use crate::read::budget::Budget;
 use crate::read::{Absent, LAST, Last, Name, NodeText, Reference};
-use crate::text::{Code, Diagnostic, Diagnostics, nearest, printable, suggestion};
+use crate::text::{Code, Diagnostic, Diagnostics, printable, suggestion};
 
 /// What a reference leads to.
 pub enum Source<'a> {
@@ -37,6 +37,11 @@ impl<'n, 'a, 't, 'f> Names<'n, 'a, 't, 'f> {
         if r.faulty {
             return Source::Unclear;
         }
+        if let Some(help) = joined(&r.text) {
+            let d = Diagnostic::error(Code::E0202, format!("`{}` is not the name of a node", printable(&r.text)));
+            self.tell(d.at(r.place.clone(), "named here").help(help));
+            return Source::Unclear;
+        }
         match self.around.inputs.get(&r.node) {
             Some(None) if r.port.is_none() => return Source::Input,
             Some(Some(absent)) if r.port.is_none() => return Source::Absent(absent),
@@ -55,10 +60,10 @@ impl<'n, 'a, 't, 'f> Names<'n, 'a, 't, 'f> {
         let (echo, help) = match self.around.loops.iter().find(|l| l.could_be(&r.node)) {
             Some(l) => (!l.sound, Some(l.told())),
             // The last turn of a loop whose turns are not known.
-            None => (r.node.contains(LAST) && self.around.loops.iter().any(|l| !l.sound), None),
+            None => (self.around.loops.iter().any(|l| l.unclear(&r.node) || !l.sound && r.node.contains(LAST)), None),
         };
         let mut d = Diagnostic::error(Code::E0202, format!("there is no node `{}`", printable(&r.node))).at(r.place.clone(), "named here");
-        match help {
+        match self.outside(&r.node).or(help) {
             Some(help) => d = d.help(help),
             None if self.budget.suggests(self.nodes.len()) => {
                 let names = self.nodes.iter().map(|n| n.id.as_str()).chain(self.around.inputs.keys().map(String::as_str));
@@ -70,6 +75,23 @@ impl<'n, 'a, 't, 'f> Names<'n, 'a, 't, 'f> {
         }
         self.tell(d.echo(echo || !self.around.whole.0));
         Source::Unclear
+    }
+
+    /// The help where a composite names a node or an input of the graph.
+    fn outside(&self, name: &str) -> Option<String> {
+        let (block, g) = (self.around.within.last()?, self.around.graph);
+        let turn = |id: &str| match (id.split_once('{'), id.rsplit_once('}')) {
+            (Some((before, _)), Some((_, after))) => {
+                let inside = name.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+                inside.is_some_and(|i| !i.is_empty() && i.chars().all(|c| c.is_ascii_digit()))
+            }
+            _ => id == name,
+        };
+        let there = g.inputs.iter().any(|i| i.name == name) || g.nodes.iter().any(|n| turn(&n.id));
+        there.then(|| {
+            let name = printable(name);
+            format!("a composite sees its own inputs alone: make it one, `inputs: [\"{name}\"]`, and connect it where `{block}` is used")
+        })
     }
 
     /// The output of a node that a reference names.
@@ -104,25 +126,30 @@ impl<'n, 'a, 't, 'f> Names<'n, 'a, 't, 'f> {
         self.found.push(d);
     }
 
-    /// The node that a reference names, or most likely means.
-    pub fn meant(&self, r: &Reference) -> Option<usize> {
-        if r.faulty {
-            return None;
-        }
-        let named = self.index.get(r.node.as_str()).or_else(|| self.index.get(r.text.trim()));
-        let in_loop = || {
-            let l = self.around.loops.iter().find(|l| l.could_be(&r.node))?;
-            self.index.get(l.ends.as_ref()?.1.as_str())
-        };
-        let near = || self.index.get(nearest(&r.node, self.index.keys().copied().filter(|_| self.budget.suggests(self.index.len())))?);
-        named.or_else(in_loop).or_else(near).copied()
-    }
-
     /// Whether a name is that of a node or an input.
     pub fn known(&self) -> impl Fn(&str) -> bool + use<'f, 'n, 'a, 't> {
         let (index, inputs) = (self.index, self.around.inputs);
         move |name| index.contains_key(name) || inputs.contains_key(name)
     }
+}
+
+/// Signs that join names to what is no name, and what is written instead.
+const JOINED: &[(char, &str)] = &[(',', ""), ('+', "Add"), ('*', "Multiply"), ('-', "Subtract")];
+
+/// The help for a text that has several names, joined by signs.
+fn joined(text: &str) -> Option<String> {
+    let (sign, block) = JOINED.iter().find(|(sign, _)| text.contains(*sign))?;
+    let parts: Vec<&str> = text.split(*sign).map(str::trim).collect();
+    let named = |n: &&str| n.starts_with(char::is_alphabetic) && n.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
+    if !parts.iter().all(|n| named(n)) {
+        return None;
+    }
+    let quoted: Vec<String> = parts.iter().map(|n| format!("\"{}\"", printable(n))).collect();
+    Some(match *block {
+        "" => format!("several are a list: [{}]", quoted.join(", ")),
+        "Add" => format!("a sum is a node of its own: `Add(x: [{}])`", quoted.join(", ")),
+        block => format!("that is a node of its own: `{block}(a: {}, b: {})`", quoted[0], quoted[1..].join(", ")),
+    })
 }
 
 /// Chains that begin with the last turn of others may be this many.

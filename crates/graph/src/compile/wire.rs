@@ -2,20 +2,23 @@
 //!
 //! What is wrong with a node is told once; whatever takes its value is looked at as far as that can be done without it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use petgraph::stable_graph::NodeIndex;
 
 use super::body::{Body, body};
-use super::order::{BlockGraph, Link, dead, only_asks, order, rings};
+use super::order::{BlockGraph, Link, dead, fed, feeding, only_asks, order, rings};
 use super::ports::{Lack, arity, chained};
 use super::resolve::{Lasts, Names, Source, settle};
 use crate::read::budget::Budget;
-use crate::read::{Absent, Composite, LAST, Loop, NodeQuestion, NodeText, OutputText, Reference, Scope, Value, Words, evaluate, with};
-use crate::text::{Code, Diagnostic, Diagnostics, Place, Severity, nearest, printable};
+use crate::read::{Absent, Composite, GraphText, LAST, Loop, NodeQuestion, NodeText, OutputText, Reference, Scope, Value, Words, evaluate, with};
+use crate::text::{Code, Diagnostic, Diagnostics, Place, Severity, a_few, nearest, printable};
 
 /// So many nodes of a ring are named.
 const RING: usize = 100;
+
+/// And so many that feed one that reaches no output.
+const FEW: usize = 8;
 
 /// A node with what is known of its block and its connections.
 pub struct Wired<'n, 't> {
@@ -70,6 +73,10 @@ pub struct Surroundings<'a, 't> {
     pub whole: (bool, bool),
     /// Composites that this scope stands in, from the outside in.
     pub within: &'a [&'t str],
+    /// The graph, whose nodes and inputs a composite does not see.
+    pub graph: &'t GraphText,
+    /// Whether no error was told of the graph's text, and none of this scope: only then it can be said that something is used by nobody.
+    pub clean: bool,
     /// How bad a node is that reaches no output; unless it is an error, such nodes are left out.
     pub dead: Option<Severity>,
 }
@@ -83,6 +90,7 @@ pub fn wire<'n, 't>(
     budget: &mut Budget,
     found: &mut Diagnostics,
 ) -> Vec<Wired<'n, 't>> {
+    let told = found.errors();
     let index: HashMap<&str, usize> = nodes.iter().enumerate().map(|(i, n)| (n.id.as_str(), i)).collect();
     for n in nodes {
         if around.inputs.contains_key(&n.id) {
@@ -90,7 +98,10 @@ pub fn wire<'n, 't>(
             found.push(d.at(n.id_place.clone(), "a node of that name").help("rename the node"));
         }
     }
-    let there = |node: &str| index.contains_key(node) || matches!(around.inputs.get(node), Some(None));
+    // What a loop may make whose turns are not known is taken, so that nothing else is in its place.
+    let there = |node: &str| {
+        index.contains_key(node) || matches!(around.inputs.get(node), Some(None)) || around.loops.iter().any(|l| l.unclear(node))
+    };
     for r in outputs.iter_mut().flat_map(|o| &mut o.from) {
         never(r, &index, around, found);
         settle(r, &there, around.lasts);
@@ -122,20 +133,12 @@ pub fn wire<'n, 't>(
     (0..nodes.len()).for_each(|i| {
         graph.add_node(i);
     });
-    // What a faulty node is connected to counts as used: its own error is enough.
-    let mut used: Vec<usize> = vec![];
-    // Whether something is connected to nobody knows what, so that nothing can be said to be used by nobody.
-    let mut loose = !around.whole.1;
     for (i, w) in all.iter_mut().enumerate() {
         if names.budget.spent() {
             return vec![];
         }
         let mut lacks: Vec<Lack> = vec![];
-        let (text, unclear, sound) = (w.text, &mut w.unclear, &mut w.sound);
-        if !*sound {
-            let all = text.entries.iter().flat_map(|e| Reference::all(&e.value, &mut Diagnostics::default()));
-            used.extend(all.filter_map(|r| index.get(r.node.as_str()).copied()));
-        }
+        let (unclear, sound) = (&mut w.unclear, &mut w.sound);
         w.inputs.retain(|(port, r)| match names.source(r) {
             Source::Node(from) => {
                 graph.add_edge(NodeIndex::new(from), NodeIndex::new(i), Link::Feeds);
@@ -147,10 +150,6 @@ pub fn wire<'n, 't>(
                 false
             }
             Source::Unclear => {
-                match names.meant(r) {
-                    Some(meant) => used.push(meant),
-                    None => loose = true,
-                }
                 unclear.push(port.clone());
                 *sound = false;
                 false
@@ -172,13 +171,7 @@ pub fn wire<'n, 't>(
                 Source::Unclear => ask.state = State::Unclear,
             }
         }
-        let complete = arity(w, &lacks, &names.known(), names.found);
-        // What was to be connected there may be what nothing else uses.
-        loose |= !complete;
-        w.sound &= complete;
-        if !w.sound || w.text.faulty {
-            used.push(i);
-        }
+        w.sound &= arity(w, &lacks, &names.known(), names.found);
     }
 
     for ring in rings(&graph) {
@@ -204,10 +197,10 @@ pub fn wire<'n, 't>(
             d = if k == 0 { d.at(n.id_place.clone(), text) } else { d.also(n.id_place.clone(), text) };
         }
         names.found.push(d.help("a network has no loops: take one of these connections from an earlier node"));
-        used.extend(ring);
     }
 
     let mut ends: Vec<usize> = vec![];
+    let mut sound = all.iter().all(|w| w.sound && !w.text.faulty);
     for o in outputs.iter_mut() {
         let (name, list) = (o.name.as_str(), o.list);
         o.from.retain(|r| match names.source(r) {
@@ -219,30 +212,24 @@ pub fn wire<'n, 't>(
             // What is left out leaves a list.
             Source::Absent(_) if list => false,
             Source::Absent(absent) => {
-                loose = true;
                 let d = lost(name, r, absent, around.within);
                 names.found.push(d);
                 true
             }
             Source::Unclear => {
-                match names.meant(r) {
-                    Some(meant) => ends.push(meant),
-                    None => loose = true,
-                }
+                sound = false;
                 true
             }
         });
     }
     let mut left_out = vec![false; nodes.len()];
-    if !outputs.is_empty() && !loose {
-        for i in dead(&graph, &[ends, used].concat()) {
-            // Errors in a node that is refused anyway are told along with it.
-            left_out[i] = around.dead != Some(Severity::Error);
-            if let Some(severity) = around.dead {
-                let n = &nodes[i];
-                let d = Diagnostic { severity, ..Diagnostic::error(Code::E0206, format!("`{}` reaches no output", n.id)) };
-                names.found.push(d.at(n.id_place.clone(), "nothing that counts uses it").help("connect it, or remove it"));
-            }
+    // What is wrong may be what keeps a node from its output.
+    if !outputs.is_empty() && sound && around.whole.1 && around.clean && names.found.errors() == told {
+        let dead = dead(&graph, &ends);
+        // Errors in a node that is refused anyway are told along with it.
+        dead.iter().for_each(|i| left_out[*i] = around.dead != Some(Severity::Error));
+        if let Some(severity) = around.dead {
+            unused(nodes, &graph, &dead, severity, names.found);
         }
     }
     let mut slots: Vec<Option<Wired>> = all.into_iter().map(Some).collect();
@@ -250,6 +237,35 @@ pub fn wire<'n, 't>(
     let behind_rings = slots.into_iter().enumerate().filter(|(i, _)| !left_out[*i]).filter_map(|(_, w)| w);
     ordered.extend(behind_rings.map(|w| Wired { sound: false, ..w }));
     ordered
+}
+
+/// E0206: nodes that reach no output. Those that only feed such nodes are named along with them.
+fn unused(nodes: &[NodeText], graph: &BlockGraph, dead: &[usize], severity: Severity, found: &mut Diagnostics) {
+    let mut waiting: Vec<usize> = dead.iter().copied().filter(|i| fed(graph, *i).next().is_none()).collect();
+    let mut told = vec![false; nodes.len()];
+    let is_dead: HashSet<usize> = dead.iter().copied().collect();
+    waiting.iter().for_each(|i| told[*i] = true);
+    for i in std::mem::take(&mut waiting) {
+        // All that leads to it and to nothing else that is told already.
+        let (mut behind, mut open) = (vec![], vec![i]);
+        while let Some(at) = open.pop() {
+            for from in feeding(graph, at).filter(|from| is_dead.contains(from)) {
+                if !std::mem::replace(&mut told[from], true) {
+                    behind.push(from);
+                    open.push(from);
+                }
+            }
+        }
+        behind.sort_unstable();
+        let n = &nodes[i];
+        let d = Diagnostic { severity, ..Diagnostic::error(Code::E0206, format!("`{}` reaches no output", n.id)) };
+        let ids: Vec<&str> = behind.iter().map(|i| nodes[*i].id.as_str()).collect();
+        let help = match ids.len() {
+            0 => "connect it, or remove it".to_owned(),
+            _ => format!("connect it, or remove it with what feeds it alone: {}", a_few(&ids, FEW)),
+        };
+        found.push(d.at(n.id_place.clone(), "nothing that counts uses it").help(help));
+    }
 }
 
 /// W0103: alternatives that no node or input can ever be.
@@ -285,8 +301,13 @@ fn entry(r: &mut Reference, scope: &Scope, found: &mut Diagnostics) {
         Ok(Value::Int(i)) if i >= 0 => r.at = usize::try_from(i).ok(),
         Ok(other) => {
             r.faulty = true;
-            let message = format!("an entry of `{}` is asked for by `{}`, which is {other}", printable(&r.node), printable(text));
-            found.push(Diagnostic::error(Code::E0203, message).at(r.place.clone(), "here").help("entries are counted from 0"));
+            let (node, text) = (printable(&r.node).to_string(), printable(text).to_string());
+            let message = format!("an entry of `{node}` is asked for by `{text}`, which is {other}");
+            let help = match other {
+                Value::List(_) => format!("several entries are several names of a list: [\"{node}[{{{text}}}]\"]"),
+                _ => "entries are counted from 0".to_owned(),
+            };
+            found.push(Diagnostic::error(Code::E0203, message).at(r.place.clone(), "here").help(help));
         }
         Err(wrong) => {
             r.faulty = true;
@@ -302,11 +323,18 @@ fn lost(name: &str, r: &Reference, absent: &Absent, within: &[&str]) -> Diagnost
         (name, Some(block)) => format!("the output `{}` of `{block}`", printable(name)),
         (name, None) => format!("the output `{}`", printable(name)),
     };
-    let message = format!("{output} takes `{}`, which {}", printable(&r.node), told(absent));
-    Diagnostic::error(Code::E0204, message)
-        .at(r.place.clone(), "here")
-        .also(absent.place.clone(), "by this")
-        .help("take it from a node that is there, or name several with `|`, of which the first that is there is taken")
+    let several = !Reference::parse(&r.text, r.place.clone()).others.is_empty();
+    let (message, help) = match several {
+        false => (
+            format!("{output} takes `{}`, which {}", printable(&r.node), told(absent)),
+            "take it from a node that is there, or name several with `|`, of which the first that is there is taken",
+        ),
+        true => (
+            format!("{output} takes one of `{}`, of which none is there: `{}` {}", printable(&r.text), printable(&r.node), told(absent)),
+            "add one that is there in any case, or leave out what needs it as well",
+        ),
+    };
+    Diagnostic::error(Code::E0204, message).at(r.place.clone(), "here").also(absent.place.clone(), "by this").help(help)
 }
 
 /// Why a node is not there, and where that is said.

@@ -9,10 +9,11 @@ use super::expr::is_name;
 use super::extend::put;
 use super::parameter::{choices, class, misfit};
 use super::set::COMMAND_LINE;
+use super::sweep::items;
 use super::tree::{Entry, Kind, Tree};
 use super::value::{FormValue, Value};
 use super::words::classes;
-use crate::text::{Code, Diagnostic, Place, printable, several, suggestion};
+use crate::text::{Code, Diagnostic, Place, nearest, printable, several, suggestion};
 
 /// Changes the value at a path: a parameter, `node.field`, `Block.parameter` or `Block.node.field`.
 pub(super) fn apply(graph: &mut Tree, path: &str, place: &Place, value: &Tree) -> std::result::Result<(), Diagnostic> {
@@ -21,6 +22,9 @@ pub(super) fn apply(graph: &mut Tree, path: &str, place: &Place, value: &Tree) -
             .at(place.clone(), "set here")
             .help(suggestion(name, among.iter().map(|e| e.key.as_str()), what))
     };
+    if let Some(d) = several_given(path, place, value) {
+        return Err(d);
+    }
     let parts: Vec<&str> = path.split('.').collect();
     // The parameters that an expression may use: those of the graph, and of a composite its own.
     let own = parts.first().and_then(|block| graph.get("blocks")?.get(block)).map_or(&[][..], |c| among(c, "params"));
@@ -61,6 +65,19 @@ pub(super) fn apply(graph: &mut Tree, path: &str, place: &Place, value: &Tree) -
     }
 }
 
+/// That several values are given on a command line, where one is taken.
+fn several_given(path: &str, place: &Place, value: &Tree) -> Option<Diagnostic> {
+    let Place { source, span } = &value.place;
+    let written = source.text.get(span.start..span.end).filter(|w| source.name == COMMAND_LINE && !w.starts_with('"'))?;
+    let all = items(written);
+    if all.len() < 2 || all.iter().any(|i| i.trim().is_empty()) {
+        return None;
+    }
+    let d = Diagnostic::error(Code::E0207, format!("`{}` takes one value here, but {} are given", printable(path), all.len()));
+    let list = format!("a list is written `{}=[{}]`", printable(path), printable(&all.join(",")));
+    Some(d.at(place.clone(), "set here").help(format!("{list}; several values, one graph each, are for `lmsc stats` and `lmsc train`")))
+}
+
 /// Gives a parameter another value of its type. `known` says which parameters there are.
 fn assign(slot: &mut Tree, name: &str, place: &Place, value: &Tree, known: &dyn Fn(&str) -> bool) -> std::result::Result<(), Diagnostic> {
     let here = |d: Diagnostic, slot: &Tree| d.at(place.clone(), "set here").also(slot.place.clone(), "declared here");
@@ -79,7 +96,8 @@ fn assign(slot: &mut Tree, name: &str, place: &Place, value: &Tree, known: &dyn 
         let name = if let Kind::Str(s) = &value.kind { Some(s.as_str()) } else { value.name() };
         let Some(i) = names.iter().position(|n| Some(*n) == name) else {
             let all: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
-            return Err(refuse("one of some words", slot).help(format!("choices: {}", all.join(", "))));
+            let near = name.and_then(|name| nearest(name, names.iter().copied())).map(|n| format!("did you mean `{n}`? ")).unwrap_or_default();
+            return Err(refuse("one of some words", slot).help(format!("{near}choices: {}", all.join(", "))));
         };
         if let Kind::Tuple(_, choices) = &mut slot.kind {
             choices[..=i].rotate_right(1);
@@ -115,7 +133,7 @@ fn assign(slot: &mut Tree, name: &str, place: &Place, value: &Tree, known: &dyn 
         let (kind, example) = match &slot.kind {
             Kind::Int(_) => ("a whole number", format!("write `{name}=8`")),
             Kind::Float(_) => ("a number", format!("write `{name}=0.5`")),
-            Kind::Bool(_) => ("`true` or `false`", format!("write `{name}=true`")),
+            Kind::Bool(_) => ("`true` or `false`", format!("write `{name}={}`", !w.eq_ignore_ascii_case("false"))),
             Kind::List(_) => ("a list", format!("write `{name}=[16, 32]`")),
             Kind::Tuple(None, _) => ("a size", format!("write `{name}=(1, 2, 2)`")),
             _ => ("", String::new()),

@@ -1,5 +1,5 @@
-//! What is read as before and written otherwise now: `norm: 4` for `group(4)`, `OneOf("silu", "relu")` for `OneOf(silu, relu)`, a function or
-//! a norm in quotes, `None` for `none`.
+//! What is read as before and written otherwise now: `norm: 4` for `group(4)`, `OneOf("silu", "relu")` for `OneOf(silu, relu)`, a function, a
+//! norm or an initialisation in quotes, `None` for `none`.
 //!
 //! May use `fmt`, `words`, `tree` beside it and `text`.
 
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::fmt::format;
 use super::tree::{Entry, Kind, Tree, parse};
-use super::words::{FUNCTIONS, NORMS};
+use super::words::{FUNCTIONS, INITS, NORMS};
 use crate::text::{Code, Diagnostic, Place, Result, Source};
 
 /// A value, and how it is written now.
@@ -98,6 +98,7 @@ fn field(e: &Entry, names: &HashSet<&str>) -> Option<String> {
     let words = match e.key.as_str() {
         "norm" | "kind" => NORMS,
         "activation" | "function" => FUNCTIONS,
+        "init" | "norm_init" => INITS,
         _ => return None,
     };
     match &e.value.kind {

@@ -6,6 +6,7 @@ use serde::de::{self, Deserialize, DeserializeSeed, MapAccess, SeqAccess, Visito
 
 use super::choice::Choice;
 use super::expr::evaluate;
+use super::parameter::uses;
 use super::recover::{Noted, Stand, each};
 use super::scope::Scope;
 use super::tree::{Entry, Kind, Tree};
@@ -233,6 +234,15 @@ impl<'a, 'n> De<'a, 'n> {
         Refusal { help: Some(help.into()), place: Some(self.tree.place.clone()), echo, ..Refusal::new(Code::E0104, message) }
     }
 
+    /// That a whole number is not of those that are taken; with other values of parameters it may be.
+    fn beyond(&self, n: i128, most: i128) -> Refusal {
+        let r = match n {
+            ..0 => self.refuse(format!("{n} is negative"), "a count or size is 0 or more"),
+            _ => self.refuse(format!("{n} is too large: the most is {most}"), "use a smaller number"),
+        };
+        Refusal { echo: r.echo || self.scope.varies() && !uses(self.tree).is_empty(), ..r }
+    }
+
     pub(super) fn wrong(&self, expected: &str) -> Refusal {
         self.refuse(format!("{expected} is expected, but {} is given", self.tree.what()), &format!("write {expected}"))
     }
@@ -245,8 +255,7 @@ macro_rules! integers {
             let n = self.integer()?;
             match <$t>::try_from(n) {
                 Ok(n) => visitor.$visit(n).map_err(|r: Refusal| r.at(&self.tree.place)),
-                Err(_) if n < 0 => Err(self.refuse(format!("{n} is negative"), "a count or size is 0 or more")),
-                Err(_) => Err(self.refuse(format!("{n} is too large: the most is {}", <$t>::MAX), "use a smaller number")),
+                Err(_) => Err(self.beyond(n, <$t>::MAX.into())),
             }
         }
     )*};
@@ -403,7 +412,10 @@ impl<'de> de::Deserializer<'de> for De<'de, '_> {
         match &self.tree.kind {
             Kind::Int(_) if name == "Norm" => self.deserialize_u64(visitor),
             Kind::Int(_) | Kind::Float(_) if name == "Init" => self.deserialize_f64(visitor),
-            Kind::Str(s) if matches!(name, "Norm" | "Init") && !matches!(self.scope.get(s), Some(Value::Text(_) | Value::Unknown)) => {
+            // A number by an expression: no word of a parameter, nor one in quotes.
+            Kind::Str(s)
+                if matches!(name, "Norm" | "Init") && self.word(s).is_none() && !matches!(self.scope.get(s), Some(Value::Unknown)) =>
+            {
                 if name == "Norm" {
                     self.deserialize_u64(visitor)
                 } else {

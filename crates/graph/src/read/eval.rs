@@ -180,25 +180,11 @@ impl Eval<'_> {
                     "leave out the `[...]`, or use a list",
                 );
             };
-            let Value::Int(i) = self.value(e)? else {
-                return fault(
-                    format!("an entry of `{}` is asked for by what is no whole number", printable(text)),
-                    "entries are counted from 0",
-                );
-            };
-            let entry = usize::try_from(i).ok().and_then(|i| all.get(i)).cloned();
-            list = match (entry, all.len()) {
-                (Some(entry), _) => entry,
-                (None, 0) => {
-                    let message = format!("`{}` has no entries, and entry {i} is asked for", printable(text));
-                    return Err(Stop::Entry((message, "use a longer list".into()), text.to_owned()));
+            list = match self.value(e)? {
+                Value::List(places) => {
+                    self.list(places.iter().map(|place| entry(all, text, place)).collect::<Result<_>>()?)?
                 }
-                (None, n) => {
-                    let range = if n == 1 { "0 alone".to_owned() } else { format!("0 to {}", n - 1) };
-                    let message = format!("`{}` has {}, {range}, and entry {i} is asked for", printable(text), several_entries(n));
-                    let help = "entries are counted from 0: use a longer list, or ask for less";
-                    return Err(Stop::Entry((message, help.into()), text.to_owned()));
-                }
+                place => entry(all, text, &place)?,
             };
         }
         if matches!(list, Value::Unknown) { Err(Stop::Unknown) } else { Ok(list) }
@@ -218,6 +204,26 @@ impl Eval<'_> {
             Function::Rev => {
                 let all = self.listed(first, "rev")?;
                 self.list(all.iter().rev().cloned().collect())
+            }
+            Function::Concat => {
+                let mut joined = vec![];
+                for e in std::iter::once(first).chain(more) {
+                    match self.value(e)? {
+                        Value::List(all) => {
+                            self.spend(all.len())?;
+                            joined.extend(all.iter().cloned());
+                        }
+                        other => {
+                            let shown = short(&other);
+                            return fault(
+                                format!("`concat` takes lists, but `{shown}` is {}", other.kind()),
+                                format!("put it in brackets: `[{shown}]`"),
+                            );
+                        }
+                    }
+                }
+                one_kind(&joined)?;
+                self.list(joined)
             }
             Function::Min | Function::Max => {
                 let sign = if function == Function::Min { "<=" } else { ">=" };
@@ -284,6 +290,32 @@ impl Eval<'_> {
         }
         Ok(arithmetic(sign, a, b)?)
     }
+}
+
+/// The entry of a list at a place; `text` is how the list is written.
+fn entry(all: &[Value], text: &str, place: &Value) -> Result<Value> {
+    let shown = printable(text);
+    let Value::Int(i) = *place else {
+        return fault(
+            format!("an entry of `{shown}` is asked for by `{}`, which is no whole number", short(place)),
+            "write a whole number, counted from 0, or a list of them, as in `l[0..2]`",
+        );
+    };
+    if let Some(entry) = usize::try_from(i).ok().and_then(|i| all.get(i)) {
+        return Ok(entry.clone());
+    }
+    let has = match all.len() {
+        0 => "no entries".to_owned(),
+        1 => "1 entry, 0 alone".to_owned(),
+        n => format!("{}, 0 to {}", several_entries(n), n - 1),
+    };
+    let help = match (all.len(), i) {
+        (0, _) => "use a longer list".to_owned(),
+        (_, -1) => format!("the last entry is `last({shown})`"),
+        (_, i) if i < 0 => format!("entries are counted from 0: from the end write `{shown}[len({shown}) - {}]`", i.unsigned_abs()),
+        _ => "entries are counted from 0: use a longer list, or ask for less".to_owned(),
+    };
+    Err(Stop::Entry((format!("`{shown}` has {has}, and entry {i} is asked for"), help), text.to_owned()))
 }
 
 /// `its inputs x and skip`

@@ -1,12 +1,14 @@
 //! Expressions: `width * 2`, `max(out / 8, 4)`, `if(s == 0, 1, strides[s - 1])`, `8 * 2 ^ (0..5)`, `channels(x) != out`.
 //!
 //! From loosest to tightest: `..` and `..=` (a range is a list), `||`, `&&`, comparisons (`== != < <= > >=`), `+ -`, `* / %`, `-x` and `!x`,
-//! `^`, `l[i]`. Then numbers, `true`, `false`, names, words in single quotes, lists, parentheses, `len(l)`, `sum(l)`, `last(l)`, `rev(l)`,
-//! `min(..)`, `max(..)`, `if(condition, a, b)`, and what is asked of nodes and inputs: `channels(node)`, `connected(input)`, `len(input)`.
+//! `^`, `l[i]` and `l[a..b]`. Then numbers, `true`, `false`, names, words in single quotes, lists, parentheses, `len(l)`, `sum(l)`, `last(l)`,
+//! `rev(l)`, `concat(..)`, `min(..)`, `max(..)`, `if(condition, a, b)`, and what is asked of nodes and inputs: `channels(node)`,
+//! `connected(input)`, `len(input)`.
 //!
 //! This file reads them; `eval` gives them their value.
 
 use super::eval::value;
+use super::habit;
 use super::scope::{NodeQuestion, Scope};
 use super::value::Value;
 use crate::text::{Code, Diagnostic, Place, printable, suggestion};
@@ -80,6 +82,7 @@ pub(super) enum Function {
     Sum,
     Last,
     Rev,
+    Concat,
     Min,
     Max,
     If,
@@ -87,12 +90,13 @@ pub(super) enum Function {
 
 impl Function {
     /// Every function: its name, how it is called, and what it gives.
-    const ALL: [(&'static str, Self, &'static str, &'static str); 7] = [
+    const ALL: [(&'static str, Self, &'static str, &'static str); 8] = [
         ("if", Self::If, "if(condition, a, b)", "`a` where the condition holds, `b` elsewhere; the other is not evaluated"),
         ("len", Self::Len, "len(list)", "how many entries a list has, or values an input that takes a list"),
         ("sum", Self::Sum, "sum(list)", "the sum of the entries"),
         ("last", Self::Last, "last(list)", "the last entry"),
         ("rev", Self::Rev, "rev(list)", "the list backwards"),
+        ("concat", Self::Concat, "concat(a, b)", "the entries of any number of lists as one list"),
         ("min", Self::Min, "min(a, b)", "the least of any number of values; of one list its least entry"),
         ("max", Self::Max, "max(a, b)", "the greatest of any number of values; of one list its greatest entry"),
     ];
@@ -107,14 +111,29 @@ impl Function {
     }
 }
 
+const QUESTIONS: [(&str, &str, &str); 2] = [
+    ("channels", "channels(node)", "the channels of a node or an input; of a list one number for each"),
+    ("connected", "connected(input)", "whether something is connected to an input that may stay unconnected"),
+];
+
 /// How everything is called that an expression can call or ask, and what it gives.
 pub fn calls() -> Vec<(&'static str, &'static str)> {
     let functions = Function::ALL.iter().map(|(_, _, form, about)| (*form, *about));
-    let questions = [
-        ("channels(node)", "the channels of a node or an input; of a list one number for each"),
-        ("connected(input)", "whether something is connected to an input that may stay unconnected"),
-    ];
-    functions.chain(questions).collect()
+    functions.chain(QUESTIONS.iter().map(|(_, form, about)| (*form, *about))).collect()
+}
+
+/// The names of what can be called or asked.
+fn callable() -> impl Iterator<Item = &'static str> {
+    Function::ALL.iter().map(|(name, ..)| *name).chain(QUESTIONS.iter().map(|(name, ..)| *name))
+}
+
+/// Everything that an expression may be made of.
+fn signs() -> String {
+    let calls: Vec<&str> = calls().into_iter().map(|(form, _)| form).collect();
+    format!(
+        "there are `+ - * / % ^`, `== != < <= > >=`, `&& || !`, `a..b`, `a..=b`, `l[i]`, `[a, b]`, `( )`, numbers, `'words'`, parameters; {}",
+        calls.join(", ")
+    )
 }
 
 /// Evaluates an expression.
@@ -126,13 +145,14 @@ pub fn evaluate(text: &str, scope: &Scope) -> Result<Value, Wrong> {
     let read = p.whole();
     let turn = || scope.turn().map(str::to_owned);
     let told = |(message, help): Fault| Wrong { message, help, echo: false, list: None, turn: None };
-    let missing: Vec<&str> = p.used.into_iter().filter(|name| !scope.contains_key(*name)).collect();
-    // Where not all names are known, that it cannot be read is what is sure.
-    let open = scope.contains_key(OPEN) && read.is_err();
-    if !missing.is_empty() && !open {
-        return Err(Wrong { echo: scope.contains_key(OPEN), ..told(absent(&missing, scope)) });
+    // Of what is no expression it cannot be said which names it has.
+    let read = read.map_err(told)?;
+    let missing: Vec<&str> = p.used.iter().copied().filter(|name| !scope.contains_key(*name)).collect();
+    if !missing.is_empty() {
+        return Err(Wrong { echo: scope.contains_key(OPEN), ..told(absent(&missing, text, &p.compared, scope)) });
     }
-    value(&read.map_err(told)?, scope).map_err(|wrong| Wrong { turn: turn(), ..wrong })
+    let varies = scope.varies() && !p.used.is_empty();
+    value(&read, scope).map_err(|wrong| Wrong { turn: turn(), echo: wrong.echo || varies, ..wrong })
 }
 
 /// What an expression asks, each with the text of the reference. Of `len(name)` it cannot be seen whether it asks of an input.
@@ -153,8 +173,13 @@ pub fn used(text: &str) -> Vec<&str> {
 }
 
 /// That there are no such parameters.
-fn absent(names: &[&str], scope: &Scope) -> Fault {
-    let near = |name: &&str| suggestion(name, scope.keys().map(String::as_str).filter(|k| is_name(k)), "parameters");
+fn absent(names: &[&str], text: &str, compared: &[(&str, &str)], scope: &Scope) -> Fault {
+    let is_word = |name: &str| scope.get(name).is_some_and(|v| v.word().is_some());
+    let near = |name: &&str| {
+        let beside = compared.iter().any(|(a, b)| a == name && is_word(b) || b == name && is_word(a));
+        habit::word(name, text.trim() == *name, beside)
+            .unwrap_or_else(|| suggestion(name, scope.keys().map(String::as_str).filter(|k| is_name(k)), "parameters"))
+    };
     let all: Vec<String> = names.iter().map(|n| format!("`{}`", printable(n))).collect();
     let mut helps: Vec<String> = names.iter().map(near).collect();
     helps.dedup();
@@ -182,13 +207,13 @@ struct Parser<'a> {
     used: Vec<&'a str>,
     /// What is asked of nodes and inputs.
     asked: Vec<(NodeQuestion, &'a str)>,
+    /// Names that are compared with each other.
+    compared: Vec<(&'a str, &'a str)>,
 }
-
-const SIGNS: &str = "use + - * / % ^ ( ) == < && || min max if, numbers and names of parameters";
 
 impl<'a> Parser<'a> {
     fn new(text: &'a str) -> Self {
-        Self { rest: text.trim(), depth: 0, used: vec![], asked: vec![] }
+        Self { rest: text.trim(), depth: 0, used: vec![], asked: vec![], compared: vec![] }
     }
 
     fn whole(&mut self) -> Result<Expr<'a>, Fault> {
@@ -199,7 +224,8 @@ impl<'a> Parser<'a> {
         if self.rest.is_empty() {
             return Ok(value);
         }
-        Err((format!("`{}` is left over after the expression", printable(self.rest)), SIGNS.into()))
+        let help = habit::left_over(self.rest, self.used.last().copied()).map_or_else(signs, str::to_owned);
+        Err((format!("`{}` is left over after the expression", printable(self.rest)), help))
     }
 
     fn eat(&mut self, token: &str) -> bool {
@@ -217,6 +243,9 @@ impl<'a> Parser<'a> {
         let closed = self.rest.starts_with("..=");
         if !self.eat("..=") && !self.eat("..") {
             return Ok(a);
+        }
+        if self.rest.starts_with(']') {
+            return Err(("the range has no end".into(), "write the end, too: `l[1..len(l)]`".into()));
         }
         let b = self.or()?;
         Ok(Expr::Range(a.into(), b.into(), closed))
@@ -243,6 +272,9 @@ impl<'a> Parser<'a> {
         for sign in ["==", "!=", "<=", ">=", "<", ">"] {
             if self.eat(sign) {
                 let b = self.sum()?;
+                if let (Expr::Name(a), Expr::Name(b)) = (&a, &b) {
+                    self.compared.push((a, b));
+                }
                 return Ok(Expr::Compare(sign, a.into(), b.into()));
             }
         }
@@ -325,10 +357,8 @@ impl<'a> Parser<'a> {
         match word {
             "" => {
                 let found = self.rest.chars().next().map_or("its end".into(), |c| format!("`{}`", printable(&c.to_string())));
-                Err((
-                    format!("the expression has {found} where a number or a name is expected"),
-                    "use + - * / % ^ ( ) == < && || min max if".into(),
-                ))
+                let help = habit::unexpected(self.rest).map_or_else(signs, str::to_owned);
+                Err((format!("the expression has {found} where a number or a name is expected"), help))
             }
             "true" => Ok(Expr::Value(Value::Bool(true))),
             "false" => Ok(Expr::Value(Value::Bool(false))),
@@ -340,6 +370,9 @@ impl<'a> Parser<'a> {
             )),
             _ => match Function::named(word) {
                 Some(function) if self.eat("(") => self.call(function, word),
+                None if self.rest.starts_with('(') => {
+                    Err((format!("there is no function `{}`", printable(word)), habit::call(word, callable(), &signs())))
+                }
                 _ => {
                     if !self.used.contains(&word) {
                         self.used.push(word);
@@ -360,11 +393,16 @@ impl<'a> Parser<'a> {
         }
         let (n, enough) = match function {
             Function::Len | Function::Sum | Function::Last | Function::Rev => (1, all.len() == 1),
+            Function::Concat => (0, !all.is_empty()),
             Function::Min | Function::Max => (2, !all.is_empty()),
             Function::If => (3, all.len() == 3),
         };
         if !enough {
-            let takes = if n == 1 { "a list".to_owned() } else { format!("{n} values") };
+            let takes = match n {
+                0 => "lists".to_owned(),
+                1 => "a list".to_owned(),
+                n => format!("{n} values"),
+            };
             return Err((format!("`{word}` takes {takes}, {} are given", all.len()), format!("write `{}`", function.form())));
         }
         Ok(Expr::Call(function, all))

@@ -53,12 +53,35 @@ pub fn loaded(source: &Arc<Source>, sets: &[Set]) -> Result<Loaded> {
     Ok(all)
 }
 
-/// A file that only defines `blocks`, with what it imports, as far as its files could be read.
+/// A file that only defines `blocks`, with what it imports, as far as its files could be read, as a graph without nodes.
 ///
 /// # Errors
 /// As [`loaded`].
 pub fn blocks(source: &Arc<Source>) -> Result<Loaded> {
-    chain(source, &mut Files::default(), Wanted::Blocks)
+    chain(source, &mut Files::default(), Wanted::Blocks).map(without_nodes)
+}
+
+/// A graph, or a file that only defines `blocks` as a graph without nodes.
+///
+/// # Errors
+/// As [`load`].
+pub fn defining(source: &Arc<Source>) -> Result<Tree> {
+    let blocks = |tree: &Tree| GRAPH.iter().all(|key| tree.get(key).is_none());
+    let l = chain(source, &mut Files::default(), Wanted::Base)?;
+    let l = if blocks(&l.tree) { without_nodes(l) } else { l };
+    l.found.or(l.tree)
+}
+
+/// What a graph has beside its blocks.
+const GRAPH: [&str; 3] = ["inputs", "nodes", "outputs"];
+
+fn without_nodes(mut l: Loaded) -> Loaded {
+    let place = l.tree.place.clone();
+    for key in GRAPH {
+        let value = Tree { kind: Kind::Map(vec![]), place: place.clone() };
+        put(&mut l.tree, Entry { key: key.into(), key_place: place.clone(), value });
+    }
+    l
 }
 
 /// The files that a graph's text extends and imports, as far as they can be read.

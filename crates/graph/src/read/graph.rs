@@ -19,6 +19,8 @@ pub struct GraphText {
     pub outputs: Vec<OutputText>,
     pub changes: Changes,
     pub claims: Vec<Claim>,
+    /// What is wrong with those claims that could not be read.
+    pub unread: Diagnostics,
     /// What is said of lints in the file.
     pub lints: Vec<(String, Place, String)>,
     pub place: Place,

@@ -1,8 +1,8 @@
 //! `import`: composites of other files.
 //!
 //! `"parts/common.ron"` takes all of them; `(from: "unet.ron", only: ["Up"], rename: { "Up": "UnetUp" }, set: { "width": "width" }, hash:
-//! "b3:9f2c41d0")` some, under other names, with other values of that file's parameters, and only as they were frozen. A composite sees the
-//! parameters of its own file: those that it uses become parameters of its own, with the file's values as defaults.
+//! { "Up": "b3:9f2c41d0" })` some, under other names, with other values of that file's parameters, and only as they were frozen. A composite sees
+//! the parameters of its own file: those that it uses become parameters of its own, with the file's values as defaults.
 //!
 //! May use `extend`, `change`, `expr`, `tree`, `budget` beside it and `text`.
 
@@ -85,8 +85,9 @@ impl<'t> Import<'t> {
             None => None,
         };
         let hash = tree.get("hash");
-        if let Some(t) = hash.filter(|t| hash_of(t).is_none()) {
-            found.push(wrong(t, "a hash, \"b3:\" and 8 digits or more,", "take the line out, and let `lmsc fmt --freeze` write it"));
+        let each = hash.map_or(&[][..], |t| t.entries().unwrap_or_default()).iter().map(|e| &e.value);
+        for t in hash.filter(|t| t.entries().is_none()).into_iter().chain(each).filter(|t| hash_of(t).is_none()) {
+            found.push(wrong(t, "a hash, \"b3:\" and 8 digits or more,", "take `hash` out, and let `lmsc fmt --freeze` write it"));
         }
         let Some(file) = tree.get("from") else {
             let d = Diagnostic::error(Code::E0106, "the import does not say from which file").at(tree.place.clone(), "here");
@@ -105,14 +106,7 @@ impl<'t> Import<'t> {
     fn taken(&self, source: &Arc<Source>, files: &mut Files) -> Result<Vec<Entry>> {
         let whole = library(self.file, source, files)?;
         let mut found = Diagnostics::default();
-        if let Some((hash, tree)) = self.hash.and_then(|t| Some((hash_of(t)?, t))) {
-            let now = identity(&whole);
-            if !now.starts_with(hash) {
-                let message = format!("`{}` is not what was frozen: it is b3:{} now", printable(&self.name()), &now[..HASH]);
-                let d = Diagnostic::error(Code::E0110, message).at(tree.place.clone(), "frozen here");
-                found.push(d.help("`lmsc diff` shows how two files differ; `lmsc fmt --freeze` takes what is there now"));
-            }
-        }
+        self.frozen(&whole, &mut found);
         let mut own = (*whole).clone();
         found.keep(self.unchanged(&own));
         for e in self.set {
@@ -140,6 +134,46 @@ impl<'t> Import<'t> {
             all.iter_mut().for_each(|e| renamed(e, &new));
         }
         found.or(all)
+    }
+
+    /// Tells which composites are not what was frozen; of a hash over the whole file that alone is known.
+    fn frozen(&self, whole: &Tree, found: &mut Diagnostics) {
+        let Some(hash) = self.hash else { return };
+        let file = self.name();
+        let refuse = |what: String, now: String, place: &Place, help: &str| {
+            let message = format!("{what} is not what was frozen: it is b3:{} now", &now[..HASH]);
+            Diagnostic::error(Code::E0110, message).at(place.clone(), "frozen here").help(help)
+        };
+        if let Some(frozen) = hash_of(hash) {
+            let now = identity(whole);
+            if !now.starts_with(frozen) {
+                let help = "`lmsc fmt --freeze` takes what is there now, and from then on says which composite differs";
+                found.push(refuse(format!("`{}`", printable(&file)), now, &hash.place, help));
+            }
+            return;
+        }
+        let all = closed(whole, &[]);
+        for e in hash.entries().unwrap_or_default() {
+            let key = Tree { kind: Kind::Str(e.key.clone()), place: e.key_place.clone() };
+            let own = self.listed(&key, &all, found).and_then(|name| all.iter().find(|o| o.key == name));
+            let (Some(own), Some(frozen)) = (own, hash_of(&e.value)) else { continue };
+            let now = digest([line(own)]);
+            if !now.starts_with(frozen) {
+                let what = format!("`{}` of `{}`", printable(&e.key), printable(&file));
+                found.push(refuse(what, now, &e.value.place, "`lmsc fmt --freeze` takes what is there now"));
+            }
+        }
+    }
+
+    /// What `hash` is of the file as it is now: a hash for each composite that is taken.
+    fn hash_now(&self, whole: &Tree) -> String {
+        let mut all = closed(whole, &[]);
+        if let Some(only) = &self.only {
+            let listed = only.iter().filter_map(|t| if let Kind::Str(name) = &t.kind { Some(name.clone()) } else { None });
+            all = used_by(all, listed.collect());
+        }
+        let each: Vec<String> = all.iter().map(|e| format!("\"{}\": \"b3:{}\"", e.key, &digest([line(e)])[..HASH])).collect();
+        format!("{{ {} }}", each.join(", "))
     }
 
     /// Refuses a file that changes nodes of its composites when they open, as that is not part of them.
@@ -187,11 +221,20 @@ fn hash_of(tree: &Tree) -> Option<&str> {
 fn identity(whole: &Tree) -> String {
     let mut lines: Vec<String> = ["params", "blocks"]
         .iter()
-        .flat_map(|key| among(whole, key).iter().map(move |e| format!("{key} {}: {}\n", e.key, e.value.on_a_line())))
+        .flat_map(|key| among(whole, key).iter().map(move |e| format!("{key} {}", line(e))))
         .collect();
     lines.sort_unstable();
+    digest(lines)
+}
+
+/// An entry as it is hashed: single quotes with a backslash before them, as the first hashes had them.
+fn line(e: &Entry) -> String {
+    format!("{}: {}\n", e.key, e.value.on_a_line().replace('\'', "\\'"))
+}
+
+fn digest(lines: impl IntoIterator<Item = String>) -> String {
     let mut hasher = blake3::Hasher::new();
-    lines.iter().for_each(|l| _ = hasher.update(l.as_bytes()));
+    lines.into_iter().for_each(|l| _ = hasher.update(l.as_bytes()));
     hasher.finalize().to_hex().to_string()
 }
 
@@ -346,7 +389,7 @@ fn same_place(a: &Place, b: &Place) -> bool {
     a.source.name == b.source.name && a.span == b.span
 }
 
-/// The text of a file with the hash of each file that it imports, as that is now, laid out.
+/// The text of a file with the hashes of what it imports, as that is now, laid out.
 ///
 /// # Errors
 /// What is wrong with the text, or with a file that it imports.
@@ -357,7 +400,7 @@ pub fn freeze(source: &Arc<Source>) -> Result<String> {
         for one in list.iter().take(CHANGES) {
             let import = Import::read(one)?;
             let whole = library(import.file, source, &mut Files::default())?;
-            let hash = format!("\"b3:{}\"", &identity(&whole)[..HASH]);
+            let hash = import.hash_now(&whole);
             let span = one.place.span;
             match (&one.kind, import.hash) {
                 (Kind::Str(_), _) => {

@@ -8,11 +8,29 @@ use super::budget::{CHANGES, NAME, PARAMETERS, PORTS, at_most};
 use super::claim::Claim;
 use super::expr::{is_name, used};
 use super::graph::{Changes, Composite, Dropped, GraphText, InputText, NodeText, OutputText, Param, PortText, Whole};
+use super::habit;
 use super::parameter::class;
 use super::reference::Reference;
 use super::tree::{Entry, Kind, Tree};
+use super::syntax::first_input;
 use super::turns::variables;
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, nearest, printable, suggestion};
+
+/// The field that one of an unknown name was most likely meant to be: by its name, else by what it holds where a field of that kind is missing.
+fn meant<'n>(e: &Entry, all: &[Entry], names: &[&'n str]) -> Option<&'n str> {
+    let each = e.value.entries().filter(|all| !all.is_empty() && e.value.name().is_none());
+    let holds = |of: &dyn Fn(&Tree) -> bool| each.is_some_and(|all| all.iter().all(|e| of(&e.value)));
+    let alike = |field: &str| match field {
+        "nodes" => holds(&|t| t.name().is_some() && t.entries().is_some()),
+        "inputs" => holds(&|t| t.name().is_none() && t.get("channels").is_some()),
+        "outputs" => holds(&|t| matches!(t.kind, Kind::Str(_))),
+        "output" => matches!(e.value.kind, Kind::Str(_)) && all.iter().all(|e| e.key != "outputs"),
+        "size" => matches!(&e.value.kind, Kind::Tuple(None, t) | Kind::List(t) if !t.is_empty()),
+        _ => false,
+    };
+    let missing = |field: &str| all.iter().all(|e| e.key != field);
+    nearest(&e.key, names.iter().copied()).or_else(|| names.iter().copied().find(|field| missing(field) && alike(field)))
+}
 
 fn wrong(tree: &Tree, expected: &str) -> Diagnostic {
     Diagnostic::error(Code::E0104, format!("{expected} is expected, but {} is given", tree.what()))
@@ -32,11 +50,13 @@ const INPUT_FIELDS: &[&str] = &["channels", "size", "dims"];
 /// # Errors
 /// Everything that is missing, unknown or of the wrong form, at once.
 pub fn graph(tree: &Tree) -> Result<GraphText> {
-    let (g, found) = meaning(tree)?;
+    let (mut g, mut found) = meaning(tree)?;
+    found.0.append(&mut g.unread.0);
     found.or(g)
 }
 
-/// The meaning of a tree as far as it has one, and everything that is missing, unknown or of the wrong form.
+/// The meaning of a tree as far as it has one, and everything that is missing, unknown or of the wrong form; what is wrong with claims is in
+/// [`GraphText::unread`].
 ///
 /// # Errors
 /// When the tree is not a group of fields.
@@ -60,7 +80,7 @@ pub fn meaning(tree: &Tree) -> Result<(GraphText, Diagnostics)> {
         dropped.extend(all.map(|d| (d.text.trim().to_owned(), d.place)));
     }
     let is_map = |key: &str| tree.get(key).is_some_and(|t| t.entries().is_some());
-    let slip = |e: &Entry| nearest(&e.key, FIELDS.iter().copied()) == Some("params") && e.key != "params";
+    let slip = |e: &Entry| e.key != "params" && meant(e, top, FIELDS) == Some("params");
     let whole = Whole {
         params: if tree.get("params").is_some() { is_map("params") } else { !top.iter().any(slip) },
         nodes: is_map("nodes") && is_map("inputs"),
@@ -96,6 +116,7 @@ pub fn meaning(tree: &Tree) -> Result<(GraphText, Diagnostics)> {
             _ => {}
         }
     }
+    let mut claims = Reader { found: Diagnostics::default() };
     let g = GraphText {
         name,
         params: r.params(tree),
@@ -104,7 +125,8 @@ pub fn meaning(tree: &Tree) -> Result<(GraphText, Diagnostics)> {
         nodes,
         outputs,
         changes,
-        claims: r.claims(tree),
+        claims: claims.claims(tree),
+        unread: claims.found,
         lints: r.lints(tree),
         place: tree.place.clone(),
         whole,
@@ -165,7 +187,11 @@ impl Reader {
     fn known(&mut self, entries: &[Entry], names: &[&str]) {
         for e in entries.iter().filter(|e| !names.contains(&e.key.as_str())) {
             let d = Diagnostic::error(Code::E0107, format!("there is no field `{}` here", printable(&e.key)));
-            self.found.push(d.at(e.key_place.clone(), "here").help(suggestion(&e.key, names.iter().copied(), "fields")));
+            let help = match meant(e, entries, names) {
+                Some(field) => format!("did you mean `{field}`?"),
+                None => suggestion(&e.key, names.iter().copied(), "fields"),
+            };
+            self.found.push(d.at(e.key_place.clone(), "here").help(help));
         }
     }
 
@@ -175,10 +201,12 @@ impl Reader {
                 let start = tree.place.span.start;
                 let place = Place::new(&tree.place.source, crate::text::Span::new(start, start + 1));
                 let d = Diagnostic::error(Code::E0106, format!("the field `{key}` is missing")).at(place, "in these parentheses");
-                // A field that is almost called so was told.
+                // A field that was meant to be this one was told.
                 let known = |e: &Entry| FIELDS.contains(&e.key.as_str()) || COMPOSITE_FIELDS.contains(&e.key.as_str());
-                let meant = tree.entries().unwrap_or_default().iter().any(|e| !known(e) && nearest(&e.key, [key]).is_some());
-                self.found.push(d.help(format!("add `{key}: {{ ... }}`")).echo(meant));
+                let all = tree.entries().unwrap_or_default();
+                let names: &[&str] = if key == "outputs" { &["output", "outputs"] } else { &[key] };
+                let slip = all.iter().any(|e| !known(e) && meant(e, all, names).is_some());
+                self.found.push(d.help(format!("add `{key}: {{ ... }}`")).echo(slip));
             }
             return vec![];
         };
@@ -215,7 +243,7 @@ impl Reader {
         self.known(fields, INPUT_FIELDS);
         let channels = e.value.get("channels");
         if channels.is_none() {
-            let meant = fields.iter().any(|f| !INPUT_FIELDS.contains(&f.key.as_str()) && nearest(&f.key, ["channels"]).is_some());
+            let meant = fields.iter().any(|f| !INPUT_FIELDS.contains(&f.key.as_str()) && meant(f, fields, &["channels"]).is_some());
             let d = Diagnostic::error(Code::E0106, format!("the input `{}` does not say its channels", printable(&e.key)));
             let fault = meant || e.value.kind == Kind::Fault;
             self.found.push(d.at(e.value.place.clone(), "here").help("write `(channels: 4)`").echo(fault));
@@ -241,7 +269,12 @@ impl Reader {
             }
             _ => {
                 let d = wrong(&e.value, "a block with its inputs and fields");
-                self.found.push(d.help("write `Block(x: \"node\", field: value)`"));
+                let first = if let Kind::Tuple(Some(block), items) = &e.value.kind { items.first().map(|t| (block, t)) } else { None };
+                let help = match first {
+                    Some((block, t)) => format!("name each input and field: `{block}({}: {}, ...)`", first_input(block), t.on_a_line()),
+                    None => "write `Block(x: \"node\", field: value)`".to_owned(),
+                };
+                self.found.push(d.help(help));
                 vec![]
             }
         };
@@ -327,8 +360,8 @@ impl Reader {
             self.found.push(d.help("`blocks` defines composites; the nodes of the graph stand in `nodes`"));
         }
         self.known(fields.unwrap_or_default(), COMPOSITE_FIELDS);
-        let slip = |e: &Entry| !COMPOSITE_FIELDS.contains(&e.key.as_str()) && nearest(&e.key, COMPOSITE_FIELDS.iter().copied()).is_some();
-        let slips = fields.is_none_or(|all| all.iter().any(slip));
+        let slip = |e: &Entry, all: &[Entry]| !COMPOSITE_FIELDS.contains(&e.key.as_str()) && meant(e, all, COMPOSITE_FIELDS).is_some();
+        let slips = fields.is_none_or(|all| all.iter().any(|e| slip(e, all)));
         let before = self.found.0.len();
         let empty = Tree { kind: Kind::Struct(None, vec![]), place: e.value.place.clone() };
         let tree = if fields.is_some() { &e.value } else { &empty };
@@ -362,10 +395,12 @@ impl Reader {
         let named = self.found.0.len() == before;
         let params = self.params(tree);
         for p in &params {
-            if matches!(&p.value.kind, Kind::Word(w) if w != "Required" && class(&p.value).is_none()) {
-                self.found.push(
-                    wrong(&p.value, "a value, or `Required`,").help("write `Required`, `8`, `\"out / 2\"`, `relu` or `OneOf(silu, relu)`"),
-                );
+            if let Kind::Word(w) = &p.value.kind
+                && w != "Required"
+                && class(&p.value).is_none()
+            {
+                let forms = || "write `Required`, `8`, `\"out / 2\"`, `relu` or `OneOf(silu, relu)`".to_owned();
+                self.found.push(wrong(&p.value, "a value, or `Required`,").help(habit::word(w, true, false).unwrap_or_else(forms)));
             }
         }
         let outputs = match (fields, tree.get("output")) {

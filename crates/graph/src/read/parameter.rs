@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::budget::{self, at_most};
 use super::eval::one_kind;
 use super::expr::{evaluate, names};
+use super::habit;
 use super::scope::Scope;
 use super::tree::{Entry, Kind, Tree};
 use super::value::{FormValue, Value};
@@ -146,14 +147,15 @@ fn written(tree: &Tree, scope: &Scope) -> Result<Value> {
             _ => Err(refuse(tree, "`OneOf` lists words, the default first".into(), "write `OneOf(silu, relu)`")),
         },
         Kind::Word(_) | Kind::Tuple(Some(_), _) | Kind::Struct(Some(_), _) if class(tree).is_some() => form(tree, scope),
-        _ => Err(refuse(
-            tree,
-            format!(
+        other => {
+            let meant = if let Kind::Word(w) = other { habit::word(w, true, false) } else { None };
+            let message = format!(
                 "a parameter has a number, `true`, `false`, a list, a norm, a function, a block, an expression or `OneOf(...)`, but {} is given",
                 tree.what()
-            ),
-            "write `8`, `0.5`, `true`, `[32, 64]`, `\"width * 2\"`, `group(4)`, `relu` or `OneOf(silu, relu)`",
-        )),
+            );
+            let forms = "write `8`, `0.5`, `true`, `[32, 64]`, `\"width * 2\"`, `group(4)`, `relu` or `OneOf(silu, relu)`";
+            Err(refuse(tree, message, meant.as_deref().unwrap_or(forms)))
+        }
     }
 }
 

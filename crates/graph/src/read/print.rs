@@ -38,11 +38,16 @@ fn write(f: &mut impl Write, t: &Tree, depth: usize) -> fmt::Result {
     }
 }
 
+/// A text in quotes; the words of an expression in it stay as they are written, `"mode == 'cat'"`.
 fn write_text(f: &mut impl Write, s: &str) -> fmt::Result {
-    match ron::to_string(s) {
-        Ok(quoted) => f.write_str(&quoted),
-        Err(_) => Err(fmt::Error),
+    f.write_char('"')?;
+    for c in s.chars() {
+        match c {
+            '\'' => f.write_char(c)?,
+            c => write!(f, "{}", c.escape_debug())?,
+        }
     }
+    f.write_char('"')
 }
 
 fn group(f: &mut impl Write, open: &str, items: &[Tree], close: &str, depth: usize) -> fmt::Result {

@@ -50,6 +50,8 @@ pub struct Scope {
     places: Arc<BTreeMap<String, Place>>,
     /// Of a turn of loops, their variables in words: `where s = 5`.
     turn: Option<Arc<str>>,
+    /// Whether the values of its names may be others where it is used.
+    varies: bool,
     spent: Arc<AtomicU64>,
 }
 
@@ -75,6 +77,16 @@ impl Scope {
         self.answers = other.answers.clone();
         self.inputs = other.inputs.clone();
         self
+    }
+
+    /// The same where values stand for all of their kind: of what follows from just these nothing is said.
+    pub fn varying(&self) -> Self {
+        Self { varies: true, ..self.clone() }
+    }
+
+    /// Whether values stand for all of their kind.
+    pub fn varies(&self) -> bool {
+        self.varies
     }
 
     /// Gives a name its value, and says where that was written.

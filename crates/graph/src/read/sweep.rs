@@ -86,7 +86,7 @@ fn range(item: &str) -> Option<Vec<String>> {
 }
 
 /// Divides a text at commas that stand outside of brackets and quotes.
-fn items(text: &str) -> Vec<&str> {
+pub(super) fn items(text: &str) -> Vec<&str> {
     let (mut depth, mut quoted, mut escaped, mut from) = (0usize, false, false, 0);
     let mut all = vec![];
     for (i, c) in text.char_indices() {

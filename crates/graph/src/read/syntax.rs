@@ -1,9 +1,10 @@
 //! Text that is not RON: where it fails, and what is still open where it ends.
 //!
-//! May use `text`.
+//! May use `block`, `text`.
 
 use std::sync::Arc;
 
+use crate::block::Entry;
 use crate::text::{Code, Diagnostic, Place, Source, Span, printable};
 
 /// What `ron` refuses in `part` of a source, at its place.
@@ -32,6 +33,9 @@ pub(super) fn syntax(source: &Arc<Source>, part: &str, e: &ron::error::SpannedEr
     }
     let d = Diagnostic::error(Code::E0102, format!("this is not valid RON: {}", printable(&message)))
         .at(Place::new(source, Span::new(start, end)), "here");
+    if let Some(help) = habit(text, start) {
+        return d.help(help);
+    }
     match e.code {
         ron::Error::TrailingCharacters => d.help("the file ends where its first bracket is closed: remove what follows, or that bracket"),
         ron::Error::ExpectedComma => {
@@ -41,9 +45,74 @@ pub(super) fn syntax(source: &Arc<Source>, part: &str, e: &ron::error::SpannedEr
     }
 }
 
+/// What was most likely meant where `ron` refuses a text at `start`.
+fn habit(text: &str, start: usize) -> Option<String> {
+    let (before, rest) = (text.get(..start)?, text.get(start..)?);
+    let here = skip_blank(rest);
+    let next = here.chars().next()?;
+    if next == '#' {
+        return Some("a comment begins with `//`".into());
+    }
+    if next == '\'' || before.ends_with('\'') {
+        return Some("texts stand in double quotes: `\"mini\"`".into());
+    }
+    // The word or number that stands before, and what stands before that.
+    let trimmed = before.trim_end();
+    let value = trimmed.trim_end_matches(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.'));
+    let word = &trimmed[value.len()..];
+    let bracket = opened(before).pop();
+    let in_list = bracket.as_ref().is_some_and(|(_, b, _)| *b == "[");
+    let key = !in_list && value.trim_end().ends_with(['(', ',', '{']);
+    if next == '=' && !here.starts_with("==") && (key || trimmed.ends_with('"')) {
+        return Some("a field is written with `:`, as in `name: value`".into());
+    }
+    if next == ':' {
+        let (at, bracket, _) = bracket?;
+        let name = before[..at].rsplit(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or_default();
+        let first = before[at + 1..].trim_start();
+        let end = first.find([',', '\n']).unwrap_or(first.len());
+        return (bracket == "(" && !first[..end].contains(':') && !name.is_empty())
+            .then(|| format!("name each input and field: `{name}({}: {}, ...)`", first_input(name), printable(first[..end].trim())));
+    }
+    let sign = next.is_ascii_punctuation() && !matches!(next, '"' | '(' | ')' | '{' | '}' | ']' | ',' | '\'');
+    let end = here.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(here.len());
+    let words = end > 0 && !here[end..].trim_start().starts_with([':', '(']) && before.len() > trimmed.len();
+    let same_line = !before[trimmed.len()..].contains('\n') && !rest[..rest.len() - here.len()].contains('\n');
+    if word.is_empty() || key || !same_line || !(sign || words) {
+        return None;
+    }
+    let mut depth = 0usize;
+    let ends = here.find(|c: char| {
+        match c {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' if depth > 0 => depth -= 1,
+            ',' | ')' | ']' | '}' if depth == 0 => return true,
+            '\n' | '"' => return true,
+            _ => {}
+        }
+        false
+    });
+    let all = &text[value.len()..text.len() - here.len() + ends.unwrap_or(here.len())];
+    Some(format!("an expression stands in quotes: `\"{}\"`", printable(all.trim())))
+}
+
+/// The first input of a block, or what it is most often called.
+pub(super) fn first_input(block: &str) -> &'static str {
+    Entry::find(block).and_then(|e| e.inputs.first()).map_or("x", |p| p.name)
+}
+
 /// What is still open where the text ends: a string, a comment, or the innermost bracket.
 pub(super) fn unclosed(source: &Arc<Source>) -> Option<Diagnostic> {
-    let text = source.text.as_str();
+    let (at, what, close) = opened(&source.text).pop()?;
+    Some(
+        Diagnostic::error(Code::E0102, format!("the file ends before this `{what}` is closed"))
+            .at(Place::new(source, Span::new(at, at + what.len())), "opened here")
+            .help(format!("close it with `{close}`")),
+    )
+}
+
+/// What a text leaves open, from the outside in: where, what it is, and what closes it.
+fn opened(text: &str) -> Vec<(usize, &str, String)> {
     let mut open: Vec<(usize, &str, String)> = vec![];
     let mut i = 0;
     while let Some(first) = text[i..].chars().next() {
@@ -84,12 +153,7 @@ pub(super) fn unclosed(source: &Arc<Source>) -> Option<Diagnostic> {
         };
         i += end;
     }
-    let (at, what, close) = open.pop()?;
-    Some(
-        Diagnostic::error(Code::E0102, format!("the file ends before this `{what}` is closed"))
-            .at(Place::new(source, Span::new(at, at + what.len())), "opened here")
-            .help(format!("close it with `{close}`")),
-    )
+    open
 }
 
 /// The length of a string, raw or not, or of a word that begins with `r`; else how it begins and what would close it.

@@ -62,6 +62,11 @@ impl Loop {
         name.strip_prefix(self.before.as_str()).is_some_and(|rest| rest.len() > self.after.len() && rest.ends_with(self.after.as_str()))
     }
 
+    /// Whether a name may be that of one of its turns, as these are not known.
+    pub fn unclear(&self, name: &str) -> bool {
+        !self.sound && name.strip_prefix(self.before.as_str()).is_some_and(|rest| rest.ends_with(self.after.as_str()))
+    }
+
     /// In words, which nodes it makes: "the loop makes `seg1` to `seg4`".
     pub fn told(&self) -> String {
         match &self.ends {

@@ -75,6 +75,14 @@ fn lists_are_calculated_entry_by_entry() {
         ("['silu', 'tanh']", "[silu, tanh]"),
         ("[]", "[]"),
         ("1..1", "[]"),
+        ("f[0..2]", "[32, 64]"),
+        ("f[1..=2][0]", "64"),
+        ("f[[2, 0, 0]]", "[128, 32, 32]"),
+        ("f[rev(0..len(f))] == rev(f)", "true"),
+        ("f[0..0]", "[]"),
+        ("concat(f, [1], 2..4)", "[32, 64, 128, 1, 2, 3]"),
+        ("concat(f)", "[32, 64, 128]"),
+        ("concat([], ['silu'])", "[silu]"),
     ] {
         assert_eq!(eval(text).map(|v| v.to_string()), Ok(shown.to_owned()), "{text}");
     }
@@ -114,6 +122,10 @@ fn lists_stay_within_their_limits() {
     }
     let long = format!("sum(0..100000){}", " + sum(0..100000)".repeat(2000));
     assert!(eval(&long).expect_err("too much work").contains("too many entries"));
+    let grown = format!("sum(concat(0..50000, 0..50000)[0..90000]){}", " + sum(concat(0..50000, 0..50000)[0..90000])".repeat(400));
+    assert!(eval(&grown).expect_err("too much work").contains("too many entries"));
+    assert!(eval("concat(0..60000, 0..60000)").expect_err("too long").contains("at most"));
+    assert!(eval("[0..50000][[0, 0, 0]]").expect_err("too long").contains("at most"));
 }
 
 #[test]
@@ -138,6 +150,16 @@ fn faults_are_told() {
         ("f[0 - 1]", "entry -1"),
         ("k[0]", "has no entries"),
         ("f[0.5]", "no whole number"),
+        ("f[['a']]", "no whole number"),
+        ("f[2..5]", "entry 3 is asked for"),
+        ("f[1..]", "the range has no end"),
+        ("f[-1]", "`last(f)`"),
+        ("f[0 - 2]", "`f[len(f) - 2]`"),
+        ("concat(f, 2)", "takes lists, but `2`"),
+        ("concat(f, ['silu'])", "one kind"),
+        ("concat()", "takes lists"),
+        ("range(3)", "no function `range`"),
+        ("1 2 + z", "left over"),
         ("f[0", "`]` is missing"),
         ("stride == 1", "max(stride)"),
         ("stride < f", "max(stride)"),

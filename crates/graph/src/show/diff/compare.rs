@@ -77,6 +77,9 @@ pub struct NodeChange {
     /// The node inside which the same changes were listed already.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub same_as: Option<String>,
+    /// Fields inside that have other values than there, by their paths from this node on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub but: Vec<FieldChange>,
 }
 
 /// Costs before and after.
@@ -162,8 +165,8 @@ struct Compare<'p> {
     a: Side<'p>,
     b: Side<'p>,
     nodes: Vec<NodeChange>,
-    /// What was listed inside a composite, by its text before and after: the first node that has it.
-    told: HashMap<(String, String), String>,
+    /// What was listed inside a composite, by its text before and after: the first node that has it, and the fields that differ inside.
+    told: HashMap<(String, String), (String, Vec<FieldChange>)>,
 }
 
 /// The children of both in one order: what is only in the first stands before the next that both have.
@@ -188,18 +191,19 @@ pub(super) fn weave(a: &[String], b: &[String]) -> Vec<String> {
 }
 
 impl Compare<'_> {
-    fn scope(&mut self, a: Option<usize>, b: Option<usize>, depth: usize) {
+    /// Lists the changes of a scope; gives the fields that differ in it, by their paths from it on.
+    fn scope(&mut self, a: Option<usize>, b: Option<usize>, depth: usize) -> Vec<FieldChange> {
         let (in_a, in_b) = (self.a.children(a), self.b.children(b));
         let (pa, pb) = (self.a.p, self.b.p);
         let at_a: HashMap<&str, usize> = in_a.iter().map(|i| (pa.items[*i].path.as_str(), *i)).collect();
         let at_b: HashMap<&str, usize> = in_b.iter().map(|i| (pb.items[*i].path.as_str(), *i)).collect();
         let paths = |p: &'_ [Item], all: &[usize]| -> Vec<String> { all.iter().map(|i| p[*i].path.clone()).collect() };
-        for path in weave(&paths(&pa.items, &in_a), &paths(&pb.items, &in_b)) {
-            self.node(&path, at_a.get(path.as_str()).copied(), at_b.get(path.as_str()).copied(), depth);
-        }
+        let all = weave(&paths(&pa.items, &in_a), &paths(&pb.items, &in_b));
+        all.iter().flat_map(|path| self.node(path, at_a.get(path.as_str()).copied(), at_b.get(path.as_str()).copied(), depth)).collect()
     }
 
-    fn node(&mut self, path: &str, a: Option<usize>, b: Option<usize>, depth: usize) {
+    /// Lists the changes of a node; gives the fields that differ in it and inside of it, by their paths from the scope around it on.
+    fn node(&mut self, path: &str, a: Option<usize>, b: Option<usize>, depth: usize) -> Vec<FieldChange> {
         let (pa, pb) = (self.a.p, self.b.p);
         let (ia, ib) = (a.map(|i| &pa.items[i]), b.map(|i| &pb.items[i]));
         let of = |i: Option<&Item>, f: fn(&Item) -> String| i.map(f).unwrap_or_default();
@@ -216,11 +220,12 @@ impl Compare<'_> {
             macs: cost(|c| c.macs),
             activations: cost(|c| c.activations),
             same_as: None,
+            but: vec![],
         };
         let (Some(a), Some(b), Some(ia), Some(ib)) = (a, b, ia, ib) else {
             change.status = if b.is_some() { Status::Added } else { Status::Removed };
             self.nodes.push(change);
-            return;
+            return vec![];
         };
         let (na, nb) = (connections(ia), connections(ib));
         for port in na.keys().chain(nb.keys().filter(|k| !na.contains_key(*k))) {
@@ -235,25 +240,33 @@ impl Compare<'_> {
         let own = ia.block != ib.block || written(ia) != written(ib) || !change.inputs.is_empty() || !change.fields.is_empty();
         let consequence = change.output[0] != change.output[1] || ia.cost != ib.cost;
         if !own && alike && !consequence {
-            return;
+            return vec![];
         }
         change.status = match (own, alike) {
             (true, _) => Status::Changed,
             (false, false) => Status::Inside,
             (false, true) => Status::Affected,
         };
-        if alike {
-            self.nodes.push(change);
-            return;
-        }
-        let key = (self.a.inside[a].clone(), self.b.inside[b].clone());
-        change.same_as = self.told.get(&key).cloned();
-        let told = change.same_as.is_some();
+        let name = path.rsplit('.').next().unwrap_or(path);
+        let below = |f: &FieldChange| FieldChange { name: format!("{name}.{}", f.name), ..f.clone() };
+        let mut all: Vec<FieldChange> = change.fields.iter().map(below).collect();
+        let at = self.nodes.len();
         self.nodes.push(change);
-        if !told {
-            self.told.insert(key, path.to_owned());
-            self.scope(Some(a), Some(b), depth + 1);
+        if alike {
+            return all;
         }
+        let inside = self.scope(Some(a), Some(b), depth + 1);
+        all.extend(inside.iter().map(below));
+        let key = (self.a.inside[a].clone(), self.b.inside[b].clone());
+        match self.told.get(&key) {
+            None => _ = self.told.insert(key, (path.to_owned(), inside)),
+            Some((first, fields)) => {
+                self.nodes.truncate(at + 1);
+                self.nodes[at].same_as = Some(first.clone());
+                self.nodes[at].but = inside.into_iter().filter(|f| !fields.contains(f)).collect();
+            }
+        }
+        all
     }
 }
 

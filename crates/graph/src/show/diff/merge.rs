@@ -160,7 +160,7 @@ fn notes(c: &NodeChange) -> Vec<String> {
         }
         for (name, pair) in [("parameters", c.params), ("MACs", c.macs), ("activation bytes", c.activations)] {
             if pair[0] != pair[1] {
-                all.push(format!("{name}: {}", super::text::numbers(pair)));
+                all.push(format!("{name}: {}", super::text::numbers(pair, crate::text::thousands)));
             }
         }
     }

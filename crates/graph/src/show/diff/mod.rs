@@ -10,7 +10,9 @@ pub use compare::{Comparison, FieldChange, InputChange, NodeChange, Pair, Status
 pub use merge::merge;
 pub use text::{text, text_within};
 
+use super::format::mebibytes;
 use super::picture::{Picture, html};
+use crate::text::thousands;
 
 /// The comparison as JSON.
 pub fn json(c: &Comparison) -> String {
@@ -22,8 +24,8 @@ pub fn page(a: &Picture, b: &Picture, c: &Comparison) -> String {
     let (picture, open) = merge(a, b, c);
     let mut said: Vec<String> = c.params.iter().map(|p| format!("parameter {}", p.sentence())).collect();
     let t = &c.total;
-    said.push(format!("parameters {}", text::numbers(t.params)));
-    said.push(format!("MACs {}", text::numbers(t.macs)));
-    said.push(format!("activations {} MiB", text::numbers([t.activations[0] >> 20, t.activations[1] >> 20])));
+    said.push(format!("parameters {}", text::numbers(t.params, thousands)));
+    said.push(format!("MACs {}", text::numbers(t.macs, thousands)));
+    said.push(format!("activations {} MiB", text::numbers(t.activations, mebibytes)));
     html(&picture, &open, &said)
 }

@@ -3,6 +3,7 @@
 //! May use `compare`, `show` (numbers).
 
 use super::compare::{Comparison, NodeChange, Pair, Status};
+use crate::show::format::mebibytes;
 use crate::show::picture::short;
 use crate::text::{hang, thousands};
 
@@ -67,7 +68,9 @@ fn lines(c: &Comparison, width: usize) -> String {
             out.push_str(&format!("{indent}output: {a} → {b}\n"));
         }
         if let Some(same) = &n.same_as {
-            out.push_str(&format!("{indent}inside, as in {same}\n"));
+            let but = if n.but.is_empty() { "" } else { ", but" };
+            out.push_str(&format!("{indent}inside, as in {same}{but}\n"));
+            n.but.iter().for_each(|f| out.push_str(&format!("{indent}  {}\n", f.sentence())));
         }
     }
     let t = &c.total;
@@ -84,7 +87,7 @@ fn lines(c: &Comparison, width: usize) -> String {
 
 /// `params -312, MACs -73.4M`; of an added or removed node, all that it has.
 fn costs(n: &NodeChange) -> String {
-    let mebibytes = |b: u64| format!("{:.1} MiB", b as f64 / (1u64 << 20) as f64);
+    let mebibytes = |b: u64| format!("{} MiB", mebibytes(b));
     let part =
         |name: &str, pair: Pair<u64>, say: &dyn Fn(u64) -> String| (pair[0] != pair[1]).then(|| format!("{name} {}", signed(pair, say)));
     let all = [part("params", n.params, &thousands), part("MACs", n.macs, &short), part("act.", n.activations, &mebibytes)];
@@ -97,9 +100,9 @@ fn signed([a, b]: Pair<u64>, say: impl Fn(u64) -> String) -> String {
 }
 
 /// `482,778 → 471,116 (-11,662)`
-pub fn numbers(pair: Pair<u64>) -> String {
+pub fn numbers(pair: Pair<u64>, say: fn(u64) -> String) -> String {
     if pair[0] == pair[1] {
-        return format!("{}, as before", thousands(pair[0]));
+        return format!("{}, as before", say(pair[0]));
     }
-    format!("{} → {} ({})", thousands(pair[0]), thousands(pair[1]), signed(pair, thousands))
+    format!("{} → {} ({})", say(pair[0]), say(pair[1]), signed(pair, say))
 }

@@ -10,6 +10,7 @@ use super::label;
 use super::model::{Kind, Mark, Picture};
 use super::place::{HEAD, PAD, Placed, bow, closed, lines, place};
 use super::plan::{Holds, Plan, Plans, plans};
+use crate::show::format::mebibytes;
 
 const FONT: &str = "Inter,'Helvetica Neue',Helvetica,Arial,sans-serif";
 
@@ -46,7 +47,7 @@ pub fn subtitle(p: &Picture) -> String {
         "{set}{} parameters · {} MACs · activations {} MiB",
         label::short(p.total.params),
         label::short(p.total.macs),
-        p.total.activations.div_ceil(1 << 20)
+        mebibytes(p.total.activations)
     )
 }
 

@@ -5,12 +5,12 @@ use super::source::first_sentence;
 use crate::read::{self, Composite, Tree};
 use crate::text::{Place, Result, Source};
 
-/// The pages of a graph's composites, its bases' among them.
+/// The pages of the composites of a graph, its bases' among them, or of a file that only defines blocks.
 ///
 /// # Errors
 /// What is wrong with the graph's text.
 pub fn composites(source: &std::sync::Arc<Source>) -> Result<Vec<Page>> {
-    let graph = read::graph(&read::load(source, &[])?)?;
+    let graph = read::graph(&read::defining(source)?)?;
     Ok(graph.blocks.iter().map(page).collect())
 }
 
@@ -21,7 +21,8 @@ fn page(c: &Composite) -> Page {
         arity: match (p.list, p.optional) {
             (false, false) => "one",
             (false, true) => "optional",
-            (true, _) => "many",
+            (true, false) => "many",
+            (true, true) => "any",
         },
         doc: documentation(&p.place, &p.place),
     });
@@ -30,7 +31,7 @@ fn page(c: &Composite) -> Page {
         name: p.name.clone(),
         kind: Kind::Any,
         required: required(&p.value),
-        default: (!required(&p.value)).then(|| serde_json::Value::String(p.value.to_string().trim_matches('"').to_owned())),
+        default: (!required(&p.value)).then(|| serde_json::Value::String(written(&p.value))),
         doc: documentation(&p.value.place, &p.place),
     });
     let nodes: Vec<String> = c.nodes.iter().map(|n| format!("{} {}", n.id, n.block)).collect();
@@ -46,6 +47,11 @@ fn page(c: &Composite) -> Page {
         example: None,
         built_in: false,
     }
+}
+
+/// A default as it is written, on a line: an expression without its quotes.
+fn written(value: &Tree) -> String {
+    if let read::Kind::Str(s) = &value.kind { s.clone() } else { value.on_a_line() }
 }
 
 /// A comment without its slashes: `///` documents, and so does `//`.

@@ -52,11 +52,12 @@ fn described(heads: &[Vec<String>], texts: &[&str], indent: usize, width: usize)
     out
 }
 
-/// `x, anchors? -> texture, features`; a list is `paths[]`.
+/// `x, anchors? -> texture, features`; a list is `paths[]`, one that may be empty `paths[]?`.
 fn ports(p: &Page) -> String {
     let mark = |arity| match arity {
         "optional" => "?",
         "many" => "[]",
+        "any" => "[]?",
         _ => "",
     };
     let inputs: Vec<String> = p.inputs.iter().map(|i| format!("{}{}", i.name, mark(i.arity))).collect();
@@ -102,6 +103,7 @@ fn arity(arity: &str) -> &'static str {
     match arity {
         "optional" => "one or none",
         "many" => "a list",
+        "any" => "a list, which may be empty",
         _ => "one",
     }
 }

@@ -61,9 +61,9 @@ fn block(p: &Page) -> Value {
     let mut properties = Map::new();
     let mut required: Vec<&str> = vec![];
     for i in &p.inputs {
-        let what = if i.arity == "many" { "references" } else { "reference" };
+        let what = if matches!(i.arity, "many" | "any") { "references" } else { "reference" };
         properties.insert(i.name.clone(), json!({"description": i.doc, "$ref": format!("#/$defs/{what}")}));
-        if i.arity != "optional" {
+        if !matches!(i.arity, "optional" | "any") {
             required.push(&i.name);
         }
     }
@@ -144,7 +144,10 @@ fn import() -> Value {
             "only": {"type": "array", "items": {"type": "string"}},
             "rename": {"type": "object", "additionalProperties": {"type": "string"}},
             "set": {"type": "object"},
-            "hash": {"type": "string", "description": "as lmsc fmt --freeze writes it"},
+            "hash": {
+                "anyOf": [{"type": "object", "additionalProperties": {"type": "string"}}, {"type": "string"}],
+                "description": "of each composite, as lmsc fmt --freeze writes it; a text is a hash of the whole file",
+            },
         },
         "required": ["from"],
         "additionalProperties": false,

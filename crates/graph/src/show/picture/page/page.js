@@ -93,7 +93,7 @@ function add(parent, name, text, cls) {
   return e;
 }
 function number(n) { return n.toLocaleString('en'); }
-function mebibytes(n) { return (n / 1048576).toLocaleString('en', { maximumFractionDigits: n < 1048576 ? 3 : 1 }) + ' MiB'; }
+function mebibytes(n) { return (n / 1048576).toLocaleString('en', { minimumFractionDigits: 1, maximumFractionDigits: n < 1048576 ? 3 : 1 }) + ' MiB'; }
 function share(a, b) { const p = b ? 100 * a / b : 0; return a && p < 0.1 ? '<0.1%' : p.toFixed(p < 9.95 ? 1 : 0) + '%'; }
 function table(parent, title, rows) {
   if (!rows.length) return;
