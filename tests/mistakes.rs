@@ -375,7 +375,11 @@ fn what_is_given_on_the_command_line_is_told_as_it_is_written_there() {
     let told = |channels: &str, args: &[&str]| {
         std::fs::write(folder.path().join("net.ron"), graph(channels)).expect("written");
         let (code, all) = lmsc(folder.path(), &[&["check", "net.ron"], args].concat());
-        assert_eq!((code != 0, all.lines().filter(|l| l.contains("\"error\"")).count()), (!all.is_empty(), usize::from(code != 0)), "{all}");
+        assert_eq!(
+            (code != 0, all.lines().filter(|l| l.contains("\"error\"")).count()),
+            (!all.is_empty(), usize::from(code != 0)),
+            "{all}"
+        );
         all.replace("\\\"", "\"")
     };
     for (channels, args, parts) in [

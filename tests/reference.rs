@@ -43,7 +43,9 @@ fn composites_have_pages_whatever_file_defines_them() {
         ),
     }"#;
     std::fs::write(at("parts.ron"), format!("({blocks})")).expect("written");
-    let graph = format!("({blocks}, inputs: {{ \"i\": (channels: 1) }}, nodes: {{ \"n\": Join(x: \"i\", xs: [\"i\"]) }}, outputs: {{ \"y\": \"n\" }})");
+    let graph = format!(
+        "({blocks}, inputs: {{ \"i\": (channels: 1) }}, nodes: {{ \"n\": Join(x: \"i\", xs: [\"i\"]) }}, outputs: {{ \"y\": \"n\" }})"
+    );
     std::fs::write(at("graph.ron"), graph).expect("written");
     std::fs::write(at("user.ron"), "(import: [\"parts.ron\"], inputs: { \"i\": (channels: 1) }, nodes: { \"n\": Join(x: \"i\", xs: [\"i\"]) }, outputs: { \"y\": \"n\" })").expect("written");
     for file in ["parts.ron", "graph.ron", "user.ron"] {

@@ -37,7 +37,8 @@ pub struct Args {
     /// Write as of today what is read as before (W0102): `group(4)` for `norm: 4`, `OneOf(silu, relu)` for words in quotes
     #[arg(long, conflicts_with = "freeze")]
     pub upgrade: bool,
-    /// Write the hash of every imported file beside it, so that another content is refused (E0110) until it is frozen again
+    /// Write the hash of every composite beside the file that it is imported from, so that another is refused (E0110) until it is
+    /// frozen again
     #[arg(long)]
     pub freeze: bool,
 }

@@ -74,7 +74,7 @@ fn too_many_and_too_few_inputs() {
 fn nodes_and_inputs_that_lead_nowhere() {
     let end = relu("end", "\"image\"");
     refused(Code::E0206, &graph(&format!("{end}«{}", relu("dead", "\"end\"")), "end"));
-    refused(Code::E0206, &graph(&format!("{end}«{}{}", relu("dead", "\"image\""), relu("deader", "\"dead\"")), "end"));
+    refused(Code::E0206, &graph(&format!("{end}{}«{}", relu("dead", "\"image\""), relu("deader", "\"dead\"")), "end"));
     // A hundred thousand of them: each is an error, a hundred are told.
     let dead: String = (0..100_000).map(|i| format!("\"d{i}\":Linear(x:\"image\",out:1),")).collect();
     let found = compiled(&graph(&format!("{end}{dead}"), "end")).expect_err("dead nodes");

@@ -226,7 +226,9 @@ fn an_import_takes_some_composites_under_other_names_with_other_parameters() {
     write("net.ron", &net.replace("\"width\": 8", "\"width\": 9"));
     // What differs is named: `Up` itself is as it was.
     let found = read().expect_err("another content");
-    let named = |found: &Diagnostics| found.0.iter().map(|d| d.message.split(" is not what was frozen").next().map(str::to_owned)).collect::<Vec<_>>();
+    let named = |found: &Diagnostics| {
+        found.0.iter().map(|d| d.message.split(" is not what was frozen").next().map(str::to_owned)).collect::<Vec<_>>()
+    };
     assert!(found.0.iter().all(|d| d.code == Code::E0110), "{found}");
     assert_eq!(named(&found), ["`Two` of `net.ron`", "`Other` of `net.ron`"].map(|n| Some(n.to_owned())));
     // Of what is not taken nothing is frozen.
@@ -239,7 +241,11 @@ fn an_import_takes_some_composites_under_other_names_with_other_parameters() {
     write("net.ron", &net.replace("\"d\": Conv(x", "\"d\": Conv(kernel: 1, x"));
     assert_eq!(named(&read().expect_err("another content")), [Some("`Up` of `net.ron`".to_owned())]);
     // A hash of the whole file, as it was written once, is read.
-    let whole = |hash: &str| frozen.split("{ \"").next().unwrap_or_default().to_owned() + &format!("\"b3:{hash}\")]") + frozen.split_once(")]").expect("an import").1;
+    let whole = |hash: &str| {
+        frozen.split("{ \"").next().unwrap_or_default().to_owned()
+            + &format!("\"b3:{hash}\")]")
+            + frozen.split_once(")]").expect("an import").1
+    };
     std::fs::write(&file, whole("00000000")).expect("written");
     let d = read().expect_err("another content").0.remove(0);
     assert!(d.code == Code::E0110 && d.message.starts_with("`net.ron` is not what was frozen: it is b3:"), "{d:?}");

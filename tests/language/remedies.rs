@@ -68,7 +68,9 @@ fn expressions_of_other_languages() {
         depth(to, help);
     }
     // What there is at all is listed, where nothing nearer is known.
-    for (to, part) in [("2 $ 3", "`== != < <= > >=`"), ("foo(2)", "channels(node), connected(input)"), ("2 +", "`&& || !`"), ("2 +", "rev(list)")] {
+    for (to, part) in
+        [("2 $ 3", "`== != < <= > >=`"), ("foo(2)", "channels(node), connected(input)"), ("2 +", "`&& || !`"), ("2 +", "rev(list)")]
+    {
         depth(to, part);
     }
     told("mode == 'add' || !deep", "mode == add", Code::E0105, "`'add'`");
@@ -110,7 +112,8 @@ fn ron_of_other_languages() {
 
 #[test]
 fn words_in_quotes_are_read_with_a_warning() {
-    for (from, to) in [("norm: batch", "norm: \"batch\""), ("activation: relu", "activation: \"relu\""), ("norm: batch", "init: \"zeros\"")] {
+    for (from, to) in [("norm: batch", "norm: \"batch\""), ("activation: relu", "activation: \"relu\""), ("norm: batch", "init: \"zeros\"")]
+    {
         let text = UNET.replacen(from, to, 1);
         let p = compile(&Source::new("test.ron", text.as_str()), &[], None).expect(to);
         let dated: Vec<_> = p.warnings.0.iter().filter(|d| d.code == Code::W0102).collect();
@@ -224,6 +227,10 @@ fn composites_that_nobody_uses_are_judged_by_kind_alone() {
     let gate = "\"G\": (inputs: [\"x\"], output: \"p | q\", nodes: { \"p\": Conv(when: \"mode == 'a'\", x: \"x\", out: 1), \"q\": Conv(when: \"mode == 'b'\", x: \"x\", out: 1) })";
     let all = found(&graph(mode, gate, "\"c\": G(x: \"image\")", "\"y\": \"c\""));
     assert_eq!(all.0.len(), 1, "{}", shown(&all));
-    assert!(all.0[0].message.contains("one of `p | q`, of which none is there: `q` is switched off by `when: \"mode == 'b'\"`"), "{}", shown(&all));
+    assert!(
+        all.0[0].message.contains("one of `p | q`, of which none is there: `q` is switched off by `when: \"mode == 'b'\"`"),
+        "{}",
+        shown(&all)
+    );
     assert!(!all.0[0].help.concat().contains("with `|`"), "{}", shown(&all));
 }

@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use super::lower::Lowering;
-use super::program::{check_composites, parameters, told};
+use super::parameters::parameters;
+use super::program::{check_composites, told};
 use crate::read;
 use crate::text::{Diagnostics, Result, Source};
 

@@ -12,7 +12,9 @@ use crate::block::{Builder, Connected};
 use crate::ir::{Fault, Graph, Value};
 use crate::op::Op;
 use crate::read::budget::{Budget, Limit};
-use crate::read::{Absent, Changes, Composite, GraphText, NodeText, Opened, OutputText, Reference, Scope, Words, filled, opened, required, value};
+use crate::read::{
+    Absent, Changes, Composite, GraphText, NodeText, Opened, OutputText, Reference, Scope, Words, filled, opened, required, value,
+};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Severity};
 
 /// What lowering a graph builds up.

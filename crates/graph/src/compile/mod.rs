@@ -14,6 +14,7 @@ mod lint;
 mod lower;
 pub mod memory;
 mod order;
+mod parameters;
 pub mod passes;
 mod ports;
 mod program;

@@ -140,8 +140,8 @@ const JOINED: &[(char, &str)] = &[(',', ""), ('+', "Add"), ('*', "Multiply"), ('
 fn joined(text: &str) -> Option<String> {
     let (sign, block) = JOINED.iter().find(|(sign, _)| text.contains(*sign))?;
     let parts: Vec<&str> = text.split(*sign).map(str::trim).collect();
-    let named = |n: &&str| n.starts_with(char::is_alphabetic) && n.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
-    if !parts.iter().all(|n| named(n)) {
+    let named = |n: &str| n.starts_with(char::is_alphabetic) && n.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'));
+    if !parts.iter().copied().all(named) {
         return None;
     }
     let quoted: Vec<String> = parts.iter().map(|n| format!("\"{}\"", printable(n))).collect();

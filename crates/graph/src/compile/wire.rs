@@ -11,7 +11,9 @@ use super::order::{BlockGraph, Link, dead, fed, feeding, only_asks, order, rings
 use super::ports::{Lack, arity, chained};
 use super::resolve::{Lasts, Names, Source, settle};
 use crate::read::budget::Budget;
-use crate::read::{Absent, Composite, GraphText, LAST, Loop, NodeQuestion, NodeText, OutputText, Reference, Scope, Value, Words, evaluate, with};
+use crate::read::{
+    Absent, Composite, GraphText, LAST, Loop, NodeQuestion, NodeText, OutputText, Reference, Scope, Value, Words, evaluate, with,
+};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Severity, a_few, nearest, printable};
 
 /// So many nodes of a ring are named.

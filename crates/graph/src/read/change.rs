@@ -96,7 +96,8 @@ fn assign(slot: &mut Tree, name: &str, place: &Place, value: &Tree, known: &dyn 
         let name = if let Kind::Str(s) = &value.kind { Some(s.as_str()) } else { value.name() };
         let Some(i) = names.iter().position(|n| Some(*n) == name) else {
             let all: Vec<String> = names.iter().map(|n| format!("`{n}`")).collect();
-            let near = name.and_then(|name| nearest(name, names.iter().copied())).map(|n| format!("did you mean `{n}`? ")).unwrap_or_default();
+            let near =
+                name.and_then(|name| nearest(name, names.iter().copied())).map(|n| format!("did you mean `{n}`? ")).unwrap_or_default();
             return Err(refuse("one of some words", slot).help(format!("{near}choices: {}", all.join(", "))));
         };
         if let Kind::Tuple(_, choices) = &mut slot.kind {

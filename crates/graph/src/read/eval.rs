@@ -2,7 +2,9 @@
 
 use std::cmp::Ordering;
 
-use super::expr::{Expr, Fault, Function, Wrong};
+use super::calculate::{arithmetic, one_kind, short};
+use super::expr::{Expr, Fault, Wrong};
+use super::function::Function;
 use super::scope::{NodeQuestion, Scope};
 use super::value::Value;
 use crate::text::{printable, several};
@@ -181,9 +183,7 @@ impl Eval<'_> {
                 );
             };
             list = match self.value(e)? {
-                Value::List(places) => {
-                    self.list(places.iter().map(|place| entry(all, text, place)).collect::<Result<_>>()?)?
-                }
+                Value::List(places) => self.list(places.iter().map(|place| entry(all, text, place)).collect::<Result<_>>()?)?,
                 place => entry(all, text, &place)?,
             };
         }
@@ -332,43 +332,6 @@ fn several_entries(n: usize) -> String {
     several(n, "entry")
 }
 
-/// A value in a message.
-fn short(v: &Value) -> String {
-    let text = v.to_string();
-    let cut: String = text.chars().take(60).collect();
-    printable(&if cut.len() < text.len() { format!("{cut}...") } else { cut }).to_string()
-}
-
-/// That a list's entries are of one kind; whole numbers, numbers and sizes are one.
-pub(super) fn one_kind(all: &[Value]) -> std::result::Result<(), Fault> {
-    fn kind(v: &Value) -> &'static str {
-        match v {
-            Value::Int(_) | Value::Float(_) => "a number",
-            Value::List(all) => all.first().map_or("a number", kind),
-            other => other.kind(),
-        }
-    }
-    let mut known = all.iter().filter(|v| !v.unknown());
-    let Some(first) = known.next() else { return Ok(()) };
-    let fits = |v: &&Value| match (first, *v) {
-        (Value::Form(a), Value::Form(b)) => a.classes().iter().any(|c| b.classes().contains(c)),
-        (a, b) => kind(a) == kind(b),
-    };
-    match known.find(|v| !fits(v)) {
-        Some(other) => Err((
-            format!(
-                "a list's entries are of one kind, but `{}` is {} and `{}` is {}",
-                short(first),
-                kind(first),
-                short(other),
-                kind(other)
-            ),
-            "make a list of each".into(),
-        )),
-        None => Ok(()),
-    }
-}
-
 fn compare(sign: &str, a: &Value, b: &Value) -> Result<bool> {
     use Ordering::{Equal, Greater, Less};
     if a.unknown() || b.unknown() {
@@ -403,37 +366,4 @@ fn compare(sign: &str, a: &Value, b: &Value) -> Result<bool> {
         ">" => order == Greater,
         _ => order != Less,
     })
-}
-
-fn arithmetic(sign: char, a: &Value, b: &Value) -> std::result::Result<Value, Fault> {
-    if let (Value::Int(a), Value::Int(b)) = (a, b) {
-        if *b == 0 && matches!(sign, '/' | '%') {
-            return Err(("the expression divides by zero".into(), "check the parameters that it uses".into()));
-        }
-        let n = match sign {
-            '+' => a.checked_add(*b),
-            '-' => a.checked_sub(*b),
-            '*' => a.checked_mul(*b),
-            '/' => a.checked_div(*b),
-            '%' => a.checked_rem(*b),
-            _ => u32::try_from(*b).ok().and_then(|b| a.checked_pow(b)),
-        };
-        return n.map(Value::Int).ok_or_else(|| ("the expression's value is beyond 64 bits".into(), "use smaller numbers".into()));
-    }
-    let Some((x, y)) = a.number().zip(b.number()) else {
-        return Err((format!("`{}` and `{}` cannot be combined by `{sign}`", short(a), short(b)), "calculate with numbers only".into()));
-    };
-    let f = match sign {
-        '+' => x + y,
-        '-' => x - y,
-        '*' => x * y,
-        '/' => x / y,
-        '%' => x % y,
-        _ => x.powf(y),
-    };
-    if f.is_finite() {
-        Ok(Value::Float(f))
-    } else {
-        Err(("the expression's value is not a finite number".into(), "check the parameters that it uses".into()))
-    }
 }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use super::budget::{Budget, Limit, NAME};
-use super::expr::{OPEN, evaluate, is_name, names, used};
+use super::expr::{evaluate, is_name, names};
 use super::fill::{filled_parts, replace};
 use super::graph::{Changes, Dropped, NodeText, OutputText};
 use super::hold::{held, hold};
@@ -15,9 +15,9 @@ use super::parameter::uses;
 use super::reference::Reference;
 use super::scope::Scope;
 use super::tree::{Entry, Kind, Tree};
-use super::turns::{Absent, Header, Last, Loop, Turn, headers, turns, variables};
+use super::turns::{Absent, Header, Last, Loop, Turn, headers, holes, no_loop, turns, variables};
 use super::value::Value;
-use crate::text::{Code, Diagnostic, Diagnostics, Place, nearest, printable, suggestion};
+use crate::text::{Code, Diagnostic, Diagnostics, Place, printable, suggestion};
 
 /// The nodes of a scope as they are with its parameters.
 #[derive(Debug)]
@@ -167,21 +167,6 @@ fn entry(
         out.loops.push(made);
     }
     true
-}
-
-/// That the name of a node without a loop has variables of one.
-fn no_loop(n: &NodeText, scope: &Scope) -> Option<Diagnostic> {
-    let first = holes(&n.id).flat_map(used).find(|w| !scope.contains_key(*w) && *w != "last")?;
-    let message = format!("the name `{}` has the variable `{}`, and there is no loop", printable(&n.id), printable(first));
-    let near = nearest(first, scope.keys().map(String::as_str).filter(|k| is_name(k) && first.len() > 1));
-    let other = near.map_or(String::new(), |near| format!(", or name the parameter `{near}`"));
-    let d = Diagnostic::error(Code::E0105, message).at(n.id_place.clone(), "here");
-    Some(d.help(format!("add `for: \"{} in 0..3\"` with the values that it takes{other}", printable(first))).echo(scope.contains_key(OPEN)))
-}
-
-/// What stands in the braces of a name.
-fn holes(name: &str) -> impl Iterator<Item = &str> {
-    name.split('{').skip(1).filter_map(|part| part.split('}').next())
 }
 
 /// What `{last}` of a repeat without turns stands for: a chain for what it begins with, another for nothing.

@@ -13,16 +13,14 @@ use super::budget::{CHANGES, at_most};
 use super::change::{among, apply};
 use super::expr::names;
 use super::extend::{Files, add, library};
-use super::fmt::{format, same};
+use super::fmt::same;
+use super::freeze::hash_of;
 use super::parameter::uses;
-use super::tree::{Entry, Kind, Tree, parse};
+use super::tree::{Entry, Kind, Tree};
 use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, printable, suggestion};
 
 /// The fields of an import.
 const FIELDS: &[&str] = &["from", "only", "rename", "set", "hash"];
-
-/// Letters of a hash that are written.
-const HASH: usize = 8;
 
 /// Adds the composites that `import` lists; a name that is defined twice is refused. Whether all could be read.
 pub(super) fn imported(own: &mut Tree, source: &Arc<Source>, files: &mut Files, found: &mut Diagnostics) -> bool {
@@ -45,17 +43,17 @@ pub(super) fn imported(own: &mut Tree, source: &Arc<Source>, files: &mut Files, 
 }
 
 /// One entry of `import`.
-struct Import<'t> {
-    file: &'t Tree,
+pub(super) struct Import<'t> {
+    pub file: &'t Tree,
     place: &'t Place,
-    only: Option<Vec<&'t Tree>>,
+    pub only: Option<Vec<&'t Tree>>,
     rename: &'t [Entry],
     set: &'t [Entry],
-    hash: Option<&'t Tree>,
+    pub hash: Option<&'t Tree>,
 }
 
 impl<'t> Import<'t> {
-    fn read(tree: &'t Tree) -> Result<Self> {
+    pub fn read(tree: &'t Tree) -> Result<Self> {
         let plain = Self { file: tree, place: &tree.place, only: None, rename: &[], set: &[], hash: None };
         let Kind::Struct(None, entries) = &tree.kind else { return Ok(plain) };
         let mut found = Diagnostics::default();
@@ -98,7 +96,7 @@ impl<'t> Import<'t> {
     }
 
     /// The file as it is written.
-    fn name(&self) -> String {
+    pub fn name(&self) -> String {
         if let Kind::Str(name) = &self.file.kind { name.clone() } else { String::new() }
     }
 
@@ -136,46 +134,6 @@ impl<'t> Import<'t> {
         found.or(all)
     }
 
-    /// Tells which composites are not what was frozen; of a hash over the whole file that alone is known.
-    fn frozen(&self, whole: &Tree, found: &mut Diagnostics) {
-        let Some(hash) = self.hash else { return };
-        let file = self.name();
-        let refuse = |what: String, now: String, place: &Place, help: &str| {
-            let message = format!("{what} is not what was frozen: it is b3:{} now", &now[..HASH]);
-            Diagnostic::error(Code::E0110, message).at(place.clone(), "frozen here").help(help)
-        };
-        if let Some(frozen) = hash_of(hash) {
-            let now = identity(whole);
-            if !now.starts_with(frozen) {
-                let help = "`lmsc fmt --freeze` takes what is there now, and from then on says which composite differs";
-                found.push(refuse(format!("`{}`", printable(&file)), now, &hash.place, help));
-            }
-            return;
-        }
-        let all = closed(whole, &[]);
-        for e in hash.entries().unwrap_or_default() {
-            let key = Tree { kind: Kind::Str(e.key.clone()), place: e.key_place.clone() };
-            let own = self.listed(&key, &all, found).and_then(|name| all.iter().find(|o| o.key == name));
-            let (Some(own), Some(frozen)) = (own, hash_of(&e.value)) else { continue };
-            let now = digest([line(own)]);
-            if !now.starts_with(frozen) {
-                let what = format!("`{}` of `{}`", printable(&e.key), printable(&file));
-                found.push(refuse(what, now, &e.value.place, "`lmsc fmt --freeze` takes what is there now"));
-            }
-        }
-    }
-
-    /// What `hash` is of the file as it is now: a hash for each composite that is taken.
-    fn hash_now(&self, whole: &Tree) -> String {
-        let mut all = closed(whole, &[]);
-        if let Some(only) = &self.only {
-            let listed = only.iter().filter_map(|t| if let Kind::Str(name) = &t.kind { Some(name.clone()) } else { None });
-            all = used_by(all, listed.collect());
-        }
-        let each: Vec<String> = all.iter().map(|e| format!("\"{}\": \"b3:{}\"", e.key, &digest([line(e)])[..HASH])).collect();
-        format!("{{ {} }}", each.join(", "))
-    }
-
     /// Refuses a file that changes nodes of its composites when they open, as that is not part of them.
     fn unchanged(&self, whole: &Tree) -> std::result::Result<(), Diagnostic> {
         let drops =
@@ -195,7 +153,7 @@ impl<'t> Import<'t> {
     }
 
     /// The name of a composite that the file has.
-    fn listed(&self, tree: &Tree, all: &[Entry], found: &mut Diagnostics) -> Option<String> {
+    pub fn listed(&self, tree: &Tree, all: &[Entry], found: &mut Diagnostics) -> Option<String> {
         let Kind::Str(name) = &tree.kind else {
             let d = Diagnostic::error(Code::E0104, format!("a name in quotes is expected, but {} is given", tree.what()));
             found.push(d.at(tree.place.clone(), "here").help("write `only: [\"Up\"]`"));
@@ -209,33 +167,6 @@ impl<'t> Import<'t> {
         found.push(d.help(suggestion(name, all.iter().map(|e| e.key.as_str()), "blocks")));
         None
     }
-}
-
-/// The digits of a hash.
-fn hash_of(tree: &Tree) -> Option<&str> {
-    let Kind::Str(text) = &tree.kind else { return None };
-    text.strip_prefix("b3:").filter(|h| h.len() >= HASH && h.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)))
-}
-
-/// The identity of what a file defines, as hex: its composites with what they import, and its parameters; comments and layout do not count.
-fn identity(whole: &Tree) -> String {
-    let mut lines: Vec<String> = ["params", "blocks"]
-        .iter()
-        .flat_map(|key| among(whole, key).iter().map(move |e| format!("{key} {}", line(e))))
-        .collect();
-    lines.sort_unstable();
-    digest(lines)
-}
-
-/// An entry as it is hashed: single quotes with a backslash before them, as the first hashes had them.
-fn line(e: &Entry) -> String {
-    format!("{}: {}\n", e.key, e.value.on_a_line().replace('\'', "\\'"))
-}
-
-fn digest(lines: impl IntoIterator<Item = String>) -> String {
-    let mut hasher = blake3::Hasher::new();
-    lines.into_iter().for_each(|l| _ = hasher.update(l.as_bytes()));
-    hasher.finalize().to_hex().to_string()
 }
 
 /// Every text and name of a value.
@@ -263,7 +194,7 @@ fn each_entry<'t>(e: &'t Entry, f: &mut dyn FnMut(&'t str)) {
 
 /// The composites of a file, each with those of the file's parameters that it uses as its own. Values that are `set` come first: they are of
 /// the file that imports.
-fn closed(whole: &Tree, set: &[Entry]) -> Vec<Entry> {
+pub(super) fn closed(whole: &Tree, set: &[Entry]) -> Vec<Entry> {
     let params = among(whole, "params");
     let is_set = |name: &str| set.iter().any(|s| s.key == name || s.key.starts_with(&format!("{name}[")));
     let mut all = among(whole, "blocks").to_vec();
@@ -316,7 +247,7 @@ fn closed(whole: &Tree, set: &[Entry]) -> Vec<Entry> {
 }
 
 /// Those of the composites that are listed, with those that they use.
-fn used_by(all: Vec<Entry>, listed: Vec<String>) -> Vec<Entry> {
+pub(super) fn used_by(all: Vec<Entry>, listed: Vec<String>) -> Vec<Entry> {
     let mut kept: HashSet<String> = HashSet::new();
     let mut open = listed;
     while let Some(name) = open.pop() {
@@ -387,40 +318,4 @@ fn added(own: &mut Tree, blocks: Vec<Entry>, from: &str) -> Result<()> {
 
 fn same_place(a: &Place, b: &Place) -> bool {
     a.source.name == b.source.name && a.span == b.span
-}
-
-/// The text of a file with the hashes of what it imports, as that is now, laid out.
-///
-/// # Errors
-/// What is wrong with the text, or with a file that it imports.
-pub fn freeze(source: &Arc<Source>) -> Result<String> {
-    let tree = parse(source)?;
-    let mut edits: Vec<(std::ops::Range<usize>, String)> = vec![];
-    if let Some(Tree { kind: Kind::List(list), .. }) = tree.get("import") {
-        for one in list.iter().take(CHANGES) {
-            let import = Import::read(one)?;
-            let whole = library(import.file, source, &mut Files::default())?;
-            let hash = import.hash_now(&whole);
-            let span = one.place.span;
-            match (&one.kind, import.hash) {
-                (Kind::Str(_), _) => {
-                    let name = source.text.get(span.start..span.end).unwrap_or_default();
-                    edits.push((span.start..span.end, format!("(from: {name}, hash: {hash})")));
-                }
-                (_, Some(old)) => edits.push((old.place.span.start..old.place.span.end, hash)),
-                (_, None) => {
-                    let inside = source.text.get(span.start..span.end).unwrap_or_default().trim_end_matches(')').trim_end();
-                    let comma = if inside.ends_with(',') { "" } else { "," };
-                    let end = span.start + inside.len();
-                    edits.push((end..end, format!("{comma} hash: {hash}")));
-                }
-            }
-        }
-    }
-    let mut text = source.text.clone();
-    edits.sort_by_key(|(range, _)| std::cmp::Reverse(range.start));
-    for (range, new) in edits {
-        text.replace_range(range, &new);
-    }
-    format(&Source::new(source.name.clone(), text))
 }

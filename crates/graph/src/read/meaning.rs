@@ -11,26 +11,11 @@ use super::graph::{Changes, Composite, Dropped, GraphText, InputText, NodeText, 
 use super::habit;
 use super::parameter::class;
 use super::reference::Reference;
-use super::tree::{Entry, Kind, Tree};
+use super::slip::meant;
 use super::syntax::first_input;
+use super::tree::{Entry, Kind, Tree};
 use super::turns::variables;
-use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, nearest, printable, suggestion};
-
-/// The field that one of an unknown name was most likely meant to be: by its name, else by what it holds where a field of that kind is missing.
-fn meant<'n>(e: &Entry, all: &[Entry], names: &[&'n str]) -> Option<&'n str> {
-    let each = e.value.entries().filter(|all| !all.is_empty() && e.value.name().is_none());
-    let holds = |of: &dyn Fn(&Tree) -> bool| each.is_some_and(|all| all.iter().all(|e| of(&e.value)));
-    let alike = |field: &str| match field {
-        "nodes" => holds(&|t| t.name().is_some() && t.entries().is_some()),
-        "inputs" => holds(&|t| t.name().is_none() && t.get("channels").is_some()),
-        "outputs" => holds(&|t| matches!(t.kind, Kind::Str(_))),
-        "output" => matches!(e.value.kind, Kind::Str(_)) && all.iter().all(|e| e.key != "outputs"),
-        "size" => matches!(&e.value.kind, Kind::Tuple(None, t) | Kind::List(t) if !t.is_empty()),
-        _ => false,
-    };
-    let missing = |field: &str| all.iter().all(|e| e.key != field);
-    nearest(&e.key, names.iter().copied()).or_else(|| names.iter().copied().find(|field| missing(field) && alike(field)))
-}
+use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, printable, suggestion};
 
 fn wrong(tree: &Tree, expected: &str) -> Diagnostic {
     Diagnostic::error(Code::E0104, format!("{expected} is expected, but {} is given", tree.what()))

@@ -3,6 +3,7 @@
 //! Level 4: may use `text`, `ir`, `op`, `block`. Knows nothing of Burn.
 
 pub mod budget;
+mod calculate;
 mod change;
 mod choice;
 mod claim;
@@ -15,6 +16,8 @@ mod expr;
 mod extend;
 mod fill;
 pub mod fmt;
+mod freeze;
+mod function;
 mod graph;
 mod habit;
 mod hold;
@@ -27,6 +30,7 @@ mod recover;
 mod reference;
 mod scope;
 mod set;
+mod slip;
 mod sweep;
 mod syntax;
 mod tree;
@@ -39,11 +43,13 @@ pub use config::{Preset, Presets, config, config_fields};
 pub use dated::{dated, upgrade};
 pub use de::{Fields, Refusal, Words, fields, no_block, read as typed};
 pub use expand::{Opened, expand, filled, opened, with};
-pub use expr::{OPEN, Wrong, asked, calls, evaluate, is_name, names};
+pub use expr::{OPEN, Wrong, asked, evaluate, is_name, names};
 pub use extend::{Loaded, blocks, defining, files, load, loaded};
 pub use fill::{LAST, fill};
+pub use freeze::freeze;
+pub use function::calls;
 pub use graph::{Changes, Composite, GraphText, InputText, NodeText, OutputText, Param, PortText};
-pub use import::freeze;
+
 pub use kind::recognise;
 pub use meaning::{graph, meaning};
 pub use parameter::{choices, given, literal, required, uses, value, with_values};

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::budget::{self, at_most};
-use super::eval::one_kind;
+use super::calculate::one_kind;
 use super::expr::{evaluate, names};
 use super::habit;
 use super::scope::Scope;

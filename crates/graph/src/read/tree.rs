@@ -191,7 +191,8 @@ impl<'a> Reader<'a> {
             c if c.is_alphabetic() || c == '_' => self.word(start)?,
             c => {
                 let place = self.place(start, start + c.len_utf8());
-                let help = if c == '\'' { "texts stand in double quotes: `\"a\"`" } else { "use numbers, texts, words, lists, maps and fields" };
+                let help =
+                    if c == '\'' { "texts stand in double quotes: `\"a\"`" } else { "use numbers, texts, words, lists, maps and fields" };
                 return Err(refuse(&place, "this kind of value is not used here", help));
             }
         };

@@ -6,14 +6,14 @@ use std::borrow::Cow;
 
 use super::budget::{Budget, Limit};
 use super::expand::with;
-use super::expr::{evaluate, is_name, names};
+use super::expr::{OPEN, evaluate, is_name, names, used};
 use super::fill::{Part, parts};
 use super::graph::NodeText;
 use super::reference::Reference;
 use super::scope::Scope;
 use super::tree::{Entry, Kind, Tree};
 use super::value::Value;
-use crate::text::{Code, Diagnostic, Diagnostics, Place, printable};
+use crate::text::{Code, Diagnostic, Diagnostics, Place, nearest, printable};
 
 /// A node that is not there though it is written.
 #[derive(Clone, Debug)]
@@ -154,6 +154,21 @@ pub(super) fn headers(n: &NodeText) -> Result<Option<Header>, Diagnostic> {
     }
     in_name(n, &variables)?;
     Ok(Some(Header { variables, chain: chained.then(|| e.value.place.clone()) }))
+}
+
+/// That the name of a node without a loop has variables of one.
+pub(super) fn no_loop(n: &NodeText, scope: &Scope) -> Option<Diagnostic> {
+    let first = holes(&n.id).flat_map(used).find(|w| !scope.contains_key(*w) && *w != "last")?;
+    let message = format!("the name `{}` has the variable `{}`, and there is no loop", printable(&n.id), printable(first));
+    let near = nearest(first, scope.keys().map(String::as_str).filter(|k| is_name(k) && first.len() > 1));
+    let other = near.map_or(String::new(), |near| format!(", or name the parameter `{near}`"));
+    let d = Diagnostic::error(Code::E0105, message).at(n.id_place.clone(), "here");
+    Some(d.help(format!("add `for: \"{} in 0..3\"` with the values that it takes{other}", printable(first))).echo(scope.contains_key(OPEN)))
+}
+
+/// What stands in the braces of a name.
+pub(super) fn holes(name: &str) -> impl Iterator<Item = &str> {
+    name.split('{').skip(1).filter_map(|part| part.split('}').next())
 }
 
 /// The variables of a loop that may have a fault.

@@ -67,7 +67,10 @@ pub fn classes(name: &str) -> Vec<Class> {
         all.push(Class::Init);
     }
     // What is almost `Required` is a slip of the pen.
-    if name.starts_with(char::is_uppercase) && !matches!(name, "None" | "Some" | "True" | "False" | "TRUE" | "FALSE") && nearest(name, ["Required", "OneOf"]).is_none() {
+    if name.starts_with(char::is_uppercase)
+        && !matches!(name, "None" | "Some" | "True" | "False" | "TRUE" | "FALSE")
+        && nearest(name, ["Required", "OneOf"]).is_none()
+    {
         all.push(Class::Block);
     }
     all

@@ -99,11 +99,10 @@ const DEPTH: u64 = 64;
 type Folded = (Vec<usize>, Vec<u8>, usize);
 
 fn fold(nodes: &[Node], edges: &[(usize, usize)], rank: &[usize], count: usize) -> Option<Folded> {
-    // The size of each rank: the largest volume in it.
+    // The size of each rank: that of the longest path. What stands beside it, as a head for each level does, has any size.
+    let spine = spine(nodes, edges, rank);
     let mut size: Vec<Option<u64>> = vec![None; count];
-    for (n, r) in nodes.iter().zip(rank).filter(|(n, _)| !n.vector) {
-        size[*r] = Some(size[*r].map_or(n.voxels, |s: u64| s.max(n.voxels)));
-    }
+    spine.iter().filter(|n| !nodes[**n].vector).for_each(|n| size[rank[*n]] = Some(nodes[*n].voxels));
     let least = nodes.iter().filter(|n| !n.vector).map(|n| n.voxels).min()?;
     let turn = nodes.iter().zip(rank).filter(|(n, _)| !n.vector && n.voxels == least).map(|(_, r)| *r).max()?;
     size[turn] = Some(least);
@@ -144,30 +143,37 @@ fn fold(nodes: &[Node], edges: &[(usize, usize)], rank: &[usize], count: usize) 
         top += height;
     }
     let row = rank.iter().map(|r| place[*r]).collect();
-    Some((row, sides(nodes, edges, rank, turn), top))
+    Some((row, sides(edges, rank, turn, &spine), top))
 }
 
-/// The longest path runs down the left and up the right; what stands beside it and serves both halves is drawn between them.
-fn sides(nodes: &[Node], edges: &[(usize, usize)], rank: &[usize], turn: usize) -> Vec<u8> {
+/// The longest path, from its end: of several ways to a node the one through the smallest volume.
+fn spine(nodes: &[Node], edges: &[(usize, usize)], rank: &[usize]) -> Vec<usize> {
     let mut before: Vec<Vec<usize>> = vec![vec![]; nodes.len()];
-    let mut side: Vec<u8> = rank.iter().map(|r| if *r > turn { 2 } else { 0 }).collect();
-    let mut serves = vec![[false; 2]; nodes.len()];
-    for &(a, b) in edges.iter().filter(|(a, b)| a < b) {
-        before[b].push(a);
-        serves[a][usize::from(side[b] == 2)] = true;
-        serves[b][usize::from(side[a] == 2)] = true;
-    }
-    let mut spine = vec![false; nodes.len()];
+    edges.iter().filter(|(a, b)| a < b).for_each(|(a, b)| before[*b].push(*a));
+    let mut all = vec![];
     let mut at = (0..nodes.len()).max_by_key(|n| rank[*n]);
     while let Some(n) = at {
-        spine[n] = true;
+        all.push(n);
         let previous = before[n].iter().filter(|m| rank[**m] + 1 == rank[n]);
         at = previous.min_by_key(|m| (nodes[**m].vector, nodes[**m].voxels, **m)).copied();
     }
-    for n in 0..nodes.len() {
+    all
+}
+
+/// The longest path runs down the left and up the right; what stands beside it and serves both halves is drawn between them.
+fn sides(edges: &[(usize, usize)], rank: &[usize], turn: usize, spine: &[usize]) -> Vec<u8> {
+    let mut side: Vec<u8> = rank.iter().map(|r| if *r > turn { 2 } else { 0 }).collect();
+    let mut serves = vec![[false; 2]; rank.len()];
+    for &(a, b) in edges.iter().filter(|(a, b)| a < b) {
+        serves[a][usize::from(side[b] == 2)] = true;
+        serves[b][usize::from(side[a] == 2)] = true;
+    }
+    let mut on = vec![false; rank.len()];
+    spine.iter().for_each(|n| on[*n] = true);
+    for n in 0..rank.len() {
         let [left, right] = serves[n];
         let other = if side[n] == 2 { left } else { right };
-        if !spine[n] && other {
+        if !on[n] && other {
             side[n] = 1;
         }
     }
@@ -211,6 +217,16 @@ mod tests {
         let wish = r.wish.unwrap();
         assert_eq!((r.row, r.count), (vec![0, 1, 2, 0, 1, 0], 3));
         assert!([(0, 3), (3, 5), (1, 4)].iter().all(|(a, b)| wish[*b] - wish[*a] >= BOX) && wish[1] < wish[3] && wish[4] < wish[5]);
+    }
+
+    #[test]
+    fn heads_of_the_largest_size_beside_each_level_keep_it_folded() {
+        // 64, 32, 16 | 32, 64, and a head of 64 at each level, the deepest one's beside the first level of the way up.
+        let nodes = [node(64), node(32), node(16), node(64), node(32), node(64), node(64), node(64)];
+        let edges = [(0, 1), (1, 2), (2, 3), (2, 4), (1, 4), (4, 5), (4, 6), (0, 6), (6, 7)];
+        let r = rows(&nodes, &edges);
+        assert!(r.folded);
+        assert_eq!((r.row[0], r.row[1], r.row[2], r.row[4], r.row[7]), (0, 2, 3, 2, 0));
     }
 
     #[test]
