@@ -50,12 +50,24 @@ pub struct Scope {
     places: Arc<BTreeMap<String, Place>>,
     /// Of a turn of loops, their variables in words: `where s = 5`.
     turn: Option<Arc<str>>,
+    /// Of a text that has no parameters, such as a run config: a word in it is no name.
+    nameless: bool,
     spent: Arc<AtomicU64>,
 }
 
 impl Scope {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Of a text that has no parameters: a word where a number is wanted is told as a word.
+    pub fn nameless() -> Self {
+        Self { nameless: true, ..Self::default() }
+    }
+
+    /// Whether it is of a text that has no parameters.
+    pub fn is_nameless(&self) -> bool {
+        self.nameless
     }
 
     /// The same names, with the answers to some questions in place of others. `inputs`: those of which may be asked, where only they may.
