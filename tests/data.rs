@@ -368,6 +368,11 @@ fn the_sets_beside_the_checkout_are_sound() {
     assert!(out.status.success() && text(&out.stdout).contains("4 of 4 cases can be used"), "{}{}", text(&out.stdout), text(&out.stderr));
 }
 
+/// Both streams.
+fn both(out: &Output) -> String {
+    text(&out.stdout) + &text(&out.stderr)
+}
+
 #[test]
 fn a_run_is_found_again_from_any_folder() {
     let dir = tempfile::tempdir().expect("a folder");
@@ -382,12 +387,9 @@ fn a_run_is_found_again_from_any_folder() {
     std::fs::write(at("configs/run.ron"), text).expect("written");
     let lmsc = |folder: &str, args: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lmsc"));
-        let out = command.args(args).current_dir(at(folder)).env("NO_COLOR", "1").output().expect("it runs");
-        (out.status.code(), text_of(&out))
+        let out = command.args(args).current_dir(at(folder)).env("NO_COLOR", "1").env("COLUMNS", "1000").output().expect("it runs");
+        (out.status.code(), both(&out))
     };
-    fn text_of(out: &Output) -> String {
-        text(&out.stdout) + &text(&out.stderr)
-    }
     // Everything that the config names starts at its folder, wherever the program is run.
     let (code, said) = lmsc("elsewhere", &["train", "../configs/run.ron"]);
     assert!(code == Some(0) && !said.contains("warning"), "{said}");

@@ -113,6 +113,6 @@ fn commands_of_a_help_can_be_pasted_at_any_width() {
         };
         // As wide as a help gets, and narrow.
         let join = |text: Vec<String>| text.iter().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>();
-        assert_eq!(join(at("120")), join(at("60")), "{verb:?}");
+        assert_eq!(join(at("120")), join(at("80")), "{verb:?}");
     }
 }

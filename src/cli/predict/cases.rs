@@ -17,8 +17,8 @@ pub fn look(images: &[String]) -> Result<()> {
     let mut found = Diagnostics::default();
     for image in images.iter().filter(|i| !Path::new(i).is_dir() && !is_config(Path::new(i))) {
         for file in split_files(image).iter().filter(|f| case_name(f).is_none()) {
-            // A folder that was mistyped has no ending either.
-            if file.symlink_metadata().is_err() {
+            // A folder that was mistyped has no ending at all.
+            if file.extension().is_none() && file.symlink_metadata().is_err() {
                 let message = format!("cannot read `{}`: no such file or folder", file.display());
                 found.push(
                     Diagnostic::error(Code::E0702, message)
