@@ -367,3 +367,60 @@ fn the_sets_beside_the_checkout_are_sound() {
     let out = lmsc(&["data", "check", &config.display().to_string()]);
     assert!(out.status.success() && text(&out.stdout).contains("4 of 4 cases can be used"), "{}{}", text(&out.stdout), text(&out.stderr));
 }
+
+/// Both streams.
+fn both(out: &Output) -> String {
+    text(&out.stdout) + &text(&out.stderr)
+}
+
+#[test]
+fn a_run_is_found_again_from_any_folder() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| dir.path().join(name);
+    phantom::write(&at("set"), 4, [16, 20, 18], 1).expect("written");
+    for folder in ["configs", "elsewhere"] {
+        std::fs::create_dir(at(folder)).expect("a folder");
+    }
+    std::fs::write(at("configs/tiny.ron"), include_str!("given/tiny.ron")).expect("written");
+    let text = r#"(graph: "tiny.ron", data: Msd(root: "../set"), cache: "kept", split: (validation: 0.5), patch: (16, 16, 16), epochs: 1, steps: 1,
+        device: "cpu", out: "../runs/a")"#;
+    std::fs::write(at("configs/run.ron"), text).expect("written");
+    let lmsc = |folder: &str, args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lmsc"));
+        let out = command.args(args).current_dir(at(folder)).env("NO_COLOR", "1").env("COLUMNS", "1000").output().expect("it runs");
+        (out.status.code(), both(&out))
+    };
+    // Everything that the config names starts at its folder, wherever the program is run.
+    let (code, said) = lmsc("elsewhere", &["train", "../configs/run.ron"]);
+    assert!(code == Some(0) && !said.contains("warning"), "{said}");
+    assert!(at("runs/a/best.safetensors").exists() && at("configs/kept").is_dir(), "{said}");
+    let resolved = std::fs::read_to_string(at("runs/a/config.ron")).expect("a config");
+    assert!(resolved.contains(&format!("{:?}", at("set").display().to_string())) || resolved.contains("configs/../set"), "{resolved}");
+    // The run, from two other folders.
+    for folder in ["configs", "runs"] {
+        let run = at("runs/a").display().to_string();
+        for args in [&["report", &run][..], &["train", "--resume", &run], &["data", "check", &format!("{run}/config.ron")]] {
+            let (code, said) = lmsc(folder, args);
+            assert!(code == Some(0) && !said.contains("no pictures"), "{args:?}: {said}");
+        }
+    }
+    let (code, said) = lmsc("elsewhere", &["train", "../runs/a/config.ron", "--out", "b"]);
+    assert!(code == Some(0) && at("elsewhere/b/best.safetensors").exists(), "{said}");
+    // A plan for a folder that is named from here is a config that finds it from there.
+    let (code, said) = lmsc(
+        "elsewhere",
+        &["data", "plan", "../set", "--graph", "../configs/tiny.ron", "--memory", "4GiB", "--out", "../configs/mine.ron"],
+    );
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = lmsc("runs", &["data", "check", "../configs/mine.ron"]);
+    assert!(code == Some(0) && !said.contains("is taken"), "{said}");
+    // Where earlier versions looked is looked too, and it is said.
+    std::fs::write(at("configs/old.ron"), text.replace("../set", "set").replace("../runs/a", "../runs/old")).expect("written");
+    let (code, said) = lmsc(".", &["data", "check", "configs/old.ron"]);
+    assert!(code == Some(0) && said.contains("`set` at the working directory is taken"), "{said}");
+    let (code, said) = lmsc("elsewhere", &["data", "check", "../configs/old.ron"]);
+    assert!(code == Some(1) && said.contains("../configs/set") && said.contains("--set data.root="), "{said}");
+    // What the command line gives starts at the working directory.
+    let (code, said) = lmsc("elsewhere", &["data", "check", "../configs/old.ron", "--set", "data.root=../set"]);
+    assert!(code == Some(0) && !said.contains("is taken"), "{said}");
+}

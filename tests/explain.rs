@@ -228,7 +228,7 @@ fn fields_of_a_config_come_from_the_files_that_define_them() {
     let defaults = serde_json::json!({"batch": 2, "slices": "axial", "optimiser": {"lr": 1e-3, "betas": [0.9, 0.999], "clip": null}});
     let page = config_fields(&types, &defaults);
     for line in [
-        "- `graph`: path, required. The graph file; a relative path starts at the config's folder.",
+        "- `graph`: path, required. The graph file. Relative paths start at the config's folder, those that `--set` gives at the working directory.",
         "- `patch`: size, required. Size of the patches",
         "- `batch`: whole number, `2`. Patches in a batch.",
         "- `slices`: a choice, below, `axial`. The planes",

@@ -88,3 +88,67 @@ fn a_new_graph_compiles_and_is_never_written_over() {
         assert!(!lmsc(&["new", file, "--template", template]).0, "{template} is written over");
     }
 }
+
+/// The commands of a help's examples, without what is said of them.
+fn examples(verb: &str) -> Vec<String> {
+    let out = Command::cargo_bin("lmsc").expect("the program").args([verb, "--help"]).env("COLUMNS", "1000").output().expect("it runs");
+    let help = String::from_utf8_lossy(&out.stdout).into_owned();
+    let lines = help
+        .lines()
+        .map(str::trim)
+        .filter(|l| l.starts_with(&format!("lmsc {verb} ")) && !l.starts_with("lmsc check [") && !l.contains(['[', '<']));
+    lines.map(|l| l.split("  ").next().unwrap_or_default().to_owned()).collect()
+}
+
+#[cfg(unix)]
+#[test]
+fn the_examples_that_need_no_data_work() {
+    let program = Command::cargo_bin("lmsc").expect("the program").get_program().to_owned();
+    let here = std::env::current_dir().expect("a folder");
+    for verb in ["check", "stats", "graph", "diff", "blocks", "new", "explain"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::os::unix::fs::symlink(here.join("graphs"), folder.path().join("graphs")).expect("a link");
+        let all = examples(verb);
+        assert!(!all.is_empty(), "{verb}");
+        for example in all {
+            // What other programs would read, old.ron and new.ron are not there.
+            if example.contains(['|', '>']) || example.contains("old.ron") {
+                continue;
+            }
+            let command = example.replacen("lmsc", "\"$0\"", 1);
+            let mut shell = std::process::Command::new("sh");
+            let out = shell.args(["-c", &command]).arg(&program).current_dir(folder.path()).output().expect("it runs");
+            assert!(out.status.success(), "{example}: {}", String::from_utf8_lossy(&out.stderr));
+            // Each new graph is another one.
+            let _ = std::fs::remove_file(folder.path().join("mine.ron"));
+        }
+    }
+}
+
+#[test]
+fn commands_of_a_help_can_be_pasted_at_any_width() {
+    for verb in [&["import", "weights"][..], &["predict"], &["view"], &["stats"]] {
+        let at = |width: &str| {
+            let mut command = Command::cargo_bin("lmsc").expect("the program");
+            let out = command.args(verb).arg("--help").env("COLUMNS", width).output().expect("it runs");
+            if !out.status.success() {
+                // Another build has no such verb.
+                return vec![];
+            }
+            let text = String::from_utf8_lossy(&out.stdout).into_owned();
+            // A shell joins lines at the sign.
+            let text = text
+                .split(" \\\n")
+                .enumerate()
+                .map(|(n, part)| if n == 0 { part } else { part.trim_start() })
+                .collect::<Vec<_>>()
+                .join(" ");
+            let words = |l: &str| l.split("   ").next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+            let commands = |l: &&str| l.starts_with("  lmsc ") && !l.contains('[');
+            text.lines().filter(commands).map(|l| words(l.trim_start())).collect::<Vec<String>>()
+        };
+        // As wide as a help gets, and narrow.
+        let join = |text: Vec<String>| text.iter().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>();
+        assert_eq!(join(at("120")), join(at("80")), "{verb:?}");
+    }
+}

@@ -154,7 +154,7 @@ fn an_interrupt_finishes_the_step_and_says_how_to_go_on() {
     assert_eq!(wait(&mut child, Duration::from_secs(120)), Some(130));
     let out = child.wait_with_output().expect("its output");
     let err = text(&out.stderr);
-    assert!(err.contains("finishing the step") && err.contains(&format!("go on with: lmsc train --resume {run}")), "{err}");
+    assert!(err.contains("finishing the step") && err.contains(&format!("go on with:\n  lmsc train --resume {run}")), "{err}");
     let out = lmsc(&["train", "--resume", &run]).output().expect("it runs");
     assert!(out.status.success(), "{}", text(&out.stderr));
     assert!(left(&once) == left(&cut));

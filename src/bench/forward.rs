@@ -133,6 +133,13 @@ impl<'a> BenchForward<'a> {
         }
     }
 
+    /// MACs and bytes of the node of that path; none where the graph has no such one.
+    fn cost_of(&self, path: &str) -> Option<(u64, u64)> {
+        let graph = &self.case.program.graph;
+        let node = graph.values().find(|v| graph.node(*v).path == path)?;
+        graph.cost(node).ok().map(|cost| (cost.macs, cost.moved()))
+    }
+
     /// One pass with each of its parts timed.
     ///
     /// # Errors
@@ -161,7 +168,10 @@ impl<'a> BenchForward<'a> {
                 inside.push(PassPart { name: n.name, start: inside_at, seconds, ..PassPart::default() });
                 inside_at += seconds;
             }
-            let (macs, bytes, seconds) = (stage.macs, stage.bytes, stage.seconds);
+            // A node that is run by itself, whose name has the way in brackets: its cost is that of the graph's node.
+            let alone = stage.name.split_once(" (").filter(|_| stage.bytes == 0).and_then(|(path, _)| self.cost_of(path));
+            let (macs, bytes) = alone.unwrap_or((stage.macs, stage.bytes));
+            let seconds = stage.seconds;
             let busy = if seconds > 0.0 { over_threads / seconds } else { 0.0 };
             all.push(PassPart { name: stage.name, kind: "stage".into(), start: at, seconds, busy, macs, bytes, inside });
             at += seconds;

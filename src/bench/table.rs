@@ -57,7 +57,7 @@ fn share(least: f64, seconds: f64) -> String {
 fn pace(macs: u64, bytes: u64, seconds: f64, least: f64, whole: f64) -> [String; 7] {
     [
         format!("{:.1}", macs as f64 / 1e6),
-        format!("{:.1}", bytes as f64 / 1e6),
+        format!("{:.1}", bytes as f64 / (1u64 << 20) as f64),
         format!("{:.2}", seconds * 1e3),
         format!("{:.1}%", 100.0 * seconds / whole),
         per_second(2.0 * macs as f64, seconds),
@@ -75,7 +75,7 @@ fn shape(dims: [usize; 5]) -> String {
 /// Each node's static cost, its time, and how near it comes to the machine's ceilings; made to fit into `width` columns.
 pub fn node_table(nodes: &[NodeTimes], width: usize) -> String {
     let whole = nodes.last().map_or(0.0, |n| n.seconds).max(f64::MIN_POSITIVE);
-    let headings = ["node", "block", "output", "MMAC", "MB moved", "ms", "share", "GFLOP/s", "GB/s", "of ceiling"];
+    let headings = ["node", "block", "output", "MMAC", "MiB moved", "ms", "share", "GFLOP/s", "GB/s", "of ceiling"];
     let row = |n: &NodeTimes| {
         let mut cells = vec![
             format!("{}{}", "  ".repeat(n.depth), n.node.rsplit('.').next().unwrap_or(&n.node)),
@@ -92,7 +92,7 @@ pub fn node_table(nodes: &[NodeTimes], width: usize) -> String {
 /// fit into `width` columns.
 pub fn stage_table(stages: &[StageTimes], width: usize) -> String {
     let whole: f64 = stages.iter().map(|s| s.seconds).sum::<f64>().max(f64::MIN_POSITIVE);
-    let headings = ["stage", "MMAC", "MB", "ms", "share", "GFLOP/s", "GB/s", "of ceiling", "busy"];
+    let headings = ["stage", "MMAC", "MiB", "ms", "share", "GFLOP/s", "GB/s", "of ceiling", "busy"];
     let row = |s: &StageTimes| {
         let mut cells = vec![short(&s.name)];
         cells.extend(pace(s.macs, s.bytes, s.seconds, s.least_seconds, whole));
@@ -148,7 +148,7 @@ pub fn legend(machine: &Machine) -> String {
 fn lines(headings: &[&'static str], mut rows: Vec<Vec<String>>, words: usize, width: usize) -> String {
     // What can be told from the others goes first.
     let worth = |heading: &str| match heading {
-        "MB" | "MB moved" => 1,
+        "MiB" | "MiB moved" => 1,
         "output" | "input" => 2,
         "block" => 3,
         "GB/s" => 4,
@@ -180,7 +180,7 @@ mod tests {
         let stage = StageTimes { name: "a".into(), macs: 1_000_000, bytes: 2_000_000, seconds: 1e-3, busy: 1.75, least_seconds: 1e-4 };
         let text = stage_table(&[stage], 100);
         let cells: Vec<&str> = text.lines().nth(2).expect("a row").split_whitespace().collect();
-        assert_eq!(cells, ["a", "1.0", "2.0", "1.00", "100.0%", "2.0", "2.0", "10%", "1.75"]);
+        assert_eq!(cells, ["a", "1.0", "1.9", "1.00", "100.0%", "2.0", "2.0", "10%", "1.75"]);
     }
 
     #[test]
@@ -197,6 +197,6 @@ mod tests {
         };
         let text = node_table(&[node], 100);
         let cells: Vec<&str> = text.lines().nth(2).expect("a row").split_whitespace().collect();
-        assert_eq!(cells, ["b", "Concat", "2x3x4x4x4", "0.0", "4.0", "1.00", "100.0%", "4.0", "50%"]);
+        assert_eq!(cells, ["b", "Concat", "2x3x4x4x4", "0.0", "3.8", "1.00", "100.0%", "4.0", "50%"]);
     }
 }

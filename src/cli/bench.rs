@@ -300,13 +300,14 @@ fn ready(args: &Args) {
 
 /// What every result begins with.
 fn heading(case: &BenchCase, load: f64, machine: &Machine) -> String {
-    let shapes: Vec<String> = case.shapes().iter().map(|dims| format!("{dims:?}")).collect();
+    let by = |dims: [usize; 5]| dims.map(|n| n.to_string()).join("x");
+    let shapes: Vec<String> = case.shapes().iter().map(|dims| by(*dims)).collect();
     let machine = machine.line();
     format!(
-        "{}: {} -> {:?}\n\nmachine      {machine}\nload         {:.1} ms (graph, weights and inputs)\n",
+        "{}: {} -> {}\n\nmachine      {machine}\nload         {:.1} ms (graph, weights and inputs)\n",
         case.program.name,
         shapes.join(", "),
-        case.output().dims(),
+        by(case.output().dims()),
         load * 1e3
     )
 }
@@ -324,11 +325,10 @@ impl Peak {
     }
 
     fn lines(self) -> String {
-        let mega = |bytes: u64| bytes as f64 / 1e6;
-        let gpu =
-            self.gpu.map_or(String::new(), |bytes| format!("GPU memory   {:.1} MB held by this process for its tensors\n", mega(bytes)));
+        let size = |bytes: u64| format!("{:.1} MiB", bytes as f64 / (1u64 << 20) as f64);
+        let gpu = self.gpu.map_or(String::new(), |bytes| format!("GPU memory   {} held by this process for its tensors\n", size(bytes)));
         match self.process {
-            Some(bytes) => format!("memory       {:.1} MB at the peak of this process, input and output included\n{gpu}", mega(bytes)),
+            Some(bytes) => format!("memory       {} at the peak of this process, input and output included\n{gpu}", size(bytes)),
             None => format!("memory       this system does not say\n{gpu}"),
         }
     }

@@ -66,6 +66,7 @@ impl Surveyed {
 
 /// Opens a folder or a run config (told by what it is), and looks at all cases.
 fn survey(target: &Path, sets: &[String]) -> Result<Surveyed> {
+    let mut warnings = vec![];
     let (spec, by, split, graph, graph_sets) = if target.is_dir() {
         if let Some(set) = sets.first() {
             return Err(crate::text::Diagnostic::error(crate::text::Code::E0207, format!("--set {set}: a folder has no settings"))
@@ -77,6 +78,8 @@ fn survey(target: &Path, sets: &[String]) -> Result<Surveyed> {
         let source = Source::read(target)?;
         let (own, mut graph_sets) = super::train::divide(&parsed(sets)?);
         let config = RunConfig::read(&source, &own)?;
+        config.finds_data(&source)?;
+        warnings = config.told.warnings.clone();
         let mut given = vec![];
         for (name, value) in &config.set {
             given.push(Set::parse(&format!("{name}={value}"))?);
@@ -84,7 +87,8 @@ fn survey(target: &Path, sets: &[String]) -> Result<Surveyed> {
         given.append(&mut graph_sets);
         (config.data.clone(), config.preprocess(), Some(config.split.clone()), Some(config.graph_path(target)), given)
     };
-    let set = Dataset::open(&spec, by, None)?;
+    let mut set = Dataset::open(&spec, by, None)?;
+    set.description.warnings.splice(0..0, warnings);
     let about = &set.description;
     let bar = Bar::new(about.cases.len(), "{msg} {bar:30} {pos}/{len} {eta} left");
     bar.change(|bar| bar.set_message("reading"));

@@ -8,8 +8,8 @@ use super::named::{CaseSelection, Cases, is_config, named};
 use super::output::Overwrite;
 use super::{complain, output, print};
 use crate::data::{self, Counterparts, Want, labels_in, labels_of, matched};
-use crate::evaluate::{EvaluationReport, ScoredRegions, TableStyle, score};
-use crate::metric::{Empty, LesionRule, Metric, Numbering, Region, Settings, SurfaceConvention};
+use crate::evaluate::{EvaluationReport, ScoredRegions, TableStyle, nothing_scored, score};
+use crate::metric::{Empty, LesionRule, Metric, Numbering, Occurrence, Region, Settings, SurfaceConvention};
 use crate::text::{Code, Diagnostic, Diagnostics, Form, Result, a_few, several};
 
 /// What the table of --csv begins with.
@@ -271,6 +271,11 @@ pub fn run(args: Args) -> Result<()> {
     // References stand in both sets.
     doubts.dedup();
     complain(&doubts.gathered());
+    // That is said under the tables too, but a program looks at the exit code.
+    if !own.evaluation.occurrences().iter().any(Occurrence::is_referenced) {
+        let message = nothing_scored(&own);
+        return Err(Diagnostic::error(Code::E0704, message).help("`lmsc info FILE` lists the label values of a file").into());
+    }
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 //! May use `show`, `text`; with training, `train`.
 
 #[cfg(feature = "train")]
-mod config;
+pub(super) mod config;
 
 use std::io::IsTerminal;
 

@@ -85,10 +85,22 @@ pub enum GraphFormat {
     Json,
 }
 
+/// Ends the program where the name of a file asks for a format that there is not.
+fn known(out: &Path) {
+    let ending = out.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
+    if !matches!(ending.as_deref(), None | Some("txt" | "text")) && GraphFormat::of(Some(out)) == GraphFormat::Text {
+        let message = format!(
+            "invalid value '{}' for '--out <FILE>': its name must end in .svg, .html, .dot, .mmd, .json or .txt, or --format say what to write\n",
+            printable(&out.display().to_string())
+        );
+        clap::Error::raw(clap::error::ErrorKind::ValueValidation, message).exit()
+    }
+}
+
 impl GraphFormat {
     /// The one that a file's name asks for.
     fn of(file: Option<&Path>) -> Self {
-        match file.and_then(Path::extension).and_then(|e| e.to_str()) {
+        match file.and_then(Path::extension).map(|e| e.to_string_lossy().to_ascii_lowercase()).as_deref() {
             Some("svg") => Self::Svg,
             Some("html" | "htm") => Self::Html,
             Some("dot" | "gv") => Self::Dot,
@@ -104,6 +116,9 @@ impl GraphFormat {
 /// # Errors
 /// Everything that is wrong with the graph, and E0603 when the file cannot be written.
 pub fn run(args: Args) -> Result<()> {
+    if args.format.is_none() {
+        args.out.iter().for_each(|out| known(out));
+    }
     let format = args.format.unwrap_or_else(|| GraphFormat::of(args.out.as_deref()));
     let form = match format {
         GraphFormat::Svg => Form::Svg,

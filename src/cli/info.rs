@@ -191,7 +191,9 @@ fn percent(part: u64, whole: u64) -> String {
             format!("{} %", if part == whole { 100.0 } else { (s * 100.0).floor() / 100.0 })
         }
         s if part > 0 && s < 0.01 => "under 0.01 %".into(),
-        s => format!("{} %", number(s, if s < 1.0 { 2 } else { 1 })),
+        _ if part == 0 => "0 %".into(),
+        // As many digits in all rows of a column.
+        s => format!("{s:.*} %", if s < 1.0 { 2 } else { 1 }),
     }
 }
 

@@ -10,7 +10,19 @@ use crate::data::{Description, Want, describe, guess};
 #[cfg(not(feature = "train"))]
 use crate::text::{Code, Diagnostic, Result};
 #[cfg(feature = "train")]
-pub use crate::train::{CaseSelection, is_config, named};
+pub use crate::train::{CaseSelection, is_config};
+
+/// The cases of a folder in a layout that is read, or of a run config; what is odd about where the config has them is told.
+///
+/// # Errors
+/// As [`crate::train::named`].
+#[cfg(feature = "train")]
+pub fn named(target: &std::path::Path, part: CaseSelection, want: crate::data::Want) -> crate::text::Result<crate::data::Description> {
+    let about = crate::train::named(target, part, want)?;
+    let of_config = about.warnings.iter().filter(|d| d.code == crate::text::Code::E0601).cloned();
+    super::complain(&crate::text::Diagnostics(of_config.collect()));
+    Ok(about)
+}
 
 /// Parts of a run config's cases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

@@ -23,7 +23,7 @@ Examples:
 To change a few things of a network that is there already, a variant is shorter; see `extends` in graphs/lightmedseg-k16.ron.")]
 pub struct Args {
     /// The file to write (.ron)
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_parser = graph_file)]
     pub file: PathBuf,
     /// What to begin with
     #[arg(long, value_name = "NAME", default_value = Template::ALL[0].name, value_parser = templates())]
@@ -31,6 +31,15 @@ pub struct Args {
     /// The graph's name; by default the file's
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
+}
+
+/// A path with the ending of a graph.
+fn graph_file(text: &str) -> std::result::Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    match path.extension() {
+        Some(ending) if ending.eq_ignore_ascii_case("ron") => Ok(path),
+        _ => Err(format!("a graph's name ends in .ron: give {}", path.with_extension("ron").display())),
+    }
 }
 
 /// The templates by name, each with what it is.

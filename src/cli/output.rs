@@ -154,6 +154,15 @@ fn summary(found: &Diagnostics) -> String {
     format!("{}; `lmsc explain {first}` says more{likewise}", counts.join(", "))
 }
 
+/// What is wrong with one of several files, each of which it names: what has no place in the file is said of it by name.
+pub fn of_file(mut found: Diagnostics, file: &Path) -> Diagnostics {
+    let name = file.display().to_string();
+    for d in found.0.iter_mut().filter(|d| !d.labels.iter().any(|l| l.place.source.name == name) && !d.message.contains(&name)) {
+        d.message = format!("`{name}`: {}", d.message);
+    }
+    found
+}
+
 /// Whether to write colours to a stream that is a terminal or not.
 pub fn colour(terminal: bool) -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|v| !v.is_empty());

@@ -20,7 +20,7 @@ use super::{complain, print_lines, size};
 use crate::host;
 use crate::infer::{BEST, Card, Flips, Need, Options, Postprocess, Prediction, Predictor, need};
 use crate::read::recognise;
-use crate::text::{Code, Diagnostic, Diagnostics, Form, Outputs, Result, list, suggestion};
+use crate::text::{Code, Diagnostic, Diagnostics, FileKind, Form, Outputs, Result, list, suggestion};
 use progress::PredictProgress;
 use report::{CaseReport, ClassVolume, Hashed, SegmentationOrigin};
 
@@ -191,7 +191,12 @@ fn load(args: &Args) -> Result<(Predictor, Vec<Hashed>)> {
     let mut all = vec![];
     for path in std::iter::once(&args.model).chain(&args.with) {
         if path.is_dir() && !path.join(BEST).exists() {
-            found.push(recognise(path).instead_of(&format!("a model or a folder with {BEST}"), path));
+            let kind = recognise(path);
+            let mut d = kind.instead_of(&format!("a model or a folder with {BEST}"), path);
+            if kind == FileKind::Folder {
+                d.help = vec![format!("name a model (.safetensors), or the folder of a run, which has a {BEST}")];
+            }
+            found.push(d);
             continue;
         }
         let path = checkpoint(path);

@@ -8,7 +8,7 @@ use super::output::{Overwrite, print, width};
 use crate::net;
 use crate::report::{self, Run};
 use crate::show::{self, Format};
-use crate::text::{Code, Diagnostic, Diagnostics, Form, Outputs, Result, render, several};
+use crate::text::{Code, Diagnostic, Diagnostics, Form, Outputs, Result, list, render};
 
 /// Report on a training run as a page, or compare several in a table
 ///
@@ -81,7 +81,7 @@ pub fn run(args: Args) -> Result<()> {
         several => {
             if let Some(out) = &args.out {
                 let outputs = page(&args, out)?;
-                outputs.write(out, Form::Html, &report::compare(&title(&args, several.len()), several))?;
+                outputs.write(out, Form::Html, &report::compare(&title(&args, several), several))?;
                 eprintln!("{}", out.display());
             }
             let format = match args.format.unwrap_or(ReportFormat::Table) {
@@ -128,10 +128,10 @@ fn page(args: &Args, out: &Path) -> Result<Outputs> {
     Ok(outputs)
 }
 
-/// What a page of several runs is called: the folder that holds them.
-fn title(args: &Args, count: usize) -> String {
+/// What a page of several runs is called: the folder that holds them, or their names.
+fn title(args: &Args, runs: &[Run]) -> String {
     match args.runs.as_slice() {
         [one] => one.canonicalize().ok().and_then(|p| Some(p.file_name()?.to_string_lossy().into_owned())).unwrap_or("runs".into()),
-        _ => several(count, "run"),
+        _ => list(runs.iter().map(|run| run.name.clone()), 3),
     }
 }

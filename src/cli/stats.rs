@@ -4,13 +4,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::output::{print, width};
+use super::output::{of_file, print, width};
 use super::size;
 use crate::compile::memory::{Optimiser, Precision};
 use crate::compile::{Program, compile};
 use crate::read::{self, Kind, Tree, Variant, variants};
 use crate::show::{self, Convention, Format, Question, Sort, Stats, compare, weights};
-use crate::text::{Code, Diagnostic, Diagnostics, Place, Result, Source, Span, list, several};
+use crate::text::{Code, Diagnostic, Diagnostics, FileKind, Place, Result, Source, Span, list, printable, several};
 
 /// Count parameters, MACs, FLOPs, activations and memory of graphs
 ///
@@ -158,7 +158,7 @@ pub fn run(args: Args) -> Result<()> {
     let input = args.input.as_deref().map(size).transpose()?;
     let variants = variants(&args.set)?;
     let mut question = question(&args)?;
-    let files = graph_files(&args.files);
+    let files = graph_files(&args.files)?;
     let single = files.len() == 1 && variants.len() == 1;
     let mut found = Diagnostics::default();
     let mut all: Vec<Stats> = vec![];
@@ -166,9 +166,10 @@ pub fn run(args: Args) -> Result<()> {
     for file in in_order(&files) {
         for Variant { sets, .. } in &variants {
             let program = Source::read(file).map_err(Diagnostics::from).and_then(|s| compile(&s, sets, input.map(|i| i.size)));
-            let Some(p) = found.keep(program) else { continue };
+            let told = |e: Diagnostics| if files.len() > 1 { of_file(e, file) } else { e };
+            let Some(p) = found.keep(program.map_err(told)) else { continue };
             match input.and_then(|i| i.channels_differ(&p)) {
-                Some(d) => found.push(d),
+                Some(d) => found.0.extend(told(d.into()).0),
                 None if args.weights => programs.push(p),
                 None => {
                     question.set = sets.iter().map(|s| format!("{}={}", s.path, s.value)).collect();
@@ -183,6 +184,11 @@ pub fn run(args: Args) -> Result<()> {
         }
     }
     found.or(())?;
+    if let Some(filter) = args.filter.as_deref().filter(|_| single && all.iter().all(|s| s.nodes.is_empty())) {
+        let message = format!("--filter: neither the path nor the block of any node has `{}`", printable(filter));
+        let help = "leave it out to see all nodes; --depth opens composites, whose nodes it looks at then";
+        return Err(Diagnostic::error(Code::E0202, message).help(help).into());
+    }
     // What goes to no terminal is as wide as it is.
     let width = width(&std::io::stdout(), usize::MAX);
     print(&match all.as_slice() {
@@ -193,21 +199,30 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// The files, and in the place of a folder its graphs by name. A folder without graphs stays, to be refused for what it is; so does that of a
-/// run, whose graph is one file of it.
-fn graph_files(given: &[PathBuf]) -> Vec<PathBuf> {
+/// The files, and in the place of a folder its graphs by name. The folder of a run stays, to be refused for what it is: its graph is one
+/// file of it. So does a data set.
+///
+/// # Errors
+/// E0110 for a folder in which there is no graph.
+fn graph_files(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut all = vec![];
     for file in given {
         let entries = std::fs::read_dir(file).into_iter().flatten();
         let paths = entries.filter_map(|e| Some(e.ok()?.path()));
         let mut own: Vec<PathBuf> = paths.filter(|p| p.extension().is_some_and(|e| e == "ron") && is_graph(p)).collect();
         own.sort_by_key(|f| f.with_extension(""));
+        if FileKind::of(file).is_ok_and(|kind| kind == FileKind::Folder) && own.is_empty() {
+            let message = format!("there is no graph in the folder `{}`", file.display());
+            return Err(Diagnostic::error(Code::E0110, message)
+                .help("graphs are files that end in .ron; `lmsc new FILE` starts one")
+                .into());
+        }
         if own.is_empty() || file.join("config.ron").is_file() {
             own = vec![file.clone()];
         }
         all.append(&mut own);
     }
-    all
+    Ok(all)
 }
 
 /// Whether a file has what a graph has: it is no run config, and defines more than blocks.

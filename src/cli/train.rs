@@ -16,7 +16,7 @@ use super::{print_lines, tell};
 use crate::net;
 use crate::read::{self, Set};
 use crate::text::{Code, Diagnostic, Diagnostics, Outputs, Result, Source, list, render, several};
-use crate::train::{self, FIELDS, Folder, Job, Outcome, RunConfig, StopReason};
+use crate::train::{self, FIELDS, Folder, Job, Outcome, RunConfig, StopReason, given};
 
 /// The most classes that are named in a line.
 const NAMED: usize = 20;
@@ -175,8 +175,11 @@ fn prepare(file: &Path, sets: &[Set], device: Option<&str>) -> Result<Job> {
         config.device = device.to_owned();
     }
     let graph = Source::read(&config.graph_path(file)).map_err(|d| {
-        let help = format!("`graph` is {} in `{}`; a relative path starts at the config's folder", config.graph.display(), source.name);
-        d.help(help)
+        let shown = config.graph.display();
+        d.help(match given(&config.told.sets, "graph") {
+            Some(_) => format!("`graph` is {shown} in --set; a relative path there starts at the working directory"),
+            None => format!("`graph` is {shown} in `{}`; a relative path starts at the config's folder", source.name),
+        })
     })?;
     Job::prepare(config, &source, &graph, &graph_sets).map_err(|e| explain(e, &graph_sets))
 }
@@ -233,7 +236,7 @@ fn and_go_on(mut errors: Diagnostics, folder: &Folder) -> Diagnostics {
 fn finish(outcome: &Outcome, folder: &Folder) -> Result<()> {
     leave_if_asked(outcome, &format!("lmsc train --resume {}", folder.path().display()));
     let path = folder.path().display();
-    print_lines(&format!("next: lmsc predict {path} IMAGE.nii.gz --out predictions\n      lmsc report {path}\n"));
+    print_lines(&format!("next:\n  lmsc predict {path} IMAGE.nii.gz --out predictions\n  lmsc report {path}\n"));
     Ok(())
 }
 
@@ -279,7 +282,7 @@ pub(super) fn asked_to_stop() -> &'static AtomicBool {
 /// Ends the program where the run was stopped before its end; `again` is the command that goes on.
 pub(super) fn leave_if_asked(outcome: &Outcome, again: &str) {
     if outcome.ending == StopReason::Asked {
-        tell(&format!("stopped as asked; go on with: {again}"));
+        tell(&format!("stopped as asked; go on with:\n  {again}"));
         // As a shell reports a program that an interrupt has ended.
         std::process::exit(130);
     }

@@ -23,4 +23,5 @@ mod report;
 
 pub use crate::data::Pairs;
 pub use cases::{PredictionSet, SAME_GRID, ScoredFiles, ScoredRegions, UnexpectedLabel, score};
+pub use notes::nothing_scored;
 pub use report::{EvaluationReport, TableStyle};

@@ -28,7 +28,7 @@ pub(super) fn of_set(set: &PredictionSet) -> Vec<String> {
     let occurrences = set.evaluation.occurrences();
     let mut notes = vec![];
     if !occurrences.iter().any(Occurrence::is_referenced) {
-        notes.push(nothing(set));
+        notes.push(nothing_scored(set));
     }
     notes.extend(set.doubts.iter().map(|d| format!("warning: {d}")));
     notes.extend(occurrences.iter().filter_map(|o| missing(o, cases)));
@@ -54,7 +54,7 @@ pub(super) fn of_set(set: &PredictionSet) -> Vec<String> {
 }
 
 /// Where no reference has anything of what is scored.
-fn nothing(set: &PredictionSet) -> String {
+pub fn nothing_scored(set: &PredictionSet) -> String {
     let names: Vec<&str> = set.evaluation.regions.iter().map(|r| r.name.as_str()).collect();
     let what = if names.is_empty() { "a label above 0".to_owned() } else { format!("any of {}", names.join(", ")) };
     format!("nothing to score: no reference has {what}")

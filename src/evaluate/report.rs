@@ -74,8 +74,7 @@ impl EvaluationReport<'_> {
             Column::new("median", true, 0),
             Column::new("quartiles", true, 0),
             Column::new("95% of mean", true, 0),
-            Column::new("worst", true, 0),
-            Column::new("case", false, 0),
+            Column::new("worst", false, 0),
         ];
         let mut last = "";
         let rows = summary.iter().map(|r| {
@@ -96,8 +95,8 @@ impl EvaluationReport<'_> {
                 f.shown(s.median),
                 range(s.q1, s.q3),
                 range(s.low, s.high),
-                f.shown(worst.map(|w| w.value)),
-                worst.map_or(String::new(), |w| w.case.clone()),
+                // The case stands beside its value, whatever the width.
+                worst.map_or("-".to_owned(), |w| format!("{} in {}", f.shown(w.value), w.case)),
             ]
         });
         printed(columns, rows.collect(), 2, style)

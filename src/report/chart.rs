@@ -12,12 +12,12 @@ use super::html::escape;
 const COLOURS: usize = 8;
 
 const WIDTH: f64 = 560.0;
-const HEIGHT: f64 = 240.0;
+const HEIGHT: f64 = 256.0;
 /// Where the axes leave room for the numbers.
 const LEFT: f64 = 48.0;
 const RIGHT: f64 = WIDTH - 10.0;
 const TOP: f64 = 12.0;
-const BOTTOM: f64 = HEIGHT - 26.0;
+const BOTTOM: f64 = HEIGHT - 42.0;
 
 /// A curve: values by epoch. What is not finite is a gap.
 #[derive(Clone, Debug)]
@@ -76,8 +76,10 @@ impl Chart<'_> {
         }
         for t in whole_ticks(first, last) {
             let anchor = if t == last && last > first { "end" } else { "middle" };
-            let _ = write!(svg, "<text x=\"{:.1}\" y=\"{:.0}\" text-anchor=\"{anchor}\">{t}</text>", x(t as f64), HEIGHT - 8.0);
+            let _ = write!(svg, "<text x=\"{:.1}\" y=\"{:.0}\" text-anchor=\"{anchor}\">{t}</text>", x(t as f64), HEIGHT - 25.0);
         }
+        let middle = (LEFT + RIGHT) / 2.0;
+        let _ = write!(svg, "<text class=\"axis\" x=\"{middle:.0}\" y=\"{:.0}\" text-anchor=\"middle\">epoch</text>", HEIGHT - 7.0);
         if let Some(best) = self.best.filter(|b| (first..=last).contains(b)) {
             let _ = write!(svg, "<path class=\"best\" d=\"M{:.1} {TOP}V{BOTTOM}\"/>", x(best as f64));
         }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::run::Run;
+use crate::text::rounded;
 
 /// Names and values.
 pub type ConfigFields = Vec<(String, String)>;
@@ -60,13 +61,22 @@ fn flatten(path: &str, value: &Value, all: &mut ConfigFields) {
             return of.iter().for_each(|(name, v)| flatten(&join(name), v, all));
         }
         Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(|i| i.as_str().map_or_else(|| i.to_string(), str::to_owned)).collect();
+            let items: Vec<String> = items.iter().map(plain).collect();
             format!("({})", items.join(","))
         }
         Value::String(s) => s.clone(),
-        other => other.to_string(),
+        other => plain(other),
     };
     all.push((path.to_owned(), text));
+}
+
+/// A value in a line; of a number as many digits as matter.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(n) if n.is_f64() => format!("{:?}", rounded(n.as_f64().unwrap_or_default())),
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -17,12 +17,15 @@ use crate::compile::memory::Precision;
 use crate::data::{Augment, DatasetSpec, Foreground, Preprocess, SlicePlane, Spacing};
 use crate::infer::NamedRegions;
 use crate::read::{self, Set, Value};
-use crate::text::{Diagnostics, Result, Source, printable};
+use crate::text::{self, Diagnostics, Result, Source, printable};
 use crate::volume::Normalise;
 
+mod place;
 mod recipe;
 mod validate;
 
+pub(super) use place::absolute;
+pub use place::{Told, given};
 use recipe::RECIPES;
 pub use recipe::Recipe;
 pub use validate::Validate;
@@ -34,7 +37,7 @@ pub struct RunConfig {
     /// Values that go together, for all fields that are not written here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipe: Option<Recipe>,
-    /// The graph file; a relative path starts at the config's folder.
+    /// The graph file. Relative paths start at the config's folder, those that `--set` gives at the working directory.
     pub graph: PathBuf,
     /// Parameters of the graph.
     #[serde(default)]
@@ -142,9 +145,11 @@ pub struct RunConfig {
     /// `auto`, `cpu`, `cuda`, `cuda:1` or `wgpu`.
     #[serde(default = "auto")]
     pub device: String,
-    /// The run folder; without it, the next free `runs/NAME`.
+    /// The run folder; without it, the next free `runs/NAME` in the working directory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out: Option<PathBuf>,
+    #[serde(skip)]
+    pub(crate) told: Told,
 }
 
 /// Names of the fields, for `--set`: what is none of these is a parameter of the graph.
@@ -193,8 +198,8 @@ pub const FIELDS: &[&str] = &[
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SplitSpec {
-    /// A JSON file that lists the cases: `{"train": [...], "val": [...]}`, or nnU-Net's list of such, of which `fold` is taken. A relative path
-    /// starts at the config's folder; cases that are not named are left out.
+    /// A JSON file that lists the cases: `{"train": [...], "val": [...]}`, or nnU-Net's list of such, of which `fold` is taken. Cases that are
+    /// not named are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
     /// The part of the cases, above 0 and below 1; ignored with `folds`.
@@ -285,13 +290,33 @@ impl Default for ScheduleConfig {
 
 /// `(D, H, W)`, or `(H, W)` of slices.
 fn patch<'de, D: Deserializer<'de>>(d: D) -> std::result::Result<[usize; 3], D::Error> {
-    let all = Vec::deserialize(d)?;
-    match all[..] {
-        [h, w] => Ok([1, h, w]),
-        [d, h, w] => Ok([d, h, w]),
-        // Also what stands in for a size that was refused before; the check tells of none.
-        [] => Ok([0; 3]),
-        _ => Err(de::Error::invalid_length(all.len(), &"a size (D, H, W), or (H, W) of slices,")),
+    d.deserialize_any(PatchSize)
+}
+
+struct PatchSize;
+
+impl<'de> de::Visitor<'de> for PatchSize {
+    type Value = [usize; 3];
+
+    fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str("a size (D, H, W), or (H, W) of slices,")
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> std::result::Result<[usize; 3], A::Error> {
+        let mut all = vec![];
+        while let Some(n) = seq.next_element::<usize>()? {
+            all.push(n);
+        }
+        match all[..] {
+            [h, w] => Ok([1, h, w]),
+            [d, h, w] => Ok([d, h, w]),
+            _ => Err(de::Error::invalid_length(all.len(), &self)),
+        }
+    }
+
+    /// What stands in for a size that was refused before; the check tells of none.
+    fn visit_u64<E: de::Error>(self, _: u64) -> std::result::Result<[usize; 3], E> {
+        Ok([0; 3])
     }
 }
 
@@ -330,8 +355,10 @@ impl RunConfig {
     /// # Errors
     /// What is wrong with the text, at its place; E0601 for values that cannot be.
     pub fn read(source: &Arc<Source>, sets: &[Set]) -> Result<Self> {
-        let config: Self = read::config(source, &with_usual_loss(source, sets)?, &RECIPES)?;
+        let mut config: Self = read::config(source, &with_usual_loss(source, sets)?, &RECIPES)?;
+        config.told.sets = sets.to_vec();
         config.check(source)?;
+        config.locate(source);
         Ok(config)
     }
 
@@ -358,7 +385,7 @@ impl RunConfig {
         let mut found = Diagnostics::default();
         let mut must = |holds: bool, field: &str, found_value: String, wanted: &str| {
             if !holds {
-                found.push(fault(source, field, format!("`{field}` is {found_value}, and must be {wanted}")));
+                found.push(fault(source, &self.told.sets, field, format!("`{field}` is {found_value}, and must be {wanted}")));
             }
         };
         let rate = |v: f64| v.is_finite() && v > 0.0;
@@ -423,12 +450,7 @@ impl RunConfig {
         must((0.0..1.0).contains(&v.smooth), "validate.smooth", v.smooth.to_string(), "from 0 to below 1");
         must(self.steps != Some(0), "steps", "0".into(), "1 or more");
         must(self.batch >= 1, "batch", self.batch.to_string(), "1 or more");
-        must(
-            self.patch.iter().all(|&p| (1..=4096).contains(&p)),
-            "patch",
-            format!("{:?}", self.patch),
-            "three sizes from 1 to 4096 voxels",
-        );
+        must(self.patch.iter().all(|&p| (1..=4096).contains(&p)), "patch", text::by(self.patch), "three sizes from 1 to 4096 voxels");
         if let Some((field, value, wanted)) = self.foreground.fault(self.batch) {
             must(false, field, value, &wanted);
         }
@@ -450,14 +472,14 @@ impl RunConfig {
         );
         must(v > 0.0 && v < 1.0, "split.validation", v.to_string(), "above 0 and below 1");
         if let Some((field, why)) = self.preprocess().fault() {
-            found.push(fault(source, field, format!("`{field}`: {why}")));
+            found.push(fault(source, &self.told.sets, field, format!("`{field}`: {why}")));
         }
         if let Some(why) = self.regions.as_ref().and_then(|r| r.regions(self.paint.as_deref()).err()) {
-            let d = fault(source, if self.paint.is_some() { "paint" } else { "regions" }, format!("`regions`: {why}"));
+            let d = fault(source, &self.told.sets, if self.paint.is_some() { "paint" } else { "regions" }, format!("`regions`: {why}"));
             found.push(d.help("give the label that each region paints, in their order: paint: [2, 1, 4]"));
         }
         if let Some((field, why)) = self.augment.fault() {
-            found.push(fault(source, &format!("augment.{field}"), format!("`augment.{field}`: {why}")));
+            found.push(fault(source, &self.told.sets, &format!("augment.{field}"), format!("`augment.{field}`: {why}")));
         }
         found.or(())
     }

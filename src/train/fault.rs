@@ -1,13 +1,21 @@
 //! Errors of a run config's fields, at their places in the text.
 //!
-//! Part of `train`; may use `text`.
+//! Part of `train`; may use `read`, `text`.
 
 use std::sync::Arc;
 
+use super::config::given;
+use crate::read::Set;
 use crate::text::{Code, Diagnostic, Place, Source, Span};
 
-/// An E0601 at the field's value, where the config names it.
-pub fn fault(source: &Arc<Source>, field: &str, message: String) -> Diagnostic {
+/// An E0601 at the field's value: where `--set` gives it, else where the config names it.
+pub fn fault(source: &Arc<Source>, sets: &[Set], field: &str, message: String) -> Diagnostic {
+    if let Some(set) = given(sets, field) {
+        // The path without what was put before it.
+        let name = set.path_place.source.text.split('=').next().unwrap_or_default().trim();
+        let help = format!("give another value with --set {name}=..., or leave it out");
+        return Diagnostic::error(Code::E0601, message).at(set.value.place.clone(), "here").help(help);
+    }
     let d = Diagnostic::error(Code::E0601, message).help(format!("change it in `{}`, or give --set {field}=...", source.name));
     match place(source, field) {
         Some(place) => d.at(place, "here"),

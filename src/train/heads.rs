@@ -9,7 +9,7 @@ use super::fault::fault;
 use super::loss::Head;
 use crate::compile::Program;
 use crate::compile::memory::facts_at;
-use crate::text::{Diagnostics, Result, Source, several};
+use crate::text::{Diagnostics, Result, Source, by, several};
 
 /// The field that has a say in it.
 const FIELD: &str = "loss.deep_supervision";
@@ -32,13 +32,13 @@ pub fn heads(program: &Program, config: &RunConfig, source: &Arc<Source>) -> Res
                 several(outputs.len(), "output"),
                 names()
             );
-            return Err(fault(source, FIELD, message).into());
+            return Err(fault(source, &config.told.sets, FIELD, message).into());
         }
         Some(given) => given.clone(),
         None => usual(outputs.len()),
     };
     let sum: f64 = weights.iter().sum();
-    let facts = facts_at(program, 1, Some(config.patch)).map_err(|(_, f)| fault(source, "patch", f.message))?;
+    let facts = facts_at(program, 1, Some(config.patch)).map_err(|(_, f)| fault(source, &config.told.sets, "patch", f.message))?;
     let mut found = Diagnostics::default();
     let mut heads = vec![];
     let patch = config.patch;
@@ -51,13 +51,14 @@ pub fn heads(program: &Program, config: &RunConfig, source: &Arc<Source>) -> Res
         let fits = if output == 0 { fact.size == patch } else { fact.size.iter().zip(patch).all(|(own, whole)| (1..=whole).contains(own)) };
         if !fits {
             let wanted = if output == 0 { "must be of the patch's size" } else { "may not be larger than the patch" };
-            let message = format!("the output `{name}` of `{}` is {d}x{h}x{w} for a patch of {patch:?}; it {wanted}", program.name);
+            let message = format!("the output `{name}` of `{}` is {d}x{h}x{w} for a patch of {}; it {wanted}", program.name, by(patch));
             found.push(
-                fault(source, "graph", message).help("change the graph: upsample what leads to the output, or name another one first"),
+                fault(source, &config.told.sets, "graph", message)
+                    .help("change the graph: upsample what leads to the output, or name another one first"),
             );
         } else if fact.channels != program.classes() {
             let message = format!("the output `{name}` has {}, and the first one {}", several(fact.channels, "channel"), program.classes());
-            found.push(fault(source, FIELD, message).help("give it the weight 0 to leave it out of training"));
+            found.push(fault(source, &config.told.sets, FIELD, message).help("give it the weight 0 to leave it out of training"));
         }
         heads.push(Head { output, size: fact.size, weight: weight / sum });
     }

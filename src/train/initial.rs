@@ -88,7 +88,7 @@ pub(super) fn factors(config: &RunConfig, program: &Program, source: &Arc<Source
             let near = nearest(pattern, names.iter().map(String::as_str)).or(names.first().map(String::as_str)).unwrap_or_default();
             let message = format!("`{field}` has `{}`, which no weight of `{}` fits", printable(pattern), printable(&program.name));
             found.push(
-                fault(source, field, message)
+                fault(source, &config.told.sets, field, message)
                     .help(format!("patterns are of the weights' names, as `{near}`, with * for anything; `enc1` is all of a node")),
             );
         }
@@ -96,7 +96,7 @@ pub(super) fn factors(config: &RunConfig, program: &Program, source: &Arc<Source
             match factors.insert(name.clone(), factor) {
                 Some(other) if factor != 0.0 && other != factor => {
                     let message = format!("`rates` gives `{name}` two factors, {other} and {factor}");
-                    found.push(fault(source, field, message).help("make the patterns narrower"));
+                    found.push(fault(source, &config.told.sets, field, message).help("make the patterns narrower"));
                 }
                 _ => {}
             }

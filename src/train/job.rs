@@ -10,7 +10,7 @@ use burn::tensor::Device;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
-use super::config::{RunConfig, SplitSpec};
+use super::config::{RunConfig, SplitSpec, absolute};
 use super::fault::fault;
 use super::heads;
 use super::initial;
@@ -62,11 +62,7 @@ impl Job {
     /// What is wrong with the graph or the data set; E0601 where the three do not fit.
     pub fn prepare(mut config: RunConfig, source: &Arc<Source>, graph: &Arc<Source>, sets: &[Set]) -> Result<Self> {
         // The run folder's copy of the config lies elsewhere.
-        let folder = Path::new(&source.name).parent().unwrap_or(Path::new(""));
-        for file in config.initial.iter_mut().chain(&mut config.map) {
-            let own = folder.join(&*file);
-            *file = std::path::absolute(&own).unwrap_or(own);
-        }
+        config.initial.iter_mut().chain(&mut config.map).for_each(|file| *file = absolute(file));
         let mut all: Vec<Set> = vec![];
         for (name, value) in &config.set {
             all.push(Set::parse(&format!("{name}={value}"))?);
@@ -75,8 +71,13 @@ impl Job {
         // Graph and data are independent: the errors of both are reported together.
         let mut found = Diagnostics::default();
         let program = found.keep(compile::compile(graph, &all, None));
-        let data = found.keep(Dataset::open(&config.data, config.preprocess(), config.cache.as_deref()));
-        let (Some(program), Some(data)) = (program, data) else { return Err(found) };
+        let data = config.finds_data(source).map_err(Diagnostics::from);
+        let data = found.keep(data.and_then(|()| Dataset::open(&config.data, config.preprocess(), config.cache.as_deref())));
+        let (Some(program), Some(mut data)) = (program, data) else { return Err(found) };
+        data.description.warnings.splice(0..0, config.told.warnings.iter().cloned());
+        // What was given on the command line is spoken of there.
+        let own = sets.iter().map(|s| Set { path: format!("set.{}", s.path), ..s.clone() });
+        let told: Vec<Set> = config.told.sets.iter().cloned().chain(own).collect();
         let store = CaseStore::new(data);
         let about = store.description();
         let labels: Vec<String> = about.labels.iter().map(|(_, name)| name.clone()).collect();
@@ -88,7 +89,7 @@ impl Job {
         };
         let mut heads = vec![];
         if let Err(d) = program.fits(config.patch) {
-            let mut e = fault(source, "patch", format!("`patch` does not fit the network `{}`: {}", program.name, d.message));
+            let mut e = fault(source, &told, "patch", format!("`patch` does not fit the network `{}`: {}", program.name, d.message));
             e.help.splice(0..0, d.help);
             found.push(e);
         } else if let Some(all) = found.keep(heads::heads(&program, &config, source)) {
@@ -101,12 +102,12 @@ impl Job {
             let parameter = parameters.iter().find(|p| program.params.contains_key(**p)).unwrap_or(&parameters[0]);
             if has != takes {
                 let message = format!("the data have {has} {what} ({}), but `{}` is built for {takes}", names.join(", "), program.name);
-                found.push(fault(source, &format!("set.{parameter}"), message).help(format!("give --set {parameter}={has}")));
+                found.push(fault(source, &told, &format!("set.{parameter}"), message).help(format!("give --set {parameter}={has}")));
             }
         }
         if let Some(given) = config.loss.class_weights.as_ref().filter(|w| w.len() != names.len()) {
             let message = format!("`loss.class_weights` are {}, and there are {} {what}: {}", given.len(), names.len(), names.join(", "));
-            found.push(fault(source, "loss.class_weights", message));
+            found.push(fault(source, &told, "loss.class_weights", message));
         }
         // One that cannot be read leaves nothing to say of how many there are.
         let divided = found.keep(split_cases(about, &config.split, Path::new(&source.name)).map_err(Diagnostics::from));
@@ -166,6 +167,7 @@ impl Job {
             out: None,
             ..self.config.clone()
         };
+        own.data.root_mut().into_iter().chain(&mut own.cache).for_each(|folder| *folder = absolute(folder));
         if own.split.file.is_some() {
             own.split = SplitSpec { file: Some(SPLIT.into()), seed: own.split.seed, ..SplitSpec::default() };
         }
@@ -266,11 +268,12 @@ impl Job {
 fn regions(config: &RunConfig, labels: &[(u32, String)], source: &Arc<Source>) -> Result<Option<Regions>> {
     let Some(named) = &config.regions else { return Ok(None) };
     // What can be said without the data has been.
-    let regions = named.regions(config.paint.as_deref()).map_err(|why| fault(source, "regions", format!("`regions`: {why}")))?;
+    let regions =
+        named.regions(config.paint.as_deref()).map_err(|why| fault(source, &config.told.sets, "regions", format!("`regions`: {why}")))?;
     let known = |value: &u32| labels.iter().any(|(own, _)| own == value);
     let unknown = regions.channels.iter().find_map(|r| Some((r.values.iter().find(|v| !known(v))?, &r.name)));
     let Some((value, name)) = unknown else { return Ok(Some(regions)) };
     let all: Vec<String> = labels.iter().map(|(value, name)| format!("{value} {name}")).collect();
     let message = format!("`regions`: the data have no label {value}, which `{}` names", crate::text::printable(name));
-    Err(fault(source, "regions", message).help(format!("the labels are {}", all.join(", "))).into())
+    Err(fault(source, &config.told.sets, "regions", message).help(format!("the labels are {}", all.join(", "))).into())
 }

@@ -40,7 +40,7 @@ mod workers;
 
 pub use budget::{fitted, settled};
 pub use cases::{CASES, CASES_TABLE};
-pub use config::{FIELDS, OptimiserConfig, OptimiserKind, Recipe, RunConfig, ScheduleConfig, SplitSpec, Validate};
+pub use config::{FIELDS, OptimiserConfig, OptimiserKind, Recipe, RunConfig, ScheduleConfig, SplitSpec, Told, Validate, given};
 pub use dry_run::{DryRun, StepMemory, counted, dry_run};
 pub use files::{CaseFiles, DATA};
 pub use folder::{Folder, LEFT};

@@ -35,9 +35,12 @@ pub fn named(target: &Path, part: CaseSelection, want: Want) -> Result<Descripti
         }
         return describe(&guess(target)?, want);
     }
-    let config = RunConfig::read(&Source::read(target)?, &[])?;
+    let source = Source::read(target)?;
+    let config = RunConfig::read(&source, &[])?;
+    config.finds_data(&source)?;
     // A split is of the cases that a run has.
     let mut about = describe(&config.data, if part == CaseSelection::All { want } else { Want::Pairs })?;
+    about.warnings.splice(0..0, config.told.warnings);
     if part != CaseSelection::All {
         let (training, validation) = split_cases(&about, &config.split, target)?;
         let kept = if part == CaseSelection::Training { training } else { validation };

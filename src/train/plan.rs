@@ -7,7 +7,7 @@
 use crate::compile::Program;
 use crate::compile::memory::{Optimiser, Precision, Segments, facts_at, training};
 use crate::data::Fingerprint;
-use crate::text::{Code, Diagnostic};
+use crate::text::{Code, Diagnostic, by};
 use crate::volume::{Normalise, percentile};
 
 /// Slices this many times as thick as the other axes' voxels are few and far between.
@@ -139,8 +139,9 @@ fn patch(
             Some(axis) => patch[axis] -= multiple[axis],
             None => {
                 let message = format!(
-                    "a training step of `{}` needs {} MiB even on patches of {patch:?}, and {} MiB are given",
+                    "a training step of `{}` needs {} MiB even on patches of {}, and {} MiB are given",
                     program.name,
+                    by(patch),
                     need >> 20,
                     budget >> 20
                 );

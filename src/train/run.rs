@@ -214,7 +214,7 @@ fn run(job: &Job, folder: &Folder, stop: &AtomicBool, learner: Learner, about: R
     let labels = job.scored();
     let now = seconds_now();
     if !about.finished {
-        RunStart::now(&config.device, about.steps, now).note(folder.path(), about.steps == 0)?;
+        RunStart::now(&net::name_of(learner.workers().main()), about.steps, now).note(folder.path(), about.steps == 0)?;
     }
     let mut journal = Journal::create(folder.path(), &labels, &about.records, now)?;
     let steps = job.steps();

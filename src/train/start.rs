@@ -17,7 +17,7 @@ pub const STARTS: &str = "starts.jsonl";
 pub struct RunStart {
     /// Of lmsc.
     pub version: String,
-    /// As the config or the command line names it.
+    /// That ran: `cpu`, `cuda:0`. Earlier versions wrote what the config names, as `auto`.
     pub device: String,
     pub processor: String,
     /// That the kernels use.

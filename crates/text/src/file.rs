@@ -207,12 +207,14 @@ impl FileKind {
                 format!("its graph is {p}/graph.ron; `lmsc report {p}` tells of the run, and `lmsc train --resume {p}` goes on with it")
             }
             FileKind::DataSet => format!("`lmsc data check {p}` looks at a data set"),
-            FileKind::Folder => "name a file".into(),
+            FileKind::Folder => "name a file in it".into(),
             FileKind::Empty => "`lmsc new FILE` starts a graph".into(),
             FileKind::Weights => {
                 format!("`lmsc info {p}` shows what is in it, and `lmsc predict {p} IMAGE --out DIR` segments with a model")
             }
-            FileKind::Volume => format!("`lmsc info {p}` and `lmsc view {p}` show it, and `lmsc predict MODEL {p} --out DIR` segments it"),
+            FileKind::Volume => {
+                format!("`lmsc info {p}` and `lmsc view {p} --out FILE.html` show it, and `lmsc predict MODEL {p} --out DIR` segments it")
+            }
             FileKind::Foreign(f) => f.help.into(),
             FileKind::Json => {
                 "graphs and run configs are RON; a data set with a dataset.json is named by its folder, as in `lmsc data check DIR`".into()

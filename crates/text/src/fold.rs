@@ -1,4 +1,5 @@
-//! Word wrap for terminals: lines are broken between words, and a word is cut only where it is longer than a line.
+//! Word wrap for terminals: lines are broken between words, and a word is cut only where it is longer than a line. A command that is longer than
+//! a line goes on after ` \`, so that it can be pasted.
 //!
 //! Depends on `printable`.
 
@@ -13,9 +14,83 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
 
 /// A text whose lines are broken as [`wrap`] does it, but what goes on stands below the text of its line: behind the label that the line
 /// begins with (what stands before two spaces or more), or two columns further in where there is none.
+///
+/// A line that is a command goes on after ` \`; what is said of it behind two spaces or more then stands below it.
 pub fn hang(text: &str, width: usize) -> String {
-    let lines: Vec<String> = text.split('\n').flat_map(|line| filled(line, width, hanging(line, width))).collect();
+    let one = |line| command(line, width).unwrap_or_else(|| filled(line, width, hanging(line, width)));
+    let lines: Vec<String> = text.split('\n').flat_map(one).collect();
     lines.join("\n")
+}
+
+/// The lines of a line that begins with a command of lmsc, or with `next:` and one, where it has to be broken.
+fn command(line: &str, width: usize) -> Option<Vec<String>> {
+    let text = line.trim_start().strip_prefix("next: ").unwrap_or(line.trim_start());
+    if !text.starts_with("lmsc ") || columns(line) <= width {
+        return None;
+    }
+    let start = line.len() - text.len();
+    let (command, about) = text.split_once("  ").map_or((text, ""), |(command, about)| (command, about.trim_start()));
+    if !about.is_empty() && start + columns(command) <= width && hanging(line, width) > start + columns(command) {
+        return None;
+    }
+    let indent = " ".repeat((indentation(line) + 4).min(width / 2));
+    let mut lines = vec![];
+    let mut out = line[..start].to_owned();
+    let words = words(command);
+    let mut begun = false;
+    for (n, word) in words.iter().enumerate() {
+        // The sign takes two columns, but at the end.
+        let room = if n + 1 == words.len() { width } else { width.saturating_sub(2) };
+        if begun && columns(&out) + 1 + columns(word) > room {
+            lines.push(out + " \\");
+            out = indent.clone() + word;
+        } else {
+            out = if begun { out + " " + word } else { out + word };
+        }
+        begun = true;
+    }
+    lines.push(out);
+    if !about.is_empty() {
+        lines.extend(filled(&format!("{indent}{about}"), width, indent.len()));
+    }
+    Some(lines)
+}
+
+/// The words of a command; what is in quotes is one.
+fn words(command: &str) -> Vec<String> {
+    let mut all: Vec<String> = vec![];
+    let (mut quote, mut open) = (None, false);
+    for c in command.chars() {
+        match quote {
+            Some(q) if c == q => quote = None,
+            None if matches!(c, '\'' | '"') => quote = Some(c),
+            None if c == ' ' => {
+                open = false;
+                continue;
+            }
+            _ => {}
+        }
+        if !std::mem::replace(&mut open, true) {
+            all.push(String::new());
+        }
+        all.iter_mut().last().into_iter().for_each(|word| word.push(c));
+    }
+    all
+}
+
+/// What stays beside the number before it: `3 min`, `1.5 MiB`.
+const UNITS: &[&str] = &[
+    "s", "ms", "\u{b5}s", "min", "h", "%", "mm", "mm\u{b3}", "cm", "ml", "B", "KiB", "MiB", "GiB", "TiB", "KB", "MB", "GB", "TB", "GFLOP",
+    "MFLOP", "TFLOP", "GMAC", "MMAC", "GFLOP/s", "GFLOPS", "TFLOPS", "GB/s", "GiB/s", "MACs", "FLOPs",
+];
+
+/// Whether a word is a number, and the next one its unit.
+fn belong(number: &str, unit: &str) -> bool {
+    let number = number.trim_start_matches(['(', '~', '+', '-']);
+    let unit = unit.trim_end_matches([',', '.', ';', ':', ')']);
+    number.starts_with(|c: char| c.is_ascii_digit())
+        && number.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | ',' | '/'))
+        && UNITS.contains(&unit)
 }
 
 /// The lines of a cell of a table, each of at most `width` columns: broken at spaces, else after punctuation, else anywhere. What goes on
@@ -82,7 +157,15 @@ fn filled(line: &str, width: usize, indent: usize) -> Vec<String> {
     }
     let mut lines = vec![];
     let (mut out, mut gap, mut begun) = (String::new(), 0, false);
+    // A number and its unit are one word.
+    let mut all: Vec<String> = vec![];
     for word in line.split(' ') {
+        match all.last_mut() {
+            Some(last) if belong(last, word) => *last = format!("{last} {word}"),
+            _ => all.push(word.to_owned()),
+        }
+    }
+    for word in &all {
         // Of two spaces in a row, the split gives an empty word.
         if word.is_empty() {
             gap += 1;
@@ -123,6 +206,30 @@ mod tests {
         assert_eq!(hang("a long label   text", 16), "a long label\n  text");
         assert_eq!(hang("  a  b\n\nc", 20), "  a  b\n\nc");
         assert_eq!(hang("脳   腫瘍 腫瘍", 10), "脳   腫瘍\n     腫瘍");
+    }
+
+    #[test]
+    fn commands_can_be_pasted() {
+        assert_eq!(hang("  lmsc train a.ron --out b", 20), "  lmsc train a.ron \\\n      --out b");
+        assert_eq!(hang("  lmsc train a --set 'b=(1, 2)'", 24), "  lmsc train a --set \\\n      'b=(1, 2)'");
+        assert_eq!(hang("next: lmsc report a b", 20), "next: lmsc report \\\n    a b");
+        assert_eq!(hang("  lmsc check a   names, ports", 20), "  lmsc check a\n      names, ports");
+        assert_eq!(hang("  lmsc a   one two", 14), "  lmsc a\n      one two");
+        assert_eq!(hang("  lmsc a   one two three", 22), "  lmsc a   one two\n           three");
+        assert_eq!(hang("  lmsc a b", 10), "  lmsc a b");
+        // Whatever the width, the words are the same.
+        let long = "  lmsc view a/images/b.nii.gz --labels 'c d.nii.gz' --model e --out f.html";
+        for width in 4..90 {
+            let joined: Vec<String> = hang(long, width).split(" \\\n").map(|l| l.trim().to_owned()).collect();
+            assert_eq!(joined.join(" "), long.trim(), "{width}");
+        }
+    }
+
+    #[test]
+    fn numbers_stay_beside_their_units() {
+        assert_eq!(wrap("about 3 min left", 7), ["about", "3 min", "left"]);
+        assert_eq!(wrap("takes 1,024 MiB, all", 11), ["takes", "1,024 MiB,", "all"]);
+        assert_eq!(wrap("of 3 patches", 4), ["of 3", "patches"]);
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub use file::FileKind;
 pub use fold::{hang, squeeze, wrap};
 pub use link::broken_link;
 pub use nearest::{nearest, suggestion};
-pub use number::{a_few, list, many, several, thousands};
+pub use number::{a_few, by, list, many, rounded, several, thousands};
 pub use output::{Form, Outputs};
 pub use printable::{columns, printable};
 pub use source::{MAX_TEXT_BYTES, Place, Source, Span};

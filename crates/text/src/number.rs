@@ -13,6 +13,16 @@ pub fn thousands(n: u64) -> String {
     out
 }
 
+/// A number to six digits that matter: 0.333333 for a third.
+pub fn rounded(v: f64) -> f64 {
+    format!("{v:.5e}").parse().unwrap_or(v)
+}
+
+/// A size as `48x64x64`.
+pub fn by(size: [usize; 3]) -> String {
+    size.map(|n| n.to_string()).join("x")
+}
+
 /// So many of something: `1 epoch`, `2 training cases`, `2 predictions of --pred`.
 pub fn several(n: usize, what: &str) -> String {
     let (thing, rest) = what.find(" of ").map_or((what, ""), |at| what.split_at(at));

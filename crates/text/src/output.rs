@@ -9,7 +9,7 @@ use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::write::{folder_of, probe};
+use super::write::{folder_of, probe, refusal};
 use super::{Code, Diagnostic, unwritable, write_text};
 
 /// As many bytes of a file are looked at for a mark.
@@ -207,7 +207,12 @@ impl Outputs {
         loop {
             match fs::metadata(there) {
                 Ok(about) if about.is_dir() => break,
-                Ok(_) => return Err(unwritable(folder, &io::Error::other(format!("`{}` is a file, not a folder", there.display())))),
+                Ok(_) => {
+                    return Err(unwritable(
+                        folder,
+                        &refusal(ErrorKind::NotADirectory, &format!("`{}` is a file, not a folder", there.display())),
+                    ));
+                }
                 Err(e) if is_absent(there, &e) => there = folder_of(there),
                 Err(e) => return Err(unreachable_link(there, &e)),
             }
@@ -236,10 +241,10 @@ impl Outputs {
     /// That a path is no input, and that a file can be written there.
     fn place(&mut self, path: &Path) -> Result<(), Diagnostic> {
         if path.file_name().is_none() {
-            return Err(unwritable(path, &io::Error::other("it is no name of a file")));
+            return Err(unwritable(path, &refusal(ErrorKind::InvalidFilename, "it is no name of a file")));
         }
         match fs::metadata(path) {
-            Ok(about) if about.is_dir() => return Err(unwritable(path, &io::Error::other("it is a folder"))),
+            Ok(about) if about.is_dir() => return Err(unwritable(path, &refusal(ErrorKind::IsADirectory, "it is a folder"))),
             Ok(about) if !about.is_file() => return Ok(()),
             Ok(about) => self.is_no_input(path, &about)?,
             Err(e) if is_absent(path, &e) => {}
@@ -265,7 +270,7 @@ impl Outputs {
             return Err(Diagnostic::error(Code::E0603, message).help("give another path for the output"));
         }
         if about.permissions().readonly() {
-            return Err(unwritable(path, &io::Error::other("it is read-only")));
+            return Err(unwritable(path, &refusal(ErrorKind::PermissionDenied, "it is read-only")));
         }
         Ok(())
     }
@@ -295,7 +300,7 @@ fn is_absent(path: &Path, e: &io::Error) -> bool {
 
 fn unreachable_link(path: &Path, e: &io::Error) -> Diagnostic {
     match e.kind() {
-        ErrorKind::NotFound => unwritable(path, &io::Error::other("it is a link to what is not there")),
+        ErrorKind::NotFound => unwritable(path, &refusal(ErrorKind::AlreadyExists, "it is a link to what is not there")),
         _ => unwritable(path, e),
     }
 }

@@ -47,8 +47,25 @@ pub fn read_marked(path: &Path, mark: &[u8]) -> io::Result<Option<Vec<u8>>> {
 
 /// The E0603 of a path that cannot be written.
 pub fn unwritable(path: &Path, e: &io::Error) -> Diagnostic {
-    Diagnostic::error(Code::E0603, format!("cannot write `{}`: {}", path.display(), reason(e)))
-        .help("check that the folder exists, that you may write there and that the disk is not full")
+    use io::ErrorKind as Kind;
+    let shown = path.display();
+    let help = match e.kind() {
+        Kind::IsADirectory => format!("give the name of a file in it, as in `{}`", path.join("NAME").display()),
+        Kind::NotADirectory => "give another path, in which every folder is one".to_owned(),
+        Kind::NotFound => "make the folder first, or give another path".to_owned(),
+        Kind::PermissionDenied | Kind::ReadOnlyFilesystem => "you may not write there: give another path, or get the right to".to_owned(),
+        Kind::StorageFull | Kind::QuotaExceeded => "make room there, or give a path on another disk".to_owned(),
+        Kind::FileTooLarge => "give a path on a disk that takes files of that size".to_owned(),
+        Kind::InvalidFilename | Kind::InvalidInput => "give another name".to_owned(),
+        Kind::AlreadyExists => "give another path, or remove what is there".to_owned(),
+        _ => "look at what is there and whether you may write there, or give another path".to_owned(),
+    };
+    Diagnostic::error(Code::E0603, format!("cannot write `{shown}`: {}", reason(e))).help(help)
+}
+
+/// What is not as it must be to be written to: its kind for the remedy, and why.
+pub(super) fn refusal(kind: io::ErrorKind, why: &str) -> io::Error {
+    io::Error::new(kind, why.to_owned())
 }
 
 /// An I/O error's reason, in lower case and without the number that the system appends.
@@ -62,13 +79,13 @@ pub fn reason(e: &io::Error) -> String {
 fn whole(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let old = std::fs::metadata(path).ok();
     if old.as_ref().is_some_and(Metadata::is_dir) {
-        return Err(io::Error::other("it is a folder"));
+        return Err(refusal(io::ErrorKind::IsADirectory, "it is a folder"));
     }
     if old.as_ref().is_some_and(|m| !m.is_file()) {
         return filled(File::options().write(true).open(path)?, fill).map(|_| ());
     }
     if old.as_ref().is_some_and(|m| m.permissions().readonly()) {
-        return Err(io::Error::other("it is read-only"));
+        return Err(refusal(io::ErrorKind::PermissionDenied, "it is read-only"));
     }
     let target = if old.is_some() { path.canonicalize()? } else { path.to_owned() };
     let (file, beside) = beside(folder_of(&target), "")?.into_parts();
@@ -120,7 +137,7 @@ impl Staged {
     pub fn new(target: &Path) -> Result<Self, Diagnostic> {
         let old = std::fs::metadata(target).ok();
         if old.as_ref().is_some_and(|m| !m.is_file()) {
-            return Err(unwritable(target, &io::Error::other("it is no regular file")));
+            return Err(unwritable(target, &refusal(io::ErrorKind::AlreadyExists, "it is no regular file")));
         }
         let whole = if old.is_some() { target.canonicalize() } else { Ok(target.to_owned()) };
         let name = target.file_name().unwrap_or_default().to_string_lossy();
@@ -172,7 +189,7 @@ impl StagedFolder {
             Err(e) => return Err(unwritable(target, &e)),
         }
         if target.file_name().is_none() {
-            return Err(unwritable(target, &io::Error::other("it is no name of a folder")));
+            return Err(unwritable(target, &refusal(io::ErrorKind::InvalidFilename, "it is no name of a folder")));
         }
         let mut name = tempfile::Builder::new();
         name.prefix(WRITING);
@@ -273,8 +290,14 @@ mod tests {
     #[test]
     fn what_is_no_file_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(write_text(dir.path(), "x").unwrap_err().message.ends_with("it is a folder"));
-        assert!(write_text(&dir.path().join("none/a.txt"), "x").is_err());
+        let told = |path: &Path| write_text(path, "x").map_err(|d| (d.message, d.help.concat())).unwrap_err();
+        let (message, help) = told(dir.path());
+        assert!(message.ends_with("it is a folder") && help.contains("a file in it"), "{message}; {help}");
+        let (message, help) = told(&dir.path().join("none/a.txt"));
+        assert!(message.contains("no such file") && help.starts_with("make the folder"), "{message}; {help}");
+        write_text(&dir.path().join("b.txt"), "x").unwrap();
+        let (message, help) = told(&dir.path().join("b.txt/a.txt"));
+        assert!(message.contains("not a directory") && help.starts_with("give another path"), "{message}; {help}");
     }
 
     #[cfg(unix)]

@@ -114,9 +114,11 @@ fn page(all: &Surveyed, found: &Diagnostics, every: bool) -> String {
         rows.iter_mut().for_each(|r| drop(r.remove(1)));
     }
     let width = output::width(&std::io::stdout(), output::WIDTH);
-    let gone = fit(&mut columns, &mut rows, width);
-    let mut text = if rows.is_empty() { String::new() } else { table(&columns, rows, false) + "\n" };
-    text.push_str(&left_out(&gone, width));
+    let mut text = String::new();
+    if !rows.is_empty() {
+        let gone = fit(&mut columns, &mut rows, width);
+        text = table(&columns, rows, false) + "\n" + &left_out(&gone, width);
+    }
     if listed.len() < all.cases.len() {
         let left = all.cases.len() - listed.len();
         let (without, are) = (several(left, "case"), if left == 1 { "is" } else { "are" });

@@ -105,7 +105,7 @@ pub fn run(args: Args) -> Result<()> {
     match &args.out {
         Some(path) => {
             outputs.write(path, Form::Plain, &config)?;
-            tell(&format!("wrote {}; next: lmsc train {}", path.display(), path.display()));
+            tell(&format!("wrote {}\nnext: lmsc train {}", path.display(), path.display()));
         }
         None if !args.json => print(&format!("\n{config}")),
         None => {}
@@ -132,7 +132,7 @@ fn page(f: &Fingerprint, program: &Program, plan: &TrainingPlan, budget: u64) ->
     row("spacing mm", ranges(&f.spacing));
     for i in &f.intensities {
         let figures = format!(
-            "median {}, mean {}, deviation {}, 0.5 % {}, 99.5 % {}",
+            "median {}, mean {}, deviation {}, percentiles 0.5 and 99.5 at {} and {}",
             short(i.median),
             short(i.mean),
             short(i.deviation),
@@ -153,10 +153,10 @@ fn page(f: &Fingerprint, program: &Program, plan: &TrainingPlan, budget: u64) ->
     row("patch", format!("{}; the median case has {}", plan.patch.map(|n| n.to_string()).join(" x "), plan.median.map(short).join(" x ")));
     row("batch", format!("{}: a training step of {} takes {} MiB of {}", plan.batch, program.name, mib(plan.memory), mib(budget)));
     let shown = match plan.steps == plan.once {
-        true => "so that each shows every training case of a fold once".to_owned(),
-        false => format!("as nnU-Net has; {} would show every training case of a fold once", several(plan.once, "step")),
+        true => "each of which shows every training case of a fold once".to_owned(),
+        false => format!("as many as nnU-Net's have; {} would show every training case of a fold once", several(plan.once, "step")),
     };
-    row("training", format!("{} of {} steps, {shown}", several(plan.epochs, "epoch"), plan.steps));
+    row("training", format!("{} (nnU-Net makes 1000) of {} steps, {shown}", several(plan.epochs, "epoch"), plan.steps));
     let width = rows.iter().map(|(name, _)| columns(name)).max().unwrap_or(0) + 2;
     let lines = rows.iter().map(|(name, line)| format!("{name}{}{line}", " ".repeat(width - columns(name))).trim_end().to_owned() + "\n");
     format!("{}: {} of {} can be used\n\n{}", printable(&f.name), f.cases, several(f.of, "case"), lines.collect::<String>())
@@ -166,7 +166,10 @@ fn page(f: &Fingerprint, program: &Program, plan: &TrainingPlan, budget: u64) ->
 fn config(all: &Surveyed, graph: &Path, given: &[Set], f: &Fingerprint, plan: &TrainingPlan, args: &Args) -> String {
     let folder = args.out.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
     let graph = relative(folder, graph);
-    let data = written(&all.spec);
+    // Seen from the config's folder, as the graph is.
+    let mut spec = all.spec.clone();
+    spec.root_mut().into_iter().for_each(|root| *root = relative(folder, root));
+    let data = written(&spec);
     let sets: Vec<String> = given.iter().map(|s| format!("\"{}\": {}", s.path, s.text())).collect();
     let triple = |v: [f64; 3]| format!("({})", v.map(|v| v.to_string()).join(", "));
     let mut text =

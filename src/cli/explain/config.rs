@@ -2,12 +2,13 @@
 //!
 //! May use `show`, `train`, `text`.
 
-use crate::show::reference::{WrittenType, config_fields};
-use crate::text::{Result, Source, Topic};
+use crate::show::reference::{WrittenType, config_fields, config_names};
+use crate::text::{Result, Source, Topic, rounded};
 use crate::train::RunConfig;
 
 const CONFIG: &str = include_str!("../../train/config.rs");
 const AUGMENT: &str = include_str!("../../../crates/volume/src/data/augment.rs");
+const LOSS: &str = include_str!("../../train/loss/mod.rs");
 const OBJECTIVE: &str = include_str!("../../train/loss/objective.rs");
 
 /// The types of a config by the fields that have them.
@@ -51,5 +52,29 @@ pub fn page() -> Result<String> {
         fields.remove("epochs");
     }
     let types: Vec<WrittenType> = TYPES.iter().map(|(field, name, source)| WrittenType { field, name, source }).collect();
-    Ok(Topic::Config.page().replace("{fields}", &config_fields(&types, &defaults)))
+    brief(&mut defaults);
+    Ok(Topic::Config.page().replace("{fields}", &config_fields(&types, &defaults)).replace("{formulas}", &formulas()))
+}
+
+/// Every field by its dotted name with its type: those of a choice are not among them.
+pub fn names() -> Vec<(String, String)> {
+    let types: Vec<WrittenType> = TYPES.iter().map(|(field, name, source)| WrittenType { field, name, source }).collect();
+    config_names(&types)
+}
+
+/// Numbers to six digits: 1/3 says no more in sixteen.
+fn brief(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Number(n) if n.is_f64() => *value = rounded(n.as_f64().unwrap_or_default()).into(),
+        serde_json::Value::Array(all) => all.iter_mut().for_each(brief),
+        serde_json::Value::Object(all) => all.values_mut().for_each(brief),
+        _ => {}
+    }
+}
+
+/// What the file of the loss says of its formulas.
+fn formulas() -> String {
+    let lines = LOSS.lines().map_while(|line| line.strip_prefix("//!")).map(|line| line.strip_prefix(' ').unwrap_or(line));
+    let lines = lines.skip_while(|line| *line != "# The formula");
+    lines.map(|line| line.strip_prefix("# ").map_or(line.to_owned(), |title| format!("## Loss: {}", title.to_lowercase())) + "\n").collect()
 }

@@ -92,7 +92,8 @@ pub fn run(args: Args) -> Result<()> {
     }
     model.save(&args.out, [outputs.entry()])?;
     let shown = args.out.display();
-    print_lines(&format!("wrote {shown}: {said}\n\nNext:\n  lmsc info {shown}\n  lmsc predict {shown} IMAGES --out predictions\n"));
+    let graph = args.graph.as_ref().map_or(String::new(), |graph| format!("wrote {}: its network, a graph\n", graph.display()));
+    print_lines(&format!("wrote {shown}: {said}\n{graph}\nNext:\n  lmsc info {shown}\n  lmsc predict {shown} IMAGES --out predictions\n"));
     Ok(())
 }
 

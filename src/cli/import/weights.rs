@@ -20,9 +20,13 @@ use crate::text::{Code, Diagnostic, Form, Outputs, Result, Source, a_few, printa
 /// what a file is, its content says. Nothing in a checkpoint is run. A map gives the weights the names of the graph; every one of them
 /// is accounted for. What an import cannot know (labels, spacing, how images are prepared, licence) a card says.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "\
+#[command(
+    override_usage = "\
+  lmsc import weights [OPTIONS] --graph <GRAPH> --card <FILE> --out <FILE> <FILE>\n       \
+  lmsc import weights [OPTIONS] --graph <GRAPH> --suggest-map <FILE>",
+    after_long_help = "\
 Examples:
-  lmsc import weights model.pth --graph graphs/meshnet.ron --map maps/meshnet.map --card cards/brainchop-mindgrab.ron --out mindgrab.safetensors
+  lmsc import weights model.pth --graph graphs/meshnet.ron --set 'norm=instance(affine: false)' --set act=gelu --set bias=false --set channels=15 --set out_channels=2 --set 'dilations=[16,8,4,2,1,16,8,4,2,1,16,8,4,2,1,16,8,4,2,1,16,8,4,2,1]' --map maps/meshnet.map --card cards/brainchop-mindgrab.ron --out mindgrab.safetensors
       then `lmsc predict mindgrab.safetensors SCAN`
 
   lmsc import weights model.pth --graph net.ron --suggest-map > net.map
@@ -31,7 +35,8 @@ Examples:
   lmsc import weights last.ckpt --key state_dict --graph net.ron --map net.map --card net-card.ron --out net.safetensors
       of a file with several dictionaries of tensors, one
 
-`lmsc explain map` has the rules of a map, one a line. `lmsc explain card` has the fields of a card.")]
+`lmsc explain map` has the rules of a map, one a line. `lmsc explain card` has the fields of a card."
+)]
 pub struct Args {
     /// The weights
     #[arg(value_name = "FILE")]

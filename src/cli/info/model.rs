@@ -243,7 +243,12 @@ fn every(sheet: &mut Sheet, tensors: &Store) {
         let s = VoxelSummary::of(values.iter().copied());
         let figures = [s.min, s.max, s.mean, s.deviation].map(|v| number(v, 4));
         rows.push([vec![printable(name), shape(dims)], figures.to_vec()].concat());
-        all.push(json!({"name": name, "shape": dims, "numbers": s}));
+        let mut numbers = json!(s);
+        // A weight has no voxels.
+        if let Some(count) = numbers.as_object_mut().and_then(|all| all.remove("voxels")) {
+            numbers["count"] = count;
+        }
+        all.push(json!({"name": name, "shape": dims, "numbers": numbers}));
     }
     sheet.rows.push(("tensors", table(&rows, 2)));
     sheet.json["each"] = json!(all);

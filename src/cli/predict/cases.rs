@@ -17,6 +17,15 @@ pub fn look(images: &[String]) -> Result<()> {
     let mut found = Diagnostics::default();
     for image in images.iter().filter(|i| !Path::new(i).is_dir() && !is_config(Path::new(i))) {
         for file in split_files(image).iter().filter(|f| case_name(f).is_none()) {
+            // A folder that was mistyped has no ending at all.
+            if file.extension().is_none() && file.symlink_metadata().is_err() {
+                let message = format!("cannot read `{}`: no such file or folder", file.display());
+                found.push(
+                    Diagnostic::error(Code::E0702, message)
+                        .help("check the path; images are NIfTI files (.nii, .nii.gz), folders of such, or a run config"),
+                );
+                continue;
+            }
             let message = format!("`{}` is no image: its name ends in none of .nii, .nii.gz, .hdr and .img", file.display());
             found.push(Diagnostic::error(Code::E0702, message).help("name NIfTI files"));
         }
@@ -110,6 +119,9 @@ mod tests {
         let over = cases(&[folder], dir.path()).unwrap_err();
         assert!(over.0.iter().any(|d| d.message.contains("over the image")), "{over:?}");
         let not = cases(&["a.png".into(), "b.txt".into()], Path::new("out")).unwrap_err();
+        let look = |name: &str| look(&[name.to_owned()]).unwrap_err().0[0].message.clone();
+        assert!(look("imagesTs").ends_with("no such file or folder"));
+        assert!(look(&dir.path().join("notes.txt").display().to_string()).contains("its name ends in none of"));
         assert_eq!(not.0.len(), 2);
     }
 }

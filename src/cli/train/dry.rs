@@ -27,9 +27,13 @@ pub fn run(job: &Job, named: &BTreeSet<String>, json: bool) -> Result<()> {
         print(&format!("{}\n", listing::text(&fields, width(&std::io::stdout(), WIDTH))));
     }
     let device = net::device(&job.config.device)?;
-    announce(job, &device);
+    // A budget says how many epochs there are once a step is measured.
+    if job.config.budget.is_none() {
+        announce(job, &device);
+    }
     begins_with(job)?;
     let fitted = train::fitted(job, &device)?;
+    fitted.iter().for_each(|(job, _)| announce(job, &device));
     let (job, found) = match &fitted {
         Some((job, found)) => (job, found),
         None => (job, &train::dry_run(job, &device)?),

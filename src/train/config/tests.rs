@@ -60,12 +60,85 @@ fn values_that_cannot_be_are_all_named_at_their_place() {
     assert!(e.0.iter().all(|d| d.code == Code::E0601), "{e:?}");
     let text: Vec<&str> = e.0.iter().map(|d| d.message.as_str()).collect();
     assert_eq!(text.len(), 6, "{text:?}"); // min_lr is above the lr of 0 as well
-    let lr = e.0.iter().find(|d| d.message.contains("optimiser.lr` is 0")).unwrap();
-    let place = &lr.labels[0].place;
-    assert_eq!(place.source.line_column(place.span.start), (6, 17));
-    let epochs = e.0.iter().find(|d| d.message.contains("`epochs`")).unwrap();
-    assert_eq!(epochs.labels[0].place.source.line_column(epochs.labels[0].place.span.start), (7, 5));
-    assert!(e.0.iter().any(|d| d.message.contains("overlap") && d.labels.is_empty()));
+    // A value of the command line is at fault there, not where the file has another one.
+    for (words, text) in [("optimiser.lr` is 0", "optimiser.lr=0"), ("`epochs`", "epochs=0"), ("`overlap`", "overlap=1.0")] {
+        let d = e.0.iter().find(|d| d.message.contains(words)).unwrap();
+        let source = &d.labels[0].place.source;
+        assert_eq!((source.name.as_str(), source.text.as_str()), ("--set", text));
+        assert!(d.help[0].contains(&format!("--set {}=", text.split('=').next().unwrap())), "{d:?}");
+    }
+    assert!(e.0.iter().any(|d| d.message.contains("schedule.min_lr") && d.labels.is_empty()));
+    // Of the file, where it is written.
+    let e =
+        RunConfig::read(&Source::new("run.ron", TEXT.replace("lr: 1e-3", "lr: 0.0").replace("epochs: 10", "epochs: 0")), &[]).unwrap_err();
+    let place = |words: &str| {
+        let place = &e.0.iter().find(|d| d.message.contains(words)).unwrap().labels[0].place;
+        place.source.line_column(place.span.start)
+    };
+    assert_eq!((place("optimiser.lr` is 0"), place("`epochs`")), ((6, 17), (7, 5)));
+}
+
+#[test]
+fn words_and_numbers_that_do_not_fit_are_told_by_what_is_wanted() {
+    for (set, wanted) in [
+        ("epochs=two", "a whole number is expected, but `two` is given"),
+        ("optimiser.lr=high", "a number is expected, but `high` is given"),
+        ("crop=maybe", "`true` or `false` is expected, but `maybe` is given"),
+        ("patch=30", "a size (D, H, W), or (H, W) of slices, is expected, but 30 is given"),
+        ("patch=(1, 2, 3, 4)", "a size (D, H, W), or (H, W) of slices, is expected"),
+    ] {
+        let e = read(&[set]).unwrap_err();
+        assert!(e.0.len() == 1 && e.0[0].message.contains(wanted), "{set}: {e:?}");
+    }
+    assert_eq!(read(&["patch=(40, 24)"]).unwrap().patch, [1, 40, 24]);
+}
+
+#[test]
+fn paths_start_where_they_are_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let text = TEXT.replace("/nowhere//x", "set").replace("epochs: 10", "epochs: 10, cache: \"kept\", out: \"runs/a\", initial: \"../m\"");
+    let source = Source::new(at("run.ron").display().to_string(), text);
+    let read = |sets: &[&str]| {
+        let sets: Vec<Set> = sets.iter().map(|s| Set::parse(s).unwrap()).collect();
+        RunConfig::read(&source, &sets).unwrap()
+    };
+    // In the config: at its folder, whether anything is there or not.
+    let c = read(&[]);
+    assert_eq!(c.data.root(), Some(at("set").as_path()));
+    assert_eq!((c.cache, c.out, c.initial), (Some(at("kept")), Some(at("runs/a")), Some(at("../m"))));
+    assert_eq!((c.graph.as_path(), c.told.warnings.len()), (Path::new("g.ron"), 0));
+    // On the command line: at the working directory.
+    let c = read(&["data.root=set", "out=runs/b", "graph=graphs/unet.ron"]);
+    assert_eq!((c.data.root(), c.out.as_deref()), (Some(Path::new("set")), Some(Path::new("runs/b"))));
+    assert_eq!(c.graph_path(&at("run.ron")), std::path::absolute("graphs/unet.ron").unwrap());
+    let c = read(&["data=Acdc(root: \"set\")"]);
+    assert_eq!((c.data.root(), c.told.warnings.len()), (Some(Path::new("set")), 0));
+    // What is at the other place alone is taken, and said: `src` is in the working directory of tests, `set` beside the config.
+    let c = RunConfig::read(&Source::new(source.name.clone(), source.text.replace("\"set\"", "\"src\"")), &[]).unwrap();
+    assert_eq!(c.data.root(), Some(Path::new("src")));
+    assert!(c.told.warnings[0].message.contains("`src` at the working directory is taken"), "{:?}", c.told.warnings);
+    std::fs::create_dir(at("set")).unwrap();
+    let c = read(&["data.root=set"]);
+    assert_eq!(c.data.root(), Some(at("set").as_path()));
+    assert!(c.told.warnings[0].message.contains("in `--set`"), "{:?}", c.told.warnings);
+    // A folder that is at neither place is named as it was looked for.
+    let c = read(&["data.root=none"]);
+    let e = c.finds_data(&source).unwrap_err();
+    let here = std::path::absolute("none").unwrap().display().to_string();
+    assert!(
+        e.message.contains("`none`") && e.help.iter().any(|h| h.contains(&here)) && e.help.iter().any(|h| h.contains("--set data.root=")),
+        "{e:?}"
+    );
+}
+
+#[test]
+fn a_list_without_a_root_starts_at_the_configs_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = r#"List(modalities: ["t1"], labels: [(0, "background"), (1, "a")], cases: [(id: "a", image: ["a.nii"], label: "b.nii")])"#;
+    let text = TEXT.replace("Msd(root: \"/nowhere//x\")", list);
+    let source = Source::new(dir.path().join("run.ron").display().to_string(), text);
+    assert_eq!(RunConfig::read(&source, &[]).unwrap().data.root(), Some(dir.path()));
 }
 
 #[test]

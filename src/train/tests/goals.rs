@@ -150,7 +150,7 @@ fn every_output_is_trained_on_as_its_weight_says_and_the_first_one_predicts() {
     assert!(e.0[0].message.contains("1 weight, and `two` has 2 outputs: `logits`, `deep`"), "{e:?}");
     let swapped = TWO.replace(r#""logits": "head", "deep": "deep""#, r#""deep": "deep", "logits": "head""#);
     let e = job_of(&swapped, &[], &[]).unwrap_err();
-    assert!(e.0[0].message.contains("`deep` of `two` is 8x8x8 for a patch of [16, 16, 16]"), "{e:?}");
+    assert!(e.0[0].message.contains("`deep` of `two` is 8x8x8 for a patch of 16x16x16"), "{e:?}");
     let other = TWO.replace(r#"(x: "down", classes: "classes")"#, r#"(x: "down", classes: 2)"#);
     let e = job_of(&other, &[], &[]).unwrap_err();
     assert!(e.0[0].message.contains("`deep` has 2 channels, and the first one 4"), "{e:?}");

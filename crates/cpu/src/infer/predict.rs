@@ -141,7 +141,7 @@ impl Predictor {
             ("steps", a.pipeline != b.pipeline),
         ];
         if let Some((what, _)) = differs.iter().find(|(_, differs)| *differs) {
-            return Err(Diagnostic::error(Code::E0802, format!("`{}` has other {what} than the first model", path.display()))
+            return Err(Diagnostic::error(Code::E0802, format!("`{}` differs from the first model in its {what}", path.display()))
                 .help("only models of one configuration are averaged, for instance the folds of a cross-validation")
                 .into());
         }

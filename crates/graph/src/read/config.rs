@@ -37,7 +37,7 @@ pub struct Presets {
 /// Everything that is wrong with the text or a value, each at its place; E0110 where the file is a graph or something else.
 pub fn config<T: DeserializeOwned>(source: &Arc<Source>, sets: &[Set], presets: &Presets) -> Result<T> {
     let (tree, mut found) = changed(source, sets, presets)?;
-    let config = found.keep(de::read(&tree, &Scope::new()));
+    let config = found.keep(de::read(&tree, &Scope::nameless()));
     let found = found.without_echoes();
     match config {
         Some(config) => found.or(config),

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{self, Deserialize, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 
 use super::choice::Choice;
-use super::expr::evaluate;
+use super::expr::{evaluate, is_name};
 use super::parameter::uses;
 use super::recover::{Noted, Stand, each};
 use super::scope::Scope;
@@ -185,7 +185,7 @@ impl<'a, 'n> De<'a, 'n> {
     fn integer(&self) -> Result<i128, Refusal> {
         match &self.tree.kind {
             Kind::Int(n) => Ok(*n),
-            Kind::Str(s) => match self.evaluated(s)? {
+            Kind::Str(s) => match self.evaluated(s, "a whole number")? {
                 Value::Int(n) => Ok(n.into()),
                 other => Err(self.refuse(
                     format!("a whole number is expected, but \"{}\" is {other}", printable(s)),
@@ -202,7 +202,10 @@ impl<'a, 'n> De<'a, 'n> {
         }
     }
 
-    fn evaluated(&self, text: &str) -> Result<Value, Refusal> {
+    fn evaluated(&self, text: &str, wanted: &str) -> Result<Value, Refusal> {
+        if self.scope.is_nameless() && is_name(text.trim()) {
+            return Err(self.refuse(format!("{wanted} is expected, but `{}` is given", printable(text)), &format!("write {wanted}")));
+        }
         evaluate(text, self.scope).map_err(|w| Refusal {
             labels: Some(Box::new(Labels { here: w.label(), also: w.list.map(|list| (list.1, format!("`{}` is set here", list.0))) })),
             help: Some(w.help),
@@ -290,7 +293,7 @@ impl<'de> de::Deserializer<'de> for De<'de, '_> {
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
         match &self.tree.kind {
             Kind::Bool(b) => visitor.visit_bool(*b),
-            Kind::Str(s) => match self.evaluated(s)? {
+            Kind::Str(s) => match self.evaluated(s, "`true` or `false`")? {
                 Value::Bool(b) => visitor.visit_bool(b),
                 other => Err(self.refuse(
                     format!("`true` or `false` is expected, but \"{}\" is {other}", printable(s)),
@@ -309,7 +312,7 @@ impl<'de> de::Deserializer<'de> for De<'de, '_> {
         match &self.tree.kind {
             Kind::Float(f) => visitor.visit_f64(*f).map_err(|r: Refusal| r.at(&self.tree.place)),
             Kind::Int(n) => visitor.visit_f64(*n as f64).map_err(|r: Refusal| r.at(&self.tree.place)),
-            Kind::Str(s) => match self.evaluated(s)?.number() {
+            Kind::Str(s) => match self.evaluated(s, "a number")?.number() {
                 Some(f) => visitor.visit_f64(f).map_err(|r: Refusal| r.at(&self.tree.place)),
                 None => Err(self.wrong("a number")),
             },

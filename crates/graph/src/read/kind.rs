@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::syntax::skip_blank;
 use super::tree::{Kind, Tree, parsed};
 use crate::text::file::{is_json, plain};
 use crate::text::{Diagnostic, FileKind, Place, Source, Span};
@@ -101,7 +102,14 @@ pub(super) fn parsed_as(source: &Arc<Source>, wanted: Wanted) -> crate::text::Re
     if !matches!(&result, Ok((tree, _)) if !json_like(tree)) && is_json(&source.text) {
         return Err(other(FileKind::Json).into());
     }
-    let (tree, found) = result?;
+    let (tree, found) = result.map_err(|mut refused| {
+        if wanted == Wanted::Config && skip_blank(&source.text).is_empty() {
+            let help =
+                "write `(graph: ..., data: ..., patch: ..., epochs: ...)`; `lmsc explain config` shows one, `lmsc data plan` proposes one";
+            refused.0.iter_mut().for_each(|d| d.help = vec![help.into()]);
+        }
+        refused
+    })?;
     match of_tree(&tree, source) {
         kind @ (FileKind::Graph | FileKind::Config(_) | FileKind::Blocks | FileKind::Card) if !wanted.takes(&kind) => {
             Err(other(kind).into())
@@ -121,7 +129,7 @@ fn json_like(tree: &Tree) -> bool {
 
 /// The error that a text is `kind`, at its beginning.
 fn instead(source: &Arc<Source>, kind: &FileKind, wanted: &str) -> Diagnostic {
-    let blank = source.text.len() - super::syntax::skip_blank(&source.text).len();
+    let blank = source.text.len() - skip_blank(&source.text).len();
     let end = source.text[blank..].chars().next().map_or(blank, |c| blank + c.len_utf8());
     kind.instead_of(wanted, Path::new(&source.name)).at(Place::new(source, Span::new(blank, end)), "this file")
 }

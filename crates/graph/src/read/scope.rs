@@ -52,12 +52,24 @@ pub struct Scope {
     turn: Option<Arc<str>>,
     /// Whether the values of its names may be others where it is used.
     varies: bool,
+    /// Of a text that has no parameters, such as a run config: a word in it is no name.
+    nameless: bool,
     spent: Arc<AtomicU64>,
 }
 
 impl Scope {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Of a text that has no parameters: a word where a number is wanted is told as a word.
+    pub fn nameless() -> Self {
+        Self { nameless: true, ..Self::default() }
+    }
+
+    /// Whether it is of a text that has no parameters.
+    pub fn is_nameless(&self) -> bool {
+        self.nameless
     }
 
     /// The same names, with the answers to some questions in place of others. `inputs`: those of which may be asked, where only they may.

@@ -37,6 +37,10 @@ impl Stats {
             Format::Table | Format::Markdown => {
                 let markdown = format == Format::Markdown;
                 let mut columns = columns(self.convention);
+                if markdown {
+                    // The bars are for a terminal.
+                    columns.pop();
+                }
                 let mut rows: Vec<Vec<String>> = self.nodes.iter().chain([&self.total]).map(|l| self.cells(l, markdown)).collect();
                 let width = if markdown { usize::MAX } else { width };
                 let gone = fit(&mut columns, &mut rows, width);
@@ -67,10 +71,8 @@ impl Stats {
             format!("{:.1}", l.operations_per_byte),
             format!("{:.1}%", 100.0 * share),
         ];
-        if std::ptr::eq(l, &self.total) || markdown {
-            cells.push(String::new());
-        } else {
-            cells.push(bar(share, BAR));
+        if !markdown {
+            cells.push(if std::ptr::eq(l, &self.total) { String::new() } else { bar(share, BAR) });
         }
         cells
     }
@@ -240,9 +242,11 @@ pub fn compare(all: &[Stats], format: Format, width: usize) -> String {
                 })
                 .collect();
             let cost = columns(convention)[4].heading.clone();
+            // What is counted at several sizes cannot be compared without them.
+            let inputs = if all.windows(2).any(|w| w[0].input != w[1].input) { 8 } else { 2 };
             let mut columns = vec![
                 Column::new("graph", false, 0),
-                Column::new("input", false, 2),
+                Column::new("input", false, inputs),
                 Column::new("params", true, 0),
                 Column::new("change", true, 5),
                 Column::new(cost, true, 0),

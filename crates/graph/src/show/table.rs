@@ -40,7 +40,8 @@ pub fn fit(columns: &mut Vec<Column>, rows: &mut [Vec<String>], width: usize) ->
     while total(columns, &widths, room) > width {
         let least = (0..columns.len()).filter(|i| columns[*i].worth > 0).min_by_key(|i| columns[*i].worth);
         let Some(i) = least else { break };
-        gone.push(columns.remove(i).heading);
+        // A column without a name, of bars, says nothing that another does not.
+        gone.extend(Some(columns.remove(i).heading).filter(|heading| !heading.is_empty()));
         widths.remove(i);
         rows.iter_mut().filter(|r| i < r.len()).for_each(|r| drop(r.remove(i)));
     }
@@ -143,6 +144,8 @@ mod tests {
     #[test]
     fn columns_go_by_worth_until_the_rest_fits() {
         let column = |heading: &'static str, worth| Column::new(heading, false, worth);
+        let mut bars = (vec![column("aaaa", 0), column("", 1)], [vec!["1".to_owned(), "██████".to_owned()]]);
+        assert_eq!((fit(&mut bars.0, &mut bars.1, 5), bars.0.len()), (vec![], 1));
         let mut columns = vec![column("aaaa", 0), column("bbbb", 2), column("cccc", 1)];
         let mut rows = vec![vec!["1".to_owned(), "2".to_owned(), "33333".to_owned()]];
         assert_eq!(fit(&mut columns, &mut rows, 17), Vec::<&str>::new());

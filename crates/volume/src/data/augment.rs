@@ -18,7 +18,7 @@ pub use warp::Warp;
 use super::patch::Patch;
 use super::sample::Sample;
 
-/// How much a patch may be changed. `Default` changes nothing.
+/// How much a patch may be changed. What is not named changes nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Augment {

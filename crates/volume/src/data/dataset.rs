@@ -49,7 +49,7 @@ pub enum DatasetSpec {
     },
     /// Cases listed one by one.
     List {
-        /// Where relative paths start; without it, where the program is run.
+        /// Where relative paths start; without it, at the config's folder.
         #[serde(default)]
         root: PathBuf,
         modalities: Vec<String>,
@@ -76,6 +76,15 @@ pub enum DatasetSpec {
 impl DatasetSpec {
     /// The folder of its files, where it has one.
     pub fn root(&self) -> Option<&Path> {
+        match self {
+            DatasetSpec::Msd { root } | DatasetSpec::Nnunet { root } | DatasetSpec::Acdc { root } => Some(root),
+            DatasetSpec::Brats { root, .. } | DatasetSpec::Files { root, .. } | DatasetSpec::List { root, .. } => Some(root),
+            DatasetSpec::Phantom { .. } => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn root_mut(&mut self) -> Option<&mut PathBuf> {
         match self {
             DatasetSpec::Msd { root } | DatasetSpec::Nnunet { root } | DatasetSpec::Acdc { root } => Some(root),
             DatasetSpec::Brats { root, .. } | DatasetSpec::Files { root, .. } | DatasetSpec::List { root, .. } => Some(root),

@@ -134,7 +134,7 @@ pub fn conventions(settings: &Settings, figures: &[Metric]) -> Vec<String> {
     };
     let mut all = vec![
         match settings.empty {
-            Empty::Absent => "in neither file (-): the case does not count for that region, as in nnU-Net".to_owned(),
+            Empty::Absent => "in neither file: the case does not count for that region (-), as in nnU-Net".to_owned(),
             Empty::One => {
                 "in neither file: shares are 1, distances and errors 0, as in the brain tumour challenge (--empty one)".to_owned()
             }
@@ -151,7 +151,9 @@ pub fn conventions(settings: &Settings, figures: &[Metric]) -> Vec<String> {
         (any(&[SurfaceDice]), format!("surface Dice is the share of both surfaces within {} mm of the other", settings.tolerance)),
         (
             any(&[VolumeDifference, VolumeError]),
-            "volume diff is prediction less reference; volume error is its size relative to the reference".to_owned(),
+            "volume diff is prediction less reference, without a mean over regions (-), in which signs would cancel; volume error is its size \
+             relative to the reference"
+                .to_owned(),
         ),
     ];
     all.extend(of_some.into_iter().filter(|(shown, _)| *shown).map(|(_, sentence)| sentence));

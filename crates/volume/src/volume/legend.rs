@@ -1,16 +1,18 @@
 //! What a picture says beside its panels: the classes and their colours, and how long a centimetre is.
 //!
-//! May use `canvas`, `lettering`, `palette` beside it.
+//! May use `canvas`, `errors`, `lettering` beside it.
 
 use super::canvas::Canvas;
+use super::errors::{ErrorKind, Hatch};
 use super::lettering::{self, Style};
-use super::palette::Class;
 
 /// Height of a line of the legend, in pixels.
 pub(super) const LINE: usize = 24;
 /// Side of a colour, and what lies between it and its name.
 const SWATCH: usize = 14;
 const BESIDE: usize = 7;
+/// Of a colour that is white or hatched.
+const RIM: [u8; 3] = [120; 3];
 /// Between a name and the next colour.
 const APART: usize = 22;
 
@@ -18,6 +20,7 @@ const APART: usize = 22;
 struct Entry {
     name: String,
     colour: [u8; 3],
+    hatch: Hatch,
     line: usize,
     left: usize,
 }
@@ -30,10 +33,10 @@ pub(super) struct Legend {
 
 impl Legend {
     /// Lines of at most `width` pixels.
-    pub fn new(classes: &[Class], width: usize, style: Style) -> Self {
+    pub fn new(kinds: &[ErrorKind], width: usize, style: Style) -> Self {
         let (mut line, mut left) = (0, 0);
         let mut entries = vec![];
-        for class in classes {
+        for ErrorKind { class, hatch } in kinds {
             // What the font has no letters for is called by its value.
             let name = if lettering::has(&class.name) { class.name.clone() } else { format!("class {}", class.value) };
             let name = lettering::cut(&name, width.saturating_sub(SWATCH + BESIDE), style.height);
@@ -41,7 +44,7 @@ impl Legend {
             if left > 0 && left + wide > width {
                 (line, left) = (line + 1, 0);
             }
-            entries.push(Entry { name, colour: class.colour.0, line, left });
+            entries.push(Entry { name, colour: class.colour.0, hatch: *hatch, line, left });
             left += wide + APART;
         }
         Self { entries, style }
@@ -56,7 +59,12 @@ impl Legend {
     pub fn draw(&self, canvas: &mut Canvas, top: usize, left: usize) {
         for e in &self.entries {
             let (top, left) = (top + e.line * LINE, left + e.left);
-            canvas.fill([top + 1, left, SWATCH, SWATCH], e.colour);
+            // A rim, without which what is white would not be seen.
+            canvas.fill([top + 1, left, SWATCH, SWATCH], if e.hatch == Hatch::None && e.colour != [255; 3] { e.colour } else { RIM });
+            for place in (1..SWATCH - 1).flat_map(|row| (1..SWATCH - 1).map(move |column| (row, column))) {
+                let ink = if e.hatch.covers(place.0, place.1) { e.colour } else { [60; 3] };
+                canvas.fill([top + 1 + place.0, left + place.1, 1, 1], ink);
+            }
             lettering::write(canvas, &e.name, (left + SWATCH + BESIDE) as f32, top as f32 + 2.5, self.style);
         }
     }
@@ -77,12 +85,15 @@ pub(super) fn round_length(most: f64) -> Option<(f64, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::volume::Colour;
+    use crate::volume::{Class, Colour};
 
     #[test]
     fn names_are_in_lines_and_fit() {
         let style = Style { height: 11.0, ink: [0; 3], rim: None };
-        let class = |value: u32, name: &str| Class { value, place: value as u8, name: name.into(), colour: Colour::of(value) };
+        let class = |value: u32, name: &str| ErrorKind {
+            class: Class { value, place: value as u8, name: name.into(), colour: Colour::of(value) },
+            hatch: Hatch::None,
+        };
         let classes = [class(2, "edema"), class(4, &"a name that is far too long for a line ".repeat(5)), class(9, "9")];
         let foreign = Legend::new(&[class(7, "脳腫瘍"), class(8, "отёк")], 650, style);
         assert_eq!(foreign.entries.iter().map(|e| e.name.as_str()).collect::<Vec<_>>(), ["class 7", "отёк"]);

@@ -12,11 +12,11 @@ use ndarray::{Array3, ArrayView3};
 
 use super::affine::Affine;
 use super::canvas::Canvas;
-use super::errors::{errors, kinds};
+use super::errors::{ErrorKind, Hatch, errors, kinds};
 use super::legend::{LINE, Legend, round_length};
 use super::lettering::{self, Style};
 use super::palette::{Class, classes, seen};
-use super::plane::{Plane, planes};
+use super::plane::{Ink, Plane, planes};
 use super::write::fill_file;
 use crate::text::{Code, Diagnostic};
 
@@ -124,10 +124,11 @@ pub fn draw(what: &Overlay<'_>) -> Result<RgbImage, Diagnostic> {
         groups.iter().filter_map(|g| Some(errors(&both?.0, &both?.1, g.class.as_ref().map(|c| c.place)))).collect();
     titles.extend(both.map(|_| "errors of the prediction"));
     let seen = seen(wrong.iter().flatten());
-    let kinds: Vec<Class> = kinds().into_iter().filter(|k| seen[usize::from(k.place)]).collect();
-    let inks = |classes: &[Class]| {
-        let mut inks = [[0; 3]; 256];
-        classes.iter().for_each(|c| inks[usize::from(c.place)] = c.colour.0);
+    let kinds: Vec<ErrorKind> = kinds().into_iter().filter(|k| seen[usize::from(k.class.place)]).collect();
+    let all: Vec<ErrorKind> = all.into_iter().map(|class| ErrorKind { class, hatch: Hatch::None }).collect();
+    let inks = |kinds: &[ErrorKind]| {
+        let mut inks = [Ink::default(); 256];
+        kinds.iter().for_each(|k| inks[usize::from(k.class.place)] = Ink { colour: k.class.colour.0, hatch: k.hatch });
         inks
     };
     let (inks, kind_inks) = (inks(&all), inks(&kinds));
@@ -148,7 +149,7 @@ pub fn draw(what: &Overlay<'_>) -> Result<RgbImage, Diagnostic> {
         columns.extend([what.reference, what.prediction].into_iter().flatten().map(|l| Some((l, &inks))));
         columns.extend(wrong.get(g).map(|w| Some((w.view(), &kind_inks))));
         if let Some(class) = &group.class {
-            Legend::new(std::slice::from_ref(class), width - 2 * GAP, TEXT).draw(&mut canvas, row, GAP);
+            Legend::new(&[ErrorKind { class: class.clone(), hatch: Hatch::None }], width - 2 * GAP, TEXT).draw(&mut canvas, row, GAP);
             row += LINE;
         }
         for plane in &group.planes {
@@ -189,7 +190,7 @@ fn height(group: &Group, look: &Intensity) -> usize {
 }
 
 /// Labels and the ink of each.
-type Painted<'a> = (ArrayView3<'a, u8>, &'a [[u8; 3]; 256]);
+type Painted<'a> = (ArrayView3<'a, u8>, &'a [Ink; 256]);
 
 /// One panel: a black cell with the plane in its middle; `at`: top, left. Without labels it is the image's own, which has the scale.
 fn panel(canvas: &mut Canvas, what: &Overlay<'_>, plane: &Plane, labels: Option<&Painted<'_>>, look: &Intensity, at: [usize; 2]) {
@@ -375,8 +376,15 @@ mod tests {
         let one = Overlay { errors: true, ..of(&image, Some(&reference), &prediction) };
         let p = draw(&one).unwrap();
         assert_eq!((p.width, p.height), (GAP + 4 * (COLUMN + GAP), HEAD + TITLE + 3 * (COLUMN + GAP) + 2 * LINE));
-        let [wrong, right, missed] = [0.15, 0.5, 0.85].map(|x| at(&p, 0, 3, 0.5, x));
-        assert!(wrong[0] > wrong[2] && right[1] > right[0] && missed[2] > missed[0], "{wrong:?} {right:?} {missed:?}");
+        let around = |x: f64| (0..7).map(|n| at(&p, 0, 3, 0.5, x + f64::from(n) / COLUMN as f64)).collect::<Vec<_>>();
+        let [wrong, right, missed] = [0.15, 0.5, 0.85].map(around);
+        // What is wrong is hatched: some pixels of it are the image's own.
+        let own = |c: &[u8; 3]| c[0] == c[1] && c[1] == c[2];
+        for (hatched, sign) in [(&wrong, 1), (&missed, -1)] {
+            let tinted = |c: &&[u8; 3]| (i32::from(c[0]) - i32::from(c[2])) * sign > 40;
+            assert!(hatched.iter().any(own) && hatched.iter().filter(tinted).count() >= 2, "{hatched:?}");
+        }
+        assert!(right.iter().all(own) && right[0][0] > at(&p, 0, 0, 0.5, 0.5)[0], "{right:?}");
         assert!(draw(&Overlay { slices: Slices::EachClass, ..one }).unwrap().height > p.height);
         // Without a reference there is nothing to compare with.
         let alone = draw(&Overlay { reference: None, ..one }).unwrap();

@@ -5,6 +5,7 @@
 use ndarray::ArrayView3;
 
 use super::affine::{Affine, steps};
+use super::errors::Hatch;
 use super::orientation::{Orientation, Side};
 
 /// An array axis (0 to 2 of `[D, H, W]`) and whether it is shown backwards.
@@ -29,8 +30,27 @@ pub(super) struct Plane {
     pub sides: [Side; 4],
 }
 
-/// How strongly the inside of a label covers the image.
+/// How strongly the inside of a label covers the image, and a line of one that is hatched.
 const FILL: f32 = 0.42;
+const HATCHED: f32 = 0.85;
+
+/// How a label is painted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ink {
+    pub colour: [u8; 3],
+    pub hatch: Hatch,
+}
+
+impl Ink {
+    /// How strongly a pixel inside of the label is covered.
+    pub fn cover(self, row: usize, column: usize) -> f32 {
+        match self.hatch {
+            Hatch::None => FILL,
+            hatch if hatch.covers(row, column) => HATCHED,
+            _ => 0.0,
+        }
+    }
+}
 
 /// The axial, coronal and sagittal plane of a grid (`size` is D, H, W) with the most voxels in which `labels` are wanted; through the middle
 /// when there are none.
@@ -98,7 +118,7 @@ impl Plane {
     }
 
     /// Paints labels over pixels: a tint inside, a line at the edge. The voxels' own corners are kept.
-    pub fn paint(&self, labels: &ArrayView3<'_, u8>, inks: &[[u8; 3]; 256], rows: usize, columns: usize, pixels: &mut [[f32; 3]]) {
+    pub fn paint(&self, labels: &ArrayView3<'_, u8>, inks: &[Ink; 256], rows: usize, columns: usize, pixels: &mut [[f32; 3]]) {
         // Three by three points a pixel, so that lines are smooth.
         const FINE: usize = 3;
         let (h, w) = (rows * FINE, columns * FINE);
@@ -122,13 +142,13 @@ impl Plane {
             for point in 0..FINE * FINE {
                 let (y, x) = (n / columns * FINE + point / FINE, n % columns * FINE + point % FINE);
                 let own = class[y * w + x];
+                let ink = inks[usize::from(own)];
                 let cover = match own {
                     0 => 0.0,
                     _ if edge(y, x) => 1.0,
-                    _ => FILL,
+                    _ => ink.cover(n / columns, n % columns),
                 };
-                let ink = inks[usize::from(own)];
-                (0..3).for_each(|c| sum[c] += pixel[c] + (f32::from(ink[c]) - pixel[c]) * cover);
+                (0..3).for_each(|c| sum[c] += pixel[c] + (f32::from(ink.colour[c]) - pixel[c]) * cover);
             }
             *pixel = sum.map(|s| s / (FINE * FINE) as f32);
         }

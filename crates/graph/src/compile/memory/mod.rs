@@ -31,7 +31,7 @@ pub enum Precision {
     F32,
     /// What flows is bfloat16. Training keeps its weights, their gradients and the optimiser's state in float32.
     Bf16,
-    /// As [`Precision::Bf16`], in float16.
+    /// The same in float16.
     F16,
 }
 

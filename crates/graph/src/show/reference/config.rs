@@ -46,6 +46,16 @@ pub fn config_fields(types: &[WrittenType], defaults: &Json) -> String {
     out
 }
 
+/// The dotted name of every field of the types, in their order, with its type as Rust has it. A choice has none of its own.
+pub fn config_names(types: &[WrittenType]) -> Vec<(String, String)> {
+    let groups = types.iter().filter(|t| choices(t.source, t.name).is_empty());
+    let of = |t: &WrittenType| {
+        let within = if t.field.is_empty() { String::new() } else { format!("{}.", t.field) };
+        written(t.source, t.name).fields.into_iter().map(move |f| (format!("{within}{}", f.name), f.rust))
+    };
+    groups.flat_map(of).collect()
+}
+
 /// `- `lr`: number, 0.001. The learning rate at the end of the warmup.`
 fn item(t: &WrittenType, f: &WrittenField, whole: bool, types: &[WrittenType], defaults: &Json) -> String {
     let path = if t.field.is_empty() { f.name.clone() } else { format!("{}.{}", t.field, f.name) };

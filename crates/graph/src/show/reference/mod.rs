@@ -13,7 +13,7 @@ mod source;
 mod template;
 
 pub use composite::composites;
-pub use config::{WrittenType, config_fields};
+pub use config::{WrittenType, config_fields, config_names};
 pub use language::language;
 pub use page::{Example, Field, Input, Kind, Page, UNIT, fields, functions, page};
 pub use render::{list, print};

@@ -47,7 +47,7 @@ function grey(bytes, s, low, high) {
 }
 
 // The labels of a plane at the canvas's own pixels: the inside at `fill`, a line of `line` pixels at the edge, and within that a dark one of `rim`.
-// `inks` are 256 colours, or null; `part` is what is shown of the plane: where its columns (`x`) and rows (`y`) start, and the zoom.
+// `inks` are 256 colours, or null; an ink with a `hatch` is drawn in lines of `line` pixels. `part` is what is shown of the plane: where its columns (`x`) and rows (`y`) start, and the zoom.
 function paint(pixels, width, height, bytes, s, inks, fill, line, rim, part) {
   const index = (n, of, start, count) => Math.min(count - 1, Math.floor((start + n / of / part.zoom) * count));
   const column = Int32Array.from({ length: width }, (_, x) => index(x, width, part.x, s.w) * s.right);
@@ -58,13 +58,20 @@ function paint(pixels, width, height, bytes, s, inks, fill, line, rim, part) {
     for (let x = 0; x < width; x++) {
       const own = bytes[row[y] + column[x]], ink = inks[own];
       if (!ink) continue;
+      const hatched = ink.hatch && ink.hatch !== 'none';
       const lined = line > 0 && edge(x, y, own, line), dark = !lined && rim > 0 && edge(x, y, own, line + rim);
-      const cover = lined ? 1 : dark ? 0.75 : fill;
+      const cover = lined ? 1 : dark ? 0.75 : hatched ? (hatches(ink.hatch, x, y, line) ? Math.min(1, 2 * fill) : 0) : fill;
       if (cover === 0) continue;
       const i = 4 * (y * width + x);
       for (let c = 0; c < 3; c++) pixels[i + c] += ((dark ? 0 : ink[c]) - pixels[i + c]) * cover;
     }
   }
+}
+
+// Whether a pixel lies on a line of a hatch.
+function hatches(hatch, x, y, line) {
+  const period = 4 * line, on = n => (n % period + period) % period < line;
+  return hatch === 'rising' ? on(x + y) : hatch === 'falling' ? on(x - y) : on(x + y) || on(x - y);
 }
 
 // A colour nearer to white: that of an outline over a filled label of the same class.

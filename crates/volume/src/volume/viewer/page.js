@@ -144,7 +144,7 @@ function show(v) {
   const image = context.getImageData(0, 0, w, h), thick = Math.max(1, Math.round((devicePixelRatio || 1) * 1.5));
   if (state.errors) {
     const flat = { w: s.w, h: s.h, at: 0, right: 1, down: s.w }, kinds = Array(256).fill(null);
-    data.errors.forEach((kind, n) => { kinds[n + 1] = rgb(kind.colour); });
+    data.errors.forEach((kind, n) => { kinds[n + 1] = Object.assign(rgb(kind.colour), { hatch: kind.hatch }); });
     paint(image.data, w, h, differences(map('prediction'), map('reference'), s, state.hidden), flat, kinds, opacity, thick, 0, shownPart);
   } else {
     // The first map is filled. It has an edge too where no other is shown, whose outline it could be mistaken for; the others have pale, rimmed outlines.
@@ -243,7 +243,8 @@ $('mode').hidden = !comparable;
 $('show').onchange = () => errors($('show').value === 'errors');
 $('errors').append(...data.errors.map(kind => {
   const swatch = make('span', { className: 'swatch' });
-  swatch.style.background = kind.colour;
+  const lines = angle => `repeating-linear-gradient(${angle}deg, ${kind.colour} 0 1.5px, transparent 1.5px 4px)`;
+  swatch.style.background = { rising: `${lines(-45)}, #333`, falling: `${lines(45)}, #333`, crossed: `${lines(-45)}, ${lines(45)}, #333` }[kind.hatch] || kind.colour;
   return make('span', { className: 'check' }, swatch, kind.name);
 }));
 $('layers').append(...data.layers.map((name, n) => check(true, on => { state.layers[n] = on; }, name, ...(several ? [make('small', { textContent: n ? 'pale outline' : 'filled' })] : []))));

@@ -12,6 +12,7 @@ function render() {
   scene.textContent = '';
   draw(scene, D.root, at, 0, 0, boxes);
   size = [at.width, at.height];
+  $('all').textContent = anyOpen() ? 'Close all' : 'Open all';
   mark();
 }
 function move() { scene.setAttribute('transform', `translate(${view.x} ${view.y}) scale(${view.k})`); }
@@ -103,7 +104,8 @@ function table(parent, title, rows) {
     const r = add(t, 'tr');
     cells.forEach((c, k) => {
       const d = add(r, k ? 'td' : 'th');
-      if (k) d.className = 'n';
+      // Numbers stand at the right, with their units.
+      if (k && /^[<+-]?[\d,.]+( MiB|%)?$/.test(c)) d.className = 'n';
       if (typeof c === 'object') { const b = add(d, 'button', c.text, 'go'); b.onclick = () => reveal(c.to); } else d.textContent = c;
     });
   }
@@ -120,6 +122,8 @@ function describe() {
   panel.textContent = '';
   const item = D.items[selected];
   document.body.classList.toggle('described', !!item || !!D.versus);
+  // On a narrow screen the panel of a node takes the place of the legend.
+  document.body.classList.toggle('picked', !!item);
   if (!item) { overview(); return; }
   const top = add(panel, 'div', undefined, 'top');
   add(top, 'h2', item.n);
@@ -219,6 +223,7 @@ addEventListener('keydown', e => {
   const act = actions[e.key];
   if (act) { act(); e.preventDefault(); }
 });
+function anyOpen() { return [...open].some(i => D.items[i].k === 2); }
 function everything(to) {
   open.clear();
   if (to) D.items.forEach((item, i) => { if (item.a && item.k === 2) open.add(i); });
@@ -227,7 +232,7 @@ function everything(to) {
 $('in').onclick = () => zoom(1.25);
 $('out').onclick = () => zoom(0.8);
 $('fit').onclick = () => fit(true);
-$('all').onclick = () => everything(![...open].some(i => D.items[i].k === 2));
+$('all').onclick = () => everything(!anyOpen());
 $('theme').onclick = () => theme();
 function theme(to) {
   const dark = matchMedia('(prefers-color-scheme: dark)').matches, now = document.documentElement.dataset.theme || (dark ? 'dark' : 'light');
