@@ -81,7 +81,7 @@ fn words(command: &str) -> Vec<String> {
 /// What stays beside the number before it: `3 min`, `1.5 MiB`.
 const UNITS: &[&str] = &[
     "s", "ms", "\u{b5}s", "min", "h", "%", "mm", "mm\u{b3}", "cm", "ml", "B", "KiB", "MiB", "GiB", "TiB", "KB", "MB", "GB", "TB", "GFLOP",
-    "MFLOP", "TFLOP", "GMAC", "MMAC", "GFLOP/s", "GFLOPS", "TFLOPS", "GB/s", "GiB/s", "MACs", "FLOPs",
+    "MFLOP", "TFLOP", "GMAC", "MMAC", "GFLOP/s", "G", "M", "GFLOPS", "TFLOPS", "GB/s", "GiB/s", "MACs", "FLOPs",
 ];
 
 /// Whether a word is a number, and the next one its unit.
