@@ -126,8 +126,9 @@ impl CaseFiles {
         let mut d = Diagnostic::error(Code::E0801, format!("{what} changed since the run in `{shown}` began"));
         if !described {
             let list = |modalities: &[String], labels: &[(u32, String)]| {
-                let labels: Vec<String> = labels.iter().map(|(value, name)| format!("{value} {name}")).collect();
-                printable(&format!("{} ({})", modalities.join(", "), labels.join(", ")))
+                let labels: Vec<String> = labels.iter().map(|(value, name)| format!("{value} {}", printable(name))).collect();
+                let modalities: Vec<String> = modalities.iter().map(|name| printable(name)).collect();
+                format!("{} ({})", modalities.join(", "), labels.join(", "))
             };
             let (then, now) = (list(&self.modalities, &self.labels), list(&about.modalities, &about.labels));
             d = d.help(format!("its modalities and labels were {then}, and are {now}"));
