@@ -52,9 +52,9 @@ pub fn backward(a: &Attention, learned: Learned, x: [TensorView; 3], found: (&[f
         out.par_chunks_mut((channels * voxels).max(1)).enumerate().for_each(|(i, to)| {
             let own = &done[i * cuts..(i + 1) * cuts];
             if apart {
-                own.iter().flat_map(|cut| of(cut)).enumerate().for_each(|(p, g)| layout.voxels(p).put(g, to, voxels));
+                own.iter().flat_map(of).enumerate().for_each(|(p, g)| layout.voxels(p).put(g, to, voxels));
             } else {
-                own.iter().flat_map(|cut| of(cut)).for_each(|g| to.iter_mut().zip(g).for_each(|(to, g)| *to += g));
+                own.iter().flat_map(of).for_each(|g| to.iter_mut().zip(g).for_each(|(to, g)| *to += g));
             }
         });
         out
