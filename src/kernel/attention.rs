@@ -1,5 +1,5 @@
 //! Attention between voxels: the kernel of `lmsc_cpu` on Burn's tensors, without the matrix of all pairs. The backward pass keeps its inputs, its
-//! output and a number for each query.
+//! output and the log-sum-exp of each query.
 
 use super::buffer::{InputBuffer, tensor};
 use super::on_cpu;
@@ -92,9 +92,9 @@ impl<C: CheckpointStrategy> AttentionExt for Autodiff<Flex, C> {
                 let ids = all.each_ref().map(|x| prep.checkpoint(x));
                 let given = Given::new(all.map(|x| x.into_primitive()));
                 let (x, learned) = given.views();
-                let Attended { out, logs } = forward(&a, learned, x, true);
+                let Attended { out, log_sum_exp } = forward(&a, learned, x, true);
                 let out = tensor(out, &given.dims());
-                prep.finish((ids, a, out.clone(), logs), out)
+                prep.finish((ids, a, out.clone(), log_sum_exp), out)
             }
             OpsKind::UnTracked(prep) => {
                 let [q, k, v, table, temperature] = all.map(|x| x.into_primitive());
@@ -111,21 +111,23 @@ impl Backward<Flex, 5> for AttentionBackward {
     type State = ([NodeId; 5], Attention, FlexTensor, Vec<f32>);
 
     fn backward(self, ops: Ops<Self::State, 5>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
-        let (ids, a, out, logs) = ops.state;
+        let (ids, a, out, log_sum_exp) = ops.state;
         let gy = InputBuffer::new(grads.consume::<Flex>(&ops.node));
         let given = Given::new(ids.map(|id| checkpointer.retrieve_node_output(id)));
         let (x, learned) = given.views();
         let out = InputBuffer::new(out);
-        let flows = backward(&a, learned, x, (out.data(), &logs), gy.data());
+        let gradients = backward(&a, learned, x, (out.data(), &log_sum_exp), gy.data());
         let shapes = [x[0].fact, x[1].fact, x[2].fact].map(|f| f.dims());
         let parents = ops.parents.into_iter();
-        for (i, (parent, flow)) in parents.zip([flows.q, flows.k, flows.v, flows.table, flows.temperature]).enumerate() {
+        for (i, (parent, gradient)) in
+            parents.zip([gradients.q, gradients.k, gradients.v, gradients.table, gradients.temperature]).enumerate()
+        {
             let Some(node) = parent else { continue };
-            let flow = match i {
-                0..3 => tensor(flow, &shapes[i]),
-                _ => tensor(flow, &given.0[i].shape()),
+            let gradient = match i {
+                0..3 => tensor(gradient, &shapes[i]),
+                _ => tensor(gradient, &given.0[i].shape()),
             };
-            grads.register::<Flex>(node.id, flow);
+            grads.register::<Flex>(node.id, gradient);
         }
     }
 }

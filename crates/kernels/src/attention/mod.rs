@@ -9,7 +9,7 @@ mod simd;
 
 pub use backward::HeadGradients;
 
-use simd::{Product, Shares, Sums};
+use simd::{BlockSoftmax, Product, Sums};
 
 use crate::lanes::{self, Isa};
 use crate::tile::{Combine, pack};
@@ -58,11 +58,11 @@ impl<'a> HeadBlock<'a> {
     }
 
     /// `out [e, queries]`: the values by the softmax of the logits. `add` is given a query of the block, a key and the logits from that key on, and
-    /// adds what is to be added. `logs`, where wanted, gets of each query the logarithm of the sum of its exponentials.
+    /// adds what is to be added. `log_sum_exp`, where wanted, gets the log-sum-exp of each query's logits.
     ///
     /// # Panics
-    /// Where `out` or `logs` have another length.
-    pub fn attend(&self, mut add: impl FnMut(usize, usize, &mut [f32]), out: &mut [f32], logs: Option<&mut [f32]>) {
+    /// Where `out` or `log_sum_exp` have another length.
+    pub fn attend(&self, mut add: impl FnMut(usize, usize, &mut [f32]), out: &mut [f32], log_sum_exp: Option<&mut [f32]>) {
         assert_eq!(out.len(), self.e() * self.queries);
         let row = row(self.keys, self.isa);
         let mut logits = vec![0.0f32; self.queries * row];
@@ -73,18 +73,18 @@ impl<'a> HeadBlock<'a> {
         for start in (0..self.keys).step_by(KEYS) {
             let n = self.logits(&packed, start, row, &mut logits, &mut add);
             let width = n.next_multiple_of(self.isa.lanes());
-            let shares = Shares { logits: &mut logits, row, width, largest: &mut largest, total: &mut total, before: &mut before };
+            let softmax = BlockSoftmax { logits: &mut logits, row, width, largest: &mut largest, total: &mut total, before: &mut before };
             // SAFETY: rows of so many queries, each of whole vectors.
-            unsafe { lanes::run(self.isa, shares) };
+            unsafe { lanes::run(self.isa, softmax) };
             self.sums(self.v, start, n, &logits, row, Some(&before), out);
         }
         for (i, total) in total.iter().enumerate() {
             let share = 1.0 / total;
             out.iter_mut().skip(i).step_by(self.queries).for_each(|v| *v *= share);
         }
-        if let Some(logs) = logs {
-            assert_eq!(logs.len(), self.queries);
-            logs.iter_mut().zip(largest.iter().zip(&total)).for_each(|(to, (largest, total))| *to = largest + total.ln());
+        if let Some(log_sum_exp) = log_sum_exp {
+            assert_eq!(log_sum_exp.len(), self.queries);
+            log_sum_exp.iter_mut().zip(largest.iter().zip(&total)).for_each(|(to, (largest, total))| *to = largest + total.ln());
         }
     }
 

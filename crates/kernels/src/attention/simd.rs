@@ -19,7 +19,7 @@ impl SimdKernel for Product {
 }
 
 /// Logits in, exponentials of what they are below the largest so far out.
-pub(super) struct Shares<'a> {
+pub(super) struct BlockSoftmax<'a> {
     /// `[queries, row]`, of which `width` in whole vectors.
     pub logits: &'a mut [f32],
     pub row: usize,
@@ -30,7 +30,7 @@ pub(super) struct Shares<'a> {
     pub before: &'a mut [f32],
 }
 
-impl SimdKernel for Shares<'_> {
+impl SimdKernel for BlockSoftmax<'_> {
     type Out = ();
 
     #[inline(always)]
@@ -64,21 +64,21 @@ impl SimdKernel for Shares<'_> {
     }
 }
 
-/// Logits in, shares `exp(logit - log)` out; and with what flows back to the shares, what flows back to the logits.
-pub(super) struct Flows<'a> {
-    /// `[queries, row]`: logits, then shares.
+/// Logits in, attention weights `exp(logit - log-sum-exp)` out; and from the gradients of the weights those of the logits.
+pub(super) struct SoftmaxGradient<'a> {
+    /// `[queries, row]`: logits, then attention weights.
     pub logits: &'a mut [f32],
-    /// `[queries, row]`: gradients of the shares, then of the logits.
+    /// `[queries, row]`: gradients of the attention weights, then of the logits.
     pub gradients: &'a mut [f32],
     pub row: usize,
     pub width: usize,
-    /// Of each query, the logarithm of the sum of its exponentials.
-    pub logs: &'a [f32],
+    /// The log-sum-exp of each query's logits.
+    pub log_sum_exp: &'a [f32],
     /// Of each query, the sum of its outputs times their gradients.
     pub means: &'a [f32],
 }
 
-impl SimdKernel for Flows<'_> {
+impl SimdKernel for SoftmaxGradient<'_> {
     type Out = ();
 
     #[inline(always)]
@@ -88,7 +88,7 @@ impl SimdKernel for Flows<'_> {
             let (p, g) = (logits[..self.width].as_mut_ptr(), gradients[..self.width].as_mut_ptr());
             // SAFETY: whole vectors of these rows.
             unsafe {
-                let (log, mean) = (L::splat(self.logs[i]), L::splat(self.means[i]));
+                let (log, mean) = (L::splat(self.log_sum_exp[i]), L::splat(self.means[i]));
                 let mut at = 0;
                 while at < self.width {
                     let share = L::load(p.add(at)).sub(log).exp();

@@ -42,8 +42,8 @@ fn outputs_and_gradients_are_those_of_the_definition() {
             let add = |i: usize, start: usize, row: &mut [f32]| {
                 row.iter_mut().zip(&bias[i * nk + start..]).for_each(|(l, b)| *l += b);
             };
-            let (mut out, mut logs) = (vec![0.0; e * nq], vec![0.0; nq]);
-            b.attend(add, &mut out, Some(&mut logs));
+            let (mut out, mut log_sum_exp) = (vec![0.0; e * nq], vec![0.0; nq]);
+            b.attend(add, &mut out, Some(&mut log_sum_exp));
             let (want, shares) = exact(&b, &bias);
             let what = format!("{nq} queries, {nk} keys, {d} and {e} channels, {}", isa.name());
             near(&out, &want, &what);
@@ -53,7 +53,7 @@ fn outputs_and_gradients_are_those_of_the_definition() {
             let (mut dq, mut dk, mut dv) = (vec![9.0; d * nq], vec![0.25; d * nk], vec![-0.5; e * nk]);
             let mut dbias = vec![0.0f32; nq * nk];
             let seen = |i: usize, start: usize, row: &[f32]| dbias[i * nk + start..][..row.len()].copy_from_slice(row);
-            let g = HeadGradients { out: &out, from: &from, logs: &logs, q: &mut dq, k: &mut dk, v: &mut dv };
+            let g = HeadGradients { out: &out, from: &from, log_sum_exp: &log_sum_exp, q: &mut dq, k: &mut dk, v: &mut dv };
             b.gradients(g, add, seen);
 
             let at = |x: &[f32], c: usize, t: usize, n: usize| f64::from(x[c * n + t]);

@@ -1,4 +1,4 @@
-//! What flows back to queries, keys, values and learned tensors. The work is cut into parts whose number does not depend on the threads, and what they
+//! The gradients of queries, keys, values and learned tensors. The work is cut into parts whose number does not depend on the threads, and what they
 //! give to the same numbers is summed in their order.
 //!
 //! Part of `exec::attention`.
@@ -16,7 +16,7 @@ const CUTS: usize = 8;
 
 /// Gradients, each as long as what it is of.
 #[derive(Clone, Debug, Default)]
-pub struct Flows {
+pub struct AttentionGradients {
     pub q: Vec<f32>,
     pub k: Vec<f32>,
     pub v: Vec<f32>,
@@ -36,8 +36,8 @@ struct Cut {
     temperature: f32,
 }
 
-/// From `q`, `k` and `v`, the output and the logarithms that [`super::forward`] gave, and the gradient of the output.
-pub fn backward(a: &Attention, learned: Learned, x: [TensorView; 3], found: (&[f32], &[f32]), from: &[f32]) -> Flows {
+/// From `q`, `k` and `v`, the output and the log-sum-exp that [`super::forward`] gave, and the gradient of the output.
+pub fn backward(a: &Attention, learned: Learned, x: [TensorView; 3], found: (&[f32], &[f32]), from: &[f32]) -> AttentionGradients {
     let layout = Layout::new(a, learned, &x);
     let [q, k, v] = x;
     let (batch, heads, parts) = (q.fact.batch, a.heads, layout.parts());
@@ -60,7 +60,7 @@ pub fn backward(a: &Attention, learned: Learned, x: [TensorView; 3], found: (&[f
         out
     };
     let windowed = layout.windows.is_some();
-    let mut flows = Flows {
+    let mut gradients = AttentionGradients {
         q: gathered(layout.d, layout.own, &|c| &c.q, true),
         k: gathered(layout.d, layout.seen, &|c| &c.k, windowed),
         v: gathered(layout.e, layout.seen, &|c| &c.v, windowed),
@@ -71,13 +71,13 @@ pub fn backward(a: &Attention, learned: Learned, x: [TensorView; 3], found: (&[f
         for (i, cut) in done.iter().enumerate() {
             let (first, bias) = &cut.bias;
             let keys = layout.windows.as_ref().and_then(|all| all.first()).map_or(layout.seen, Vec::len);
-            bias.iter().zip(&places[first * keys..]).for_each(|(g, p)| flows.table[a.entry(*p, i / cuts % heads)] += g);
+            bias.iter().zip(&places[first * keys..]).for_each(|(g, p)| gradients.table[a.entry(*p, i / cuts % heads)] += g);
         }
     }
     if a.temperature {
-        done.iter().enumerate().for_each(|(i, cut)| flows.temperature[i / cuts % heads] += cut.temperature);
+        done.iter().enumerate().for_each(|(i, cut)| gradients.temperature[i / cuts % heads] += cut.temperature);
     }
-    flows
+    gradients
 }
 
 /// What every cut reads.
@@ -96,7 +96,7 @@ impl Given<'_> {
         let (factor, isa) = (layout.factor(h), Isa::widest());
         let of_head = (n * heads + h) * e * voxels;
         let (out, from) = (&self.found.0[of_head..][..e * voxels], &self.from[of_head..][..e * voxels]);
-        let logs = &self.found.1[(n * heads + h) * voxels..][..voxels];
+        let log_sum_exp = &self.found.1[(n * heads + h) * voxels..][..voxels];
         let windowed = layout.windows.is_some();
         let (all_k, all_v) = (head(k, n, h, d), head(v, n, h, e));
         let first_row = if windowed { 0 } else { layout.row(begin, 0) };
@@ -125,20 +125,20 @@ impl Given<'_> {
                 let g = HeadGradients {
                     out: &columns(&out, tokens, block),
                     from: &columns(&from, tokens, block),
-                    logs: &logs[at + first..][..count],
+                    log_sum_exp: &log_sum_exp[at + first..][..count],
                     q: &mut to,
                     k: &mut dk,
                     v: &mut dv,
                 };
                 let add = |i: usize, key: usize, logits: &mut [f32]| layout.add(h, p, first + i, key, logits);
-                let seen = |i: usize, key: usize, flow: &[f32]| {
+                let seen = |i: usize, key: usize, gradient: &[f32]| {
                     if !bias.is_empty() {
                         let row = layout.row(p, first + i) - first_row;
-                        bias[row * keys + key..].iter_mut().zip(flow).for_each(|(to, g)| *to += g);
+                        bias[row * keys + key..].iter_mut().zip(gradient).for_each(|(to, g)| *to += g);
                     }
                 };
                 one.gradients(g, add, seen);
-                // Of the scaled queries: the sum of the logits times what flows back to them is the temperature's.
+                // Of the scaled queries: the sum of the logits times their gradients is the temperature's.
                 if layout.a.temperature {
                     cut.temperature += own.iter().zip(&to).map(|(q, g)| q * g).sum::<f32>() / layout.learned.temperature[h];
                 }

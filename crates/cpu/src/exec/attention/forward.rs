@@ -15,13 +15,13 @@ use crate::op::Attention;
 pub struct Attended {
     /// `[N, h e, ..]`
     pub out: Vec<f32>,
-    /// Of each query the logarithm of the sum of its exponentials, `[N, heads, windows, tokens]`: what the backward pass needs. Empty where nobody
+    /// The log-sum-exp of each query's logits, `[N, heads, windows, tokens]`: what the backward pass needs. Empty where nobody
     /// asks for it.
-    pub logs: Vec<f32>,
+    pub log_sum_exp: Vec<f32>,
 }
 
 /// `q`, `k` and `v` as the operation takes them, which `infer` has accepted.
-pub fn forward(a: &Attention, learned: Learned, x: [TensorView; 3], logs: bool) -> Attended {
+pub fn forward(a: &Attention, learned: Learned, x: [TensorView; 3], log_sum_exp: bool) -> Attended {
     let layout = Layout::new(a, learned, &x);
     let [q, k, v] = x;
     let (d, e, heads, parts) = (layout.d, layout.e, a.heads, layout.parts());
@@ -32,14 +32,14 @@ pub fn forward(a: &Attention, learned: Learned, x: [TensorView; 3], logs: bool) 
         let tokens = part.len();
         let own = part.of(head(&q, n, h, d), layout.own, layout.factor(h));
         let (keys, values) = (seen(head(&k, n, h, d), layout.seen, part), seen(head(&v, n, h, e), layout.seen, part));
-        let (mut out, mut sums) = (vec![0.0; e * tokens], vec![0.0; if logs { tokens } else { 0 }]);
+        let (mut out, mut sums) = (vec![0.0; e * tokens], vec![0.0; if log_sum_exp { tokens } else { 0 }]);
         for block in blocks(tokens) {
             let (first, count) = block;
             let own = columns(&own, tokens, block);
             let all = HeadBlock::new(count, keys.len() / d, [&own, &keys, &values], isa);
             let mut y = vec![0.0; e * count];
             let add = |i: usize, key: usize, logits: &mut [f32]| layout.add(h, p, first + i, key, logits);
-            all.attend(add, &mut y, logs.then(|| &mut sums[first..first + count]));
+            all.attend(add, &mut y, log_sum_exp.then(|| &mut sums[first..first + count]));
             for (to, y) in out.chunks_exact_mut(tokens).zip(y.chunks_exact(count)) {
                 to[first..first + count].copy_from_slice(y);
             }
@@ -54,5 +54,5 @@ pub fn forward(a: &Attention, learned: Learned, x: [TensorView; 3], logs: bool) 
             layout.voxels(p).put(y, to, layout.own);
         }
     });
-    Attended { out, logs: done.into_iter().flat_map(|(_, logs)| logs).collect() }
+    Attended { out, log_sum_exp: done.into_iter().flat_map(|(_, log_sum_exp)| log_sum_exp).collect() }
 }

@@ -8,7 +8,7 @@ mod forward;
 
 use std::borrow::Cow;
 
-pub use backward::{Flows, backward};
+pub use backward::{AttentionGradients, backward};
 pub use forward::{Attended, forward};
 
 use crate::exec::TensorView;

@@ -60,23 +60,23 @@ impl Given {
         let off = found.out.iter().zip(&want.values).map(|(g, w)| (f64::from(*g) - w).abs()).fold(0.0, f64::max);
         assert!(off < 2e-6 && found.out.len() == want.values.len(), "{what}: {off}");
         assert_eq!(forward(&self.a, learned, x, false).out, found.out);
-        let flows = backward(&self.a, learned, x, (&found.out, &found.logs), &self.probe);
-        for (i, flow) in [&flows.q, &flows.k, &flows.v, &flows.table, &flows.temperature].into_iter().enumerate() {
-            assert_eq!(flow.len(), self.numbers[i].len(), "{what}: {i}");
+        let gradients = backward(&self.a, learned, x, (&found.out, &found.log_sum_exp), &self.probe);
+        for (i, gradient) in [&gradients.q, &gradients.k, &gradients.v, &gradients.table, &gradients.temperature].into_iter().enumerate() {
+            assert_eq!(gradient.len(), self.numbers[i].len(), "{what}: {i}");
             for step in [0.91, 0.173] {
-                let direction: Vec<f64> = wave(flow.len(), step).iter().map(|v| f64::from(*v)).collect();
+                let direction: Vec<f64> = wave(gradient.len(), step).iter().map(|v| f64::from(*v)).collect();
                 let h = 1e-5;
                 let rise = (self.defined(i, &direction, h).0 - self.defined(i, &direction, -h).0) / (2.0 * h);
-                let got: f64 = flow.iter().zip(&direction).map(|(g, d)| f64::from(*g) * d).sum();
-                let norm =
-                    flow.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt() * direction.iter().map(|d| d * d).sum::<f64>().sqrt();
+                let got: f64 = gradient.iter().zip(&direction).map(|(g, d)| f64::from(*g) * d).sum();
+                let norm = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt()
+                    * direction.iter().map(|d| d * d).sum::<f64>().sqrt();
                 assert!((got - rise).abs() <= 2e-5 * norm.max(1e-3), "{what}, gradient {i}: {got} for {rise}");
             }
         }
         // Whatever the threads.
         let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
-        let alone = one.install(|| backward(&self.a, learned, x, (&found.out, &found.logs), &self.probe));
-        assert!(alone.q == flows.q && alone.k == flows.k && alone.v == flows.v && alone.table == flows.table);
+        let alone = one.install(|| backward(&self.a, learned, x, (&found.out, &found.log_sum_exp), &self.probe));
+        assert!(alone.q == gradients.q && alone.k == gradients.k && alone.v == gradients.v && alone.table == gradients.table);
     }
 }
 

@@ -250,7 +250,7 @@ impl Operator for Attention {
         Ok(Cost { macs, other: pairs.saturating_mul(self.heads as u64).saturating_mul(6), ..Cost::default() })
     }
 
-    /// Inputs and output, and for each query of a head the logarithm of the sum of its exponentials, as the CPU's kernel holds them. A composition of
+    /// Inputs and output, and the log-sum-exp of each query's logits, as the CPU's kernel holds them. A composition of
     /// tensor operations, as on a GPU, holds the exponentials and the shares of every pair.
     fn saved(&self, x: &[Fact], _: &[bool]) -> SavedForBackward {
         let queries = x.first().and_then(|q| q.voxels().ok()?.checked_mul(q.batch as u64));
